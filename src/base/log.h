@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_BASE_LOG_H
+#define SK_BASE_LOG_H
+
+#include <stdbool.h>
+
+/* Diagnostics of long-lived processes (monitor, file server), one line each, to stderr or the descriptor that was set. Never for
+ * messages to the user: those are errors (base/error.h). Rate-limited: a guest must not be able to fill the disk. */
+enum sk_log_level {
+	SK_LOG_ERROR,
+	SK_LOG_WARN,
+	SK_LOG_INFO,
+	SK_LOG_DEBUG,
+};
+
+/* `fd` is borrowed; lines above `level` are dropped. */
+void sk_log_init(int fd, enum sk_log_level level);
+void sk_log(enum sk_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

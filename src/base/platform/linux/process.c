@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+static int child_stdio(int fd, int to)
+{
+	if (fd < 0) {
+		fd = open("/dev/null", to == 0 ? O_RDONLY : O_WRONLY);
+		if (fd < 0)
+			return -errno;
+	}
+	if (fd == to)
+		return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
+	return dup2(fd, to) < 0 ? -errno : 0;
+}
+
+/* Runs in the child; async-signal-safe calls only. Returns only on failure. */
+static int child_exec(const struct sk_spawn *s, pid_t parent)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+	size_t i;
+	int r, sig;
+
+	for (sig = 1; sig < NSIG; sig++)
+		sigaction(sig, &dfl, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (s->new_session && setsid() < 0)
+		return -errno;
+	if ((r = child_stdio(s->stdin_fd, 0)) < 0 || (r = child_stdio(s->stdout_fd, 1)) < 0 ||
+	    (r = child_stdio(s->stderr_fd, 2)) < 0)
+		return r;
+	for (i = 0; i < s->n_keep_fds; i++)
+		if (fcntl(s->keep_fds[i], F_SETFD, 0) < 0)
+			return -errno;
+	if (s->prepare) {
+		r = s->prepare(s->prepare_arg);
+		if (r < 0)
+			return r;
+	}
+	/* After prepare: a change of credentials clears the setting. */
+	if (s->die_with_parent) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			return -errno;
+		if (parent && getppid() != parent)
+			return -ESRCH; /* it went while we got here */
+	}
+	/* exec's prototypes predate const: nothing is written. */
+	if (s->envp)
+		execvpe(s->file, (char *const *)(uintptr_t)s->argv, (char *const *)(uintptr_t)s->envp);
+	else
+		execvp(s->file, (char *const *)(uintptr_t)s->argv);
+	return -errno;
+}
+
+int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err)
+{
+	_cleanup_fd_ int pidfd = -1, status_r = -1, status_w = -1;
+	pid_t pid, parent = getpid();
+	int32_t failure = 0;
+	int pipefd[2];
+	ssize_t n;
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return sk_error_errno(err, errno, "cannot start %s", s->file);
+	status_r = pipefd[0];
+	status_w = pipefd[1];
+	pid = fork();
+	if (pid < 0)
+		return sk_error_errno(err, errno, "cannot start %s", s->file);
+	if (pid == 0) {
+		failure = child_exec(s, parent);
+		if (write(pipefd[1], &failure, sizeof(failure)) < 0) {
+			/* the parent sees a dead child */
+		}
+		_exit(127);
+	}
+	close(SK_TAKE_FD(status_w));
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	do
+		n = read(status_r, &failure, sizeof(failure));
+	while (n < 0 && errno == EINTR);
+	if (n == sizeof(failure)) {
+		waitpid(pid, NULL, 0);
+		return sk_error_errno(err, failure, "cannot start %s", s->file);
+	}
+	*ret_pid = pid;
+	if (ret_pidfd)
+		*ret_pidfd = SK_TAKE_FD(pidfd);
+	return 0;
+}
+
+int sk_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int sk_run(const struct sk_spawn *spawn, struct sk_error *err)
+{
+	_cleanup_fd_ int out_r = -1, out_w = -1;
+	struct sk_spawn s = *spawn;
+	char tail[513] = "", chunk[512];
+	size_t len = 0;
+	int pipefd[2], r;
+	pid_t pid;
+
+	if (s.stderr_fd < 0) {
+		if (pipe2(pipefd, O_CLOEXEC) < 0)
+			return sk_error_errno(err, errno, "cannot start %s", s.file);
+		out_r = pipefd[0];
+		out_w = pipefd[1];
+		s.stderr_fd = out_w;
+	}
+	r = sk_spawn(&s, &pid, NULL, err);
+	if (r < 0)
+		return r;
+	sk_close_fd(&out_w);
+	while (out_r >= 0) {
+		ssize_t n = read(out_r, chunk, sizeof(chunk));
+		size_t keep;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		keep = (size_t)n + len > 512 ? 512 - (size_t)n : len;
+		memmove(tail, tail + len - keep, keep);
+		memcpy(tail + keep, chunk, (size_t)n);
+		len = keep + (size_t)n;
+		tail[len] = '\0';
+	}
+	r = sk_wait(pid);
+	if (r > 0) {
+		while (len && tail[len - 1] == '\n')
+			tail[--len] = '\0';
+		sk_error_set(err, EIO, "%s failed with exit code %d%s%s", s.file, r, len ? ": " : "", tail);
+	}
+	return r;
+}

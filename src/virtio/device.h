@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VIRTIO_DEVICE_H
+#define SK_VIRTIO_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+#include "virtio/stream.h"
+
+/*
+ * The devices that a guest sees, each a vhost-user backend on a unix socket of its own (`listen_fd`: a listening stream socket, taken).
+ * A device serves one frontend (engine) connection at a time and accepts a new one after the old one has gone.
+ * One loop per device or several on one loop: a device touches nothing but its own state.
+ */
+struct sk_device;
+
+/* virtio device ids (virtio 1.2, section 5) */
+enum sk_virtio_id {
+	SK_VIRTIO_NET = 1,
+	SK_VIRTIO_BLOCK = 2,
+	SK_VIRTIO_9P = 9,
+	SK_VIRTIO_VSOCK = 19,
+};
+
+/* vsock: guest_cid 3 or higher. `*ret_carrier` lives as long as the device. `lost` (may be NULL) is called when the frontend went away. */
+int sk_vsock_new(struct sk_loop *loop, int take_listen_fd, uint64_t guest_cid, void (*lost)(void *arg), void *arg,
+		 struct sk_device **ret_device, struct sk_carrier **ret_carrier, struct sk_error *err);
+
+/* Block device over one or more files laid end to end (each one's length rounded up to 4096 with zeros). Descriptors are taken. */
+struct sk_blk_part {
+	int take_fd;
+	uint64_t size; /* bytes used of the file */
+};
+int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts, bool readonly,
+	       struct sk_device **ret_device, struct sk_error *err);
+
+/* Network: frames go to and come from a back end. */
+struct sk_slirp_forward {
+	bool udp;
+	uint8_t host_addr[16]; /* network order; IPv4 in the first 4 bytes */
+	bool v6;
+	uint16_t host_port, guest_port;
+};
+struct sk_slirp_config {
+	uint8_t mac[6];
+	uint16_t mtu;
+	bool no_host_loopback;	 /* the guest cannot reach the host's 127.0.0.1 through the gateway address */
+	bool isolated;		 /* no way out at all, only forwards */
+	const char *dns_search;	 /* may be NULL */
+	const struct sk_slirp_forward *forwards;
+	unsigned n_forwards;
+};
+int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config, struct sk_device **ret_device,
+		     struct sk_error *err);
+
+void sk_device_free(struct sk_device *device);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VM_CONFIG_H
+#define SK_VM_CONFIG_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "virtio/device.h"
+
+/*
+ * vm.json: what a monitor needs to run one sandbox, written by whoever creates it (CLI, OCI runtime), never changed by the monitor.
+ *
+ *   {
+ *     "version": 1,
+ *     "id": "<64 hex>", "hostname": "web",
+ *     "engine": "auto" | "uml" | "qemu" | "fake",
+ *     "cpus": 1,                     processors of the VM, 1..64
+ *     "memory": 1073741824,          bytes of the VM
+ *     "network": null | {
+ *         "mode": "slirp", "mtu": 1500, "host_loopback": true, "isolated": false, "mac": "02:…",
+ *         "forwards": [ {"proto": "tcp"|"udp", "host_ip": "0.0.0.0"|"::", "host_port": 8080, "guest_port": 80} ] },
+ *     "rootfs": { "layers": [ {"path": "/…/layers/<hex>.squashfs", "size": N} … lowest first ],
+ *                 "disk": "disk.img",      relative to the container's folder
+ *                 "readonly": false },
+ *     "spec": { OCI runtime config.json },
+ *     "user": "name:group",
+ *     "files": [ {"path": "/etc/hosts", "data": "…", "mode": "0644"} ],
+ *     "mounts": [ … as in docs/protocols.md … ],
+ *     "terminal": false, "stdin_open": false, "stdin_once": false, "init": false,
+ *     "stop_signal": 15, "stop_timeout": 10,
+ *     "restart": { "policy": "no"|"always"|"on-failure"|"unless-stopped", "max": 0 },
+ *     "auto_remove": false,
+ *     "log": { "driver": "json-file"|"none", "max_size": 20971520, "max_file": 5 },
+ *     "attributes": { "image": "debian:latest", "name": "web" }   copied into events
+ *   }
+ */
+enum sk_restart_policy {
+	SK_RESTART_NO,
+	SK_RESTART_ALWAYS,
+	SK_RESTART_ON_FAILURE,
+	SK_RESTART_UNLESS_STOPPED,
+};
+
+struct sk_vm_layer {
+	const char *path; /* in `json` */
+	uint64_t size;
+};
+
+struct sk_vm_config {
+	json_t *json; /* the whole file; strings below point into it */
+	const char *id, *hostname, *engine;
+	unsigned cpus;
+	uint64_t memory;
+	bool network, host_loopback, isolated;
+	uint16_t mtu;
+	uint8_t mac[6];
+	struct sk_slirp_forward *forwards;
+	unsigned n_forwards;
+	struct sk_vm_layer *layers;
+	unsigned n_layers;
+	const char *disk; /* NULL: none */
+	bool rootfs_readonly;
+	const json_t *spec, *files, *mounts, *attributes; /* borrowed from `json`, NULL if absent */
+	const char *user;
+	bool terminal, stdin_open, stdin_once, init, auto_remove, log_none;
+	int stop_signal, stop_timeout;
+	enum sk_restart_policy restart;
+	unsigned restart_max;
+	uint64_t log_max_size;
+	unsigned log_max_file;
+};
+
+/* Parses and checks. Takes a reference of its own to `json`. -EINVAL with the field named. */
+int sk_vm_config_init(struct sk_vm_config *config, json_t *json, struct sk_error *err);
+/* Accepts a zeroed config. */
+void sk_vm_config_fini(struct sk_vm_config *config);
+
+#endif

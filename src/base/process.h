@@ -17,6 +17,7 @@ struct sk_spawn {
 	const int *keep_fds;	 /* further descriptors that survive under the same numbers */
 	size_t n_keep_fds;
 	bool die_with_parent;	 /* SIGKILL when the calling thread goes */
+	unsigned clone_flags;	 /* CLONE_NEW…: namespaces that the child starts in */
 	bool new_session;
 	/* Runs in the child just before exec; returns 0 or negative errno. Only async-signal-safe calls. */
 	int (*prepare)(void *arg);

@@ -32,6 +32,7 @@ struct sk_engine_config {
 struct sk_engine_process {
 	pid_t pid;
 	int pidfd;
+	int claim_fd; /* -1, or what the engine reserved on the host for it: close it when the process is gone */
 };
 
 /* What the guest parts are and how far they isolate, for `info`. */

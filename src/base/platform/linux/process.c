@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,8 +28,9 @@ static int child_stdio(int fd, int to)
 }
 
 /* Runs in the child; async-signal-safe calls only. Returns only on failure. */
-static int child_exec(const struct sk_spawn *s, pid_t parent)
+static int child_exec(const struct sk_spawn *s, int alive_fd)
 {
+	struct pollfd alive = { .fd = alive_fd, .events = POLLIN };
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t none;
 	size_t i;
@@ -55,8 +57,9 @@ static int child_exec(const struct sk_spawn *s, pid_t parent)
 	if (s->die_with_parent) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 			return -errno;
-		if (parent && getppid() != parent)
-			return -ESRCH; /* it went while we got here */
+		/* The parent alone holds the other end: hung up means that it went before the line above. */
+		if (poll(&alive, 1, 0) != 0)
+			return -ESRCH;
 	}
 	/* exec's prototypes predate const: nothing is written. */
 	if (s->envp)
@@ -68,22 +71,28 @@ static int child_exec(const struct sk_spawn *s, pid_t parent)
 
 int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err)
 {
-	_cleanup_fd_ int pidfd = -1, status_r = -1, status_w = -1;
-	pid_t pid, parent = getpid();
+	_cleanup_fd_ int pidfd = -1, status_r = -1, status_w = -1, alive_r = -1, alive_w = -1;
 	int32_t failure = 0;
 	int pipefd[2];
+	pid_t pid;
 	ssize_t n;
 
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		return sk_error_errno(err, errno, "cannot start %s", s->file);
 	status_r = pipefd[0];
 	status_w = pipefd[1];
-	pid = fork();
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return sk_error_errno(err, errno, "cannot start %s", s->file);
+	alive_r = pipefd[0];
+	alive_w = pipefd[1];
+	/* The raw call: like fork(), but it can make namespaces on the way. The child keeps to async-signal-safe calls. */
+	pid = (pid_t)syscall(SYS_clone, (unsigned long)s->clone_flags | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
 		return sk_error_errno(err, errno, "cannot start %s", s->file);
 	if (pid == 0) {
-		failure = child_exec(s, parent);
-		if (write(pipefd[1], &failure, sizeof(failure)) < 0) {
+		close(alive_w);
+		failure = child_exec(s, alive_r);
+		if (write(status_w, &failure, sizeof(failure)) < 0) {
 			/* the parent sees a dead child */
 		}
 		_exit(127);

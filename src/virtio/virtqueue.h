@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VIRTIO_VIRTQUEUE_H
+#define SK_VIRTIO_VIRTQUEUE_H
+
+#include <linux/virtio_ring.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "virtio/guestmem.h"
+
+/* Largest ring that is accepted, and the most segments of one chain (IOV_MAX of Linux: a chain fits one preadv). */
+#define SK_VQ_MAX_SIZE 1024u
+#define SK_VQ_MAX_SEGS 1024u
+
+/* One split virtqueue (virtio 1.2, section 2.7), device side. Set up by the vhost-user server, used by devices. */
+struct sk_virtqueue {
+	const struct sk_guest_mem *mem;
+	unsigned num; /* entries; a power of two */
+	bool running; /* rings are mapped and enabled: the only state in which next() and push() may be called */
+	bool event_idx, indirect;
+	bool kicks_off;		/* the guest was told not to notify (without event_idx only) */
+	bool broken;		/* the guest broke the ring: nothing more is read from it */
+	uint16_t last_avail;	/* next entry of the available ring to be taken */
+	uint16_t used_idx;	/* next entry of the used ring to be filled */
+	uint16_t published_idx; /* used_idx as the guest can see it */
+	uint16_t notified_idx;	/* used_idx at the last decision to notify */
+	unsigned taken;		/* chains taken and not pushed */
+	const struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	int call_fd; /* -1: the guest polls */
+	bool call_is_socket;
+};
+
+/*
+ * A chain of descriptors as host memory: first n_out segments that the guest wrote for us, then n_in that we fill. Neighbouring
+ * segments are joined and empty ones left out. The pointers are good until the device returns to the loop: the frontend may
+ * change its memory table then (a late answer goes through sk_vq_reload()).
+ */
+struct sk_vq_chain {
+	uint16_t head;
+	unsigned n_out, n_in;
+	size_t out_len, in_len;
+	struct iovec iov[SK_VQ_MAX_SEGS];
+};
+
+/* Maps the rings at the frontend's addresses and starts at `base`. -EINVAL: bad size, alignment or address. */
+int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigned num, uint64_t desc, uint64_t avail, uint64_t used,
+		uint16_t base);
+/* Takes the next chain. 1: taken (push it later); 0: none, and the guest will notify when there is one; -EPROTO: the guest broke
+ * the ring, sk_virtio_fail() is due. */
+int sk_vq_next(struct sk_virtqueue *vq, struct sk_vq_chain *chain);
+/* Gives the last `n` taken chains back, as if they had not been taken. */
+void sk_vq_unget(struct sk_virtqueue *vq, unsigned n);
+/* Reads the descriptors of a chain that was taken earlier again. Same results as sk_vq_next() but 0. The segments may be
+ * different ones: whatever was checked before does not count. */
+int sk_vq_reload(struct sk_virtqueue *vq, uint16_t head, struct sk_vq_chain *chain);
+/* Returns a chain with `len` bytes written into its in-segments. The guest sees it after publish or flush. */
+void sk_vq_push(struct sk_virtqueue *vq, uint16_t head, uint32_t len);
+/* Lets the guest see what was pushed, without a notification. */
+void sk_vq_publish(struct sk_virtqueue *vq);
+/* Publishes, and notifies the guest if it wants to know. Never blocks. */
+void sk_vq_flush(struct sk_virtqueue *vq);
+/* True when at least one chain waits. */
+bool sk_vq_pending(const struct sk_virtqueue *vq);
+
+/* Copies between a list of segments, from byte `off` on, and `buf`; returns how many bytes (less than `n` at the end). */
+size_t sk_iov_read(const struct iovec *iov, unsigned n_iov, size_t off, void *buf, size_t n);
+size_t sk_iov_write(const struct iovec *iov, unsigned n_iov, size_t off, const void *buf, size_t n);
+/* Cuts a list down to bytes off..off+len-1 of itself, in place. Returns the new count; `*iov` moves forward. */
+unsigned sk_iov_cut(struct iovec **iov, unsigned n_iov, size_t off, size_t len);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/id.h"
+
+#define SK_VM_MAX_CPUS 64
+#define SK_VM_MIN_MEMORY (64ull << 20)
+#define SK_VM_MAX_LAYERS 128
+#define SK_VM_MAX_FORWARDS 4096
+
+static int bad(struct sk_error *err, const char *field)
+{
+	return sk_error_set(err, EINVAL, "vm.json: \"%s\" is missing or wrong", field);
+}
+
+static const char *get_string(const json_t *o, const char *key, const char *absent)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_string(v) ? json_string_value(v) : absent;
+}
+
+static int64_t get_int(const json_t *o, const char *key, int64_t absent)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_integer(v) ? (int64_t)json_integer_value(v) : absent;
+}
+
+static bool get_bool(const json_t *o, const char *key, bool absent)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_boolean(v) ? json_is_true(v) : absent;
+}
+
+static int parse_mac(const char *text, uint8_t mac[6])
+{
+	unsigned b[6];
+	char rest;
+	int i;
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) != 6)
+		return -EINVAL;
+	for (i = 0; i < 6; i++)
+		mac[i] = (uint8_t)b[i];
+	return mac[0] & 1 ? -EINVAL : 0;
+}
+
+static int parse_forward(const json_t *o, struct sk_slirp_forward *f)
+{
+	const char *proto = get_string(o, "proto", "tcp"), *ip = get_string(o, "host_ip", "0.0.0.0");
+	int64_t host = get_int(o, "host_port", 0), guest = get_int(o, "guest_port", 0);
+
+	if (host < 1 || host > 65535 || guest < 1 || guest > 65535)
+		return -EINVAL;
+	if (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0)
+		return -EINVAL;
+	f->udp = strcmp(proto, "udp") == 0;
+	f->host_port = (uint16_t)host;
+	f->guest_port = (uint16_t)guest;
+	f->v6 = strchr(ip, ':') != NULL;
+	return inet_pton(f->v6 ? AF_INET6 : AF_INET, ip, f->host_addr) == 1 ? 0 : -EINVAL;
+}
+
+static int parse_network(struct sk_vm_config *c, const json_t *net, struct sk_error *err)
+{
+	const json_t *forwards = json_object_get(net, "forwards");
+	const char *mac = get_string(net, "mac", NULL);
+	int64_t mtu = get_int(net, "mtu", 1500);
+	size_t i;
+
+	if (!json_is_object(net))
+		return 0;
+	c->network = true;
+	if (strcmp(get_string(net, "mode", "slirp"), "slirp") != 0 || mtu < 576 || mtu > 65521)
+		return bad(err, "network");
+	c->mtu = (uint16_t)mtu;
+	c->host_loopback = get_bool(net, "host_loopback", true);
+	c->isolated = get_bool(net, "isolated", false);
+	if (mac) {
+		if (parse_mac(mac, c->mac) < 0)
+			return bad(err, "network.mac");
+	} else {
+		sk_random(c->mac, sizeof(c->mac));
+		c->mac[0] = (uint8_t)((c->mac[0] & 0xfc) | 2); /* locally administered, one host */
+	}
+	if (json_array_size(forwards) > SK_VM_MAX_FORWARDS)
+		return bad(err, "network.forwards");
+	if (json_array_size(forwards) == 0)
+		return 0;
+	c->forwards = calloc(json_array_size(forwards), sizeof(*c->forwards));
+	if (!c->forwards)
+		return sk_error_errno(err, ENOMEM, "cannot read vm.json");
+	for (i = 0; i < json_array_size(forwards); i++)
+		if (parse_forward(json_array_get(forwards, i), &c->forwards[c->n_forwards++]) < 0)
+			return bad(err, "network.forwards");
+	return 0;
+}
+
+static int parse_rootfs(struct sk_vm_config *c, const json_t *rootfs, struct sk_error *err)
+{
+	const json_t *layers = json_object_get(rootfs, "layers");
+	size_t i, n = json_array_size(layers);
+
+	if (n > SK_VM_MAX_LAYERS)
+		return bad(err, "rootfs.layers");
+	c->layers = calloc(n + 1, sizeof(*c->layers));
+	if (!c->layers)
+		return sk_error_errno(err, ENOMEM, "cannot read vm.json");
+	for (i = 0; i < n; i++) {
+		const json_t *o = json_array_get(layers, i);
+		int64_t size = get_int(o, "size", 0);
+
+		c->layers[i].path = get_string(o, "path", NULL);
+		c->layers[i].size = (uint64_t)size;
+		if (!c->layers[i].path || size <= 0)
+			return bad(err, "rootfs.layers");
+	}
+	c->n_layers = (unsigned)n;
+	c->disk = get_string(rootfs, "disk", NULL);
+	if (c->disk && (strchr(c->disk, '/') || c->disk[0] == '.'))
+		return bad(err, "rootfs.disk");
+	c->rootfs_readonly = get_bool(rootfs, "readonly", false);
+	return 0;
+}
+
+static int parse_restart(struct sk_vm_config *c, const json_t *restart, struct sk_error *err)
+{
+	static const char *const names[] = { "no", "always", "on-failure", "unless-stopped" };
+	const char *policy = get_string(restart, "policy", "no");
+	int64_t max = get_int(restart, "max", 0);
+	unsigned i;
+
+	for (i = 0; i < 4; i++) {
+		if (strcmp(policy, names[i]) == 0 && max >= 0 && max <= INT32_MAX) {
+			c->restart = (enum sk_restart_policy)i;
+			c->restart_max = (unsigned)max;
+			return 0;
+		}
+	}
+	return bad(err, "restart");
+}
+
+static int parse_size(struct sk_vm_config *c, const json_t *json, struct sk_error *err)
+{
+	int64_t cpus = get_int(json, "cpus", 1), memory = get_int(json, "memory", 0);
+	const json_t *log = json_object_get(json, "log");
+
+	if (cpus < 1 || cpus > SK_VM_MAX_CPUS)
+		return bad(err, "cpus");
+	if (memory < (int64_t)SK_VM_MIN_MEMORY || memory > ((int64_t)1 << 46))
+		return bad(err, "memory");
+	c->cpus = (unsigned)cpus;
+	c->memory = (uint64_t)memory & ~0xfffffull;
+	c->log_none = strcmp(get_string(log, "driver", "json-file"), "none") == 0;
+	c->log_max_size = (uint64_t)get_int(log, "max_size", 20 << 20);
+	c->log_max_file = (unsigned)get_int(log, "max_file", 5);
+	if (c->log_max_size < 4096 || c->log_max_file < 1 || c->log_max_file > 1000)
+		return bad(err, "log");
+	return 0;
+}
+
+int sk_vm_config_init(struct sk_vm_config *c, json_t *json, struct sk_error *err)
+{
+	int r;
+
+	*c = (struct sk_vm_config){ .json = json_incref(json) };
+	c->id = get_string(json, "id", NULL);
+	c->hostname = get_string(json, "hostname", "skerry");
+	c->engine = get_string(json, "engine", "auto");
+	c->spec = json_object_get(json, "spec");
+	c->files = json_object_get(json, "files");
+	c->mounts = json_object_get(json, "mounts");
+	c->attributes = json_object_get(json, "attributes");
+	c->user = get_string(json, "user", "");
+	c->terminal = get_bool(json, "terminal", false);
+	c->stdin_open = get_bool(json, "stdin_open", false);
+	c->stdin_once = get_bool(json, "stdin_once", false);
+	c->init = get_bool(json, "init", false);
+	c->auto_remove = get_bool(json, "auto_remove", false);
+	c->stop_signal = (int)get_int(json, "stop_signal", 15);
+	c->stop_timeout = (int)get_int(json, "stop_timeout", 10);
+	r = get_int(json, "version", 0) == 1 ? 0 : bad(err, "version");
+	if (r == 0 && (!c->id || strlen(c->id) != SK_ID_LEN || strspn(c->id, "0123456789abcdef") != SK_ID_LEN))
+		r = bad(err, "id");
+	if (r == 0 && (c->stop_signal < 1 || c->stop_signal > 64))
+		r = bad(err, "stop_signal");
+	if (r == 0 && !json_is_object(c->spec))
+		r = bad(err, "spec");
+	if (r == 0)
+		r = parse_size(c, json, err);
+	if (r == 0)
+		r = parse_network(c, json_object_get(json, "network"), err);
+	if (r == 0)
+		r = parse_rootfs(c, json_object_get(json, "rootfs"), err);
+	if (r == 0)
+		r = parse_restart(c, json_object_get(json, "restart"), err);
+	if (r < 0)
+		sk_vm_config_fini(c);
+	return r;
+}
+
+void sk_vm_config_fini(struct sk_vm_config *c)
+{
+	free(c->forwards);
+	free(c->layers);
+	json_decref(c->json);
+	*c = (struct sk_vm_config){ 0 };
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+
+#define SK_STATE_MAX (1u << 20)
+#define SK_EVENTS_MAX (8 << 20)
+
+static char *home_dir(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *pw;
+
+	if (home && home[0] == '/')
+		return strdup(home);
+	pw = getpwuid(geteuid());
+	return strdup(pw ? pw->pw_dir : "/");
+}
+
+static char *default_root(void)
+{
+	_cleanup_free_ char *home = NULL;
+	const char *xdg = getenv("XDG_DATA_HOME");
+
+	if (geteuid() == 0)
+		return strdup("/var/lib/skerry");
+	if (xdg && xdg[0] == '/')
+		return sk_asprintf("%s/skerry", xdg);
+	home = home_dir();
+	return home ? sk_asprintf("%s/.local/share/skerry", home) : NULL;
+}
+
+static char *default_run(void)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+
+	if (geteuid() == 0)
+		return strdup("/run/skerry");
+	if (xdg && xdg[0] == '/' && access(xdg, W_OK) == 0)
+		return sk_asprintf("%s/skerry", xdg);
+	return sk_asprintf("/tmp/skerry-%u", geteuid());
+}
+
+/* A folder that nobody else can write to or plant: ours, a real folder, closed to others. */
+static int make_private(const char *path, struct sk_error *err)
+{
+	struct stat st;
+	int r = sk_fs_mkdir_p(path, 0700);
+
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot make %s (choose another place with --root or SKERRY_ROOT)", path);
+	if (lstat(path, &st) < 0)
+		return sk_error_errno(err, errno, "cannot look at %s", path);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return sk_error_set(err, EPERM, "%s is not a folder of the current user: remove it or set SKERRY_ROOT", path);
+	return 0;
+}
+
+int sk_paths_init(struct sk_paths *paths, const char *root, struct sk_error *err)
+{
+	static const char *const folders[] = { "containers", "images", "volumes", "tmp" };
+	char path[PATH_MAX];
+	size_t i;
+	int r;
+
+	*paths = (struct sk_paths){ 0 };
+	if (!root)
+		root = getenv("SKERRY_ROOT");
+	if (root && root[0]) {
+		r = sk_fs_mkdir_p(root, 0700);
+		if (r < 0)
+			return sk_error_errno(err, r, "cannot make %s", root);
+		paths->root = realpath(root, NULL);
+		paths->run = paths->root ? sk_asprintf("%s/run", paths->root) : NULL;
+	} else {
+		paths->root = default_root();
+		paths->run = default_run();
+	}
+	if (!paths->root || !paths->run) {
+		sk_paths_fini(paths);
+		return sk_error_errno(err, ENOMEM, "cannot find the state folder");
+	}
+	r = make_private(paths->root, err);
+	if (r == 0)
+		r = make_private(paths->run, err);
+	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(folders); i++) {
+		snprintf(path, sizeof(path), "%s/%s", paths->root, folders[i]);
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			r = sk_error_errno(err, errno, "cannot make %s", path);
+	}
+	if (r < 0)
+		sk_paths_fini(paths);
+	return r;
+}
+
+void sk_paths_fini(struct sk_paths *paths)
+{
+	free(paths->root);
+	free(paths->run);
+	*paths = (struct sk_paths){ 0 };
+}
+
+const char *sk_time_now(char *buf)
+{
+	struct timespec ts;
+	struct tm tm;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	n = strftime(buf, 36, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, 36 - n, ".%09ldZ", ts.tv_nsec);
+	return buf;
+}
+
+bool sk_vm_state_is_alive(const json_t *state)
+{
+	static const char *const alive[] = { "starting", "running", "paused", "restarting" };
+	const char *status = json_string_value(json_object_get(state, "status"));
+	size_t i;
+
+	for (i = 0; status && i < SK_ARRAY_SIZE(alive); i++)
+		if (strcmp(status, alive[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a monitor holds the container's lock. */
+static bool is_locked(int dirfd)
+{
+	_cleanup_fd_ int fd = openat(dirfd, "lock", O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 && sk_fs_lock(fd, false, false) == -EWOULDBLOCK;
+}
+
+static json_t *load_once(int dirfd)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *state = NULL;
+	size_t len;
+
+	if (sk_fs_read(dirfd, "state.json", SK_STATE_MAX, &text, &len) == 0)
+		state = json_loadb(text, len, 0, NULL);
+	if (json_is_object(state))
+		return state;
+	json_decref(state);
+	return json_pack("{s:s,s:i,s:i}", "status", "created", "exit_code", 0, "pid", 0);
+}
+
+int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_state, struct sk_error *err)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", paths->root, id);
+	_cleanup_fd_ int dirfd = -1;
+	json_t *state;
+
+	dirfd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (dirfd < 0)
+		return sk_error_errno(err, errno, "cannot open container %s", id);
+	state = load_once(dirfd);
+	if (sk_vm_state_is_alive(state) && !is_locked(dirfd)) {
+		/* It may have ended properly between the two looks. */
+		json_decref(state);
+		state = load_once(dirfd);
+		if (sk_vm_state_is_alive(state)) {
+			json_object_set_new(state, "status", json_string("exited"));
+			json_object_set_new(state, "exit_code", json_integer(137));
+			json_object_set_new(state, "pid", json_integer(0));
+			json_object_set_new(state, "error", json_string("the monitor of this container was killed"));
+			if (!json_is_string(json_object_get(state, "finished_at")))
+				json_object_set_new(state, "finished_at", json_string(""));
+		}
+	}
+	if (!state)
+		return sk_error_errno(err, ENOMEM, "cannot read the state of container %s", id);
+	*ret_state = state;
+	return 0;
+}
+
+int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err)
+{
+	_cleanup_free_ char *text = json_dumps(state, JSON_INDENT(1));
+	int r = text ? sk_fs_write_atomic(dirfd, "state.json", text, strlen(text), 0600, false) : -ENOMEM;
+
+	return r < 0 ? sk_error_errno(err, r, "cannot write the container's state") : 0;
+}
+
+static int append_line(const struct sk_paths *paths, const char *line)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/events.jsonl", paths->root), *old = sk_asprintf("%s/events.jsonl.1", paths->root);
+	_cleanup_fd_ int fd = -1, lock = -1;
+	struct stat st;
+	int r;
+
+	if (!path || !old)
+		return -ENOMEM;
+	lock = open(paths->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0)
+		return -errno;
+	r = sk_fs_lock(lock, true, true);
+	if (r < 0)
+		return r;
+	if (stat(path, &st) == 0 && st.st_size > SK_EVENTS_MAX)
+		rename(path, old);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	return sk_fs_write_all(fd, line, strlen(line));
+}
+
+int sk_event_append(const struct sk_paths *paths, const char *type, const char *action, const char *id, const json_t *attributes)
+{
+	_cleanup_free_ char *text = NULL, *line = NULL;
+	struct timespec ts;
+	json_t *event;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	event = json_pack("{s:s,s:s,s:s,s:{s:s,s:O?},s:s,s:I,s:I}", "Type", type, "Action", action, "id", id, "Actor", "ID", id,
+			  "Attributes", attributes, "scope", "local", "time", (json_int_t)ts.tv_sec, "timeNano",
+			  (json_int_t)ts.tv_sec * 1000000000 + ts.tv_nsec);
+	if (!event)
+		return -ENOMEM;
+	text = json_dumps(event, JSON_COMPACT);
+	json_decref(event);
+	line = text ? sk_asprintf("%s\n", text) : NULL;
+	return line ? append_line(paths, line) : -ENOMEM;
+}

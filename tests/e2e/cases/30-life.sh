@@ -1,0 +1,378 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# The life of a container and the commands that look at it.
+
+case_life_create_start_stop_rm() {
+	ok skerry create --name a "$IMG" sleep 1000
+	ok skerry start a
+	same "$out" a
+	same "$(status a)" running
+	expect 1 skerry rm a
+	complaint 'running|stop'
+	ok skerry stop -t 1 a
+	same "$out" a
+	same "$(status a)" exited
+	ok skerry start a
+	same "$(status a)" running
+	ok skerry rm -f a
+	expect 1 skerry start a
+	complaint '\ba\b'
+}
+
+case_life_data_stays_across_restart() {
+	ok skerry run -d --name a "$IMG" sleep 1000
+	ok skerry exec a sh -c 'echo kept >/root/file; sync'
+	ok skerry restart -t 1 a
+	same "$(status a)" running
+	ok skerry exec a cat /root/file
+	same "$out" kept
+	ok skerry stop -t 1 a
+	ok skerry start a
+	ok skerry exec a cat /root/file
+	same "$out" kept
+}
+
+case_life_stop_timeout_kills() {
+	ok skerry run -d --name deaf "$IMG" bash -c 'trap "" TERM; while :; do sleep 0.1; done'
+	local from=$SECONDS
+	ok skerry stop -t 1 deaf
+	[ $((SECONDS - from)) -lt 8 ] || fail 'stop took too long'
+	same "$(field deaf 'd["State"]["ExitCode"]')" 137
+	same "$(field deaf 'd["State"]["OOMKilled"]')" false
+}
+
+case_life_stop_term() {
+	ok skerry run -d --name polite "$IMG" bash -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'
+	until_ok 10 skerry exec polite true
+	ok skerry stop polite
+	same "$(field polite 'd["State"]["ExitCode"]')" 0
+	ok skerry run -d --name init --init "$IMG" sleep 1000
+	ok skerry stop init
+	same "$(field init 'd["State"]["ExitCode"]')" 143
+}
+
+case_life_stop_signal() {
+	ok skerry run -d --name usr --stop-signal USR1 --stop-timeout 20 "$IMG" bash -c 'trap "exit 11" USR1; while :; do sleep 0.1; done'
+	sleep 0.5
+	ok skerry stop usr
+	same "$(field usr 'd["State"]["ExitCode"]')" 11
+}
+
+case_life_kill() {
+	ok skerry run -d --name k "$IMG" bash -c 'trap "echo hup" HUP; echo ready; while :; do sleep 0.1; done'
+	until_ok 10 bash -c 'skerry logs k | grep -q ready'
+	ok skerry kill -s HUP k
+	until_ok 10 bash -c 'skerry logs k | grep -q hup'
+	same "$(status k)" running
+	ok skerry kill k
+	until_ok 10 is_status k exited
+	same "$(field k 'd["State"]["ExitCode"]')" 137
+	expect 1 skerry kill k
+	complaint 'not running'
+	expect 1 skerry kill -s NOSUCH k
+}
+
+case_life_wait() {
+	ok skerry run -d --name w "$IMG" sh -c 'sleep 1; exit 33'
+	ok skerry wait w
+	same "$out" 33
+	ok skerry wait w
+	same "$out" 33 'once more'
+	expect 1 skerry wait nothere
+}
+
+case_life_rename() {
+	ok skerry run -d --name old "$IMG" sleep 1000
+	ok skerry rename old new
+	expect 1 skerry inspect old
+	same "$(status new)" running
+	ok skerry run -d --name third "$IMG" sleep 1000
+	expect 1 skerry rename third new
+}
+
+case_life_pause() {
+	ok skerry run -d --name p "$IMG" bash -c 'i=0; while :; do echo $((i++)); sleep 0.05; done'
+	skerry pause --help >/dev/null 2>&1 || skip 'there is no pause command'
+	ok skerry pause p
+	same "$(status p)" paused
+	local before
+	before=$(skerry logs p | wc -l)
+	sleep 0.5
+	[ $(($(skerry logs p | wc -l) - before)) -le 2 ] || fail 'it runs on'
+	ok skerry unpause p
+	same "$(status p)" running
+}
+
+case_life_logs() {
+	ok skerry run -d --name l "$IMG" bash -c 'for i in 1 2 3 4 5; do echo out$i; done; echo oops >&2; sleep 1000'
+	until_ok 10 bash -c 'skerry logs l 2>&1 | grep -q oops'
+	ok skerry logs l
+	same "$out" $'out1\nout2\nout3\nout4\nout5'
+	same "$err" oops
+	ok skerry logs --tail 2 l
+	same "$(wc -l <<<"$out"$'\n'"$err" | tr -d ' ')" 2 'lines with --tail 2'
+	ok skerry logs -n 0 l
+	same "$out$err" ''
+	ok skerry logs -t --tail 1 l
+	has "$out$err" '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z '
+	expect 1 skerry logs nothere
+}
+
+case_life_logs_follow() {
+	ok skerry run -d --name f "$IMG" bash -c 'for i in 1 2 3 4 5 6; do echo tick$i; sleep 0.4; done'
+	ok timeout 30 skerry logs -f f
+	same "$out" $'tick1\ntick2\ntick3\ntick4\ntick5\ntick6'
+	# of a container that has ended: all of it, and the end
+	ok timeout 10 skerry logs -f f
+	has "$out" tick6
+}
+
+case_life_exec() {
+	ok skerry run -d --name x -e FROM=run "$IMG" sleep 1000
+	expect 7 skerry exec x sh -c 'exit 7'
+	expect 127 skerry exec x nosuchprogram
+	expect 126 skerry exec x /etc/passwd
+	ok skerry exec -e A=b x sh -c 'echo $A $FROM'
+	same "$out" 'b run'
+	ok skerry exec -w /usr/lib x pwd
+	same "$out" /usr/lib
+	ok skerry exec -u daemon x id -un
+	same "$out" daemon
+	ok skerry exec -u 1234:5678 x sh -c 'id -u; id -g'
+	same "$out" $'1234\n5678'
+	try skerry exec -i x cat <<<'through exec'
+	same "$out" 'through exec'
+	ok skerry exec x sh -c 'echo a; echo b >&2'
+	same "$out/$err" a/b
+	ok skerry exec -d x sh -c 'echo there >/tmp/made'
+	until_ok 10 skerry exec x test -e /tmp/made
+	ok skerry stop -t 0 x
+	expect 1 skerry exec x true
+	complaint 'not running'
+}
+
+case_life_exec_is_inside() {
+	ok skerry run -d --name x --hostname inside "$IMG" sleep 1000
+	ok skerry exec x sh -c 'hostname; cat /proc/1/comm; ls -d /root'
+	same "$out" $'inside\nsleep\n/root'
+}
+
+case_life_exec_many_at_once() {
+	ok skerry run -d --name x "$IMG" sleep 1000
+	seq 20 | xargs -P 10 -I{} skerry exec x sh -c 'echo {}; exit 0' | sort -n >got
+	same "$(seq 20 | tr '\n' ' ')" "$(tr '\n' ' ' <got)"
+}
+
+case_life_attach() {
+	ok skerry run -d -i --name at "$IMG" bash -c 'while read -r l; do echo "got $l"; [ "$l" = end ] && exit 8; done'
+	rc=0
+	printf 'a\nend\n' | timeout 20 skerry attach at >o 2>e || rc=$?
+	same "$rc" 8
+	same "$(cat o)" $'got a\ngot end'
+	expect 1 skerry attach at
+	complaint 'not running|stopped'
+}
+
+case_life_attach_two() {
+	ok skerry run -d --name at "$IMG" bash -c 'for i in {1..20}; do echo n$i; sleep 0.2; done'
+	timeout 30 skerry attach at >o1 &
+	local one=$!
+	timeout 30 skerry attach at >o2
+	wait "$one"
+	has "$(cat o1)" n20
+	has "$(cat o2)" n20
+}
+
+case_life_ps() {
+	ok skerry ps
+	has "$out" '^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES$'
+	ok skerry run -d --name up --label color=red "$IMG" sleep 1000
+	local id=$out
+	ok skerry run --name down "$IMG" true
+	ok skerry ps
+	has "$out" "^${id:0:12} +$IMG +\"sleep 1000\" +.* (ago|now) +Up .* +up\$"
+	hasnt "$out" down
+	ok skerry ps -a
+	has "$out" 'Exited \(0\).*down'
+	ok skerry ps -q
+	same "$out" "${id:0:12}"
+	ok skerry ps -q --no-trunc
+	same "$out" "$id"
+	ok skerry ps -a --filter status=exited --format '{{.Names}}'
+	same "$out" down
+	ok skerry ps -a --filter label=color=red --format '{{.Names}}'
+	same "$out" up
+	ok skerry ps -a --filter name=dow -q
+	same "$(wc -l <<<"$out")" 1
+	ok skerry ps -a --format json
+	same "$(python3 -c 'import json,sys; print(sorted(json.loads(l)["Names"] for l in sys.stdin))' <<<"$out")" "['down', 'up']"
+	ok skerry ps -l -q --no-trunc
+	hasnt "$out" "$id"
+}
+
+case_life_inspect() {
+	ok skerry run -d --name i -e A=1 -w /tmp --label x=y -m 200m "$IMG" sleep 1000
+	same "$(field i 'd["Name"]')" /i
+	same "$(field i 'd["State"]["Running"]')" true
+	same "$(field i 'd["Config"]["WorkingDir"]')" /tmp
+	same "$(field i 'd["Config"]["Labels"]["x"]')" y
+	same "$(field i '"A=1" in d["Config"]["Env"]')" true
+	same "$(field i 'd["HostConfig"]["Memory"]')" 209715200
+	same "$(field i 'd["Config"]["Cmd"]')" '["sleep", "1000"]'
+	has "$(field i 'd["State"]["StartedAt"]')" '^2[0-9]{3}-.*Z$'
+	kill -0 "$(monitor_pid i)" || fail 'the pid is not one'
+	ok skerry inspect --format '{{.State.Status}}' i
+	same "$out" running
+	ok skerry inspect i "$IMG"
+	same "$(json_of "$out" 'len(d)')" 2
+	expect 1 skerry inspect nothere
+	complaint nothere
+}
+
+case_life_cp() {
+	ok skerry run -d --name c "$IMG" sleep 1000
+	mkdir -p tree/sub
+	echo one >tree/one
+	echo two >tree/sub/two
+	ln -s one tree/link
+	chmod 600 tree/one
+	ok skerry cp tree c:/root/
+	ok skerry exec c sh -c 'cat /root/tree/one /root/tree/sub/two; readlink /root/tree/link; stat -c %a /root/tree/one'
+	same "$out" $'one\ntwo\none\n600'
+	ok skerry cp c:/root/tree back
+	diff -r tree back || fail 'the tree came back different'
+	same "$(stat -c %a back/one)" 600
+	ok skerry cp tree/one c:/root/renamed
+	ok skerry exec c cat /root/renamed
+	same "$out" one
+	ok skerry cp c:/etc/hostname .
+	test -s hostname || fail 'no file'
+	skerry cp c:/root/tree - | tar -t >names || fail 'to a tar stream'
+	has "$(cat names)" 'tree/sub/two'
+	tar -C tree -c one | skerry cp - c:/tmp || fail 'from a tar stream'
+	ok skerry exec c cat /tmp/one
+	expect 1 skerry cp c:/no/such/file .
+	complaint '/no/such/file'
+	expect 1 skerry cp nosuchfile c:/
+	complaint nosuchfile
+	expect 1 skerry cp tree/one c:/no/such/folder/x
+}
+
+case_life_cp_stopped() {
+	ok skerry run --name c "$IMG" sh -c 'echo written >/root/w'
+	same "$(status c)" exited
+	ok skerry cp c:/root/w w
+	same "$(cat w)" written
+	echo given >g
+	ok skerry cp g c:/root/g
+	ok skerry cp c:/root/g back
+	same "$(cat back)" given
+	same "$(status c)" exited
+	# created, never started
+	ok skerry create --name fresh "$IMG" cat /root/g
+	ok skerry cp g fresh:/root/g
+	ok skerry start -a fresh
+	same "$out" given
+}
+
+# case: timeout=120
+case_life_cp_large() {
+	ok skerry run -d --name c "$IMG" sleep 1000
+	head -c 50000000 /dev/urandom >big
+	ok skerry cp big c:/root/big
+	ok skerry exec c sha256sum /root/big
+	same "${out%% *}" "$(sha256sum <big | cut -d' ' -f1)"
+	ok skerry cp c:/root/big back
+	cmp big back || fail 'it came back different'
+}
+
+case_life_stats() {
+	ok skerry run -d --name s -m 128m "$IMG" bash -c 'while :; do :; done'
+	sleep 1
+	ok timeout 20 skerry stats --no-stream
+	has "$out" '^CONTAINER ID +NAME +CPU % +MEM USAGE / LIMIT +MEM % +NET I/O +BLOCK I/O +PIDS'
+	has "$out" ' s +[0-9.]+% '
+	ok timeout 20 skerry stats --no-stream --format json s
+	same "$(json_of "$out" 'd["Name"]')" s
+	[ "$(json_of "$out" 'float(d["CPUPerc"].strip("%")) > 20')" = True ] || fail 'a busy loop uses no processor'
+}
+
+case_life_top() {
+	ok skerry run -d --name t "$IMG" bash -c 'sleep 500 & sleep 600'
+	sleep 0.5
+	ok skerry top t
+	has "$out" '^UID +PID +PPID +C +STIME +TTY +TIME +CMD'
+	has "$out" 'sleep 500'
+	has "$out" 'sleep 600'
+	expect 1 skerry top nothere
+}
+
+case_life_events() {
+	timeout 60 skerry events --format json >ev &
+	local pid=$!
+	sleep 0.5
+	ok skerry run --rm --name e "$IMG" sh -c 'exit 3'
+	until_ok 10 grep -q '"destroy"' ev
+	kill "$pid"
+	wait "$pid" || true
+	local actions
+	actions=$(python3 -c '
+import json
+print(" ".join(e["Action"] for e in map(json.loads, open("ev")) if e["Type"] == "container" and e["Actor"]["Attributes"].get("name") == "e"))')
+	has "$actions" 'create .*start .*die .*destroy'
+	ok skerry events --since 10m --until 0s
+	has "$out" 'container die .*exitCode=3'
+}
+
+case_life_info_and_version() {
+	ok skerry info
+	has "$out" '[Ee]ngine'
+	has "$out" '[Ii]solation'
+	has "$out" '[67]\.[0-9]+' 'guest kernel'
+	ok skerry version
+	has "$out" '[0-9]+\.[0-9]+\.[0-9]+'
+	ok skerry --version
+	ok skerry --help
+	has "$out" 'run'
+	ok skerry run --help
+	has "$out" '--rm'
+}
+
+case_life_restart_on_failure() {
+	ok skerry run -d --name r --restart on-failure:3 "$IMG" sh -c 'echo try; exit 5'
+	until_ok 40 is_status r exited
+	sleep 1
+	is_status r exited || fail 'it goes on'
+	same "$(skerry logs r | grep -c try)" 4 'tries'
+	same "$(field r 'd["RestartCount"]')" 3
+	same "$(field r 'd["State"]["ExitCode"]')" 5
+	# An exit code of 0 is no failure.
+	ok skerry run -d --name z --restart on-failure:3 "$IMG" true
+	until_ok 20 is_status z exited
+	same "$(field z 'd["RestartCount"]')" 0
+}
+
+case_life_restart_always() {
+	ok skerry run -d --name r --restart always "$IMG" sh -c 'echo try; sleep 0.3; exit 0'
+	until_ok 30 bash -c '[ "$(skerry logs r | grep -c try)" -ge 3 ]'
+	ok skerry stop -t 1 r
+	sleep 2
+	same "$(status r)" exited 'stopped by the user it stays so'
+}
+
+case_life_rm_many() {
+	local i
+	for i in 1 2 3; do ok skerry create --name "m$i" "$IMG" true; done
+	ok skerry rm m1 m2 m3
+	same "$out" $'m1\nm2\nm3'
+	ok skerry create --name m4 "$IMG" true
+	expect 1 skerry rm m4 nothere
+	expect 1 skerry inspect m4
+}
+
+case_life_time_is_the_hosts() {
+	run "$IMG" date +%s
+	local d=$(($(date +%s) - out))
+	[ "${d#-}" -le 3 ] || fail "the clock is $d s off"
+}

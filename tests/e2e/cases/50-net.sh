@@ -1,0 +1,145 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# The network: all servers on loopback.
+
+# A server in the container, in the Perl that every Debian has. Arguments: port.
+TCP_ECHO='use IO::Socket::INET; $| = 1;
+my $s = IO::Socket::INET->new(LocalPort => shift, Listen => 9, ReuseAddr => 1) or die $!;
+print "ready\n";
+while (my $c = $s->accept) { while (defined(my $l = <$c>)) { print $c "guest: $l" } close $c }'
+UDP_ECHO='use IO::Socket::INET; $| = 1;
+my $s = IO::Socket::INET->new(LocalPort => shift, Proto => "udp") or die $!;
+print "ready\n";
+while (defined $s->recv(my $d, 65536)) { $s->send("guest: $d") }'
+
+ready() { skerry logs "$1" 2>&1 | grep -q ready; }
+
+case_net_publish_tcp() {
+	local p
+	p=$(free_port)
+	ok skerry run -d --name n -p "$p:8080" "$IMG" perl -e "$TCP_ECHO" 8080
+	until_ok 20 ready n
+	same "$(client tcp-ask 127.0.0.1 "$p" hello)" 'guest: hello'
+	ok skerry ps
+	has "$out" "0\.0\.0\.0:$p->8080/tcp"
+	same "$(field n "d['NetworkSettings']['Ports']['8080/tcp'][0]['HostPort']")" "$p"
+	ok skerry rm -f n
+	# The port is free again.
+	ok skerry run -d --name n2 -p "127.0.0.1:$p:8080" "$IMG" perl -e "$TCP_ECHO" 8080
+	until_ok 20 ready n2
+	same "$(client tcp-ask 127.0.0.1 "$p" again)" 'guest: again'
+}
+
+case_net_publish_udp() {
+	local p
+	p=$(free_port udp)
+	ok skerry run -d --name n -p "$p:5353/udp" "$IMG" perl -e "$UDP_ECHO" 5353
+	until_ok 20 ready n
+	same "$(client udp-ask 127.0.0.1 "$p" hello)" 'guest: hello'
+}
+
+case_net_publish_all() {
+	ok skerry run -d --name n -P --expose 7000 "$IMG" perl -e "$TCP_ECHO" 7000
+	until_ok 20 ready n
+	local p
+	p=$(field n 'd["NetworkSettings"]["Ports"]["7000/tcp"][0]["HostPort"]')
+	same "$(client tcp-ask 127.0.0.1 "$p" x)" 'guest: x'
+}
+
+case_net_publish_random_and_range() {
+	ok skerry run -d --name n -p 127.0.0.1::7001 "$IMG" perl -e "$TCP_ECHO" 7001
+	until_ok 20 ready n
+	local p
+	p=$(field n 'd["NetworkSettings"]["Ports"]["7001/tcp"][0]["HostPort"]')
+	same "$(client tcp-ask 127.0.0.1 "$p" x)" 'guest: x'
+}
+
+case_net_port_in_use() {
+	serve tcp-echo
+	expect 125 skerry run --rm -p "127.0.0.1:$port:80" "$IMG" true
+	has "$err" "$port"
+	same "$(skerry ps -q)" ''
+	expect 125 skerry run --rm -p 99999:80 "$IMG" true
+	complaint 99999
+	expect 125 skerry run --rm -p nonsense "$IMG" true
+	complaint nonsense
+}
+
+case_net_publish_many_connections() {
+	local p i
+	p=$(free_port)
+	ok skerry run -d --name n -p "127.0.0.1:$p:8080" "$IMG" perl -e "$TCP_ECHO" 8080
+	until_ok 20 ready n
+	for i in {1..50}; do
+		same "$(client tcp-ask 127.0.0.1 "$p" "c$i")" "guest: c$i"
+	done
+}
+
+case_net_out_tcp_to_the_host() {
+	serve tcp-echo
+	run "$IMG" bash -c "exec 3<>/dev/tcp/host.skerry.internal/$port; echo hi >&3; read -r l <&3; echo \"\$l\""
+	same "$out" 'echo: hi'
+}
+
+case_net_out_udp_to_the_host() {
+	serve udp-echo
+	run "$IMG" perl -e 'use IO::Socket::INET; my $s = IO::Socket::INET->new(PeerAddr => "host.skerry.internal:'"$port"'", Proto => "udp") or die $!;
+		for (1..5) { $s->send("hi"); my $r = ""; vec($r, fileno $s, 1) = 1; if (select($r, undef, undef, 2)) { $s->recv(my $d, 999); print $d; exit } } exit 1'
+	same "$out" 'echo: hi'
+}
+
+# case: timeout=90
+case_net_out_bulk() {
+	serve tcp-source 50000000
+	run "$IMG" bash -c "wc -c </dev/tcp/host.skerry.internal/$port"
+	same "$out" 50000000
+}
+
+case_net_in_bulk() {
+	local p
+	p=$(free_port)
+	ok skerry run -d --name n -p "127.0.0.1:$p:99" "$IMG" perl -e 'use IO::Socket::INET; $| = 1;
+		my $s = IO::Socket::INET->new(LocalPort => 99, Listen => 1) or die; print "ready\n"; my $c = $s->accept; print $c "y" x 1000000 for 1..20; close $c; sleep 100'
+	until_ok 20 ready n
+	has "$(client tcp-read 127.0.0.1 "$p")" '^20000000 '
+}
+
+case_net_refused_outside() {
+	local p
+	p=$(free_port)
+	expect 1 skerry run --rm "$IMG" bash -c "exec 3<>/dev/tcp/host.skerry.internal/$p"
+	has "$err" 'refused'
+}
+
+case_net_addresses() {
+	run "$IMG" sh -c 'cat /proc/net/route /proc/net/dev; cat /etc/resolv.conf; getent hosts host.skerry.internal'
+	has "$out" 'eth0'
+	has "$out" 'nameserver'
+	has "$out" 'host\.skerry\.internal'
+	ok skerry run -d --name n "$IMG" sleep 100
+	has "$(field n 'd["NetworkSettings"]["IPAddress"] or list(d["NetworkSettings"]["Networks"].values())[0]["IPAddress"]')" '^[0-9.]+$'
+}
+
+case_net_loopback_inside() {
+	run "$IMG" bash -c 'perl -e "use IO::Socket::INET; my \$s = IO::Socket::INET->new(LocalAddr => q(127.0.0.1), LocalPort => 77, Listen => 1); print STDERR q(up); my \$c = \$s->accept; print \$c q(in);" 2>up & until [ -s up ]; do sleep 0.05; done; cat </dev/tcp/127.0.0.1/77'
+	same "$out" in
+}
+
+case_net_none() {
+	serve tcp-echo
+	run --network none "$IMG" bash -c 'grep -c : /proc/net/dev; grep lo: /proc/net/dev | wc -l'
+	same "$out" $'1\n1'
+	expect 1 skerry run --rm --network none "$IMG" bash -c "exec 3<>/dev/tcp/10.0.2.2/$port"
+	expect 125 skerry run --rm --network nosuchnet "$IMG" true
+	complaint nosuchnet
+}
+
+# The name server of the host is asked. Its resolv.conf is replaced for this, in a mount namespace of the case.
+# case: root-only serial
+case_net_dns() {
+	serve dns 127.0.0.53
+	echo 'nameserver 127.0.0.53' >resolv
+	ok unshare -m bash -c "mount --bind resolv /etc/resolv.conf && skerry run --rm $IMG getent ahostsv4 www.example.test"
+	has "$out" '^192\.0\.2\.7'
+}

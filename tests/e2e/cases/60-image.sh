@@ -1,0 +1,334 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Images: import, load, pull, list, remove; the image's configuration; hostile archives.
+
+# An OCI layout folder "oci" with image "e2e", of two layers and with a configuration of its own. Made by tools of others.
+make_oci() {
+	mkdir layer1
+	tar -C layer1 --force-local -x -f "$TAR" --exclude './dev/*' --no-same-owner ./etc ./usr/bin ./usr/sbin ./usr/lib ./bin ./sbin ./lib ./lib64 2>/dev/null || true
+	chmod -R u+rwX layer1
+	mkdir -p layer1/{tmp,root,proc,sys,dev,run,var/tmp} layer1/opaque
+	echo old >layer1/opaque/old
+	echo one >layer1/one
+	echo gone >layer1/gone
+	ln layer1/one layer1/hard
+	umoci init --layout oci
+	umoci new --image oci:e2e
+	umoci insert --rootless --image oci:e2e layer1 /
+	mkdir -p layer2/opaque
+	echo new >layer2/opaque/new
+	umoci insert --rootless --opaque --image oci:e2e layer2/opaque /opaque
+	umoci insert --rootless --whiteout --image oci:e2e /gone
+	umoci config --image oci:e2e --config.env FROM_IMAGE=yes --config.env PATH=/usr/bin:/bin --config.user daemon --config.workingdir /var/tmp \
+		--config.entrypoint echo --config.cmd default --config.stopsignal SIGUSR1 --config.volume /data --config.exposedports 7070/tcp \
+		--config.label own=label
+	rm -rf layer1 layer2
+}
+
+need_tools() {
+	local tool
+	for tool in "$@"; do
+		command -v "$tool" >/dev/null || skip "needs $tool"
+	done
+}
+
+case_image_list() {
+	ok skerry images
+	has "$out" '^REPOSITORY +TAG +IMAGE ID +CREATED +SIZE$'
+	has "$out" '^debian +e2e +[0-9a-f]{12} '
+	ok skerry images -q
+	has "$out" '^[0-9a-f]{12}$'
+	ok skerry images --format json
+	same "$(json_of "$(head -1 <<<"$out")" 'd["Repository"] + ":" + d["Tag"]')" "$IMG"
+	ok skerry images nosuch
+	same "$(wc -l <<<"$out")" 1
+	ok skerry inspect "$IMG"
+	has "$out" 'Architecture'
+}
+
+case_image_import() {
+	mkdir -p root/sub
+	echo hello >root/sub/file
+	tar -C root -cf t.tar .
+	ok skerry import t.tar small:1
+	has "$out" 'sha256:'
+	ok skerry import - small:stdin <t.tar
+	ok skerry import --change 'CMD ["/bin/x"]' --change 'ENV A=b' t.tar small:changed
+	same "$(skerry inspect small:changed | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["Config"]["Cmd"])')" "['/bin/x']"
+	gzip -k t.tar
+	ok skerry import t.tar.gz small:gz
+	ok skerry images small
+	same "$(grep -c '^small' <<<"$out")" 4
+}
+
+case_image_import_ownership_and_kinds() {
+	# Names, modes, owners, links, devices and attributes as in the archive, also when a plain user imports it.
+	python3 - <<-'END'
+		import io, tarfile
+		t = tarfile.open("k.tar", "w", format=tarfile.PAX_FORMAT)
+		def add(name, kind=tarfile.REGTYPE, data=b"", pax=None, **more):
+		    i = tarfile.TarInfo(name); i.type = kind; i.size = len(data); i.mode = 0o644
+		    for k, v in more.items(): setattr(i, k, v)
+		    if pax: i.pax_headers = pax
+		    t.addfile(i, io.BytesIO(data))
+		add("kinds", tarfile.DIRTYPE, mode=0o755)
+		add("kinds/file", data=b"x" * 70000, uid=33, gid=12, mode=0o4750)
+		add("kinds/hard", tarfile.LNKTYPE, linkname="kinds/file")
+		add("kinds/soft", tarfile.SYMTYPE, linkname="/absolute/target")
+		add("kinds/fifo", tarfile.FIFOTYPE)
+		add("kinds/null", tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666)
+		add("kinds/block", tarfile.BLKTYPE, devmajor=7, devminor=9)
+		add("kinds/big-uid", uid=123456, gid=654321)
+		add("kinds/caps", mode=0o755, pax={"SCHILY.xattr.security.capability":
+		    b"\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00".decode("latin-1")})
+		add("kinds/user-xattr", pax={"SCHILY.xattr.user.note": "hi"})
+		add("kinds/" + "n" * 200, data=b"long name")
+		add("kinds/r\u00e9sum\u00e9", data=b"utf-8")
+	END
+	cat "$TAR" >all.tar
+	tar -A -f all.tar k.tar
+	ok skerry import all.tar kinds:1
+	run kinds:1 sh -c 'cd /kinds; stat -c "%n %f %u %g %h %t:%T %s" file hard fifo null block big-uid; readlink soft; ls | wc -l; cat résumé'
+	has "$out" '^file 89e8 33 12 2 0:0 70000$'
+	has "$out" '^hard 89e8 33 12 2 0:0 70000$'
+	has "$out" '^fifo 11a4 '
+	has "$out" '^null 21b6 0 0 1 1:3 '
+	has "$out" '^block 61a4 0 0 1 7:9 '
+	has "$out" '^big-uid 81a4 123456 654321 '
+	has "$out" '^/absolute/target$'
+	has "$out" '^11$'
+	has "$out" 'utf-8'
+	run kinds:1 perl -e 'require "syscall.ph"' 2>/dev/null || true
+	run kinds:1 perl -e 'my $b = " " x 64; my $p = "/kinds/caps"; my $n = "security.capability"; my $r = syscall(191, $p, $n, $b, 64); print $r, " ", unpack("H*", substr $b, 0, 8)'
+	same "$out" '20 0100000200200000' 'file capabilities'
+}
+
+case_image_load_docker_archive() {
+	need_tools skopeo umoci
+	make_oci
+	skopeo --insecure-policy copy -q oci:oci:e2e docker-archive:d.tar:loaded:one
+	ok skerry load -i d.tar
+	has "$out" 'Loaded image: .*loaded:one'
+	run loaded:one
+	same "$out" default
+	ok skerry load <d.tar
+}
+
+case_image_load_oci_archive_and_folder() {
+	need_tools skopeo umoci
+	make_oci
+	skopeo --insecure-policy copy -q oci:oci:e2e oci-archive:o.tar:tagged:two
+	ok skerry load -i o.tar
+	has "$out" 'Loaded image'
+	run tagged:two words
+	same "$out" words
+	ok skerry load -i oci
+}
+
+# case: timeout=90
+case_image_config_is_honoured() {
+	need_tools skopeo umoci
+	make_oci
+	skopeo --insecure-policy copy -q oci:oci:e2e docker-archive:d.tar:conf:1
+	ok skerry load -i d.tar
+	run conf:1
+	same "$out" default 'entrypoint and cmd'
+	run --entrypoint sh conf:1 -c 'id -un; pwd; echo $FROM_IMAGE; echo $PATH; cat /one /hard; ls /opaque; test -e /gone || echo gone; stat -f -c %T /data; touch /data/x'
+	has "$out" '^daemon'
+	same "$(sed -n 2,4p <<<"$out")" $'/var/tmp\nyes\n/usr/bin:/bin'
+	has "$out" '^new$'
+	hasnt "$out" '^old$'
+	has "$out" '^gone$'
+	run -u root -w / --entrypoint sh conf:1 -c 'id -un; pwd'
+	same "$out" $'root\n/'
+	ok skerry create --name c conf:1
+	same "$(field c 'd["Config"]["Labels"]["own"]')" label
+	same "$(field c 'd["Config"]["StopSignal"]')" SIGUSR1
+	same "$(field c 'list(d["Config"]["ExposedPorts"])')" '["7070/tcp"]'
+}
+
+# A registry on loopback, as Debian packages it, filled by skopeo.
+# case: timeout=120 serial
+case_image_pull_from_a_registry() {
+	need_tools skopeo umoci docker-registry
+	local p i
+	make_oci
+	p=$(free_port)
+	mkdir reg
+	cat >reg.yml <<-END
+		version: 0.1
+		log: {level: error}
+		storage: {filesystem: {rootdirectory: $PWD/reg}, delete: {enabled: true}}
+		http: {addr: 127.0.0.1:$p}
+	END
+	docker-registry serve reg.yml >reg.log 2>&1 &
+	e2e_servers+=($!)
+	for i in {1..50}; do
+		skopeo --insecure-policy copy -q --dest-tls-verify=false oci:oci:e2e "docker://127.0.0.1:$p/team/app:v1" 2>/dev/null && break
+		sleep 0.2
+	done
+	ok skerry pull "127.0.0.1:$p/team/app:v1"
+	run "127.0.0.1:$p/team/app:v1" pulled
+	same "$out" pulled
+	ok skerry pull "127.0.0.1:$p/team/app:v1"
+	local digest
+	digest=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' "docker://127.0.0.1:$p/team/app:v1")
+	ok skerry pull "127.0.0.1:$p/team/app@$digest"
+	expect 1 skerry pull "127.0.0.1:$p/team/app:nosuch"
+	has "$err" 'nosuch'
+	expect 1 skerry pull "127.0.0.1:$p/no/such"
+	# run pulls what is not there
+	ok skerry rmi "127.0.0.1:$p/team/app:v1"
+	ok skerry run --rm "127.0.0.1:$p/team/app:v1" again
+	has "$out" again
+	expect 125 skerry run --rm --pull never "127.0.0.1:$p/team/app:other" true
+	# A blob that is not what its digest says.
+	local blob
+	blob=$(find reg -name data -size +200k | head -1)
+	ok skerry rmi -f "127.0.0.1:$p/team/app:v1"
+	skerry rmi -f "127.0.0.1:$p/team/app@$digest" >/dev/null 2>&1 || true
+	ok skerry prune -af
+	printf 'XXXX' | dd of="$blob" bs=1 seek=100 conv=notrunc 2>/dev/null
+	expect 1 skerry pull "127.0.0.1:$p/team/app:v1"
+	same "$(skerry images -q "127.0.0.1:$p/team/app")" '' 'nothing of a damaged image stays'
+}
+
+case_image_rmi_and_prune() {
+	mkdir root
+	echo a >root/a
+	tar -C root -cf t.tar .
+	ok skerry import t.tar x:1
+	ok skerry rmi x:1
+	has "$out" '(Untagged|Deleted)'
+	expect 1 skerry rmi x:1
+	complaint 'x:1'
+	ok skerry create --name user "$IMG" true
+	expect 1 skerry rmi "$IMG"
+	complaint 'in use|using|used'
+	ok skerry rm user
+	local before
+	before=$(du -sk "$SKERRY_ROOT/images" | cut -f1)
+	head -c 20000000 /dev/urandom >root/random
+	tar -C root -cf t.tar .
+	ok skerry import t.tar y:1
+	ok skerry rmi y:1
+	ok skerry prune -f
+	[ "$(du -sk "$SKERRY_ROOT/images" | cut -f1)" -lt $((before + 10000)) ] || fail 'the space did not come back'
+	run "$IMG" true
+}
+
+case_image_prune_containers() {
+	ok skerry run --name ended "$IMG" true
+	ok skerry run -d --name alive "$IMG" sleep 1000
+	ok skerry prune -f
+	expect 1 skerry inspect ended
+	ok skerry inspect alive
+}
+
+case_image_hostile_archives() {
+	local before kind
+	before=$(skerry images -q | sort; find "$SKERRY_ROOT/images" | sort | wc -l)
+	python3 - <<-'END'
+		import io, os, tarfile
+		def tar(name, members):
+		    t = tarfile.open(name, "w")
+		    for path, kind, link, data in members:
+		        i = tarfile.TarInfo(path); i.type = kind; i.linkname = link; i.size = len(data)
+		        t.addfile(i, io.BytesIO(data))
+		    t.close()
+		F, S, H, D = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
+		tar("dotdot.tar", [("../../../escaped", F, "", b"x")])
+		tar("hardlink.tar", [("h", H, "../../../../etc/passwd", b"")])
+		tar("file-as-folder.tar", [("a", F, "", b"x"), ("a/b", F, "", b"x")])
+		tar("good.tar", [("a", F, "", b"x" * 100000)])
+		data = open("good.tar", "rb").read()
+		open("truncated.tar", "wb").write(data[:50000])
+		open("garbage.tar", "wb").write(os.urandom(100000))
+		open("empty-file.tar", "wb")
+	END
+	for kind in dotdot hardlink truncated garbage; do
+		expect 1 skerry import "$kind.tar" "bad:$kind"
+		complaint .
+	done
+	for kind in file-as-folder empty-file; do
+		try skerry import "$kind.tar" "bad:$kind"
+		[ "$rc" -le 1 ] || fail "$kind: exit code $rc"
+		[ "$rc" = 1 ] || ok skerry rmi "bad:$kind"
+	done
+	for kind in dotdot truncated garbage empty-file; do
+		expect 1 skerry load -i "$kind.tar"
+		complaint .
+	done
+	ok skerry prune -f
+	same "$(skerry images -q | sort; find "$SKERRY_ROOT/images" | sort | wc -l)" "$before" 'the store'
+	if [ -e "$SKERRY_ROOT/escaped" ] || [ -e "$SKERRY_ROOT/../escaped" ]; then fail 'a file escaped'; fi
+}
+
+case_image_links_that_lead_out() {
+	# Legal in an archive, harmful if followed on the host.
+	python3 - <<-'END'
+		import io, os, tarfile
+		t = tarfile.open("l.tar", "w")
+		def add(name, kind, link="", data=b""):
+		    i = tarfile.TarInfo(name); i.type = kind; i.linkname = link; i.size = len(data)
+		    t.addfile(i, io.BytesIO(data))
+		add("out", tarfile.SYMTYPE, os.environ["WORK"])
+		add("out/planted", tarfile.REGTYPE, data=b"x")
+		add("up", tarfile.SYMTYPE, "../../../../../.." + os.environ["WORK"])
+		add("up/planted", tarfile.REGTYPE, data=b"x")
+		add("/absolute" + os.environ["WORK"] + "/planted", tarfile.REGTYPE, data=b"x")
+		t.close()
+	END
+	try skerry import l.tar links:1
+	[ "$rc" -le 1 ] || fail "exit code $rc"
+	[ ! -e planted ] || fail 'a file was planted on the host'
+}
+
+case_image_wrong_digest_in_a_layout() {
+	need_tools skopeo umoci
+	make_oci
+	local blob
+	blob=$(find oci/blobs -size +200k | head -1)
+	chmod u+w "$blob"
+	printf 'XXXX' | dd of="$blob" bs=1 seek=100 conv=notrunc 2>/dev/null
+	expect 1 skerry load -i oci
+	has "$err" 'digest|checksum|damaged|does not match'
+	same "$(skerry images | grep -c e2e)" 1 'only the test image'
+}
+
+case_image_tag_and_untagged() {
+	mkdir root
+	tar -C root -cf t.tar .
+	ok skerry import t.tar a:1
+	local first=$out
+	echo x >root/x
+	tar -C root -cf t.tar .
+	ok skerry import t.tar a:1
+	[ "$out" != "$first" ] || fail 'the same id'
+	ok skerry images -q a
+	same "$(wc -l <<<"$out")" 1
+}
+
+case_image_pull_unreachable() {
+	local p
+	p=$(free_port)
+	expect 1 skerry pull "127.0.0.1:$p/x:1"
+	has "$err" "127.0.0.1:$p"
+	expect 1 skerry pull 'bad//name::'
+	complaint 'bad//name'
+}
+
+case_image_two_imports_at_once() {
+	mkdir root
+	head -c 3000000 /dev/urandom >root/x
+	tar -C root -cf t.tar .
+	local pids=() pid i
+	for i in 1 2 3 4; do
+		skerry import t.tar "par:$i" >/dev/null 2>"e$i" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid" || fail "an import failed: $(cat e?)"; done
+	ok skerry images -q par
+	same "$(wc -l <<<"$out")" 4
+}

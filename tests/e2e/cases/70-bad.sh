@@ -1,0 +1,146 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Bad input and a bad world: one line that says what, on what, and what to do; state unchanged.
+
+case_bad_words() {
+	expect 125 skerry nosuchcommand
+	has "$err" nosuchcommand
+	expect 125 skerry run
+	complaint .
+	expect 125 skerry run --rm
+	expect 125 skerry run --memory
+	expect 125 skerry run --network
+	expect 1 skerry rm
+	try skerry ps --nosuch
+	[ "$rc" = 125 ] || [ "$rc" = 1 ] || fail "exit code $rc"
+	complaint nosuch
+	same "$(skerry ps -aq)" ''
+}
+
+case_bad_missing_kernel() {
+	expect 125 env SKERRY_GUEST_DIR="$WORK/nothere" skerry run --rm "$IMG" true
+	has "$err" "nothere"
+	same "$(skerry ps -aq)" ''
+	mkdir half
+	cp "$SKERRY_GUEST_DIR/linux-uml" half/
+	expect 125 env SKERRY_GUEST_DIR="$WORK/half" skerry run --rm "$IMG" true
+	has "$err" 'initramfs'
+}
+
+case_bad_kernel_that_does_not_boot() {
+	mkdir guest
+	cp "$SKERRY_GUEST_DIR/initramfs.cpio" guest/
+	printf '#!/bin/sh\nexit 1\n' >guest/linux-uml
+	chmod 755 guest/linux-uml
+	expect 125 timeout 60 env SKERRY_GUEST_DIR="$WORK/guest" skerry run --rm "$IMG" true
+	[ -n "$err" ] || fail 'no word about it'
+	same "$(skerry ps -aq)" ''
+	printf 'not an archive' >guest/initramfs.cpio
+	cp "$SKERRY_GUEST_DIR/linux-uml" guest/
+	expect 125 timeout 100 env SKERRY_GUEST_DIR="$WORK/guest" skerry run --rm "$IMG" true
+	[ -n "$err" ] || fail 'no word about it'
+}
+
+case_bad_missing_monitor() {
+	expect 125 env SKERRY_MONITOR="$WORK/nomonitor" skerry run --rm "$IMG" true
+	has "$err" nomonitor
+	same "$(skerry ps -aq)" ''
+}
+
+# case: user-only
+case_bad_unwritable_store() {
+	mkdir -p ro
+	chmod 555 ro
+	expect 125 env SKERRY_ROOT="$WORK/ro/store" skerry run --rm "$IMG" true
+	complaint 'ro(/store)?'
+	expect 125 env SKERRY_ROOT="/proc/nothing" skerry run --rm "$IMG" true
+}
+
+case_bad_store_is_a_file() {
+	echo x >file
+	expect 125 env SKERRY_ROOT="$WORK/file" skerry run --rm "$IMG" true
+	complaint file
+}
+
+case_bad_damaged_state() {
+	ok skerry run --name a "$IMG" true
+	ok skerry run --name b "$IMG" true
+	local id
+	id=$(field a 'd["Id"]')
+	echo '{' >"$SKERRY_ROOT/containers/$id/config.json"
+	ok skerry ps -a --format '{{.Names}}'
+	has "$out" b 'the others are still to be seen'
+	try skerry rm -f "$id"
+	same "$rc" 0 'a damaged container can be removed'
+}
+
+case_bad_long_arguments() {
+	local long
+	long=$(printf 'x%.0s' {1..100000})
+	run "$IMG" sh -c 'echo ${#1}' _ "$long"
+	same "$out" 100000
+	run -e BIG="$long" "$IMG" sh -c 'echo ${#BIG}'
+	same "$out" 100000
+	expect 125 skerry run --rm --name "$long" "$IMG" true
+}
+
+case_bad_store_path_long() {
+	local deep=$WORK/a-folder-with-a-name-that-is-rather-long/and-another-one-below-it-that-is-no-shorter/and-a-third-so-that-it-is-enough
+	mkdir -p "$deep"
+	cp -r "$SKERRY_ROOT" "$deep/store"
+	ok env SKERRY_ROOT="$deep/store" skerry run --rm "$IMG" echo works
+	same "$out" works
+}
+
+case_bad_default_places() {
+	# Without SKERRY_ROOT: below HOME and XDG_RUNTIME_DIR.
+	[ "$E2E_WHO" = user ] || skip 'as root the default places are those of the machine'
+	mkdir -p home run
+	chmod 700 run
+	mkdir -p home/.local/share
+	cp -r "$SKERRY_ROOT" home/.local/share/skerry
+	ok env -u SKERRY_ROOT HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" skerry run -d --name d "$IMG" sleep 100
+	ok env -u SKERRY_ROOT HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" skerry rm -f d
+	same "$(find run -type s | wc -l)" 0
+	mkdir -p data
+	cp -r "$SKERRY_ROOT" data/skerry
+	ok env -u SKERRY_ROOT HOME="$WORK/nohome" XDG_DATA_HOME="$WORK/data" XDG_RUNTIME_DIR="$WORK/run" skerry run --rm "$IMG" true
+}
+
+# A store on a file system of 64 MiB; the image does not fit, or the container fills it.
+# case: root-only timeout=120
+case_bad_disk_full() {
+	mkdir small
+	ok unshare -m bash -c '
+		set -e
+		mount -t tmpfs -o size=40m none small
+		rc=0
+		SKERRY_ROOT=$PWD/small skerry import '"$TAR"' big:1 2>e || rc=$?
+		[ $rc = 1 ] || { echo "import: $rc"; exit 1; }
+		grep -qi "space" e || { cat e; exit 1; }
+		[ "$(wc -l <e)" -le 2 ]
+		SKERRY_ROOT=$PWD/small skerry images -q | wc -l
+		mkdir tiny; echo x >tiny/x; tar -C tiny -cf tiny.tar .
+		SKERRY_ROOT=$PWD/small skerry import tiny.tar tiny:1'
+	same "$(head -1 <<<"$out")" 0
+}
+
+# case: root-only timeout=120
+case_bad_disk_full_while_running() {
+	mkdir small
+	ok unshare -m bash -c '
+		set -e
+		mount -t tmpfs -o size=400m none small
+		cp -r '"$SKERRY_ROOT"'/. small/
+		export SKERRY_ROOT=$PWD/small
+		rc=0
+		timeout 80 skerry run --name full '"$IMG"' sh -c "dd if=/dev/urandom of=/root/f bs=1M count=1000 conv=fsync" >o 2>e || rc=$?
+		[ $rc != 0 ] || { echo "no error"; exit 1; }
+		[ $rc != 124 ] || { echo "hangs"; exit 1; }
+		skerry ps -a --format "{{.Names}} {{.Status}}"
+		skerry rm -f full
+		skerry run --rm '"$IMG"' echo and it works again'
+	has "$out" 'full Exited'
+	has "$out" 'and it works again'
+}

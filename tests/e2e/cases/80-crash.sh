@@ -1,0 +1,146 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Processes killed with -9, one after the other: nothing stays behind, and the state tells the truth.
+
+case_crash_cli_foreground() {
+	skerry run --name f "$IMG" sleep 1000 >/dev/null 2>&1 &
+	local cli=$! m e
+	until_ok 20 is_status f running
+	m=$(monitor_pid f) e=$(engine_pid f)
+	kill -9 "$cli"
+	until_ok 15 gone "$e"
+	until_ok 15 gone "$m"
+	same "$(status f)" exited
+	ok skerry rm f
+}
+
+case_crash_cli_foreground_rm() {
+	skerry run --rm --name f "$IMG" sleep 1000 >/dev/null 2>&1 &
+	local cli=$!
+	until_ok 20 is_status f running
+	kill -9 "$cli"
+	until_ok 15 bash -c '[ -z "$(skerry ps -aq)" ]'
+}
+
+case_crash_cli_of_attach_and_exec() {
+	# These do not own the container: it lives on.
+	ok skerry run -d -i --name c "$IMG" cat
+	skerry attach c >/dev/null 2>&1 </dev/zero &
+	local a=$!
+	skerry exec c sleep 1000 >/dev/null 2>&1 &
+	local e=$!
+	sleep 1
+	kill -9 "$a" "$e"
+	sleep 0.5
+	same "$(status c)" running
+	ok skerry exec c true
+}
+
+case_crash_cli_detached_early() {
+	# At any moment of `run -d`: the container is there whole, or it can be removed.
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		timeout -s KILL "0.0$((i * 11))" skerry run -d --name "e$i" "$IMG" sleep 1000 >/dev/null 2>&1 || true
+	done
+	ok skerry ps -a
+	for i in $(skerry ps -aq); do ok skerry rm -f "$i"; done
+	run "$IMG" true
+}
+
+case_crash_monitor() {
+	ok skerry run -d --name m "$IMG" sleep 1000
+	local m e
+	m=$(monitor_pid m) e=$(engine_pid m)
+	kill -9 "$m"
+	until_ok 10 gone "$e"
+	same "$(status m)" exited
+	same "$(field m 'd["State"]["ExitCode"]')" 137
+	ok skerry ps -a
+	has "$out" 'Exited \(137\).* m$'
+	expect 1 skerry exec m true
+	ok skerry start m
+	same "$(status m)" running
+}
+
+case_crash_monitor_under_foreground_run() {
+	skerry run --name m "$IMG" sleep 1000 >o 2>e &
+	local cli=$! rc=0
+	until_ok 20 is_status m running
+	kill -9 "$(monitor_pid m)"
+	wait "$cli" || rc=$?
+	[ "$rc" != 0 ] || fail 'the CLI says that all was well'
+	same "$(status m)" exited
+}
+
+case_crash_engine() {
+	ok skerry run -d --name e "$IMG" sleep 1000
+	local m e
+	m=$(monitor_pid e) e=$(engine_pid e)
+	kill -9 "$e"
+	until_ok 15 gone "$m"
+	same "$(status e)" exited
+	[ "$(field e 'd["State"]["ExitCode"]')" != 0 ] || fail 'exit code 0'
+	ok skerry start e
+	ok skerry exec e true
+}
+
+case_crash_engine_under_foreground_run() {
+	skerry run --name e "$IMG" sleep 1000 >o 2>err &
+	local cli=$! rc=0
+	until_ok 20 is_status e running
+	kill -9 "$(engine_pid e)"
+	wait "$cli" || rc=$?
+	[ "$rc" != 0 ] || fail 'the CLI says that all was well'
+	same "$(status e)" exited
+}
+
+case_crash_engine_restart_policy() {
+	ok skerry run -d --name e --restart always "$IMG" sleep 1000
+	kill -9 "$(engine_pid e)"
+	until_ok 30 skerry exec e true
+	[ "$(field e 'd["RestartCount"]')" -ge 1 ] || fail 'no restart is counted'
+}
+
+case_crash_guest_kernel() {
+	# The guest's kernel dies of itself.
+	ok skerry run -d --name p --cap-add ALL --security-opt seccomp=unconfined --security-opt systempaths=unconfined "$IMG" sleep 1000
+	try timeout 20 skerry exec p sh -c 'mount -o remount,rw /proc/sys 2>/dev/null; mount -t proc proc /mnt; echo 1 >/mnt/sys/kernel/sysrq; echo c >/mnt/sysrq-trigger'
+	until_ok 20 is_status p exited
+}
+
+case_crash_fsynced_data_stays() {
+	ok skerry run -d --name db "$IMG" bash -c '
+		i=0
+		while :; do
+			i=$((i + 1)); echo "row $i" >>/root/rows; sync /root/rows || exit 1; echo "$i"
+		done'
+	sleep 3
+	local last e
+	e=$(engine_pid db)
+	kill -9 "$e"
+	until_ok 15 is_status db exited
+	last=$(skerry logs db | tail -1)
+	[ "$last" -gt 5 ] || fail "only $last rows"
+	ok skerry start db
+	ok skerry exec db grep -cx "row $last" /root/rows
+	same "$out" 1 "row $last, which was reported as written"
+	ok skerry exec db sh -c 'touch /root/new && ls /root'
+}
+
+case_crash_image_store() {
+	# An import killed at any moment leaves the store whole.
+	local i
+	for i in 1 2 3 4 5 6; do
+		timeout -s KILL "0.$((i * 15))" skerry import "$TAR" "torn:$i" >/dev/null 2>&1 || true
+	done
+	ok skerry images
+	run "$IMG" true
+	for i in $(skerry images --format '{{.Repository}}:{{.Tag}}' | grep torn || true); do
+		run "$i" true
+		ok skerry rmi "$i"
+	done
+	ok skerry prune -f
+	# Nothing half-made stays: what is there belongs to the test image.
+	[ "$(find "$SKERRY_ROOT/images" -name '*.tmp*' | wc -l)" = 0 ] || fail "$(find "$SKERRY_ROOT/images" -name '*.tmp*')"
+}

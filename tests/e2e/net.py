@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Servers and clients on loopback for the network cases.
+
+net.py free-port tcp|udp          prints a port that is free now
+net.py tcp-echo PORTFILE          a server; writes its port. Each line comes back with "echo: " before it
+net.py udp-echo PORTFILE
+net.py tcp-source PORTFILE BYTES  sends that many bytes and closes
+net.py dns PORTFILE [ADDRESS]     answers every A question with 192.0.2.7; on ADDRESS:53, else any port of 127.0.0.1
+net.py tcp-ask HOST PORT TEXT     sends a line, prints the answer (tries for 15 s)
+net.py udp-ask HOST PORT TEXT
+net.py tcp-read HOST PORT         reads to the end, prints the number of bytes and their SHA-256
+"""
+import hashlib
+import os
+import socket
+import sys
+import threading
+import time
+
+
+def write_port(path, number):
+    with open(path + ".new", "w", encoding="ascii") as file:
+        file.write(str(number))
+    os.rename(path + ".new", path)
+
+
+def tcp_server(path, handle):
+    server = socket.create_server(("127.0.0.1", 0))
+    write_port(path, server.getsockname()[1])
+    while True:
+        peer, _ = server.accept()
+        threading.Thread(target=handle, args=(peer,), daemon=True).start()
+
+
+def echo(peer):
+    with peer, peer.makefile("rwb") as file:
+        for line in file:
+            file.write(b"echo: " + line)
+            file.flush()
+
+
+def source(size):
+    def handle(peer):
+        with peer:
+            block = bytes(range(256)) * 256
+            left = size
+            while left:
+                left -= peer.send(block[: min(left, len(block))])
+
+    return handle
+
+
+def udp_server(path):
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    write_port(path, server.getsockname()[1])
+    while True:
+        data, peer = server.recvfrom(65536)
+        server.sendto(b"echo: " + data, peer)
+
+
+def dns_server(path, address):
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((address, 53) if address else ("127.0.0.1", 0))
+    write_port(path, server.getsockname()[1])
+    while True:
+        query, peer = server.recvfrom(4096)
+        end = query.index(b"\0", 12) + 5
+        is_a = query[end - 4 : end - 2] == b"\0\1"
+        head = query[:2] + b"\x81\x80" + b"\0\1" + (b"\0\1" if is_a else b"\0\0") + b"\0\0\0\0"
+        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + bytes([192, 0, 2, 7]) if is_a else b""
+        server.sendto(head + query[12:end] + answer, peer)
+
+
+def retry(attempt):
+    end = time.monotonic() + 15
+    while True:
+        try:
+            return attempt()
+        except OSError as error:
+            if time.monotonic() > end:
+                sys.exit(f"no answer: {error}")
+            time.sleep(0.2)
+
+
+def tcp_ask(host, port, text):
+    def attempt():
+        with socket.create_connection((host, int(port)), 5) as peer:
+            peer.sendall(text.encode() + b"\n")
+            data = b""
+            while not data.endswith(b"\n"):
+                more = peer.recv(65536)
+                if not more:
+                    raise ConnectionResetError("closed")
+                data += more
+            return data
+
+    return retry(attempt)
+
+
+def udp_ask(host, port, text):
+    def attempt():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(1)
+            peer.connect((host, int(port)))
+            peer.send(text.encode() + b"\n")
+            return peer.recv(65536)
+
+    return retry(attempt)
+
+
+def tcp_read(host, port):
+    digest, size = hashlib.sha256(), 0
+    with retry(lambda: socket.create_connection((host, int(port)), 5)) as peer:
+        peer.settimeout(30)
+        while True:
+            data = peer.recv(1 << 20)
+            if not data:
+                break
+            size += len(data)
+            digest.update(data)
+    return f"{size} {digest.hexdigest()}\n".encode()
+
+
+def free_port(kind):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as s:
+        s.bind(("127.0.0.1", 0))
+        return f"{s.getsockname()[1]}\n".encode()
+
+
+def main():
+    verb, rest = sys.argv[1], sys.argv[2:]
+    if verb == "tcp-echo":
+        tcp_server(rest[0], echo)
+    elif verb == "tcp-source":
+        tcp_server(rest[0], source(int(rest[1])))
+    elif verb == "udp-echo":
+        udp_server(rest[0])
+    elif verb == "dns":
+        dns_server(rest[0], rest[1] if len(rest) > 1 else None)
+    else:
+        ask = {"tcp-ask": tcp_ask, "udp-ask": udp_ask, "tcp-read": tcp_read, "free-port": free_port}[verb]
+        sys.stdout.buffer.write(ask(*rest))
+
+
+main()

@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections of clients: one request each, or one conversation (attach, exec, get, put). See docs/protocols.md.
+ *
+ * A connection is freed only by the deferred reap (monitor.c), never inside a callback, and never while a reply of the agent that names it is still
+ * to come (`refs`). `dead` means: the peer is gone or broken, do nothing more with it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/log.h"
+#include "vm/monitor.h"
+
+/* Unsent bytes of a connection: output stops at SK_CONN_HIGH, replies come on top. */
+#define SK_CONN_OUT_MAX (8u << 20)
+
+static void conn_dead(struct sk_conn *c)
+{
+	if (c->dead)
+		return;
+	c->dead = true;
+	sk_loop_remove(c->source);
+	c->source = NULL;
+	if (c->proc) {
+		struct sk_proc *p = c->proc;
+
+		/* docker's StdinOnce: the input ends with the client that gave it. */
+		if (c->wants_stdin && (!p->init || c->m->config.stdin_once))
+			sk_proc_stdin(p, NULL, 0);
+		if (c->owner && !p->finished)
+			sk_monitor_kill(c->m);
+		sk_proc_detach(c);
+	} else if (c->owner) {
+		sk_monitor_kill(c->m);
+	}
+	if (c->kind == SK_CONN_COPY && c->copy.stream) {
+		sk_stream_close(c->copy.stream);
+		c->copy.stream = NULL;
+		c->copy.done = true;
+	}
+	sk_loop_trigger(c->m->reap);
+}
+
+static void flush_out(struct sk_conn *c)
+{
+	bool was_high = c->out.len >= SK_CONN_HIGH / 2;
+
+	while (c->out.len) {
+		ssize_t n = send(c->fd, sk_buf_data(&c->out), c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0) {
+			conn_dead(c);
+			return;
+		}
+		sk_buf_consume(&c->out, (size_t)n);
+	}
+	if (!c->out.len && c->kind == SK_CONN_CLOSING) {
+		shutdown(c->fd, SHUT_WR);
+		conn_dead(c);
+		return;
+	}
+	if (c->source)
+		sk_loop_set_events(c->source, (c->in_closed ? 0 : SK_LOOP_READ) | (c->out.len ? SK_LOOP_WRITE : 0));
+	if (was_high && c->out.len < SK_CONN_HIGH / 2) {
+		if (c->proc)
+			sk_proc_writable(c->proc);
+		if (c->copy.stalled && c->copy.stream) {
+			c->copy.stalled = false;
+			sk_stream_resume(c->copy.stream);
+		}
+	}
+}
+
+bool sk_conn_output(struct sk_conn *c, uint8_t type, const void *p, size_t n)
+{
+	if (c->dead)
+		return false;
+	if (sk_frame_put(&c->out, type, p, n) < 0) {
+		conn_dead(c);
+		return false;
+	}
+	flush_out(c);
+	return !c->dead;
+}
+
+void sk_conn_event(struct sk_conn *c, json_t *take_event)
+{
+	if (!c->dead && take_event) {
+		if (sk_frame_put_json(&c->out, take_event) < 0)
+			conn_dead(c);
+		else
+			flush_out(c);
+	}
+	json_decref(take_event);
+}
+
+void sk_conn_reply_ok(struct sk_conn *c, json_t *take_extra)
+{
+	json_t *reply = take_extra ? take_extra : json_object();
+
+	json_object_set_new(reply, "ok", json_true());
+	sk_conn_event(c, reply);
+}
+
+void sk_conn_reply_error(struct sk_conn *c, int code, int exit_code, const char *message)
+{
+	json_t *reply = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", abs(code), "message", message);
+
+	if (!reply) /* not UTF-8 */
+		reply = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", abs(code), "message", "the guest gave a reason that cannot be shown");
+	if (exit_code)
+		json_object_set_new(reply, "exit_code", json_integer(exit_code));
+	sk_conn_event(c, reply);
+}
+
+void sk_conn_finish(struct sk_conn *c)
+{
+	if (c->dead)
+		return;
+	c->owner = false;
+	c->kind = SK_CONN_CLOSING;
+	flush_out(c);
+}
+
+void sk_control_stdin_taken(struct sk_proc *p, size_t n)
+{
+	struct sk_conn *c, *next;
+
+	for (c = p->readers; c && n; c = next) {
+		size_t part = c->stdin_unacked < n ? c->stdin_unacked : n;
+
+		next = c->next_reader;
+		if (!part)
+			continue;
+		c->stdin_unacked -= part;
+		n -= part;
+		sk_conn_event(c, json_pack("{s:s,s:I}", "event", "stdin", "taken", (json_int_t)part));
+	}
+}
+
+/* ---- replies of the agent that go on to a client */
+
+static struct sk_conn *conn_ref(struct sk_conn *c)
+{
+	c->refs++;
+	c->kind = SK_CONN_WAITING;
+	return c;
+}
+
+static void pass_error(struct sk_conn *c, const json_t *reply)
+{
+	const char *message = json_string_value(json_object_get(reply, "message"));
+
+	sk_conn_reply_error(c, reply ? (int)json_integer_value(json_object_get(reply, "errno")) : ECONNRESET,
+			    (int)json_integer_value(json_object_get(reply, "exit_code")),
+			    message ? message : "the container has stopped");
+}
+
+static void on_passed(struct sk_monitor *m, void *arg, const json_t *reply)
+{
+	struct sk_conn *c = arg;
+	json_t *copy;
+
+	c->refs--;
+	if (!reply || !json_is_true(json_object_get(reply, "ok"))) {
+		pass_error(c, reply);
+	} else {
+		copy = json_copy((json_t *)(uintptr_t)reply);
+		json_object_del(copy, "id");
+		json_object_set_new(copy, "pid", json_integer(getpid()));
+		json_object_set_new(copy, "engine", json_string(m->engine ? m->engine->name : ""));
+		sk_conn_reply_ok(c, copy);
+	}
+	sk_conn_finish(c);
+	sk_loop_trigger(m->reap);
+}
+
+static void pass_on(struct sk_conn *c, json_t *take_request, sk_reply_cb cb)
+{
+	json_object_set_new(take_request, "container", json_string(SK_CONTAINER));
+	if (sk_session_request(c->m, take_request, cb, conn_ref(c)) < 0) {
+		c->refs--;
+		sk_conn_reply_error(c, ENOTCONN, 0, "the container is not running");
+		sk_conn_finish(c);
+	}
+}
+
+/* ---- requests */
+
+static void op_attach(struct sk_conn *c, const json_t *o)
+{
+	struct sk_monitor *m = c->m;
+
+	if (m->phase == SK_PHASE_STOPPING || m->phase == SK_PHASE_DOWN || !m->init) {
+		sk_conn_reply_error(c, m->failure[0] ? m->failure_errno : ENOTCONN, m->failure_exit_code,
+				    m->failure[0] ? m->failure : "the container is not running");
+		sk_conn_finish(c);
+		return;
+	}
+	c->kind = SK_CONN_ATTACHED;
+	c->wants_stdin = json_is_true(json_object_get(o, "stdin"));
+	c->owner = json_is_true(json_object_get(o, "owner"));
+	sk_conn_reply_ok(c, NULL);
+	sk_proc_attach(m->init, c);
+}
+
+static void op_start(struct sk_conn *c, const json_t *o)
+{
+	json_int_t rows = json_integer_value(json_object_get(o, "rows")), cols = json_integer_value(json_object_get(o, "cols"));
+
+	if (c->m->failure[0]) {
+		sk_conn_reply_error(c, c->m->failure_errno, c->m->failure_exit_code, c->m->failure);
+		sk_conn_finish(c);
+		return;
+	}
+	c->rows = (uint16_t)(rows > 0 && rows < 65536 ? rows : 0);
+	c->cols = (uint16_t)(cols > 0 && cols < 65536 ? cols : 0);
+	c->wants_start = true;
+	if (c->kind == SK_CONN_NEW)
+		c->kind = SK_CONN_WAITING;
+	if (c->m->phase == SK_PHASE_RUNNING)
+		sk_monitor_started(c->m, NULL, 0);
+	else
+		sk_monitor_want_start(c->m);
+}
+
+static void on_exec(struct sk_monitor *m, void *arg, const json_t *reply)
+{
+	struct sk_conn *c = arg;
+	struct sk_proc *p = sk_proc_find(m, c->exec_key); /* the client may have gone meanwhile */
+
+	c->refs--;
+	if (!p || !reply || !json_is_true(json_object_get(reply, "ok"))) {
+		sk_proc_detach(c);
+		if (p)
+			p->finished = p->exited = true;
+		pass_error(c, reply);
+		sk_conn_finish(c);
+		sk_loop_trigger(m->reap);
+		return;
+	}
+	p->started = true;
+	sk_conn_reply_ok(c, json_pack("{s:s}", "key", p->key));
+	if (c->wants_wait) { /* detached: nobody reads it */
+		sk_proc_detach(c);
+		sk_conn_finish(c);
+	}
+}
+
+static void op_exec(struct sk_conn *c, const json_t *o)
+{
+	struct sk_monitor *m = c->m;
+	json_t *process = json_object_get(o, "process");
+	const char *user = json_string_value(json_object_get(o, "user"));
+	bool terminal = json_is_true(json_object_get(process, "terminal"));
+	struct sk_proc *p;
+	unsigned n = 0;
+	char key[24];
+
+	for (p = m->procs; p; p = p->next)
+		n++;
+	if (m->phase != SK_PHASE_RUNNING || !json_is_object(process) || n >= SK_MAX_PROCS) {
+		sk_conn_reply_error(c, n >= SK_MAX_PROCS ? EAGAIN : ENOTCONN, 0,
+				    n >= SK_MAX_PROCS ? "too many processes were started with exec" : "the container is not running");
+		sk_conn_finish(c);
+		return;
+	}
+	c->wants_stdin = json_is_true(json_object_get(o, "stdin"));
+	c->wants_wait = json_is_true(json_object_get(o, "detach"));
+	snprintf(key, sizeof(key), "x%u", ++m->next_key);
+	p = sk_proc_new(m, key, terminal, c->wants_stdin);
+	if (!p) {
+		conn_dead(c);
+		return;
+	}
+	snprintf(c->exec_key, sizeof(c->exec_key), "%s", key);
+	sk_proc_attach(p, c);
+	pass_on(c,
+		json_pack("{s:s,s:s,s:O,s:s,s:o}", "op", "exec", "key", key, "process", process, "user", user ? user : "", "stdio",
+			  sk_proc_stdio(p, (unsigned)json_integer_value(json_object_get(o, "rows")),
+					(unsigned)json_integer_value(json_object_get(o, "cols")))),
+		on_exec);
+	if (c->kind == SK_CONN_WAITING && !c->wants_wait)
+		c->kind = SK_CONN_ATTACHED;
+}
+
+static void op_stop(struct sk_conn *c, const json_t *o)
+{
+	const json_t *signal = json_object_get(o, "signal"), *timeout = json_object_get(o, "timeout");
+
+	c->kind = SK_CONN_WAITING;
+	c->wants_stop = true;
+	sk_monitor_stop(c->m, json_is_integer(signal) ? (int)json_integer_value(signal) : c->m->config.stop_signal,
+			json_is_integer(timeout) ? (int)json_integer_value(timeout) : c->m->config.stop_timeout);
+}
+
+static void op_kill(struct sk_conn *c, const json_t *o)
+{
+	json_int_t signal = json_integer_value(json_object_get(o, "signal"));
+	const char *key = json_string_value(json_object_get(o, "key"));
+
+	if (signal < 1 || signal > 64) {
+		sk_conn_reply_error(c, EINVAL, 0, "no such signal");
+		sk_conn_finish(c);
+		return;
+	}
+	if (!key && (signal == 9 || signal == c->m->config.stop_signal))
+		c->m->killed = true; /* asked for by the user: no restart */
+	pass_on(c,
+		json_pack("{s:s,s:s,s:I,s:b}", "op", "signal", "key", key ? key : SK_INIT_KEY, "signal", signal, "all",
+			  json_is_true(json_object_get(o, "all"))),
+		on_passed);
+}
+
+static void on_copied(struct sk_monitor *m, void *arg, const json_t *reply)
+{
+	struct sk_conn *c = arg;
+
+	c->refs--;
+	c->copy_reply = reply ? json_deep_copy(reply) :
+				json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", ECONNRESET, "message", "the container has stopped");
+	/* An error may come without any stream. */
+	if (!json_is_true(json_object_get(c->copy_reply, "ok")) && !c->copy.stream)
+		c->copy.done = true;
+	sk_loop_trigger(m->reap);
+}
+
+static void op_copy(struct sk_conn *c, json_t *o, bool put)
+{
+	c->copy.conn = c;
+	c->copy_put = put;
+	sk_channel_token(&c->copy);
+	json_object_set_new(o, "stream", json_string(c->copy.token));
+	pass_on(c, json_incref(o), on_copied);
+	if (c->kind == SK_CONN_WAITING)
+		c->kind = SK_CONN_COPY;
+}
+
+static void op_info(struct sk_conn *c)
+{
+	struct sk_monitor *m = c->m;
+
+	sk_conn_reply_ok(c, json_pack("{s:s,s:i,s:I,s:s,s:i,s:i}", "engine", m->engine ? m->engine->name : "", "cpus", (int)m->config.cpus,
+				      "memory", (json_int_t)m->config.memory, "kernel", m->kernel, "pid", (int)getpid(), "engine_pid",
+				      (int)m->process.pid));
+	sk_conn_finish(c);
+}
+
+static void handle_request(struct sk_conn *c, json_t *o)
+{
+	static const char *const passed[] = { "stats", "ps", "stat", "resize" };
+	const char *op = json_string_value(json_object_get(o, "op"));
+	size_t i;
+
+	if (!op)
+		op = "";
+	for (i = 0; i < SK_ARRAY_SIZE(passed); i++) {
+		if (strcmp(op, passed[i]) == 0) {
+			pass_on(c, json_incref(o), on_passed);
+			return;
+		}
+	}
+	if (strcmp(op, "pause") == 0 || strcmp(op, "resume") == 0 || strcmp(op, "update") == 0) {
+		pass_on(c, json_incref(o), on_passed);
+		if (op[0] == 'p' && c->m->phase == SK_PHASE_RUNNING)
+			sk_monitor_set_status(c->m, "paused");
+		else if (op[0] == 'r' && c->m->phase == SK_PHASE_RUNNING)
+			sk_monitor_set_status(c->m, "running");
+	} else if (strcmp(op, "attach") == 0) {
+		op_attach(c, o);
+	} else if (strcmp(op, "start") == 0) {
+		op_start(c, o);
+	} else if (strcmp(op, "exec") == 0) {
+		op_exec(c, o);
+	} else if (strcmp(op, "stop") == 0) {
+		op_stop(c, o);
+	} else if (strcmp(op, "kill") == 0) {
+		op_kill(c, o);
+	} else if (strcmp(op, "wait") == 0) {
+		c->kind = SK_CONN_WAITING;
+		c->wants_wait = true;
+		sk_conn_reply_ok(c, NULL);
+	} else if (strcmp(op, "get") == 0 || strcmp(op, "put") == 0) {
+		op_copy(c, o, op[0] == 'p');
+	} else if (strcmp(op, "info") == 0) {
+		op_info(c);
+	} else {
+		sk_conn_reply_error(c, ENOSYS, 0, "the monitor does not know this request");
+		sk_conn_finish(c);
+	}
+}
+
+static void attached_message(struct sk_conn *c, const json_t *o)
+{
+	const char *op = json_string_value(json_object_get(o, "op"));
+
+	if (!op)
+		return;
+	if (strcmp(op, "start") == 0 && c->kind == SK_CONN_ATTACHED) {
+		op_start(c, o);
+	} else if (strcmp(op, "detach") == 0) {
+		c->owner = false;
+		c->wants_stdin = false;
+		sk_proc_detach(c);
+		sk_conn_event(c, json_pack("{s:s}", "event", "detached"));
+		sk_conn_finish(c);
+	} else if (c->proc && strcmp(op, "resize") == 0) {
+		c->rows = (uint16_t)json_integer_value(json_object_get(o, "rows"));
+		c->cols = (uint16_t)json_integer_value(json_object_get(o, "cols"));
+		sk_session_request(c->m,
+				   json_pack("{s:s,s:s,s:s,s:i,s:i}", "op", "resize", "container", SK_CONTAINER, "key", c->proc->key, "rows",
+					     (int)c->rows, "cols", (int)c->cols),
+				   NULL, NULL);
+	} else if (c->proc && strcmp(op, "signal") == 0) {
+		sk_session_request(c->m,
+				   json_pack("{s:s,s:s,s:s,s:I}", "op", "signal", "container", SK_CONTAINER, "key", c->proc->key, "signal",
+					     json_integer_value(json_object_get(o, "signal"))),
+				   NULL, NULL);
+	}
+}
+
+static int take_stdin(struct sk_conn *c, const struct sk_frame *f)
+{
+	if (c->kind == SK_CONN_COPY && c->copy_put) {
+		/* Kept in `in` until the guest takes it: the caller stops reading. */
+		return 0;
+	}
+	if (!c->proc || !c->wants_stdin)
+		return 1; /* nobody wants it */
+	c->stdin_unacked += f->len;
+	if (c->stdin_unacked > SK_STDIN_WINDOW)
+		return -EPROTO;
+	sk_proc_stdin(c->proc, f->payload, f->len);
+	return 1;
+}
+
+/* Put: passes STDIN frames on as the guest takes them. Called again when it has room. */
+static void pump_put(struct sk_conn *c)
+{
+	struct sk_frame f;
+	int r;
+
+	while (c->copy.stream && (r = sk_frame_peek(&c->in, &f)) > 0) {
+		size_t n;
+
+		if (f.type != SK_FRAME_STDIN) {
+			sk_frame_consume(&c->in, &f);
+			continue;
+		}
+		if (f.len == 0) {
+			sk_stream_shutdown(c->copy.stream);
+			sk_frame_consume(&c->in, &f);
+			c->copy.stalled = false;
+			continue;
+		}
+		/* stdin_unacked: bytes of the front frame that have gone already. */
+		n = sk_stream_write(c->copy.stream, f.payload + c->stdin_unacked, f.len - c->stdin_unacked);
+		c->stdin_unacked += n;
+		if (c->stdin_unacked < f.len)
+			return;
+		c->stdin_unacked = 0;
+		sk_frame_consume(&c->in, &f);
+	}
+}
+
+static void handle_frames(struct sk_conn *c)
+{
+	struct sk_frame f;
+	int r = 0;
+
+	while (!c->dead && c->kind != SK_CONN_CLOSING) {
+		json_t *o;
+
+		if (c->kind == SK_CONN_COPY) {
+			if (c->copy_put)
+				pump_put(c);
+			return;
+		}
+		r = sk_frame_peek(&c->in, &f);
+		if (r == 0)
+			return;
+		if (r < 0)
+			break;
+		if (f.type == SK_FRAME_STDIN) {
+			r = take_stdin(c, &f);
+			if (r < 0)
+				break;
+			sk_frame_consume(&c->in, &f);
+			continue;
+		}
+		o = sk_frame_json(&f);
+		if (!o) {
+			r = -EPROTO;
+			break;
+		}
+		sk_frame_consume(&c->in, &f);
+		if (c->kind == SK_CONN_NEW)
+			handle_request(c, o);
+		else
+			attached_message(c, o);
+		json_decref(o);
+	}
+	if (r < 0)
+		conn_dead(c);
+}
+
+static void on_conn(void *arg, int fd, unsigned events)
+{
+	struct sk_conn *c = arg;
+	size_t room = sk_buf_room(&c->in), want = room < 65536 ? room : 65536;
+	uint8_t *to;
+	ssize_t n;
+
+	if (events & SK_LOOP_WRITE)
+		flush_out(c);
+	if (c->dead || !(events & (SK_LOOP_READ | SK_LOOP_HANGUP)))
+		return;
+	to = want ? sk_buf_reserve(&c->in, want) : NULL;
+	if (!to) {
+		/* A put that the guest does not take: read on when there is room. */
+		sk_loop_set_events(c->source, c->out.len ? SK_LOOP_WRITE : 0);
+		c->in_closed = true;
+		if (events & SK_LOOP_HANGUP)
+			conn_dead(c);
+		return;
+	}
+	n = recv(fd, to, want, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_dead(c);
+		return;
+	}
+	sk_buf_commit(&c->in, (size_t)n);
+	handle_frames(c);
+}
+
+/* From the reap: a copy whose stream or reply has moved on. */
+static void step_copy(struct sk_conn *c)
+{
+	if (c->kind != SK_CONN_COPY || c->dead)
+		return;
+	if (c->copy_put && c->copy.stream) {
+		pump_put(c);
+		if (c->in_closed && sk_buf_room(&c->in) > 0) {
+			c->in_closed = false;
+			flush_out(c);
+		}
+	}
+	if (!c->copy_reply || (!c->copy_put && !c->copy.done && json_is_true(json_object_get(c->copy_reply, "ok"))))
+		return;
+	if (!c->copy_put)
+		sk_conn_output(c, SK_FRAME_STDOUT, NULL, 0);
+	json_object_del(c->copy_reply, "id");
+	sk_conn_event(c, SK_TAKE_PTR(c->copy_reply));
+	sk_stream_close(c->copy.stream);
+	c->copy.stream = NULL;
+	c->copy.done = true;
+	sk_conn_finish(c);
+}
+
+void sk_control_step(struct sk_monitor *m)
+{
+	struct sk_conn *c, *next;
+
+	for (c = m->conns; c; c = c->next)
+		step_copy(c);
+	for (c = m->conns; c; c = next) {
+		next = c->next;
+		if (c->dead && c->refs == 0)
+			sk_conn_free(c);
+	}
+}
+
+struct sk_conn *sk_conn_new(struct sk_monitor *m, int take_fd)
+{
+	struct sk_conn *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		close(take_fd);
+		return NULL;
+	}
+	c->m = m;
+	c->fd = take_fd;
+	sk_buf_init(&c->in, 2 * (SK_FRAME_MAX + SK_FRAME_HEADER));
+	sk_buf_init(&c->out, SK_CONN_OUT_MAX);
+	c->source = sk_loop_add_fd(m->loop, take_fd, SK_LOOP_READ, on_conn, c);
+	if (!c->source) {
+		close(take_fd);
+		free(c);
+		return NULL;
+	}
+	c->next = m->conns;
+	m->conns = c;
+	m->n_conns++;
+	return c;
+}
+
+void sk_conn_free(struct sk_conn *c)
+{
+	struct sk_conn **link;
+
+	for (link = &c->m->conns; *link; link = &(*link)->next) {
+		if (*link == c) {
+			*link = c->next;
+			c->m->n_conns--;
+			break;
+		}
+	}
+	sk_proc_detach(c);
+	sk_stream_close(c->copy.stream);
+	sk_loop_remove(c->source);
+	close(c->fd);
+	sk_buf_fini(&c->in);
+	sk_buf_fini(&c->out);
+	json_decref(c->copy_reply);
+	free(c);
+}
+
+void sk_control_container_ended(struct sk_monitor *m, int code)
+{
+	struct sk_conn *c, *next;
+
+	for (c = m->conns; c; c = next) {
+		next = c->next;
+		if (c->dead)
+			continue;
+		if (c->wants_start && m->failure[0]) {
+			c->wants_start = false;
+			c->owner = false;
+			sk_proc_detach(c);
+			sk_conn_reply_error(c, m->failure_errno, m->failure_exit_code, m->failure);
+			sk_conn_finish(c);
+		} else if (c->wants_stop) {
+			sk_conn_reply_ok(c, json_pack("{s:i}", "code", code));
+			sk_conn_finish(c);
+		} else if (c->proc == m->init || (c->kind == SK_CONN_WAITING && c->wants_wait)) {
+			sk_proc_detach(c);
+			sk_conn_event(c, json_pack("{s:s,s:i,s:b,s:s}", "event", "exit", "code", code, "oom", m->oom, "message", m->failure));
+			sk_conn_finish(c);
+		}
+	}
+}
+
+static void on_listen(void *arg, int fd, unsigned events)
+{
+	struct sk_monitor *m = arg;
+	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (conn < 0)
+		return;
+	if (m->n_conns >= SK_MAX_CONNS) {
+		close(conn);
+		return;
+	}
+	sk_conn_new(m, conn);
+}
+
+int sk_control_listen(struct sk_monitor *m, struct sk_error *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int dirfd = open(m->run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/monitor.sock", dirfd);
+	m->listen_fd = fd;
+	if (fd < 0 || dirfd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 64) < 0)
+		return sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
+	m->listen_source = sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_listen, m);
+	return m->listen_source ? 0 : sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
+}

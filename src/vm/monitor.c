@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+
+#define SK_CONFIG_MAX (16u << 20)
+#define SK_SHUTDOWN_MS 10000u
+#define SK_KILL_MS 5000u
+#define SK_LINGER_MS 10000u
+#define SK_LOCK_WAIT_MS 10000u
+#define SK_BACKOFF_MIN_MS 100u
+#define SK_BACKOFF_MAX_MS 60000u
+#define SK_BACKOFF_RESET_MS 10000u
+#define SK_CLOCK_CHECK_MS 10000u
+
+/* What the deferred step has to do; set in callbacks, acted on when none is running. */
+struct lifecycle {
+	struct sk_monitor m;
+	bool lost, container_done, final;
+	char why[256];
+	struct sk_source *signal_source, *clock_timer, *linger;
+	int64_t clock_skew_ms;
+	bool ran; /* the container's process has run at least once in this life */
+};
+
+static struct lifecycle *life(struct sk_monitor *m)
+{
+	return (struct lifecycle *)m; /* first member */
+}
+
+static void save_state(struct sk_monitor *m)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	if (sk_vm_state_save(m->dirfd, m->state, &err) < 0)
+		sk_log(SK_LOG_ERROR, "%s", err.message);
+}
+
+void sk_monitor_set_status(struct sk_monitor *m, const char *status)
+{
+	json_object_set_new(m->state, "status", json_string(status));
+	save_state(m);
+}
+
+void sk_monitor_event(struct sk_monitor *m, const char *action)
+{
+	json_t *attributes = m->config.attributes ? json_copy((json_t *)(uintptr_t)m->config.attributes) : json_object();
+
+	if (strcmp(action, "die") == 0) {
+		char code[16];
+
+		snprintf(code, sizeof(code), "%d", m->exit_code);
+		json_object_set_new(attributes, "exitCode", json_string(code));
+	}
+	sk_event_append(&m->paths, "container", action, m->id, attributes);
+	json_decref(attributes);
+}
+
+static void set_time(json_t *state, const char *key)
+{
+	char buf[36];
+
+	json_object_set_new(state, key, json_string(sk_time_now(buf)));
+}
+
+void sk_monitor_lost(struct sk_monitor *m, const char *why)
+{
+	struct lifecycle *l = life(m);
+
+	if (l->lost || m->phase == SK_PHASE_DOWN)
+		return;
+	l->lost = true;
+	if (m->phase != SK_PHASE_STOPPING)
+		snprintf(l->why, sizeof(l->why), "%s", why);
+	sk_loop_trigger(m->reap);
+}
+
+void sk_monitor_kill(struct sk_monitor *m)
+{
+	m->killed = true;
+	if (m->phase == SK_PHASE_DOWN)
+		sk_loop_trigger(m->reap);
+	else
+		sk_monitor_lost(m, "");
+}
+
+void sk_monitor_idle(struct sk_monitor *m)
+{
+	sk_loop_trigger(m->reap);
+}
+
+/* ---- start */
+
+static json_t *rootfs_json(const struct sk_monitor *m)
+{
+	json_t *layers = json_array();
+	uint64_t offset = 0;
+	unsigned i;
+
+	for (i = 0; i < m->config.n_layers; i++) {
+		json_array_append_new(layers, json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size", (json_int_t)m->config.layers[i].size));
+		offset += (m->config.layers[i].size + 4095) & ~4095ull;
+	}
+	return json_pack("{s:s,s:s,s:o,s:s?,s:b}", "type", "layers", "device", "/dev/vda", "layers", layers, "upper",
+			 m->config.disk ? "/dev/vdb" : NULL, "readonly", m->config.rootfs_readonly);
+}
+
+static void on_created(struct sk_monitor *m, void *arg, const json_t *reply)
+{
+	const char *message = json_string_value(json_object_get(reply, "message"));
+	struct sk_error err = SK_ERROR_INIT;
+
+	(void)arg;
+	m->starting = false;
+	if (!reply)
+		return; /* lost: told elsewhere */
+	if (json_is_true(json_object_get(reply, "ok"))) {
+		sk_monitor_started(m, NULL, 0);
+		return;
+	}
+	sk_error_set(&err, (int)json_integer_value(json_object_get(reply, "errno")), "%s", message ? message : "the guest gave no reason");
+	sk_monitor_started(m, &err, (int)json_integer_value(json_object_get(reply, "exit_code")));
+}
+
+static void start_container(struct sk_monitor *m)
+{
+	unsigned rows = 0, cols = 0;
+	const struct sk_conn *c;
+	json_t *create;
+
+	for (c = m->conns; c; c = c->next) {
+		if (c->wants_start && c->rows) {
+			rows = c->rows;
+			cols = c->cols;
+		}
+	}
+	m->starting = true;
+	m->init->started = true;
+	create = json_pack("{s:s,s:s,s:o,s:O,s:s,s:O?,s:O?,s:o,s:b,s:b}", "op", "create", "container", SK_CONTAINER, "rootfs", rootfs_json(m),
+			   "spec", m->config.spec, "user", m->config.user, "files", m->config.files, "mounts", m->config.mounts, "stdio",
+			   sk_proc_stdio(m->init, rows, cols), "init", m->config.init, "start", true);
+	if (!create || sk_session_request(m, create, on_created, NULL) < 0)
+		sk_monitor_lost(m, "the request to create the container could not be sent");
+}
+
+void sk_monitor_ready(struct sk_monitor *m)
+{
+	sk_loop_remove(m->boot_timer);
+	m->boot_timer = NULL;
+	m->phase = SK_PHASE_READY;
+	if (m->start_wanted)
+		start_container(m);
+}
+
+void sk_monitor_want_start(struct sk_monitor *m)
+{
+	m->start_wanted = true;
+	if (m->phase == SK_PHASE_READY && !m->starting)
+		start_container(m);
+}
+
+void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code)
+{
+	struct sk_conn *c, *next;
+
+	if (err) {
+		snprintf(m->failure, sizeof(m->failure), "%s", err->message);
+		m->failure_errno = err->code;
+		m->failure_exit_code = exit_code;
+		m->exit_code = exit_code ? exit_code : 125;
+		sk_monitor_lost(m, "");
+		return;
+	}
+	if (m->phase == SK_PHASE_READY) {
+		m->phase = SK_PHASE_RUNNING;
+		life(m)->ran = true;
+		m->started_ms = sk_now_ms();
+		set_time(m->state, "started_at");
+		json_object_set_new(m->state, "exit_code", json_integer(0));
+		json_object_set_new(m->state, "oom_killed", json_false());
+		json_object_set_new(m->state, "error", json_string(""));
+		json_object_set_new(m->state, "engine_pid", json_integer(m->process.pid));
+		sk_monitor_set_status(m, "running");
+		sk_monitor_event(m, "start");
+	}
+	for (c = m->conns; c; c = next) {
+		next = c->next;
+		if (!c->wants_start || c->dead)
+			continue;
+		c->wants_start = false;
+		sk_conn_reply_ok(c, NULL);
+		if (c->kind == SK_CONN_WAITING)
+			sk_conn_finish(c);
+	}
+}
+
+/* ---- stop */
+
+static void on_kill_timeout(void *arg)
+{
+	sk_monitor_kill(arg);
+}
+
+static void on_stop_timeout(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	if (m->phase != SK_PHASE_RUNNING)
+		return;
+	sk_session_request(m, json_pack("{s:s,s:s,s:s,s:i,s:b}", "op", "signal", "container", SK_CONTAINER, "key", SK_INIT_KEY, "signal", SIGKILL,
+					"all", 1),
+			   NULL, NULL);
+	/* A guest that does not even do that is switched off. */
+	sk_loop_remove(m->down_timer);
+	m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
+}
+
+void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
+{
+	m->stop_wanted = true;
+	json_object_set_new(m->state, "stopped_by_user", json_true());
+	if (m->phase == SK_PHASE_RUNNING) {
+		/* A paused container could not act on it. */
+		sk_session_request(m, json_pack("{s:s,s:s}", "op", "resume", "container", SK_CONTAINER), NULL, NULL);
+		sk_session_request(m, json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", SK_CONTAINER, "key", SK_INIT_KEY, "signal",
+						signal),
+				   NULL, NULL);
+		sk_loop_remove(m->stop_timer);
+		m->stop_timer = timeout < 0 ? NULL : sk_loop_add_timer(m->loop, (uint64_t)timeout * 1000, on_stop_timeout, m);
+	} else if (m->phase == SK_PHASE_BOOTING || m->phase == SK_PHASE_READY) {
+		sk_monitor_lost(m, "");
+	}
+	sk_loop_trigger(m->reap);
+}
+
+void sk_monitor_finished(struct sk_monitor *m)
+{
+	life(m)->container_done = true;
+	sk_loop_trigger(m->reap);
+}
+
+static void on_down_timeout(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	sk_log(SK_LOG_WARN, "the guest did not shut down in time");
+	sk_monitor_lost(m, "");
+}
+
+static bool will_restart(const struct sk_monitor *m)
+{
+	if (m->killed || m->stop_wanted || m->failure[0])
+		return false;
+	switch (m->config.restart) {
+	case SK_RESTART_NO:
+		return false;
+	case SK_RESTART_ON_FAILURE:
+		return m->exit_code != 0 && (!m->config.restart_max || m->restarts < m->config.restart_max);
+	case SK_RESTART_ALWAYS:
+	case SK_RESTART_UNLESS_STOPPED:
+		return true;
+	}
+	return false;
+}
+
+/* The container's process has ended and its output is out: the guest writes back its disk and goes. */
+static void begin_stopping(struct sk_monitor *m)
+{
+	m->phase = SK_PHASE_STOPPING;
+	m->exit_code = m->init->code;
+	m->oom |= m->init->oom;
+	sk_loop_remove(m->stop_timer);
+	sk_loop_remove(m->down_timer);
+	m->stop_timer = NULL;
+	m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
+	if (m->config.auto_remove && !will_restart(m))
+		sk_monitor_lost(m, ""); /* nobody will see that disk again */
+	else if (sk_session_request(m, json_pack("{s:s}", "op", "shutdown"), NULL, NULL) < 0)
+		sk_monitor_lost(m, "");
+}
+
+/* ---- down */
+
+static void remove_own_files(struct sk_monitor *m)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", m->paths.root, m->id);
+	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-%s", m->paths.root, m->id);
+	int r;
+
+	if (!dir || !tomb)
+		return;
+	r = rename(dir, tomb) < 0 ? -errno : sk_fs_remove_tree(AT_FDCWD, tomb);
+	if (r < 0)
+		sk_log(SK_LOG_ERROR, "cannot remove %s: %s", dir, strerror(-r));
+	sk_monitor_event(m, "destroy");
+}
+
+static void on_linger(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	sk_loop_quit(m->loop);
+}
+
+/* The end of this monitor: state first, then files, then the lock, then the word to the clients; whoever hears it may start or remove. */
+static void finish(struct sk_monitor *m)
+{
+	struct lifecycle *l = life(m);
+	bool started = json_is_string(json_object_get(m->state, "started_at"));
+
+	l->final = true;
+	json_object_set_new(m->state, "pid", json_integer(0));
+	json_object_set_new(m->state, "engine_pid", json_integer(0));
+	json_object_set_new(m->state, "error", json_string(m->failure));
+	if (l->ran || m->failure[0]) {
+		json_object_set_new(m->state, "exit_code", json_integer(m->exit_code));
+		json_object_set_new(m->state, "oom_killed", json_boolean(m->oom));
+	}
+	if (l->ran)
+		set_time(m->state, "finished_at");
+	sk_monitor_set_status(m, started ? "exited" : "created");
+	sk_logfile_free(SK_TAKE_PTR(m->log));
+	sk_loop_remove(SK_TAKE_PTR(m->listen_source));
+	sk_fs_remove_tree(AT_FDCWD, m->run_dir);
+	if (m->config.auto_remove && (l->ran || m->failure[0] || m->start_wanted || m->killed))
+		remove_own_files(m);
+	sk_close_fd(&m->lock_fd);
+	sk_control_container_ended(m, m->exit_code);
+	l->linger = sk_loop_add_timer(m->loop, SK_LINGER_MS, on_linger, m);
+	sk_loop_trigger(m->reap);
+}
+
+static void boot(struct sk_monitor *m);
+
+static void on_restart(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	m->restart_timer = NULL;
+	boot(m);
+}
+
+static void schedule_restart(struct sk_monitor *m)
+{
+	if (sk_now_ms() - m->started_ms >= SK_BACKOFF_RESET_MS || m->backoff_ms == 0)
+		m->backoff_ms = SK_BACKOFF_MIN_MS;
+	else
+		m->backoff_ms = m->backoff_ms * 2 > SK_BACKOFF_MAX_MS ? SK_BACKOFF_MAX_MS : m->backoff_ms * 2;
+	m->restarts++;
+	json_object_set_new(m->state, "restart_count", json_integer(m->restarts));
+	json_object_set_new(m->state, "exit_code", json_integer(m->exit_code));
+	set_time(m->state, "finished_at");
+	sk_monitor_set_status(m, "restarting");
+	m->restart_timer = sk_loop_add_timer(m->loop, m->backoff_ms, on_restart, m);
+	if (!m->restart_timer)
+		finish(m);
+}
+
+static void go_down(struct sk_monitor *m)
+{
+	struct lifecycle *l = life(m);
+	struct sk_conn *c;
+	struct sk_proc *p;
+	bool running = m->phase == SK_PHASE_RUNNING || m->phase == SK_PHASE_STOPPING;
+
+	if (m->phase == SK_PHASE_RUNNING)
+		m->exit_code = 137; /* taken down with its VM */
+	if (l->why[0] && !m->killed) {
+		if (!m->failure[0])
+			snprintf(m->failure, sizeof(m->failure), "%s", l->why);
+		m->failure_errno = EIO;
+		if (!running)
+			m->exit_code = 125;
+	}
+	m->phase = SK_PHASE_DOWN;
+	m->starting = false;
+	sk_loop_remove(m->stop_timer);
+	sk_loop_remove(m->down_timer);
+	m->stop_timer = m->down_timer = NULL;
+	for (p = m->procs; p; p = p->next)
+		sk_proc_abandon(p);
+	for (c = m->conns; c; c = c->next) {
+		sk_stream_close(c->copy.stream);
+		c->copy.stream = NULL;
+		c->copy.done = true;
+	}
+	sk_sandbox_down(m);
+	l->lost = l->container_done = false;
+	if (running)
+		sk_monitor_event(m, "die");
+	/* A VM that fell over is restarted like a program that did. */
+	if (running && m->failure[0] && m->config.restart != SK_RESTART_NO && !m->killed && !m->stop_wanted)
+		m->failure[0] = '\0';
+	if (running && will_restart(m)) {
+		sk_control_container_ended(m, m->exit_code);
+		schedule_restart(m);
+	} else {
+		finish(m);
+	}
+}
+
+/* ---- the deferred step */
+
+static void reap_procs(struct sk_monitor *m)
+{
+	struct sk_proc *p, *next;
+
+	for (p = m->procs; p; p = next) {
+		next = p->next;
+		if (p != m->init && p->finished && !p->readers)
+			sk_proc_free(p);
+	}
+}
+
+static void on_reap(void *arg)
+{
+	struct sk_monitor *m = arg;
+	struct lifecycle *l = life(m);
+
+	if (l->container_done && m->phase == SK_PHASE_RUNNING) {
+		l->container_done = false;
+		begin_stopping(m);
+	}
+	if (l->lost && m->phase != SK_PHASE_DOWN)
+		go_down(m);
+	if (m->phase == SK_PHASE_DOWN && m->restart_timer && (m->stop_wanted || m->killed)) {
+		sk_loop_remove(SK_TAKE_PTR(m->restart_timer));
+		finish(m);
+	}
+	sk_control_step(m);
+	reap_procs(m);
+	if (l->final && !m->conns)
+		sk_loop_quit(m->loop);
+	/* Booted for a copy only, or its client went before it started anything: nobody is left to ask for more. */
+	if (!m->conns && !m->start_wanted && (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING)) {
+		m->phase = SK_PHASE_STOPPING;
+		m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
+		if (sk_session_request(m, json_pack("{s:s}", "op", "shutdown"), NULL, NULL) < 0)
+			sk_monitor_lost(m, "");
+	}
+}
+
+static void boot_failed(struct sk_monitor *m, const struct sk_error *err)
+{
+	snprintf(m->failure, sizeof(m->failure), "%s", err->message);
+	m->failure_errno = err->code;
+	m->failure_exit_code = 125;
+	m->exit_code = 125;
+	m->phase = SK_PHASE_DOWN;
+	finish(m);
+}
+
+static void boot(struct sk_monitor *m)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	sk_proc_free(m->init);
+	m->init = sk_proc_new(m, SK_INIT_KEY, m->config.terminal, m->config.stdin_open);
+	m->oom = false;
+	m->exit_code = 0;
+	m->phase = SK_PHASE_BOOTING;
+	if (!m->init) {
+		sk_error_errno(&err, ENOMEM, "cannot start the container");
+		boot_failed(m, &err);
+	} else if (sk_sandbox_up(m, &err) < 0) {
+		boot_failed(m, &err);
+	}
+	json_object_set_new(m->state, "engine", json_string(m->engine ? m->engine->name : ""));
+}
+
+/* ---- set-up of the process */
+
+static void on_signal(void *arg, int fd, unsigned events)
+{
+	struct sk_monitor *m = arg;
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(fd, &si, sizeof(si)) == sizeof(si))
+		sk_monitor_stop(m, m->config.stop_signal, m->config.stop_timeout);
+}
+
+static int64_t suspend_skew_ms(void)
+{
+	struct timespec mono;
+
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	return (int64_t)sk_now_ms() - ((int64_t)mono.tv_sec * 1000 + mono.tv_nsec / 1000000);
+}
+
+/* The host slept: the guest's clock did not notice. */
+static void on_clock_check(void *arg)
+{
+	struct sk_monitor *m = arg;
+	struct lifecycle *l = life(m);
+	int64_t skew = suspend_skew_ms();
+	struct timespec ts;
+
+	sk_loop_set_timer(l->clock_timer, SK_CLOCK_CHECK_MS);
+	if (skew - l->clock_skew_ms < 500)
+		return;
+	l->clock_skew_ms = skew;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	sk_session_request(m, json_pack("{s:s,s:[I,I]}", "op", "time", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec), NULL, NULL);
+}
+
+static int watch_signals(struct sk_monitor *m, struct sk_error *err)
+{
+	struct lifecycle *l = life(m);
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	l->signal_source = fd < 0 ? NULL : sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_signal, m);
+	l->clock_skew_ms = suspend_skew_ms();
+	l->clock_timer = sk_loop_add_timer(m->loop, SK_CLOCK_CHECK_MS, on_clock_check, m);
+	return l->signal_source && l->clock_timer ? 0 : sk_error_errno(err, ENOMEM, "cannot start the monitor");
+}
+
+/* The lock of a monitor that has just finished may be held a moment longer. */
+static int take_lock(struct sk_monitor *m, struct sk_error *err)
+{
+	uint64_t deadline = sk_now_ms() + SK_LOCK_WAIT_MS;
+	json_t *state;
+	int r;
+
+	m->lock_fd = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (m->lock_fd < 0)
+		return sk_error_errno(err, errno, "cannot lock container %.12s", m->id);
+	while ((r = sk_fs_lock(m->lock_fd, true, false)) == -EWOULDBLOCK) {
+		bool alive = false;
+
+		if (sk_vm_state_load(&m->paths, m->id, &state, NULL) == 0) {
+			alive = sk_vm_state_is_alive(state);
+			json_decref(state);
+		}
+		if (alive || sk_now_ms() > deadline)
+			return sk_error_set(err, EBUSY, "container %.12s is already running", m->id);
+		usleep(2000);
+	}
+	return r < 0 ? sk_error_errno(err, r, "cannot lock container %.12s", m->id) : 0;
+}
+
+static int load_config(struct sk_monitor *m, struct sk_error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_error_t je;
+	json_t *json;
+	size_t len;
+	int r = sk_fs_read(m->dirfd, "vm.json", SK_CONFIG_MAX, &text, &len);
+
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot read vm.json of container %.12s", m->id);
+	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	if (!json)
+		return sk_error_set(err, EINVAL, "vm.json of container %.12s is damaged: line %d: %s", m->id, je.line, je.text);
+	r = sk_vm_config_init(&m->config, json, err);
+	json_decref(json);
+	return r;
+}
+
+static int init_state(struct sk_monitor *m, struct sk_error *err)
+{
+	int r = sk_vm_state_load(&m->paths, m->id, &m->state, err);
+
+	if (r < 0)
+		return r;
+	json_object_set_new(m->state, "pid", json_integer(getpid()));
+	json_object_set_new(m->state, "restart_count", json_integer(0));
+	json_object_set_new(m->state, "stopped_by_user", json_false());
+	json_object_set_new(m->state, "error", json_string(""));
+	if (m->config.network)
+		json_object_set_new(m->state, "ip", json_string("10.0.2.15"));
+	json_object_set_new(m->state, "status", json_string("starting"));
+	return sk_vm_state_save(m->dirfd, m->state, err);
+}
+
+static int open_files(struct sk_monitor *m, struct sk_error *err)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", m->paths.root, m->id);
+	_cleanup_fd_ int logdir = -1;
+	int r;
+
+	m->dirfd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (m->dirfd < 0)
+		return sk_error_errno(err, errno, "cannot open container %.12s", m->id);
+	r = take_lock(m, err);
+	if (r == 0)
+		r = load_config(m, err);
+	if (r < 0)
+		return r;
+	if (mkdirat(m->dirfd, "log", 0700) < 0 && errno != EEXIST)
+		return sk_error_errno(err, errno, "cannot make the container's log folder");
+	m->log_fd = openat(m->dirfd, "log/monitor.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (m->log_fd >= 0)
+		sk_log_init(m->log_fd, getenv("SKERRY_DEBUG") ? SK_LOG_DEBUG : SK_LOG_WARN);
+	logdir = openat(m->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = m->config.log_none ? 0 : sk_logfile_new(dup(logdir), m->config.log_max_size, m->config.log_max_file, &m->log);
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot open the container's log");
+	r = init_state(m, err);
+	if (r < 0)
+		return r;
+	snprintf(m->run_dir, sizeof(m->run_dir), "%s/%s", m->paths.run, m->id);
+	sk_fs_remove_tree(AT_FDCWD, m->run_dir); /* of a monitor that was killed */
+	r = sk_fs_mkdir_p(m->run_dir, 0700);
+	return r < 0 ? sk_error_errno(err, r, "cannot make %s", m->run_dir) : 0;
+}
+
+static int set_up(struct sk_monitor *m, int owner_fd, struct sk_error *err)
+{
+	int r = sk_loop_new(&m->loop);
+
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot start the monitor");
+	m->reap = sk_loop_add_deferred(m->loop, on_reap, m);
+	r = m->reap ? open_files(m, err) : sk_error_errno(err, ENOMEM, "cannot start the monitor");
+	if (r == 0)
+		r = watch_signals(m, err);
+	if (r == 0)
+		r = sk_control_listen(m, err);
+	if (r == 0 && owner_fd >= 0 && !sk_conn_new(m, owner_fd))
+		r = sk_error_errno(err, ENOMEM, "cannot start the monitor");
+	return r;
+}
+
+/* Before there is anything to lose: tells the owner why and goes. */
+static void fail_early(struct sk_monitor *m, int owner_fd, const struct sk_error *err)
+{
+	struct sk_conn *c;
+
+	snprintf(m->failure, sizeof(m->failure), "%s", err->message);
+	m->failure_errno = err->code;
+	m->failure_exit_code = 125;
+	m->phase = SK_PHASE_DOWN;
+	life(m)->final = true;
+	if (m->loop && m->reap) {
+		sk_loop_remove(SK_TAKE_PTR(m->listen_source));
+		c = m->conns ? m->conns : owner_fd >= 0 ? sk_conn_new(m, owner_fd) : NULL;
+		life(m)->linger = sk_loop_add_timer(m->loop, SK_LINGER_MS, on_linger, m);
+		if (c)
+			sk_loop_run(m->loop);
+	}
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: skerry-monitor --root DIR --run DIR --id ID [--owner-fd N]\n"
+			"Runs one VM. Started by skerry and skerry-oci, not by hand: see skerry-monitor(8).\n");
+	return 125;
+}
+
+static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owner_fd)
+{
+	static const struct option options[] = {
+		{ "root", required_argument, NULL, 'r' },
+		{ "run", required_argument, NULL, 'n' },
+		{ "id", required_argument, NULL, 'i' },
+		{ "owner-fd", required_argument, NULL, 'o' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'r')
+			m->paths.root = optarg;
+		else if (opt == 'n')
+			m->paths.run = optarg;
+		else if (opt == 'i')
+			m->id = optarg;
+		else if (opt == 'o')
+			*ret_owner_fd = atoi(optarg);
+		else
+			return -EINVAL;
+	}
+	return m->paths.root && m->paths.run && m->id && strlen(m->id) == 64 ? 0 : -EINVAL;
+}
+
+int main(int argc, char **argv)
+{
+	static struct lifecycle l = {
+		.m = { .dirfd = -1, .lock_fd = -1, .log_fd = -1, .listen_fd = -1, .console_fd = -1, .console_log = -1, .process = { .pidfd = -1, .claim_fd = -1 } },
+	};
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_monitor *m = &l.m;
+	int owner_fd = -1;
+
+	if (parse_args(argc, argv, m, &owner_fd) < 0)
+		return usage();
+	if (owner_fd >= 0 && fcntl(owner_fd, F_SETFD, FD_CLOEXEC) < 0)
+		return usage();
+	umask(077);
+	if (set_up(m, owner_fd, &err) < 0) {
+		fail_early(m, owner_fd, &err);
+		return 125;
+	}
+	boot(m);
+	if (sk_loop_run(m->loop) < 0)
+		sk_log(SK_LOG_ERROR, "the event loop has failed");
+	sk_sandbox_down(m);
+	return 0;
+}

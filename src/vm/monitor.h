@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VM_MONITOR_H
+#define SK_VM_MONITOR_H
+
+/*
+ * The monitor: one process per VM. It owns the engine process, the devices, the session with the agent, the log and the state file.
+ *
+ *   monitor.c   main, lifecycle, state.json, restart, the end
+ *   sandbox.c   one boot: sockets, devices, engine process
+ *   session.c   requests to the agent and its events
+ *   stdio.c     the streams of a process, their log and their readers
+ *   control.c   connections of clients
+ *
+ * Phases. Legal next ones in brackets. Every boot runs through them once.
+ *   BOOTING  the engine runs, the agent has not said hello   [READY, DOWN]
+ *   READY    set up; no container process yet                 [RUNNING, STOPPING, DOWN]
+ *   RUNNING  the container's first process runs               [STOPPING, DOWN]
+ *   STOPPING it has ended, or never will start: output drains, the guest is asked to shut down   [DOWN]
+ *   DOWN     no engine process                                 [BOOTING (restart), end of the monitor]
+ *
+ * Not trusted: everything from the agent (a claim about the guest only), everything on the device sockets, and the pace of clients. One thread
+ * runs all of this; block devices have a thread of their own and share nothing with it (sandbox.c).
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "engine/engine.h"
+#include "virtio/device.h"
+#include "vm/config.h"
+#include "vm/logfile.h"
+#include "vm/state.h"
+
+#define SK_CONTAINER "c0" /* the agent's name of a standalone container */
+#define SK_INIT_KEY "init"
+#define SK_TOKEN_LEN 16u /* bytes */
+#define SK_MAX_CONNS 256u
+#define SK_MAX_PROCS 1024u
+#define SK_STDIN_WINDOW (256u * 1024u)
+#define SK_CONN_HIGH (512u * 1024u) /* a reader with more than this unsent holds up the output it reads */
+
+enum sk_phase {
+	SK_PHASE_BOOTING,
+	SK_PHASE_READY,
+	SK_PHASE_RUNNING,
+	SK_PHASE_STOPPING,
+	SK_PHASE_DOWN,
+};
+
+struct sk_monitor;
+struct sk_conn;
+struct sk_proc;
+
+/* One stream between the guest and somebody here, known by its token until the agent connects. */
+struct sk_channel {
+	struct sk_proc *proc; /* of a process, or */
+	struct sk_conn *conn; /* of a client's get or put */
+	struct sk_stream *stream;
+	char token[2 * SK_TOKEN_LEN + 1]; /* "" when there is no such stream */
+	int number;	       /* 0, 1, 2 */
+	bool done;	       /* ended, or never to come */
+	bool stalled;	       /* has bytes that a reader had no room for */
+};
+
+struct sk_proc {
+	struct sk_monitor *m;
+	struct sk_proc *next;
+	char key[24];
+	bool init, terminal, started, exited, finished;
+	int code;
+	bool oom;
+	struct sk_channel ch[3];
+	struct sk_buf in;     /* stdin not yet taken by the guest */
+	bool in_eof;	      /* no more will come: shut down when `in` is empty */
+	struct sk_conn *readers; /* linked by next_reader */
+	struct sk_source *drain_timer;
+};
+
+enum sk_conn_kind {
+	SK_CONN_NEW,
+	SK_CONN_WAITING, /* a reply is on its way */
+	SK_CONN_ATTACHED,
+	SK_CONN_COPY, /* get or put */
+	SK_CONN_CLOSING, /* what is in `out` is sent, then closed */
+};
+
+struct sk_conn {
+	struct sk_monitor *m;
+	struct sk_conn *next, *next_reader;
+	int fd;
+	struct sk_source *source;
+	struct sk_buf in, out;
+	enum sk_conn_kind kind;
+	unsigned refs; /* pending replies that name it */
+	bool dead, owner, wants_stdin, wants_start, wants_wait, wants_stop, in_closed;
+	struct sk_proc *proc; /* attached to */
+	struct sk_channel copy;
+	json_t *copy_reply;
+	bool copy_put;
+	size_t stdin_unacked; /* bytes taken and not yet acknowledged */
+	uint16_t rows, cols;
+	char exec_key[24];
+};
+
+struct sk_monitor {
+	struct sk_paths paths;
+	const char *id;
+	int dirfd, lock_fd, log_fd;
+	char run_dir[512];
+	struct sk_vm_config config;
+	struct sk_loop *loop;
+	enum sk_phase phase;
+	json_t *state;
+	struct sk_logfile *log;
+
+	/* one boot */
+	const struct sk_engine *engine;
+	struct sk_engine_process process;
+	struct sk_source *process_source, *boot_timer, *stop_timer, *down_timer, *restart_timer;
+	struct sk_device *vsock, *net;
+	struct sk_carrier *carrier;
+	struct sk_blk_thread *blk;
+	struct sk_session *session;
+	char kernel[64];
+	int console_fd, console_log;
+	size_t console_bytes;
+	struct sk_source *console_source;
+
+	/* the container */
+	struct sk_proc *procs;
+	struct sk_proc *init;
+	bool start_wanted, stop_wanted, killed, starting;
+	unsigned next_key, restarts;
+	uint64_t started_ms;
+	uint64_t backoff_ms;
+	int exit_code;
+	bool oom;
+	char failure[SK_ERROR_MAX]; /* why it could not start; "" */
+	int failure_errno, failure_exit_code;
+
+	struct sk_conn *conns;
+	unsigned n_conns;
+	int listen_fd;
+	struct sk_source *listen_source;
+	struct sk_source *reap; /* deferred: frees dead conns and procs, ends phases */
+};
+
+/* monitor.c */
+void sk_monitor_ready(struct sk_monitor *m);			      /* the agent has been set up */
+void sk_monitor_want_start(struct sk_monitor *m);		      /* start the container as soon as READY */
+void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout); /* timeout in s, -1 for ever */
+void sk_monitor_kill(struct sk_monitor *m);			      /* the VM, at once */
+void sk_monitor_lost(struct sk_monitor *m, const char *why);	      /* agent or engine went away */
+void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code); /* err NULL: it runs */
+void sk_monitor_finished(struct sk_monitor *m);		      /* the first process has ended and its output is out */
+void sk_monitor_set_status(struct sk_monitor *m, const char *status);
+void sk_monitor_event(struct sk_monitor *m, const char *action);
+void sk_monitor_idle(struct sk_monitor *m);			      /* a connection went: nothing left to do? */
+
+/* sandbox.c */
+int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err);
+void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devices; safe when half up */
+
+/* session.c */
+typedef void (*sk_reply_cb)(struct sk_monitor *m, void *arg, const json_t *reply); /* reply NULL: the session is lost */
+int sk_session_listen(struct sk_monitor *m);
+/* Takes `request`; "id" is added. `cb` may be NULL. -ENOTCONN. */
+int sk_session_request(struct sk_monitor *m, json_t *take_request, sk_reply_cb cb, void *arg);
+void sk_session_end(struct sk_monitor *m);
+
+/* stdio.c */
+struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *key, bool terminal, bool wants_stdin);
+struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *key);
+json_t *sk_proc_stdio(const struct sk_proc *p, unsigned rows, unsigned cols); /* for create and exec */
+void sk_proc_exited(struct sk_proc *p, int code, bool oom);
+void sk_proc_attach(struct sk_proc *p, struct sk_conn *c);
+void sk_proc_detach(struct sk_conn *c);
+void sk_proc_stdin(struct sk_proc *p, const uint8_t *data, size_t n); /* n 0: end of file */
+void sk_proc_writable(struct sk_proc *p); /* a reader has room again */
+void sk_proc_abandon(struct sk_proc *p);   /* the guest is gone: streams end now */
+void sk_proc_free(struct sk_proc *p);
+void sk_channel_token(struct sk_channel *ch);
+int sk_stdio_listen(struct sk_monitor *m);
+
+/* control.c */
+int sk_control_listen(struct sk_monitor *m, struct sk_error *err);
+struct sk_conn *sk_conn_new(struct sk_monitor *m, int take_fd);
+void sk_conn_reply_ok(struct sk_conn *c, json_t *take_extra);
+void sk_conn_reply_error(struct sk_conn *c, int code, int exit_code, const char *message);
+/* Appends a frame of output. False: the connection is no more. */
+bool sk_conn_output(struct sk_conn *c, uint8_t type, const void *p, size_t n);
+void sk_conn_event(struct sk_conn *c, json_t *take_event);
+void sk_conn_finish(struct sk_conn *c); /* sends what is there, then closes */
+void sk_conn_free(struct sk_conn *c);
+void sk_control_container_ended(struct sk_monitor *m, int code); /* tells waiters and stoppers */
+void sk_control_step(struct sk_monitor *m); /* from the reap: copies go on, dead connections are freed */
+void sk_control_stdin_taken(struct sk_proc *p, size_t n);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One boot of a VM: device sockets in <run>/<id>/dev, the devices behind them, the engine process. Block devices block on the host's disk, so they
+ * run on a thread with a loop of its own; it shares nothing with the rest but the eventfd that ends it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "vm/monitor.h"
+
+#define SK_GUEST_CID 3u
+#define SK_CONSOLE_MAX (1u << 20)
+#define SK_BOOT_TIMEOUT_MS 60000u
+#define SK_LAYERS_SOCKET "layers"
+#define SK_DISK_SOCKET "disk"
+
+struct sk_blk_thread {
+	pthread_t thread;
+	bool running;
+	int quit_fd;
+	struct sk_loop *loop;
+	struct sk_device *layers, *disk;
+};
+
+static int device_socket(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), dirfd = -1;
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/dev", m->run_dir);
+	dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || dirfd < 0)
+		return sk_error_errno(err, errno, "cannot make device socket %s", name);
+	unlinkat(dirfd, name, 0);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
+	/* Its folder is closed to all others; inside, the engine may be another user. */
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || chmod(addr.sun_path, 0666) < 0 || listen(fd, 4) < 0)
+		return sk_error_errno(err, errno, "cannot make device socket %s", name);
+	*ret_fd = SK_TAKE_FD(fd);
+	return 0;
+}
+
+static int new_layers(struct sk_monitor *m, struct sk_error *err)
+{
+	_cleanup_free_ struct sk_blk_part *parts = calloc(m->config.n_layers, sizeof(*parts));
+	unsigned i, n = 0;
+	int sock, r = 0;
+
+	if (!parts)
+		return sk_error_errno(err, ENOMEM, "cannot open the image's layers");
+	for (i = 0; i < m->config.n_layers && r == 0; i++) {
+		struct stat st;
+		int fd = open(m->config.layers[i].path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0) {
+			r = sk_error_errno(err, errno, "cannot open image layer %s (was the image removed by hand? pull or load it again)",
+					   m->config.layers[i].path);
+			break;
+		}
+		parts[n].take_fd = fd;
+		parts[n++].size = m->config.layers[i].size;
+		if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < m->config.layers[i].size)
+			r = sk_error_set(err, EIO, "image layer %s is cut short: remove the image and pull or load it again",
+					 m->config.layers[i].path);
+	}
+	if (r == 0)
+		r = device_socket(m, SK_LAYERS_SOCKET, &sock, err);
+	if (r == 0)
+		return sk_blk_new(m->blk->loop, sock, parts, n, true, &m->blk->layers, err);
+	while (n)
+		close(parts[--n].take_fd);
+	return r;
+}
+
+static int new_disk(struct sk_monitor *m, struct sk_error *err)
+{
+	struct sk_blk_part part = { .take_fd = openat(m->dirfd, m->config.disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW) };
+	struct stat st;
+	int sock, r;
+
+	if (part.take_fd < 0 || fstat(part.take_fd, &st) < 0) {
+		r = sk_error_errno(err, errno, "cannot open the container's disk %s", m->config.disk);
+	} else {
+		part.size = (uint64_t)st.st_size;
+		r = device_socket(m, SK_DISK_SOCKET, &sock, err);
+	}
+	if (r == 0)
+		return sk_blk_new(m->blk->loop, sock, &part, 1, false, &m->blk->disk, err);
+	if (part.take_fd >= 0)
+		close(part.take_fd);
+	return r;
+}
+
+static void on_quit(void *arg, int fd, unsigned events)
+{
+	(void)fd;
+	(void)events;
+	sk_loop_quit(arg);
+}
+
+static void *blk_main(void *arg)
+{
+	struct sk_blk_thread *t = arg;
+
+	pthread_setname_np(pthread_self(), "blk");
+	if (sk_loop_run(t->loop) < 0)
+		sk_log(SK_LOG_ERROR, "the block device thread has failed");
+	return NULL;
+}
+
+static int blk_up(struct sk_monitor *m, struct sk_error *err)
+{
+	sigset_t all, old;
+	int r;
+
+	m->blk = calloc(1, sizeof(*m->blk));
+	if (!m->blk)
+		return sk_error_errno(err, ENOMEM, "cannot start the block devices");
+	m->blk->quit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = m->blk->quit_fd < 0 ? -errno : sk_loop_new(&m->blk->loop);
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot start the block devices");
+	if (!sk_loop_add_fd(m->blk->loop, m->blk->quit_fd, SK_LOOP_READ, on_quit, m->blk->loop))
+		return sk_error_errno(err, errno, "cannot start the block devices");
+	r = m->config.n_layers ? new_layers(m, err) : 0;
+	if (r == 0 && m->config.disk)
+		r = new_disk(m, err);
+	if (r < 0)
+		return r;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&m->blk->thread, NULL, blk_main, m->blk);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r)
+		return sk_error_errno(err, r, "cannot start the block devices");
+	m->blk->running = true;
+	return 0;
+}
+
+static void blk_down(struct sk_monitor *m)
+{
+	struct sk_blk_thread *t = m->blk;
+	uint64_t one = 1;
+
+	if (!t)
+		return;
+	m->blk = NULL;
+	if (t->running) {
+		if (write(t->quit_fd, &one, sizeof(one)) < 0)
+			sk_log(SK_LOG_ERROR, "cannot stop the block device thread");
+		pthread_join(t->thread, NULL);
+	}
+	sk_device_free(t->layers);
+	sk_device_free(t->disk);
+	sk_loop_free(t->loop);
+	if (t->quit_fd >= 0)
+		close(t->quit_fd);
+	free(t);
+}
+
+static int net_up(struct sk_monitor *m, struct sk_error *err)
+{
+	struct sk_slirp_config c = {
+		.mtu = m->config.mtu,
+		.no_host_loopback = !m->config.host_loopback,
+		.isolated = m->config.isolated,
+		.forwards = m->config.forwards,
+		.n_forwards = m->config.n_forwards,
+	};
+	int sock, r;
+
+	if (!m->config.network)
+		return 0;
+	memcpy(c.mac, m->config.mac, sizeof(c.mac));
+	r = device_socket(m, "net", &sock, err);
+	return r < 0 ? r : sk_net_slirp_new(m->loop, sock, &c, &m->net, err);
+}
+
+static void on_vsock_lost(void *arg)
+{
+	sk_monitor_lost(arg, "the guest kernel has closed its devices");
+}
+
+static int devices_up(struct sk_monitor *m, struct sk_error *err)
+{
+	char path[600];
+	int sock, r;
+
+	snprintf(path, sizeof(path), "%s/dev", m->run_dir);
+	/* 0711: the engine passes through as another user; the folder above is closed. */
+	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+		return sk_error_errno(err, errno, "cannot make %s", path);
+	r = device_socket(m, "vsock", &sock, err);
+	if (r == 0)
+		r = sk_vsock_new(m->loop, sock, SK_GUEST_CID, on_vsock_lost, m, &m->vsock, &m->carrier, err);
+	if (r == 0 && ((r = sk_session_listen(m)) < 0 || (r = sk_stdio_listen(m)) < 0))
+		r = sk_error_errno(err, r, "cannot listen for the agent");
+	if (r == 0)
+		r = net_up(m, err);
+	if (r == 0)
+		r = blk_up(m, err);
+	return r;
+}
+
+static void on_process(void *arg, int fd, unsigned events)
+{
+	(void)fd;
+	(void)events;
+	sk_monitor_lost(arg, "the VM ended unexpectedly: see log/console.log in the container's folder");
+}
+
+static void on_boot_timeout(void *arg)
+{
+	sk_monitor_lost(arg, "the guest did not come up within 60 s: see log/console.log in the container's folder");
+}
+
+/* What the guest kernel says goes to log/console.log through us, the first SK_CONSOLE_MAX bytes of a boot: it must not fill the host's disk. */
+static void on_console(void *arg, int fd, unsigned events)
+{
+	struct sk_monitor *m = arg;
+	char buf[4096];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		sk_loop_remove(m->console_source);
+		m->console_source = NULL;
+		return;
+	}
+	if (m->console_bytes >= SK_CONSOLE_MAX)
+		return;
+	m->console_bytes += (size_t)n;
+	if (sk_fs_write_all(m->console_log, buf, (size_t)n) < 0)
+		m->console_bytes = SK_CONSOLE_MAX;
+}
+
+static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *err)
+{
+	int pipefd[2];
+
+	m->console_bytes = 0;
+	m->console_log = openat(m->dirfd, "log/console.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (m->console_log < 0 || pipe2(pipefd, O_CLOEXEC) < 0)
+		return sk_error_errno(err, errno, "cannot open the console log");
+	m->console_fd = pipefd[0];
+	*ret_write_fd = pipefd[1];
+	fcntl(m->console_fd, F_SETFL, O_NONBLOCK);
+	m->console_source = sk_loop_add_fd(m->loop, m->console_fd, SK_LOOP_READ, on_console, m);
+	return m->console_source ? 0 : sk_error_errno(err, ENOMEM, "cannot open the console log");
+}
+
+static int engine_up(struct sk_monitor *m, struct sk_error *err)
+{
+	struct sk_engine_device devices[4];
+	_cleanup_fd_ int console = -1;
+	struct sk_engine_config c = {
+		.name = m->id,
+		.run_dir = m->run_dir,
+		.memory = m->config.memory,
+		.cpus = m->config.cpus,
+		.devices = devices,
+	};
+	int r = console_up(m, &console, err);
+
+	if (r < 0)
+		return r;
+	c.console_fd = console;
+	devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_VSOCK, "vsock" };
+	/* The guest names disks in this order: vda the layers, vdb the disk. */
+	if (m->blk->layers)
+		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_BLOCK, SK_LAYERS_SOCKET };
+	if (m->blk->disk)
+		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_BLOCK, SK_DISK_SOCKET };
+	if (m->net)
+		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_NET, "net" };
+	r = m->engine->start(&c, &m->process, err);
+	if (r < 0)
+		return r;
+	m->process_source = sk_loop_add_fd(m->loop, m->process.pidfd, SK_LOOP_READ, on_process, m);
+	m->boot_timer = sk_loop_add_timer(m->loop, SK_BOOT_TIMEOUT_MS, on_boot_timeout, m);
+	return m->process_source && m->boot_timer ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the VM");
+}
+
+int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err)
+{
+	int r = sk_engine_find(m->config.engine, &m->engine, err);
+
+	if (r == 0)
+		r = devices_up(m, err);
+	if (r == 0)
+		r = engine_up(m, err);
+	if (r < 0)
+		sk_sandbox_down(m);
+	return r;
+}
+
+static void engine_down(struct sk_monitor *m)
+{
+	sk_loop_remove(m->process_source);
+	sk_loop_remove(m->boot_timer);
+	m->process_source = m->boot_timer = NULL;
+	if (m->process.pid > 0) {
+		if (m->process.pidfd < 0 || syscall(SYS_pidfd_send_signal, m->process.pidfd, SIGKILL, NULL, 0) < 0)
+			kill(m->process.pid, SIGKILL);
+		waitpid(m->process.pid, NULL, 0);
+	}
+	if (m->console_source)
+		on_console(m, m->console_fd, SK_LOOP_READ); /* its last words */
+	sk_loop_remove(m->console_source);
+	m->console_source = NULL;
+	sk_close_fd(&m->console_fd);
+	sk_close_fd(&m->console_log);
+	if (m->process.pidfd >= 0)
+		close(m->process.pidfd);
+	if (m->process.claim_fd >= 0)
+		close(m->process.claim_fd);
+	m->process = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
+}
+
+void sk_sandbox_down(struct sk_monitor *m)
+{
+	engine_down(m);
+	sk_session_end(m);
+	sk_device_free(m->net);
+	sk_device_free(m->vsock);
+	m->net = m->vsock = NULL;
+	m->carrier = NULL;
+	blk_down(m);
+}

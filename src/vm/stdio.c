@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes in the guest and their streams. A stream belongs to the process whose random token the guest sends first; then:
+ *
+ *   output: guest stream → log (first process only) and every attached reader. What no reader has room for stays with the carrier, which
+ *           stops the guest: nothing is lost and nothing grows.
+ *   input:  reader's STDIN frames → p->in (at most the window) → guest stream; acknowledged to the reader as the guest takes it.
+ *
+ * A process is finished when it has exited and its output streams have ended. A guest that never ends them is given SK_DRAIN_MS without a byte.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/frame.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "vm/monitor.h"
+
+#define SK_STREAM_PORT 1025u
+#define SK_DRAIN_MS 5000u
+#define SK_OUTPUT_CHUNK (64u * 1024u)
+
+struct nameless {
+	struct sk_monitor *m;
+	struct sk_stream *stream;
+	uint8_t token[SK_TOKEN_LEN];
+	size_t len;
+};
+
+void sk_channel_token(struct sk_channel *ch)
+{
+	sk_random_hex(ch->token, SK_TOKEN_LEN);
+}
+
+struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *key, bool terminal, bool wants_stdin)
+{
+	struct sk_proc *p = calloc(1, sizeof(*p));
+	int i;
+
+	if (!p)
+		return NULL;
+	p->m = m;
+	snprintf(p->key, sizeof(p->key), "%s", key);
+	p->terminal = terminal;
+	p->init = strcmp(key, SK_INIT_KEY) == 0;
+	sk_buf_init(&p->in, SK_STDIN_WINDOW + SK_FRAME_MAX);
+	for (i = 0; i < 3; i++) {
+		struct sk_channel *ch = &p->ch[i];
+
+		ch->proc = p;
+		ch->number = i;
+		/* A terminal carries all three on the second. */
+		if (terminal ? i == 1 : i > 0 || wants_stdin)
+			sk_channel_token(ch);
+		else
+			ch->done = true;
+	}
+	p->next = m->procs;
+	m->procs = p;
+	return p;
+}
+
+struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *key)
+{
+	struct sk_proc *p;
+
+	for (p = m->procs; p; p = p->next)
+		if (strcmp(p->key, key) == 0)
+			return p;
+	return NULL;
+}
+
+json_t *sk_proc_stdio(const struct sk_proc *p, unsigned rows, unsigned cols)
+{
+	static const char *const names[] = { "stdin", "stdout", "stderr" };
+	json_t *o = json_pack("{s:b}", "terminal", p->terminal);
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (p->ch[i].token[0])
+			json_object_set_new(o, names[i], json_string(p->ch[i].token));
+	if (p->terminal && rows && cols) {
+		json_object_set_new(o, "rows", json_integer((json_int_t)rows));
+		json_object_set_new(o, "cols", json_integer((json_int_t)cols));
+	}
+	return o;
+}
+
+/* The stream that carries the process's input. */
+static struct sk_channel *input_channel(struct sk_proc *p)
+{
+	return &p->ch[p->terminal ? 1 : 0];
+}
+
+static void check_finished(struct sk_proc *p)
+{
+	struct sk_conn *c;
+
+	if (!p->exited || p->finished || !p->ch[1].done || !p->ch[2].done)
+		return;
+	p->finished = true;
+	sk_loop_remove(p->drain_timer);
+	p->drain_timer = NULL;
+	if (p->init) {
+		sk_monitor_finished(p->m); /* its readers hear of it when the VM is down and the state says so */
+		return;
+	}
+	while ((c = p->readers)) {
+		sk_proc_detach(c);
+		sk_conn_event(c, json_pack("{s:s,s:i,s:b}", "event", "exit", "code", p->code, "oom", p->oom));
+		sk_conn_finish(c);
+	}
+	sk_loop_trigger(p->m->reap);
+}
+
+static void on_drain_timeout(void *arg)
+{
+	struct sk_proc *p = arg;
+
+	if (p->ch[1].stalled || p->ch[2].stalled) {
+		/* A reader is slow, the guest is not to blame. */
+		sk_loop_set_timer(p->drain_timer, SK_DRAIN_MS);
+		return;
+	}
+	sk_log(SK_LOG_WARN, "the output of process %s did not end after its exit", p->key);
+	sk_proc_abandon(p);
+}
+
+void sk_proc_exited(struct sk_proc *p, int code, bool oom)
+{
+	p->exited = true;
+	p->code = code;
+	p->oom = oom;
+	p->drain_timer = sk_loop_add_timer(p->m->loop, SK_DRAIN_MS, on_drain_timeout, p);
+	check_finished(p);
+}
+
+void sk_proc_abandon(struct sk_proc *p)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		sk_stream_close(p->ch[i].stream);
+		p->ch[i].stream = NULL;
+		p->ch[i].done = true;
+	}
+	if (!p->exited) {
+		p->exited = true;
+		p->code = 137;
+	}
+	check_finished(p);
+}
+
+void sk_proc_attach(struct sk_proc *p, struct sk_conn *c)
+{
+	c->proc = p;
+	c->next_reader = p->readers;
+	p->readers = c;
+}
+
+void sk_proc_detach(struct sk_conn *c)
+{
+	struct sk_proc *p = c->proc;
+	struct sk_conn **link;
+
+	if (!p)
+		return;
+	for (link = &p->readers; *link; link = &(*link)->next_reader) {
+		if (*link == c) {
+			*link = c->next_reader;
+			break;
+		}
+	}
+	c->proc = NULL;
+	sk_proc_writable(p); /* it may have been the slow one */
+}
+
+static void flush_stdin(struct sk_proc *p)
+{
+	struct sk_channel *ch = input_channel(p);
+	size_t taken = 0;
+
+	while (p->in.len && ch->stream) {
+		size_t n = sk_stream_write(ch->stream, sk_buf_data(&p->in), p->in.len);
+
+		if (n == 0)
+			break;
+		sk_buf_consume(&p->in, n);
+		taken += n;
+	}
+	if (p->in.len && ch->done) { /* nobody will read it */
+		taken += p->in.len;
+		sk_buf_consume(&p->in, p->in.len);
+	}
+	if (taken)
+		sk_control_stdin_taken(p, taken);
+	if (p->in_eof && !p->in.len && ch->stream && !p->terminal)
+		sk_stream_shutdown(ch->stream);
+}
+
+void sk_proc_stdin(struct sk_proc *p, const uint8_t *data, size_t n)
+{
+	if (n == 0)
+		p->in_eof = true;
+	else if (!p->in_eof)
+		sk_buf_append(&p->in, data, n); /* within the window: control.c has checked */
+	flush_stdin(p);
+}
+
+void sk_proc_writable(struct sk_proc *p)
+{
+	int i;
+
+	for (i = 1; i < 3; i++) {
+		if (p->ch[i].stalled && p->ch[i].stream) {
+			p->ch[i].stalled = false;
+			sk_stream_resume(p->ch[i].stream);
+		}
+	}
+}
+
+void sk_proc_free(struct sk_proc *p)
+{
+	struct sk_proc **link;
+	int i;
+
+	if (!p)
+		return;
+	for (link = &p->m->procs; *link; link = &(*link)->next) {
+		if (*link == p) {
+			*link = p->next;
+			break;
+		}
+	}
+	while (p->readers)
+		sk_proc_detach(p->readers);
+	for (i = 0; i < 3; i++)
+		sk_stream_close(p->ch[i].stream);
+	sk_loop_remove(p->drain_timer);
+	sk_buf_fini(&p->in);
+	free(p);
+}
+
+static size_t readers_room(const struct sk_proc *p)
+{
+	size_t room = SK_OUTPUT_CHUNK;
+	const struct sk_conn *c;
+
+	for (c = p->readers; c; c = c->next_reader) {
+		size_t r = c->out.len < SK_CONN_HIGH ? SK_CONN_HIGH - c->out.len : 0;
+
+		if (r < room)
+			room = r;
+	}
+	return room;
+}
+
+static size_t proc_output(struct sk_channel *ch, const uint8_t *data, size_t n)
+{
+	struct sk_proc *p = ch->proc;
+	size_t done = 0;
+
+	while (done < n) {
+		size_t part = n - done, room = readers_room(p);
+		struct sk_conn *c, *next;
+
+		if (room == 0) {
+			ch->stalled = true;
+			break;
+		}
+		if (part > room)
+			part = room;
+		if (p->init && p->m->log)
+			sk_logfile_write(p->m->log, ch->number, data + done, part);
+		for (c = p->readers; c; c = next) {
+			next = c->next_reader;
+			sk_conn_output(c, ch->number == 2 ? SK_FRAME_STDERR : SK_FRAME_STDOUT, data + done, part);
+		}
+		done += part;
+	}
+	if (p->drain_timer && done)
+		sk_loop_set_timer(p->drain_timer, SK_DRAIN_MS);
+	return done;
+}
+
+/* Output of a get: to its one client. */
+static size_t copy_output(struct sk_channel *ch, const uint8_t *data, size_t n)
+{
+	struct sk_conn *c = ch->conn;
+	size_t room = c->out.len < SK_CONN_HIGH ? SK_CONN_HIGH - c->out.len : 0;
+
+	if (n > SK_OUTPUT_CHUNK)
+		n = SK_OUTPUT_CHUNK;
+	if (n > room) {
+		ch->stalled = true;
+		n = room;
+	} else if (n < SK_OUTPUT_CHUNK) {
+		ch->stalled = false;
+	} else {
+		ch->stalled = true; /* more may be waiting: asked for again when this is sent */
+	}
+	if (n)
+		sk_conn_output(c, SK_FRAME_STDOUT, data, n);
+	return n;
+}
+
+static size_t on_data(void *arg, const uint8_t *data, size_t n)
+{
+	struct sk_channel *ch = arg;
+
+	if (ch->conn)
+		return ch->conn->copy_put ? n : copy_output(ch, data, n);
+	if (ch->number == 0)
+		return n; /* nothing comes from an input */
+	return proc_output(ch, data, n);
+}
+
+static void channel_ended(struct sk_channel *ch)
+{
+	if (ch->done)
+		return;
+	ch->done = true;
+	ch->stalled = false;
+	if (ch->conn) {
+		sk_loop_trigger(ch->conn->m->reap);
+		return;
+	}
+	if (ch == input_channel(ch->proc))
+		flush_stdin(ch->proc);
+	check_finished(ch->proc);
+}
+
+static void on_eof(void *arg)
+{
+	struct sk_channel *ch = arg;
+
+	if (ch->conn ? !ch->conn->copy_put : ch->number > 0)
+		channel_ended(ch);
+}
+
+static void on_writable(void *arg)
+{
+	struct sk_channel *ch = arg;
+
+	if (ch->proc)
+		flush_stdin(ch->proc);
+	else
+		sk_loop_trigger(ch->conn->m->reap);
+}
+
+static void on_closed(void *arg, int error)
+{
+	struct sk_channel *ch = arg;
+
+	(void)error;
+	ch->stream = NULL;
+	channel_ended(ch);
+}
+
+static const struct sk_stream_events channel_events = {
+	.data = on_data,
+	.eof = on_eof,
+	.writable = on_writable,
+	.closed = on_closed,
+};
+
+static struct sk_channel *channel_by_token(struct sk_monitor *m, const char *token)
+{
+	struct sk_proc *p;
+	struct sk_conn *c;
+	int i;
+
+	for (p = m->procs; p; p = p->next)
+		for (i = 0; i < 3; i++)
+			if (p->ch[i].token[0] && strcmp(p->ch[i].token, token) == 0)
+				return &p->ch[i];
+	for (c = m->conns; c; c = c->next)
+		if (c->copy.token[0] && strcmp(c->copy.token, token) == 0)
+			return &c->copy;
+	return NULL;
+}
+
+static struct sk_channel *claim(struct nameless *u)
+{
+	static const char hex[] = "0123456789abcdef";
+	char token[2 * SK_TOKEN_LEN + 1];
+	struct sk_channel *ch;
+	size_t i;
+
+	for (i = 0; i < SK_TOKEN_LEN; i++) {
+		token[2 * i] = hex[u->token[i] >> 4];
+		token[2 * i + 1] = hex[u->token[i] & 15];
+	}
+	token[2 * SK_TOKEN_LEN] = '\0';
+	ch = channel_by_token(u->m, token);
+	if (!ch)
+		return NULL;
+	ch->token[0] = '\0'; /* used once */
+	ch->stream = u->stream;
+	return ch;
+}
+
+static size_t on_nameless_data(void *arg, const uint8_t *data, size_t n)
+{
+	struct nameless *u = arg;
+	size_t take = SK_TOKEN_LEN - u->len < n ? SK_TOKEN_LEN - u->len : n;
+	struct sk_channel *ch;
+
+	memcpy(u->token + u->len, data, take);
+	u->len += take;
+	if (u->len < SK_TOKEN_LEN)
+		return take;
+	ch = claim(u);
+	if (!ch) {
+		sk_log(SK_LOG_WARN, "a stream from the guest has an unknown token");
+		sk_stream_close(u->stream);
+		free(u);
+		return take;
+	}
+	sk_stream_set_events(u->stream, &channel_events, ch);
+	free(u);
+	if (ch->proc && ch == input_channel(ch->proc))
+		flush_stdin(ch->proc);
+	else if (ch->conn)
+		sk_loop_trigger(ch->conn->m->reap);
+	if (take < n && ch->stream)
+		take += on_data(ch, data + take, n - take);
+	return take;
+}
+
+static void on_nameless_eof(void *arg)
+{
+	struct nameless *u = arg;
+
+	sk_stream_close(u->stream);
+	free(u);
+}
+
+static void on_nameless_closed(void *arg, int error)
+{
+	(void)error;
+	free(arg);
+}
+
+static const struct sk_stream_events nameless_events = {
+	.data = on_nameless_data,
+	.eof = on_nameless_eof,
+	.closed = on_nameless_closed,
+};
+
+static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
+{
+	struct nameless *u = calloc(1, sizeof(*u));
+
+	(void)guest_port;
+	if (!u)
+		return false;
+	u->m = arg;
+	u->stream = stream;
+	sk_stream_set_events(stream, &nameless_events, u);
+	return true;
+}
+
+int sk_stdio_listen(struct sk_monitor *m)
+{
+	return sk_carrier_listen(m->carrier, SK_STREAM_PORT, on_accept, m);
+}

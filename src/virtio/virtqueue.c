@@ -230,9 +230,12 @@ void sk_vq_unget(struct sk_virtqueue *vq, unsigned n)
 
 void sk_vq_push(struct sk_virtqueue *vq, uint16_t head, uint32_t len)
 {
-	struct vring_used_elem *e = &vq->used->ring[vq->used_idx & (vq->num - 1)];
+	struct vring_used_elem *e;
 
-	assert(vq->running && vq->taken > 0);
+	if (!vq->running)
+		return;
+	assert(vq->taken > 0);
+	e = &vq->used->ring[vq->used_idx & (vq->num - 1)];
 	e->id = htole32(head);
 	e->len = htole32(len);
 	vq->used_idx++;

@@ -57,7 +57,8 @@ void sk_vq_unget(struct sk_virtqueue *vq, unsigned n);
 /* Reads the descriptors of a chain that was taken earlier again. Same results as sk_vq_next() but 0. The segments may be
  * different ones: whatever was checked before does not count. */
 int sk_vq_reload(struct sk_virtqueue *vq, uint16_t head, struct sk_vq_chain *chain);
-/* Returns a chain with `len` bytes written into its in-segments. The guest sees it after publish or flush. */
+/* Returns a chain with `len` bytes written into its in-segments. The guest sees it after publish or flush. Does nothing on a queue
+ * that was stopped. */
 void sk_vq_push(struct sk_virtqueue *vq, uint16_t head, uint32_t len);
 /* Lets the guest see what was pushed, without a notification. */
 void sk_vq_publish(struct sk_virtqueue *vq);

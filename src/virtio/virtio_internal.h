@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VIRTIO_INTERNAL_H
+#define SK_VIRTIO_INTERNAL_H
+
+#include <linux/virtio_config.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+#include "virtio/device.h"
+#include "virtio/virtqueue.h"
+
+/*
+ * What a device is to the vhost-user server, and the other way round.
+ *
+ * A device embeds struct sk_device as its first member, fills in `ops`, `features` and the queue count, and calls
+ * sk_virtio_init(). From then on, always on the loop of the device:
+ *
+ *   connected      a frontend has connected; nothing is known about the guest yet
+ *   queue_ready    queue `q` runs: chains may be taken and pushed from now on
+ *   queue_kick     the guest has put something on queue `q` (or may have: a kick without a chain is harmless)
+ *   queue_stopped  queue `q` no longer runs. Chains that were taken are void; never push them
+ *   disconnected   the frontend is gone; every queue was stopped before
+ *   free           the device's own memory, with sk_virtio_fini()
+ *
+ * Negotiated features are in `acked`, and stable as long as a queue runs.
+ */
+#define SK_VIRTIO_QUEUES 4u
+#define SK_VIRTIO_CONFIG 256u
+
+/* Chains that a device takes in one queue_kick before it lets others on its loop run. */
+#define SK_VIRTIO_BUDGET 256u
+
+struct sk_virtio_ops {
+	unsigned n_queues;
+	/* Fills the device's config space (zeroed before), returns its length. */
+	size_t (*config)(struct sk_device *dev, uint8_t buf[SK_VIRTIO_CONFIG]);
+	/* May be NULL: nothing in the config space is writable. */
+	void (*set_config)(struct sk_device *dev, size_t off, const uint8_t *data, size_t len);
+	void (*connected)(struct sk_device *dev);		/* may be NULL */
+	void (*queue_ready)(struct sk_device *dev, unsigned q);	/* may be NULL */
+	void (*queue_stopped)(struct sk_device *dev, unsigned q); /* may be NULL */
+	/* Returns true when it stopped at its budget and wants to be called again. */
+	bool (*queue_kick)(struct sk_device *dev, unsigned q);
+	void (*disconnected)(struct sk_device *dev); /* may be NULL */
+	void (*free)(struct sk_device *dev);
+};
+
+struct sk_vu_conn;
+
+struct sk_device {
+	const struct sk_virtio_ops *ops;
+	struct sk_loop *loop;
+	const char *name;  /* for the log */
+	uint64_t features; /* offered by the device; the server adds those of the ring and of vhost-user */
+	uint64_t acked;	   /* accepted by the guest */
+	struct sk_virtqueue vq[SK_VIRTIO_QUEUES];
+	/* The server's. */
+	int listen_fd;
+	struct sk_source *listen_source, *deferred, *again_source;
+	int again_fd;		 /* always readable; watched while `again` is set */
+	struct sk_vu_conn *conn; /* NULL: no frontend */
+	uint32_t again;		 /* bit q: queue_kick wants to be called again */
+	bool failed;		 /* the connection is to be ended */
+};
+
+/* Sets up the server part and starts to listen. `dev` is zeroed but for ops, name and features. The descriptor is taken, also on
+ * failure. */
+int sk_virtio_init(struct sk_device *dev, struct sk_loop *loop, int take_listen_fd, struct sk_error *err);
+/* Ends the connection (with queue_stopped and disconnected) and closes everything. Accepts a zeroed device. */
+void sk_virtio_fini(struct sk_device *dev);
+/* The guest broke the rules of the device: the connection ends when the loop comes round. `why` is logged. */
+void sk_virtio_fail(struct sk_device *dev, const char *why);
+static inline bool sk_virtio_has(const struct sk_device *dev, unsigned feature)
+{
+	return dev->acked >> feature & 1;
+}
+
+/* The server's entry for tests and fuzzing: serves a connected frontend socket (taken). */
+int sk_vu_adopt(struct sk_device *dev, int take_fd);
+
+#endif

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -150,6 +151,9 @@ int sk_uml_confine_apply(void *arg)
 	} else if (chdir(f->new_root) < 0 || chdir("..") < 0) {
 		return -errno;
 	}
+	/* UML wants it and would start itself anew through /proc, which is not there. */
+	if (personality(ADDR_NO_RANDOMIZE) < 0)
+		return -errno;
 	r = drop_identity(f);
 	if (r == 0)
 		r = set_limits();

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The monitor with the fake engine: what happens when the VM dies, never speaks, or its owner goes. No privileges, no guest. */
+#include "../sk_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "vm/vm.h"
+
+static char root[] = "/tmp/sk-test-monitor-XXXXXX";
+static struct sk_paths paths;
+static char id[SK_ID_LEN + 1];
+
+static int setup(void **state)
+{
+	(void)state;
+	return mkdtemp(root) ? sk_paths_init(&paths, root, NULL) : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	sk_paths_fini(&paths);
+	return sk_fs_remove_tree(AT_FDCWD, root);
+}
+
+static void engine_script(const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/engine", root);
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT, 0700);
+	assert_int_equal(sk_fs_write_all(fd, text, strlen(text)), 0);
+	close(fd);
+	setenv("SKERRY_FAKE_ENGINE", path, 1);
+}
+
+static void new_container(bool auto_remove)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[256];
+	json_t *vm;
+
+	sk_random_hex(id, 32);
+	snprintf(path, sizeof(path), "%s/containers/%s", root, id);
+	assert_int_equal(mkdir(path, 0700), 0);
+	vm = json_pack("{s:i,s:s,s:s,s:i,s:{},s:{},s:b}", "version", 1, "id", id, "engine", "fake", "memory", 128 << 20, "spec", "rootfs",
+		       "auto_remove", auto_remove);
+	text = json_dumps(vm, 0);
+	json_decref(vm);
+	strcat(path, "/vm.json");
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false), 0);
+}
+
+static int start(int fd, struct sk_error *err)
+{
+	json_t *request = json_pack("{s:s}", "op", "start");
+	int r = sk_vm_request(fd, request, NULL, NULL, err);
+
+	json_decref(request);
+	return r;
+}
+
+static const char *status(char buf[32])
+{
+	json_t *s;
+
+	if (sk_vm_state_load(&paths, id, &s, NULL) < 0)
+		return "gone";
+	snprintf(buf, 32, "%s", json_string_value(json_object_get(s, "status")));
+	json_decref(s);
+	return buf;
+}
+
+static void wait_status(const char *wanted)
+{
+	char buf[32];
+	int i;
+
+	for (i = 0; i < 500 && strcmp(status(buf), wanted) != 0; i++)
+		usleep(10000);
+	assert_string_equal(status(buf), wanted);
+}
+
+static void test_engine_dies(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_fd_ int fd = -1;
+
+	(void)state;
+	engine_script("#!/bin/sh\necho panic\nexit 3\n");
+	new_container(false);
+	fd = sk_vm_launch(&paths, id, &err);
+	assert_true(fd >= 0);
+	assert_true(start(fd, &err) < 0);
+	assert_non_null(strstr(err.message, "ended unexpectedly"));
+	wait_status("created");
+	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
+}
+
+static void test_auto_remove(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_fd_ int fd = -1;
+
+	(void)state;
+	engine_script("#!/bin/sh\nexit 0\n");
+	new_container(true);
+	fd = sk_vm_launch(&paths, id, &err);
+	assert_true(start(fd, &err) < 0);
+	wait_status("gone");
+}
+
+/* One monitor a container; a second is told so. */
+static void test_busy(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_fd_ int a = -1, b = -1;
+
+	(void)state;
+	engine_script("#!/bin/sh\nexec sleep 100\n");
+	new_container(false);
+	a = sk_vm_launch(&paths, id, &err);
+	wait_status("starting");
+	b = sk_vm_launch(&paths, id, &err);
+	assert_int_equal(start(b, &err), -EBUSY);
+	assert_int_equal(sk_vm_remove(&paths, id, &err), -EBUSY);
+	sk_close_fd(&a); /* nobody is left who could start it */
+	wait_status("created");
+}
+
+static pid_t engine_pid(void)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/run/%s/pid", root, id);
+	for (int i = 0; i < 500; i++) {
+		if (sk_fs_read(AT_FDCWD, path, 100, &text, NULL) == 0 && text[0])
+			return atoi(text);
+		free(SK_TAKE_PTR(text));
+		usleep(10000);
+	}
+	return -1;
+}
+
+/* kill -9 of the monitor takes the engine along, and the state is not "starting" any more. */
+static void test_monitor_killed(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_fd_ int fd = -1;
+	pid_t monitor, engine;
+	json_t *s;
+	int i;
+
+	(void)state;
+	engine_script("#!/bin/sh\necho $$ > $1/pid\nexec sleep 100\n");
+	new_container(false);
+	fd = sk_vm_launch(&paths, id, &err);
+	engine = engine_pid();
+	assert_true(engine > 0);
+	assert_int_equal(sk_vm_state_load(&paths, id, &s, NULL), 0);
+	monitor = (pid_t)json_integer_value(json_object_get(s, "pid"));
+	json_decref(s);
+	assert_true(monitor > 1);
+	assert_int_equal(kill(monitor, SIGKILL), 0);
+	wait_status("exited");
+	for (i = 0; i < 300 && kill(engine, 0) == 0; i++)
+		usleep(10000);
+	assert_int_equal(kill(engine, 0), -1);
+	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
+}
+
+/* Garbage and silence on the control socket end that connection, not the monitor. */
+static void test_bad_clients(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_fd_ int owner = -1;
+	json_t *request = json_pack("{s:s}", "op", "nonsense"), *info = json_pack("{s:s}", "op", "info"), *reply = NULL;
+	char byte;
+	int i;
+
+	(void)state;
+	engine_script("#!/bin/sh\nexec sleep 100\n");
+	new_container(false);
+	owner = sk_vm_launch(&paths, id, &err);
+	wait_status("starting");
+	for (i = 0; i < 300; i++) {
+		int fd = sk_vm_connect(&paths, id, NULL);
+
+		if (fd < 0) {
+			usleep(10000);
+			continue;
+		}
+		assert_int_equal(write(fd, "\xff\xff\xff\xff garbage", 12), 12);
+		assert_int_equal(read(fd, &byte, 1) > 0, 0);
+		close(fd);
+	}
+	assert_int_equal(sk_vm_call(&paths, id, request, NULL, &err), -ENOSYS);
+	assert_int_equal(sk_vm_call(&paths, id, info, &reply, &err), 0);
+	assert_string_equal(json_string_value(json_object_get(reply, "engine")), "fake");
+	json_decref(request);
+	json_decref(info);
+	json_decref(reply);
+	sk_close_fd(&owner);
+	wait_status("created");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_engine_dies), cmocka_unit_test(test_auto_remove),	  cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_bad_clients), cmocka_unit_test(test_monitor_killed),
+	};
+
+	return cmocka_run_group_tests_name("vm-monitor", tests, setup, teardown);
+}

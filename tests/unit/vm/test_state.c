@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../sk_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "vm/vm.h"
+
+static char root[] = "/tmp/sk-test-state-XXXXXX";
+static struct sk_paths paths;
+
+static int setup(void **state)
+{
+	(void)state;
+	return mkdtemp(root) ? sk_paths_init(&paths, root, NULL) : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	sk_paths_fini(&paths);
+	return sk_fs_remove_tree(AT_FDCWD, root);
+}
+
+static const char *status_of(const char *id)
+{
+	static char buf[32];
+	json_t *state;
+
+	assert_int_equal(sk_vm_state_load(&paths, id, &state, NULL), 0);
+	snprintf(buf, sizeof(buf), "%s", json_string_value(json_object_get(state, "status")));
+	json_decref(state);
+	return buf;
+}
+
+/* "running" is believed only while the lock is held. */
+static void test_truth(void **state)
+{
+	_cleanup_fd_ int dirfd = -1, lock = -1;
+	char dir[128];
+	json_t *s = json_pack("{s:s,s:i}", "status", "running", "pid", 1), *back;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/containers/c1", root);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_string_equal(status_of("c1"), "created");
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(sk_vm_state_save(dirfd, s, NULL), 0);
+	json_decref(s);
+	lock = openat(dirfd, "lock", O_RDWR | O_CREAT, 0600);
+	assert_int_equal(sk_fs_lock(lock, true, false), 0);
+	assert_string_equal(status_of("c1"), "running");
+	assert_int_equal(sk_vm_remove(&paths, "c1", NULL), -EBUSY);
+	sk_close_fd(&lock);
+	assert_int_equal(sk_vm_state_load(&paths, "c1", &back, NULL), 0);
+	assert_string_equal(json_string_value(json_object_get(back, "status")), "exited");
+	assert_int_equal(json_integer_value(json_object_get(back, "exit_code")), 137);
+	json_decref(back);
+	assert_int_equal(sk_vm_remove(&paths, "c1", NULL), 0);
+	assert_int_equal(sk_vm_state_load(&paths, "c1", &back, NULL), -ENOENT);
+}
+
+/* A state file that was cut short by a full disk or a crash is no reason to refuse the container. */
+static void test_damaged(void **state)
+{
+	_cleanup_fd_ int dirfd = -1;
+	char dir[128];
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/containers/c2", root);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(sk_fs_write_atomic(dirfd, "state.json", "{\"status\":\"run", 14, 0600, false), 0);
+	assert_string_equal(status_of("c2"), "created");
+}
+
+static void test_paths_refused(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_paths p;
+
+	(void)state;
+	assert_int_equal(sk_paths_init(&p, "/proc/nowhere", &err), -ENOENT);
+	assert_non_null(strstr(err.message, "/proc/nowhere"));
+}
+
+static void test_disk(void **state)
+{
+	struct stat st;
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/containers/c3", root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(sk_vm_make_disk(&paths, "c3", 8ull << 30, NULL), 0);
+	snprintf(path, sizeof(path), "%s/containers/c3/disk.img", root);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 8ll << 30);
+	assert_true(st.st_blocks * 512 < 4 << 20);
+	assert_int_equal(sk_vm_make_disk(&paths, "c3", 8ull << 30, NULL), -EEXIST);
+}
+
+static void test_events(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[128];
+	json_t *o, *attributes = json_pack("{s:s}", "image", "debian");
+
+	(void)state;
+	assert_int_equal(sk_event_append(&paths, "container", "start", "abc", attributes), 0);
+	json_decref(attributes);
+	snprintf(path, sizeof(path), "%s/events.jsonl", root);
+	assert_int_equal(sk_fs_read(AT_FDCWD, path, 4096, &text, NULL), 0);
+	o = json_loads(text, 0, NULL);
+	assert_non_null(o);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(json_object_get(o, "Actor"), "Attributes"), "image")), "debian");
+	json_decref(o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_truth), cmocka_unit_test(test_damaged), cmocka_unit_test(test_paths_refused),
+		cmocka_unit_test(test_disk),  cmocka_unit_test(test_events),
+	};
+
+	return cmocka_run_group_tests_name("vm-state", tests, setup, teardown);
+}

@@ -7,6 +7,7 @@
  *
  *   monitor.c   main, lifecycle, state.json, restart, the end
  *   sandbox.c   one boot: sockets, devices, engine process
+ *   confine.c   what is given up then
  *   session.c   requests to the agent and its events
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
@@ -164,6 +165,9 @@ void sk_monitor_idle(struct sk_monitor *m);			      /* a connection went: nothin
 /* sandbox.c */
 int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err);
 void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devices; safe when half up */
+
+/* confine.c */
+void sk_monitor_confine(struct sk_monitor *m); /* gives up what a running VM does not need; for good */
 
 /* session.c */
 typedef void (*sk_reply_cb)(struct sk_monitor *m, void *arg, const json_t *reply); /* reply NULL: the session is lost */

@@ -127,7 +127,6 @@ static void *blk_main(void *arg)
 
 static int blk_up(struct sk_monitor *m, struct sk_error *err)
 {
-	sigset_t all, old;
 	int r;
 
 	m->blk = calloc(1, sizeof(*m->blk));
@@ -142,8 +141,14 @@ static int blk_up(struct sk_monitor *m, struct sk_error *err)
 	r = m->config.n_layers ? new_layers(m, err) : 0;
 	if (r == 0 && m->config.disk)
 		r = new_disk(m, err);
-	if (r < 0)
-		return r;
+	return r;
+}
+
+static int blk_run(struct sk_monitor *m, struct sk_error *err)
+{
+	sigset_t all, old;
+	int r;
+
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&m->blk->thread, NULL, blk_main, m->blk);
@@ -308,6 +313,11 @@ int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err)
 		r = devices_up(m, err);
 	if (r == 0)
 		r = engine_up(m, err);
+	if (r == 0) {
+		sk_monitor_confine(m);
+		/* Threads from here on: what was given up is given up for them too. */
+		r = blk_run(m, err);
+	}
 	if (r < 0)
 		sk_sandbox_down(m);
 	return r;

@@ -36,7 +36,16 @@ struct sk_blk_part {
 int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts, bool readonly,
 	       struct sk_device **ret_device, struct sk_error *err);
 
-/* Network: frames go to and come from a back end. */
+/* Network: frames go to and come from a back end. The guest's side of the libslirp network, for the agent's setup request (the agent
+ * appends the prefix lengths); the second family only where sk_net_host_has_ipv6(). */
+#define SK_SLIRP_ADDRESS "10.0.2.15" /* /24 */
+#define SK_SLIRP_GATEWAY "10.0.2.2"
+#define SK_SLIRP_DNS "10.0.2.3"
+#define SK_SLIRP_ADDRESS6 "fd00::15" /* /64 */
+#define SK_SLIRP_GATEWAY6 "fd00::2"
+#define SK_SLIRP_DNS6 "fd00::3"
+/* Recommended: libslirp then moves up to 64 KiB at a time. */
+#define SK_SLIRP_MTU 65520
 struct sk_slirp_forward {
 	bool udp;
 	uint8_t host_addr[16]; /* network order; IPv4 in the first 4 bytes */
@@ -45,13 +54,16 @@ struct sk_slirp_forward {
 };
 struct sk_slirp_config {
 	uint8_t mac[6];
-	uint16_t mtu;
+	uint16_t mtu;		 /* 0: 1500 */
 	bool no_host_loopback;	 /* the guest cannot reach the host's 127.0.0.1 through the gateway address */
 	bool isolated;		 /* no way out at all, only forwards */
 	const char *dns_search;	 /* may be NULL */
 	const struct sk_slirp_forward *forwards;
 	unsigned n_forwards;
 };
+/* The host has a route for IPv6. */
+bool sk_net_host_has_ipv6(void);
+/* Fails with "cannot publish port 0.0.0.0:8080/tcp: Address already in use" and the like. */
 int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config, struct sk_device **ret_device,
 		     struct sk_error *err);
 

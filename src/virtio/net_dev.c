@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * virtio-net (virtio 1.2, section 5.1), one queue pair, no control queue. A frame from the guest is copied into private memory (the
+ * guest could change it under the back end's parser) and handed to the back end; a frame for the guest is written into as
+ * many of its buffers as it needs (mergeable) in one copy. While the guest has no buffers, up to NET_BACKLOG_MAX bytes of frames
+ * wait; what is more is dropped, as a network does.
+ *
+ * Offloads: the guest may leave TCP and UDP checksums to us and send TCP segments larger than its MTU where the back end takes them.
+ * Towards the guest, frames are marked as checked (DATA_VALID): they were made on this machine.
+ *
+ * Not trusted: the frame, its header, the number and size of buffers. A frame that makes no sense is dropped; a chain
+ * without room for a header ends the connection.
+ */
+#include "virtio/net_internal.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+
+enum net_queue {
+	NET_RX,
+	NET_TX,
+	NET_QUEUES,
+};
+
+static struct net_dev *net_of(struct sk_device *dev)
+{
+	return (struct net_dev *)dev;
+}
+
+bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
+{
+	size_t start = le16toh(h->csum_start), at = start + le16toh(h->csum_offset), i;
+	uint64_t sum = 0;
+	uint16_t folded;
+
+	if (!(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return true;
+	if (start >= len || at + 2 > len)
+		return false;
+	/* The sum of 32-bit words folds to the sum of 16-bit words. The field holds the sum of the pseudo header. */
+	for (i = start; i + 4 <= len; i += 4) {
+		uint32_t w;
+
+		memcpy(&w, frame + i, sizeof(w));
+		sum += w;
+	}
+	if (i < len) {
+		uint8_t rest[4] = { 0 };
+		uint32_t w;
+
+		memcpy(rest, frame + i, len - i);
+		memcpy(&w, rest, sizeof(w));
+		sum += w;
+	}
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	folded = (uint16_t)~sum;
+	if (folded == 0)
+		folded = 0xffff;
+	memcpy(frame + at, &folded, sizeof(folded));
+	return true;
+}
+
+/* --- to the guest ------------------------------------------------------------------------------------------------------------ */
+
+/* Writes bytes off.. of header and frame into a chain; returns how many. */
+static size_t fill(const struct sk_vq_chain *c, const struct virtio_net_hdr_v1 *h, const uint8_t *frame, size_t len, size_t off)
+{
+	const struct iovec *in = c->iov + c->n_out;
+	size_t done = 0;
+
+	if (off < sizeof(*h)) {
+		done = sk_iov_write(in, c->n_in, 0, (const uint8_t *)h + off, sizeof(*h) - off);
+		off += done;
+		if (off < sizeof(*h))
+			return done;
+	}
+	return done + sk_iov_write(in, c->n_in, done, frame + (off - sizeof(*h)), len - (off - sizeof(*h)));
+}
+
+/* 0: delivered, or not deliverable at all; -EAGAIN: not enough buffers now. */
+static int try_deliver(struct net_dev *n, const uint8_t *frame, size_t len)
+{
+	struct sk_virtqueue *vq = &n->dev.vq[NET_RX];
+	struct virtio_net_hdr_v1 h = { .num_buffers = htole16(1) };
+	size_t total = sizeof(h) + len, off = 0;
+	struct {
+		uint16_t head;
+		uint32_t len;
+	} used[NET_MERGE_MAX];
+	unsigned count = 0, i;
+	uint16_t le;
+
+	if (sk_virtio_has(&n->dev, VIRTIO_NET_F_GUEST_CSUM))
+		h.flags = VIRTIO_NET_HDR_F_DATA_VALID;
+	while (off < total) {
+		struct sk_vq_chain *c = count == 0 ? &n->rx_first : &n->rx_more;
+		int r = count < NET_MERGE_MAX ? sk_vq_next(vq, c) : 1;
+		size_t put;
+
+		if (r < 0 || (r > 0 && count < NET_MERGE_MAX && c->in_len < (count ? 1 : sizeof(h)))) {
+			sk_virtio_fail(&n->dev, "the guest broke the receive queue");
+			return 0;
+		}
+		if (r == 0) {
+			sk_vq_unget(vq, count);
+			return -EAGAIN;
+		}
+		if (count == NET_MERGE_MAX || (count == 1 && !sk_virtio_has(&n->dev, VIRTIO_NET_F_MRG_RXBUF))) {
+			/* The buffers are too small for this frame. */
+			sk_vq_unget(vq, count == NET_MERGE_MAX ? count : count + 1);
+			return 0;
+		}
+		put = fill(c, &h, frame, len, off);
+		used[count].head = c->head;
+		used[count++].len = (uint32_t)put;
+		off += put;
+	}
+	le = htole16((uint16_t)count);
+	sk_iov_write(n->rx_first.iov + n->rx_first.n_out, n->rx_first.n_in, offsetof(struct virtio_net_hdr_v1, num_buffers), &le,
+		     sizeof(le));
+	for (i = 0; i < count; i++)
+		sk_vq_push(vq, used[i].head, used[i].len);
+	sk_vq_publish(vq);
+	return 0;
+}
+
+void net_deliver(struct net_dev *n, const uint8_t *frame, size_t len)
+{
+	uint32_t size = (uint32_t)len;
+	uint8_t *to;
+
+	if (!n->dev.vq[NET_RX].running || n->dev.failed || len > NET_FRAME_MAX)
+		return;
+	if (!n->backlog.len && try_deliver(n, frame, len) == 0)
+		return;
+	to = sk_buf_reserve(&n->backlog, sizeof(size) + len);
+	if (!to)
+		return;
+	memcpy(to, &size, sizeof(size));
+	memcpy(to + sizeof(size), frame, len);
+	sk_buf_commit(&n->backlog, sizeof(size) + len);
+}
+
+void net_flush(struct net_dev *n)
+{
+	sk_vq_flush(&n->dev.vq[NET_RX]);
+}
+
+static void drain_backlog(struct net_dev *n)
+{
+	while (n->backlog.len && !n->dev.failed) {
+		const uint8_t *p = sk_buf_data(&n->backlog);
+		uint32_t size;
+
+		memcpy(&size, p, sizeof(size));
+		if (try_deliver(n, p + sizeof(size), size) < 0)
+			break;
+		sk_buf_consume(&n->backlog, sizeof(size) + size);
+	}
+	net_flush(n);
+}
+
+/* --- from the guest ---------------------------------------------------------------------------------------------------------- */
+
+static bool drain_tx(struct net_dev *n)
+{
+	struct sk_virtqueue *vq = &n->dev.vq[NET_TX];
+	unsigned budget;
+	int r = 0;
+
+	for (budget = SK_VIRTIO_BUDGET; budget > 0; budget--) {
+		struct virtio_net_hdr_v1 h;
+		size_t len;
+
+		r = sk_vq_next(vq, &n->tx);
+		if (r <= 0)
+			break;
+		if (sk_iov_read(n->tx.iov, n->tx.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
+			r = -EPROTO;
+			break;
+		}
+		len = sk_iov_read(n->tx.iov, n->tx.n_out, sizeof(h), n->frame, sizeof(n->frame));
+		sk_vq_push(vq, n->tx.head, 0);
+		sk_vq_publish(vq);
+		if (len >= 14 && len <= NET_FRAME_MAX)
+			n->backend->transmit(n->arg, &h, n->frame, len);
+	}
+	sk_vq_flush(vq);
+	if (r < 0)
+		sk_virtio_fail(&n->dev, "the guest broke the transmit queue");
+	n->backend->transmitted(n->arg);
+	return r > 0;
+}
+
+static bool net_kick(struct sk_device *dev, unsigned q)
+{
+	struct net_dev *n = net_of(dev);
+
+	if (q == NET_TX)
+		return drain_tx(n);
+	drain_backlog(n);
+	return false;
+}
+
+static size_t net_config(struct sk_device *dev, uint8_t buf[SK_VIRTIO_CONFIG])
+{
+	struct net_dev *n = net_of(dev);
+	struct virtio_net_config c = {
+		.status = htole16(VIRTIO_NET_S_LINK_UP),
+		.max_virtqueue_pairs = htole16(1),
+		.mtu = htole16(n->mtu),
+	};
+
+	memcpy(c.mac, n->mac, sizeof(c.mac));
+	memcpy(buf, &c, sizeof(c));
+	return sizeof(c);
+}
+
+static void net_queue_stopped(struct sk_device *dev, unsigned q)
+{
+	if (q == NET_RX)
+		sk_buf_fini(&net_of(dev)->backlog);
+}
+
+static void net_free(struct sk_device *dev)
+{
+	struct net_dev *n = net_of(dev);
+	const struct net_backend *backend = n->backend;
+
+	sk_virtio_fini(dev);
+	sk_buf_fini(&n->backlog);
+	backend->free(n->arg);
+}
+
+static const struct sk_virtio_ops net_ops = {
+	.n_queues = NET_QUEUES,
+	.config = net_config,
+	.queue_kick = net_kick,
+	.queue_stopped = net_queue_stopped,
+	.free = net_free,
+};
+
+int net_dev_init(struct net_dev *n, struct sk_loop *loop, int take_listen_fd, uint64_t features, struct sk_error *err)
+{
+	n->dev.ops = &net_ops;
+	n->dev.name = "network";
+	n->dev.features = features | UINT64_C(1) << VIRTIO_NET_F_MAC | UINT64_C(1) << VIRTIO_NET_F_MTU |
+			  UINT64_C(1) << VIRTIO_NET_F_MRG_RXBUF | UINT64_C(1) << VIRTIO_NET_F_STATUS;
+	sk_buf_init(&n->backlog, NET_BACKLOG_MAX);
+	return sk_virtio_init(&n->dev, loop, take_listen_fd, err);
+}

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * A network without privileges: libslirp plays the other hosts of the guest's Ethernet (gateway 10.0.2.2, name server 10.0.2.3,
+ * fd00::2 and fd00::3) and turns the guest's connections into sockets of this process. Published ports are listening
+ * sockets of libslirp.
+ *
+ * libslirp wants to be asked before each poll what it waits for. Our loop has no such hook, so: whenever something happened (frames
+ * from the guest, a ready socket, a timer) the deferred call on_round() runs once at the end of the loop's round. It lets libslirp
+ * handle the ready sockets, then asks for the new set and changes only what is different. Sockets are kept in a table by
+ * descriptor; libslirp says when it is about to close one (unregister_poll_fd).
+ *
+ * Offloads: libslirp takes TCP segments up to 64 KiB whatever the MTU, so the guest may leave segmentation of IPv4 to it (it refuses
+ * larger IPv6 packets than the MTU). It checks checksums, so those that the guest left out are put in first.
+ *
+ * Not trusted: frames of the guest, which libslirp parses in this process. Its warnings and its complaints about the
+ * guest go to the debug log.
+ */
+#include "virtio/device.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <glib.h>
+#include <slirp/libslirp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "virtio/net_internal.h"
+
+#define MTU_DEFAULT 1500
+#define MTU_MIN 576
+#define MTU_MAX 65520 /* libslirp's limit is 65521; a multiple of 8 for fragments */
+/* Descriptors that are watched. Beyond this a socket of the guest gets no events. */
+#define FDS_MAX 65536
+
+struct net_slirp;
+
+/* A socket of libslirp. */
+struct slirp_fd {
+	struct net_slirp *owner;
+	struct sk_source *source;
+	unsigned watched; /* SK_LOOP_* */
+	unsigned got;	  /* SLIRP_POLL_*, since the last round */
+	uint64_t round;	  /* in which libslirp asked for it */
+	unsigned index;	  /* in `active` */
+	int fd;
+};
+
+struct net_slirp {
+	struct net_dev net;
+	Slirp *slirp;
+	struct sk_source *deferred, *timer;
+	struct slirp_fd **by_fd; /* n_by_fd entries, NULL: not known */
+	unsigned n_by_fd;
+	struct slirp_fd **active; /* the known ones, n_active of n_by_fd */
+	unsigned n_active;
+	uint64_t round;
+	bool poll_due;
+};
+
+struct slirp_timer {
+	struct net_slirp *owner;
+	SlirpTimerId id;
+	void *arg;
+	struct sk_source *source;
+};
+
+/* --- what libslirp calls ----------------------------------------------------------------------------------------------------- */
+
+static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
+{
+	struct net_slirp *s = opaque;
+
+	net_deliver(&s->net, buf, len);
+	return (ssize_t)len;
+}
+
+static void cb_guest_error(const char *msg, void *opaque)
+{
+	(void)opaque;
+	sk_log(SK_LOG_DEBUG, "network: the guest misbehaves: %s", msg);
+}
+
+static int64_t cb_clock_get_ns(void *opaque)
+{
+	struct timespec ts;
+
+	(void)opaque;
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void on_slirp_timer(void *arg)
+{
+	struct slirp_timer *t = arg;
+
+	slirp_handle_timer(t->owner->slirp, t->id, t->arg);
+	sk_loop_trigger(t->owner->deferred);
+}
+
+static void *cb_timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
+{
+	struct net_slirp *s = opaque;
+	struct slirp_timer *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct slirp_timer){ s, id, cb_opaque, NULL };
+	t->source = sk_loop_add_timer(s->net.dev.loop, UINT64_MAX, on_slirp_timer, t);
+	return t;
+}
+
+static void cb_timer_free(void *timer, void *opaque)
+{
+	struct slirp_timer *t = timer;
+
+	(void)opaque;
+	if (!t)
+		return;
+	sk_loop_remove(t->source);
+	free(t);
+}
+
+static void cb_timer_mod(void *timer, int64_t expire_ms, void *opaque)
+{
+	struct slirp_timer *t = timer;
+	int64_t now = cb_clock_get_ns(opaque) / 1000000;
+
+	if (t && t->source)
+		sk_loop_set_timer(t->source, expire_ms > now ? (uint64_t)(expire_ms - now) : 0);
+}
+
+static void cb_register_fd(int fd, void *opaque)
+{
+	(void)fd;
+	(void)opaque;
+}
+
+static void forget_fd(struct net_slirp *s, struct slirp_fd *f)
+{
+	sk_loop_remove(f->source);
+	s->by_fd[f->fd] = NULL;
+	s->active[f->index] = s->active[--s->n_active];
+	s->active[f->index]->index = f->index;
+	free(f);
+}
+
+static void cb_unregister_fd(int fd, void *opaque)
+{
+	struct net_slirp *s = opaque;
+
+	if (fd >= 0 && (unsigned)fd < s->n_by_fd && s->by_fd[fd])
+		forget_fd(s, s->by_fd[fd]);
+}
+
+static void cb_notify(void *opaque)
+{
+	struct net_slirp *s = opaque;
+
+	s->poll_due = true;
+	sk_loop_trigger(s->deferred);
+}
+
+static const SlirpCb callbacks = {
+	.send_packet = cb_send_packet,
+	.guest_error = cb_guest_error,
+	.clock_get_ns = cb_clock_get_ns,
+	.timer_free = cb_timer_free,
+	.timer_mod = cb_timer_mod,
+	.register_poll_fd = cb_register_fd,
+	.unregister_poll_fd = cb_unregister_fd,
+	.notify = cb_notify,
+	.timer_new_opaque = cb_timer_new,
+};
+
+/* --- readiness --------------------------------------------------------------------------------------------------------------- */
+
+static void on_ready(void *arg, int fd, unsigned events)
+{
+	struct slirp_fd *f = arg;
+
+	(void)fd;
+	if (events & SK_LOOP_READ)
+		f->got |= SLIRP_POLL_IN;
+	if (events & SK_LOOP_WRITE)
+		f->got |= SLIRP_POLL_OUT;
+	if (events & SK_LOOP_HANGUP)
+		f->got |= SLIRP_POLL_HUP | SLIRP_POLL_ERR;
+	f->owner->poll_due = true;
+	sk_loop_trigger(f->owner->deferred);
+}
+
+static bool grow(struct net_slirp *s, int fd)
+{
+	unsigned n = s->n_by_fd ? s->n_by_fd : 64;
+	struct slirp_fd **p;
+
+	if (fd >= FDS_MAX)
+		return false;
+	while (n <= (unsigned)fd)
+		n *= 2;
+	if (n == s->n_by_fd)
+		return true;
+	p = realloc(s->active, n * sizeof(struct slirp_fd *));
+	if (!p)
+		return false;
+	s->active = p;
+	p = realloc(s->by_fd, n * sizeof(struct slirp_fd *));
+	if (!p)
+		return false;
+	memset(p + s->n_by_fd, 0, (n - s->n_by_fd) * sizeof(struct slirp_fd *));
+	s->by_fd = p;
+	s->n_by_fd = n;
+	return true;
+}
+
+/* libslirp wants to know about `events` of `fd`. Returns the index that it will ask with: the descriptor itself. */
+static int add_poll(int fd, int events, void *opaque)
+{
+	struct net_slirp *s = opaque;
+	unsigned want = (events & SLIRP_POLL_IN ? SK_LOOP_READ : 0u) | (events & SLIRP_POLL_OUT ? SK_LOOP_WRITE : 0u);
+	struct slirp_fd *f;
+
+	if (fd < 0 || !grow(s, fd))
+		return -1;
+	f = s->by_fd[fd];
+	if (!f) {
+		f = calloc(1, sizeof(*f));
+		if (!f)
+			return -1;
+		f->owner = s;
+		f->fd = fd;
+		f->source = sk_loop_add_fd(s->net.dev.loop, fd, want, on_ready, f);
+		if (!f->source) {
+			free(f);
+			return -1;
+		}
+		f->watched = want;
+		f->index = s->n_active;
+		s->by_fd[fd] = s->active[s->n_active++] = f;
+	} else if (f->watched != want && sk_loop_set_events(f->source, want) == 0) {
+		f->watched = want;
+	}
+	f->round = s->round;
+	return fd;
+}
+
+static int get_revents(int index, void *opaque)
+{
+	struct net_slirp *s = opaque;
+	struct slirp_fd *f = index >= 0 && (unsigned)index < s->n_by_fd ? s->by_fd[index] : NULL;
+
+	return f ? (int)f->got : 0;
+}
+
+static void on_round(void *arg)
+{
+	struct net_slirp *s = arg;
+	uint32_t timeout = UINT32_MAX;
+	unsigned i;
+
+	if (s->poll_due) {
+		s->poll_due = false;
+		slirp_pollfds_poll(s->slirp, 0, get_revents, s);
+	}
+	s->round++;
+	slirp_pollfds_fill(s->slirp, &timeout, add_poll, s);
+	for (i = s->n_active; i-- > 0;) {
+		struct slirp_fd *f = s->active[i];
+
+		f->got = 0;
+		/* Nothing is asked about it for now: not even a hang-up may wake us. */
+		if (f->round != s->round)
+			forget_fd(s, f);
+	}
+	sk_loop_set_timer(s->timer, timeout == UINT32_MAX ? UINT64_MAX : timeout);
+	net_flush(&s->net);
+}
+
+static void on_timer(void *arg)
+{
+	struct net_slirp *s = arg;
+
+	s->poll_due = true;
+	sk_loop_trigger(s->deferred);
+}
+
+/* --- the back end ------------------------------------------------------------------------------------------------------------ */
+
+static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
+{
+	struct net_slirp *s = arg;
+
+	if (net_complete_checksum(h, frame, len))
+		slirp_input(s->slirp, frame, (int)len);
+}
+
+static void backend_transmitted(void *arg)
+{
+	struct net_slirp *s = arg;
+
+	net_flush(&s->net);
+	sk_loop_trigger(s->deferred);
+}
+
+static void backend_free(void *arg)
+{
+	struct net_slirp *s = arg;
+
+	if (s->slirp)
+		slirp_cleanup(s->slirp);
+	while (s->n_active)
+		forget_fd(s, s->active[0]);
+	sk_loop_remove(s->deferred);
+	sk_loop_remove(s->timer);
+	free(s->active);
+	free(s->by_fd);
+	free(s);
+}
+
+static const struct net_backend slirp_backend = {
+	.transmit = backend_transmit,
+	.transmitted = backend_transmitted,
+	.free = backend_free,
+};
+
+/* libslirp reports through glib, which by default writes to stderr and, for errors, ends the process. */
+static void on_glib_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer arg)
+{
+	(void)domain;
+	(void)level;
+	(void)arg;
+	sk_log(SK_LOG_DEBUG, "libslirp: %s", message);
+}
+
+static GOnce log_once = G_ONCE_INIT;
+
+static gpointer set_log_handler(gpointer arg)
+{
+	(void)arg;
+	g_log_set_handler("Slirp", G_LOG_LEVEL_MASK, on_glib_log, NULL);
+	return NULL;
+}
+
+bool sk_net_host_has_ipv6(void)
+{
+	/* Whether there is a route to the internet; connect() of a datagram socket sends nothing. */
+	struct sockaddr_in6 there = { .sin6_family = AF_INET6, .sin6_port = htons(53) };
+	_cleanup_fd_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || inet_pton(AF_INET6, "2001:db8::1", &there.sin6_addr) != 1)
+		return false;
+	return connect(fd, (const struct sockaddr *)&there, sizeof(there)) == 0;
+}
+
+static int add_forward(struct net_slirp *s, const struct sk_slirp_forward *f, struct sk_error *err)
+{
+	struct sockaddr_in host4 = { .sin_family = AF_INET, .sin_port = htons(f->host_port) };
+	struct sockaddr_in guest4 = { .sin_family = AF_INET, .sin_port = htons(f->guest_port) };
+	struct sockaddr_in6 host6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->host_port) };
+	struct sockaddr_in6 guest6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->guest_port) };
+	int flags = f->udp ? SLIRP_HOSTFWD_UDP : 0, r;
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(f->v6 ? AF_INET6 : AF_INET, f->host_addr, text, sizeof(text));
+	errno = 0;
+	if (f->v6) {
+		memcpy(&host6.sin6_addr, f->host_addr, 16);
+		inet_pton(AF_INET6, SK_SLIRP_ADDRESS6, &guest6.sin6_addr);
+		r = slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host6, sizeof(host6), (const struct sockaddr *)&guest6,
+				       sizeof(guest6), flags | SLIRP_HOSTFWD_V6ONLY);
+	} else {
+		memcpy(&host4.sin_addr, f->host_addr, 4);
+		inet_pton(AF_INET, SK_SLIRP_ADDRESS, &guest4.sin_addr);
+		r = slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host4, sizeof(host4), (const struct sockaddr *)&guest4,
+				       sizeof(guest4), flags);
+	}
+	if (r == 0)
+		return 0;
+	return sk_error_errno(err, errno ? errno : EIO, f->v6 ? "cannot publish port [%s]:%u/%s" : "cannot publish port %s:%u/%s",
+			      text, f->host_port, f->udp ? "udp" : "tcp");
+}
+
+static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config, struct sk_error *err)
+{
+	const char *search[] = { config->dns_search, NULL };
+	SlirpConfig c = {
+		.version = 4,
+		.restricted = config->isolated,
+		.in_enabled = true,
+		.in6_enabled = sk_net_host_has_ipv6(),
+		.vprefix_len = 64,
+		.vdnssearch = config->dns_search ? search : NULL,
+		.if_mtu = s->net.mtu,
+		.if_mru = s->net.mtu,
+		.disable_host_loopback = config->no_host_loopback,
+		.disable_dhcp = true,
+	};
+	unsigned i;
+	int r;
+
+	inet_pton(AF_INET, "10.0.2.0", &c.vnetwork);
+	inet_pton(AF_INET, "255.255.255.0", &c.vnetmask);
+	inet_pton(AF_INET, SK_SLIRP_GATEWAY, &c.vhost);
+	inet_pton(AF_INET, SK_SLIRP_DNS, &c.vnameserver);
+	inet_pton(AF_INET, SK_SLIRP_ADDRESS, &c.vdhcp_start);
+	inet_pton(AF_INET6, "fd00::", &c.vprefix_addr6);
+	inet_pton(AF_INET6, SK_SLIRP_GATEWAY6, &c.vhost6);
+	inet_pton(AF_INET6, SK_SLIRP_DNS6, &c.vnameserver6);
+	s->slirp = slirp_new(&c, &callbacks, s);
+	if (!s->slirp)
+		return sk_error_set(err, EIO, "cannot start libslirp %s", slirp_version_string());
+	for (i = 0; i < config->n_forwards; i++) {
+		r = add_forward(s, &config->forwards[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config, struct sk_device **ret_device,
+		     struct sk_error *err)
+{
+	_cleanup_fd_ int listen_fd = take_listen_fd;
+	struct net_slirp *s;
+	uint16_t mtu = config->mtu ? config->mtu : MTU_DEFAULT;
+	int r;
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return sk_error_errno(err, ENOMEM, "cannot set up the network");
+	g_once(&log_once, set_log_handler, NULL);
+	memcpy(s->net.mac, config->mac, sizeof(s->net.mac));
+	s->net.mtu = mtu < MTU_MIN ? MTU_MIN : mtu > MTU_MAX ? MTU_MAX : mtu;
+	s->net.backend = &slirp_backend;
+	s->net.arg = s;
+	s->net.dev.loop = loop;
+	s->deferred = sk_loop_add_deferred(loop, on_round, s);
+	s->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, s);
+	if (!s->deferred || !s->timer)
+		r = sk_error_errno(err, ENOMEM, "cannot set up the network");
+	else
+		r = start_slirp(s, config, err);
+	if (r == 0)
+		r = net_dev_init(&s->net, loop, SK_TAKE_FD(listen_fd),
+				 UINT64_C(1) << VIRTIO_NET_F_CSUM | UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM |
+					 UINT64_C(1) << VIRTIO_NET_F_HOST_TSO4,
+				 err);
+	if (r < 0) {
+		backend_free(s);
+		return r;
+	}
+	sk_loop_trigger(s->deferred);
+	*ret_device = &s->net.dev;
+	return 0;
+}

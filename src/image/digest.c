@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/digest.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool sk_is_hex(const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
+			return false;
+	return n > 0;
+}
+
+bool sk_digest_from_hex(const char *hex, struct sk_digest *ret)
+{
+	if (strlen(hex) != SK_DIGEST_HEX || !sk_is_hex(hex, SK_DIGEST_HEX))
+		return false;
+	memcpy(ret->text, "sha256:", 7);
+	memcpy(ret->text + 7, hex, SK_DIGEST_HEX + 1);
+	return true;
+}
+
+bool sk_digest_parse(const char *s, struct sk_digest *ret)
+{
+	return s && strncmp(s, "sha256:", 7) == 0 && sk_digest_from_hex(s + 7, ret);
+}
+
+bool sk_digest_equal(const struct sk_digest *a, const struct sk_digest *b)
+{
+	return strcmp(a->text, b->text) == 0;
+}
+
+int sk_sha256_init(struct sk_sha256 *h)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	h->ctx = NULL;
+	if (!ctx)
+		return -ENOMEM;
+	if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
+		EVP_MD_CTX_free(ctx);
+		return -ENOMEM;
+	}
+	h->ctx = ctx;
+	return 0;
+}
+
+void sk_sha256_fini(struct sk_sha256 *h)
+{
+	EVP_MD_CTX_free(h->ctx);
+	h->ctx = NULL;
+}
+
+void sk_sha256_update(struct sk_sha256 *h, const void *data, size_t len)
+{
+	if (EVP_DigestUpdate(h->ctx, data, len) != 1)
+		abort(); /* cannot happen with an initialised context */
+}
+
+void sk_sha256_final(struct sk_sha256 *h, struct sk_digest *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned int n = 0, i;
+	char *p = ret->text + 7;
+
+	if (EVP_DigestFinal_ex(h->ctx, md, &n) != 1)
+		abort();
+	assert(2 * n == SK_DIGEST_HEX);
+	memcpy(ret->text, "sha256:", 7);
+	for (i = 0; i < n; i++) {
+		*p++ = digits[md[i] >> 4];
+		*p++ = digits[md[i] & 15];
+	}
+	*p = '\0';
+}
+
+int sk_sha256_buffer(const void *data, size_t len, struct sk_digest *ret)
+{
+	struct sk_sha256 h;
+	int r = sk_sha256_init(&h);
+
+	if (r < 0)
+		return r;
+	sk_sha256_update(&h, data, len);
+	sk_sha256_final(&h, ret);
+	sk_sha256_fini(&h);
+	return 0;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_IMAGE_INTERNAL_H
+#define SK_IMAGE_INTERNAL_H
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "image/digest.h"
+#include "image/image.h"
+#include "image/input.h"
+#include "image/layer.h"
+#include "image/manifest.h"
+#include "image/name.h"
+#include "image/squash.h"
+
+/*
+ * The store. Theory of operation.
+ *
+ * A change is prepared in a folder of its own below tmp/ (struct sk_op) and takes effect in sk_op_commit(), under the store's lock, in
+ * this order: layer images renamed into layers/, blobs written, refs.json replaced. Each step is durable before the next
+ * one, and refs.json is what makes an image exist: a crash at any point leaves either the old list or the new one, and at
+ * worst some files that nothing refers to, which prune removes.
+ *
+ * An operation holds a flock on its folder; a folder below tmp/ that is not locked belongs to nobody and is removed by whoever opens
+ * the store next. A layer image that the store already has is linked into the operation's folder, so that a prune
+ * meanwhile does not pull it away.
+ *
+ * Lock order: the store's lock ("lock"), then tmp/. Reading needs no lock: refs.json is replaced in one step and
+ * everything else is named by its digest.
+ *
+ * refs.json: {"version":1,
+ *   "images": {ID: {"manifest": DIGEST, "time": SECONDS}},              the roots
+ *   "refs":   {"docker.io/library/debian:latest": {"id": ID, "manifest": DIGEST, "time": SECONDS},
+ *              "docker.io/library/debian@sha256:…": the same}}
+ */
+struct sk_store {
+	char *path; /* <root>/images */
+	int dirfd;
+	struct sk_layer_limits limits;
+	struct sk_squash_options squash;
+	volatile sig_atomic_t cancelled;
+};
+
+/* ---- store.c ----------------------------------------------------------------------------------------------------- */
+
+/* Takes the store's lock until the descriptor is closed. */
+int sk_store_lock(struct sk_store *store, int *ret_fd, struct sk_error *err);
+/* Whole blob (at most SK_JSON_MAX bytes), checked against its digest. */
+int sk_store_blob(struct sk_store *store, const struct sk_digest *digest, char **ret_data, size_t *ret_len,
+		  struct sk_error *err);
+/* "layers/<hex>.squashfs", NUL-terminated. */
+#define SK_LAYER_NAME_MAX (SK_DIGEST_HEX + 32)
+void sk_layer_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX]);
+/* Size in bytes of the layer image; -ENOENT. */
+int64_t sk_store_layer_size(struct sk_store *store, const struct sk_digest *diff_id);
+/* Fills an image from the store by its manifest. */
+int sk_store_image(struct sk_store *store, const struct sk_digest *manifest, struct sk_image **ret_image,
+		   struct sk_error *err);
+/* Opens `path` ("-": standard input) for reading; the caller closes it. */
+int sk_open_input(const char *path, int *ret_fd, struct sk_error *err);
+
+/* ---- refs.c ------------------------------------------------------------------------------------------------------ */
+
+/* refs.json, or an empty one where there is none. A new reference. */
+int sk_refs_load(struct sk_store *store, json_t **ret_refs, struct sk_error *err);
+/* Writes it, durably, as refs.json in `dirfd`. */
+int sk_refs_write(struct sk_store *store, int dirfd, json_t *refs, struct sk_error *err);
+/* Replaces the store's; the store's lock is held. */
+int sk_refs_save(struct sk_store *store, json_t *refs, struct sk_error *err);
+json_t *sk_refs_images(json_t *refs); /* borrowed */
+json_t *sk_refs_names(json_t *refs);  /* borrowed */
+/* Points `key` at an image, which becomes a root; `key` NULL: the image alone. -ENOMEM. */
+int sk_refs_set(json_t *refs, const char *key, const struct sk_digest *id, const struct sk_digest *manifest);
+/* Finds what the user calls `name`: a reference, or an id. `*ret_key`: the reference's key (malloc'd), NULL with an id. */
+int sk_refs_find(json_t *refs, const char *name, char **ret_key, struct sk_digest *ret_id, struct sk_digest *ret_manifest,
+		 struct sk_error *err);
+
+/* ---- op.c: an operation in progress ------------------------------------------------------------------------------- */
+
+struct sk_op {
+	struct sk_store *store;
+	char name[33];
+	int dirfd; /* tmp/<name>, holds the flock */
+	const struct sk_progress *progress;
+	char what[32]; /* of the layer in work, for the progress */
+	uint64_t total;
+};
+
+/* Removes what dead operations left behind. Never fails: it is tried again at the next open. */
+void sk_op_clean(struct sk_store *store);
+int sk_op_begin(struct sk_store *store, const struct sk_progress *progress, struct sk_op *ret_op, struct sk_error *err);
+/* Removes the folder; accepts an op that has ended. */
+void sk_op_end(struct sk_op *op);
+/* -EINTR with err set once sk_store_cancel() was called. */
+int sk_op_cancelled(const struct sk_op *op, struct sk_error *err);
+void sk_op_progress(const struct sk_op *op, const char *what, uint64_t done, uint64_t total);
+
+/* Is the layer there (in this operation, or in the store: then it is kept for this operation)? */
+bool sk_op_have_layer(struct sk_op *op, const struct sk_digest *diff_id);
+/* Converts one layer; `job` as for sk_layer_read(), its limits, sink and tick are filled in where they are NULL. */
+int sk_op_convert(struct sk_op *op, struct sk_layer_read *job, const char *what, uint64_t total, struct sk_error *err);
+/* Keeps a blob for the commit. */
+int sk_op_blob(struct sk_op *op, const struct sk_digest *digest, const void *data, size_t len, struct sk_error *err);
+
+/* An image ready to be committed: all its layers and blobs are in the operation. */
+struct sk_op_image {
+	struct sk_digest id, manifest;
+	char **keys; /* names, NULL-terminated; may be NULL */
+};
+/* Puts the images into the store, all or none. */
+int sk_op_commit(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err);
+
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See source.h. */
+#include "image/source.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "image/manifest.h"
+#include "image/tree.h"
+
+#define BLOCK (256u * 1024)
+#define LINKS_MAX 16
+
+struct member {
+	char *name, *link; /* link: cleaned name of another member */
+	uint64_t size;
+	char *json; /* contents, if kept */
+	bool regular;
+};
+
+struct sk_source {
+	int fd; /* borrowed */
+	bool folder;
+	struct member *members;
+	size_t n, cap;
+	size_t json_bytes;
+};
+
+/* ---- an archive ----------------------------------------------------------------------------------------------------- */
+
+static int archive_error(struct archive *a, struct sk_error *err)
+{
+	const char *why = archive_error_string(a);
+
+	return sk_error_set(err, EBADMSG, "damaged archive: %.300s", why ? why : "unknown format");
+}
+
+/* The names in our archives are ours to compare: as bytes, whatever the user's locale is. */
+static int archive_begin(struct sk_source *s, struct archive **ret, struct sk_error *err)
+{
+	struct archive *a = archive_read_new();
+
+	if (!a)
+		return sk_error_errno(err, ENOMEM, "cannot read the archive");
+	archive_read_support_filter_gzip(a);
+	archive_read_support_filter_zstd(a);
+	archive_read_support_filter_xz(a);
+	archive_read_support_filter_bzip2(a);
+	archive_read_support_format_tar(a);
+	if (lseek(s->fd, 0, SEEK_SET) < 0 || archive_read_open_fd(a, s->fd, BLOCK) != ARCHIVE_OK) {
+		int r = archive_error(a, err);
+
+		archive_read_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+static int keep_json(struct sk_source *s, struct archive *a, struct member *m, struct sk_error *err)
+{
+	size_t len = 0;
+	char first;
+	la_ssize_t n = archive_read_data(a, &first, 1);
+
+	if (n < 0)
+		return archive_error(a, err);
+	if (n == 0 || (first != '{' && first != '['))
+		return 0;
+	if (m->size > SK_SOURCE_JSON_MAX - s->json_bytes)
+		return sk_error_set(err, E2BIG, "the archive has too many documents");
+	m->json = malloc((size_t)m->size + 1);
+	if (!m->json)
+		return sk_error_errno(err, ENOMEM, "cannot read the archive");
+	s->json_bytes += (size_t)m->size;
+	m->json[len++] = first;
+	while (len < m->size) {
+		n = archive_read_data(a, m->json + len, (size_t)m->size - len);
+		if (n < 0)
+			return archive_error(a, err);
+		if (n == 0)
+			return sk_error_set(err, EBADMSG, "damaged archive: %.200s is cut off", m->name);
+		len += (size_t)n;
+	}
+	m->json[len] = '\0';
+	return 0;
+}
+
+/* A link's target as a cleaned name: a hard link's from the root, a symbolic link's from its own folder. */
+static int member_link(struct member *m, const char *hard, const char *symbolic)
+{
+	_cleanup_free_ char *joined = NULL;
+	char clean[SK_TREE_PATH_MAX];
+	const char *slash = strrchr(m->name, '/');
+
+	if (!hard && !symbolic)
+		return 0;
+	joined = hard ? strdup(hard) :
+		 symbolic[0] == '/' || !slash ?
+			sk_asprintf("%s", symbolic) :
+			sk_asprintf("%.*s/%s", (int)(slash - m->name), m->name, symbolic);
+	if (!joined)
+		return -ENOMEM;
+	if (sk_path_clean(joined, clean) < 0)
+		return 0; /* leads out of the archive: to nothing */
+	m->link = strdup(clean);
+	return m->link ? 0 : -ENOMEM;
+}
+
+static int add_member(struct sk_source *s, struct archive *a, struct archive_entry *e, struct sk_error *err)
+{
+	const char *path = archive_entry_pathname(e);
+	char clean[SK_TREE_PATH_MAX];
+	struct member *m;
+
+	if (!path || sk_path_clean(path, clean) < 0)
+		return sk_error_set(err, EINVAL, "bad name in the archive: \"%.300s\"", path ? path : "");
+	if (s->n == SK_SOURCE_MEMBERS_MAX)
+		return sk_error_set(err, E2BIG, "the archive has more than %u members", SK_SOURCE_MEMBERS_MAX);
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? s->cap * 2 : 64;
+		struct member *p = reallocarray(s->members, cap, sizeof(*p));
+
+		if (!p)
+			return sk_error_errno(err, ENOMEM, "cannot read the archive");
+		s->members = p;
+		s->cap = cap;
+	}
+	m = &s->members[s->n];
+	*m = (struct member){ .name = strdup(clean) };
+	if (!m->name)
+		return sk_error_errno(err, ENOMEM, "cannot read the archive");
+	s->n++;
+	if (member_link(m, archive_entry_hardlink(e),
+			archive_entry_filetype(e) == S_IFLNK ? archive_entry_symlink(e) : NULL) < 0)
+		return sk_error_errno(err, ENOMEM, "cannot read the archive");
+	m->regular = !m->link && archive_entry_filetype(e) == S_IFREG && archive_entry_size(e) >= 0;
+	m->size = m->regular ? (uint64_t)archive_entry_size(e) : 0;
+	return m->regular && m->size && m->size <= SK_JSON_MAX ? keep_json(s, a, m, err) : 0;
+}
+
+static int scan_archive(struct sk_source *s, struct sk_error *err)
+{
+	struct archive_entry *e;
+	struct archive *a;
+	int r = archive_begin(s, &a, err);
+
+	if (r < 0)
+		return r;
+	for (;;) {
+		int rc = archive_read_next_header(a, &e);
+
+		if (rc == ARCHIVE_EOF)
+			break;
+		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN) {
+			r = archive_error(a, err);
+			break;
+		}
+		r = add_member(s, a, e, err);
+		if (r < 0)
+			break;
+	}
+	archive_read_free(a);
+	return r;
+}
+
+/* The last member of that name, links followed; SIZE_MAX: none. */
+static size_t find_member(const struct sk_source *s, const char *name)
+{
+	char clean[SK_TREE_PATH_MAX];
+	const char *want = clean;
+	unsigned links = 0;
+
+	if (sk_path_clean(name, clean) < 0)
+		return SIZE_MAX;
+	while (links++ < LINKS_MAX) {
+		size_t i = s->n;
+
+		while (i > 0 && strcmp(s->members[i - 1].name, want) != 0)
+			i--;
+		if (i == 0)
+			return SIZE_MAX;
+		if (s->members[i - 1].regular)
+			return i - 1;
+		if (!s->members[i - 1].link)
+			return SIZE_MAX;
+		want = s->members[i - 1].link;
+	}
+	return SIZE_MAX;
+}
+
+static int missing(const char *name, struct sk_error *err)
+{
+	return sk_error_set(err, ENOENT, "it has no %.200s", name);
+}
+
+/* Hands out the members; `order[i]`: which member want i is. */
+static int each_archive(struct sk_source *s, const size_t *order, size_t n, sk_source_cb cb, void *arg,
+			struct sk_error *err)
+{
+	struct archive_entry *e;
+	struct archive *a;
+	size_t at, i;
+	int r = archive_begin(s, &a, err);
+
+	if (r < 0)
+		return r;
+	for (at = 0; r == 0; at++) {
+		struct sk_input_archive in;
+		int rc = archive_read_next_header(a, &e);
+
+		if (rc == ARCHIVE_EOF)
+			break;
+		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN) {
+			r = archive_error(a, err);
+			break;
+		}
+		for (i = 0; i < n && order[i] != at; i++)
+			;
+		if (i == n)
+			continue;
+		sk_input_archive_init(&in, a);
+		r = cb(arg, i, &in.in, s->members[at].size, err);
+	}
+	if (r == 0 && at != s->n)
+		r = sk_error_set(err, EBADMSG, "the archive changed while it was read");
+	archive_read_free(a);
+	return r;
+}
+
+/* ---- a folder -------------------------------------------------------------------------------------------------------- */
+
+static int open_below(int dirfd, const char *path)
+{
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	char clean[SK_TREE_PATH_MAX];
+	struct stat st;
+	int fd = -1;
+
+	if (sk_path_clean(path, clean) < 0 || !clean[0])
+		return -ENOENT;
+	do
+		fd = (int)syscall(SYS_openat2, dirfd, clean, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN);
+	if (fd < 0 && errno == ENOSYS) /* before Linux 5.6: no links at the end at least */
+		fd = openat(dirfd, clean, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -ENOENT;
+	}
+	return fd;
+}
+
+static int each_folder(struct sk_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,
+		       struct sk_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < n; i++) {
+		_cleanup_fd_ int fd = open_below(s->fd, names[i]);
+		struct sk_input_fd in;
+		struct stat st;
+
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return missing(names[i], err);
+		sk_input_fd_init(&in, fd);
+		r = cb(arg, i, &in.in, (uint64_t)st.st_size, err);
+	}
+	return r;
+}
+
+/* ---- both ------------------------------------------------------------------------------------------------------------ */
+
+int sk_source_open(int fd, struct sk_source **ret, struct sk_error *err)
+{
+	struct sk_source *s = calloc(1, sizeof(*s));
+	locale_t utf8, old = (locale_t)0;
+	struct stat st;
+	int r = 0;
+
+	if (!s)
+		return sk_error_errno(err, ENOMEM, "cannot read the archive");
+	s->fd = fd;
+	if (fstat(fd, &st) < 0)
+		r = sk_error_errno(err, errno, "cannot read the archive");
+	s->folder = r == 0 && S_ISDIR(st.st_mode);
+	if (r == 0 && !s->folder) {
+		utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+		if (utf8)
+			old = uselocale(utf8);
+		r = scan_archive(s, err);
+		if (utf8) {
+			uselocale(old);
+			freelocale(utf8);
+		}
+	}
+	if (r < 0) {
+		sk_source_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void sk_source_free(struct sk_source *s)
+{
+	size_t i;
+
+	if (!s)
+		return;
+	for (i = 0; i < s->n; i++) {
+		free(s->members[i].name);
+		free(s->members[i].link);
+		free(s->members[i].json);
+	}
+	free(s->members);
+	free(s);
+}
+
+int64_t sk_source_size(struct sk_source *s, const char *name)
+{
+	size_t i;
+
+	if (s->folder) {
+		_cleanup_fd_ int fd = open_below(s->fd, name);
+		struct stat st;
+
+		return fd < 0 || fstat(fd, &st) < 0 ? -ENOENT : (int64_t)st.st_size;
+	}
+	i = find_member(s, name);
+	return i == SIZE_MAX ? -ENOENT : (int64_t)s->members[i].size;
+}
+
+bool sk_source_has(struct sk_source *s, const char *name)
+{
+	return sk_source_size(s, name) >= 0;
+}
+
+static int get_folder(struct sk_source *s, const char *name, char **ret_data, size_t *ret_len, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = open_below(s->fd, name);
+	char path[32];
+	int r;
+
+	if (fd < 0)
+		return missing(name, err);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = sk_fs_read(AT_FDCWD, path, SK_JSON_MAX, ret_data, ret_len);
+	return r < 0 ? sk_error_errno(err, r, "cannot read %.200s", name) : 0;
+}
+
+int sk_source_get(struct sk_source *s, const char *name, char **ret_data, size_t *ret_len, struct sk_error *err)
+{
+	size_t i;
+
+	if (s->folder)
+		return get_folder(s, name, ret_data, ret_len, err);
+	i = find_member(s, name);
+	if (i == SIZE_MAX)
+		return missing(name, err);
+	if (!s->members[i].json)
+		return sk_error_set(err, EINVAL, "%.200s is not a JSON document of at most %u bytes", name, SK_JSON_MAX);
+	*ret_len = (size_t)s->members[i].size;
+	*ret_data = malloc(*ret_len + 1);
+	if (!*ret_data)
+		return sk_error_errno(err, ENOMEM, "cannot read %.200s", name);
+	memcpy(*ret_data, s->members[i].json, *ret_len + 1);
+	return 0;
+}
+
+int sk_source_each(struct sk_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,
+		   struct sk_error *err)
+{
+	_cleanup_free_ size_t *order = NULL;
+	size_t i;
+
+	if (n == 0)
+		return 0;
+	if (s->folder)
+		return each_folder(s, names, n, cb, arg, err);
+	order = calloc(n, sizeof(*order));
+	if (!order)
+		return sk_error_errno(err, ENOMEM, "cannot read the archive");
+	for (i = 0; i < n; i++) {
+		order[i] = find_member(s, names[i]);
+		if (order[i] == SIZE_MAX)
+			return missing(names[i], err);
+	}
+	return each_archive(s, order, n, cb, arg, err);
+}

@@ -29,6 +29,8 @@ static void list_root(void)
 	while (d && (de = readdir(d)))
 		if (de->d_name[0] != '.')
 			printf("SEES %s\n", de->d_name);
+	if (d)
+		closedir(d);
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_AGENT_AGENT_H
+#define SK_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/loop.h"
+#include "uplink.h"
+#include "job.h"
+#include "request.h"
+#include "session.h"
+
+/* Exits of processes that nobody has claimed yet: a container's process may be gone before crun has said which one it was. */
+#define SK_AGENT_ORPHANS 64
+
+struct sk_container;
+
+struct sk_agent {
+	struct sk_loop *loop;
+	struct sk_session *session;
+	struct sk_uplink uplink;
+	struct sk_jobs jobs;
+	struct sk_container *containers;
+	const char *run_dir;  /* "/run/skerry" */
+	const char *crun;     /* path of the container runtime */
+	const char *self;     /* path of this program */
+	bool test;	      /* an ordinary process on a host: never touches clock, network, power */
+	bool cgroups;	      /* /sys/fs/cgroup is version 2 and ours */
+	int inotify;	      /* memory.events of the containers */
+	int signal_fd;
+	struct {
+		pid_t pid;
+		int code;
+	} orphans[SK_AGENT_ORPHANS];
+	unsigned next_orphan;
+};
+
+/* ops.c: what a session calls. Owns the request. */
+void sk_ops_handle(void *arg, struct sk_request *take_req);
+
+/* shutdown.c */
+void sk_agent_power_off(struct sk_agent *agent, bool clean);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_AGENT_BOOT_H
+#define SK_AGENT_BOOT_H
+
+#include "agent.h"
+#include "base/error.h"
+#include "request.h"
+
+/* What PID 1 has to do before anything else can run: root mount, kernel file systems, control groups, console. */
+void sk_boot_early(void);
+void sk_boot_mounts(void);
+/* True when /sys/fs/cgroup is version 2; hands all its controllers down. */
+bool sk_boot_cgroups(void);
+
+/* The setup request: clock, host name, entropy, sysctls, network. */
+int sk_setup(const struct sk_agent *agent, const json_t *request, struct sk_error *err);
+int sk_setup_clock(const json_t *time, struct sk_error *err);
+/* Writes /proc/sys; keys with dots. */
+int sk_setup_sysctl(const json_t *sysctl, struct sk_error *err);
+
+/* net.c: lo up; then eth0 as told. `net` NULL: lo only. */
+int sk_net_setup(const struct sk_network_spec *net, struct sk_error *err);
+
+#endif

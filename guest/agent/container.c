@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "cgroup.h"
+#include "launch.h"
+#include "rootfs.h"
+
+/* Requests that may wait for one container. */
+#define DEFERRED_MAX 64
+
+struct sk_container *sk_container_find(struct sk_agent *agent, const char *id)
+{
+	struct sk_container *c = agent->containers;
+
+	while (c && strcmp(c->id, id) != 0)
+		c = c->next;
+	return c;
+}
+
+struct sk_process *sk_container_process(struct sk_container *c, const char *key)
+{
+	struct sk_process *p = c->processes;
+
+	while (p && strcmp(p->key, key) != 0)
+		p = p->next;
+	return p;
+}
+
+pid_t sk_container_init_pid(const struct sk_container *c)
+{
+	const struct sk_process *p = c->processes;
+
+	while (p && strcmp(p->key, "init") != 0)
+		p = p->next;
+	return p && p->pid > 0 ? p->pid : 0;
+}
+
+bool sk_container_busy(const struct sk_container *c)
+{
+	return c->deleting || c->state == SK_CONTAINER_CREATING || c->state == SK_CONTAINER_STARTING;
+}
+
+int sk_container_root(const char *dir, pid_t init_pid)
+{
+	char path[192];
+	int fd;
+
+	if (init_pid > 0)
+		snprintf(path, sizeof(path), "/proc/%d/root", (int)init_pid);
+	else
+		snprintf(path, sizeof(path), "%s/rootfs", dir);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* --- processes ---------------------------------------------------------------------------------------------------- */
+
+static struct sk_process *process_new(struct sk_container *c, const char *key)
+{
+	struct sk_process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->container = c;
+	p->terminal = -1;
+	snprintf(p->key, sizeof(p->key), "%s", key);
+	p->next = c->processes;
+	c->processes = p;
+	return p;
+}
+
+static void process_free(struct sk_process *p)
+{
+	struct sk_process **link = &p->container->processes;
+	int i;
+
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+	sk_pump_stop(p->pumps[SK_STDIN]);
+	for (i = SK_STDOUT; i < SK_STDIO_COUNT; i++)
+		sk_pump_detach(p->pumps[i]); /* a slow reader still gets it all */
+	sk_close_fd(&p->terminal);
+	free(p);
+}
+
+/* Frees exec's processes that have exited and whose streams are done; the first process stays as long as the container. */
+static void sweep(struct sk_container *c)
+{
+	struct sk_process *p, *next;
+
+	for (p = c->processes; p; p = next) {
+		next = p->next;
+		if (p->pid == -1 && strcmp(p->key, "init") != 0 && !p->pumps[SK_STDIN] && !p->pumps[SK_STDOUT] &&
+		    !p->pumps[SK_STDERR])
+			process_free(p);
+	}
+}
+
+static void process_exited(struct sk_process *p, int code)
+{
+	struct sk_container *c = p->container;
+	bool init = strcmp(p->key, "init") == 0;
+	int i;
+
+	p->pid = -1;
+	if (init) {
+		c->state = SK_CONTAINER_STOPPED;
+		sk_container_check_oom(c);
+	}
+	sk_session_event(c->agent->session,
+			 json_pack("{s:s,s:s,s:s,s:i,s:b}", "event", "exit", "container", c->id, "key", p->key, "code",
+				   code, "oom", init && c->oom_kills > 0));
+	sk_pump_stop(p->pumps[SK_STDIN]);
+	for (i = SK_STDOUT; i < SK_STDIO_COUNT; i++)
+		if (p->pumps[i])
+			sk_pump_drain(p->pumps[i]);
+}
+
+bool sk_container_reaped(struct sk_agent *agent, pid_t pid, int code)
+{
+	struct sk_container *c;
+	struct sk_process *p;
+
+	for (c = agent->containers; c; c = c->next)
+		for (p = c->processes; p; p = p->next)
+			if (p->pid == pid) {
+				process_exited(p, code);
+				sweep(c);
+				return true;
+			}
+	return false;
+}
+
+/* The process is known now; it may have exited while nobody knew it. */
+static void claim_orphan(struct sk_process *p)
+{
+	struct sk_agent *a = p->container->agent;
+	size_t i;
+
+	for (i = 0; i < SK_AGENT_ORPHANS; i++)
+		if (a->orphans[i].pid == p->pid) {
+			a->orphans[i].pid = 0;
+			process_exited(p, a->orphans[i].code);
+			return;
+		}
+}
+
+/* --- containers --------------------------------------------------------------------------------------------------- */
+
+static struct sk_container *container_new(struct sk_agent *agent, const char *id, struct sk_error *err)
+{
+	struct sk_container *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		sk_error_errno(err, ENOMEM, "container %s", id);
+		return NULL;
+	}
+	c->agent = agent;
+	c->oom_watch = -1;
+	snprintf(c->id, sizeof(c->id), "%s", id);
+	snprintf(c->dir, sizeof(c->dir), "%s/%s", agent->run_dir, id);
+	if (mkdir(c->dir, 0700) < 0) {
+		sk_error_errno(err, errno, "cannot make %s", c->dir);
+		free(c);
+		return NULL;
+	}
+	c->next = agent->containers;
+	agent->containers = c;
+	return c;
+}
+
+static void container_free(struct sk_container *c)
+{
+	struct sk_container **link = &c->agent->containers;
+
+	while (*link != c)
+		link = &(*link)->next;
+	*link = c->next;
+	while (c->processes)
+		process_free(c->processes);
+	while (c->deferred) {
+		struct sk_deferred *d = c->deferred;
+		struct sk_error err = SK_ERROR_INIT;
+
+		c->deferred = d->next;
+		sk_error_set(&err, ENOENT, "no container %s", c->id);
+		sk_session_fail(c->agent->session, d->req.id, &err, 0);
+		sk_request_fini(&d->req);
+		free(d);
+	}
+	if (c->oom_watch >= 0)
+		inotify_rm_watch(c->agent->inotify, c->oom_watch);
+	free(c);
+}
+
+static void remove_files(const struct sk_container *c)
+{
+	sk_rootfs_remove(c->dir);
+	sk_fs_remove_tree(AT_FDCWD, c->dir);
+}
+
+void sk_container_defer(struct sk_container *c, struct sk_request *take_req)
+{
+	struct sk_deferred *d = c->n_deferred < DEFERRED_MAX ? calloc(1, sizeof(*d)) : NULL, **link = &c->deferred;
+
+	if (!d) {
+		struct sk_error err = SK_ERROR_INIT;
+
+		sk_error_set(&err, EBUSY, "container %s is busy", c->id);
+		sk_session_fail(c->agent->session, take_req->id, &err, 0);
+		sk_request_fini(take_req);
+		return;
+	}
+	d->req = *take_req;
+	while (*link)
+		link = &(*link)->next;
+	*link = d;
+	c->n_deferred++;
+}
+
+/* Hands the waiting requests in again, until one of them makes the container busy, or removes it. */
+static void run_deferred(struct sk_agent *agent, const char *id)
+{
+	struct sk_container *c = sk_container_find(agent, id);
+	size_t left = c ? c->n_deferred : 0; /* what is put back meanwhile waits for the next occasion */
+	char copy[65];
+
+	snprintf(copy, sizeof(copy), "%s", id);
+	while (left-- && (c = sk_container_find(agent, copy)) && !sk_container_busy(c) && c->deferred) {
+		struct sk_deferred *d = c->deferred;
+		struct sk_request req = d->req;
+
+		c->deferred = d->next;
+		c->n_deferred--;
+		free(d);
+		sk_ops_handle(agent, &req);
+	}
+}
+
+static void watch_oom(struct sk_container *c)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), SK_CGROUP_ROOT "/%s/memory.events", c->id);
+	if (c->agent->cgroups)
+		c->oom_watch = inotify_add_watch(c->agent->inotify, path, IN_MODIFY);
+}
+
+void sk_container_check_oom(struct sk_container *c)
+{
+	uint64_t kills = c->agent->cgroups ? sk_cgroup_number(c->id, "memory.events", "oom_kill", 0) : 0;
+
+	if (kills == c->oom_kills)
+		return;
+	c->oom_kills = kills;
+	sk_session_event(c->agent->session, json_pack("{s:s,s:s}", "event", "oom", "container", c->id));
+}
+
+/* --- create, exec, start ------------------------------------------------------------------------------------------- */
+
+static void fail_request(struct sk_launch *l, const struct sk_error *err, int exit_code)
+{
+	sk_session_fail(l->agent->session, l->req.id, err, exit_code);
+}
+
+/* What went wrong in the job: its own report, or else crun's log. */
+static int job_error(const struct sk_launch *l, json_t *result, struct sk_error *err)
+{
+	int exit_code = 0;
+
+	if (sk_job_result_error(result, err, &exit_code))
+		return exit_code;
+	return sk_launch_crun_error(l, err);
+}
+
+static void create_done(void *arg, int code, json_t *result)
+{
+	struct sk_launch *l = arg;
+	struct sk_container *c = l->container;
+	struct sk_agent *agent = l->agent;
+	struct sk_error err = SK_ERROR_INIT;
+	int exit_code = 0, r = 0;
+	char id[65];
+
+	snprintf(id, sizeof(id), "%s", c->id);
+	if (code != 0) {
+		exit_code = job_error(l, result, &err);
+		r = -1;
+	} else {
+		r = sk_launch_finish(l, &err);
+	}
+	if (r < 0) {
+		fail_request(l, &err, exit_code);
+		sk_launch_free(l);
+		remove_files(c);
+		sk_cgroup_remove(c->id);
+		container_free(c);
+		return;
+	}
+	c->state = json_is_true(json_object_get(l->req.json, "start")) ? SK_CONTAINER_RUNNING : SK_CONTAINER_CREATED;
+	sk_session_reply(agent->session, l->req.id, json_pack("{s:i}", "pid", (int)l->process->pid));
+	watch_oom(c);
+	claim_orphan(l->process);
+	sk_launch_free(l);
+	run_deferred(agent, id);
+}
+
+static const struct sk_job_ops create_ops = {
+	.run = (int (*)(void *, int))sk_launch_create_child,
+	.done = create_done,
+};
+
+void sk_container_create(struct sk_agent *agent, struct sk_request *take_req)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_container *c = NULL;
+	struct sk_process *p = NULL;
+	struct sk_launch *l = NULL;
+	int r;
+
+	if (sk_container_find(agent, take_req->container))
+		sk_error_set(&err, EEXIST, "container %s exists", take_req->container);
+	else if (!json_is_object(json_object_get(take_req->json, "spec")))
+		sk_error_set(&err, EINVAL, "create without spec");
+	else
+		c = container_new(agent, take_req->container, &err);
+	if (c)
+		p = process_new(c, "init");
+	if (p)
+		l = sk_launch_new(c, p, take_req, &err);
+	if (l) {
+		r = sk_job_start(&agent->jobs, &create_ops, l);
+		if (r == 0) {
+			/* A stream that cannot be had shows itself when the job is done. */
+			sk_launch_connect(l, NULL);
+			return;
+		}
+		sk_error_errno(&err, r, "cannot start a process");
+		*take_req = l->req;
+		l->req.json = NULL;
+		sk_launch_free(l);
+	}
+	sk_session_fail(agent->session, take_req->id, &err, 0);
+	sk_request_fini(take_req);
+	if (c) {
+		remove_files(c);
+		container_free(c);
+	}
+}
+
+static void exec_done(void *arg, int code, json_t *result)
+{
+	struct sk_launch *l = arg;
+	struct sk_container *c = l->container;
+	struct sk_error err = SK_ERROR_INIT;
+	int exit_code = 0, r = -1;
+
+	if (code != 0)
+		exit_code = job_error(l, result, &err);
+	else
+		r = sk_launch_finish(l, &err);
+	if (r < 0) {
+		fail_request(l, &err, exit_code);
+		process_free(l->process);
+	} else {
+		sk_session_reply(l->agent->session, l->req.id, json_pack("{s:i}", "pid", (int)l->process->pid));
+		claim_orphan(l->process);
+	}
+	sk_launch_free(l);
+	c->jobs--;
+	sweep(c);
+	run_deferred(c->agent, c->id);
+}
+
+static const struct sk_job_ops exec_ops = {
+	.run = (int (*)(void *, int))sk_launch_exec_child,
+	.done = exec_done,
+};
+
+void sk_container_exec(struct sk_container *c, struct sk_request *take_req)
+{
+	struct sk_agent *agent = c->agent;
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_process *p = NULL;
+	struct sk_launch *l = NULL;
+	int r;
+
+	sweep(c);
+	if (c->state != SK_CONTAINER_RUNNING)
+		sk_error_set(&err, EINVAL, "container %s is not running", c->id);
+	else if (sk_container_process(c, take_req->key))
+		sk_error_set(&err, EEXIST, "process %s exists", take_req->key);
+	else
+		p = process_new(c, take_req->key);
+	if (p)
+		l = sk_launch_new(c, p, take_req, &err);
+	if (l) {
+		r = sk_job_start(&agent->jobs, &exec_ops, l);
+		if (r == 0) {
+			c->jobs++;
+			sk_launch_connect(l, NULL);
+			return;
+		}
+		sk_error_errno(&err, r, "cannot start a process");
+		*take_req = l->req;
+		l->req.json = NULL;
+		sk_launch_free(l);
+	}
+	if (p)
+		process_free(p);
+	sk_session_fail(agent->session, take_req->id, &err, 0);
+	sk_request_fini(take_req);
+}
+
+static void start_done(void *arg, int code, json_t *result)
+{
+	struct sk_launch *l = arg;
+	struct sk_container *c = l->container;
+	struct sk_agent *agent = l->agent;
+	struct sk_error err = SK_ERROR_INIT;
+
+	if (c->state == SK_CONTAINER_STARTING)
+		c->state = code ? SK_CONTAINER_CREATED : SK_CONTAINER_RUNNING;
+	if (code)
+		fail_request(l, &err, job_error(l, result, &err));
+	else
+		sk_session_reply(agent->session, l->req.id, NULL);
+	sk_launch_free(l);
+	run_deferred(agent, c->id);
+}
+
+static const struct sk_job_ops start_ops = {
+	.run = (int (*)(void *, int))sk_launch_start_child,
+	.done = start_done,
+};
+
+void sk_container_start(struct sk_container *c, struct sk_request *take_req)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_launch *l = NULL;
+	int r;
+
+	if (c->state != SK_CONTAINER_CREATED)
+		sk_error_set(&err, EINVAL, "container %s is not in the state to be started", c->id);
+	else
+		l = sk_launch_new(c, NULL, take_req, &err);
+	if (l) {
+		r = sk_job_start(&c->agent->jobs, &start_ops, l);
+		if (r == 0) {
+			c->state = SK_CONTAINER_STARTING;
+			return;
+		}
+		sk_error_errno(&err, r, "cannot start a process");
+		*take_req = l->req;
+		l->req.json = NULL;
+		sk_launch_free(l);
+	}
+	sk_session_fail(c->agent->session, take_req->id, &err, 0);
+	sk_request_fini(take_req);
+}
+
+/* --- delete ------------------------------------------------------------------------------------------------------- */
+
+struct removal {
+	struct sk_container *container;
+	struct sk_request req;
+};
+
+/* In the child. The control group and crun's own notes are small; the unmount is what takes time. */
+static int delete_child(void *arg, int report_fd)
+{
+	const struct removal *r = arg;
+	const struct sk_container *c = r->container;
+	char path[160];
+
+	(void)report_fd;
+	remove_files(c);
+	snprintf(path, sizeof(path), "%s/crun/%s", c->agent->run_dir, c->id);
+	sk_fs_remove_tree(AT_FDCWD, path);
+	if (c->agent->cgroups)
+		sk_cgroup_remove(c->id);
+	return 0;
+}
+
+static void delete_done(void *arg, int code, json_t *result)
+{
+	struct removal *r = arg;
+
+	(void)code;
+	(void)result;
+	sk_session_reply(r->container->agent->session, r->req.id, NULL);
+	container_free(r->container);
+	sk_request_fini(&r->req);
+	free(r);
+}
+
+static const struct sk_job_ops delete_ops = { .run = delete_child, .done = delete_done };
+
+void sk_container_delete(struct sk_container *c, struct sk_request *take_req)
+{
+	struct removal *removal = calloc(1, sizeof(*removal));
+	struct sk_error err = SK_ERROR_INIT;
+	int r = removal ? 0 : -ENOMEM;
+
+	if (r == 0 && c->jobs) { /* an exec that will find that the container has ended */
+		free(removal);
+		sk_container_defer(c, take_req);
+		return;
+	}
+	if (sk_container_init_pid(c) && c->state == SK_CONTAINER_CREATED)
+		sk_cgroup_signal(c->id, 9); /* never started: nobody will miss it */
+	else if (c->state != SK_CONTAINER_STOPPED)
+		r = -EBUSY;
+	if (r == 0) {
+		*removal = (struct removal){ .container = c, .req = *take_req };
+		r = sk_job_start(&c->agent->jobs, &delete_ops, removal);
+	}
+	if (r == 0) {
+		c->deleting = true; /* whatever still comes for it waits, and then finds it gone */
+		return;
+	}
+	sk_error_errno(&err, r, "cannot delete container %s", c->id);
+	sk_session_fail(c->agent->session, take_req->id, &err, 0);
+	sk_request_fini(take_req);
+	free(removal);
+}

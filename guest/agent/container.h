@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_AGENT_CONTAINER_H
+#define SK_AGENT_CONTAINER_H
+
+#include "agent.h"
+#include "pump.h"
+
+/*
+ * Containers and their processes.
+ *
+ * States: CREATING (a job builds and creates it; other requests wait in `deferred`) → CREATED → STARTING (a job; requests
+ * wait) → RUNNING → STOPPED. `create` with "start" goes from CREATING to RUNNING. A failed creation removes the
+ * container. Requests are looked at in the order in which they came, so the monitor need not wait for one reply before the next.
+ */
+enum sk_container_state {
+	SK_CONTAINER_CREATING,
+	SK_CONTAINER_CREATED,
+	SK_CONTAINER_STARTING,
+	SK_CONTAINER_RUNNING,
+	SK_CONTAINER_STOPPED,
+};
+
+struct sk_process {
+	struct sk_process *next;
+	struct sk_container *container;
+	char key[65];
+	pid_t pid; /* 0: not known yet, -1: has exited */
+	int terminal; /* master, for resizing; -1: none */
+	struct sk_pump *pumps[SK_STDIO_COUNT];
+};
+
+struct sk_deferred {
+	struct sk_deferred *next;
+	struct sk_request req;
+};
+
+struct sk_container {
+	struct sk_container *next;
+	struct sk_agent *agent;
+	char id[65];
+	char dir[128];
+	enum sk_container_state state;
+	struct sk_process *processes;
+	struct sk_deferred *deferred;
+	size_t n_deferred;
+	unsigned sequence; /* of exec's files */
+	unsigned jobs;	   /* execs under way, which hold a pointer to this */
+	bool deleting;
+	int oom_watch;
+	uint64_t oom_kills;
+};
+
+struct sk_container *sk_container_find(struct sk_agent *agent, const char *id);
+struct sk_process *sk_container_process(struct sk_container *c, const char *key);
+/* Pid of the container's first process, or 0 when it does not run. */
+pid_t sk_container_init_pid(const struct sk_container *c);
+bool sk_container_busy(const struct sk_container *c);
+/* Keeps a request until the container is not busy. */
+void sk_container_defer(struct sk_container *c, struct sk_request *take_req);
+
+/* Requests. Each replies, now or later, and takes the request. */
+void sk_container_create(struct sk_agent *agent, struct sk_request *take_req);
+void sk_container_start(struct sk_container *c, struct sk_request *take_req);
+void sk_container_exec(struct sk_container *c, struct sk_request *take_req);
+void sk_container_delete(struct sk_container *c, struct sk_request *take_req);
+
+/* The reaper found that `pid` is gone. True when it was a container's process. */
+bool sk_container_reaped(struct sk_agent *agent, pid_t pid, int code);
+/* Looks at memory.events after a change and sends the event. */
+void sk_container_check_oom(struct sk_container *c);
+/* O_PATH of the container's root as its processes see it (or as it lies there, when none runs). */
+int sk_container_root(const char *dir, pid_t init_pid);
+
+#endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A "layers" root: every layer image is a stretch of one read-only device. Each gets a partition (the kernel's own offset
+ * mapping, without a loop device in between), is mounted, and the overlay takes private copies of those mounts. So the mounts of
+ * the layers and of the disk are detached at once: the tree that crun has to copy for the container's mount namespace stays small,
+ * and one unmount of the overlay later releases, and cleanly closes, everything.
+ */
+#include "rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/blkpg.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+
+#define ROOTFS_DEVICE_WAIT_MS 2000
+#define SHARE_OPTIONS "trans=virtio,version=9p2000.L,access=client,posixacl,msize=512000,cache=mmap"
+
+static int path_set(char *path, size_t size, const char *dir, const char *name, struct sk_error *err)
+{
+	int n = snprintf(path, size, "%s/%s", dir, name);
+
+	if (n < 0 || (size_t)n >= size)
+		return sk_error_set(err, ENAMETOOLONG, "path of %s is too long", name);
+	return 0;
+}
+
+static int make_dir(char *path, size_t size, const char *dir, const char *name, struct sk_error *err)
+{
+	int r = path_set(path, size, dir, name, err);
+
+	if (r < 0)
+		return r;
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return sk_error_errno(err, errno, "cannot make %s", path);
+	return 0;
+}
+
+/* A hot-plugged device may be a moment late. */
+static int open_device(const char *device, struct sk_error *err)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	int waited, fd = -1;
+
+	for (waited = 0; waited < ROOTFS_DEVICE_WAIT_MS; waited += 10) {
+		fd = open(device, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 || (errno != ENOENT && errno != ENXIO))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return fd < 0 ? sk_error_errno(err, errno, "cannot open %s", device) : fd;
+}
+
+static int add_partition(int fd, const char *device, int number, uint64_t offset, uint64_t size, struct sk_error *err)
+{
+	struct blkpg_partition part = { .start = (long long)offset, .length = (long long)size, .pno = number };
+	struct blkpg_ioctl_arg arg = { .op = BLKPG_ADD_PARTITION, .datalen = sizeof(part), .data = &part };
+
+	if (ioctl(fd, BLKPG, &arg) == 0)
+		return 0;
+	if (errno == EBUSY) { /* left by a container that is gone; refused when it is in use */
+		arg.op = BLKPG_DEL_PARTITION;
+		ioctl(fd, BLKPG, &arg);
+		arg.op = BLKPG_ADD_PARTITION;
+		if (ioctl(fd, BLKPG, &arg) == 0)
+			return 0;
+	}
+	return sk_error_errno(err, errno, "cannot map a layer at %llu+%llu on %s", (unsigned long long)offset,
+			      (unsigned long long)size, device);
+}
+
+static int mount_layer(const char *node, const char *target, struct sk_error *err)
+{
+	static const char *const types[] = { "squashfs", "erofs" };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(types); i++)
+		if (mount(node, target, types[i], MS_RDONLY | MS_NODEV, NULL) == 0)
+			return 0;
+		else if (errno != EINVAL && errno != ENODEV)
+			break;
+	return sk_error_errno(err, errno, "cannot mount layer %s", node);
+}
+
+static int mount_layers(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = open_device(spec->device, err);
+	size_t len = strlen(spec->device), i;
+	const char *p = len && spec->device[len - 1] >= '0' && spec->device[len - 1] <= '9' ? "p" : "";
+	int r;
+
+	if (fd < 0)
+		return fd;
+	for (i = 0; i < spec->n_layers; i++) {
+		char target[256], name[24], node[128];
+
+		snprintf(name, sizeof(name), "l%zu", i);
+		r = make_dir(target, sizeof(target), dir, name, err);
+		if (r < 0)
+			return r;
+		snprintf(node, sizeof(node), "%s%s%zu", spec->device, p, i + 1);
+		if (spec->n_layers == 1 && spec->layers[0].offset == 0)
+			snprintf(node, sizeof(node), "%s", spec->device);
+		else if ((r = add_partition(fd, spec->device, (int)i + 1, spec->layers[i].offset,
+					    spec->layers[i].size, err)) < 0)
+			return r;
+		r = mount_layer(node, target, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* True when the host can give freed blocks of the disk back. */
+static bool can_discard(const char *device)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *name = strrchr(device, '/');
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/queue/discard_max_bytes", name ? name + 1 : device);
+	return sk_fs_read(AT_FDCWD, path, 64, &text, NULL) == 0 && strtoull(text, NULL, 10) > 0;
+}
+
+static int mount_upper(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
+{
+	char disk[256], sub[280];
+	int fd, r = make_dir(disk, sizeof(disk), dir, "disk", err);
+
+	if (r < 0)
+		return r;
+	if (spec->upper) {
+		fd = open_device(spec->upper, err);
+		if (fd < 0)
+			return fd;
+		close(fd);
+		if (mount(spec->upper, disk, "ext4", MS_NOATIME | MS_NODEV,
+			  can_discard(spec->upper) ? "noinit_itable,discard" : "noinit_itable") < 0)
+			return sk_error_errno(err, errno, "cannot mount the container's disk %s", spec->upper);
+	} else if (mount("tmpfs", disk, "tmpfs", MS_NODEV, "mode=755") < 0) {
+		return sk_error_errno(err, errno, "cannot mount a tmpfs for the container's changes");
+	}
+	r = make_dir(sub, sizeof(sub), disk, "upper", err);
+	if (r == 0)
+		r = make_dir(sub, sizeof(sub), disk, "work", err);
+	return r;
+}
+
+static int set_option(int fs, const char *key, const char *value, struct sk_error *err)
+{
+	if (fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) < 0)
+		return sk_error_errno(err, errno, "overlay does not take %s=%s", key, value);
+	return 0;
+}
+
+static int mount_overlay(size_t n_layers, const char *dir, const char *target, struct sk_error *err)
+{
+	_cleanup_fd_ int fs = fsopen("overlay", FSOPEN_CLOEXEC), mnt = -1;
+	char path[256], name[24];
+	size_t i;
+	int r;
+
+	if (fs < 0)
+		return sk_error_errno(err, errno, "no overlay file system");
+	for (i = n_layers; i-- > 0;) {
+		snprintf(name, sizeof(name), "l%zu", i);
+		if ((r = path_set(path, sizeof(path), dir, name, err)) < 0 ||
+		    (r = set_option(fs, "lowerdir+", path, err)) < 0)
+			return r;
+	}
+	if ((r = path_set(path, sizeof(path), dir, "disk/upper", err)) < 0 ||
+	    (r = set_option(fs, "upperdir", path, err)) < 0 ||
+	    (r = path_set(path, sizeof(path), dir, "disk/work", err)) < 0 ||
+	    (r = set_option(fs, "workdir", path, err)) < 0 || (r = set_option(fs, "index", "off", err)) < 0)
+		return r;
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return sk_error_errno(err, errno, "cannot join the layers");
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (mnt < 0 || move_mount(mnt, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return sk_error_errno(err, errno, "cannot mount the joined layers");
+	return 0;
+}
+
+static void detach_parts(size_t n_layers, const char *dir)
+{
+	char path[256];
+	size_t i;
+
+	for (i = 0; i < n_layers; i++) {
+		snprintf(path, sizeof(path), "%s/l%zu", dir, i);
+		if (umount2(path, MNT_DETACH) == 0)
+			rmdir(path);
+	}
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	umount2(path, MNT_DETACH);
+}
+
+static int mount_9p(const char *tag, const char *options, const char *target, struct sk_error *err)
+{
+	if (mount(tag, target, "9p", 0, options ? options : SHARE_OPTIONS) < 0)
+		return sk_error_errno(err, errno, "cannot mount share %s", tag);
+	return 0;
+}
+
+int sk_rootfs_build(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
+{
+	char target[256];
+	int r = make_dir(target, sizeof(target), dir, "rootfs", err);
+
+	if (r < 0)
+		return r;
+	if (spec->is_9p)
+		return mount_9p(spec->tag, spec->options, target, err);
+	r = mount_layers(spec, dir, err);
+	if (r == 0)
+		r = mount_upper(spec, dir, err);
+	if (r == 0)
+		r = mount_overlay(spec->n_layers, dir, target, err);
+	detach_parts(spec->n_layers, dir);
+	return r;
+}
+
+void sk_rootfs_remove(const char *dir)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/rootfs", dir);
+	if (umount2(path, 0) < 0)
+		umount2(path, MNT_DETACH);
+}
+
+/* --- files and shares --------------------------------------------------------------------------------------------- */
+
+static size_t depth(const json_t *bind)
+{
+	const char *p = json_string_value(json_object_get(bind, "destination"));
+	size_t n = 0;
+
+	for (; *p; p++)
+		if (*p == '/' && p[1] && p[1] != '/')
+			n++;
+	return n;
+}
+
+/* Inserts by depth of the destination, after those of the same depth. */
+static int add_bind(json_t *binds, json_t *take_bind, struct sk_error *err)
+{
+	size_t i = json_array_size(binds);
+
+	if (!take_bind)
+		return sk_error_errno(err, ENOMEM, "mounts");
+	while (i > 0 && depth(json_array_get(binds, i - 1)) > depth(take_bind))
+		i--;
+	return json_array_insert_new(binds, i, take_bind) < 0 ? sk_error_errno(err, ENOMEM, "mounts") : 0;
+}
+
+static bool is_mount_point(const char *path, const char *parent)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && stat(parent, &b) == 0 && a.st_dev != b.st_dev;
+}
+
+/* One virtio share can be mounted only once, so several uses of a tag have it in common. */
+static int mount_share(const char *type, const char *tag, const char *options, const char *shares_dir, char *target,
+		       size_t size, struct sk_error *err)
+{
+	int r;
+
+	if (!tag || !sk_name_valid(tag))
+		return sk_error_set(err, EINVAL, "mounts: no valid tag");
+	if (mkdir(shares_dir, 0700) < 0 && errno != EEXIST)
+		return sk_error_errno(err, errno, "cannot make %s", shares_dir);
+	r = make_dir(target, size, shares_dir, tag, err);
+	if (r < 0 || is_mount_point(target, shares_dir))
+		return r;
+	if (strcmp(type, "9p") == 0)
+		return mount_9p(tag, options, target, err);
+	if (mount(tag, target, type, 0, options) < 0)
+		return sk_error_errno(err, errno, "cannot mount %s %s", type, tag);
+	return 0;
+}
+
+/* Options of a mount that the container runtime makes: a list, or words with commas between. */
+static json_t *option_list(const json_t *options, bool readonly)
+{
+	_cleanup_free_ char *copy = NULL;
+	json_t *list = json_is_array(options) ? json_deep_copy(options) : json_array();
+	char *word, *rest;
+
+	if (json_is_string(options))
+		copy = strdup(json_string_value(options));
+	for (rest = copy; (word = strsep(&rest, ","));)
+		if (*word)
+			json_array_append_new(list, json_string(word));
+	if (readonly)
+		json_array_append_new(list, json_string("ro"));
+	return list;
+}
+
+static int one_mount(const json_t *m, const char *shares_dir, json_t *binds, struct sk_error *err)
+{
+	const char *type = json_string_value(json_object_get(m, "type"));
+	const char *destination = json_string_value(json_object_get(m, "destination"));
+	const char *file = json_string_value(json_object_get(m, "file"));
+	const json_t *options = json_object_get(m, "options");
+	bool readonly = json_is_true(json_object_get(m, "readonly"));
+	char target[256], source[600];
+	int r;
+
+	if (!type || !destination || destination[0] != '/')
+		return sk_error_set(err, EINVAL, "mounts: no type or no absolute destination");
+	if (strcmp(type, "tmpfs") == 0 || strcmp(type, "mqueue") == 0)
+		return add_bind(binds,
+				json_pack("{s:s,s:s,s:s,s:o}", "destination", destination, "type", type, "source", type,
+					  "options", option_list(options, readonly)),
+				err);
+	r = mount_share(type, json_string_value(json_object_get(m, "tag")), json_string_value(options), shares_dir,
+			target, sizeof(target), err);
+	if (r < 0)
+		return r;
+	if (file && (strchr(file, '/') || strcmp(file, "..") == 0 || strlen(file) > 255))
+		return sk_error_set(err, EINVAL, "mounts: invalid file name");
+	snprintf(source, sizeof(source), "%s%s%s", target, file ? "/" : "", file ? file : "");
+	return add_bind(binds,
+			json_pack("{s:s,s:s,s:s,s:[s,s,s]}", "destination", destination, "type", "bind", "source",
+				  source, "options", "rbind", "rprivate", readonly ? "ro" : "rw"),
+			err);
+}
+
+static int one_file(const json_t *f, const char *dir, size_t i, json_t *binds, struct sk_error *err)
+{
+	const char *path = json_string_value(json_object_get(f, "path"));
+	const json_t *data = json_object_get(f, "data");
+	const char *mode = json_string_value(json_object_get(f, "mode"));
+	_cleanup_fd_ int fd = -1;
+	char source[256];
+	int r;
+
+	if (!path || path[0] != '/' || !json_is_string(data))
+		return sk_error_set(err, EINVAL, "files: no absolute path or no data");
+	snprintf(source, sizeof(source), "%s/f%zu", dir, i);
+	fd = open(source, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return sk_error_errno(err, errno, "cannot write %s", path);
+	r = sk_fs_write_all(fd, json_string_value(data), json_string_length(data));
+	if (r == 0 && fchmod(fd, (mode_t)(mode ? strtoul(mode, NULL, 8) & 07777 : 0644)) < 0)
+		r = -errno;
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot write %s", path);
+	return add_bind(binds,
+			json_pack("{s:s,s:s,s:s,s:[s,s,s]}", "destination", path, "type", "bind", "source", source,
+				  "options", "bind", "rprivate", "rw"),
+			err);
+}
+
+int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const char *dir, const char *shares_dir, json_t *binds,
+		     struct sk_error *err)
+{
+	const json_t *item;
+	size_t i;
+	int r;
+
+	json_array_foreach((json_t *)(uintptr_t)mounts, i, item)
+		if ((r = one_mount(item, shares_dir, binds, err)) < 0)
+			return r;
+	json_array_foreach((json_t *)(uintptr_t)files, i, item)
+		if ((r = one_file(item, dir, i, binds, err)) < 0)
+			return r;
+	return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "boot.h"
+
+#define SEED_MAX 512u
+
+int sk_setup_clock(const json_t *time, struct sk_error *err)
+{
+	struct timespec ts;
+	int64_t sec, nsec;
+
+	if (sk_time_parse(time, &sec, &nsec) < 0)
+		return sk_error_set(err, EINVAL, "invalid time");
+	ts = (struct timespec){ .tv_sec = sec, .tv_nsec = nsec };
+	return clock_settime(CLOCK_REALTIME, &ts) < 0 ? sk_error_errno(err, errno, "cannot set the clock") : 0;
+}
+
+/* The host's random bytes count as full entropy: the guest has no better source this early. */
+static int seed_random(const char *hex, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+	/* struct rand_pool_info, whose last member is open-ended */
+	struct {
+		int entropy_count, buf_size;
+		uint8_t bytes[SEED_MAX];
+	} pool = { 0 };
+	size_t n = strlen(hex) / 2, i;
+
+	if (n > SEED_MAX)
+		n = SEED_MAX;
+	for (i = 0; i < n; i++) {
+		unsigned v;
+
+		if (sscanf(hex + 2 * i, "%2x", &v) != 1)
+			return sk_error_set(err, EINVAL, "seed is not hexadecimal");
+		pool.bytes[i] = (uint8_t)v;
+	}
+	pool.entropy_count = (int)(n * 8);
+	pool.buf_size = (int)n;
+	if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
+		return sk_error_errno(err, errno, "cannot seed the random number generator");
+	explicit_bzero(&pool, sizeof(pool));
+	return 0;
+}
+
+static int write_sysctl(const char *key, const char *value, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = -1;
+	char path[256], *p;
+
+	if (strstr(key, "..") || strchr(key, '/') || snprintf(path, sizeof(path), "/proc/sys/%s", key) >= (int)sizeof(path))
+		return sk_error_set(err, EINVAL, "invalid sysctl %s", key);
+	for (p = path + strlen("/proc/sys/"); *p; p++)
+		if (*p == '.')
+			*p = '/';
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || sk_fs_write_all(fd, value, strlen(value)) < 0)
+		return sk_error_errno(err, errno, "cannot set sysctl %s", key);
+	return 0;
+}
+
+int sk_setup_sysctl(const json_t *sysctl, struct sk_error *err)
+{
+	json_t *value;
+	const char *key;
+	int r;
+
+	json_object_foreach((json_t *)(uintptr_t)sysctl, key, value) {
+		if (!json_is_string(value))
+			return sk_error_set(err, EINVAL, "sysctl %s is not a string", key);
+		r = write_sysctl(key, json_string_value(value), err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int sk_setup(const struct sk_agent *agent, const json_t *request, struct sk_error *err)
+{
+	const char *hostname = json_string_value(json_object_get(request, "hostname"));
+	const char *seed = json_string_value(json_object_get(request, "seed"));
+	const json_t *network = json_object_get(request, "network"), *time = json_object_get(request, "time");
+	struct sk_network_spec net;
+	int r = sk_network_parse(network, &net, err);
+
+	if (r < 0 || agent->test)
+		return r;
+	if (time)
+		r = sk_setup_clock(time, err);
+	if (r == 0 && seed)
+		r = seed_random(seed, err);
+	if (r == 0 && hostname && sethostname(hostname, strlen(hostname)) < 0)
+		r = sk_error_errno(err, errno, "cannot set the host name");
+	if (r == 0)
+		r = sk_net_setup(json_is_object(network) ? &net : NULL, err);
+	return r < 0 ? r : sk_setup_sysctl(json_object_get(request, "sysctl"), err);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "container.h"
+#include "rootfs.h"
+
+#define KILL_WAIT_MS 2000
+
+static void kill_all(void)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	uint64_t end = sk_now_ms() + KILL_WAIT_MS;
+	pid_t pid;
+
+	kill(-1, SIGKILL);
+	do {
+		pid = waitpid(-1, NULL, WNOHANG);
+		if (pid == 0)
+			nanosleep(&pause, NULL);
+	} while ((pid >= 0 || errno == EINTR) && sk_now_ms() < end);
+}
+
+/* Every mount below the run folder, last mounted first. */
+static void unmount_shares(const struct sk_agent *agent)
+{
+	_cleanup_free_ char *text = NULL;
+	char *line, *end;
+	size_t n = strlen(agent->run_dir);
+
+	if (sk_fs_read(AT_FDCWD, "/proc/self/mounts", 1u << 20, &text, NULL) < 0)
+		return;
+	while ((line = strrchr(text, '\n'))) {
+		*line = '\0';
+		line = strrchr(text, '\n');
+		line = strchr(line ? line + 1 : text, ' ');
+		end = line ? strchr(line + 1, ' ') : NULL;
+		if (!end)
+			continue;
+		*end = '\0';
+		if (strncmp(line + 1, agent->run_dir, n) == 0 && line[1 + n] == '/' && umount2(line + 1, 0) < 0)
+			umount2(line + 1, MNT_DETACH);
+		*end = ' ';
+	}
+}
+
+/*
+ * `clean`: what was written is on the disk and the file systems are closed; otherwise whoever asked throws the disk away. The process does
+ * not come back, except in a test.
+ */
+void sk_agent_power_off(struct sk_agent *agent, bool clean)
+{
+	if (agent->session)
+		sk_session_flush(agent->session, 1000);
+	if (agent->test) {
+		sk_loop_quit(agent->loop);
+		return;
+	}
+	if (clean) {
+		kill_all();
+		unmount_shares(agent);
+		sync();
+	}
+	reboot(RB_POWER_OFF);
+	sk_log(SK_LOG_ERROR, "power off failed: %s", strerror(errno));
+}

@@ -34,7 +34,7 @@
  * refs.json: {"version":1,
  *   "images": {ID: {"manifest": DIGEST, "time": SECONDS}},              the roots
  *   "refs":   {"docker.io/library/debian:latest": {"id": ID, "manifest": DIGEST, "time": SECONDS},
- *              "docker.io/library/debian@sha256:…": the same}}
+ *              "docker.io/library/debian@sha256:…": the same, "implied": true where it came along with a tag}}
  */
 struct sk_store {
 	char *path; /* <root>/images */
@@ -72,8 +72,12 @@ int sk_refs_write(struct sk_store *store, int dirfd, json_t *refs, struct sk_err
 int sk_refs_save(struct sk_store *store, json_t *refs, struct sk_error *err);
 json_t *sk_refs_images(json_t *refs); /* borrowed */
 json_t *sk_refs_names(json_t *refs);  /* borrowed */
-/* Points `key` at an image, which becomes a root; `key` NULL: the image alone. -ENOMEM. */
-int sk_refs_set(json_t *refs, const char *key, const struct sk_digest *id, const struct sk_digest *manifest);
+/* Points `key` at an image, which becomes a root; `key` NULL: the image alone. `implied`: the key is a digest that came with a pull by
+ * tag, and does not keep the image alive. -ENOMEM. */
+int sk_refs_set(json_t *refs, const char *key, bool implied, const struct sk_digest *id,
+		const struct sk_digest *manifest);
+/* Is `entry` a name by which the user keeps image `id`? (A tag, or a digest that was pulled as such.) */
+bool sk_refs_keeps(const json_t *entry, const char *id);
 /* Finds what the user calls `name`: a reference, or an id. `*ret_key`: the reference's key (malloc'd), NULL with an id. */
 int sk_refs_find(json_t *refs, const char *name, char **ret_key, struct sk_digest *ret_id, struct sk_digest *ret_manifest,
 		 struct sk_error *err);
@@ -108,9 +112,19 @@ int sk_op_blob(struct sk_op *op, const struct sk_digest *digest, const void *dat
 /* An image ready to be committed: all its layers and blobs are in the operation. */
 struct sk_op_image {
 	struct sk_digest id, manifest;
-	char **keys; /* names, NULL-terminated; may be NULL */
+	char **keys;	/* names, NULL-terminated; may be NULL */
+	char **implied; /* digest names that come along, the same */
 };
 /* Puts the images into the store, all or none. */
 int sk_op_commit(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err);
+
+
+/* ---- gc.c -------------------------------------------------------------------------------------------------------- */
+
+/* Removes every blob and layer that no image in `refs` needs; the store's lock is held. `*ret_bytes` (may be NULL): space freed. Removes nothing
+ * when an image cannot be read. */
+int sk_store_gc(struct sk_store *store, json_t *refs, uint64_t *ret_bytes, struct sk_error *err);
+/* Takes image `id` and all its names out of `refs`; adds {"Untagged"}, {"Deleted"} to `removed`. */
+void sk_refs_drop(json_t *refs, const char *id, json_t *removed);
 
 #endif

@@ -305,9 +305,13 @@ static int prepare_refs(struct sk_op *op, const struct sk_op_image *images, size
 	if (r < 0)
 		return r;
 	for (i = 0; r == 0 && i < n_images; i++) {
-		r = sk_refs_set(refs, NULL, &images[i].id, &images[i].manifest);
-		for (k = 0; r == 0 && images[i].keys && images[i].keys[k]; k++)
-			r = sk_refs_set(refs, images[i].keys[k], &images[i].id, &images[i].manifest);
+		const struct sk_op_image *m = &images[i];
+
+		r = sk_refs_set(refs, NULL, false, &m->id, &m->manifest);
+		for (k = 0; r == 0 && m->keys && m->keys[k]; k++)
+			r = sk_refs_set(refs, m->keys[k], false, &m->id, &m->manifest);
+		for (k = 0; r == 0 && m->implied && m->implied[k]; k++)
+			r = sk_refs_set(refs, m->implied[k], true, &m->id, &m->manifest);
 	}
 	r = r < 0 ? sk_error_errno(err, r, "cannot write the list of images") :
 		    sk_refs_write(op->store, op->dirfd, refs, err);

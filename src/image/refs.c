@@ -69,18 +69,34 @@ json_t *sk_refs_names(json_t *refs)
 	return json_object_get(refs, "refs");
 }
 
-int sk_refs_set(json_t *refs, const char *key, const struct sk_digest *id, const struct sk_digest *manifest)
+int sk_refs_set(json_t *refs, const char *key, bool implied, const struct sk_digest *id,
+		const struct sk_digest *manifest)
 {
 	json_int_t now = (json_int_t)time(NULL);
+	json_t *entry;
 
 	if (json_object_set_new(sk_refs_images(refs), id->text,
 				json_pack("{s:s, s:I}", "manifest", manifest->text, "time", now)) < 0)
 		return -ENOMEM;
-	if (key && json_object_set_new(sk_refs_names(refs), key,
-				       json_pack("{s:s, s:s, s:I}", "id", id->text, "manifest", manifest->text, "time",
-						 now)) < 0)
+	if (!key)
+		return 0;
+	/* What was pulled by digest once stays so. */
+	entry = json_object_get(sk_refs_names(refs), key);
+	if (entry && !json_is_true(json_object_get(entry, "implied")))
+		implied = false;
+	entry = json_pack("{s:s, s:s, s:I}", "id", id->text, "manifest", manifest->text, "time", now);
+	if (implied && json_object_set_new(entry, "implied", json_true()) < 0) {
+		json_decref(entry);
 		return -ENOMEM;
-	return 0;
+	}
+	return json_object_set_new(sk_refs_names(refs), key, entry) < 0 ? -ENOMEM : 0;
+}
+
+bool sk_refs_keeps(const json_t *entry, const char *id)
+{
+	const char *of = json_string_value(json_object_get(entry, "id"));
+
+	return of && strcmp(of, id) == 0 && !json_is_true(json_object_get(entry, "implied"));
 }
 
 static bool entry_digest(const json_t *entry, const char *key, struct sk_digest *ret)

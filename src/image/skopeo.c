@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/skopeo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/process.h"
+
+#define STDERR_FILE "skopeo.err"
+#define STDOUT_FILE "skopeo.out"
+#define STDERR_MAX (64u << 10)
+#define RETRIES "2"
+#define ARGS_MAX 20
+
+/* ---- words ----------------------------------------------------------------------------------------------------------- */
+
+/* What skopeo says → what we say. The first that is found counts. `say` NULL: its own words from there on. */
+static const struct {
+	const char *find, *say;
+	int code;
+} reasons[] = {
+	{ "no space left on device", "no space left on device", ENOSPC },
+	{ "server gave HTTP response to HTTPS client", "the registry does not speak TLS (allow it as insecure?)", EPROTO },
+	{ "x509: ", NULL, EPROTO },
+	{ "toomanyrequests", "too many requests: the registry's rate limit is reached", EBUSY },
+	{ "connection refused", "connection refused", ECONNREFUSED },
+	{ "no such host", "no such host", EHOSTUNREACH },
+	{ "server misbehaving", "the registry's name cannot be looked up", EHOSTUNREACH },
+	{ "Temporary failure in name resolution", "the registry's name cannot be looked up", EHOSTUNREACH },
+	{ "network is unreachable", "network is unreachable", ENETUNREACH },
+	{ "no route to host", "no route to host", EHOSTUNREACH },
+	{ "i/o timeout", "timed out", ETIMEDOUT },
+	{ "Client.Timeout", "timed out", ETIMEDOUT },
+	{ "invalid username/password", "unauthorized: wrong user name or password", EACCES },
+	{ "incorrect username or password", "unauthorized: wrong user name or password", EACCES },
+	{ "unauthorized", "unauthorized: the image does not exist or needs a login", EACCES },
+	{ "authentication required", "unauthorized: the image does not exist or needs a login", EACCES },
+	{ "access to the resource is denied", "denied: the image does not exist or needs a login", EACCES },
+	{ "manifest unknown", "manifest unknown: no such image or tag", ENOENT },
+	{ "name unknown", "name unknown: no such repository", ENOENT },
+	{ "repository name not known", "name unknown: no such repository", ENOENT },
+	{ "Source image rejected", NULL, EPERM },
+};
+
+/* The text of the last `msg="…"` of logrus, unquoted; or the last line. */
+static void last_message(const char *text, char *out, size_t size)
+{
+	const char *p = text, *msg = NULL, *line = text, *nl;
+	size_t n = 0;
+
+	while ((p = strstr(p, "msg=\"")))
+		msg = p += 5;
+	if (msg) {
+		for (; *msg && *msg != '"' && n + 1 < size; msg++) {
+			if (*msg == '\\' && msg[1])
+				msg++;
+			out[n++] = *msg == '\n' ? ' ' : *msg;
+		}
+	} else {
+		while ((nl = strchr(line, '\n')) && nl[1])
+			line = nl + 1;
+		n = strcspn(line, "\n");
+		n = n < size - 1 ? n : size - 1;
+		memcpy(out, line, n);
+	}
+	out[n] = '\0';
+}
+
+int sk_skopeo_reason(const char *text, char *out, size_t size)
+{
+	/* Wrappings that repeat what the user asked for. */
+	static const char *const prefixes[] = { "Error parsing image name ", "initializing source ", "parsing image name ",
+						"Error initializing source " };
+	char msg[2048];
+	const char *p = msg, *q;
+	size_t i;
+
+	last_message(text, msg, sizeof(msg));
+	for (i = 0; i < SK_ARRAY_SIZE(reasons); i++) {
+		q = strstr(text, reasons[i].find);
+		if (!q)
+			continue;
+		if (!reasons[i].say && (q = strstr(msg, reasons[i].find)))
+			snprintf(out, size, "%s", q);
+		else
+			snprintf(out, size, "%s", reasons[i].say ? reasons[i].say : msg);
+		return reasons[i].code;
+	}
+	for (i = 0; i < SK_ARRAY_SIZE(prefixes); i++)
+		if (strncmp(p, prefixes[i], strlen(prefixes[i])) == 0 && (q = strstr(p, ": ")))
+			p = q + 2;
+	snprintf(out, size, "%s", *p ? p : "skopeo failed without saying why");
+	return EIO;
+}
+
+/* ---- the process ------------------------------------------------------------------------------------------------------- */
+
+static int failed(struct sk_skopeo *s, int code, struct sk_error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char reason[512];
+	size_t len;
+
+	if (s->op->store->cancelled)
+		return sk_error_set(err, EINTR, "interrupted");
+	if (sk_fs_read(s->op->dirfd, STDERR_FILE, STDERR_MAX, &text, &len) < 0 || len == 0)
+		return sk_error_set(err, EIO, "skopeo failed with exit code %d", code);
+	code = sk_skopeo_reason(text, reason, sizeof(reason));
+	return sk_error_set(err, code, "%s", reason);
+}
+
+static int open_output(struct sk_skopeo *s, const char *name, struct sk_error *err)
+{
+	int fd = openat(s->op->dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+
+	return fd < 0 ? sk_error_errno(err, errno, "cannot write to the image store %s", s->op->store->path) : fd;
+}
+
+static int start(struct sk_skopeo *s, const char *const *argv, struct sk_error *err)
+{
+	struct sk_spawn spawn = SK_SPAWN_INIT;
+	_cleanup_fd_ int out = open_output(s, STDOUT_FILE, err), errfd = -1;
+
+	if (out < 0)
+		return out;
+	errfd = open_output(s, STDERR_FILE, err);
+	if (errfd < 0)
+		return errfd;
+	spawn.file = "skopeo";
+	spawn.argv = argv;
+	spawn.stdout_fd = out;
+	spawn.stderr_fd = errfd;
+	spawn.die_with_parent = true;
+	s->pidfd = -1;
+	return sk_spawn(&spawn, &s->pid, &s->pidfd, err);
+}
+
+int sk_skopeo_wait(struct sk_skopeo *s, int ms, struct sk_error *err)
+{
+	struct pollfd p = { .fd = s->pidfd, .events = POLLIN };
+	siginfo_t info = { .si_pid = 0 };
+	int code;
+
+	if (s->pid == 0)
+		return 0;
+	poll(&p, 1, ms); /* without a pidfd: a pause */
+	if (waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0)
+		return 1;
+	code = sk_wait(s->pid);
+	s->pid = 0;
+	sk_close_fd(&s->pidfd);
+	return code == 0 ? 0 : failed(s, code, err);
+}
+
+void sk_skopeo_kill(struct sk_skopeo *s)
+{
+	if (s->pid == 0)
+		return;
+	kill(s->pid, SIGKILL);
+	sk_wait(s->pid);
+	s->pid = 0;
+	sk_close_fd(&s->pidfd);
+}
+
+/* ---- the two commands ---------------------------------------------------------------------------------------------------- */
+
+int sk_skopeo_manifest(struct sk_skopeo *s, const char *ref, char **ret_data, size_t *ret_len, struct sk_error *err)
+{
+	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref);
+	const char *argv[ARGS_MAX] = { "skopeo", "inspect", "--raw", "--retry-times", RETRIES };
+	size_t n = 5;
+	int r;
+
+	if (!source)
+		return sk_error_errno(err, ENOMEM, "cannot start skopeo");
+	if (s->options->insecure)
+		argv[n++] = "--tls-verify=false";
+	if (s->options->auth_file) {
+		argv[n++] = "--authfile";
+		argv[n++] = s->options->auth_file;
+	}
+	argv[n++] = source;
+	r = start(s, argv, err);
+	while (r == 0 && (r = sk_skopeo_wait(s, 200, err)) == 1) {
+		r = sk_op_cancelled(s->op, err);
+		if (r < 0)
+			sk_skopeo_kill(s);
+	}
+	if (r < 0)
+		return r;
+	r = sk_fs_read(s->op->dirfd, STDOUT_FILE, SK_JSON_MAX, ret_data, ret_len);
+	return r < 0 ? sk_error_errno(err, r, "cannot read the manifest") : 0;
+}
+
+int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *folder, struct sk_error *err)
+{
+	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref), *target = sk_asprintf("dir:%s", folder);
+	/* Its own temporary files would go to /var/tmp, which may be small. */
+	const char *argv[ARGS_MAX] = { "skopeo",	  "--tmpdir", folder, "copy", "--quiet", "--preserve-digests",
+				       "--retry-times", RETRIES };
+	size_t n = 8;
+
+	if (!source || !target)
+		return sk_error_errno(err, ENOMEM, "cannot start skopeo");
+	if (s->options->insecure)
+		argv[n++] = "--src-tls-verify=false";
+	if (s->options->auth_file) {
+		argv[n++] = "--src-authfile";
+		argv[n++] = s->options->auth_file;
+	}
+	argv[n++] = source;
+	argv[n++] = target;
+	return start(s, argv, err);
+}

@@ -39,7 +39,8 @@ try() {
 	o=$(mktemp -p "$WORK" out.XXXXXX)
 	e=$(mktemp -p "$WORK" err.XXXXXX)
 	rc=0
-	printf '+ %s\n' "${*:0:400}"
+	local words=$*
+	printf '+ %s\n' "${words:0:400}"
 	"$@" >"$o" 2>"$e" || rc=$?
 	# A NUL byte in an output is not for a variable.
 	out=$(tr -d '\0' <"$o")

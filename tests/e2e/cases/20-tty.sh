@@ -22,7 +22,7 @@ case_tty_ctrl_c() {
 }
 
 case_tty_shell_session() {
-	ok pty --expect '[#$] ' --send 'echo $((6*7))\r' --expect '\n42' --send 'exit 5\r' --exit 5 -- skerry run --rm -it "$IMG" bash
+	ok pty --expect '[#$] ' --send 'echo $((6*7))\r' --expect '42' --send 'exit 5\r' --exit 5 -- skerry run --rm -it "$IMG" bash
 }
 
 case_tty_is_restored() {

@@ -4,32 +4,32 @@
 # The life of a container and the commands that look at it.
 
 case_life_create_start_stop_rm() {
-	ok skerry create --name a "$IMG" sleep 1000
-	ok skerry start a
-	same "$out" a
-	same "$(status a)" running
-	expect 1 skerry rm a
+	ok skerry create --name a1 "$IMG" sleep 1000
+	ok skerry start a1
+	same "$out" a1
+	same "$(status a1)" running
+	expect 1 skerry rm a1
 	complaint 'running|stop'
-	ok skerry stop -t 1 a
-	same "$out" a
-	same "$(status a)" exited
-	ok skerry start a
-	same "$(status a)" running
-	ok skerry rm -f a
-	expect 1 skerry start a
-	complaint '\ba\b'
+	ok skerry stop -t 1 a1
+	same "$out" a1
+	same "$(status a1)" exited
+	ok skerry start a1
+	same "$(status a1)" running
+	ok skerry rm -f a1
+	expect 1 skerry start a1
+	complaint '\ba1\b'
 }
 
 case_life_data_stays_across_restart() {
-	ok skerry run -d --name a "$IMG" sleep 1000
-	ok skerry exec a sh -c 'echo kept >/root/file; sync'
-	ok skerry restart -t 1 a
-	same "$(status a)" running
-	ok skerry exec a cat /root/file
+	ok skerry run -d --name a1 "$IMG" sleep 1000
+	ok skerry exec a1 sh -c 'echo kept >/root/file; sync'
+	ok skerry restart -t 1 a1
+	same "$(status a1)" running
+	ok skerry exec a1 cat /root/file
 	same "$out" kept
-	ok skerry stop -t 1 a
-	ok skerry start a
-	ok skerry exec a cat /root/file
+	ok skerry stop -t 1 a1
+	ok skerry start a1
+	ok skerry exec a1 cat /root/file
 	same "$out" kept
 }
 
@@ -60,24 +60,24 @@ case_life_stop_signal() {
 }
 
 case_life_kill() {
-	ok skerry run -d --name k "$IMG" bash -c 'trap "echo hup" HUP; echo ready; while :; do sleep 0.1; done'
-	until_ok 10 bash -c 'skerry logs k | grep -q ready'
-	ok skerry kill -s HUP k
-	until_ok 10 bash -c 'skerry logs k | grep -q hup'
-	same "$(status k)" running
-	ok skerry kill k
-	until_ok 10 is_status k exited
-	same "$(field k 'd["State"]["ExitCode"]')" 137
-	expect 1 skerry kill k
+	ok skerry run -d --name k1 "$IMG" bash -c 'trap "echo hup" HUP; echo ready; while :; do sleep 0.1; done'
+	until_ok 10 bash -c 'skerry logs k1 | grep -q ready'
+	ok skerry kill -s HUP k1
+	until_ok 10 bash -c 'skerry logs k1 | grep -q hup'
+	same "$(status k1)" running
+	ok skerry kill k1
+	until_ok 10 is_status k1 exited
+	same "$(field k1 'd["State"]["ExitCode"]')" 137
+	expect 1 skerry kill k1
 	complaint 'not running'
-	expect 1 skerry kill -s NOSUCH k
+	expect 1 skerry kill -s NOSUCH k1
 }
 
 case_life_wait() {
-	ok skerry run -d --name w "$IMG" sh -c 'sleep 1; exit 33'
-	ok skerry wait w
+	ok skerry run -d --name w1 "$IMG" sh -c 'sleep 1; exit 33'
+	ok skerry wait w1
 	same "$out" 33
-	ok skerry wait w
+	ok skerry wait w1
 	same "$out" 33 'once more'
 	expect 1 skerry wait nothere
 }
@@ -92,75 +92,75 @@ case_life_rename() {
 }
 
 case_life_pause() {
-	ok skerry run -d --name p "$IMG" bash -c 'i=0; while :; do echo $((i++)); sleep 0.05; done'
+	ok skerry run -d --name p1 "$IMG" bash -c 'i=0; while :; do echo $((i++)); sleep 0.05; done'
 	skerry pause --help >/dev/null 2>&1 || skip 'there is no pause command'
-	ok skerry pause p
-	same "$(status p)" paused
+	ok skerry pause p1
+	same "$(status p1)" paused
 	local before
-	before=$(skerry logs p | wc -l)
+	before=$(skerry logs p1 | wc -l)
 	sleep 0.5
-	[ $(($(skerry logs p | wc -l) - before)) -le 2 ] || fail 'it runs on'
-	ok skerry unpause p
-	same "$(status p)" running
+	[ $(($(skerry logs p1 | wc -l) - before)) -le 2 ] || fail 'it runs on'
+	ok skerry unpause p1
+	same "$(status p1)" running
 }
 
 case_life_logs() {
-	ok skerry run -d --name l "$IMG" bash -c 'for i in 1 2 3 4 5; do echo out$i; done; echo oops >&2; sleep 1000'
-	until_ok 10 bash -c 'skerry logs l 2>&1 | grep -q oops'
-	ok skerry logs l
+	ok skerry run -d --name l1 "$IMG" bash -c 'for i in 1 2 3 4 5; do echo out$i; done; echo oops >&2; sleep 1000'
+	until_ok 10 bash -c 'skerry logs l1 2>&1 | grep -q oops'
+	ok skerry logs l1
 	same "$out" $'out1\nout2\nout3\nout4\nout5'
 	same "$err" oops
-	ok skerry logs --tail 2 l
+	ok skerry logs --tail 2 l1
 	same "$(wc -l <<<"$out"$'\n'"$err" | tr -d ' ')" 2 'lines with --tail 2'
-	ok skerry logs -n 0 l
+	ok skerry logs -n 0 l1
 	same "$out$err" ''
-	ok skerry logs -t --tail 1 l
+	ok skerry logs -t --tail 1 l1
 	has "$out$err" '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z '
 	expect 1 skerry logs nothere
 }
 
 case_life_logs_follow() {
-	ok skerry run -d --name f "$IMG" bash -c 'for i in 1 2 3 4 5 6; do echo tick$i; sleep 0.4; done'
-	ok timeout 30 skerry logs -f f
+	ok skerry run -d --name f1 "$IMG" bash -c 'for i in 1 2 3 4 5 6; do echo tick$i; sleep 0.4; done'
+	ok timeout 30 skerry logs -f f1
 	same "$out" $'tick1\ntick2\ntick3\ntick4\ntick5\ntick6'
 	# of a container that has ended: all of it, and the end
-	ok timeout 10 skerry logs -f f
+	ok timeout 10 skerry logs -f f1
 	has "$out" tick6
 }
 
 case_life_exec() {
-	ok skerry run -d --name x -e FROM=run "$IMG" sleep 1000
-	expect 7 skerry exec x sh -c 'exit 7'
-	expect 127 skerry exec x nosuchprogram
-	expect 126 skerry exec x /etc/passwd
-	ok skerry exec -e A=b x sh -c 'echo $A $FROM'
+	ok skerry run -d --name x1 -e FROM=run "$IMG" sleep 1000
+	expect 7 skerry exec x1 sh -c 'exit 7'
+	expect 127 skerry exec x1 nosuchprogram
+	expect 126 skerry exec x1 /etc/passwd
+	ok skerry exec -e A=b x1 sh -c 'echo $A $FROM'
 	same "$out" 'b run'
-	ok skerry exec -w /usr/lib x pwd
+	ok skerry exec -w /usr/lib x1 pwd
 	same "$out" /usr/lib
-	ok skerry exec -u daemon x id -un
+	ok skerry exec -u daemon x1 id -un
 	same "$out" daemon
-	ok skerry exec -u 1234:5678 x sh -c 'id -u; id -g'
+	ok skerry exec -u 1234:5678 x1 sh -c 'id -u; id -g'
 	same "$out" $'1234\n5678'
-	try skerry exec -i x cat <<<'through exec'
+	try skerry exec -i x1 cat <<<'through exec'
 	same "$out" 'through exec'
-	ok skerry exec x sh -c 'echo a; echo b >&2'
+	ok skerry exec x1 sh -c 'echo a; echo b >&2'
 	same "$out/$err" a/b
-	ok skerry exec -d x sh -c 'echo there >/tmp/made'
-	until_ok 10 skerry exec x test -e /tmp/made
-	ok skerry stop -t 0 x
-	expect 1 skerry exec x true
+	ok skerry exec -d x1 sh -c 'echo there >/tmp/made'
+	until_ok 10 skerry exec x1 test -e /tmp/made
+	ok skerry stop -t 0 x1
+	expect 1 skerry exec x1 true
 	complaint 'not running'
 }
 
 case_life_exec_is_inside() {
-	ok skerry run -d --name x --hostname inside "$IMG" sleep 1000
-	ok skerry exec x sh -c 'hostname; cat /proc/1/comm; ls -d /root'
+	ok skerry run -d --name x1 --hostname inside "$IMG" sleep 1000
+	ok skerry exec x1 sh -c 'hostname; cat /proc/1/comm; ls -d /root'
 	same "$out" $'inside\nsleep\n/root'
 }
 
 case_life_exec_many_at_once() {
-	ok skerry run -d --name x "$IMG" sleep 1000
-	seq 20 | xargs -P 10 -I{} skerry exec x sh -c 'echo {}; exit 0' | sort -n >got
+	ok skerry run -d --name x1 "$IMG" sleep 1000
+	seq 20 | xargs -P 10 -I{} skerry exec x1 sh -c 'echo {}; exit 0' | sort -n >got
 	same "$(seq 20 | tr '\n' ' ')" "$(tr '\n' ' ' <got)"
 }
 
@@ -212,63 +212,63 @@ case_life_ps() {
 }
 
 case_life_inspect() {
-	ok skerry run -d --name i -e A=1 -w /tmp --label x=y -m 200m "$IMG" sleep 1000
-	same "$(field i 'd["Name"]')" /i
-	same "$(field i 'd["State"]["Running"]')" true
-	same "$(field i 'd["Config"]["WorkingDir"]')" /tmp
-	same "$(field i 'd["Config"]["Labels"]["x"]')" y
-	same "$(field i '"A=1" in d["Config"]["Env"]')" true
-	same "$(field i 'd["HostConfig"]["Memory"]')" 209715200
-	same "$(field i 'd["Config"]["Cmd"]')" '["sleep", "1000"]'
-	has "$(field i 'd["State"]["StartedAt"]')" '^2[0-9]{3}-.*Z$'
-	kill -0 "$(monitor_pid i)" || fail 'the pid is not one'
-	ok skerry inspect --format '{{.State.Status}}' i
+	ok skerry run -d --name i1 -e A=1 -w /tmp --label x=y -m 200m "$IMG" sleep 1000
+	same "$(field i1 'd["Name"]')" /i1
+	same "$(field i1 'd["State"]["Running"]')" true
+	same "$(field i1 'd["Config"]["WorkingDir"]')" /tmp
+	same "$(field i1 'd["Config"]["Labels"]["x"]')" y
+	same "$(field i1 '"A=1" in d["Config"]["Env"]')" true
+	same "$(field i1 'd["HostConfig"]["Memory"]')" 209715200
+	same "$(field i1 'd["Config"]["Cmd"]')" '["sleep", "1000"]'
+	has "$(field i1 'd["State"]["StartedAt"]')" '^2[0-9]{3}-.*Z$'
+	kill -0 "$(monitor_pid i1)" || fail 'the pid is not one'
+	ok skerry inspect --format '{{.State.Status}}' i1
 	same "$out" running
-	ok skerry inspect i "$IMG"
+	ok skerry inspect i1 "$IMG"
 	same "$(json_of "$out" 'len(d)')" 2
 	expect 1 skerry inspect nothere
 	complaint nothere
 }
 
 case_life_cp() {
-	ok skerry run -d --name c "$IMG" sleep 1000
+	ok skerry run -d --name c1 "$IMG" sleep 1000
 	mkdir -p tree/sub
 	echo one >tree/one
 	echo two >tree/sub/two
 	ln -s one tree/link
 	chmod 600 tree/one
-	ok skerry cp tree c:/root/
-	ok skerry exec c sh -c 'cat /root/tree/one /root/tree/sub/two; readlink /root/tree/link; stat -c %a /root/tree/one'
+	ok skerry cp tree c1:/root/
+	ok skerry exec c1 sh -c 'cat /root/tree/one /root/tree/sub/two; readlink /root/tree/link; stat -c %a /root/tree/one'
 	same "$out" $'one\ntwo\none\n600'
-	ok skerry cp c:/root/tree back
+	ok skerry cp c1:/root/tree back
 	diff -r tree back || fail 'the tree came back different'
 	same "$(stat -c %a back/one)" 600
-	ok skerry cp tree/one c:/root/renamed
-	ok skerry exec c cat /root/renamed
+	ok skerry cp tree/one c1:/root/renamed
+	ok skerry exec c1 cat /root/renamed
 	same "$out" one
-	ok skerry cp c:/etc/hostname .
+	ok skerry cp c1:/etc/hostname .
 	test -s hostname || fail 'no file'
-	skerry cp c:/root/tree - | tar -t >names || fail 'to a tar stream'
+	skerry cp c1:/root/tree - | tar -t >names || fail 'to a tar stream'
 	has "$(cat names)" 'tree/sub/two'
-	tar -C tree -c one | skerry cp - c:/tmp || fail 'from a tar stream'
-	ok skerry exec c cat /tmp/one
-	expect 1 skerry cp c:/no/such/file .
+	tar -C tree -c one | skerry cp - c1:/tmp || fail 'from a tar stream'
+	ok skerry exec c1 cat /tmp/one
+	expect 1 skerry cp c1:/no/such/file .
 	complaint '/no/such/file'
-	expect 1 skerry cp nosuchfile c:/
+	expect 1 skerry cp nosuchfile c1:/
 	complaint nosuchfile
-	expect 1 skerry cp tree/one c:/no/such/folder/x
+	expect 1 skerry cp tree/one c1:/no/such/folder/x
 }
 
 case_life_cp_stopped() {
-	ok skerry run --name c "$IMG" sh -c 'echo written >/root/w'
-	same "$(status c)" exited
-	ok skerry cp c:/root/w w
+	ok skerry run --name c1 "$IMG" sh -c 'echo written >/root/w'
+	same "$(status c1)" exited
+	ok skerry cp c1:/root/w w
 	same "$(cat w)" written
 	echo given >g
-	ok skerry cp g c:/root/g
-	ok skerry cp c:/root/g back
+	ok skerry cp g c1:/root/g
+	ok skerry cp c1:/root/g back
 	same "$(cat back)" given
-	same "$(status c)" exited
+	same "$(status c1)" exited
 	# created, never started
 	ok skerry create --name fresh "$IMG" cat /root/g
 	ok skerry cp g fresh:/root/g
@@ -278,30 +278,30 @@ case_life_cp_stopped() {
 
 # case: timeout=120
 case_life_cp_large() {
-	ok skerry run -d --name c "$IMG" sleep 1000
+	ok skerry run -d --name c1 "$IMG" sleep 1000
 	head -c 50000000 /dev/urandom >big
-	ok skerry cp big c:/root/big
-	ok skerry exec c sha256sum /root/big
+	ok skerry cp big c1:/root/big
+	ok skerry exec c1 sha256sum /root/big
 	same "${out%% *}" "$(sha256sum <big | cut -d' ' -f1)"
-	ok skerry cp c:/root/big back
+	ok skerry cp c1:/root/big back
 	cmp big back || fail 'it came back different'
 }
 
 case_life_stats() {
-	ok skerry run -d --name s -m 128m "$IMG" bash -c 'while :; do :; done'
+	ok skerry run -d --name s1 -m 128m "$IMG" bash -c 'while :; do :; done'
 	sleep 1
 	ok timeout 20 skerry stats --no-stream
 	has "$out" '^CONTAINER ID +NAME +CPU % +MEM USAGE / LIMIT +MEM % +NET I/O +BLOCK I/O +PIDS'
-	has "$out" ' s +[0-9.]+% '
-	ok timeout 20 skerry stats --no-stream --format json s
-	same "$(json_of "$out" 'd["Name"]')" s
+	has "$out" ' s1 +[0-9.]+% '
+	ok timeout 20 skerry stats --no-stream --format json s1
+	same "$(json_of "$out" 'd["Name"]')" s1
 	[ "$(json_of "$out" 'float(d["CPUPerc"].strip("%")) > 20')" = True ] || fail 'a busy loop uses no processor'
 }
 
 case_life_top() {
-	ok skerry run -d --name t "$IMG" bash -c 'sleep 500 & sleep 600'
+	ok skerry run -d --name t1 "$IMG" bash -c 'sleep 500 & sleep 600'
 	sleep 0.5
-	ok skerry top t
+	ok skerry top t1
 	has "$out" '^UID +PID +PPID +C +STIME +TTY +TIME +CMD'
 	has "$out" 'sleep 500'
 	has "$out" 'sleep 600'
@@ -312,14 +312,14 @@ case_life_events() {
 	timeout 60 skerry events --format json >ev &
 	local pid=$!
 	sleep 0.5
-	ok skerry run --rm --name e "$IMG" sh -c 'exit 3'
+	ok skerry run --rm --name e1 "$IMG" sh -c 'exit 3'
 	until_ok 10 grep -q '"destroy"' ev
 	kill "$pid"
 	wait "$pid" || true
 	local actions
 	actions=$(python3 -c '
 import json
-print(" ".join(e["Action"] for e in map(json.loads, open("ev")) if e["Type"] == "container" and e["Actor"]["Attributes"].get("name") == "e"))')
+print(" ".join(e["Action"] for e in map(json.loads, open("ev")) if e["Type"] == "container" and e["Actor"]["Attributes"].get("name") == "e1"))')
 	has "$actions" 'create .*start .*die .*destroy'
 	ok skerry events --since 10m --until 0s
 	has "$out" 'container die .*exitCode=3'
@@ -340,25 +340,25 @@ case_life_info_and_version() {
 }
 
 case_life_restart_on_failure() {
-	ok skerry run -d --name r --restart on-failure:3 "$IMG" sh -c 'echo try; exit 5'
-	until_ok 40 is_status r exited
+	ok skerry run -d --name r1 --restart on-failure:3 "$IMG" sh -c 'echo try; exit 5'
+	until_ok 40 is_status r1 exited
 	sleep 1
-	is_status r exited || fail 'it goes on'
-	same "$(skerry logs r | grep -c try)" 4 'tries'
-	same "$(field r 'd["RestartCount"]')" 3
-	same "$(field r 'd["State"]["ExitCode"]')" 5
+	is_status r1 exited || fail 'it goes on'
+	same "$(skerry logs r1 | grep -c try)" 4 'tries'
+	same "$(field r1 'd["RestartCount"]')" 3
+	same "$(field r1 'd["State"]["ExitCode"]')" 5
 	# An exit code of 0 is no failure.
-	ok skerry run -d --name z --restart on-failure:3 "$IMG" true
-	until_ok 20 is_status z exited
-	same "$(field z 'd["RestartCount"]')" 0
+	ok skerry run -d --name z1 --restart on-failure:3 "$IMG" true
+	until_ok 20 is_status z1 exited
+	same "$(field z1 'd["RestartCount"]')" 0
 }
 
 case_life_restart_always() {
-	ok skerry run -d --name r --restart always "$IMG" sh -c 'echo try; sleep 0.3; exit 0'
-	until_ok 30 bash -c '[ "$(skerry logs r | grep -c try)" -ge 3 ]'
-	ok skerry stop -t 1 r
+	ok skerry run -d --name r1 --restart always "$IMG" sh -c 'echo try; sleep 0.3; exit 0'
+	until_ok 30 bash -c '[ "$(skerry logs r1 | grep -c try)" -ge 3 ]'
+	ok skerry stop -t 1 r1
 	sleep 2
-	same "$(status r)" exited 'stopped by the user it stays so'
+	same "$(status r1)" exited 'stopped by the user it stays so'
 }
 
 case_life_rm_many() {

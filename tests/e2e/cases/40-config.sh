@@ -176,8 +176,8 @@ case_config_pids_limit() {
 
 case_config_labels() {
 	printf 'from=file\n' >labels
-	ok skerry create --name l --label a=b --label bare --label-file labels "$IMG"
-	same "$(field l 'd["Config"]["Labels"]["a"] + d["Config"]["Labels"]["bare"] + d["Config"]["Labels"]["from"]')" bfile
+	ok skerry create --name l1 --label a=b --label bare --label-file labels "$IMG" true
+	same "$(field l1 'd["Config"]["Labels"]["a"] + d["Config"]["Labels"]["bare"] + d["Config"]["Labels"]["from"]')" bfile
 }
 
 case_config_devices_and_files() {

@@ -18,13 +18,13 @@ ready() { skerry logs "$1" 2>&1 | grep -q ready; }
 case_net_publish_tcp() {
 	local p
 	p=$(free_port)
-	ok skerry run -d --name n -p "$p:8080" "$IMG" perl -e "$TCP_ECHO" 8080
-	until_ok 20 ready n
+	ok skerry run -d --name n1 -p "$p:8080" "$IMG" perl -e "$TCP_ECHO" 8080
+	until_ok 20 ready n1
 	same "$(client tcp-ask 127.0.0.1 "$p" hello)" 'guest: hello'
 	ok skerry ps
 	has "$out" "0\.0\.0\.0:$p->8080/tcp"
-	same "$(field n "d['NetworkSettings']['Ports']['8080/tcp'][0]['HostPort']")" "$p"
-	ok skerry rm -f n
+	same "$(field n1 "d['NetworkSettings']['Ports']['8080/tcp'][0]['HostPort']")" "$p"
+	ok skerry rm -f n1
 	# The port is free again.
 	ok skerry run -d --name n2 -p "127.0.0.1:$p:8080" "$IMG" perl -e "$TCP_ECHO" 8080
 	until_ok 20 ready n2
@@ -34,24 +34,24 @@ case_net_publish_tcp() {
 case_net_publish_udp() {
 	local p
 	p=$(free_port udp)
-	ok skerry run -d --name n -p "$p:5353/udp" "$IMG" perl -e "$UDP_ECHO" 5353
-	until_ok 20 ready n
+	ok skerry run -d --name n1 -p "$p:5353/udp" "$IMG" perl -e "$UDP_ECHO" 5353
+	until_ok 20 ready n1
 	same "$(client udp-ask 127.0.0.1 "$p" hello)" 'guest: hello'
 }
 
 case_net_publish_all() {
-	ok skerry run -d --name n -P --expose 7000 "$IMG" perl -e "$TCP_ECHO" 7000
-	until_ok 20 ready n
+	ok skerry run -d --name n1 -P --expose 7000 "$IMG" perl -e "$TCP_ECHO" 7000
+	until_ok 20 ready n1
 	local p
-	p=$(field n 'd["NetworkSettings"]["Ports"]["7000/tcp"][0]["HostPort"]')
+	p=$(field n1 'd["NetworkSettings"]["Ports"]["7000/tcp"][0]["HostPort"]')
 	same "$(client tcp-ask 127.0.0.1 "$p" x)" 'guest: x'
 }
 
 case_net_publish_random_and_range() {
-	ok skerry run -d --name n -p 127.0.0.1::7001 "$IMG" perl -e "$TCP_ECHO" 7001
-	until_ok 20 ready n
+	ok skerry run -d --name n1 -p 127.0.0.1::7001 "$IMG" perl -e "$TCP_ECHO" 7001
+	until_ok 20 ready n1
 	local p
-	p=$(field n 'd["NetworkSettings"]["Ports"]["7001/tcp"][0]["HostPort"]')
+	p=$(field n1 'd["NetworkSettings"]["Ports"]["7001/tcp"][0]["HostPort"]')
 	same "$(client tcp-ask 127.0.0.1 "$p" x)" 'guest: x'
 }
 
@@ -69,8 +69,8 @@ case_net_port_in_use() {
 case_net_publish_many_connections() {
 	local p i
 	p=$(free_port)
-	ok skerry run -d --name n -p "127.0.0.1:$p:8080" "$IMG" perl -e "$TCP_ECHO" 8080
-	until_ok 20 ready n
+	ok skerry run -d --name n1 -p "127.0.0.1:$p:8080" "$IMG" perl -e "$TCP_ECHO" 8080
+	until_ok 20 ready n1
 	for i in {1..50}; do
 		same "$(client tcp-ask 127.0.0.1 "$p" "c$i")" "guest: c$i"
 	done
@@ -99,9 +99,9 @@ case_net_out_bulk() {
 case_net_in_bulk() {
 	local p
 	p=$(free_port)
-	ok skerry run -d --name n -p "127.0.0.1:$p:99" "$IMG" perl -e 'use IO::Socket::INET; $| = 1;
+	ok skerry run -d --name n1 -p "127.0.0.1:$p:99" "$IMG" perl -e 'use IO::Socket::INET; $| = 1;
 		my $s = IO::Socket::INET->new(LocalPort => 99, Listen => 1) or die; print "ready\n"; my $c = $s->accept; print $c "y" x 1000000 for 1..20; close $c; sleep 100'
-	until_ok 20 ready n
+	until_ok 20 ready n1
 	has "$(client tcp-read 127.0.0.1 "$p")" '^20000000 '
 }
 
@@ -117,8 +117,8 @@ case_net_addresses() {
 	has "$out" 'eth0'
 	has "$out" 'nameserver'
 	has "$out" 'host\.skerry\.internal'
-	ok skerry run -d --name n "$IMG" sleep 100
-	has "$(field n 'd["NetworkSettings"]["IPAddress"] or list(d["NetworkSettings"]["Networks"].values())[0]["IPAddress"]')" '^[0-9.]+$'
+	ok skerry run -d --name n1 "$IMG" sleep 100
+	has "$(field n1 'd["NetworkSettings"]["IPAddress"] or list(d["NetworkSettings"]["Networks"].values())[0]["IPAddress"]')" '^[0-9.]+$'
 }
 
 case_net_loopback_inside() {

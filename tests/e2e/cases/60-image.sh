@@ -142,10 +142,10 @@ case_image_config_is_honoured() {
 	has "$out" '^gone$'
 	run -u root -w / --entrypoint sh conf:1 -c 'id -un; pwd'
 	same "$out" $'root\n/'
-	ok skerry create --name c conf:1
-	same "$(field c 'd["Config"]["Labels"]["own"]')" label
-	same "$(field c 'd["Config"]["StopSignal"]')" SIGUSR1
-	same "$(field c 'list(d["Config"]["ExposedPorts"])')" '["7070/tcp"]'
+	ok skerry create --name c1 conf:1
+	same "$(field c1 'd["Config"]["Labels"]["own"]')" label
+	same "$(field c1 'd["Config"]["StopSignal"]')" SIGUSR1
+	same "$(field c1 'list(d["Config"]["ExposedPorts"])')" '["7070/tcp"]'
 }
 
 # A registry on loopback, as Debian packages it, filled by skopeo.

@@ -64,13 +64,13 @@ case_bad_store_is_a_file() {
 }
 
 case_bad_damaged_state() {
-	ok skerry run --name a "$IMG" true
-	ok skerry run --name b "$IMG" true
+	ok skerry run --name a1 "$IMG" true
+	ok skerry run --name b1 "$IMG" true
 	local id
-	id=$(field a 'd["Id"]')
+	id=$(field a1 'd["Id"]')
 	echo '{' >"$SKERRY_ROOT/containers/$id/config.json"
 	ok skerry ps -a --format '{{.Names}}'
-	has "$out" b 'the others are still to be seen'
+	has "$out" b1 'the others are still to be seen'
 	try skerry rm -f "$id"
 	same "$rc" 0 'a damaged container can be removed'
 }
@@ -100,8 +100,8 @@ case_bad_default_places() {
 	chmod 700 run
 	mkdir -p home/.local/share
 	cp -r "$SKERRY_ROOT" home/.local/share/skerry
-	ok env -u SKERRY_ROOT HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" skerry run -d --name d "$IMG" sleep 100
-	ok env -u SKERRY_ROOT HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" skerry rm -f d
+	ok env -u SKERRY_ROOT HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" skerry run -d --name d1 "$IMG" sleep 100
+	ok env -u SKERRY_ROOT HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" skerry rm -f d1
 	same "$(find run -type s | wc -l)" 0
 	mkdir -p data
 	cp -r "$SKERRY_ROOT" data/skerry

@@ -4,37 +4,37 @@
 # Processes killed with -9, one after the other: nothing stays behind, and the state tells the truth.
 
 case_crash_cli_foreground() {
-	skerry run --name f "$IMG" sleep 1000 >/dev/null 2>&1 &
+	skerry run --name f1 "$IMG" sleep 1000 >/dev/null 2>&1 &
 	local cli=$! m e
-	until_ok 20 is_status f running
-	m=$(monitor_pid f) e=$(engine_pid f)
+	until_ok 20 is_status f1 running
+	m=$(monitor_pid f1) e=$(engine_pid f1)
 	kill -9 "$cli"
 	until_ok 15 gone "$e"
 	until_ok 15 gone "$m"
-	same "$(status f)" exited
-	ok skerry rm f
+	same "$(status f1)" exited
+	ok skerry rm f1
 }
 
 case_crash_cli_foreground_rm() {
-	skerry run --rm --name f "$IMG" sleep 1000 >/dev/null 2>&1 &
+	skerry run --rm --name f1 "$IMG" sleep 1000 >/dev/null 2>&1 &
 	local cli=$!
-	until_ok 20 is_status f running
+	until_ok 20 is_status f1 running
 	kill -9 "$cli"
 	until_ok 15 bash -c '[ -z "$(skerry ps -aq)" ]'
 }
 
 case_crash_cli_of_attach_and_exec() {
 	# These do not own the container: it lives on.
-	ok skerry run -d -i --name c "$IMG" cat
-	skerry attach c >/dev/null 2>&1 </dev/zero &
+	ok skerry run -d -i --name c1 "$IMG" cat
+	skerry attach c1 >/dev/null 2>&1 </dev/zero &
 	local a=$!
-	skerry exec c sleep 1000 >/dev/null 2>&1 &
+	skerry exec c1 sleep 1000 >/dev/null 2>&1 &
 	local e=$!
 	sleep 1
 	kill -9 "$a" "$e"
 	sleep 0.5
-	same "$(status c)" running
-	ok skerry exec c true
+	same "$(status c1)" running
+	ok skerry exec c1 true
 }
 
 case_crash_cli_detached_early() {
@@ -49,64 +49,64 @@ case_crash_cli_detached_early() {
 }
 
 case_crash_monitor() {
-	ok skerry run -d --name m "$IMG" sleep 1000
+	ok skerry run -d --name m1 "$IMG" sleep 1000
 	local m e
-	m=$(monitor_pid m) e=$(engine_pid m)
+	m=$(monitor_pid m1) e=$(engine_pid m1)
 	kill -9 "$m"
 	until_ok 10 gone "$e"
-	same "$(status m)" exited
-	same "$(field m 'd["State"]["ExitCode"]')" 137
+	same "$(status m1)" exited
+	same "$(field m1 'd["State"]["ExitCode"]')" 137
 	ok skerry ps -a
-	has "$out" 'Exited \(137\).* m$'
-	expect 1 skerry exec m true
-	ok skerry start m
-	same "$(status m)" running
+	has "$out" 'Exited \(137\).* m1$'
+	expect 1 skerry exec m1 true
+	ok skerry start m1
+	same "$(status m1)" running
 }
 
 case_crash_monitor_under_foreground_run() {
-	skerry run --name m "$IMG" sleep 1000 >o 2>e &
+	skerry run --name m1 "$IMG" sleep 1000 >o 2>e &
 	local cli=$! rc=0
-	until_ok 20 is_status m running
-	kill -9 "$(monitor_pid m)"
+	until_ok 20 is_status m1 running
+	kill -9 "$(monitor_pid m1)"
 	wait "$cli" || rc=$?
 	[ "$rc" != 0 ] || fail 'the CLI says that all was well'
-	same "$(status m)" exited
+	same "$(status m1)" exited
 }
 
 case_crash_engine() {
-	ok skerry run -d --name e "$IMG" sleep 1000
+	ok skerry run -d --name e1 "$IMG" sleep 1000
 	local m e
-	m=$(monitor_pid e) e=$(engine_pid e)
+	m=$(monitor_pid e1) e=$(engine_pid e1)
 	kill -9 "$e"
 	until_ok 15 gone "$m"
-	same "$(status e)" exited
-	[ "$(field e 'd["State"]["ExitCode"]')" != 0 ] || fail 'exit code 0'
-	ok skerry start e
-	ok skerry exec e true
+	same "$(status e1)" exited
+	[ "$(field e1 'd["State"]["ExitCode"]')" != 0 ] || fail 'exit code 0'
+	ok skerry start e1
+	ok skerry exec e1 true
 }
 
 case_crash_engine_under_foreground_run() {
-	skerry run --name e "$IMG" sleep 1000 >o 2>err &
+	skerry run --name e1 "$IMG" sleep 1000 >o 2>err &
 	local cli=$! rc=0
-	until_ok 20 is_status e running
-	kill -9 "$(engine_pid e)"
+	until_ok 20 is_status e1 running
+	kill -9 "$(engine_pid e1)"
 	wait "$cli" || rc=$?
 	[ "$rc" != 0 ] || fail 'the CLI says that all was well'
-	same "$(status e)" exited
+	same "$(status e1)" exited
 }
 
 case_crash_engine_restart_policy() {
-	ok skerry run -d --name e --restart always "$IMG" sleep 1000
-	kill -9 "$(engine_pid e)"
-	until_ok 30 skerry exec e true
-	[ "$(field e 'd["RestartCount"]')" -ge 1 ] || fail 'no restart is counted'
+	ok skerry run -d --name e1 --restart always "$IMG" sleep 1000
+	kill -9 "$(engine_pid e1)"
+	until_ok 30 skerry exec e1 true
+	[ "$(field e1 'd["RestartCount"]')" -ge 1 ] || fail 'no restart is counted'
 }
 
 case_crash_guest_kernel() {
 	# The guest's kernel dies of itself.
-	ok skerry run -d --name p --cap-add ALL --security-opt seccomp=unconfined --security-opt systempaths=unconfined "$IMG" sleep 1000
-	try timeout 20 skerry exec p sh -c 'mount -o remount,rw /proc/sys 2>/dev/null; mount -t proc proc /mnt; echo 1 >/mnt/sys/kernel/sysrq; echo c >/mnt/sysrq-trigger'
-	until_ok 20 is_status p exited
+	ok skerry run -d --name p1 --cap-add ALL --security-opt seccomp=unconfined --security-opt systempaths=unconfined "$IMG" sleep 1000
+	try timeout 20 skerry exec p1 sh -c 'mount -o remount,rw /proc/sys 2>/dev/null; mount -t proc proc /mnt; echo 1 >/mnt/sys/kernel/sysrq; echo c >/mnt/sysrq-trigger'
+	until_ok 20 is_status p1 exited
 }
 
 case_crash_fsynced_data_stays() {

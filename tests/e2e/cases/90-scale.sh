@@ -57,19 +57,19 @@ case_scale_restarts_of_one() {
 # Two hundred execs in one container: the monitor's descriptors and memory do not grow.
 # case: timeout=200
 case_scale_execs_leave_nothing() {
-	ok skerry run -d --name x "$IMG" sleep 1000
+	ok skerry run -d --name x1 "$IMG" sleep 1000
 	local m before after rss
-	m=$(monitor_pid x)
-	seq 20 | xargs -P 2 -I{} skerry exec x true
+	m=$(monitor_pid x1)
+	seq 20 | xargs -P 2 -I{} skerry exec x1 true
 	sleep 0.5
 	before=$(find "/proc/$m/fd" | wc -l)
 	rss=$(awk '/VmRSS/ { print $2 }' "/proc/$m/status")
-	seq 200 | xargs -P 2 -I{} skerry exec x true
+	seq 200 | xargs -P 2 -I{} skerry exec x1 true
 	sleep 1
 	after=$(find "/proc/$m/fd" | wc -l)
 	[ "$after" -le "$before" ] || fail "descriptors of the monitor: $before, then $after"
 	after=$(awk '/VmRSS/ { print $2 }' "/proc/$m/status")
 	[ "$after" -le $((rss + 4096)) ] || fail "memory of the monitor: $rss KiB, then $after"
-	ok skerry top x
+	ok skerry top x1
 	same "$(wc -l <<<"$out")" 2 'processes in the container and the heading'
 }

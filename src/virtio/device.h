@@ -67,6 +67,12 @@ bool sk_net_host_has_ipv6(void);
 int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config, struct sk_device **ret_device,
 		     struct sk_error *err);
 
+/* Network over a packet socket on an interface of this process's network namespace; attached later, changed at any time (-1: detached). The
+ * socket is taken; it was made with PACKET_VNET_HDR. */
+int sk_net_packet_new(struct sk_loop *loop, int take_listen_fd, const uint8_t mac[6], uint16_t mtu, struct sk_device **ret_device,
+		      struct sk_error *err);
+int sk_net_packet_attach(struct sk_device *device, int take_fd);
+
 void sk_device_free(struct sk_device *device);
 
 #endif

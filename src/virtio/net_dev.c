@@ -82,11 +82,25 @@ static size_t fill(const struct sk_vq_chain *c, const struct virtio_net_hdr_v1 *
 	return done + sk_iov_write(in, c->n_in, done, frame + (off - sizeof(*h)), len - (off - sizeof(*h)));
 }
 
+/* A frame in the backlog. */
+struct net_waiting {
+	uint32_t len;
+	struct virtio_net_hdr header;
+};
+
 /* 0: delivered, or not deliverable at all; -EAGAIN: not enough buffers now. */
-static int try_deliver(struct net_dev *n, const uint8_t *frame, size_t len)
+static int try_deliver(struct net_dev *n, const struct virtio_net_hdr *offload, const uint8_t *frame, size_t len)
 {
 	struct sk_virtqueue *vq = &n->dev.vq[NET_RX];
-	struct virtio_net_hdr_v1 h = { .num_buffers = htole16(1) };
+	struct virtio_net_hdr_v1 h = {
+		.flags = offload->flags,
+		.gso_type = offload->gso_type,
+		.hdr_len = offload->hdr_len,
+		.gso_size = offload->gso_size,
+		.csum_start = offload->csum_start,
+		.csum_offset = offload->csum_offset,
+		.num_buffers = htole16(1),
+	};
 	size_t total = sizeof(h) + len, off = 0;
 	struct {
 		uint16_t head;
@@ -95,8 +109,8 @@ static int try_deliver(struct net_dev *n, const uint8_t *frame, size_t len)
 	unsigned count = 0, i;
 	uint16_t le;
 
-	if (sk_virtio_has(&n->dev, VIRTIO_NET_F_GUEST_CSUM))
-		h.flags = VIRTIO_NET_HDR_F_DATA_VALID;
+	if (!sk_virtio_has(&n->dev, VIRTIO_NET_F_GUEST_CSUM))
+		h.flags = 0;
 	while (off < total) {
 		struct sk_vq_chain *c = count == 0 ? &n->rx_first : &n->rx_more;
 		int r = count < NET_MERGE_MAX ? sk_vq_next(vq, c) : 1;
@@ -129,21 +143,28 @@ static int try_deliver(struct net_dev *n, const uint8_t *frame, size_t len)
 	return 0;
 }
 
-void net_deliver(struct net_dev *n, const uint8_t *frame, size_t len)
+void net_deliver_offload(struct net_dev *n, const struct virtio_net_hdr *h, const uint8_t *frame, size_t len)
 {
-	uint32_t size = (uint32_t)len;
+	struct net_waiting w = { (uint32_t)len, *h };
 	uint8_t *to;
 
 	if (!n->dev.vq[NET_RX].running || n->dev.failed || len > NET_FRAME_MAX)
 		return;
-	if (!n->backlog.len && try_deliver(n, frame, len) == 0)
+	if (!n->backlog.len && try_deliver(n, h, frame, len) == 0)
 		return;
-	to = sk_buf_reserve(&n->backlog, sizeof(size) + len);
+	to = sk_buf_reserve(&n->backlog, sizeof(w) + len);
 	if (!to)
 		return;
-	memcpy(to, &size, sizeof(size));
-	memcpy(to + sizeof(size), frame, len);
-	sk_buf_commit(&n->backlog, sizeof(size) + len);
+	memcpy(to, &w, sizeof(w));
+	memcpy(to + sizeof(w), frame, len);
+	sk_buf_commit(&n->backlog, sizeof(w) + len);
+}
+
+void net_deliver(struct net_dev *n, const uint8_t *frame, size_t len)
+{
+	static const struct virtio_net_hdr checked = { .flags = VIRTIO_NET_HDR_F_DATA_VALID };
+
+	net_deliver_offload(n, &checked, frame, len);
 }
 
 void net_flush(struct net_dev *n)
@@ -155,12 +176,12 @@ static void drain_backlog(struct net_dev *n)
 {
 	while (n->backlog.len && !n->dev.failed) {
 		const uint8_t *p = sk_buf_data(&n->backlog);
-		uint32_t size;
+		struct net_waiting w;
 
-		memcpy(&size, p, sizeof(size));
-		if (try_deliver(n, p + sizeof(size), size) < 0)
+		memcpy(&w, p, sizeof(w));
+		if (try_deliver(n, &w.header, p + sizeof(w), w.len) < 0)
 			break;
-		sk_buf_consume(&n->backlog, sizeof(size) + size);
+		sk_buf_consume(&n->backlog, sizeof(w) + w.len);
 	}
 	net_flush(n);
 }

@@ -34,7 +34,7 @@ struct net_dev {
 	uint16_t mtu;
 	const struct net_backend *backend;
 	void *arg; /* the backend's */
-	struct sk_buf backlog; /* u32 length, frame, … */
+	struct sk_buf backlog; /* struct net_waiting, frame, … */
 	struct sk_vq_chain tx, rx_first, rx_more;
 	uint8_t frame[NET_FRAME_MAX + 1];
 };
@@ -44,6 +44,8 @@ struct net_dev {
 int net_dev_init(struct net_dev *n, struct sk_loop *loop, int take_listen_fd, uint64_t features, struct sk_error *err);
 /* Gives the guest a frame with complete checksums. Kept, or dropped when too much is kept, while it has no buffers. */
 void net_deliver(struct net_dev *n, const uint8_t *frame, size_t len);
+/* The same with an offload header: only what the guest has agreed to take may be in it (the features offered decide). */
+void net_deliver_offload(struct net_dev *n, const struct virtio_net_hdr *h, const uint8_t *frame, size_t len);
 /* Lets the guest see what was delivered. */
 void net_flush(struct net_dev *n);
 /* Puts in the checksum that the guest left to us (VIRTIO_NET_HDR_F_NEEDS_CSUM). False: the header points outside the frame. */

@@ -687,14 +687,16 @@ static void on_message(void *arg, int fd, unsigned events)
 		close_message_fds(c);
 		c->have = 0;
 		if (r < 0) {
-			sk_log(SK_LOG_WARN, "%s device: frontend's request %u refused: %s", dev->name, c->msg.h.request, strerror(-r));
+			sk_log(SK_LOG_WARN, "%s device: connection ended: frontend's request %u: %s", dev->name, c->msg.h.request,
+			       strerror(-r));
+			r = -EPIPE; /* said */
 			break;
 		}
 	}
 	if (r >= 0)
 		return;
 	if (r != -EPIPE && r != -ECONNRESET)
-		sk_log(SK_LOG_WARN, "%s device: connection to the frontend ended: %s", dev->name, strerror(-r));
+		sk_log(SK_LOG_WARN, "%s device: connection ended: %s", dev->name, strerror(-r));
 	conn_end(c);
 	listen_again(dev);
 }

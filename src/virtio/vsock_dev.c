@@ -262,6 +262,7 @@ static void send_waiting(struct sk_carrier *c)
 		return;
 	if (send_replies(c)) {
 		while ((s = TAILQ_FIRST(&c->ready))) {
+			uint32_t sent = s->tx_cnt;
 			enum output r;
 
 			TAILQ_REMOVE(&c->ready, s, ready);
@@ -270,11 +271,13 @@ static void send_waiting(struct sk_carrier *c)
 			if (r == OUTPUT_DONE || s->state == VSOCK_GONE || s->state == VSOCK_DEAD)
 				continue;
 			s->on_ready = true;
-			if (r == OUTPUT_BLOCK) {
+			/* Who got something out has had its turn. */
+			if (r == OUTPUT_BLOCK && s->tx_cnt == sent)
 				TAILQ_INSERT_HEAD(&c->ready, s, ready);
+			else
+				TAILQ_INSERT_TAIL(&c->ready, s, ready);
+			if (r == OUTPUT_BLOCK)
 				break;
-			}
-			TAILQ_INSERT_TAIL(&c->ready, s, ready);
 		}
 	}
 	vsock_flush(c);

@@ -64,13 +64,15 @@ static void build_args(struct uml_args *a, const struct sk_engine_config *c, boo
 	arg_add(a, "seccomp=on");
 	arg_add(a, "con=null");
 	arg_add(a, "con0=null,fd:1");
-	arg_add(a, "quiet");
-	arg_add(a, "loglevel=4");
+	if (!getenv("SKERRY_DEBUG")) {
+		arg_add(a, "quiet");
+		arg_add(a, "loglevel=4");
+	}
 	arg_add(a, "panic=-1");
 	arg_add(a, "oops=panic");
 	arg_add(a, "random.trust_bootloader=on");
 	for (i = 0; i < c->n_devices; i++)
-		arg_add(a, "virtio_uml.device=dev/%s:%u", c->devices[i].socket, c->devices[i].virtio_id);
+		arg_add(a, "virtio_uml.device=vu/%s:%u", c->devices[i].socket, c->devices[i].virtio_id);
 	if (c->extra_args)
 		arg_add(a, "%s", c->extra_args);
 }
@@ -150,7 +152,7 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 	if (r < 0)
 		return r;
 	snprintf(new_root, sizeof(new_root), "%s/root", c->run_dir);
-	snprintf(dev_dir, sizeof(dev_dir), "%s/dev", c->run_dir);
+	snprintf(dev_dir, sizeof(dev_dir), "%s/vu", c->run_dir);
 	snprintf(cpu_dir, sizeof(cpu_dir), "%s/../cpus", c->run_dir);
 	if (c->cpus == 1)
 		f.cpu = sk_cpu_claim(cpu_dir, &claim);

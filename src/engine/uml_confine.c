@@ -4,7 +4,8 @@
  *
  *   placement   pinned to its CPU
  *   identity    user namespace with our own user (plain user), or a user of the VM's own (root)
- *   root        a private tmpfs with: linux, initramfs, dev/ (device sockets), tmp/ (guest memory); nothing else of the host
+ *   root        a private tmpfs with: linux, initramfs, vu/ (device sockets), dev/null, tmp/ (guest memory); nothing else of
+ *               the host
  *   limits      no core files, bounded descriptors, no new privileges
  *   filter      the system calls that UML makes; others fail with EPERM. The stubs install UML's own filter on top, whose
  *               "trap" ranks above our "errno" and below "kill": guest system calls are still trapped.
@@ -103,7 +104,11 @@ static int enter_root(const struct sk_uml_confine *f)
 	if (r == 0)
 		r = bind_in(f->initramfs, "initramfs", false);
 	if (r == 0)
-		r = bind_in(f->dev_dir, "dev", true);
+		r = bind_in(f->dev_dir, "vu", true);
+	if (r == 0 && mkdir("dev", 0755) < 0)
+		r = -errno;
+	if (r == 0)
+		r = bind_in("/dev/null", "dev/null", false);
 	if (r < 0)
 		return r;
 	if (mkdir("tmp", 0777) < 0 || chmod("tmp", 0777) < 0)

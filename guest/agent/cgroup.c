@@ -174,7 +174,7 @@ static json_t *net_stats(void)
 
 		while (*line == ' ')
 			line++;
-		if (!colon || strncmp(line, "lo:", 3) == 0)
+		if (!colon || strncmp(line, "eth", 3) != 0)
 			continue;
 		*colon = '\0';
 		for (i = 0, p = colon + 1; i < SK_ARRAY_SIZE(v); i++)

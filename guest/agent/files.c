@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "archive.h"
+#include "copy.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/process.h"
@@ -46,9 +46,9 @@ static int transfer(const struct files_job *f, int rootfd, const char *path, str
 	if (fd < 0)
 		return fd;
 	if (f->req.op == SK_OP_GET)
-		r = sk_archive_get(rootfd, path, json_is_true(json_object_get(f->req.json, "follow")), fd, err);
+		r = sk_copy_get(rootfd, path, json_is_true(json_object_get(f->req.json, "follow")), fd, err);
 	else
-		r = sk_archive_put(rootfd, path, json_is_true(json_object_get(f->req.json, "uid_gid")), fd, err);
+		r = sk_copy_put(rootfd, path, json_is_true(json_object_get(f->req.json, "uid_gid")), fd, err);
 	shutdown(fd, SHUT_WR);
 	return r;
 }
@@ -97,7 +97,7 @@ static int files_child(void *arg, int report_fd)
 	else if (!path)
 		r = sk_error_set(&err, EINVAL, "%s without path", sk_op_name(f->req.op));
 	else if (f->req.op == SK_OP_STAT)
-		result = json_pack("{s:o*}", "stat", sk_archive_stat(rootfd, path, &err));
+		result = json_pack("{s:o*}", "stat", sk_copy_stat(rootfd, path, &err));
 	else
 		r = transfer(f, rootfd, path, &err);
 	if (r < 0 || err.code) {

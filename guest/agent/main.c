@@ -9,7 +9,7 @@
  * is moved by a pump (pump.c).
  *
  * Trust. The monitor is trusted. The image and everything in the container are not: files in it are opened confined
- * (confine.c), read bounded (user.c, archive.c), and what its processes say is never believed. The control connection is made before any
+ * (confine.c), read bounded (user.c, copy_in.c), and what its processes say is never believed. The control connection is made before any
  * container process exists. When the monitor is gone, the guest powers off: nobody is left to serve.
  *
  * The same program is a container's init when it is called docker-init (init.c).
@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +213,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	sk_log_init(STDERR_FILENO, SK_LOG_ERROR);
+	setlocale(LC_CTYPE, "C.UTF-8"); /* built into the C library; tar's names are UTF-8 in pax headers */
 	r = agent_main(&a);
 	if (!a.test) /* PID 1 must not end: the kernel would panic */
 		sk_agent_power_off(&a, true);

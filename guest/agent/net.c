@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Network set-up by rtnetlink (rtnetlink(7)): one request at a time, each acknowledged. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "boot.h"
 
 #define NET_DEVICE "eth0"
@@ -160,7 +162,7 @@ static int add_family(int fd, unsigned index, const struct sk_address *address, 
 
 int sk_net_setup(const struct sk_network_spec *net, struct sk_error *err)
 {
-	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), sysctl = -1;
 	unsigned index;
 	int r;
 
@@ -171,6 +173,10 @@ int sk_net_setup(const struct sk_network_spec *net, struct sk_error *err)
 		return sk_error_errno(err, r, "cannot bring lo up");
 	if (!net)
 		return 0;
+	/* The addresses are the monitor's to give: none from router advertisements. */
+	sysctl = open("/proc/sys/net/ipv6/conf/" NET_DEVICE "/accept_ra", O_WRONLY | O_CLOEXEC);
+	if (sysctl >= 0)
+		sk_fs_write_all(sysctl, "0", 1);
 	index = if_nametoindex(NET_DEVICE);
 	if (index == 0)
 		return sk_error_errno(err, errno, "no network device " NET_DEVICE);

@@ -144,7 +144,7 @@ static void add_group(struct sk_user *u, uint32_t gid)
 {
 	size_t i;
 
-	if (gid == u->gid || u->n_groups == SK_USER_GROUPS_MAX)
+	if (u->n_groups == SK_USER_GROUPS_MAX)
 		return;
 	for (i = 0; i < u->n_groups; i++)
 		if (u->groups[i] == gid)
@@ -232,8 +232,13 @@ int sk_user_resolve(const char *text, const char *passwd, const char *group, str
 	r = resolve_user(*copy ? copy : "0", passwd, ret, &name, err);
 	if (r < 0)
 		return r;
-	if (colon && *colon) /* a group given by hand: no others, as with docker */
-		return resolve_group(colon, group, &ret->gid, err);
+	if (colon && *colon) { /* a group given by hand: no others */
+		r = resolve_group(colon, group, &ret->gid, err);
+		if (r < 0)
+			return r;
+		name.n = 0;
+	}
+	add_group(ret, ret->gid);
 	if (name.n)
 		member_groups(group, name, ret);
 	return 0;

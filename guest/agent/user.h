@@ -24,7 +24,7 @@ struct sk_user {
 	bool known; /* uid has a line in passwd */
 	char home[SK_USER_HOME_MAX]; /* "/" when not known */
 	size_t n_groups;
-	uint32_t groups[SK_USER_GROUPS_MAX]; /* supplementary, without gid */
+	uint32_t groups[SK_USER_GROUPS_MAX]; /* supplementary; gid is the first of them, as with docker */
 };
 
 /* `passwd`, `group`: the files' contents, NUL-terminated (NULL: no such file). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SK_AGENT_ARCHIVE_H
-#define SK_AGENT_ARCHIVE_H
+#ifndef SK_AGENT_COPY_H
+#define SK_AGENT_COPY_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -14,11 +14,11 @@
 
 /* Writes the tree at `path` as tar to `fd`; names in it begin with the last component of `path`. `follow`: when that is a symbolic
  * link, what it points to is meant. Kept: modes, owners, times, hard links, devices, extended attributes. */
-int sk_archive_get(int rootfd, const char *path, bool follow, int fd, struct sk_error *err);
+int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_error *err);
 /* Unpacks the tar on `fd` under the folder `path`. `owners`: as the archive says, else root's. Names with ".." are
- * refused; a folder does not replace a file nor a file a folder. The stream is read to its end in any case. */
-int sk_archive_put(int rootfd, const char *path, bool owners, int fd, struct sk_error *err);
-/* {name,size,mode,mtime,link,is_dir}, a new reference; NULL with `err`. The last component is not followed. */
-json_t *sk_archive_stat(int rootfd, const char *path, struct sk_error *err);
+ * refused; a folder does not replace a file nor a file a folder. On failure the rest of the stream is left unread. */
+int sk_copy_put(int rootfd, const char *path, bool owners, int fd, struct sk_error *err);
+/* {name,size,mode,mtime:[sec,nsec],link,is_dir}, a new reference; NULL with `err`. The last component is not followed. */
+json_t *sk_copy_stat(int rootfd, const char *path, struct sk_error *err);
 
 #endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing a tree as tar (get), and what stat says of one path. Unpacking is in copy_in.c.
+ *
+ * The walk goes by descriptors: every folder is opened relative to the one above it with O_NOFOLLOW, so a container that
+ * swaps a folder for a link meanwhile gets an error, not a way out. Only regular files are opened for reading; a FIFO or device
+ * is described, never opened. A file that changes its size while it is read is padded or cut to what its header says.
+ */
+#include "copy.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "confine.h"
+
+#define ARCHIVE_DEPTH 1024	       /* folders within folders */
+#define ARCHIVE_LINKS (1u << 20)       /* files with several names that are remembered */
+#define ARCHIVE_XATTR_LIST (64u * 1024u)
+#define ARCHIVE_CHUNK (128u * 1024u)
+
+/* A file that was already written under a name. */
+struct link {
+	struct link *next;
+	dev_t dev;
+	ino_t ino;
+	char name[];
+};
+
+struct walk {
+	struct archive *out;
+	struct archive_entry *entry;
+	struct link *links[4096];
+	size_t n_links;
+	char name[PATH_MAX]; /* of the entry, as it is in the archive */
+	size_t name_len;
+	char *chunk;
+	struct sk_error *err;
+};
+
+static int fail(struct walk *w, int code)
+{
+	return sk_error_errno(w->err, code, "cannot read %.512s", w->name);
+}
+
+static int fail_out(struct walk *w)
+{
+	int code = archive_errno(w->out);
+
+	return sk_error_set(w->err, code > 0 ? code : EIO, "cannot send %.400s: %.400s", w->name,
+			    archive_error_string(w->out) ? archive_error_string(w->out) : "");
+}
+
+/* The name under which the file is in the archive already, or NULL, and then this one is remembered. */
+static const char *known_link(struct walk *w, const struct stat *st)
+{
+	struct link **slot = &w->links[(st->st_ino * 31 + st->st_dev) % SK_ARRAY_SIZE(w->links)], *l;
+
+	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
+		return NULL;
+	for (l = *slot; l; l = l->next)
+		if (l->dev == st->st_dev && l->ino == st->st_ino)
+			return l->name;
+	if (w->n_links >= ARCHIVE_LINKS)
+		return NULL;
+	l = malloc(sizeof(*l) + w->name_len + 1);
+	if (!l)
+		return NULL;
+	l->dev = st->st_dev;
+	l->ino = st->st_ino;
+	memcpy(l->name, w->name, w->name_len + 1);
+	l->next = *slot;
+	*slot = l;
+	w->n_links++;
+	return NULL;
+}
+
+static void add_xattrs(struct walk *w, int fd)
+{
+	_cleanup_free_ char *list = malloc(ARCHIVE_XATTR_LIST);
+	char path[64], *name;
+	ssize_t n, v;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = list ? listxattr(path, list, ARCHIVE_XATTR_LIST) : 0;
+	for (name = list; n > 0 && name < list + n; name += strlen(name) + 1) {
+		/* The overlay's own, and NFS-like views of the mode, are not the file's. */
+		if (strncmp(name, "trusted.overlay.", 16) == 0 || strcmp(name, "system.posix_acl_default") == 0)
+			continue;
+		v = getxattr(path, name, w->chunk, ARCHIVE_CHUNK);
+		if (v >= 0)
+			archive_entry_xattr_add_entry(w->entry, name, w->chunk, (size_t)v);
+	}
+}
+
+static int send_data(struct walk *w, int fd, off_t size)
+{
+	off_t left = size;
+
+	while (left > 0) {
+		size_t want = left < (off_t)ARCHIVE_CHUNK ? (size_t)left : ARCHIVE_CHUNK;
+		ssize_t n = read(fd, w->chunk, want);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail(w, errno);
+		if (n == 0) {
+			memset(w->chunk, 0, want);
+			n = (ssize_t)want;
+		}
+		if (archive_write_data(w->out, w->chunk, (size_t)n) < 0)
+			return fail_out(w);
+		left -= n;
+	}
+	return 0;
+}
+
+/* Describes the file behind `pathfd` (O_PATH) in w->entry and writes its header. */
+static int send_header(struct walk *w, int pathfd, const struct stat *st, const char *link)
+{
+	char target[PATH_MAX];
+	ssize_t n;
+
+	archive_entry_clear(w->entry);
+	archive_entry_copy_stat(w->entry, st);
+	archive_entry_copy_pathname(w->entry, w->name);
+	if (link) {
+		archive_entry_copy_hardlink(w->entry, link);
+		archive_entry_unset_size(w->entry);
+	} else if (S_ISLNK(st->st_mode)) {
+		n = readlinkat(pathfd, "", target, sizeof(target) - 1);
+		if (n < 0)
+			return fail(w, errno);
+		target[n] = '\0';
+		archive_entry_copy_symlink(w->entry, target);
+		archive_entry_set_size(w->entry, 0);
+	} else {
+		if (!S_ISREG(st->st_mode))
+			archive_entry_set_size(w->entry, 0);
+		add_xattrs(w, pathfd);
+	}
+	if (archive_write_header(w->out, w->entry) < ARCHIVE_WARN)
+		return fail_out(w);
+	return 0;
+}
+
+static int send_tree(struct walk *w, int pathfd, int depth);
+
+static int send_children(struct walk *w, int pathfd, int depth)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	size_t len = w->name_len;
+	struct dirent *de;
+	int fd = openat(pathfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return fail(w, errno);
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return fail(w, ENOMEM);
+	}
+	while (r == 0 && (de = readdir(dir))) {
+		_cleanup_fd_ int child = -1;
+		size_t n = strlen(de->d_name);
+
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
+			continue;
+		if (n + 2 > sizeof(w->name) - len)
+			return fail(w, ENAMETOOLONG);
+		child = openat(dirfd(dir), de->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (child < 0 && errno == ENOENT)
+			continue; /* removed meanwhile */
+		if (w->name[len - 1] != '/')
+			w->name[len++] = '/';
+		memcpy(w->name + len, de->d_name, n + 1);
+		w->name_len = len + n;
+		r = child < 0 ? fail(w, errno) : send_tree(w, child, depth + 1);
+		w->name_len = len;
+		w->name[len] = '\0';
+	}
+	return r;
+}
+
+static int send_tree(struct walk *w, int pathfd, int depth)
+{
+	_cleanup_fd_ int fd = -1;
+	const char *link;
+	struct stat st;
+	int r;
+
+	if (fstatat(pathfd, "", &st, AT_EMPTY_PATH) < 0)
+		return fail(w, errno);
+	if (S_ISSOCK(st.st_mode))
+		return 0; /* tar has no word for it */
+	if (depth > ARCHIVE_DEPTH)
+		return fail(w, ELOOP);
+	link = known_link(w, &st);
+	if (S_ISREG(st.st_mode) && !link) {
+		/* Before the header: what cannot be read must not be announced. */
+		fd = sk_confine_reopen(pathfd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0)
+			return fail(w, fd);
+	}
+	r = send_header(w, pathfd, &st, link);
+	if (r == 0 && fd >= 0)
+		r = send_data(w, fd, st.st_size);
+	if (r == 0 && S_ISDIR(st.st_mode))
+		r = send_children(w, pathfd, depth);
+	return r;
+}
+
+/* The archive's name for `path`: its last component, "./" for the root. */
+static void first_name(struct walk *w, const char *path)
+{
+	size_t n = strlen(path), start;
+
+	while (n && (path[n - 1] == '/' || (path[n - 1] == '.' && (n == 1 || path[n - 2] == '/'))))
+		n--;
+	for (start = n; start && path[start - 1] != '/'; start--)
+		;
+	n -= start;
+	if (n == 0 || n >= NAME_MAX + 1 || (n == 2 && memcmp(path + start, "..", 2) == 0)) {
+		strcpy(w->name, "./");
+		w->name_len = 2;
+		return;
+	}
+	memcpy(w->name, path + start, n);
+	w->name[n] = '\0';
+	w->name_len = n;
+}
+
+static void walk_free(struct walk *w)
+{
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(w->links); i++)
+		while (w->links[i]) {
+			struct link *l = w->links[i];
+
+			w->links[i] = l->next;
+			free(l);
+		}
+	archive_entry_free(w->entry);
+	archive_write_free(w->out);
+	free(w->chunk);
+	free(w);
+}
+
+int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_error *err)
+{
+	_cleanup_fd_ int pathfd = sk_confine_path(rootfd, path, follow);
+	struct walk *w;
+	int r;
+
+	if (pathfd < 0)
+		return sk_error_errno(err, pathfd, "%s", path);
+	w = calloc(1, sizeof(*w));
+	if (w) {
+		w->out = archive_write_new();
+		w->entry = archive_entry_new();
+		w->chunk = malloc(ARCHIVE_CHUNK);
+	}
+	if (!w || !w->out || !w->entry || !w->chunk) {
+		if (w)
+			walk_free(w);
+		return sk_error_errno(err, ENOMEM, "%s", path);
+	}
+	w->err = err;
+	first_name(w, path);
+	archive_write_set_format_pax_restricted(w->out);
+	/* Names are bytes here, whatever the locale. */
+	archive_write_set_options(w->out, "hdrcharset=BINARY");
+	archive_write_set_bytes_per_block(w->out, (int)ARCHIVE_CHUNK);
+	archive_write_set_bytes_in_last_block(w->out, 512);
+	r = archive_write_open_fd(w->out, fd) == ARCHIVE_OK ? 0 : fail_out(w);
+	if (r == 0)
+		r = send_tree(w, pathfd, 0);
+	if (r == 0 && archive_write_close(w->out) != ARCHIVE_OK)
+		r = fail_out(w);
+	walk_free(w);
+	return r;
+}
+
+json_t *sk_copy_stat(int rootfd, const char *path, struct sk_error *err)
+{
+	_cleanup_fd_ int pathfd = sk_confine_path(rootfd, path, 0);
+	char target[PATH_MAX] = "", name[NAME_MAX + 1] = "/";
+	const char *base, *end = path + strlen(path);
+	struct stat st;
+	ssize_t n = 0;
+	json_t *o;
+
+	if (pathfd < 0 || fstatat(pathfd, "", &st, AT_EMPTY_PATH) < 0) {
+		sk_error_errno(err, pathfd < 0 ? pathfd : errno, "%s", path);
+		return NULL;
+	}
+	if (S_ISLNK(st.st_mode))
+		n = readlinkat(pathfd, "", target, sizeof(target) - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	while (end > path + 1 && end[-1] == '/')
+		end--;
+	for (base = end; base > path && base[-1] != '/'; base--)
+		;
+	if (base < end && end - base <= NAME_MAX)
+		snprintf(name, sizeof(name), "%.*s", (int)(end - base), base);
+	o = json_pack("{s:s,s:I,s:I,s:[I,I],s:s,s:b}", "name", name, "size", (json_int_t)st.st_size, "mode",
+		      (json_int_t)st.st_mode, "mtime", (json_int_t)st.st_mtim.tv_sec, (json_int_t)st.st_mtim.tv_nsec,
+		      "link", target, "is_dir", (int)S_ISDIR(st.st_mode));
+	if (!o)
+		sk_error_errno(err, EILSEQ, "%s", path);
+	return o;
+}

@@ -78,6 +78,11 @@ static int parse_network(struct sk_vm_config *c, const json_t *net, struct sk_er
 
 	if (!json_is_object(net))
 		return 0;
+	if (strcmp(get_string(net, "mode", "slirp"), "netns") == 0) {
+		c->netns = true;
+		c->netns_wait = get_bool(net, "wait", false);
+		return 0;
+	}
 	c->network = true;
 	if (strcmp(get_string(net, "mode", "slirp"), "slirp") != 0 || mtu < 576 || mtu > 65521)
 		return bad(err, "network");
@@ -185,6 +190,7 @@ int sk_vm_config_init(struct sk_vm_config *c, json_t *json, struct sk_error *err
 	c->stdin_once = get_bool(json, "stdin_once", false);
 	c->init = get_bool(json, "init", false);
 	c->auto_remove = get_bool(json, "auto_remove", false);
+	c->managed = get_bool(json, "managed", false);
 	c->stop_signal = (int)get_int(json, "stop_signal", 15);
 	c->stop_timeout = (int)get_int(json, "stop_timeout", 10);
 	r = get_int(json, "version", 0) == 1 ? 0 : bad(err, "version");

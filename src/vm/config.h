@@ -21,6 +21,8 @@
  *     "network": null | {
  *         "mode": "slirp", "mtu": 1500, "host_loopback": true, "isolated": false, "mac": "02:…",
  *         "forwards": [ {"proto": "tcp"|"udp", "host_ip": "0.0.0.0"|"::", "host_port": 8080, "guest_port": 80} ] },
+ *       or {"mode": "netns", "wait": true}: the interfaces of the network namespace that the monitor was started in, once `network` is asked for (wait)
+ *       or at once,
  *     "rootfs": { "layers": [ {"path": "/…/layers/<hex>.squashfs", "size": N} … lowest first ],
  *                 "disk": "disk.img",      relative to the container's folder
  *                 "readonly": false },
@@ -33,6 +35,8 @@
  *     "restart": { "policy": "no"|"always"|"on-failure"|"unless-stopped", "max": 0 },
  *     "auto_remove": false,
  *     "log": { "driver": "json-file"|"none", "max_size": 20971520, "max_file": 5 },
+ *     "managed": false,     for the OCI runtime: the monitor is the container's process on the host. Its own stdio is the container's, its exit
+ *                           code too; creating and starting are two requests
  *     "attributes": { "image": "debian:latest", "name": "web" }   copied into events
  *   }
  */
@@ -54,6 +58,8 @@ struct sk_vm_config {
 	unsigned cpus;
 	uint64_t memory;
 	bool network, host_loopback, isolated;
+	bool netns, netns_wait; /* instead of the slirp network */
+	bool managed;
 	uint16_t mtu;
 	uint8_t mac[6];
 	struct sk_slirp_forward *forwards;

@@ -3,7 +3,8 @@
  * What a monitor gives up once its VM runs: it parses bytes of a hostile guest (vhost-user, virtqueues, vsock, IP packets), so it keeps only what it
  * still needs.
  *
- *   capabilities  as root: all but CAP_KILL (the engine is another user's process)
+ *   capabilities  as root: all but CAP_KILL (the engine is another user's process); CAP_NET_RAW and CAP_NET_ADMIN too where it serves the
+ *                 interfaces of a network namespace, which it cannot leave
  *   filter        no new programs, namespaces, mounts, tracing, kernel interfaces that it never uses
  *   files         Landlock, where the host has it: its container's and run folders, the event log, tmp/ of the store (its own removal), and reading
  *                 what name resolution needs. Layers and disks are open already.
@@ -36,12 +37,12 @@
 	(SK_LANDLOCK_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |    \
 	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER)
 
-static int drop_capabilities(bool restarts)
+static int drop_capabilities(bool restarts, bool netns)
 {
-	static const cap_value_t always[] = { CAP_KILL };
+	static const cap_value_t always[] = { CAP_KILL, CAP_NET_RAW, CAP_NET_ADMIN };
 	static const cap_value_t for_restart[] = { CAP_KILL, CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_NET_BIND_SERVICE };
 	const cap_value_t *keep = restarts ? for_restart : always;
-	int n = restarts ? (int)SK_ARRAY_SIZE(for_restart) : (int)SK_ARRAY_SIZE(always), i, r = 0;
+	int n = restarts ? (int)SK_ARRAY_SIZE(for_restart) : netns ? (int)SK_ARRAY_SIZE(always) : 1, i, r = 0;
 	cap_value_t cap;
 	cap_t caps;
 
@@ -112,7 +113,7 @@ static int restrict_files(struct sk_monitor *m)
 {
 	/* Files of the host that name resolution looks at. */
 	static const char *const readable[] = { "/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf",
-						"/etc/localtime",   "/run/systemd/resolve", "/proc/sys/net" };
+						"/etc/localtime",   "/run/systemd/resolve", "/proc/sys/net", "/proc/self/net" };
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct landlock_ruleset_attr attr = { .handled_access_fs = (LANDLOCK_ACCESS_FS_REFER << 1) - 1 };
 	uint64_t write = SK_LANDLOCK_WRITE;
@@ -160,7 +161,7 @@ void sk_monitor_confine(struct sk_monitor *m)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		sk_log(SK_LOG_WARN, "no_new_privs is not to be had: %s", strerror(errno));
-	r = drop_capabilities(restarts);
+	r = drop_capabilities(restarts, m->managed && m->config.netns);
 	if (r < 0)
 		sk_log(SK_LOG_WARN, "capabilities could not be dropped: %s", strerror(-r));
 	if (!restarts) {

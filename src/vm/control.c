@@ -367,6 +367,8 @@ static void handle_request(struct sk_conn *c, json_t *o)
 
 	if (!op)
 		op = "";
+	if (c->m->managed && sk_managed_request(c, op, o))
+		return;
 	for (i = 0; i < SK_ARRAY_SIZE(passed); i++) {
 		if (strcmp(op, passed[i]) == 0) {
 			pass_on(c, json_incref(o), on_passed);

@@ -129,7 +129,10 @@ static void on_created(struct sk_monitor *m, void *arg, const json_t *reply)
 	if (!reply)
 		return; /* lost: told elsewhere */
 	if (json_is_true(json_object_get(reply, "ok"))) {
-		sk_monitor_started(m, NULL, 0);
+		if (m->managed)
+			sk_managed_created(m);
+		else
+			sk_monitor_started(m, NULL, 0);
 		return;
 	}
 	sk_error_set(&err, (int)json_integer_value(json_object_get(reply, "errno")), "%s", message ? message : "the guest gave no reason");
@@ -152,7 +155,7 @@ static void start_container(struct sk_monitor *m)
 	m->init->started = true;
 	create = json_pack("{s:s,s:s,s:o,s:O,s:s,s:O?,s:O?,s:o,s:b,s:b}", "op", "create", "container", SK_CONTAINER, "rootfs", rootfs_json(m),
 			   "spec", m->config.spec, "user", m->config.user, "files", m->config.files, "mounts", m->config.mounts, "stdio",
-			   sk_proc_stdio(m->init, rows, cols), "init", m->config.init, "start", true);
+			   sk_proc_stdio(m->init, rows, cols), "init", m->config.init, "start", !m->managed);
 	if (!create || sk_session_request(m, create, on_created, NULL) < 0)
 		sk_monitor_lost(m, "the request to create the container could not be sent");
 }
@@ -313,7 +316,10 @@ static void on_linger(void *arg)
 {
 	struct sk_monitor *m = arg;
 
-	sk_loop_quit(m->loop);
+	if (sk_managed_idle(m))
+		sk_loop_quit(m->loop);
+	else
+		sk_loop_set_timer(life(m)->linger, SK_LINGER_MS); /* a slow reader of the container's last words */
 }
 
 /* The end of this monitor: state first, then files, then the lock, then the word to the clients; whoever hears it may start or remove. */
@@ -377,7 +383,7 @@ static void go_down(struct sk_monitor *m)
 	struct sk_proc *p;
 	bool running = m->phase == SK_PHASE_RUNNING || m->phase == SK_PHASE_STOPPING;
 
-	if (m->phase == SK_PHASE_RUNNING)
+	if (m->phase == SK_PHASE_RUNNING || (m->managed && m->killed && m->phase != SK_PHASE_STOPPING))
 		m->exit_code = 137; /* taken down with its VM */
 	if (l->why[0] && !m->killed) {
 		if (!m->failure[0])
@@ -431,7 +437,8 @@ static void on_reap(void *arg)
 	struct sk_monitor *m = arg;
 	struct lifecycle *l = life(m);
 
-	if (l->container_done && m->phase == SK_PHASE_RUNNING) {
+	/* Of a managed container also the process that was created and never started. */
+	if (l->container_done && (m->phase == SK_PHASE_RUNNING || (m->managed && m->phase == SK_PHASE_READY))) {
 		l->container_done = false;
 		begin_stopping(m);
 	}
@@ -443,10 +450,10 @@ static void on_reap(void *arg)
 	}
 	sk_control_step(m);
 	reap_procs(m);
-	if (l->final && !m->conns)
+	if (l->final && !m->conns && sk_managed_idle(m))
 		sk_loop_quit(m->loop);
 	/* Booted for a copy only, or its client went before it started anything: nobody is left to ask for more. */
-	if (!m->conns && !m->start_wanted && (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING)) {
+	if (!m->conns && !m->managed && !m->start_wanted && (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING)) {
 		m->phase = SK_PHASE_STOPPING;
 		m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
 		if (sk_session_request(m, json_pack("{s:s}", "op", "shutdown"), NULL, NULL) < 0)
@@ -476,7 +483,7 @@ static void boot(struct sk_monitor *m)
 	if (!m->init) {
 		sk_error_errno(&err, ENOMEM, "cannot start the container");
 		boot_failed(m, &err);
-	} else if (sk_sandbox_up(m, &err) < 0) {
+	} else if ((m->config.managed && sk_managed_init(m, &err) < 0) || sk_sandbox_up(m, &err) < 0) {
 		boot_failed(m, &err);
 	}
 	json_object_set_new(m->state, "engine", json_string(m->engine ? m->engine->name : ""));
@@ -718,5 +725,6 @@ int main(int argc, char **argv)
 	if (sk_loop_run(m->loop) < 0)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
 	sk_sandbox_down(m);
-	return 0;
+	sk_managed_fini(m);
+	return m->config.managed ? m->exit_code : 0;
 }

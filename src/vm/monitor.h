@@ -11,6 +11,7 @@
  *   session.c   requests to the agent and its events
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
+ *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create apart from start
  *
  * Phases. Legal next ones in brackets. Every boot runs through them once.
  *   BOOTING  the engine runs, the agent has not said hello   [READY, DOWN]
@@ -52,6 +53,7 @@ enum sk_phase {
 	SK_PHASE_DOWN,
 };
 
+struct sk_managed;
 struct sk_monitor;
 struct sk_conn;
 struct sk_proc;
@@ -123,6 +125,7 @@ struct sk_monitor {
 	struct sk_engine_process process;
 	struct sk_source *process_source, *boot_timer, *stop_timer, *down_timer, *restart_timer;
 	struct sk_device *vsock, *net;
+	struct sk_managed *managed; /* NULL: not started by the OCI runtime */
 	struct sk_carrier *carrier;
 	struct sk_blk_thread *blk;
 	struct sk_session *session;
@@ -166,6 +169,20 @@ void sk_monitor_idle(struct sk_monitor *m);			      /* a connection went: nothin
 int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err);
 void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devices; safe when half up */
 
+/* managed.c. All but the first do nothing, or what they say for "not managed", when m->managed is NULL. */
+int sk_managed_init(struct sk_monitor *m, struct sk_error *err); /* before anything is given up; takes stdin, stdout, stderr */
+void sk_managed_fini(struct sk_monitor *m);
+bool sk_managed_idle(const struct sk_monitor *m); /* nothing left to write to the inherited stdio */
+int sk_managed_devices(struct sk_monitor *m, int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
+		       struct sk_error *err);
+size_t sk_managed_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
+void sk_managed_devices_down(struct sk_monitor *m);
+bool sk_managed_hold_setup(struct sk_monitor *m); /* the network is not known yet: setup is sent later */
+json_t *sk_managed_network(struct sk_monitor *m);  /* for setup */
+void sk_managed_created(struct sk_monitor *m);
+/* create, network and the second start of a managed container. True: it was one of those, and is answered or will be. */
+bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request);
+
 /* confine.c */
 void sk_monitor_confine(struct sk_monitor *m); /* gives up what a running VM does not need; for good */
 
@@ -174,6 +191,7 @@ typedef void (*sk_reply_cb)(struct sk_monitor *m, void *arg, const json_t *reply
 int sk_session_listen(struct sk_monitor *m);
 /* Takes `request`; "id" is added. `cb` may be NULL. -ENOTCONN. */
 int sk_session_request(struct sk_monitor *m, json_t *take_request, sk_reply_cb cb, void *arg);
+void sk_session_setup(struct sk_monitor *m); /* tells the agent about its VM: once, after hello */
 void sk_session_end(struct sk_monitor *m);
 
 /* stdio.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One boot of a VM: device sockets in <run>/<id>/dev, the devices behind them, the engine process. Block devices block on the host's disk, so they
+ * One boot of a VM: device sockets in <run>/<id>/vu, the devices behind them, the engine process. Block devices block on the host's disk, so they
  * run on a thread with a loop of its own; it shares nothing with the rest but the eventfd that ends it.
  */
 #include <errno.h>
@@ -44,7 +44,7 @@ static int device_socket(struct sk_monitor *m, const char *name, int *ret_fd, st
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), dirfd = -1;
 	char path[600];
 
-	snprintf(path, sizeof(path), "%s/dev", m->run_dir);
+	snprintf(path, sizeof(path), "%s/vu", m->run_dir);
 	dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || dirfd < 0)
 		return sk_error_errno(err, errno, "cannot make device socket %s", name);
@@ -191,6 +191,8 @@ static int net_up(struct sk_monitor *m, struct sk_error *err)
 	};
 	int sock, r;
 
+	if (m->managed && m->config.netns)
+		return sk_managed_devices(m, device_socket, err);
 	if (!m->config.network)
 		return 0;
 	memcpy(c.mac, m->config.mac, sizeof(c.mac));
@@ -208,9 +210,9 @@ static int devices_up(struct sk_monitor *m, struct sk_error *err)
 	char path[600];
 	int sock, r;
 
-	snprintf(path, sizeof(path), "%s/dev", m->run_dir);
-	/* 0711: the engine passes through as another user; the folder above is closed. */
-	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+	snprintf(path, sizeof(path), "%s/vu", m->run_dir);
+	/* 0711 whatever the umask: the engine passes through as another user; the folder above is closed. */
+	if ((mkdir(path, 0711) < 0 && errno != EEXIST) || chmod(path, 0711) < 0)
 		return sk_error_errno(err, errno, "cannot make %s", path);
 	r = device_socket(m, "vsock", &sock, err);
 	if (r == 0)
@@ -275,7 +277,7 @@ static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *
 
 static int engine_up(struct sk_monitor *m, struct sk_error *err)
 {
-	struct sk_engine_device devices[4];
+	struct sk_engine_device devices[16];
 	_cleanup_fd_ int console = -1;
 	struct sk_engine_config c = {
 		.name = m->id,
@@ -297,6 +299,7 @@ static int engine_up(struct sk_monitor *m, struct sk_error *err)
 		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_BLOCK, SK_DISK_SOCKET };
 	if (m->net)
 		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_NET, "net" };
+	c.n_devices += sk_managed_engine_devices(m, devices + c.n_devices, SK_ARRAY_SIZE(devices) - c.n_devices);
 	r = m->engine->start(&c, &m->process, err);
 	if (r < 0)
 		return r;
@@ -350,6 +353,7 @@ void sk_sandbox_down(struct sk_monitor *m)
 {
 	engine_down(m);
 	sk_session_end(m);
+	sk_managed_devices_down(m);
 	sk_device_free(m->net);
 	sk_device_free(m->vsock);
 	m->net = m->vsock = NULL;

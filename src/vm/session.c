@@ -91,15 +91,17 @@ static void on_setup(struct sk_monitor *m, void *arg, const json_t *reply)
 	sk_monitor_ready(m);
 }
 
-static json_t *setup_network(const struct sk_monitor *m)
+static json_t *setup_network(struct sk_monitor *m)
 {
+	if (m->managed && m->config.netns)
+		return sk_managed_network(m);
 	if (!m->config.network)
 		return json_null();
 	return json_pack("{s:s,s:s,s:s,s:s,s:i}", "address", "10.0.2.15/24", "gateway", "10.0.2.2", "address6", "fd00::15/64", "gateway6",
 			 "fd00::2", "mtu", (int)m->config.mtu);
 }
 
-static void send_setup(struct sk_monitor *m)
+void sk_session_setup(struct sk_monitor *m)
 {
 	const json_t *sysctl = json_object_get(json_object_get(m->config.spec, "linux"), "sysctl");
 	struct timespec ts;
@@ -128,7 +130,8 @@ static void on_hello(struct sk_monitor *m, const json_t *o)
 	m->session->hello = true;
 	snprintf(m->kernel, sizeof(m->kernel), "%s", kernel ? kernel : "");
 	json_object_set_new(m->state, "kernel", json_string(m->kernel));
-	send_setup(m);
+	if (!sk_managed_hold_setup(m))
+		sk_session_setup(m);
 }
 
 static void on_event(struct sk_monitor *m, const json_t *o)

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/netns.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#ifndef PACKET_IGNORE_OUTGOING
+#define PACKET_IGNORE_OUTGOING 23
+#endif
+
+#define NETNS_REPLY (64u * 1024u)
+#define NETNS_MAX_ADDRESSES 64u
+#define NETNS_MAX_ROUTES 256u
+#define NETNS_RULE_DNS 1u
+#define NETNS_RULE_SILENCE 2u
+#define NETNS_DNS_TABLE 53u
+#define NETNS_RCVBUF (8 << 20)
+
+struct nl_request {
+	struct nlmsghdr hdr;
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg addr;
+		struct rtmsg route;
+		struct fib_rule_hdr rule;
+	};
+	uint8_t attributes[192];
+};
+
+typedef int (*nl_each)(struct sk_netns *ns, const struct nlmsghdr *h);
+
+static void nl_start(struct nl_request *q, uint16_t type, uint16_t flags, size_t body)
+{
+	*q = (struct nl_request){ 0 };
+	q->hdr.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
+	q->hdr.nlmsg_type = type;
+	q->hdr.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+}
+
+static void nl_add(struct nl_request *q, uint16_t type, const void *data, size_t len)
+{
+	struct rtattr *a = (struct rtattr *)(void *)((uint8_t *)q + NLMSG_ALIGN(q->hdr.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(len);
+	memcpy(RTA_DATA(a), data, len);
+	q->hdr.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->hdr.nlmsg_len) + RTA_ALIGN(a->rta_len));
+}
+
+static int nl_open(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A change, acknowledged. */
+static int nl_change(int fd, struct nl_request *q)
+{
+	uint8_t reply[1024] __attribute__((aligned(8)));
+	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
+	ssize_t n;
+
+	q->hdr.nlmsg_flags |= NLM_F_ACK;
+	if (send(fd, q, q->hdr.nlmsg_len, 0) < 0)
+		return -errno;
+	n = recv(fd, reply, sizeof(reply), 0);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < NLMSG_LENGTH(sizeof(struct nlmsgerr)) || h->nlmsg_type != NLMSG_ERROR)
+		return -EPROTO;
+	return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+}
+
+static int nl_dump(int fd, uint16_t type, size_t body, struct sk_netns *ns, nl_each each)
+{
+	_cleanup_free_ uint8_t *reply = aligned_alloc(8, NETNS_REPLY);
+	struct nl_request q;
+
+	nl_start(&q, type, NLM_F_DUMP, body);
+	if (!reply)
+		return -ENOMEM;
+	if (send(fd, &q, q.hdr.nlmsg_len, 0) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n = recv(fd, reply, NETNS_REPLY, 0);
+		unsigned left = n > 0 ? (unsigned)n : 0;
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EPROTO;
+		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			int r = 0;
+
+			if (h->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (h->nlmsg_type == NLMSG_ERROR)
+				return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+			r = each(ns, h);
+			if (r < 0)
+				return r;
+		}
+	}
+}
+
+static struct sk_netns_if *by_index(struct sk_netns *ns, unsigned index)
+{
+	unsigned i;
+
+	for (i = 0; i < ns->n_ifs; i++)
+		if (ns->ifs[i].index == index)
+			return &ns->ifs[i];
+	return NULL;
+}
+
+static int each_link(struct sk_netns *ns, const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(h);
+	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*link));
+	struct sk_netns_if i = { .index = (unsigned)link->ifi_index, .mtu = 1500 };
+	const struct rtattr *a;
+
+	if (link->ifi_type != ARPHRD_ETHER || !(link->ifi_flags & IFF_UP) || (link->ifi_flags & IFF_LOOPBACK) || ns->n_ifs == SK_NETNS_MAX)
+		return 0;
+	for (a = IFLA_RTA(link); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_IFNAME)
+			snprintf(i.name, sizeof(i.name), "%s", (const char *)RTA_DATA(a));
+		else if (a->rta_type == IFLA_MTU && RTA_PAYLOAD(a) >= 4)
+			memcpy(&i.mtu, RTA_DATA(a), 4);
+		else if (a->rta_type == IFLA_ADDRESS && RTA_PAYLOAD(a) == 6)
+			memcpy(i.mac, RTA_DATA(a), 6);
+	}
+	i.addresses = json_array();
+	ns->ifs[ns->n_ifs++] = i;
+	return i.addresses ? 0 : -ENOMEM;
+}
+
+static int each_address(struct sk_netns *ns, const struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
+	struct sk_netns_if *i = by_index(ns, m->ifa_index);
+	char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 8];
+	const void *address = NULL;
+	const struct rtattr *a;
+
+	/* Link-local ones are made from the MAC, in the guest too. */
+	if (!i || (m->ifa_family == AF_INET6 && m->ifa_scope == RT_SCOPE_LINK) || json_array_size(i->addresses) >= NETNS_MAX_ADDRESSES)
+		return 0;
+	for (a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !address))
+			address = RTA_DATA(a);
+	if (!address || !inet_ntop(m->ifa_family, address, text, sizeof(text)))
+		return 0;
+	snprintf(full, sizeof(full), "%s/%u", text, m->ifa_prefixlen);
+	return json_array_append_new(i->addresses, json_string(full)) < 0 ? -ENOMEM : 0;
+}
+
+static int each_route(struct sk_netns *ns, const struct nlmsghdr *h)
+{
+	const struct rtmsg *m = NLMSG_DATA(h);
+	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
+	char to[INET6_ADDRSTRLEN] = "", via[INET6_ADDRSTRLEN] = "", src[INET6_ADDRSTRLEN] = "", full[INET6_ADDRSTRLEN + 8];
+	const struct sk_netns_if *i = NULL;
+	uint32_t oif = 0, metric = 0;
+	const struct rtattr *a;
+	json_t *route;
+
+	/* The kernel's own routes come with the addresses. */
+	if (m->rtm_table != RT_TABLE_MAIN || m->rtm_type != RTN_UNICAST || m->rtm_protocol == RTPROT_KERNEL ||
+	    json_array_size(ns->routes) >= NETNS_MAX_ROUTES || (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
+		return 0;
+	for (a = RTM_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == RTA_DST)
+			inet_ntop(m->rtm_family, RTA_DATA(a), to, sizeof(to));
+		else if (a->rta_type == RTA_GATEWAY)
+			inet_ntop(m->rtm_family, RTA_DATA(a), via, sizeof(via));
+		else if (a->rta_type == RTA_PREFSRC)
+			inet_ntop(m->rtm_family, RTA_DATA(a), src, sizeof(src));
+		else if (a->rta_type == RTA_OIF)
+			memcpy(&oif, RTA_DATA(a), 4);
+		else if (a->rta_type == RTA_PRIORITY)
+			memcpy(&metric, RTA_DATA(a), 4);
+	}
+	i = by_index(ns, oif);
+	if (!i)
+		return 0;
+	snprintf(full, sizeof(full), "%s/%u", to[0] ? to : m->rtm_family == AF_INET6 ? "::" : "0.0.0.0", m->rtm_dst_len);
+	route = json_pack("{s:s,s:s,s:I}", "to", full, "dev", i->name, "metric", (json_int_t)metric);
+	if (via[0])
+		json_object_set_new(route, "via", json_string(via));
+	if (src[0])
+		json_object_set_new(route, "src", json_string(src));
+	return json_array_append_new(ns->routes, route) < 0 ? -ENOMEM : 0;
+}
+
+/* Whether a socket is bound to 127.0.0.11 (docker's embedded name server picks a random port and redirects port 53 to it). */
+static bool has_embedded_dns(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/net/udp", "re");
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned address, port;
+
+		if (sscanf(line, " %*u: %8X:%4X", &address, &port) == 2 && address == htonl(0x7f00000b))
+			return true;
+	}
+	return false;
+}
+
+int sk_netns_read(struct sk_netns *ret, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = nl_open();
+	int r = fd < 0 ? fd : 0;
+
+	*ret = (struct sk_netns){ .routes = json_array() };
+	if (r == 0)
+		r = nl_dump(fd, RTM_GETLINK, sizeof(struct ifinfomsg), ret, each_link);
+	if (r == 0)
+		r = nl_dump(fd, RTM_GETADDR, sizeof(struct ifaddrmsg), ret, each_address);
+	if (r == 0)
+		r = nl_dump(fd, RTM_GETROUTE, sizeof(struct rtmsg), ret, each_route);
+	if (r < 0) {
+		sk_netns_fini(ret);
+		return sk_error_errno(err, r, "cannot read the container's network");
+	}
+	ret->dns = has_embedded_dns();
+	return 0;
+}
+
+void sk_netns_fini(struct sk_netns *ns)
+{
+	unsigned i;
+
+	for (i = 0; i < ns->n_ifs; i++)
+		json_decref(ns->ifs[i].addresses);
+	json_decref(ns->routes);
+	*ns = (struct sk_netns){ 0 };
+}
+
+/* "local ADDRESS dev X", in the table `table`: added or removed. */
+static int local_route(int fd, bool add, uint32_t table, int family, const void *address, uint32_t index)
+{
+	struct nl_request q;
+	size_t len = family == AF_INET6 ? 16 : 4;
+
+	nl_start(&q, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_REPLACE : 0, sizeof(q.route));
+	q.route.rtm_family = (uint8_t)family;
+	q.route.rtm_table = (uint8_t)table;
+	q.route.rtm_type = RTN_LOCAL;
+	q.route.rtm_dst_len = (uint8_t)(8 * len);
+	q.route.rtm_scope = add ? RT_SCOPE_HOST : RT_SCOPE_NOWHERE;
+	q.route.rtm_protocol = add ? RTPROT_BOOT : RTPROT_UNSPEC;
+	nl_add(&q, RTA_DST, address, len);
+	nl_add(&q, RTA_OIF, &index, sizeof(index));
+	return nl_change(fd, &q);
+}
+
+static int rule(int fd, int family, const char *ifname, uint32_t priority, bool dns)
+{
+	struct fib_rule_port_range port = { 53, 53 };
+	struct nl_request q;
+	uint8_t proto = IPPROTO_UDP;
+	int r;
+
+	nl_start(&q, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(q.rule));
+	q.rule.family = (uint8_t)family;
+	q.rule.action = dns ? FR_ACT_TO_TBL : FR_ACT_BLACKHOLE;
+	q.rule.table = dns ? NETNS_DNS_TABLE : 0;
+	nl_add(&q, FRA_PRIORITY, &priority, sizeof(priority));
+	nl_add(&q, FRA_IIFNAME, ifname, strlen(ifname) + 1);
+	if (dns) {
+		nl_add(&q, FRA_IP_PROTO, &proto, sizeof(proto));
+		nl_add(&q, FRA_SPORT_RANGE, &port, sizeof(port));
+	}
+	r = nl_change(fd, &q);
+	return r == -EEXIST ? 0 : r;
+}
+
+int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = nl_open();
+	int r = fd < 0 ? fd : rule(fd, AF_INET, i->name, NETNS_RULE_SILENCE, false);
+	size_t k;
+
+	if (r == 0)
+		r = rule(fd, AF_INET6, i->name, NETNS_RULE_SILENCE, false);
+	if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP) /* no IPv6 here */
+		r = 0;
+	if (r == 0 && ns->dns)
+		r = rule(fd, AF_INET, i->name, NETNS_RULE_DNS, true);
+	for (k = 0; r == 0 && k < json_array_size(i->addresses); k++) {
+		char text[INET6_ADDRSTRLEN + 8];
+		uint8_t address[16];
+		int family;
+
+		snprintf(text, sizeof(text), "%s", json_string_value(json_array_get(i->addresses, k)));
+		text[strcspn(text, "/")] = '\0';
+		family = strchr(text, ':') ? AF_INET6 : AF_INET;
+		if (inet_pton(family, text, address) != 1)
+			continue;
+		if (ns->dns && family == AF_INET)
+			r = local_route(fd, true, NETNS_DNS_TABLE, family, address, i->index);
+		if (r == 0)
+			r = local_route(fd, false, RT_TABLE_LOCAL, family, address, i->index);
+		if (r == -ESRCH || r == -ENOENT) /* done before */
+			r = 0;
+	}
+	return r < 0 ? sk_error_errno(err, r, "cannot take over the interface %s", i->name) : 0;
+}
+
+int sk_netns_packet_socket(unsigned index)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)index };
+	_cleanup_fd_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, size = NETNS_RCVBUF;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) < 0)
+		return -errno;
+	/* As much as we may: a burst waits here while the guest is busy. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return SK_TAKE_FD(fd);
+}
+
+int sk_netns_watch(void)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
+	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	addr.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return SK_TAKE_FD(fd);
+}
+
+void sk_netns_watch_drain(int fd)
+{
+	uint8_t buf[8192];
+
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
+		if (errno == ENOBUFS)
+			errno = 0;
+}

@@ -34,16 +34,16 @@ static json_t *json_form(const char *s)
 		json_decref(list);
 		return NULL;
 	}
-	json_array_foreach(list, i, item)
-		if (!json_is_string(item)) {
-			json_decref(list);
-			return NULL;
-		}
+	json_array_foreach(list, i, item) if (!json_is_string(item))
+	{
+		json_decref(list);
+		return NULL;
+	}
 	return list;
 }
 
-/* The next word of `*s`: quotes and backslashes taken off; `*s` moves behind it. Ends at an unquoted `stop` (0: only at space). malloc'd; NULL
- * with errno 0: none left; EINVAL: an open quote; ENOMEM. */
+/* The next word of `*s`: quotes and backslashes taken off; `*s` moves behind it. Ends at an unquoted `stop` (0: only at
+ * space). malloc'd; NULL with errno 0: none left; EINVAL: an open quote; ENOMEM. */
 static char *next_word(const char **s, char stop)
 {
 	const char *p = skip_space(*s);
@@ -79,7 +79,8 @@ static char *next_word(const char **s, char stop)
 	return word;
 }
 
-/* ---- one function for each kind of line: `args` is what stands behind the word -------------------------------------------- */
+/* ---- one function for each kind of line: `args` is what stands behind the word
+ * -------------------------------------------- */
 
 static int set_command(json_t *config, const char *key, const char *args, struct sk_error *err)
 {
@@ -102,16 +103,15 @@ static int do_entrypoint(json_t *config, const char *args, struct sk_error *err)
 
 static int do_user(json_t *config, const char *args, struct sk_error *err)
 {
-	return json_object_set_new(config, "User", json_string(args)) < 0 ?
-		       sk_error_set(err, EINVAL, "not valid UTF-8") :
-		       0;
+	return json_object_set_new(config, "User", json_string(args)) < 0 ? sk_error_set(err, EINVAL, "not valid UTF-8")
+									  : 0;
 }
 
 static int do_stopsignal(json_t *config, const char *args, struct sk_error *err)
 {
-	return json_object_set_new(config, "StopSignal", json_string(args)) < 0 ?
-		       sk_error_set(err, EINVAL, "not valid UTF-8") :
-		       0;
+	return json_object_set_new(config, "StopSignal", json_string(args)) < 0
+		       ? sk_error_set(err, EINVAL, "not valid UTF-8")
+		       : 0;
 }
 
 static int do_workdir(json_t *config, const char *args, struct sk_error *err)
@@ -125,9 +125,9 @@ static int do_workdir(json_t *config, const char *args, struct sk_error *err)
 		path = sk_asprintf("%s/%s", old && strcmp(old, "/") != 0 ? old : "", args);
 	if (!path)
 		return no_memory(err);
-	return json_object_set_new(config, "WorkingDir", json_string(path)) < 0 ?
-		       sk_error_set(err, EINVAL, "not valid UTF-8") :
-		       0;
+	return json_object_set_new(config, "WorkingDir", json_string(path)) < 0
+		       ? sk_error_set(err, EINVAL, "not valid UTF-8")
+		       : 0;
 }
 
 /* Adds or replaces "NAME=value" in Env. */
@@ -144,7 +144,8 @@ static int put_env(json_t *config, const char *name, const char *value, struct s
 	text = json_string(line);
 	if (!text)
 		return sk_error_set(err, EINVAL, "not valid UTF-8");
-	json_array_foreach(env, i, item) {
+	json_array_foreach(env, i, item)
+	{
 		const char *s = json_string_value(item);
 
 		if (s && strncmp(s, name, n) == 0 && s[n] == '=')
@@ -159,8 +160,8 @@ static int put_label(json_t *config, const char *name, const char *value, struct
 
 	if (!labels && json_object_set_new(config, "Labels", labels = json_object()) < 0)
 		return no_memory(err);
-	return json_object_set_new(labels, name, json_string(value)) < 0 ? sk_error_set(err, EINVAL, "not valid UTF-8") :
-									    0;
+	return json_object_set_new(labels, name, json_string(value)) < 0 ? sk_error_set(err, EINVAL, "not valid UTF-8")
+									 : 0;
 }
 
 /* NAME=value NAME="other value" …, or the old form NAME the rest of the line. */
@@ -225,7 +226,8 @@ static int add_keys(json_t *config, const char *key, const char *args, const cha
 		r = no_memory(err);
 	if (r == 0 && json_array_size(list) == 0)
 		r = sk_error_set(err, EINVAL, "a value is missing");
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		const char *s = json_string_value(item);
 		_cleanup_free_ char *full = sk_asprintf("%s%s", s, strchr(s, '/') ? "" : suffix);
 
@@ -267,9 +269,9 @@ int sk_change_apply(json_t *config, const char *line, struct sk_error *err)
 		const char *word;
 		int (*apply)(json_t *config, const char *args, struct sk_error *err);
 	} table[] = {
-		{ "CMD", do_cmd },     { "ENTRYPOINT", do_entrypoint }, { "ENV", do_env },
-		{ "EXPOSE", do_expose }, { "LABEL", do_label },		{ "STOPSIGNAL", do_stopsignal },
-		{ "USER", do_user },   { "VOLUME", do_volume },		{ "WORKDIR", do_workdir },
+		{ "CMD", do_cmd },	 { "ENTRYPOINT", do_entrypoint }, { "ENV", do_env },
+		{ "EXPOSE", do_expose }, { "LABEL", do_label },		  { "STOPSIGNAL", do_stopsignal },
+		{ "USER", do_user },	 { "VOLUME", do_volume },	  { "WORKDIR", do_workdir },
 	};
 	const char *word = skip_space(line);
 	_cleanup_free_ char *args = NULL;
@@ -288,5 +290,6 @@ int sk_change_apply(json_t *config, const char *line, struct sk_error *err)
 		r = *args ? table[i].apply(config, args, err) : sk_error_set(err, EINVAL, "a value is missing");
 		return r < 0 ? sk_error_wrap(err, "bad change \"%.200s\"", line) : 0;
 	}
-	return sk_error_set(err, EINVAL, "bad change \"%.200s\": %.*s is not supported", line, (int)(n < 40 ? n : 40), word);
+	return sk_error_set(err, EINVAL, "bad change \"%.200s\": %.*s is not supported", line, (int)(n < 40 ? n : 40),
+			    word);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The archives of `docker save`: manifest.json, one config and tars of layers (Docker image spec v1.2, "Combined Image JSON"). */
+/* The archives of `docker save`: manifest.json, one config and tars of layers (Docker image spec v1.2, "Combined Image
+ * JSON"). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What can go. An image lives as long as refs.json lists it; a blob or layer lives as long as an image that lives needs it.
- * Nothing counts references: the living set is computed from the documents each time, under the store's lock, in which
- * commits happen, too. If any document of a living image cannot be read, nothing is removed.
+ * What can go. An image lives as long as refs.json lists it; a blob or layer lives as long as an image that lives needs
+ * it. Nothing counts references: the living set is computed from the documents each time, under the store's lock, in
+ * which commits happen, too. If any document of a living image cannot be read, nothing is removed.
  */
-#include "image/internal.h"
+#include "image/image_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -55,7 +55,8 @@ static int mark_entries(struct sk_store *store, json_t *entries, json_t *alive, 
 	json_t *entry;
 	int r = 0;
 
-	json_object_foreach(entries, key, entry) {
+	json_object_foreach(entries, key, entry)
+	{
 		struct sk_digest d;
 
 		if (r == 0 && sk_digest_parse(json_string_value(json_object_get(entry, "manifest")), &d))
@@ -118,7 +119,8 @@ void sk_refs_drop(json_t *refs, const char *id, json_t *removed)
 	json_t *entry;
 	void *next;
 
-	json_object_foreach_safe(sk_refs_names(refs), next, key, entry) {
+	json_object_foreach_safe(sk_refs_names(refs), next, key, entry)
+	{
 		const char *of = json_string_value(json_object_get(entry, "id"));
 
 		if (!of || strcmp(of, id) != 0)
@@ -135,9 +137,7 @@ static bool kept_by_name(json_t *refs, const char *id)
 	const char *key;
 	json_t *entry;
 
-	json_object_foreach(sk_refs_names(refs), key, entry)
-		if (sk_refs_keeps(entry, id))
-			return true;
+	json_object_foreach(sk_refs_names(refs), key, entry) if (sk_refs_keeps(entry, id)) return true;
 	return false;
 }
 
@@ -153,7 +153,8 @@ int sk_store_prune(struct sk_store *store, bool all, bool (*in_use)(void *arg, c
 	if (r == 0)
 		r = sk_refs_load(store, &refs, err);
 	if (r == 0)
-		json_object_foreach_safe(sk_refs_images(refs), next, id, image) {
+		json_object_foreach_safe(sk_refs_images(refs), next, id, image)
+		{
 			_cleanup_free_ char *copy = strdup(id); /* the key goes with the entry */
 
 			if (copy && !(in_use && in_use(arg, copy)) && (all || !kept_by_name(refs, copy)))

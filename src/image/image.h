@@ -15,13 +15,15 @@
  *   layers/<hex>.squashfs  one per diff id, read-only, made once, shared
  *   refs.json              name:tag → manifest digest, image id (config digest), times
  *   tmp/                   work in progress: removed when its owner is gone
- * Every change is made in tmp/ and renamed; a store-wide lock (flock) serialises changes of refs.json and garbage collection.
+ * Every change is made in tmp/ and renamed; a store-wide lock (flock) serialises changes of refs.json and garbage
+ * collection.
  */
 struct sk_store;
 
 int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error *err); /* makes it if missing */
 void sk_store_close(struct sk_store *store);
-/* Makes the operation in progress on `store` end soon with EINTR and nothing left behind. May be called from a signal handler. */
+/* Makes the operation in progress on `store` end soon with EINTR and nothing left behind. May be called from a signal
+ * handler. */
 void sk_store_cancel(struct sk_store *store);
 
 /* Called as work goes on: `what` names the step or layer (short digest), `done`/`total` in bytes (total 0: unknown). */
@@ -33,44 +35,49 @@ struct sk_progress {
 
 /* An image as the runtime needs it. */
 struct sk_image {
-	char *id;	     /* "sha256:<hex>" of the config */
-	char *digest;	     /* "sha256:<hex>" of the manifest */
-	char *ref;	     /* the name it was asked by, normalised for display: "debian:latest" */
-	json_t *config;	     /* the OCI image config (application/vnd.oci.image.config.v1+json), whole */
-	char **layers;	     /* paths of the layer images, lowest first */
+	char *id;	       /* "sha256:<hex>" of the config */
+	char *digest;	       /* "sha256:<hex>" of the manifest */
+	char *ref;	       /* the name it was asked by, normalised for display: "debian:latest" */
+	json_t *config;	       /* the OCI image config (application/vnd.oci.image.config.v1+json), whole */
+	char **layers;	       /* paths of the layer images, lowest first */
 	uint64_t *layer_sizes; /* bytes */
 	size_t n_layers;
 };
 void sk_image_free(struct sk_image *image);
 
-/* Finds by name[:tag], name@digest, full or short (>= 4 digits, unique) id. -ENOENT: unknown image. -ENOTUNIQ: short id is ambiguous. */
+/* Finds by name[:tag], name@digest, full or short (>= 4 digits, unique) id. -ENOENT: unknown image. -ENOTUNIQ: short id
+ * is ambiguous. */
 int sk_store_find(struct sk_store *store, const char *name, struct sk_image **ret_image, struct sk_error *err);
 
 struct sk_pull_options {
-	bool insecure;	      /* --tls-verify=false: plain HTTP registries */
-	const char *platform; /* "linux/amd64"; NULL: the host's */
+	bool insecure;	       /* --tls-verify=false: plain HTTP registries */
+	const char *platform;  /* "linux/amd64"; NULL: the host's */
 	const char *auth_file; /* NULL: skopeo's default */
 };
 /* Each returns the new image's id in `*ret_id` (malloc'd). The store is as before on any failure. */
-int sk_store_pull(struct sk_store *store, const char *ref, const struct sk_pull_options *options, const struct sk_progress *progress,
-		  char **ret_id, struct sk_error *err);
-/* docker-archive, oci-archive (tar, also compressed) or an OCI layout folder; `path` "-" is standard input. `*ret_refs`: JSON array of the names
- * (or ids where nameless) that were loaded. */
-int sk_store_load(struct sk_store *store, const char *path, const struct sk_progress *progress, json_t **ret_refs, struct sk_error *err);
-/* A root file system as a tar (also compressed) becomes an image of one layer. `changes`: NULL-terminated Dockerfile lines (CMD, ENV, …) or NULL. */
-int sk_store_import(struct sk_store *store, const char *path, const char *ref, const char *const *changes, const struct sk_progress *progress,
-		    char **ret_id, struct sk_error *err);
+int sk_store_pull(struct sk_store *store, const char *ref, const struct sk_pull_options *options,
+		  const struct sk_progress *progress, char **ret_id, struct sk_error *err);
+/* docker-archive, oci-archive (tar, also compressed) or an OCI layout folder; `path` "-" is standard input.
+ * `*ret_refs`: JSON array of the names (or ids where nameless) that were loaded. */
+int sk_store_load(struct sk_store *store, const char *path, const struct sk_progress *progress, json_t **ret_refs,
+		  struct sk_error *err);
+/* A root file system as a tar (also compressed) becomes an image of one layer. `changes`: NULL-terminated Dockerfile
+ * lines (CMD, ENV, …) or NULL. */
+int sk_store_import(struct sk_store *store, const char *path, const char *ref, const char *const *changes,
+		    const struct sk_progress *progress, char **ret_id, struct sk_error *err);
 
 /* JSON array of {"Id","RepoTags","RepoDigests","Created" (RFC 3339),"Size","Digest"}; one object per image id. */
 int sk_store_list(struct sk_store *store, json_t **ret_list, struct sk_error *err);
 /* Adds a name. */
 int sk_store_tag(struct sk_store *store, const char *name, const char *new_ref, struct sk_error *err);
-/* Removes a name, and with the last name the image; `in_use` tells whether a container uses image `id` (then -EBUSY unless `force`).
+/* Removes a name, and with the last name the image; `in_use` tells whether a container uses image `id` (then -EBUSY
+ * unless `force`).
  * `*ret_removed`: JSON array of {"Untagged": ref} / {"Deleted": id}. */
-int sk_store_remove(struct sk_store *store, const char *name, bool force, bool (*in_use)(void *arg, const char *id), void *arg,
-		    json_t **ret_removed, struct sk_error *err);
-/* Removes nameless images (all unused ones with `all`) and every blob and layer that nothing refers to. `*ret_bytes`: space freed. */
-int sk_store_prune(struct sk_store *store, bool all, bool (*in_use)(void *arg, const char *id), void *arg, json_t **ret_removed,
-		   uint64_t *ret_bytes, struct sk_error *err);
+int sk_store_remove(struct sk_store *store, const char *name, bool force, bool (*in_use)(void *arg, const char *id),
+		    void *arg, json_t **ret_removed, struct sk_error *err);
+/* Removes nameless images (all unused ones with `all`) and every blob and layer that nothing refers to. `*ret_bytes`:
+ * space freed. */
+int sk_store_prune(struct sk_store *store, bool all, bool (*in_use)(void *arg, const char *id), void *arg,
+		   json_t **ret_removed, uint64_t *ret_bytes, struct sk_error *err);
 
 #endif

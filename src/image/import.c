@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Import: a root file system as a tar becomes an image of one layer. The stream is read once, so that a pipe needs no spooling. */
+/* Import: a root file system as a tar becomes an image of one layer. The stream is read once, so that a pipe needs no
+ * spooling. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "image/changes.h"
-#include "image/internal.h"
+#include "image/image_internal.h"
 
 static int make_config(const struct sk_digest *diff_id, const char *const *changes, const char *path, json_t **ret,
 		       struct sk_error *err)
@@ -26,9 +27,9 @@ static int make_config(const struct sk_digest *diff_id, const char *const *chang
 	strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	snprintf(comment, sizeof(comment), "Imported from %.100s", path);
 	if (!json_object_get(config, "Env"))
-		json_object_set_new(config, "Env",
-				    json_pack("[s]",
-					      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+		json_object_set_new(
+			config, "Env",
+			json_pack("[s]", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
 	for (; r == 0 && changes && *changes; changes++)
 		r = sk_change_apply(config, *changes, err);
 	if (r < 0) {

@@ -28,7 +28,7 @@ struct reader {
 	struct sk_sha256 blob_sha, diff_sha;
 	uint64_t blob_bytes, diff_bytes, content_bytes;
 	bool blob_end, diff_end;
-	uint8_t *buf;	      /* CHUNK bytes of the blob */
+	uint8_t *buf;	     /* CHUNK bytes of the blob */
 	struct sk_error err; /* set by a callback: what libarchive says then is only a consequence */
 };
 
@@ -57,7 +57,8 @@ static la_ssize_t read_blob(struct archive *a, void *arg, const void **ret)
 		return 0;
 	}
 	r->blob_bytes += (size_t)n;
-	if ((job->blob_size >= 0 && r->blob_bytes > (uint64_t)job->blob_size) || r->blob_bytes > job->limits->max_blob) {
+	if ((job->blob_size >= 0 && r->blob_bytes > (uint64_t)job->blob_size) ||
+	    r->blob_bytes > job->limits->max_blob) {
 		sk_error_set(&r->err, EFBIG, "wrong size: more than %" PRIu64 " bytes",
 			     job->blob_size >= 0 ? (uint64_t)job->blob_size : job->limits->max_blob);
 		return ARCHIVE_FATAL;
@@ -138,8 +139,8 @@ static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 
 /* ---- second half: tar entries ----------------------------------------------------------------------------------- */
 
-/* libarchive warns of names that are not UTF-8 and of ACLs (which squashfs cannot hold) and gives what we want anyway. Any other
- * warning is about something that it left out. */
+/* libarchive warns of names that are not UTF-8 and of ACLs (which squashfs cannot hold) and gives what we want anyway.
+ * Any other warning is about something that it left out. */
 static bool harmless(struct archive *a)
 {
 	const char *why = archive_error_string(a);
@@ -164,7 +165,9 @@ static int entry_attr(struct archive_entry *e, const char *path, struct sk_inode
 		.mode = (uint32_t)type | (uint32_t)(archive_entry_perm(e) & 07777),
 		.uid = (uint32_t)uid,
 		.gid = (uint32_t)gid,
-		.mtime = mtime < 0 ? 0 : mtime > UINT32_MAX ? UINT32_MAX : (uint32_t)mtime,
+		.mtime = mtime < 0	      ? 0
+			 : mtime > UINT32_MAX ? UINT32_MAX
+					      : (uint32_t)mtime,
 	};
 	if (type == S_IFCHR || type == S_IFBLK) {
 		if (major > 0xfff || minor > 0xfffff)
@@ -334,7 +337,8 @@ static int check_digests(struct reader *r, struct sk_error *err)
 	return 0;
 }
 
-/* libarchive converts names by the thread's locale: UTF-8 here, whatever the user's is, so that they stay as they are. */
+/* libarchive converts names by the thread's locale: UTF-8 here, whatever the user's is, so that they stay as they are.
+ */
 static locale_t utf8_locale(void)
 {
 	return newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);

@@ -121,7 +121,8 @@ int sk_load_config(struct sk_load_image *image, char *take_data, size_t len, con
 	return r;
 }
 
-/* ---- conversion ---------------------------------------------------------------------------------------------------- */
+/* ---- conversion ----------------------------------------------------------------------------------------------------
+ */
 
 struct work {
 	struct sk_op *op;
@@ -201,7 +202,8 @@ static int convert_all(struct sk_op *op, struct sk_source *source, const struct 
 	return r;
 }
 
-/* ---- commit -------------------------------------------------------------------------------------------------------- */
+/* ---- commit --------------------------------------------------------------------------------------------------------
+ */
 
 /* docker's archives have no manifest: one is made, of the unpacked layers. */
 static int make_manifest(struct sk_load_image *image, struct sk_error *err)
@@ -266,7 +268,8 @@ static json_t *loaded_names(const struct sk_load *load)
 	return list;
 }
 
-/* ---- the source ---------------------------------------------------------------------------------------------------- */
+/* ---- the source ----------------------------------------------------------------------------------------------------
+ */
 
 /* A copy that can be sought, of a pipe. `*fd` is replaced. */
 static int spool(struct sk_op *op, int *fd, struct sk_error *err)
@@ -315,8 +318,9 @@ static int read_documents(struct sk_source *source, struct sk_load *load, struct
 		return sk_load_oci(source, NULL, load, err);
 	if (sk_source_has(source, "repositories"))
 		return sk_error_set(err, ENOTSUP, "this archive was written by a docker older than 1.10");
-	return sk_error_set(err, EINVAL, "neither an archive of docker save nor an OCI layout (a root file system? then "
-					 "use import)");
+	return sk_error_set(err, EINVAL,
+			    "neither an archive of docker save nor an OCI layout (a root file system? then "
+			    "use import)");
 }
 
 static int load_op(struct sk_op *op, int *fd, json_t **ret_refs, struct sk_error *err)

@@ -2,16 +2,17 @@
 #ifndef SK_IMAGE_LOAD_H
 #define SK_IMAGE_LOAD_H
 
-#include "image/internal.h"
+#include "image/image_internal.h"
 #include "image/source.h"
 
 /*
- * What an archive or a pulled image consists of, before anything is converted. Made by oci.c and docker.c, consumed by load.c.
+ * What an archive or a pulled image consists of, before anything is converted. Made by oci.c and docker.c, consumed by
+ * load.c.
  */
 struct sk_load_layer {
-	char *member;		       /* where it is in the source */
+	char *member; /* where it is in the source */
 	struct sk_digest diff_id;
-	struct sk_descriptor desc;     /* of the blob; digest.text empty: unknown (docker save) */
+	struct sk_descriptor desc; /* of the blob; digest.text empty: unknown (docker save) */
 };
 
 struct sk_load_image {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of images, tags, and their removal. What can go with a name is decided here as docker does; see gc.c for the files. */
-#include "image/internal.h"
+/* The list of images, tags, and their removal. What can go with a name is decided here as docker does; see gc.c for the
+ * files. */
+#include "image/image_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,16 +17,16 @@ static bool entry_of(const json_t *entry, const char *id)
 	return of && strcmp(of, id) == 0;
 }
 
-/* ---- list ---------------------------------------------------------------------------------------------------------- */
+/* ---- list ----------------------------------------------------------------------------------------------------------
+ */
 
 static void add_names(json_t *refs, const char *id, json_t *tags, json_t *digests)
 {
 	const char *key;
 	json_t *entry;
 
-	json_object_foreach(sk_refs_names(refs), key, entry)
-		if (entry_of(entry, id))
-			json_array_append_new(strchr(key, '@') ? digests : tags, json_string(sk_name_short(key)));
+	json_object_foreach(sk_refs_names(refs), key, entry) if (entry_of(entry, id))
+		json_array_append_new(strchr(key, '@') ? digests : tags, json_string(sk_name_short(key)));
 }
 
 static json_t *list_one(struct sk_store *store, json_t *refs, const char *id, const json_t *entry)
@@ -60,9 +61,9 @@ int sk_store_list(struct sk_store *store, json_t **ret_list, struct sk_error *er
 	if (r < 0)
 		return r;
 	list = json_array();
-	json_object_foreach(sk_refs_images(refs), id, entry)
-		if (json_array_append_new(list, list_one(store, refs, id, entry)) < 0)
-			r = sk_error_errno(err, ENOMEM, "cannot list the images");
+	json_object_foreach(sk_refs_images(refs), id,
+			    entry) if (json_array_append_new(list, list_one(store, refs, id, entry)) < 0) r =
+		sk_error_errno(err, ENOMEM, "cannot list the images");
 	json_decref(refs);
 	if (r < 0) {
 		json_decref(list);
@@ -72,7 +73,8 @@ int sk_store_list(struct sk_store *store, json_t **ret_list, struct sk_error *er
 	return 0;
 }
 
-/* ---- tag ----------------------------------------------------------------------------------------------------------- */
+/* ---- tag -----------------------------------------------------------------------------------------------------------
+ */
 
 int sk_store_tag(struct sk_store *store, const char *name, const char *new_ref, struct sk_error *err)
 {
@@ -104,7 +106,8 @@ int sk_store_tag(struct sk_store *store, const char *name, const char *new_ref, 
 	return r;
 }
 
-/* ---- remove -------------------------------------------------------------------------------------------------------- */
+/* ---- remove --------------------------------------------------------------------------------------------------------
+ */
 
 struct removal {
 	json_t *refs, *removed;
@@ -124,7 +127,8 @@ static size_t count_names(const struct removal *rm, unsigned *ret_repos)
 	json_t *entry;
 
 	*ret_repos = 0;
-	json_object_foreach(sk_refs_names(rm->refs), key, entry) {
+	json_object_foreach(sk_refs_names(rm->refs), key, entry)
+	{
 		const char *end = strchr(key, '@');
 
 		if (!sk_refs_keeps(entry, rm->id.text))
@@ -157,10 +161,11 @@ static void untag_implied(struct removal *rm, const char *key)
 	json_t *entry;
 	void *next;
 
-	json_object_foreach(sk_refs_names(rm->refs), other, entry)
-		if (sk_refs_keeps(entry, rm->id.text) && strncmp(other, key, len) == 0 && other[len] == ':')
-			return;
-	json_object_foreach_safe(sk_refs_names(rm->refs), next, other, entry) {
+	json_object_foreach(sk_refs_names(rm->refs), other, entry) if (sk_refs_keeps(entry, rm->id.text) &&
+								       strncmp(other, key, len) == 0 &&
+								       other[len] == ':') return;
+	json_object_foreach_safe(sk_refs_names(rm->refs), next, other, entry)
+	{
 		_cleanup_free_ char *copy = NULL;
 
 		if (!entry_of(entry, rm->id.text) || !json_is_true(json_object_get(entry, "implied")) ||
@@ -177,9 +182,9 @@ static int remove_names(struct removal *rm, struct sk_error *err)
 {
 	unsigned repos;
 	size_t names = count_names(rm, &repos);
-	bool only_name = rm->key && (names > 1 || (names == 1 && !sk_refs_keeps(json_object_get(sk_refs_names(rm->refs),
-												 rm->key),
-										 rm->id.text)));
+	bool only_name = rm->key &&
+			 (names > 1 || (names == 1 && !sk_refs_keeps(json_object_get(sk_refs_names(rm->refs), rm->key),
+								     rm->id.text)));
 
 	if (only_name) {
 		untag(rm, rm->key);
@@ -188,7 +193,8 @@ static int remove_names(struct removal *rm, struct sk_error *err)
 		return 0;
 	}
 	if (!rm->key && repos > 1 && !rm->force)
-		return sk_error_set(err, EBUSY, "image %.100s has names in several repositories: remove them, or use force",
+		return sk_error_set(err, EBUSY,
+				    "image %.100s has names in several repositories: remove them, or use force",
 				    rm->name);
 	if (!rm->force && rm->in_use && rm->in_use(rm->in_use_arg, rm->id.text))
 		return sk_error_set(err, EBUSY, "image %.300s is used by a container", rm->name);

@@ -69,7 +69,8 @@ static int descriptor_parse(const json_t *j, struct sk_descriptor *ret, struct s
 	return ret->media_type ? 0 : sk_error_errno(err, ENOMEM, "cannot read a descriptor");
 }
 
-/* ---- manifest ------------------------------------------------------------------------------------------------------ */
+/* ---- manifest ------------------------------------------------------------------------------------------------------
+ */
 
 int sk_document_kind(const void *data, size_t len, enum sk_document *ret, struct sk_error *err)
 {
@@ -88,7 +89,8 @@ int sk_document_kind(const void *data, size_t len, enum sk_document *ret, struct
 	else if (media)
 		return sk_error_set(err, ENOTSUP, "unsupported kind of manifest: %.120s", media);
 	else if (json_integer_value(json_object_get(j, "schemaVersion")) == 1)
-		return sk_error_set(err, ENOTSUP, "the image has the old manifest format (schema 1), which is not supported");
+		return sk_error_set(err, ENOTSUP,
+				    "the image has the old manifest format (schema 1), which is not supported");
 	else if (json_is_array(json_object_get(j, "manifests")))
 		*ret = SK_DOC_INDEX;
 	else if (json_is_object(json_object_get(j, "config")))
@@ -101,11 +103,15 @@ int sk_document_kind(const void *data, size_t len, enum sk_document *ret, struct
 static bool layer_type_ok(const char *media)
 {
 	static const char *const known[] = {
-		"", OCI_LAYER, OCI_LAYER "+gzip", OCI_LAYER "+zstd",
+		"",
+		OCI_LAYER,
+		OCI_LAYER "+gzip",
+		OCI_LAYER "+zstd",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
-		"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.diff.tar",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
 		"application/vnd.docker.image.rootfs.diff.tar.zstd",
 		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 	};
@@ -135,7 +141,8 @@ static int manifest_fill(const json_t *j, struct sk_manifest *m, struct sk_error
 	m->layers = calloc(json_array_size(layers) + 1, sizeof(*m->layers));
 	if (!m->layers)
 		return sk_error_errno(err, ENOMEM, "cannot read the manifest");
-	json_array_foreach(layers, i, l) {
+	json_array_foreach(layers, i, l)
+	{
 		m->n_layers = i + 1;
 		r = descriptor_parse(l, &m->layers[i], err);
 		if (r < 0)
@@ -185,15 +192,16 @@ char *sk_manifest_make(const struct sk_descriptor *config, const struct sk_descr
 		json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "mediaType", OCI_LAYER, "digest",
 						      layers[i].digest.text, "size", (json_int_t)layers[i].size));
 	j = json_pack("{s:i, s:s, s:{s:s, s:s, s:I}, s:o}", "schemaVersion", 2, "mediaType", OCI_MANIFEST, "config",
-		      "mediaType", OCI_CONFIG, "digest", config->digest.text, "size", (json_int_t)config->size, "layers",
-		      list);
+		      "mediaType", OCI_CONFIG, "digest", config->digest.text, "size", (json_int_t)config->size,
+		      "layers", list);
 	if (j)
 		s = json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	return s;
 }
 
-/* ---- index ---------------------------------------------------------------------------------------------------------- */
+/* ---- index ----------------------------------------------------------------------------------------------------------
+ */
 
 static int copy_text(const json_t *obj, const char *key, char **ret)
 {
@@ -206,9 +214,9 @@ static int copy_text(const json_t *obj, const char *key, char **ret)
 }
 
 /*
- * The name that annotations give. containerd's is a whole reference. org.opencontainers.image.ref.name is whatever the writer chose
- * (OCI image-spec, annotations.md): a reference, or a bare tag, which says nothing of the repository: "latest", "1.0"
- * are taken for tags, another single word for a name.
+ * The name that annotations give. containerd's is a whole reference. org.opencontainers.image.ref.name is whatever the
+ * writer chose (OCI image-spec, annotations.md): a reference, or a bare tag, which says nothing of the repository:
+ * "latest", "1.0" are taken for tags, another single word for a name.
  */
 static int entry_name(const json_t *annotations, char **ret)
 {
@@ -234,7 +242,8 @@ static int entry_parse(const json_t *j, struct sk_index_entry *e, struct sk_erro
 		return r;
 	e->is_index = strcmp(e->desc.media_type, OCI_INDEX) == 0 || strcmp(e->desc.media_type, DOCKER_INDEX) == 0;
 	if (copy_text(platform, "os", &e->os) < 0 || copy_text(platform, "architecture", &e->arch) < 0 ||
-	    copy_text(platform, "variant", &e->variant) < 0 || entry_name(json_object_get(j, "annotations"), &e->name) < 0)
+	    copy_text(platform, "variant", &e->variant) < 0 ||
+	    entry_name(json_object_get(j, "annotations"), &e->name) < 0)
 		return sk_error_errno(err, ENOMEM, "cannot read the index");
 	return 0;
 }
@@ -255,7 +264,8 @@ int sk_index_parse(const void *data, size_t len, struct sk_index *ret, struct sk
 	index.entries = calloc(json_array_size(list) + 1, sizeof(*index.entries));
 	if (!index.entries)
 		return sk_error_errno(err, ENOMEM, "cannot read the index");
-	json_array_foreach(list, i, m) {
+	json_array_foreach(list, i, m)
+	{
 		int r;
 
 		index.n = i + 1;
@@ -286,16 +296,17 @@ void sk_index_fini(struct sk_index *index)
 	memset(index, 0, sizeof(*index));
 }
 
-/* ---- platforms ------------------------------------------------------------------------------------------------------ */
+/* ---- platforms ------------------------------------------------------------------------------------------------------
+ */
 
 const char *sk_platform_host(void)
 {
 	static const struct {
 		const char *machine, *platform;
 	} known[] = {
-		{ "x86_64", "linux/amd64" },	{ "AMD64", "linux/amd64" },    { "aarch64", "linux/arm64" },
-		{ "armv7l", "linux/arm/v7" },	{ "armv6l", "linux/arm/v6" },  { "i686", "linux/386" },
-		{ "riscv64", "linux/riscv64" }, { "ppc64le", "linux/ppc64le" }, { "s390x", "linux/s390x" },
+		{ "x86_64", "linux/amd64" },	    { "AMD64", "linux/amd64" },	    { "aarch64", "linux/arm64" },
+		{ "armv7l", "linux/arm/v7" },	    { "armv6l", "linux/arm/v6" },   { "i686", "linux/386" },
+		{ "riscv64", "linux/riscv64" },	    { "ppc64le", "linux/ppc64le" }, { "s390x", "linux/s390x" },
 		{ "loongarch64", "linux/loong64" },
 	};
 	struct utsname u;
@@ -368,7 +379,8 @@ void sk_index_platforms(const struct sk_index *index, char *out, size_t size)
 		snprintf(out, size, "none");
 }
 
-/* ---- config --------------------------------------------------------------------------------------------------------- */
+/* ---- config ---------------------------------------------------------------------------------------------------------
+ */
 
 int sk_config_parse(const void *data, size_t len, struct sk_config *ret, struct sk_error *err)
 {
@@ -386,9 +398,8 @@ int sk_config_parse(const void *data, size_t len, struct sk_config *ret, struct 
 	ids = calloc(json_array_size(list) + 1, sizeof(*ids));
 	if (!ids)
 		return sk_error_errno(err, ENOMEM, "cannot read the image's configuration");
-	json_array_foreach(list, i, id)
-		if (!sk_digest_parse(json_string_value(id), &ids[i]))
-			return bad(err, "image configuration: a diff id is not sha256");
+	json_array_foreach(list, i, id) if (!sk_digest_parse(json_string_value(id), &ids[i])) return bad(
+		err, "image configuration: a diff id is not sha256");
 	ret->n_diff_ids = json_array_size(list);
 	ret->diff_ids = SK_TAKE_PTR(ids);
 	ret->json = SK_TAKE_PTR(j);
@@ -402,7 +413,8 @@ void sk_config_fini(struct sk_config *c)
 	memset(c, 0, sizeof(*c));
 }
 
-/* ---- docker save ---------------------------------------------------------------------------------------------------- */
+/* ---- docker save ----------------------------------------------------------------------------------------------------
+ */
 
 static int text_list(const json_t *list, size_t max, char ***ret, size_t *ret_n, struct sk_error *err)
 {
@@ -418,7 +430,8 @@ static int text_list(const json_t *list, size_t max, char ***ret, size_t *ret_n,
 	*ret = calloc(json_array_size(list) + 1, sizeof(char *));
 	if (!*ret)
 		return sk_error_errno(err, ENOMEM, "cannot read manifest.json");
-	json_array_foreach(list, i, s) {
+	json_array_foreach(list, i, s)
+	{
 		if (!json_is_string(s))
 			return bad(err, "manifest.json: not a string");
 		(*ret)[i] = strdup(json_string_value(s));
@@ -458,7 +471,8 @@ int sk_docker_manifest_parse(const void *data, size_t len, struct sk_docker_imag
 	images = calloc(json_array_size(j), sizeof(*images));
 	if (!images)
 		return sk_error_errno(err, ENOMEM, "cannot read manifest.json");
-	json_array_foreach(j, i, item) {
+	json_array_foreach(j, i, item)
+	{
 		int r = docker_image_parse(item, &images[i], err);
 
 		n = i + 1;

@@ -11,13 +11,13 @@
 #include "image/digest.h"
 
 /*
- * The JSON documents of images: OCI image-spec (manifest.md, image-index.md, config.md), docker's distribution manifests (v2 schema 2)
- * and the manifest.json of `docker save`. Bytes in, checked structures out; no files here. All of it may come from
- * anyone: sizes, counts and types are checked.
+ * The JSON documents of images: OCI image-spec (manifest.md, image-index.md, config.md), docker's distribution
+ * manifests (v2 schema 2) and the manifest.json of `docker save`. Bytes in, checked structures out; no files here. All
+ * of it may come from anyone: sizes, counts and types are checked.
  */
-#define SK_JSON_MAX (4u << 20)	/* bytes of one document */
-#define SK_LAYERS_MAX 256	/* overlayfs takes 500 */
-#define SK_INDEX_MAX 1024	/* entries of an index */
+#define SK_JSON_MAX (4u << 20) /* bytes of one document */
+#define SK_LAYERS_MAX 256      /* overlayfs takes 500 */
+#define SK_INDEX_MAX 1024      /* entries of an index */
 
 struct sk_descriptor {
 	struct sk_digest digest;
@@ -34,9 +34,9 @@ struct sk_manifest {
 /* One entry of an index. */
 struct sk_index_entry {
 	struct sk_descriptor desc;
-	bool is_index;	   /* another index */
+	bool is_index;		   /* another index */
 	char *os, *arch, *variant; /* NULL where it says nothing */
-	char *name;	   /* from the annotations; NULL: none */
+	char *name;		   /* from the annotations; NULL: none */
 };
 
 struct sk_index {
@@ -79,7 +79,8 @@ void sk_docker_images_free(struct sk_docker_image *images, size_t n);
 
 /* "linux/amd64[/variant]" of this machine, static. */
 const char *sk_platform_host(void);
-/* The best entry for `platform` (NULL: the host's): exact variant before any other; entries without a platform match. NULL: none. */
+/* The best entry for `platform` (NULL: the host's): exact variant before any other; entries without a platform match.
+ * NULL: none. */
 const struct sk_index_entry *sk_index_choose(const struct sk_index *index, const char *platform);
 /* Could this entry be run as `platform`? */
 bool sk_index_entry_matches(const struct sk_index_entry *e, const char *platform);

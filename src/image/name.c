@@ -165,7 +165,8 @@ int sk_name_parse(const char *text, struct sk_name *ret, struct sk_error *err)
 	if (at) {
 		*at = '\0';
 		if (!sk_digest_parse(at + 1, &name.digest))
-			return sk_error_set(err, EINVAL, "%.300s: the digest is not sha256: with 64 hexadecimal digits", text);
+			return sk_error_set(err, EINVAL, "%.300s: the digest is not sha256: with 64 hexadecimal digits",
+					    text);
 	}
 	colon = strrchr(copy, ':');
 	if (colon && !strchr(colon, '/')) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OCI layouts: index.json, blobs/sha256/<hex> (OCI image-spec, image-layout.md). Every document is checked against the size and
- * digest by which it was referred to, so that nothing can refer to itself. */
+/* OCI layouts: index.json, blobs/sha256/<hex> (OCI image-spec, image-layout.md). Every document is checked against the
+ * size and digest by which it was referred to, so that nothing can refer to itself. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,7 +48,8 @@ static int get_blob(struct sk_source *source, const struct sk_descriptor *desc, 
 	return 0;
 }
 
-static int fill_image(struct reading *rd, const struct sk_manifest *m, struct sk_load_image *image, struct sk_error *err)
+static int fill_image(struct reading *rd, const struct sk_manifest *m, struct sk_load_image *image,
+		      struct sk_error *err)
 {
 	char *data, name[BLOB_NAME_MAX];
 	size_t len, i;
@@ -147,8 +148,8 @@ int sk_load_oci(struct sk_source *source, const char *platform, struct sk_load *
 			r = read_entry(&rd, &index.entries[i].desc, index.entries[i].name, err);
 	if (r == 0 && load->n == 0) {
 		sk_index_platforms(&index, have, sizeof(have));
-		r = sk_error_set(err, ENOENT, "no image for %s (there is: %s)", platform ? platform : sk_platform_host(),
-				 have);
+		r = sk_error_set(err, ENOENT, "no image for %s (there is: %s)",
+				 platform ? platform : sk_platform_host(), have);
 	}
 	sk_index_fini(&index);
 	return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations in progress and their commit: see internal.h. */
-#include "image/internal.h"
+/* Operations in progress and their commit: see image_internal.h. */
+#include "image/image_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +18,8 @@
 #define FILE_NAME_MAX (SK_DIGEST_HEX + 32)
 #define MIB (1u << 20)
 
-/* ---- folders ------------------------------------------------------------------------------------------------------ */
+/* ---- folders ------------------------------------------------------------------------------------------------------
+ */
 
 static int open_tmp(struct sk_store *store)
 {
@@ -41,7 +42,8 @@ void sk_op_clean(struct sk_store *store)
 	struct dirent *de;
 	int copy;
 
-	/* Between the mkdir and the flock of a new operation tmp/ itself is locked: so nothing new is taken for dead. */
+	/* Between the mkdir and the flock of a new operation tmp/ itself is locked: so nothing new is taken for dead.
+	 */
 	if (tmp < 0 || sk_fs_lock(tmp, true, false) < 0)
 		return;
 	copy = openat(tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -102,7 +104,8 @@ void sk_op_progress(const struct sk_op *op, const char *what, uint64_t done, uin
 		op->progress->cb(op->progress->arg, what, done, total);
 }
 
-/* ---- layers and blobs --------------------------------------------------------------------------------------------- */
+/* ---- layers and blobs ---------------------------------------------------------------------------------------------
+ */
 
 static void op_layer_name(const struct sk_digest *diff_id, char out[FILE_NAME_MAX])
 {
@@ -210,7 +213,8 @@ int sk_op_blob(struct sk_op *op, const struct sk_digest *digest, const void *dat
 	return r < 0 ? sk_error_errno(err, r, "cannot write to the image store %s", op->store->path) : 0;
 }
 
-/* ---- commit ------------------------------------------------------------------------------------------------------- */
+/* ---- commit -------------------------------------------------------------------------------------------------------
+ */
 
 /* The files that a commit has moved, so that they can be moved back. */
 struct moved {
@@ -219,7 +223,8 @@ struct moved {
 	char name[];
 };
 
-/* Moves one file of the operation to its place; an existing one stays (containers may have it open, the contents are the same). */
+/* Moves one file of the operation to its place; an existing one stays (containers may have it open, the contents are
+ * the same). */
 static int commit_file(struct sk_op *op, const char *name, const char *to, struct moved **list)
 {
 	struct moved *m;
@@ -313,8 +318,8 @@ static int prepare_refs(struct sk_op *op, const struct sk_op_image *images, size
 		for (k = 0; r == 0 && m->implied && m->implied[k]; k++)
 			r = sk_refs_set(refs, m->implied[k], true, &m->id, &m->manifest);
 	}
-	r = r < 0 ? sk_error_errno(err, r, "cannot write the list of images") :
-		    sk_refs_write(op->store, op->dirfd, refs, err);
+	r = r < 0 ? sk_error_errno(err, r, "cannot write the list of images")
+		  : sk_refs_write(op->store, op->dirfd, refs, err);
 	json_decref(refs);
 	return r;
 }

@@ -2,14 +2,14 @@
 /*
  * Pull. Theory of operation.
  *
- * The manifest is fetched first (an index: then the one for the platform, by digest); from here on everything is named by a digest, so that
- * the registry cannot give us two different images. Then `skopeo copy` puts the blobs into a folder, several at a time; each
- * layer is converted as soon as its file is complete, while skopeo fetches others, and the file is removed. Layers
- * that the store has (known by the manifests of other images) are not fetched: skopeo finds an empty file of their name
- * and size and leaves them out.
+ * The manifest is fetched first (an index: then the one for the platform, by digest); from here on everything is named
+ * by a digest, so that the registry cannot give us two different images. Then `skopeo copy` puts the blobs into a
+ * folder, several at a time; each layer is converted as soon as its file is complete, while skopeo fetches others, and
+ * the file is removed. Layers that the store has (known by the manifests of other images) are not fetched: skopeo finds
+ * an empty file of their name and size and leaves them out.
  *
- * What arrives is checked here: digest and size of each blob, diff ids against the config, which comes last. More bytes than the
- * manifest announces end the pull.
+ * What arrives is checked here: digest and size of each blob, diff ids against the config, which comes last. More bytes
+ * than the manifest announces end the pull.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,12 +24,12 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "image/internal.h"
+#include "image/image_internal.h"
 #include "image/skopeo.h"
 
 #define FOLDER "pull"
 #define POLL_MS 50
-#define START_MS 2 /* until skopeo has prepared its folder */
+#define START_MS 2	  /* until skopeo has prepared its folder */
 #define SLACK (16u << 20) /* manifest, signatures */
 
 struct pull_layer {
@@ -53,7 +53,8 @@ struct pull {
 	struct sk_error watch_err; /* why a conversion was interrupted */
 };
 
-/* ---- manifest ---------------------------------------------------------------------------------------------------------- */
+/* ---- manifest
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static int fetch_manifest(struct pull *p, const struct sk_digest *digest, struct sk_error *err)
 {
@@ -94,8 +95,8 @@ static int choose_manifest(struct pull *p, struct sk_error *err)
 		sk_index_platforms(&index, have, sizeof(have));
 	sk_index_fini(&index);
 	if (!chosen)
-		return sk_error_set(err, ENOENT, "no image for %s (there is: %s)", platform ? platform : sk_platform_host(),
-				    have);
+		return sk_error_set(err, ENOENT, "no image for %s (there is: %s)",
+				    platform ? platform : sk_platform_host(), have);
 	return fetch_manifest(p, &digest, err);
 }
 
@@ -109,7 +110,8 @@ static int get_manifest(struct pull *p, struct sk_error *err)
 		r = sk_document_kind(p->manifest_data, p->manifest_len, &kind, err);
 		if (r < 0 || kind == SK_DOC_MANIFEST)
 			break;
-		r = depth < 4 ? choose_manifest(p, err) : sk_error_set(err, ELOOP, "indexes refer to each other too deep");
+		r = depth < 4 ? choose_manifest(p, err)
+			      : sk_error_set(err, ELOOP, "indexes refer to each other too deep");
 	}
 	if (r == 0)
 		r = sk_manifest_parse(p->manifest_data, p->manifest_len, &p->manifest, err);
@@ -121,7 +123,8 @@ static int get_manifest(struct pull *p, struct sk_error *err)
 	return r;
 }
 
-/* ---- what is there already ------------------------------------------------------------------------------------------------ */
+/* ---- what is there already
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Learns from one image of the store which diff ids our layers have. */
 static void learn(struct pull *p, const struct sk_digest *manifest)
@@ -154,7 +157,8 @@ static int learn_all(struct pull *p, struct sk_error *err)
 
 	if (r < 0)
 		return r;
-	json_object_foreach(sk_refs_images(refs), id, entry) {
+	json_object_foreach(sk_refs_images(refs), id, entry)
+	{
 		struct sk_digest d;
 
 		if (sk_digest_parse(json_string_value(json_object_get(entry, "manifest")), &d))
@@ -195,7 +199,8 @@ static int count_bytes(struct pull *p, struct sk_error *err)
 	return 0;
 }
 
-/* ---- while skopeo works ---------------------------------------------------------------------------------------------------- */
+/* ---- while skopeo works
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* Files that make skopeo leave out what we have. It empties the folder when it begins, then writes "version". */
 static void place_known(struct pull *p)
@@ -270,11 +275,9 @@ static int convert_layer(struct pull *p, size_t i, struct sk_error *err)
 	const struct sk_descriptor *d = &p->manifest.layers[i];
 	_cleanup_fd_ int fd = openat(p->dirfd, sk_digest_hex(&d->digest), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct sk_input_fd in;
-	struct sk_layer_read job = { .blob = &in.in,
-				     .blob_digest = &d->digest,
-				     .blob_size = d->size,
-				     .tick = convert_tick,
-				     .tick_arg = p };
+	struct sk_layer_read job = {
+		.blob = &in.in, .blob_digest = &d->digest, .blob_size = d->size, .tick = convert_tick, .tick_arg = p
+	};
 	char what[13];
 	int r;
 
@@ -344,7 +347,8 @@ static int fetch(struct pull *p, struct sk_error *err)
 	return r;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static int check_config(struct pull *p, const char *data, size_t len, struct sk_error *err)
 {
@@ -369,8 +373,8 @@ static int check_config(struct pull *p, const char *data, size_t len, struct sk_
 			r = sk_error_set(err, EIO, "layer %zu did not arrive", i + 1);
 		else if (!sk_digest_equal(&config.diff_ids[i], &p->layers[i].diff_id))
 			r = sk_error_set(err, EBADMSG,
-					 "wrong digest: layer %zu is %s unpacked, the image's configuration says %s", i + 1,
-					 p->layers[i].diff_id.text, config.diff_ids[i].text);
+					 "wrong digest: layer %zu is %s unpacked, the image's configuration says %s",
+					 i + 1, p->layers[i].diff_id.text, config.diff_ids[i].text);
 	}
 	sk_config_fini(&config);
 	return r;
@@ -382,8 +386,9 @@ static int commit(struct pull *p, const char *config, size_t config_len, struct 
 	char *by_top = sk_asprintf("%s@%s", p->name.repo, p->top.text);
 	char *by_digest = sk_asprintf("%s@%s", p->name.repo, p->digest.text);
 	char *keys[] = { key, NULL }, *implied[] = { by_top, by_digest, NULL };
-	struct sk_op_image image = { .id = p->manifest.config.digest, .manifest = p->digest, .keys = keys,
-				     .implied = implied };
+	struct sk_op_image image = {
+		.id = p->manifest.config.digest, .manifest = p->digest, .keys = keys, .implied = implied
+	};
 	int r = 0;
 
 	if (!key || !by_top || !by_digest)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* refs.json: see internal.h. */
-#include "image/internal.h"
+/* refs.json: see image_internal.h. */
+#include "image/image_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,8 +29,8 @@ int sk_refs_load(struct sk_store *store, json_t **ret_refs, struct sk_error *err
 		return sk_error_errno(err, r, "cannot read %s/refs.json", store->path);
 	} else {
 		refs = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
-		if (json_integer_value(json_object_get(refs, "version")) != 1 || !json_is_object(sk_refs_images(refs)) ||
-		    !json_is_object(sk_refs_names(refs))) {
+		if (json_integer_value(json_object_get(refs, "version")) != 1 ||
+		    !json_is_object(sk_refs_images(refs)) || !json_is_object(sk_refs_names(refs))) {
 			json_decref(refs);
 			return sk_error_set(err, EBADMSG, "%s/refs.json is damaged or of another version", store->path);
 		}
@@ -119,7 +119,8 @@ static int find_id(json_t *refs, const char *digits, struct sk_digest *ret_id, s
 	n = strlen(digits);
 	if (n < SHORT_ID_MIN || n > SK_DIGEST_HEX || !sk_is_hex(digits, n))
 		return 0;
-	json_object_foreach(sk_refs_images(refs), id, entry) {
+	json_object_foreach(sk_refs_images(refs), id, entry)
+	{
 		struct sk_digest d;
 
 		if (!sk_digest_parse(id, &d) || strncmp(sk_digest_hex(&d), digits, n) != 0)
@@ -132,8 +133,8 @@ static int find_id(json_t *refs, const char *digits, struct sk_digest *ret_id, s
 	return found;
 }
 
-int sk_refs_find(json_t *refs, const char *name, char **ret_key, struct sk_digest *ret_id, struct sk_digest *ret_manifest,
-		 struct sk_error *err)
+int sk_refs_find(json_t *refs, const char *name, char **ret_key, struct sk_digest *ret_id,
+		 struct sk_digest *ret_manifest, struct sk_error *err)
 {
 	struct sk_name parsed;
 	struct sk_error name_err = SK_ERROR_INIT;

@@ -21,7 +21,8 @@
 #define RETRIES "2"
 #define ARGS_MAX 20
 
-/* ---- words ----------------------------------------------------------------------------------------------------------- */
+/* ---- words
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* What skopeo says → what we say. The first that is found counts. `say` NULL: its own words from there on. */
 static const struct {
@@ -29,7 +30,8 @@ static const struct {
 	int code;
 } reasons[] = {
 	{ "no space left on device", "no space left on device", ENOSPC },
-	{ "server gave HTTP response to HTTPS client", "the registry does not speak TLS (allow it as insecure?)", EPROTO },
+	{ "server gave HTTP response to HTTPS client", "the registry does not speak TLS (allow it as insecure?)",
+	  EPROTO },
 	{ "x509: ", NULL, EPROTO },
 	{ "toomanyrequests", "too many requests: the registry's rate limit is reached", EBUSY },
 	{ "connection refused", "connection refused", ECONNREFUSED },
@@ -78,8 +80,8 @@ static void last_message(const char *text, char *out, size_t size)
 int sk_skopeo_reason(const char *text, char *out, size_t size)
 {
 	/* Wrappings that repeat what the user asked for. */
-	static const char *const prefixes[] = { "Error parsing image name ", "initializing source ", "parsing image name ",
-						"Error initializing source " };
+	static const char *const prefixes[] = { "Error parsing image name ", "initializing source ",
+						"parsing image name ", "Error initializing source " };
 	char msg[2048];
 	const char *p = msg, *q;
 	size_t i;
@@ -102,7 +104,8 @@ int sk_skopeo_reason(const char *text, char *out, size_t size)
 	return EIO;
 }
 
-/* ---- the process ------------------------------------------------------------------------------------------------------- */
+/* ---- the process
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int failed(struct sk_skopeo *s, int code, struct sk_error *err)
 {
@@ -171,7 +174,8 @@ void sk_skopeo_kill(struct sk_skopeo *s)
 	sk_close_fd(&s->pidfd);
 }
 
-/* ---- the two commands ---------------------------------------------------------------------------------------------------- */
+/* ---- the two commands
+ * ---------------------------------------------------------------------------------------------------- */
 
 int sk_skopeo_manifest(struct sk_skopeo *s, const char *ref, char **ret_data, size_t *ret_len, struct sk_error *err)
 {
@@ -205,8 +209,8 @@ int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *folder, str
 {
 	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref), *target = sk_asprintf("dir:%s", folder);
 	/* Its own temporary files would go to /var/tmp, which may be small. */
-	const char *argv[ARGS_MAX] = { "skopeo",	  "--tmpdir", folder, "copy", "--quiet", "--preserve-digests",
-				       "--retry-times", RETRIES };
+	const char *argv[ARGS_MAX] = { "skopeo",  "--tmpdir",		folder,		 "copy",
+				       "--quiet", "--preserve-digests", "--retry-times", RETRIES };
 	size_t n = 8;
 
 	if (!source || !target)

@@ -5,11 +5,11 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "image/internal.h"
+#include "image/image_internal.h"
 
 /*
- * The program that speaks to registries. It is given an operation's folder to write to, its standard error goes to a file
- * there, of which one line is made for the user.
+ * The program that speaks to registries. It is given an operation's folder to write to, its standard error goes to a
+ * file there, of which one line is made for the user.
  */
 struct sk_skopeo {
 	struct sk_op *op;

@@ -38,7 +38,8 @@ struct sk_source {
 	size_t json_bytes;
 };
 
-/* ---- an archive ----------------------------------------------------------------------------------------------------- */
+/* ---- an archive -----------------------------------------------------------------------------------------------------
+ */
 
 static int archive_error(struct archive *a, struct sk_error *err)
 {
@@ -107,10 +108,9 @@ static int member_link(struct member *m, const char *hard, const char *symbolic)
 
 	if (!hard && !symbolic)
 		return 0;
-	joined = hard ? strdup(hard) :
-		 symbolic[0] == '/' || !slash ?
-			sk_asprintf("%s", symbolic) :
-			sk_asprintf("%.*s/%s", (int)(slash - m->name), m->name, symbolic);
+	joined = hard				? strdup(hard)
+		 : symbolic[0] == '/' || !slash ? sk_asprintf("%s", symbolic)
+						: sk_asprintf("%.*s/%s", (int)(slash - m->name), m->name, symbolic);
 	if (!joined)
 		return -ENOMEM;
 	if (sk_path_clean(joined, clean) < 0)
@@ -240,7 +240,8 @@ static int each_archive(struct sk_source *s, const size_t *order, size_t n, sk_s
 	return r;
 }
 
-/* ---- a folder -------------------------------------------------------------------------------------------------------- */
+/* ---- a folder
+ * -------------------------------------------------------------------------------------------------------- */
 
 static int open_below(int dirfd, const char *path)
 {
@@ -285,7 +286,8 @@ static int each_folder(struct sk_source *s, const char *const *names, size_t n, 
 	return r;
 }
 
-/* ---- both ------------------------------------------------------------------------------------------------------------ */
+/* ---- both
+ * ------------------------------------------------------------------------------------------------------------ */
 
 int sk_source_open(int fd, struct sk_source **ret, struct sk_error *err)
 {
@@ -375,7 +377,8 @@ int sk_source_get(struct sk_source *s, const char *name, char **ret_data, size_t
 	if (i == SIZE_MAX)
 		return missing(name, err);
 	if (!s->members[i].json)
-		return sk_error_set(err, EINVAL, "%.200s is not a JSON document of at most %u bytes", name, SK_JSON_MAX);
+		return sk_error_set(err, EINVAL, "%.200s is not a JSON document of at most %u bytes", name,
+				    SK_JSON_MAX);
 	*ret_len = (size_t)s->members[i].size;
 	*ret_data = malloc(*ret_len + 1);
 	if (!*ret_data)

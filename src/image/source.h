@@ -12,9 +12,9 @@
 /*
  * Where `load` reads from: an archive (tar, also compressed) or a folder, seen as named members.
  *
- * An archive is read twice and never unpacked. The first pass notes the members and keeps the contents of those that look
- * like JSON (small, begin with '{' or '['); the second one hands out the layers in the order in which they come. So
- * that works with compressed archives, too; only standard input is put into a temporary file first (by the caller).
+ * An archive is read twice and never unpacked. The first pass notes the members and keeps the contents of those that
+ * look like JSON (small, begin with '{' or '['); the second one hands out the layers in the order in which they come.
+ * So that works with compressed archives, too; only standard input is put into a temporary file first (by the caller).
  * Names are compared as text, cleaned; links are followed among the members only. In a folder, names are opened so that
  * nothing leads out of it.
  */
@@ -32,7 +32,8 @@ int sk_source_get(struct sk_source *s, const char *name, char **ret_data, size_t
 /* Size in bytes of a member; -ENOENT. */
 int64_t sk_source_size(struct sk_source *s, const char *name);
 
-/* Called for each of the wanted members, in the source's order; several wants may name one member: it is called for the first. */
+/* Called for each of the wanted members, in the source's order; several wants may name one member: it is called for the
+ * first. */
 typedef int (*sk_source_cb)(void *arg, size_t want, struct sk_input *in, uint64_t size, struct sk_error *err);
 /* Every one of `names` must be there: -ENOENT with err set otherwise. */
 int sk_source_each(struct sk_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,

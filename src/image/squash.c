@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See squash.h. Order in the file: super block, compressor options, data and fragments, inodes, folders, fragment table,
- * export table, owners, attributes (Documentation/filesystems/squashfs.rst of the Linux kernel). */
+/* See squash.h. Order in the file: super block, compressor options, data and fragments, inodes, folders, fragment
+ * table, export table, owners, attributes (Documentation/filesystems/squashfs.rst of the Linux kernel). */
 #include "image/squash.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@
 const struct sk_squash_options sk_squash_default = {
 	.compression = SK_SQUASH_LZ4,
 	.level = 1,
-	.block_size = 128 * 1024,
+	.block_size = 64 * 1024,
 	.jobs = 2,
 	.keep_free = 16u << 20,
 };
@@ -164,7 +164,8 @@ static int fail(struct sk_squash *sq, int code, struct sk_error *err)
 	case SQFS_ERROR_ALLOC:
 		return sk_error_errno(err, ENOMEM, "cannot write the layer image");
 	case SQFS_ERROR_OVERFLOW:
-		return sk_error_set(err, E2BIG, "the layer does not fit squashfs (too many owners or too large a folder)");
+		return sk_error_set(err, E2BIG,
+				    "the layer does not fit squashfs (too many owners or too large a folder)");
 	default:
 		return sk_error_set(err, EIO, "cannot write the layer image: libsquashfs error %d", code);
 	}

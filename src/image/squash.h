@@ -25,10 +25,10 @@ enum sk_squash_compression {
 
 struct sk_squash_options {
 	enum sk_squash_compression compression;
-	unsigned level;	      /* zstd */
-	uint32_t block_size;  /* bytes, a power of two */
-	unsigned jobs;	      /* threads */
-	uint64_t keep_free;   /* bytes that must stay free on the file system */
+	unsigned level;	     /* zstd */
+	uint32_t block_size; /* bytes, a power of two */
+	unsigned jobs;	     /* threads */
+	uint64_t keep_free;  /* bytes that must stay free on the file system */
 };
 extern const struct sk_squash_options sk_squash_default;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See internal.h for the theory of operation. */
-#include "image/internal.h"
+/* See image_internal.h for the theory of operation. */
+#include "image/image_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -232,8 +232,8 @@ static void unlink_tree(struct sk_tree *t, struct sk_dirent *top)
 		unlink_one(t, d);
 		d = dir->children;
 		if (!d) {
-			/* The folder is empty now: its own entry is next. We always go down by the first child, so it is
-			 * the first one of its own folder. */
+			/* The folder is empty now: its own entry is next. We always go down by the first child, so it
+			 * is the first one of its own folder. */
 			d = dir->parent == stop ? top : dir->parent->children;
 			assert(d->inode == dir);
 		}
@@ -302,8 +302,8 @@ static int walk_link(struct walk *w, const char *rest, const char *target)
 }
 
 /*
- * Finds the folder that `path` (any text of at most SK_TREE_PATH_MAX) names, following links inside the tree; ".." stops at the root.
- * Missing folders are made if `make`, else -ENOENT. A whiteout in the way becomes an opaque folder.
+ * Finds the folder that `path` (any text of at most SK_TREE_PATH_MAX) names, following links inside the tree; ".."
+ * stops at the root. Missing folders are made if `make`, else -ENOENT. A whiteout in the way becomes an opaque folder.
  */
 static int walk_folder(struct sk_tree *t, const char *path, bool make, struct sk_inode **ret)
 {
@@ -515,8 +515,8 @@ int sk_tree_hardlink(struct sk_tree *t, const char *path, const char *target, st
 		return name_error(err, target, r);
 	from = r == 0 ? lookup(t, dir, name, strlen(name)) : NULL;
 	if (!from || from->inode->whiteout || S_ISDIR(from->inode->attr.mode))
-		return sk_error_set(err, EINVAL, "hard link \"%.300s\": the layer has no file \"%.300s\" before it", path,
-				    target);
+		return sk_error_set(err, EINVAL, "hard link \"%.300s\": the layer has no file \"%.300s\" before it",
+				    path, target);
 	r = sk_path_clean(path, clean);
 	if (r == 0 && clean[0] == '\0')
 		r = -EINVAL;
@@ -531,7 +531,7 @@ int sk_tree_hardlink(struct sk_tree *t, const char *path, const char *target, st
 		struct sk_inode *ino = from->inode;
 
 		if (d == from)
-			return 0; /* a link to itself: nothing new */
+			return 0;  /* a link to itself: nothing new */
 		unlink_tree(t, d); /* `from` may be below it */
 		d = link_inode(t, dir, name, strlen(name), ino);
 	} else {
@@ -545,7 +545,8 @@ static bool xattr_wanted(const char *name)
 	if (strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0 ||
 	    strcmp(name, "security.selinux") == 0)
 		return false;
-	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 || strncmp(name, "security.", 9) == 0;
+	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
+	       strncmp(name, "security.", 9) == 0;
 }
 
 int sk_tree_set_xattr(struct sk_tree *t, struct sk_inode *ino, const char *name, const void *value, size_t len,

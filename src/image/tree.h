@@ -57,18 +57,18 @@ struct sk_inode_attr {
 
 struct sk_inode {
 	struct sk_inode_attr attr;
-	char *target;		/* symbolic link; NULL otherwise */
+	char *target; /* symbolic link; NULL otherwise */
 	struct sk_xattr *xattrs;
 	unsigned n_xattrs;
-	bool whiteout;		/* made by ".wh.": attr is a character device 0:0 */
-	bool opaque;		/* folder */
-	struct sk_inode *parent; /* folder: the one it is in; the root's is itself */
-	unsigned depth;		/* folder: the root's is 0 */
+	bool whiteout;		    /* made by ".wh.": attr is a character device 0:0 */
+	bool opaque;		    /* folder */
+	struct sk_inode *parent;    /* folder: the one it is in; the root's is itself */
+	unsigned depth;		    /* folder: the root's is 0 */
 	struct sk_dirent *children; /* folder; sorted by name after finish */
-	void *data;		/* the writer's: contents */
+	void *data;		    /* the writer's: contents */
 	struct sk_inode *all_next;
 	/* After finish: */
-	uint32_t number;   /* 1.. */
+	uint32_t number; /* 1.. */
 	uint32_t nlink;
 	uint64_t disk_ref; /* the writer's */
 	uint32_t disk_xattr;
@@ -84,8 +84,8 @@ struct sk_dirent {
 
 struct sk_tree;
 
-/* Cleans `path` lexically into `out` (SK_TREE_PATH_MAX bytes): no "", "." or "..", no leading slash. "" is the root. -EINVAL: leaves the
- * root; -ENAMETOOLONG. */
+/* Cleans `path` lexically into `out` (SK_TREE_PATH_MAX bytes): no "", "." or "..", no leading slash. "" is the root.
+ * -EINVAL: leaves the root; -ENAMETOOLONG. */
 int sk_path_clean(const char *path, char *out);
 
 int sk_tree_new(struct sk_tree **ret_tree); /* -ENOMEM */
@@ -100,8 +100,8 @@ int sk_tree_add(struct sk_tree *tree, const char *path, const struct sk_inode_at
 		struct sk_inode **ret_inode, struct sk_error *err);
 /* Another name for `target`, a name in this tree that is not a folder; ENOENT otherwise. */
 int sk_tree_hardlink(struct sk_tree *tree, const char *path, const char *target, struct sk_error *err);
-/* Sets an attribute. Those that mean something to overlayfs itself, and SELinux's, are dropped; so are kinds that squashfs does
- * not know. */
+/* Sets an attribute. Those that mean something to overlayfs itself, and SELinux's, are dropped; so are kinds that
+ * squashfs does not know. */
 int sk_tree_set_xattr(struct sk_tree *tree, struct sk_inode *inode, const char *name, const void *value, size_t len,
 		      struct sk_error *err);
 /* Drops AUFS's files, counts links, numbers the inodes, sorts. Returns 0 or -ENOMEM with err. */

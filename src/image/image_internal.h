@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SK_IMAGE_INTERNAL_H
-#define SK_IMAGE_INTERNAL_H
+#ifndef SK_IMAGE_IMAGE_INTERNAL_H
+#define SK_IMAGE_IMAGE_INTERNAL_H
 
 #include <jansson.h>
 #include <signal.h>
@@ -19,14 +19,14 @@
 /*
  * The store. Theory of operation.
  *
- * A change is prepared in a folder of its own below tmp/ (struct sk_op) and takes effect in sk_op_commit(), under the store's lock, in
- * this order: layer images renamed into layers/, blobs written, refs.json replaced. Each step is durable before the next
- * one, and refs.json is what makes an image exist: a crash at any point leaves either the old list or the new one, and at
- * worst some files that nothing refers to, which prune removes.
+ * A change is prepared in a folder of its own below tmp/ (struct sk_op) and takes effect in sk_op_commit(), under the
+ * store's lock, in this order: layer images renamed into layers/, blobs written, refs.json replaced. Each step is
+ * durable before the next one, and refs.json is what makes an image exist: a crash at any point leaves either the old
+ * list or the new one, and at worst some files that nothing refers to, which prune removes.
  *
- * An operation holds a flock on its folder; a folder below tmp/ that is not locked belongs to nobody and is removed by whoever opens
- * the store next. A layer image that the store already has is linked into the operation's folder, so that a prune
- * meanwhile does not pull it away.
+ * An operation holds a flock on its folder; a folder below tmp/ that is not locked belongs to nobody and is removed by
+ * whoever opens the store next. A layer image that the store already has is linked into the operation's folder, so that
+ * a prune meanwhile does not pull it away.
  *
  * Lock order: the store's lock ("lock"), then tmp/. Reading needs no lock: refs.json is replaced in one step and
  * everything else is named by its digest.
@@ -72,17 +72,19 @@ int sk_refs_write(struct sk_store *store, int dirfd, json_t *refs, struct sk_err
 int sk_refs_save(struct sk_store *store, json_t *refs, struct sk_error *err);
 json_t *sk_refs_images(json_t *refs); /* borrowed */
 json_t *sk_refs_names(json_t *refs);  /* borrowed */
-/* Points `key` at an image, which becomes a root; `key` NULL: the image alone. `implied`: the key is a digest that came with a pull by
- * tag, and does not keep the image alive. -ENOMEM. */
+/* Points `key` at an image, which becomes a root; `key` NULL: the image alone. `implied`: the key is a digest that came
+ * with a pull by tag, and does not keep the image alive. -ENOMEM. */
 int sk_refs_set(json_t *refs, const char *key, bool implied, const struct sk_digest *id,
 		const struct sk_digest *manifest);
 /* Is `entry` a name by which the user keeps image `id`? (A tag, or a digest that was pulled as such.) */
 bool sk_refs_keeps(const json_t *entry, const char *id);
-/* Finds what the user calls `name`: a reference, or an id. `*ret_key`: the reference's key (malloc'd), NULL with an id. */
-int sk_refs_find(json_t *refs, const char *name, char **ret_key, struct sk_digest *ret_id, struct sk_digest *ret_manifest,
-		 struct sk_error *err);
+/* Finds what the user calls `name`: a reference, or an id. `*ret_key`: the reference's key (malloc'd), NULL with an id.
+ */
+int sk_refs_find(json_t *refs, const char *name, char **ret_key, struct sk_digest *ret_id,
+		 struct sk_digest *ret_manifest, struct sk_error *err);
 
-/* ---- op.c: an operation in progress ------------------------------------------------------------------------------- */
+/* ---- op.c: an operation in progress -------------------------------------------------------------------------------
+ */
 
 struct sk_op {
 	struct sk_store *store;
@@ -118,11 +120,10 @@ struct sk_op_image {
 /* Puts the images into the store, all or none. */
 int sk_op_commit(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err);
 
-
 /* ---- gc.c -------------------------------------------------------------------------------------------------------- */
 
-/* Removes every blob and layer that no image in `refs` needs; the store's lock is held. `*ret_bytes` (may be NULL): space freed. Removes nothing
- * when an image cannot be read. */
+/* Removes every blob and layer that no image in `refs` needs; the store's lock is held. `*ret_bytes` (may be NULL):
+ * space freed. Removes nothing when an image cannot be read. */
 int sk_store_gc(struct sk_store *store, json_t *refs, uint64_t *ret_bytes, struct sk_error *err);
 /* Takes image `id` and all its names out of `refs`; adds {"Untagged"}, {"Deleted"} to `removed`. */
 void sk_refs_drop(json_t *refs, const char *id, json_t *removed);

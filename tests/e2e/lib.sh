@@ -146,7 +146,7 @@ e2e_clean() {
 }
 e2e_end() {
 	local code=$? pid
-	for pid in "${e2e_servers[@]}"; do
+	for pid in "${e2e_servers[@]}" $(jobs -p); do
 		kill "$pid" 2>/dev/null || true
 	done
 	return "$code"

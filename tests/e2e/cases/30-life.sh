@@ -312,7 +312,7 @@ case_life_events() {
 	timeout 60 skerry events --format json >ev &
 	local pid=$!
 	sleep 0.5
-	ok skerry run --rm --name e1 "$IMG" sh -c 'exit 3'
+	expect 3 skerry run --rm --name e1 "$IMG" sh -c 'exit 3'
 	until_ok 10 grep -q '"destroy"' ev
 	kill "$pid"
 	wait "$pid" || true

@@ -48,7 +48,7 @@ static int use_stdio(const struct sk_launch *l, struct sk_error *err)
 static int become_crun(const struct sk_launch *l, const char *const *verb, struct sk_error *err)
 {
 	const char *argv[32] = { "crun", "--root", NULL, "--cgroup-manager", NULL, "--log", NULL };
-	const char *envp[] = { "PATH=/bin", NULL };
+	const char *envp[] = { "PATH=/bin", "CRUN_NO_PREFORK=1", NULL };
 	char log[256], root[160];
 	size_t n = 7;
 

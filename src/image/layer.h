@@ -16,8 +16,10 @@
  *
  * Theory of operation. The bytes go through four stages, each pulling from the one before, so that nothing is kept:
  *
- *   blob ─▶ SHA-256 of the blob, count ─▶ decompression (libarchive's filters, "raw" format) ─▶ SHA-256 (diff id),
- * count ─▶ tar entries (libarchive) ─▶ tree.c for the names, a sink for the contents
+ *   blob: SHA-256, count
+ *   → decompression (libarchive's filters, "raw" format): SHA-256 (the diff id), count
+ *   → tar entries (libarchive)
+ *   → tree.c for the names, a sink for the contents
  *
  * Nothing in the stream is trusted: sizes are bounded (struct sk_layer_limits), names end in the tree and nowhere
  * else. After the archive's end both streams are read to their own ends, as the digests cover them. Whoever asked for

@@ -154,6 +154,79 @@ static void file_destroy(sqfs_object_t *base)
 	(void)base; /* part of struct sk_squash */
 }
 
+/* ---- the compressor as libsquashfs should use it ---------------------------------------------------------------- */
+
+/*
+ * libsquashfs takes any result of a compressor, also one that is longer than the input (LZ4 of a few bytes is), and
+ * marks it as compressed. The kernel reads that, squashfs-tools say that the file system is damaged. This wrapper says
+ * "does not shrink" instead.
+ */
+struct sq_compressor {
+	sqfs_compressor_t base;
+	sqfs_compressor_t *inner;
+};
+
+static sqfs_compressor_t *inner_of(const void *cmp)
+{
+	return ((const struct sq_compressor *)cmp)->inner;
+}
+
+static void cmp_get_configuration(const sqfs_compressor_t *cmp, sqfs_compressor_config_t *cfg)
+{
+	inner_of(cmp)->get_configuration(inner_of(cmp), cfg);
+}
+
+static int cmp_write_options(sqfs_compressor_t *cmp, sqfs_file_t *file)
+{
+	return inner_of(cmp)->write_options(inner_of(cmp), file);
+}
+
+static int cmp_read_options(sqfs_compressor_t *cmp, sqfs_file_t *file)
+{
+	return inner_of(cmp)->read_options(inner_of(cmp), file);
+}
+
+static sqfs_s32 cmp_do_block(sqfs_compressor_t *cmp, const sqfs_u8 *in, sqfs_u32 size, sqfs_u8 *out, sqfs_u32 outsize)
+{
+	sqfs_s32 n = inner_of(cmp)->do_block(inner_of(cmp), in, size, out, outsize);
+
+	return n > 0 && (sqfs_u32)n >= size ? 0 : n;
+}
+
+static void cmp_destroy(sqfs_object_t *obj)
+{
+	sqfs_destroy(inner_of(obj));
+	free(obj);
+}
+
+static sqfs_object_t *cmp_copy(const sqfs_object_t *obj);
+
+/* NULL: no memory, `take_inner` is gone. */
+static sqfs_compressor_t *cmp_wrap(sqfs_compressor_t *take_inner)
+{
+	struct sq_compressor *c = take_inner ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c) {
+		sqfs_destroy(take_inner);
+		return NULL;
+	}
+	c->inner = take_inner;
+	c->base = (sqfs_compressor_t){
+		.base = { .destroy = cmp_destroy, .copy = cmp_copy },
+		.get_configuration = cmp_get_configuration,
+		.write_options = cmp_write_options,
+		.read_options = cmp_read_options,
+		.do_block = cmp_do_block,
+	};
+	return &c->base;
+}
+
+/* One for each worker thread. */
+static sqfs_object_t *cmp_copy(const sqfs_object_t *obj)
+{
+	return (sqfs_object_t *)cmp_wrap(sqfs_copy(inner_of(obj)));
+}
+
 /* ---- errors ---------------------------------------------------------------------------------------------------- */
 
 static int fail(struct sk_squash *sq, int code, struct sk_error *err)
@@ -186,6 +259,9 @@ static int make_compressors(struct sk_squash *sq, const struct sk_squash_options
 	r = sqfs_compressor_create(&cfg, &sq->cmp);
 	if (r)
 		return r;
+	sq->cmp = cmp_wrap(sq->cmp);
+	if (!sq->cmp)
+		return SQFS_ERROR_ALLOC;
 	cfg.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
 	r = sqfs_compressor_create(&cfg, &sq->uncmp);
 	if (r)
@@ -471,9 +547,14 @@ static int write_folder(struct sk_squash *sq, struct sk_inode *dir, uint32_t par
 		r = sqfs_dir_writer_end(sq->dirs);
 	if (r)
 		return r;
-	out = sqfs_dir_writer_create_inode(sq->dirs, dir->nlink, dir->disk_xattr, parent_number);
+	out = sqfs_dir_writer_create_inode(sq->dirs, 0, dir->disk_xattr, parent_number);
 	if (!out)
 		return SQFS_ERROR_ALLOC;
+	/* It counts files, too. */
+	if (out->base.type == SQFS_INODE_DIR)
+		out->data.dir.nlink = dir->nlink;
+	else
+		out->data.dir_ext.nlink = dir->nlink;
 	r = fill_base(sq, dir, out);
 	if (r == 0) {
 		dir->disk_ref = inode_position(sq);

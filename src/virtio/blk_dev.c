@@ -142,7 +142,7 @@ static int part_io(struct blk_part *p, struct iovec *iov, unsigned n, uint64_t o
 }
 
 /* Reads or writes `len` bytes at `off`; the range was checked. `iov` is used up. */
-static int disk_io(struct blk_dev *b, struct iovec *iov, unsigned n, uint64_t off, size_t len, bool write)
+static int disk_io(struct blk_dev *b, struct iovec *iov, uint64_t off, size_t len, bool write)
 {
 	while (len) {
 		struct blk_part *p = find_part(b, off);
@@ -168,7 +168,6 @@ static int disk_io(struct blk_dev *b, struct iovec *iov, unsigned n, uint64_t of
 		if (edge.iov_len)
 			iov[--i] = edge;
 		iov += i;
-		n -= i;
 		off += now;
 		len -= now;
 	}
@@ -307,14 +306,14 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	case VIRTIO_BLK_T_IN:
 		if (!good_transfer(b, sector, in_len))
 			return VIRTIO_BLK_S_IOERR;
-		if (disk_io(b, in, n_in, sector * SECTOR, in_len, false) < 0)
+		if (disk_io(b, in, sector * SECTOR, in_len, false) < 0)
 			return VIRTIO_BLK_S_IOERR;
 		*ret_len = (uint32_t)in_len;
 		return VIRTIO_BLK_S_OK;
 	case VIRTIO_BLK_T_OUT:
 		if (b->readonly || !good_transfer(b, sector, out_len))
 			return VIRTIO_BLK_S_IOERR;
-		return status_of(disk_io(b, out, n_out, sector * SECTOR, out_len, true));
+		return status_of(disk_io(b, out, sector * SECTOR, out_len, true));
 	case VIRTIO_BLK_T_FLUSH:
 		return status_of(disk_flush(b));
 	case VIRTIO_BLK_T_GET_ID: {

@@ -41,9 +41,10 @@ int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_par
 #define SK_SLIRP_ADDRESS "10.0.2.15" /* /24 */
 #define SK_SLIRP_GATEWAY "10.0.2.2"
 #define SK_SLIRP_DNS "10.0.2.3"
-#define SK_SLIRP_ADDRESS6 "fd00::15" /* /64 */
-#define SK_SLIRP_GATEWAY6 "fd00::2"
-#define SK_SLIRP_DNS6 "fd00::3"
+#define SK_SLIRP_PREFIX6 "fd73:6b65:7272::" /* /64, made up as RFC 4193 wants: fd00:: is in use on real networks */
+#define SK_SLIRP_ADDRESS6 "fd73:6b65:7272::15" /* /64 */
+#define SK_SLIRP_GATEWAY6 "fd73:6b65:7272::2"
+#define SK_SLIRP_DNS6 "fd73:6b65:7272::3"
 /* Recommended: libslirp then moves up to 64 KiB at a time. */
 #define SK_SLIRP_MTU 65520
 struct sk_slirp_forward {

@@ -3,7 +3,7 @@
  * Theory of operation
  *
  * A network without privileges: libslirp plays the other hosts of the guest's Ethernet (gateway 10.0.2.2, name server 10.0.2.3,
- * fd00::2 and fd00::3) and turns the guest's connections into sockets of this process. Published ports are listening
+ * fd73:6b65:7272::2 and ::3) and turns the guest's connections into sockets of this process. Published ports are listening
  * sockets of libslirp.
  *
  * libslirp wants to be asked before each poll what it waits for. Our loop has no such hook, so: whenever something happened (frames
@@ -409,7 +409,7 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	inet_pton(AF_INET, SK_SLIRP_GATEWAY, &c.vhost);
 	inet_pton(AF_INET, SK_SLIRP_DNS, &c.vnameserver);
 	inet_pton(AF_INET, SK_SLIRP_ADDRESS, &c.vdhcp_start);
-	inet_pton(AF_INET6, "fd00::", &c.vprefix_addr6);
+	inet_pton(AF_INET6, SK_SLIRP_PREFIX6, &c.vprefix_addr6);
 	inet_pton(AF_INET6, SK_SLIRP_GATEWAY6, &c.vhost6);
 	inet_pton(AF_INET6, SK_SLIRP_DNS6, &c.vnameserver6);
 	s->slirp = slirp_new(&c, &callbacks, s);

@@ -39,6 +39,11 @@ complete_line() {
 
 offered=$(complete_line skerry)
 for command in $commands; do
+	case $command in container | image | system | volume)
+		grep -q "skerry $command\*" man/skerry.1.scd || complain "man/skerry.1.scd does not name the group $command"
+		continue
+		;;
+	esac
 	grep -qx -e "$command" <<<"$offered" || complain "the completion does not offer the command $command"
 	page=${page_of[$command]:-}
 	if [ ! -e "${page:-/nonexistent}" ]; then

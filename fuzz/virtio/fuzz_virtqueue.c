@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (sk_vq_start(&vq, &mem, NUM, GPA_A, GPA_A + AVAIL, GPA_A + USED, in_u16(&in)) < 0)
 		abort();
 	if (how & 4)
-		atomic_store(&running, size + 1);
+		atomic_store(&running, (unsigned)size + 1);
 	while (steps++ < 500 && (in.n > 0 || (how & 4 && steps < 100))) {
 		uint8_t what = in_u8(&in);
 		struct iovec *iov = chain.iov;

@@ -611,6 +611,57 @@ static void test_no_host_loopback(void **state)
 	reach(&config);
 }
 
+/* The back end over a packet socket, here one end of a pair: frames pass both ways with their offload header. */
+static void test_packet_socket(void **state)
+{
+	struct virtio_net_hdr_v1 h = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 1448,
+				       .hdr_len = 54, .csum_start = 34, .csum_offset = 16 };
+	static uint8_t out[40000], in[40010 + sizeof(struct virtio_net_hdr)];
+	struct virtio_net_hdr ph;
+	struct sk_error err = SK_ERROR_INIT;
+	struct sockaddr_un addr;
+	unsigned addr_len, i;
+	int sv[2], fd;
+
+	(void)state;
+	memset(&fx, 0, sizeof(fx));
+	assert_int_equal(sk_loop_new(&fx.loop), 0);
+	fd = fe_listen(&addr, &addr_len);
+	assert_int_equal(sk_net_packet_new(fx.loop, fd, guest_mac, 1500, &fx.dev, &err), 0);
+	fe_connect(&fx.fe, fx.loop, &addr, addr_len);
+	fe_start(&fx.fe, BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_GUEST_CSUM) |
+				 BIT(VIRTIO_NET_F_GUEST_TSO4),
+		 2);
+	fx.rx_size = 2048;
+	give_buffers(40);
+	for (i = 0; i < sizeof(out); i++)
+		out[i] = pattern(i);
+	send_frame(NULL, out, 100); /* no interface yet: dropped */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv), 0);
+	assert_int_equal(sk_net_packet_attach(fx.dev, sv[0]), 0);
+	send_frame(&h, out, sizeof(out));
+	assert_int_equal(recv(sv[1], in, sizeof(in), 0), sizeof(ph) + sizeof(out));
+	memcpy(&ph, in, sizeof(ph));
+	assert_int_equal(ph.gso_size, 1448);
+	assert_int_equal(ph.csum_start, 34);
+	assert_memory_equal(in + sizeof(ph), out, sizeof(out));
+	assert_true(recv(sv[1], in, sizeof(in), 0) < 0);
+	/* and back */
+	memcpy(in, &ph, sizeof(ph));
+	memcpy(in + sizeof(ph), out, sizeof(out));
+	assert_int_equal(send(sv[1], in, sizeof(ph) + sizeof(out), 0), sizeof(ph) + sizeof(out));
+	assert_int_equal(receive(500), sizeof(out));
+	assert_memory_equal(fx.frame, out, sizeof(out));
+	assert_true(fx.merged > 10);
+	assert_int_equal(fx.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	/* the interface goes away */
+	assert_int_equal(sk_net_packet_attach(fx.dev, -1), 0);
+	send_frame(NULL, out, 100);
+	assert_int_equal(recv(sv[1], in, sizeof(in), 0), -1);
+	close(sv[1]);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -619,6 +670,7 @@ int main(void)
 		cmocka_unit_test(test_backlog),	       cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_broken_queues),  cmocka_unit_test(test_publish),
 		cmocka_unit_test(test_port_taken),     cmocka_unit_test(test_no_host_loopback),
+		cmocka_unit_test(test_packet_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

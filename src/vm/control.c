@@ -38,6 +38,10 @@ static void conn_dead(struct sk_conn *c)
 			sk_proc_stdin(p, NULL, 0);
 		if (c->owner && !p->finished)
 			sk_monitor_kill(c->m);
+		else if (c->owns_process && !p->exited)
+			sk_session_request(c->m, json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", SK_CONTAINER, "key", p->key,
+							   "signal", 9),
+					   NULL, NULL);
 		sk_proc_detach(c);
 	} else if (c->owner) {
 		sk_monitor_kill(c->m);
@@ -280,6 +284,7 @@ static void op_exec(struct sk_conn *c, const json_t *o)
 	}
 	c->wants_stdin = json_is_true(json_object_get(o, "stdin"));
 	c->wants_wait = json_is_true(json_object_get(o, "detach"));
+	c->owns_process = json_is_true(json_object_get(o, "owner"));
 	snprintf(key, sizeof(key), "x%u", ++m->next_key);
 	p = sk_proc_new(m, key, terminal, c->wants_stdin);
 	if (!p) {

@@ -528,8 +528,7 @@ static void op_network(struct sk_conn *c)
 	if (g->setup_due)
 		sk_session_setup(c->m);
 	g->setup_due = false;
-	sk_conn_reply_ok(c, NULL);
-	sk_conn_finish(c);
+	sk_conn_reply_ok(c, NULL); /* and then comes create, on the same connection */
 }
 
 bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request)

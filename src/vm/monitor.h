@@ -99,7 +99,7 @@ struct sk_conn {
 	struct sk_buf in, out;
 	enum sk_conn_kind kind;
 	unsigned refs; /* pending replies that name it */
-	bool dead, owner, wants_stdin, wants_start, wants_wait, wants_stop, in_closed;
+	bool dead, owner, owns_process, wants_stdin, wants_start, wants_wait, wants_stop, in_closed;
 	struct sk_proc *proc; /* attached to */
 	struct sk_channel copy;
 	json_t *copy_reply;

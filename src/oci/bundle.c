@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a bundle to a VM. What names something of the host is taken out of the spec and given to the VM another way, or refused:
+ *
+ *   root, bind mounts   exports of the file server; a small file below /etc is one too, so that docker's later changes to it arrive
+ *   /dev/shm            memory of the guest, of the same size (processes of one container share it, nobody else can)
+ *   network namespace   its interfaces
+ *   devices             those that the guest kernel has itself; any other is refused, for a privileged container left out
+ *   resources           limits of the host's control group around the VM, and the same inside where it means something
+ *   labels, profiles    of the host's security modules: they confine the monitor's host, not the guest; dropped
+ *
+ * The rest goes to crun in the guest as it is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "oci/oci.h"
+
+#define SK_TMPFS_MAGIC 0x01021994
+#define SK_MEMORY_DEFAULT (1ull << 30)
+#define SK_MEMORY_MIN (128ull << 20)
+/* What the guest's kernel and agent take of the VM's memory, so that a container gets all of its limit. */
+#define SK_MEMORY_GUEST (64ull << 20)
+#define SK_MOUNTS_MAX 1024u
+
+static const char *str(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+static bool has_option(const json_t *mount, const char *option)
+{
+	const json_t *options = json_object_get(mount, "options");
+	size_t i;
+
+	for (i = 0; i < json_array_size(options); i++) {
+		const char *s = json_string_value(json_array_get(options, i));
+
+		if (s && strcmp(s, option) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- loading */
+
+static int check_process(const json_t *spec, struct sk_error *err)
+{
+	const json_t *process = json_object_get(spec, "process"), *args = json_object_get(process, "args");
+	const char *cwd = str(process, "cwd");
+	size_t i;
+
+	if (!json_is_object(process))
+		return sk_error_set(err, EINVAL, "process property must not be empty");
+	if (json_array_size(args) == 0)
+		return sk_error_set(err, EINVAL, "args must not be empty");
+	for (i = 0; i < json_array_size(args); i++)
+		if (!json_is_string(json_array_get(args, i)))
+			return sk_error_set(err, EINVAL, "args must be strings");
+	if (!cwd || cwd[0] != '/')
+		return sk_error_set(err, EINVAL, "Cwd must be an absolute path");
+	return 0;
+}
+
+static int check_spec(const json_t *spec, struct sk_error *err)
+{
+	const char *version = str(spec, "ociVersion");
+	const json_t *mounts = json_object_get(spec, "mounts");
+	size_t i;
+
+	if (!version || strncmp(version, "1.", 2) != 0)
+		return sk_error_set(err, EINVAL, "unsupported ociVersion \"%s\": 1.x is supported", version ? version : "");
+	if (json_object_get(spec, "vm") || json_object_get(spec, "windows") || json_object_get(spec, "solaris"))
+		return sk_error_set(err, EINVAL, "the bundle is for another platform: only \"linux\" is supported");
+	if (!str(json_object_get(spec, "root"), "path"))
+		return sk_error_set(err, EINVAL, "root.path is missing in config.json");
+	if (json_array_size(mounts) > SK_MOUNTS_MAX)
+		return sk_error_set(err, EINVAL, "more than %u mounts", SK_MOUNTS_MAX);
+	for (i = 0; i < json_array_size(mounts); i++) {
+		const char *to = str(json_array_get(mounts, i), "destination");
+
+		if (!to || to[0] != '/')
+			return sk_error_set(err, EINVAL, "mount #%zu: destination %s is not an absolute path", i, to ? to : "");
+	}
+	return check_process(spec, err);
+}
+
+static void find_netns(struct sk_oci_bundle *b)
+{
+	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const json_t *ns = json_array_get(list, i);
+		const char *type = str(ns, "type"), *path = str(ns, "path");
+		int pid, n = 0;
+
+		if (!type || strcmp(type, "network") != 0)
+			continue;
+		b->has_netns = true;
+		b->netns_path = path && *path ? path : NULL;
+		b->netns_of_process = b->netns_path && sscanf(path, "/proc/%d/ns/net%n", &pid, &n) == 1 && path[n] == '\0';
+	}
+}
+
+static int find_rootfs(struct sk_oci_bundle *b, struct sk_error *err)
+{
+	const char *path = str(json_object_get(b->spec, "root"), "path");
+	_cleanup_free_ char *joined = path[0] == '/' ? strdup(path) : sk_asprintf("%s/%s", b->dir, path);
+	struct stat st;
+
+	b->rootfs = joined ? realpath(joined, NULL) : NULL;
+	if (!b->rootfs || stat(b->rootfs, &st) < 0)
+		return sk_error_errno(err, errno, "rootfs (%s) does not exist", joined ? joined : path);
+	return S_ISDIR(st.st_mode) ? 0 : sk_error_set(err, ENOTDIR, "rootfs (%s) is not a directory", b->rootfs);
+}
+
+int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	json_error_t je;
+	size_t len;
+	int r;
+
+	*ret = (struct sk_oci_bundle){ .dir = realpath(dir, NULL) };
+	if (!ret->dir)
+		return sk_error_errno(err, errno, "bundle %s", dir);
+	path = sk_asprintf("%s/config.json", ret->dir);
+	r = path ? sk_fs_read(AT_FDCWD, path, SK_OCI_CONFIG_MAX, &text, &len) : -ENOMEM;
+	if (r == -ENOENT)
+		r = sk_error_set(err, ENOENT, "JSON specification file config.json not found");
+	else if (r < 0)
+		r = sk_error_errno(err, r, "cannot read %s", path);
+	if (r == 0) {
+		ret->spec = json_loadb(text, len, 0, &je);
+		r = ret->spec ? check_spec(ret->spec, err) : sk_error_set(err, EINVAL, "config.json: line %d: %s", je.line, je.text);
+	}
+	if (r == 0)
+		r = find_rootfs(ret, err);
+	if (r == 0) {
+		ret->terminal = json_is_true(json_object_get(json_object_get(ret->spec, "process"), "terminal"));
+		find_netns(ret);
+		return 0;
+	}
+	sk_oci_bundle_fini(ret);
+	return r;
+}
+
+void sk_oci_bundle_fini(struct sk_oci_bundle *b)
+{
+	free(b->dir);
+	free(b->rootfs);
+	json_decref(b->spec);
+	*b = (struct sk_oci_bundle){ 0 };
+}
+
+/* ---- mounts */
+
+static bool is_bind(const json_t *mount)
+{
+	const char *type = str(mount, "type");
+
+	return (type && strcmp(type, "bind") == 0) || has_option(mount, "bind") || has_option(mount, "rbind");
+}
+
+/* A tmpfs of the size that the host's folder has. */
+static json_t *shm_mount(const json_t *mount, const struct statfs *fs)
+{
+	char size[40];
+
+	snprintf(size, sizeof(size), "size=%lluk", (unsigned long long)fs->f_blocks * (unsigned long long)fs->f_bsize / 1024);
+	return json_pack("{s:O,s:s,s:s,s:[s,s,s,s,s]}", "destination", json_object_get(mount, "destination"), "type", "tmpfs", "source", "shm",
+			 "options", "nosuid", "nodev", "noexec", "mode=1777", size);
+}
+
+static int export_mount(const json_t *mount, const char *source, const struct stat *st, json_t *exports, struct sk_error *err)
+{
+	_cleanup_free_ char *real = realpath(source, NULL);
+	char tag[24];
+	json_t *o;
+
+	if (!real)
+		return sk_error_errno(err, errno, "mount source %s", source);
+	snprintf(tag, sizeof(tag), "mount%zu", json_array_size(exports));
+	o = json_pack("{s:s,s:s,s:s,s:O,s:b}", "type", "9p", "tag", tag, "path", real, "destination", json_object_get(mount, "destination"),
+		      "readonly", has_option(mount, "ro") || has_option(mount, "rro"));
+	if (!S_ISDIR(st->st_mode)) {
+		const char *slash = strrchr(real, '/');
+
+		json_object_set_new(o, "file", json_string(slash + 1));
+	}
+	return json_array_append_new(exports, o) < 0 ? sk_error_errno(err, ENOMEM, "mounts") : 0;
+}
+
+/* 1: stays in the spec; 0: dealt with. */
+static int one_mount(const struct sk_oci_bundle *b, const json_t *mount, json_t *exports, json_t *mounts, struct sk_error *err)
+{
+	const char *source = str(mount, "source"), *to = str(mount, "destination");
+	_cleanup_free_ char *joined = NULL;
+	struct statfs fs;
+	struct stat st;
+
+	if (!is_bind(mount))
+		return 1;
+	if (!source)
+		return sk_error_set(err, EINVAL, "bind mount at %s without a source", to);
+	joined = source[0] == '/' ? strdup(source) : sk_asprintf("%s/%s", b->dir, source);
+	if (!joined || stat(joined, &st) < 0)
+		return sk_error_errno(err, errno, "mount source %s", source);
+	if (strcmp(to, "/dev/shm") == 0 && statfs(joined, &fs) == 0 && fs.f_type == SK_TMPFS_MAGIC) {
+		json_array_append_new(mounts, shm_mount(mount, &fs));
+		return 0;
+	}
+	if (strncmp(to, "/dev/", 5) == 0 && (S_ISCHR(st.st_mode) || strcmp(to, "/dev/mqueue") == 0))
+		return 0; /* the guest has its own */
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+		return sk_error_set(err, EOPNOTSUPP, "device %s of the host cannot be mounted into a VM", source);
+	return export_mount(mount, joined, &st, exports, err);
+}
+
+static int split_mounts(const struct sk_oci_bundle *b, json_t *spec, json_t *exports, struct sk_error *err)
+{
+	const json_t *old = json_object_get(spec, "mounts");
+	json_t *mounts = json_array();
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r >= 0 && i < json_array_size(old); i++) {
+		json_t *mount = json_array_get(old, i);
+
+		r = one_mount(b, mount, exports, mounts, err);
+		if (r > 0)
+			json_array_append(mounts, mount);
+	}
+	if (r < 0)
+		json_decref(mounts);
+	else
+		json_object_set_new(spec, "mounts", mounts);
+	return r < 0 ? r : 0;
+}
+
+/* ---- resources and devices */
+
+uint64_t sk_oci_vm_memory(const json_t *resources)
+{
+	json_int_t limit = json_integer_value(json_object_get(json_object_get(resources, "memory"), "limit"));
+	const char *env = getenv("SKERRY_OCI_MEMORY");
+	uint64_t size = env ? strtoull(env, NULL, 10) : SK_MEMORY_DEFAULT;
+
+	if (limit > 0)
+		size = (uint64_t)limit + SK_MEMORY_GUEST;
+	if (size < SK_MEMORY_MIN)
+		size = SK_MEMORY_MIN;
+	return (size + 0xfffff) & ~0xfffffull;
+}
+
+json_t *sk_oci_guest_resources(const json_t *resources)
+{
+	/* Of the host's hardware, or of version 1 of control groups only. */
+	static const char *const host_only[] = { "hugepageLimits", "network", "rdma", "blockIO", "devices" };
+	static const char *const old_memory[] = { "swappiness", "kernel", "kernelTCP", "disableOOMKiller", "useHierarchy", "swap", "checkBeforeUpdate" };
+	static const char *const host_cpu[] = { "cpus", "mems", "realtimeRuntime", "realtimePeriod" };
+	json_t *copy = json_is_object(resources) ? json_deep_copy(resources) : json_object();
+	json_t *memory = json_object_get(copy, "memory"), *cpu = json_object_get(copy, "cpu");
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(host_only); i++)
+		json_object_del(copy, host_only[i]);
+	for (i = 0; memory && i < SK_ARRAY_SIZE(old_memory); i++)
+		json_object_del(memory, old_memory[i]);
+	for (i = 0; cpu && i < SK_ARRAY_SIZE(host_cpu); i++)
+		json_object_del(cpu, host_cpu[i]);
+	return copy;
+}
+
+/* docker --privileged and its like: everything is allowed. */
+static bool is_privileged(const json_t *resources)
+{
+	const json_t *devices = json_object_get(resources, "devices");
+	size_t i;
+
+	for (i = 0; i < json_array_size(devices); i++) {
+		const json_t *d = json_array_get(devices, i);
+		const char *type = str(d, "type");
+
+		if (json_is_true(json_object_get(d, "allow")) && (!type || strcmp(type, "a") == 0) && !json_object_get(d, "major"))
+			return true;
+	}
+	return false;
+}
+
+static int filter_devices(json_t *linux_, struct sk_error *err)
+{
+	static const char *const of_guest[] = { "/dev/null", "/dev/zero",    "/dev/full", "/dev/random", "/dev/urandom",
+						"/dev/tty",  "/dev/console", "/dev/ptmx", "/dev/fuse",	 "/dev/net/tun" };
+	json_t *devices = json_object_get(linux_, "devices");
+	bool privileged = is_privileged(json_object_get(linux_, "resources"));
+	size_t i = 0, k;
+
+	while (i < json_array_size(devices)) {
+		const char *path = str(json_array_get(devices, i), "path");
+
+		for (k = 0; path && k < SK_ARRAY_SIZE(of_guest) && strcmp(path, of_guest[k]) != 0; k++)
+			;
+		if (path && k < SK_ARRAY_SIZE(of_guest)) {
+			i++;
+			continue;
+		}
+		if (!privileged)
+			return sk_error_set(err, EOPNOTSUPP, "device %s of the host cannot be given to a VM", path ? path : "(no path)");
+		json_array_remove(devices, i);
+	}
+	return 0;
+}
+
+/* ---- the VM */
+
+static json_t *network_json(const struct sk_oci_bundle *b, struct sk_error *err)
+{
+	const json_t *hooks = json_object_get(b->spec, "hooks");
+	bool waits = json_array_size(json_object_get(hooks, "prestart")) || json_array_size(json_object_get(hooks, "createRuntime")) ||
+		     json_array_size(json_object_get(hooks, "createContainer"));
+	char comm[32] = "", path[64];
+	_cleanup_free_ char *text = NULL;
+	int pid = 0;
+
+	if (b->netns_of_process) {
+		sscanf(b->netns_path, "/proc/%d/", &pid);
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		if (sk_fs_read(AT_FDCWD, path, sizeof(comm), &text, NULL) == 0 && strncmp(text, "skerry-monitor", 14) == 0) {
+			sk_error_set(err, EOPNOTSUPP,
+				     "the network of a container that runs in a VM cannot be shared: put both on one network, or both in one pod");
+			return NULL;
+		}
+	}
+	/* The host's network, or that of a container beside which the VM lives: connections go out from there, through a NAT of the monitor's. */
+	if (!b->has_netns || b->netns_of_process)
+		return json_pack("{s:s,s:b}", "mode", "slirp", "host_loopback", 1);
+	return json_pack("{s:s,s:b}", "mode", "netns", "wait", waits);
+}
+
+static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct sk_error *err)
+{
+	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux"), *hooks = json_object_get(spec, "hooks");
+	json_t *start = json_incref(json_object_get(hooks, "startContainer"));
+	int r = spec ? split_mounts(b, spec, exports, err) : sk_error_errno(err, ENOMEM, "config.json");
+
+	if (r == 0 && linux_) {
+		r = filter_devices(linux_, err);
+		json_object_set_new(linux_, "resources", sk_oci_guest_resources(json_object_get(linux_, "resources")));
+		json_object_del(linux_, "rootfsPropagation");
+	}
+	json_object_del(spec, "hooks");
+	if (start)
+		json_object_set_new(spec, "hooks", json_pack("{s:o}", "startContainer", start));
+	json_object_del(spec, "annotations");
+	if (r == 0)
+		return spec;
+	json_decref(spec);
+	return NULL;
+}
+
+json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err)
+{
+	const json_t *resources = json_object_get(json_object_get(b->spec, "linux"), "resources");
+	bool readonly = json_is_true(json_object_get(json_object_get(b->spec, "root"), "readonly"));
+	const char *hostname = str(b->spec, "hostname");
+	json_t *exports = json_array(), *spec = guest_spec(b, exports, err), *network, *vm;
+
+	network = spec ? network_json(b, err) : NULL;
+	if (!network) {
+		json_decref(spec);
+		json_decref(exports);
+		return NULL;
+	}
+	vm = json_pack("{s:i,s:s,s:s,s:s,s:i,s:I,s:o,s:{s:s,s:s,s:s,s:b},s:o,s:o,s:b,s:b,s:{s:s}}", "version", 1, "id", c->vm_id, "hostname",
+		       hostname ? hostname : "localhost", "engine", "auto", "cpus", 1, "memory", (json_int_t)sk_oci_vm_memory(resources), "network",
+		       network, "rootfs", "type", "9p", "tag", "rootfs", "path", b->rootfs, "readonly", readonly, "spec", spec, "mounts", exports,
+		       "terminal", b->terminal, "managed", 1, "log", "driver", "none");
+	if (!vm)
+		sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
+	return vm;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control groups on the host: the whole VM lives in the container's, so that its limits bound the VM and `docker stats` counts it. Every hierarchy
+ * that is mounted is joined: version 1's, or version 2's where it is the only one. The memory limit is the container's and what the VM
+ * itself needs; limits on processes are the guest's business alone (the host's processes are not the container's).
+ *
+ * A plain user may have no groups of his own: then there are none.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "oci/oci.h"
+
+#define SK_CGROUP_REMOVE_TRIES 200
+
+struct hierarchy {
+	char mount[256];
+	char controllers[128]; /* ",cpu,cpuacct,"; "" for version 2 */
+};
+
+static unsigned find_hierarchies(struct hierarchy *h, unsigned max)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
+	char line[4096], mount[256], root[256], type[32], options[256];
+	unsigned n = 0, v1 = 0, v2 = 0, i;
+
+	while (f && n < max && fgets(line, sizeof(line), f)) {
+		char *dash = strstr(line, " - "), *c;
+
+		if (!dash || sscanf(line, "%*s %*s %*s %255s %255s", root, mount) != 2 ||
+		    sscanf(dash + 3, "%31s %*s %255s", type, options) != 2)
+			continue;
+		if (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0)
+			continue;
+		snprintf(h[n].mount, sizeof(h[n].mount), "%s", mount);
+		h[n].controllers[0] = '\0';
+		if (strcmp(type, "cgroup") == 0) {
+			/* Super block options: rw,cpu,cpuacct or rw,xattr,name=systemd. */
+			c = strchr(options, ',');
+			snprintf(h[n].controllers, sizeof(h[n].controllers), "%s,", c ? c : "");
+			v1++;
+		} else {
+			v2++;
+		}
+		n++;
+	}
+	/* Hybrid: version 2 is there without controllers. */
+	for (i = 0; v1 && v2 && i < n;)
+		if (h[i].controllers[0] == '\0')
+			h[i] = h[--n];
+		else
+			i++;
+	return n;
+}
+
+/* "a-b.slice" → "a.slice/a-b.slice". */
+static void expand_slice(const char *slice, char *ret, size_t size)
+{
+	size_t n = strlen(slice), off = 0, i;
+
+	ret[0] = '\0';
+	if (n < 6 || strcmp(slice + n - 6, ".slice") != 0)
+		return;
+	for (i = 0; i <= n - 6; i++)
+		if ((slice[i] == '-' || i == n - 6) && i > 0 && off < size)
+			off += (size_t)snprintf(ret + off, size - off, "/%.*s.slice", (int)i, slice);
+}
+
+static int group_path(struct sk_oci *o, const char *path, const char *id, char *ret, size_t size, struct sk_error *err)
+{
+	char slice[128], prefix[64], name[256], expanded[512];
+
+	if (path && strstr(path, "..")) /* runc cleans it; nobody means it */
+		return sk_error_set(err, EINVAL, "invalid cgroupsPath %s", path);
+	if (o->systemd_cgroup || (path && strchr(path, ':') && path[0] != '/')) {
+		slice[0] = prefix[0] = '\0';
+		if (!path || sscanf(path, "%127[^:]:%63[^:]:%255s", slice, prefix, name) != 3) {
+			snprintf(slice, sizeof(slice), "system.slice");
+			snprintf(prefix, sizeof(prefix), "skerry");
+			snprintf(name, sizeof(name), "%.200s", id);
+		}
+		expand_slice(slice, expanded, sizeof(expanded));
+		snprintf(ret, size, "%s/%s%s%s.scope", expanded, prefix, prefix[0] ? "-" : "", name);
+		return 0;
+	}
+	if (!path || !*path)
+		snprintf(ret, size, "/%.200s", id);
+	else
+		snprintf(ret, size, "%s%s", path[0] == '/' ? "" : "/", path);
+	return strlen(ret) < size - 1 ? 0 : sk_error_set(err, ENAMETOOLONG, "cgroupsPath is too long");
+}
+
+static int write_value(const char *dir, const char *file, const char *value)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/%s", dir, file);
+	_cleanup_fd_ int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
+static char *read_value(const char *dir, const char *file)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/%s", dir, file);
+	char *text = NULL;
+
+	if (!path || sk_fs_read(AT_FDCWD, path, 65536, &text, NULL) < 0)
+		return NULL;
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+/* A new group of the cpuset hierarchy has no processors until it is given some. */
+static void inherit_cpuset(const char *parent, const char *dir)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		_cleanup_free_ char *mine = read_value(dir, files[i]), *theirs = read_value(parent, files[i]);
+
+		if (mine && !mine[0] && theirs)
+			write_value(dir, files[i], theirs);
+	}
+}
+
+/* Makes `mount` + `path`, folder by folder. */
+static int make_group(const struct hierarchy *h, const char *path, char *ret, size_t size)
+{
+	size_t off = (size_t)snprintf(ret, size, "%s", h->mount), from;
+	char parent[1024];
+
+	while (*path) {
+		size_t n;
+
+		path += strspn(path, "/");
+		n = strcspn(path, "/");
+		if (n == 0)
+			break;
+		snprintf(parent, sizeof(parent), "%s", ret);
+		from = off;
+		off += (size_t)snprintf(ret + off, size - off, "/%.*s", (int)n, path);
+		if (off >= size || from == off)
+			return -ENAMETOOLONG;
+		/* Version 2: controllers are handed down from the parent; those that are not there are no loss. */
+		if (!h->controllers[0]) {
+			write_value(parent, "cgroup.subtree_control", "+cpu");
+			write_value(parent, "cgroup.subtree_control", "+memory");
+			write_value(parent, "cgroup.subtree_control", "+pids");
+			write_value(parent, "cgroup.subtree_control", "+cpuset");
+			write_value(parent, "cgroup.subtree_control", "+io");
+		}
+		if (mkdir(ret, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		if (strstr(h->controllers, ",cpuset,"))
+			inherit_cpuset(parent, ret);
+		path += n;
+	}
+	return 0;
+}
+
+int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret, struct sk_error *err)
+{
+	const char *wanted = json_string_value(json_object_get(json_object_get(spec, "linux"), "cgroupsPath"));
+	struct hierarchy h[24];
+	char path[768], full[1024];
+	unsigned i, n;
+	int r;
+
+	*ret = (struct sk_oci_cgroups){ .paths = json_array() };
+	r = group_path(o, wanted, id, path, sizeof(path), err);
+	if (r < 0)
+		return r;
+	n = find_hierarchies(h, SK_ARRAY_SIZE(h));
+	for (i = 0; i < n; i++) {
+		_cleanup_free_ char *procs = NULL;
+
+		r = make_group(&h[i], path, full, sizeof(full));
+		procs = sk_asprintf("%s/cgroup.procs", full);
+		if (r == 0) {
+			ret->procs[ret->n] = open(procs, O_WRONLY | O_CLOEXEC);
+			r = ret->procs[ret->n] < 0 ? -errno : 0;
+		}
+		if (r < 0 && geteuid() != 0)
+			continue; /* not given to us */
+		if (r < 0)
+			return sk_error_errno(err, r, "cannot make control group %s", full);
+		ret->n++;
+		json_array_append_new(ret->paths, json_string(full));
+	}
+	return sk_oci_cgroups_apply(ret->paths, json_object_get(json_object_get(spec, "linux"), "resources"), err);
+}
+
+int sk_oci_cgroups_join(const struct sk_oci_cgroups *g)
+{
+	unsigned i;
+
+	for (i = 0; i < g->n; i++)
+		if (write(g->procs[i], "0", 1) < 0)
+			return -errno;
+	return 0;
+}
+
+void sk_oci_cgroups_fini(struct sk_oci_cgroups *g)
+{
+	unsigned i;
+
+	for (i = 0; i < g->n; i++)
+		close(g->procs[i]);
+	json_decref(g->paths);
+	*g = (struct sk_oci_cgroups){ 0 };
+}
+
+void sk_oci_cgroups_remove(const json_t *paths)
+{
+	size_t i;
+	int tries;
+
+	for (i = 0; i < json_array_size(paths); i++) {
+		const char *path = json_string_value(json_array_get(paths, i));
+
+		/* The VM's last process may take a moment to be gone. */
+		for (tries = 0; path && rmdir(path) < 0 && errno == EBUSY && tries < SK_CGROUP_REMOVE_TRIES; tries++)
+			usleep(5000);
+	}
+}
+
+/* ---- limits */
+
+struct limit {
+	const char *file;
+	char value[64];
+};
+
+static bool number(const json_t *o, const char *key, json_int_t *ret)
+{
+	const json_t *v = json_object_get(o, key);
+
+	*ret = json_integer_value(v);
+	return json_is_integer(v);
+}
+
+static bool exists(const char *dir, const char *file)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/%s", dir, file);
+
+	return path && access(path, F_OK) == 0;
+}
+
+/* `max` where 0 or less means none: -1 in version 1, "max" in version 2. */
+static int set_limit(const char *dir, const char *v1, const char *v2, json_int_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	if (exists(dir, v1))
+		return write_value(dir, v1, value > 0 ? text : "-1");
+	if (exists(dir, v2))
+		return write_value(dir, v2, value > 0 ? text : "max");
+	return 0;
+}
+
+static int apply_memory(const char *dir, const json_t *resources)
+{
+	json_int_t limit, swap;
+	int r;
+
+	if (!number(json_object_get(resources, "memory"), "limit", &limit))
+		return 0;
+	if (limit > 0)
+		limit = (json_int_t)(sk_oci_vm_memory(resources) + SK_OCI_OVERHEAD);
+	/* Raising the one above the other fails in the wrong order. */
+	if (number(json_object_get(resources, "memory"), "swap", &swap) && exists(dir, "memory.memsw.limit_in_bytes"))
+		(void)write_value(dir, "memory.memsw.limit_in_bytes", "-1");
+	r = set_limit(dir, "memory.limit_in_bytes", "memory.max", limit);
+	return r;
+}
+
+static int apply_cpu(const char *dir, const json_t *resources)
+{
+	const json_t *cpu = json_object_get(resources, "cpu");
+	const char *cpus = json_string_value(json_object_get(cpu, "cpus")), *mems = json_string_value(json_object_get(cpu, "mems"));
+	json_int_t shares = 0, quota = 0, period = 0;
+	char text[64];
+	int r = 0;
+
+	if (number(cpu, "shares", &shares) && shares > 0) {
+		snprintf(text, sizeof(text), "%lld", (long long)shares);
+		if (exists(dir, "cpu.shares"))
+			r = write_value(dir, "cpu.shares", text);
+		snprintf(text, sizeof(text), "%lld", 1 + ((long long)shares - 2) * 9999 / 262142);
+		if (exists(dir, "cpu.weight"))
+			r = write_value(dir, "cpu.weight", text);
+	}
+	if (r == 0 && number(cpu, "period", &period) && period > 0 && exists(dir, "cpu.cfs_period_us")) {
+		snprintf(text, sizeof(text), "%lld", (long long)period);
+		r = write_value(dir, "cpu.cfs_period_us", text);
+	}
+	if (r == 0 && number(cpu, "quota", &quota) && quota != 0) {
+		snprintf(text, sizeof(text), "%lld", (long long)quota);
+		if (exists(dir, "cpu.cfs_quota_us"))
+			r = write_value(dir, "cpu.cfs_quota_us", text);
+		if (quota > 0)
+			snprintf(text, sizeof(text), "%lld %lld", (long long)quota, (long long)(period > 0 ? period : 100000));
+		else
+			snprintf(text, sizeof(text), "max %lld", (long long)(period > 0 ? period : 100000));
+		if (exists(dir, "cpu.max"))
+			r = write_value(dir, "cpu.max", text);
+	}
+	if (r == 0 && cpus && *cpus && exists(dir, "cpuset.cpus"))
+		r = write_value(dir, "cpuset.cpus", cpus);
+	if (r == 0 && mems && *mems && exists(dir, "cpuset.mems"))
+		r = write_value(dir, "cpuset.mems", mems);
+	return r;
+}
+
+int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < json_array_size(paths); i++) {
+		const char *dir = json_string_value(json_array_get(paths, i));
+
+		r = apply_memory(dir, resources);
+		if (r == 0)
+			r = apply_cpu(dir, resources);
+		if (r < 0)
+			return sk_error_errno(err, r, "cannot set the limits of %s", dir);
+	}
+	return 0;
+}
+
+/* ---- statistics */
+
+static json_int_t read_number(const json_t *paths, const char *file, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(paths); i++) {
+		const char *dir = json_string_value(json_array_get(paths, i));
+		_cleanup_free_ char *path = sk_asprintf("%s/%s", dir, file), *text = NULL;
+		const char *at;
+
+		if (!path || sk_fs_read(AT_FDCWD, path, 65536, &text, NULL) < 0)
+			continue;
+		at = text;
+		if (key) {
+			at = strstr(text, key);
+			at = at ? at + strlen(key) : "0";
+		}
+		return (json_int_t)strtoull(at, NULL, 10);
+	}
+	return 0;
+}
+
+json_t *sk_oci_cgroups_stats(const json_t *paths)
+{
+	json_int_t cpu = read_number(paths, "cpuacct.usage", NULL), user = read_number(paths, "cpuacct.usage_user", NULL);
+	json_int_t system = read_number(paths, "cpuacct.usage_sys", NULL), memory = read_number(paths, "memory.usage_in_bytes", NULL);
+	json_int_t limit = read_number(paths, "memory.limit_in_bytes", NULL), max = read_number(paths, "memory.max_usage_in_bytes", NULL);
+
+	if (!cpu) {
+		cpu = read_number(paths, "cpu.stat", "usage_usec ") * 1000;
+		user = read_number(paths, "cpu.stat", "user_usec ") * 1000;
+		system = read_number(paths, "cpu.stat", "system_usec ") * 1000;
+		memory = read_number(paths, "memory.current", NULL);
+		limit = read_number(paths, "memory.max", NULL);
+		max = read_number(paths, "memory.peak", NULL);
+	}
+	return json_pack("{s:{s:{s:I,s:I,s:I},s:{}},s:{s:{s:I,s:I,s:I,s:i},s:{}},s:{s:I},s:{},s:{}}", "cpu", "usage", "total", cpu, "kernel", system,
+			 "user", user, "throttling", "memory", "usage", "limit", limit, "usage", memory, "max", max, "failcnt", 0, "raw", "pids",
+			 "current", read_number(paths, "pids.current", NULL), "blkio", "hugetlb");
+}

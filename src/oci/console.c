@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "oci/oci.h"
+
+/* The receiver reads a name in one message with the descriptor (SCM_RIGHTS), as from runc. */
+static int send_master(int sock, int master)
+{
+	char name[] = "/dev/ptmx", control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { name, sizeof(name) - 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &master, sizeof(int));
+	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), link = open(path, O_PATH | O_CLOEXEC);
+
+	if (sock < 0 || link < 0)
+		return -errno;
+	/* Through a descriptor: the path may be longer than an address. */
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", link);
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return SK_TAKE_FD(sock);
+}
+
+int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err)
+{
+	_cleanup_fd_ int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave = -1, sock = -1;
+	struct winsize ws = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols };
+	struct termios t;
+	int r;
+
+	if (master < 0 || unlockpt(master) < 0)
+		return sk_error_errno(err, errno, "cannot make a terminal");
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0 || tcgetattr(slave, &t) < 0)
+		return sk_error_errno(err, errno, "cannot make a terminal");
+	/* The terminal that the process sees is in the guest, with echo and all; this one only carries bytes. */
+	cfmakeraw(&t);
+	if (tcsetattr(slave, TCSANOW, &t) < 0)
+		return sk_error_errno(err, errno, "cannot make a terminal");
+	if (rows && cols)
+		ioctl(master, TIOCSWINSZ, &ws);
+	sock = connect_to(socket_path);
+	if (sock < 0)
+		return sk_error_errno(err, sock, "cannot reach the console socket %s", socket_path);
+	r = send_master(sock, master);
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot send the terminal to %s", socket_path);
+	return SK_TAKE_FD(slave);
+}

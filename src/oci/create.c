@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * create, start, run, delete.
+ *
+ * create: folder and record → control groups → monitor (the VM boots from here on) → hooks, which make the network → the network is told to the VM →
+ * the container is created in the guest. A failure anywhere takes everything back. Its last act is the pid file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/process.h"
+#include "oci/oci.h"
+#include "vm/vm.h"
+
+#define SK_KILL_WAIT_MS 10000
+
+struct create_options {
+	const char *bundle, *pid_file, *console_socket, *id;
+	bool detach, keep;
+};
+
+int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err)
+{
+	char text[16];
+	int r;
+
+	if (!path)
+		return 0;
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	r = sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, false);
+	return r < 0 ? sk_error_errno(err, r, "cannot write pid file %s", path) : 0;
+}
+
+int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *process, const char *what)
+{
+	const char *program = json_string_value(json_array_get(json_object_get(process, "args"), 0));
+	bool denied = exit_code == 126;
+
+	if ((exit_code != 126 && exit_code != 127) || !program)
+		return sk_error_wrap(err, "%s", what);
+	if (denied)
+		return sk_error_set(err, EACCES, "%s: unable to start container process: exec: \"%s\": permission denied", what, program);
+	if (strchr(program, '/'))
+		return sk_error_set(err, ENOENT, "%s: unable to start container process: exec: \"%s\": stat %s: no such file or directory", what,
+				    program, program);
+	return sk_error_set(err, ENOENT, "%s: unable to start container process: exec: \"%s\": executable file not found in $PATH", what, program);
+}
+
+int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply, struct sk_error *err)
+{
+	int r = sk_vm_call(&o->paths, c->vm_id, take_request, ret_reply, err);
+
+	json_decref(take_request);
+	return r;
+}
+
+/* ---- create */
+
+static int parse_create(int argc, char **argv, bool run, struct create_options *ret, struct sk_error *err)
+{
+	static const struct option options[] = {
+		{ "bundle", required_argument, NULL, 'b' },
+		{ "console-socket", required_argument, NULL, 'c' },
+		{ "pid-file", required_argument, NULL, 'p' },
+		{ "no-pivot", no_argument, NULL, 'n' },
+		{ "no-new-keyring", no_argument, NULL, 'n' },
+		{ "preserve-fds", required_argument, NULL, 'f' },
+		{ "detach", no_argument, NULL, 'd' },
+		{ "keep", no_argument, NULL, 'k' },
+		{ "no-subreaper", no_argument, NULL, 'n' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int opt;
+
+	*ret = (struct create_options){ .bundle = "." };
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "+b:d", options, NULL)) != -1) {
+		if (opt == 'b')
+			ret->bundle = optarg;
+		else if (opt == 'c')
+			ret->console_socket = optarg;
+		else if (opt == 'p')
+			ret->pid_file = optarg;
+		else if (opt == 'f' && strcmp(optarg, "0") != 0)
+			return sk_error_set(err, EOPNOTSUPP, "--preserve-fds: descriptors of the host cannot be passed into a VM");
+		else if (opt == 'd')
+			ret->detach = true;
+		else if (opt == 'k')
+			ret->keep = true;
+		else if (opt == '?')
+			return sk_error_set(err, EINVAL, "%s: unknown option", argv[0]);
+	}
+	if (argc - optind != 1)
+		return sk_error_set(err, EINVAL, "\"%s\" requires exactly 1 argument(s)", argv[0]);
+	ret->id = argv[optind];
+	ret->detach |= !run;
+	return 0;
+}
+
+static int write_files(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g, struct sk_error *err)
+{
+	json_t *vm = sk_oci_bundle_vm(b, c, err), *hooks = json_object_get(b->spec, "hooks"), *annotations = json_object_get(b->spec, "annotations");
+	_cleanup_free_ char *text = vm ? json_dumps(vm, JSON_COMPACT) : NULL, *path = sk_asprintf("%s/vm.json", c->dir);
+	char created[40];
+	int r;
+
+	json_decref(vm);
+	if (!vm)
+		return -err->code;
+	r = text && path ? sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false) : -ENOMEM;
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot write %s", path);
+	json_object_set_new(c->record, "bundle", json_string(b->dir));
+	json_object_set_new(c->record, "rootfs", json_string(b->rootfs));
+	json_object_set_new(c->record, "created", json_string(sk_time_now(created)));
+	json_object_set(c->record, "cgroups", g->paths);
+	if (hooks)
+		json_object_set(c->record, "hooks", hooks);
+	if (annotations)
+		json_object_set(c->record, "annotations", annotations);
+	json_object_set(c->record, "process", json_object_get(b->spec, "process"));
+	return sk_oci_container_save(c, err);
+}
+
+static int run_create_hooks(const struct sk_oci_container *c, const json_t *hooks, pid_t pid, struct sk_error *err)
+{
+	json_t *state = sk_oci_state_json(c, "creating", pid);
+	int r = sk_oci_hooks_run(hooks, "prestart", state, 0, err);
+
+	if (r == 0)
+		r = sk_oci_hooks_run(hooks, "createRuntime", state, 0, err);
+	if (r == 0)
+		r = sk_oci_hooks_run(hooks, "createContainer", state, pid, err);
+	json_decref(state);
+	return r;
+}
+
+static int create_in_guest(struct sk_oci_container *c, const struct sk_oci_bundle *b, int fd, pid_t pid, struct sk_error *err)
+{
+	json_t *network = json_pack("{s:s}", "op", "network"), *create = json_pack("{s:s}", "op", "create");
+	int exit_code = 0, r = run_create_hooks(c, json_object_get(b->spec, "hooks"), pid, err);
+
+	if (r == 0)
+		r = sk_vm_request(fd, network, NULL, NULL, err);
+	if (r == 0) {
+		r = sk_vm_request(fd, create, NULL, &exit_code, err);
+		if (r < 0)
+			sk_oci_start_error(err, exit_code, json_object_get(b->spec, "process"), "skerry create failed");
+	}
+	json_decref(network);
+	json_decref(create);
+	return r;
+}
+
+static int new_console(const struct create_options *co, const struct sk_oci_bundle *b, int *ret_fd, struct sk_error *err)
+{
+	const json_t *size = json_object_get(json_object_get(b->spec, "process"), "consoleSize");
+
+	*ret_fd = -1;
+	if (!b->terminal) {
+		if (co->console_socket)
+			return sk_error_set(err, EINVAL, "cannot use console socket if the container has no terminal");
+		return 0;
+	}
+	if (!co->console_socket)
+		return sk_error_set(err, EINVAL, "cannot allocate tty without a console socket");
+	*ret_fd = sk_oci_console_new(co->console_socket, (unsigned)json_integer_value(json_object_get(size, "height")),
+				     (unsigned)json_integer_value(json_object_get(size, "width")), err);
+	return *ret_fd < 0 ? *ret_fd : 0;
+}
+
+/* The container's folder exists; everything else is made here. */
+static int create_container(struct sk_oci *o, struct sk_oci_container *c, const struct create_options *co, const struct sk_oci_bundle *b,
+			    pid_t *ret_pid, struct sk_error *err)
+{
+	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1 };
+	_cleanup_fd_ int console = -1, fd = -1;
+	struct sk_oci_cgroups cgroups;
+	int r = sk_oci_cgroups_make(o, b->spec, c->id, &cgroups, err);
+
+	if (r == 0)
+		r = write_files(c, b, &cgroups, err);
+	if (r == 0)
+		r = new_console(co, b, &console, err);
+	if (r == 0) {
+		launch.cgroups = &cgroups;
+		launch.console_fd = console;
+		fd = sk_oci_launch(o, c, &launch, ret_pid, err);
+		r = fd < 0 ? fd : 0;
+	}
+	if (r == 0)
+		r = create_in_guest(c, b, fd, *ret_pid, err);
+	if (r == 0)
+		r = sk_oci_write_pid(co->pid_file, *ret_pid, err);
+	if (r < 0) {
+		if (*ret_pid > 0) {
+			kill(*ret_pid, SIGKILL);
+			sk_wait(*ret_pid);
+		}
+		sk_oci_cgroups_remove(cgroups.paths);
+	}
+	sk_oci_cgroups_fini(&cgroups);
+	return r;
+}
+
+static int create(struct sk_oci *o, const struct create_options *co, struct sk_oci_container *c, pid_t *ret_pid, struct sk_error *err)
+{
+	struct sk_oci_bundle b;
+	int r = sk_oci_bundle_load(co->bundle, &b, err);
+
+	*ret_pid = 0;
+	if (r < 0)
+		return r;
+	r = sk_oci_container_new(o, co->id, c, err);
+	if (r == 0) {
+		r = create_container(o, c, co, &b, ret_pid, err);
+		if (r < 0) {
+			struct sk_error quiet = SK_ERROR_INIT;
+
+			if (sk_vm_remove(&o->paths, c->vm_id, &quiet) < 0)
+				sk_oci_log(o, "warning", "%s", quiet.message);
+			sk_oci_container_close(c);
+		}
+	}
+	sk_oci_bundle_fini(&b);
+	return r;
+}
+
+int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	struct create_options co;
+	struct sk_oci_container c;
+	pid_t pid;
+	int r = parse_create(argc, argv, false, &co, err);
+
+	if (r == 0)
+		r = create(o, &co, &c, &pid, err);
+	if (r == 0)
+		sk_oci_container_close(&c);
+	return r;
+}
+
+/* ---- start */
+
+static int start(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
+{
+	const char *status = sk_oci_status(o, c, NULL);
+	json_t *request, *state;
+	_cleanup_fd_ int fd = -1;
+	int exit_code = 0, r;
+
+	if (strcmp(status, "running") == 0 || strcmp(status, "paused") == 0)
+		return sk_error_set(err, EINVAL, "cannot start an already running container");
+	if (strcmp(status, "created") != 0)
+		return sk_error_set(err, EINVAL, "cannot start a container that has stopped");
+	fd = sk_vm_connect(&o->paths, c->vm_id, err);
+	if (fd < 0)
+		return fd;
+	request = json_pack("{s:s}", "op", "start");
+	r = sk_vm_request(fd, request, NULL, &exit_code, err);
+	json_decref(request);
+	if (r < 0)
+		return sk_oci_start_error(err, exit_code, json_object_get(c->record, "process"), "skerry start failed");
+	state = sk_oci_state_json(c, "running", sk_oci_pid(o, c));
+	r = sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststart", state, 0, err);
+	json_decref(state);
+	if (r < 0) { /* the specification: a failing poststart hook is told, not more */
+		sk_oci_log(o, "warning", "%s", err->message);
+		r = 0;
+	}
+	return r;
+}
+
+int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	struct sk_oci_container c;
+	int r;
+
+	if (argc != 2)
+		return sk_error_set(err, EINVAL, "\"start\" requires exactly 1 argument(s)");
+	r = sk_oci_container_open(o, argv[1], &c, err);
+	if (r < 0)
+		return r;
+	r = start(o, &c, err);
+	sk_oci_container_close(&c);
+	return r;
+}
+
+/* ---- delete */
+
+/* Ends the VM for sure and waits until it is gone. */
+static void kill_container(struct sk_oci *o, struct sk_oci_container *c)
+{
+	json_t *request = json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", SIGKILL, "all", 1);
+	int waited;
+
+	sk_oci_call(o, c, request, NULL, NULL);
+	for (waited = 0; waited < SK_KILL_WAIT_MS && strcmp(sk_oci_status(o, c, NULL), "stopped") != 0; waited += 5) {
+		if (waited == SK_KILL_WAIT_MS / 2) {
+			pid_t pid = sk_oci_pid(o, c);
+
+			if (pid > 1)
+				kill(pid, SIGKILL);
+		}
+		usleep(5000);
+	}
+}
+
+static int delete_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
+{
+	json_t *state = sk_oci_state_json(c, "stopped", 0);
+	struct sk_error hook = SK_ERROR_INIT;
+	int r = 0, tries;
+
+	sk_oci_cgroups_remove(json_object_get(c->record, "cgroups"));
+	/* Its monitor writes its last state just before it lets go of the lock. */
+	for (tries = 0; tries < 200; tries++) {
+		r = sk_vm_remove(&o->paths, c->vm_id, err);
+		if (r != -EBUSY)
+			break;
+		usleep(5000);
+	}
+	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, 0, &hook) < 0)
+		sk_oci_log(o, "warning", "%s", hook.message);
+	json_decref(state);
+	return r;
+}
+
+int sk_oci_delete(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	static const struct option options[] = { { "force", no_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
+	struct sk_oci_container c;
+	bool force = false;
+	const char *status;
+	int opt, r;
+
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "f", options, NULL)) != -1) {
+		if (opt != 'f')
+			return sk_error_set(err, EINVAL, "delete: unknown option");
+		force = true;
+	}
+	if (argc - optind != 1)
+		return sk_error_set(err, EINVAL, "\"delete\" requires exactly 1 argument(s)");
+	r = sk_oci_container_open(o, argv[optind], &c, err);
+	if (r == -ENOENT && force)
+		return 0;
+	if (r < 0)
+		return r;
+	status = sk_oci_status(o, &c, NULL);
+	if (strcmp(status, "stopped") != 0) {
+		if (!force && strcmp(status, "created") != 0) {
+			r = sk_error_set(err, EBUSY, "cannot delete container %s that is not stopped: %s", c.id, status);
+			sk_oci_container_close(&c);
+			return r;
+		}
+		kill_container(o, &c);
+	}
+	r = delete_container(o, &c, err);
+	sk_oci_container_close(&c);
+	return r;
+}
+
+/* ---- run */
+
+/* In the foreground: signals go on to the container, its exit code is ours. */
+static int follow(struct sk_oci *o, struct sk_oci_container *c, pid_t pid, int signal_fd)
+{
+	struct signalfd_siginfo si;
+
+	while (read(signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		int status;
+
+		if (si.ssi_signo != SIGCHLD) {
+			sk_oci_call(o, c, json_pack("{s:s,s:i}", "op", "kill", "signal", (int)si.ssi_signo), NULL, NULL);
+			continue;
+		}
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	}
+	return 255;
+}
+
+int sk_oci_run(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	_cleanup_fd_ int signal_fd = -1;
+	struct sk_oci_container c;
+	struct create_options co;
+	sigset_t set;
+	pid_t pid;
+	int r = parse_create(argc, argv, true, &co, err), code;
+
+	if (r < 0)
+		return r;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	if (!co.detach) {
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	}
+	r = create(o, &co, &c, &pid, err);
+	if (r < 0)
+		return r;
+	r = start(o, &c, err);
+	if (r < 0) {
+		kill_container(o, &c);
+		delete_container(o, &c, NULL);
+		sk_oci_container_close(&c);
+		return r;
+	}
+	code = co.detach ? 0 : follow(o, &c, pid, signal_fd);
+	if (!co.detach && !co.keep)
+		r = delete_container(o, &c, err);
+	sk_oci_container_close(&c);
+	return r < 0 ? r : code;
+}

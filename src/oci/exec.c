@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exec. The process on the host that stands for the one in the guest is this program itself: it carries stdio, passes signals on and ends with
+ * the process's exit code. With --detach it goes on in the background and its pid is what is reported; if it is killed, the process in
+ * the guest is, too (the connection says so: "owner").
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/loop.h"
+#include "oci/oci.h"
+#include "vm/proxy.h"
+#include "vm/vm.h"
+
+struct exec_options {
+	const char *id, *process_file, *pid_file, *console_socket, *cwd, *user;
+	json_t *env, *groups, *caps, *args;
+	bool detach, tty, no_new_privs, ignore_paused;
+};
+
+struct exec_proxy {
+	struct sk_loop *loop;
+	struct sk_proxy *proxy;
+	int code;
+};
+
+static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_error *err)
+{
+	static const struct option options[] = {
+		{ "console-socket", required_argument, NULL, 'C' }, { "cwd", required_argument, NULL, 'w' },
+		{ "env", required_argument, NULL, 'e' },	    { "tty", no_argument, NULL, 't' },
+		{ "user", required_argument, NULL, 'u' },	    { "additional-gids", required_argument, NULL, 'g' },
+		{ "process", required_argument, NULL, 'p' },	    { "detach", no_argument, NULL, 'd' },
+		{ "pid-file", required_argument, NULL, 'P' },	    { "process-label", required_argument, NULL, 'x' },
+		{ "apparmor", required_argument, NULL, 'x' },	    { "no-new-privs", no_argument, NULL, 'n' },
+		{ "cap", required_argument, NULL, 'c' },	    { "preserve-fds", required_argument, NULL, 'f' },
+		{ "cgroup", required_argument, NULL, 'x' },	    { "ignore-paused", no_argument, NULL, 'i' },
+		{ "no-subreaper", no_argument, NULL, 's' },	    { NULL, 0, NULL, 0 },
+	};
+	int opt;
+
+	*x = (struct exec_options){ .env = json_array(), .groups = json_array(), .caps = json_array(), .args = json_array() };
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "+e:tu:g:p:dc:", options, NULL)) != -1) {
+		switch (opt) {
+		case 'C': x->console_socket = optarg; break;
+		case 'w': x->cwd = optarg; break;
+		case 'e': json_array_append_new(x->env, json_string(optarg)); break;
+		case 't': x->tty = true; break;
+		case 'u': x->user = optarg; break;
+		case 'g': json_array_append_new(x->groups, json_integer(strtoll(optarg, NULL, 10))); break;
+		case 'p': x->process_file = optarg; break;
+		case 'd': x->detach = true; break;
+		case 'P': x->pid_file = optarg; break;
+		case 'n': x->no_new_privs = true; break;
+		case 'c': json_array_append_new(x->caps, json_string(optarg)); break;
+		case 'i': x->ignore_paused = true; break;
+		case 'f':
+			if (strcmp(optarg, "0") != 0)
+				return sk_error_set(err, EOPNOTSUPP, "--preserve-fds: descriptors of the host cannot be passed into a VM");
+			break;
+		case '?': return sk_error_set(err, EINVAL, "exec: unknown option");
+		default: break;
+		}
+	}
+	if (optind >= argc)
+		return sk_error_set(err, EINVAL, "\"exec\" requires a minimum of 1 argument(s)");
+	x->id = argv[optind++];
+	for (; optind < argc; optind++)
+		json_array_append_new(x->args, json_string(argv[optind]));
+	if (!x->process_file && json_array_size(x->args) == 0)
+		return sk_error_set(err, EINVAL, "process args cannot be empty");
+	return 0;
+}
+
+static json_t *load_process(const char *path, struct sk_error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_error_t je;
+	json_t *process;
+	size_t len;
+	int r = sk_fs_read(AT_FDCWD, path, SK_OCI_CONFIG_MAX, &text, &len);
+
+	if (r < 0) {
+		sk_error_errno(err, r, "cannot read %s", path);
+		return NULL;
+	}
+	process = json_loadb(text, len, 0, &je);
+	if (!json_is_object(process) || json_array_size(json_object_get(process, "args")) == 0) {
+		sk_error_set(err, EINVAL, "%s is not the description of a process: %s", path, process ? "no args" : je.text);
+		json_decref(process);
+		return NULL;
+	}
+	return process;
+}
+
+/* From the command line, on top of the container's own process. */
+static json_t *make_process(const struct exec_options *x, const struct sk_oci_container *c)
+{
+	json_t *process = json_deep_copy(json_object_get(c->record, "process")), *env = json_object_get(process, "env");
+	json_t *user = json_object_get(process, "user");
+	unsigned uid, gid;
+
+	json_object_set(process, "args", x->args);
+	json_object_set_new(process, "terminal", json_boolean(x->tty));
+	if (x->cwd)
+		json_object_set_new(process, "cwd", json_string(x->cwd));
+	if (env)
+		json_array_extend(env, x->env);
+	else
+		json_object_set(process, "env", x->env);
+	if (x->user && sscanf(x->user, "%u:%u", &uid, &gid) == 2)
+		json_object_set_new(process, "user", json_pack("{s:i,s:i}", "uid", (int)uid, "gid", (int)gid));
+	else if (x->user && sscanf(x->user, "%u", &uid) == 1)
+		json_object_set_new(process, "user", json_pack("{s:i,s:i}", "uid", (int)uid, "gid", 0));
+	user = json_object_get(process, "user");
+	if (json_array_size(x->groups) && user)
+		json_object_set(user, "additionalGids", x->groups);
+	if (x->no_new_privs)
+		json_object_set_new(process, "noNewPrivileges", json_true());
+	if (json_array_size(x->caps)) {
+		static const char *const sets[] = { "bounding", "effective", "permitted", "inheritable", "ambient" };
+		json_t *caps = json_object();
+		size_t i;
+
+		for (i = 0; i < SK_ARRAY_SIZE(sets); i++)
+			json_object_set(caps, sets[i], x->caps);
+		json_object_set_new(process, "capabilities", caps);
+	}
+	return process;
+}
+
+/* ---- the proxy */
+
+static void on_done(void *arg, int code, bool oom)
+{
+	struct exec_proxy *p = arg;
+
+	(void)oom;
+	p->code = code < 0 ? 137 : code; /* gone with its VM */
+	sk_loop_quit(p->loop);
+}
+
+static void on_signal(void *arg, int fd, unsigned events)
+{
+	struct exec_proxy *p = arg;
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGWINCH)
+			sk_proxy_resize(p->proxy);
+		else
+			sk_proxy_send(p->proxy, json_pack("{s:s,s:i}", "op", "signal", "signal", (int)si.ssi_signo));
+	}
+}
+
+/* Everything that can be caught goes on to the process, but what is about us. */
+static int catch_signals(void)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	sigdelset(&set, SIGSEGV);
+	sigdelset(&set, SIGBUS);
+	sigdelset(&set, SIGILL);
+	sigdelset(&set, SIGFPE);
+	sigdelset(&set, SIGABRT);
+	sigdelset(&set, SIGCHLD);
+	sigdelset(&set, SIGTTIN);
+	sigdelset(&set, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Copies until the process has ended; returns its exit code. `fd` is a connection on which exec was answered. */
+static int proxy_run(int take_fd, int signal_fd, int in, int out, int errout, bool terminal)
+{
+	struct exec_proxy p = { .code = 255 };
+	struct sk_proxy_config c = {
+		.take_conn_fd = take_fd, .in_fd = in, .out_fd = out, .err_fd = errout, .terminal = terminal, .done = on_done, .arg = &p
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	if (sk_loop_new(&p.loop) < 0)
+		return 255;
+	c.loop = p.loop;
+	if (sk_proxy_new(&c, &p.proxy) == 0 && sk_loop_add_fd(p.loop, signal_fd, SK_LOOP_READ, on_signal, &p)) {
+		sk_proxy_resize(p.proxy);
+		sk_loop_run(p.loop);
+	}
+	sk_proxy_free(p.proxy);
+	sk_loop_free(p.loop);
+	return p.code;
+}
+
+static bool has_input(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+}
+
+static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, const json_t *process, bool input, const struct winsize *ws,
+			struct sk_error *err)
+{
+	_cleanup_fd_ int fd = sk_vm_connect(&o->paths, c->vm_id, err);
+	json_t *request;
+	int exit_code, r;
+
+	if (fd < 0)
+		return fd;
+	request = json_pack("{s:s,s:O,s:b,s:b}", "op", "exec", "process", process, "stdin", input, "owner", 1);
+	if (ws->ws_row && ws->ws_col) {
+		json_object_set_new(request, "rows", json_integer(ws->ws_row));
+		json_object_set_new(request, "cols", json_integer(ws->ws_col));
+	}
+	r = sk_vm_request(fd, request, NULL, &exit_code, err);
+	json_decref(request);
+	if (r < 0) {
+		sk_oci_start_error(err, exit_code, process, "exec failed");
+		return r;
+	}
+	return SK_TAKE_FD(fd);
+}
+
+/* Tells the parent how the start went: an empty message when it runs. */
+static void report(int fd, const struct sk_error *err)
+{
+	if (fd >= 0) {
+		sk_fs_write_all(fd, err ? err->message : "", err ? strlen(err->message) + 1 : 1);
+		close(fd);
+	}
+}
+
+struct exec_job {
+	struct sk_oci *o;
+	struct sk_oci_container *c;
+	json_t *process;
+	const struct exec_options *x;
+};
+
+/* The process that stands for the one in the guest. `report_fd` -1: in the foreground. */
+static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *err)
+{
+	bool terminal = json_is_true(json_object_get(j->process, "terminal")), input;
+	int signal_fd = catch_signals(), in = 0, out = 1, errout = 2, fd;
+	struct winsize ws = { 0 };
+	struct termios saved, raw;
+	bool restore = false;
+	int code;
+
+	if (terminal && j->x->console_socket) {
+		const json_t *size = json_object_get(j->process, "consoleSize");
+
+		in = sk_oci_console_new(j->x->console_socket, (unsigned)json_integer_value(json_object_get(size, "height")),
+					(unsigned)json_integer_value(json_object_get(size, "width")), err);
+		if (in < 0)
+			return in;
+		out = fcntl(in, F_DUPFD_CLOEXEC, 3);
+		errout = -1;
+		ioctl(in, TIOCSCTTY, 0);
+	}
+	input = terminal || has_input(in);
+	if (terminal)
+		ioctl(in, TIOCGWINSZ, &ws);
+	fd = request_exec(j->o, j->c, j->process, input, &ws, err);
+	if (fd < 0)
+		return fd;
+	if (terminal && !j->x->console_socket && tcgetattr(in, &saved) == 0) {
+		raw = saved;
+		cfmakeraw(&raw);
+		restore = tcsetattr(in, TCSADRAIN, &raw) == 0;
+	}
+	report(report_fd, NULL);
+	code = proxy_run(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1, out, errout, terminal);
+	if (restore)
+		tcsetattr(in, TCSADRAIN, &saved);
+	return code;
+}
+
+static int run_detached(const struct exec_job *j, struct sk_error *err)
+{
+	_cleanup_fd_ int read_fd = -1;
+	char message[SK_ERROR_MAX];
+	size_t len = 0;
+	int pipefd[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return sk_error_errno(err, errno, "exec");
+	pid = fork();
+	if (pid < 0)
+		return sk_error_errno(err, errno, "exec");
+	if (pid == 0) {
+		int code;
+
+		setsid();
+		close(pipefd[0]);
+		code = stand_in(j, pipefd[1], err);
+		if (code < 0) {
+			report(pipefd[1], err);
+			code = 255;
+		}
+		_exit(code);
+	}
+	close(pipefd[1]);
+	read_fd = pipefd[0];
+	while (len < sizeof(message) - 1 && (n = read(read_fd, message + len, sizeof(message) - 1 - len)) != 0) {
+		if (n < 0 && errno != EINTR)
+			break;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	message[len] = '\0';
+	if (len == 1 && message[0] == '\0')
+		return sk_oci_write_pid(j->x->pid_file, pid, err);
+	waitpid(pid, NULL, 0);
+	return sk_error_set(err, EIO, "%s", len ? message : "exec failed");
+}
+
+int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	struct sk_oci_container c = { 0 };
+	struct exec_options x;
+	struct exec_job j = { .o = o, .c = &c, .x = &x };
+	const char *status;
+	int r = parse_exec(argc, argv, &x, err);
+
+	if (r == 0)
+		r = sk_oci_container_open(o, x.id, &c, err);
+	if (r == 0) {
+		status = sk_oci_status(o, &c, NULL);
+		if (strcmp(status, "paused") == 0 && !x.ignore_paused)
+			r = sk_error_set(err, EINVAL, "cannot exec in a paused container (use --ignore-paused to override)");
+		else if (strcmp(status, "stopped") == 0)
+			r = sk_error_set(err, EINVAL, "cannot exec in a stopped container");
+		else if (strcmp(status, "running") != 0 && strcmp(status, "paused") != 0)
+			r = sk_error_set(err, EINVAL, "cannot exec in a container that was not started");
+	}
+	if (r == 0) {
+		j.process = x.process_file ? load_process(x.process_file, err) : make_process(&x, &c);
+		r = !j.process ? -EINVAL : x.detach ? run_detached(&j, err) : sk_oci_write_pid(x.pid_file, getpid(), err);
+	}
+	if (r == 0 && !x.detach)
+		r = stand_in(&j, -1, err);
+	json_decref(j.process);
+	json_decref(x.args);
+	json_decref(x.env);
+	json_decref(x.groups);
+	json_decref(x.caps);
+	sk_oci_container_close(&c);
+	return r;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_OCI_OCI_H
+#define SK_OCI_OCI_H
+
+/*
+ * skerry-oci: an OCI runtime with runc's command line, whose containers are VMs.
+ *
+ *   main.c     options, verbs, errors in runc's forms
+ *   log.c      where errors go
+ *   store.c    what is known of a container between two calls
+ *   bundle.c   a bundle's config.json → vm.json
+ *   cgroup.c   the control groups on the host that hold the whole VM
+ *   hooks.c    hooks
+ *   launch.c   starts the monitor as the container's process
+ *   console.c  terminals
+ *   create.c   create, run, start, delete
+ *   exec.c     exec
+ *   verbs.c    the rest
+ *   info.c     spec, features
+ *   install.c  registers the runtime with docker and podman
+ *
+ * State: <root>/containers/<vm id>/ is a container's folder as docs/protocols.md describes it, with oci.json (what only this program needs) added.
+ * <root> is --root, or /run/skerry-oci. The VM's id is the container's id if that has the form of one, else a digest of it. Whether a container
+ * lives is told by its monitor's lock, never by a number in a file.
+ *
+ * Not trusted: the bundle is the caller's, who is as mighty as we are; still everything in it is checked for form, because half-made
+ * bundles happen. What the guest says passes through the monitor.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "vm/state.h"
+
+#define SK_OCI_VERSION "1.1.0"
+#define SK_OCI_ID_MAX 1024u
+#define SK_OCI_CONFIG_MAX (8u << 20)
+
+struct sk_oci {
+	struct sk_paths paths;
+	const char *log_path; /* NULL: stderr */
+	bool log_json, debug, systemd_cgroup;
+};
+
+/* A container that exists. */
+struct sk_oci_container {
+	char id[SK_OCI_ID_MAX + 1];
+	char vm_id[65];
+	char *dir;
+	json_t *record; /* oci.json */
+};
+
+/* log.c: "error", "warning", "info", "debug" to --log and, for errors, to stderr. */
+void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* store.c */
+int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err);
+/* Checks the id's form and makes the folder. -EEXIST. */
+int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
+/* -ENOENT: "container does not exist". */
+int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
+int sk_oci_container_save(struct sk_oci_container *c, struct sk_error *err);
+void sk_oci_container_close(struct sk_oci_container *c);
+/* "creating", "created", "running", "paused", "stopped". `ret_state` (may be NULL): the monitor's state.json, a new reference. */
+const char *sk_oci_status(struct sk_oci *o, const struct sk_oci_container *c, json_t **ret_state);
+/* Host pid of the container: the monitor's; 0 when stopped. */
+pid_t sk_oci_pid(struct sk_oci *o, const struct sk_oci_container *c);
+/* The state of the runtime specification, as hooks and `state` show it. A new reference. */
+json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, pid_t pid);
+/* Calls `each` for every container; those that cannot be read are left out. */
+int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg, struct sk_error *err);
+
+/* bundle.c */
+struct sk_oci_bundle {
+	char *dir;    /* absolute */
+	char *rootfs; /* absolute */
+	json_t *spec;
+	bool terminal;
+	bool has_netns;		/* the container has a network namespace of its own … */
+	const char *netns_path; /* … this one; NULL: a new one. In `spec` */
+	bool netns_of_process;	/* the path is another container's process */
+};
+int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err);
+void sk_oci_bundle_fini(struct sk_oci_bundle *b);
+/* What the VM is to be. A new reference; NULL with err. */
+json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err);
+/* Bytes of memory that the VM needs on the host beside those of the guest. */
+#define SK_OCI_OVERHEAD (96ull << 20)
+uint64_t sk_oci_vm_memory(const json_t *resources);
+/* The part of linux.resources that means something in the guest; a new reference. */
+json_t *sk_oci_guest_resources(const json_t *resources);
+
+/* cgroup.c: version 1, 2 and hybrid hosts. */
+struct sk_oci_cgroups {
+	int procs[24]; /* cgroup.procs of each hierarchy, for joining */
+	unsigned n;
+	json_t *paths; /* ["/sys/fs/cgroup/memory/docker/…", …]: made by us, owned */
+};
+int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret, struct sk_error *err);
+/* Applies linux.resources to groups that exist. With `best_effort` what the host cannot do is left out. */
+int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err);
+void sk_oci_cgroups_remove(const json_t *paths);
+void sk_oci_cgroups_fini(struct sk_oci_cgroups *g);
+/* Async-signal-safe: the calling process joins. */
+int sk_oci_cgroups_join(const struct sk_oci_cgroups *g);
+/* Numbers for `events --stats`, in runc's form; a new reference. */
+json_t *sk_oci_cgroups_stats(const json_t *paths);
+
+/* hooks.c: runs `hooks`.`name` in order with `state` on stdin, in the network namespace of `netns_pid` (0: in ours). Stops at the first that fails. */
+int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state, pid_t netns_pid, struct sk_error *err);
+
+/* console.c */
+/* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative errno. */
+int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err);
+
+/* launch.c */
+struct sk_oci_launch {
+	const struct sk_oci_bundle *bundle;
+	const struct sk_oci_cgroups *cgroups;
+	int console_fd; /* -1: our own stdio is the container's */
+};
+/* Starts the monitor; returns a control connection, CLOEXEC. */
+int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid, struct sk_error *err);
+
+/* Verbs. Each takes argc, argv from its own name on, and returns an exit code; a negative one is an error in `err` (exit code 1). */
+int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_run(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_delete(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_state(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_pause(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_resume(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_list(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_features(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+
+/* Shared by create, run and exec. */
+int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);
+/* runc's words for a program that cannot be started: docker takes 126 and 127 from them. */
+int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *process, const char *what);
+/* A request to the container's monitor. */
+int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply, struct sk_error *err);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "oci/oci.h"
+
+#define SK_RECORD_MAX (4u << 20)
+
+static char *default_root(void)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+
+	if (geteuid() == 0)
+		return strdup("/run/skerry-oci");
+	if (xdg && xdg[0] == '/')
+		return sk_asprintf("%s/skerry-oci", xdg);
+	return sk_asprintf("/tmp/skerry-oci-%u", geteuid());
+}
+
+int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err)
+{
+	static const char *const folders[] = { "containers", "run", "tmp" };
+	_cleanup_free_ char *wanted = root ? strdup(root) : default_root();
+	size_t i;
+	int r;
+
+	if (!wanted)
+		return sk_error_errno(err, ENOMEM, "cannot find the state folder");
+	r = sk_fs_mkdir_p(wanted, 0711);
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot make %s", wanted);
+	o->paths.root = realpath(wanted, NULL);
+	o->paths.run = o->paths.root ? sk_asprintf("%s/run", o->paths.root) : NULL;
+	if (!o->paths.run)
+		return sk_error_errno(err, errno, "cannot use %s", wanted);
+	for (i = 0; i < SK_ARRAY_SIZE(folders); i++) {
+		_cleanup_free_ char *path = sk_asprintf("%s/%s", o->paths.root, folders[i]);
+
+		if (!path || (mkdir(path, 0700) < 0 && errno != EEXIST))
+			return sk_error_errno(err, errno, "cannot make %s/%s", wanted, folders[i]);
+	}
+	return 0;
+}
+
+/* runc's rule: letters, digits and "_+-.". */
+static bool id_valid(const char *id)
+{
+	size_t n = strlen(id);
+
+	return n > 0 && n <= SK_OCI_ID_MAX && strcmp(id, ".") != 0 && strcmp(id, "..") != 0 &&
+	       strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.") == n;
+}
+
+static int vm_id(const char *id, char ret[65])
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned i, n = 0;
+
+	if (strlen(id) == SK_ID_LEN && strspn(id, "0123456789abcdef") == SK_ID_LEN) {
+		memcpy(ret, id, SK_ID_LEN + 1);
+		return 0;
+	}
+	if (!EVP_Digest(id, strlen(id), digest, &n, EVP_sha256(), NULL) || n != 32)
+		return -EIO;
+	for (i = 0; i < 32; i++)
+		snprintf(ret + (size_t)2 * i, 3, "%02x", digest[i]);
+	return 0;
+}
+
+static int container_name(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
+{
+	*ret = (struct sk_oci_container){ 0 };
+	if (!id || !id_valid(id))
+		return sk_error_set(err, EINVAL, "invalid container ID format: %s", id ? id : "");
+	snprintf(ret->id, sizeof(ret->id), "%s", id);
+	if (vm_id(id, ret->vm_id) < 0)
+		return sk_error_set(err, EIO, "no SHA-256 here");
+	ret->dir = sk_asprintf("%s/containers/%s", o->paths.root, ret->vm_id);
+	return ret->dir ? 0 : sk_error_errno(err, ENOMEM, "container %s", id);
+}
+
+int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
+{
+	int r = container_name(o, id, ret, err);
+
+	if (r < 0)
+		return r;
+	if (mkdir(ret->dir, 0700) < 0) {
+		r = errno == EEXIST ? sk_error_set(err, EEXIST, "container with given ID already exists") :
+				      sk_error_errno(err, errno, "cannot make %s", ret->dir);
+		sk_oci_container_close(ret);
+		return r;
+	}
+	ret->record = json_pack("{s:s}", "id", id);
+	return 0;
+}
+
+int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	size_t len;
+	int r = container_name(o, id, ret, err);
+
+	if (r < 0)
+		return r;
+	path = sk_asprintf("%s/oci.json", ret->dir);
+	r = path ? sk_fs_read(AT_FDCWD, path, SK_RECORD_MAX, &text, &len) : -ENOMEM;
+	if (r == 0) {
+		ret->record = json_loadb(text, len, 0, NULL);
+		if (json_is_object(ret->record))
+			return 0;
+		r = -EINVAL;
+	}
+	sk_oci_container_close(ret);
+	if (r == -ENOENT)
+		return sk_error_set(err, ENOENT, "container does not exist");
+	return sk_error_errno(err, r, "cannot read the state of container %s", id);
+}
+
+int sk_oci_container_save(struct sk_oci_container *c, struct sk_error *err)
+{
+	_cleanup_free_ char *text = json_dumps(c->record, JSON_INDENT(1)), *path = sk_asprintf("%s/oci.json", c->dir);
+	int r = text && path ? sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false) : -ENOMEM;
+
+	return r < 0 ? sk_error_errno(err, r, "cannot write the state of container %s", c->id) : 0;
+}
+
+void sk_oci_container_close(struct sk_oci_container *c)
+{
+	free(c->dir);
+	json_decref(c->record);
+	*c = (struct sk_oci_container){ 0 };
+}
+
+static bool is_locked(const struct sk_oci_container *c)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/lock", c->dir);
+	_cleanup_fd_ int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+
+	return fd >= 0 && sk_fs_lock(fd, false, false) == -EWOULDBLOCK;
+}
+
+const char *sk_oci_status(struct sk_oci *o, const struct sk_oci_container *c, json_t **ret_state)
+{
+	static const char *const same[] = { "created", "running", "paused" };
+	const char *status, *ret = "stopped";
+	json_t *state = NULL;
+	size_t i;
+
+	if (!is_locked(c)) {
+		if (ret_state)
+			sk_vm_state_load(&o->paths, c->vm_id, ret_state, NULL);
+		return ret;
+	}
+	if (sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
+		return ret;
+	status = json_string_value(json_object_get(state, "status"));
+	if (status && strcmp(status, "starting") == 0)
+		ret = "creating";
+	for (i = 0; status && i < SK_ARRAY_SIZE(same); i++)
+		if (strcmp(status, same[i]) == 0)
+			ret = same[i];
+	if (ret_state)
+		*ret_state = state;
+	else
+		json_decref(state);
+	return ret;
+}
+
+pid_t sk_oci_pid(struct sk_oci *o, const struct sk_oci_container *c)
+{
+	json_t *state = NULL;
+	pid_t pid = 0;
+
+	if (strcmp(sk_oci_status(o, c, &state), "stopped") != 0)
+		pid = (pid_t)json_integer_value(json_object_get(state, "pid"));
+	json_decref(state);
+	return pid;
+}
+
+json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, pid_t pid)
+{
+	json_t *o = json_pack("{s:s,s:s,s:i,s:s,s:O?,s:O?,s:O?,s:s}", "ociVersion", SK_OCI_VERSION, "id", c->id, "pid", (int)pid, "status", status,
+			      "bundle", json_object_get(c->record, "bundle"), "rootfs", json_object_get(c->record, "rootfs"), "created",
+			      json_object_get(c->record, "created"), "owner", "");
+	json_t *annotations = json_object_get(c->record, "annotations");
+
+	if (annotations)
+		json_object_set(o, "annotations", annotations);
+	return o;
+}
+
+int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg, struct sk_error *err)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/containers", o->paths.root);
+	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
+	struct dirent *e;
+
+	if (!dir)
+		return sk_error_errno(err, errno, "cannot list containers");
+	while ((e = readdir(dir))) {
+		_cleanup_free_ char *file = NULL, *text = NULL;
+		struct sk_oci_container c;
+		json_t *record;
+
+		if (e->d_name[0] == '.')
+			continue;
+		file = sk_asprintf("%s/%s/oci.json", path, e->d_name);
+		if (!file || sk_fs_read(AT_FDCWD, file, SK_RECORD_MAX, &text, NULL) < 0)
+			continue;
+		record = json_loads(text, 0, NULL);
+		if (record && sk_oci_container_open(o, json_string_value(json_object_get(record, "id")), &c, NULL) == 0) {
+			each(o, &c, arg);
+			sk_oci_container_close(&c);
+		}
+		json_decref(record);
+	}
+	return 0;
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "oci/oci.h"
+
+static int print_json(const json_t *o, size_t flags, struct sk_error *err)
+{
+	_cleanup_free_ char *text = o ? json_dumps(o, flags) : NULL;
+
+	if (!text)
+		return sk_error_errno(err, ENOMEM, "cannot print");
+	printf("%s\n", text);
+	return fflush(stdout) == 0 ? 0 : sk_error_errno(err, errno, "cannot print");
+}
+
+/* The one container that a verb without options is about. */
+static int open_only(struct sk_oci *o, int argc, char **argv, struct sk_oci_container *ret, struct sk_error *err)
+{
+	if (argc != 2)
+		return sk_error_set(err, EINVAL, "\"%s\" requires exactly 1 argument(s)", argv[0]);
+	return sk_oci_container_open(o, argv[1], ret, err);
+}
+
+int sk_oci_state(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	struct sk_oci_container c;
+	json_t *state;
+	int r = open_only(o, argc, argv, &c, err);
+
+	if (r < 0)
+		return r;
+	state = sk_oci_state_json(&c, sk_oci_status(o, &c, NULL), sk_oci_pid(o, &c));
+	r = print_json(state, JSON_INDENT(2), err);
+	json_decref(state);
+	sk_oci_container_close(&c);
+	return r;
+}
+
+/* ---- kill */
+
+static int parse_signal(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+	int i;
+
+	if (*text && !*end)
+		return n >= 1 && n <= 64 ? (int)n : -EINVAL;
+	if (strncasecmp(text, "SIG", 3) == 0)
+		text += 3;
+	for (i = 1; i < 32; i++) {
+		const char *name = sigabbrev_np(i);
+
+		if (name && strcasecmp(name, text) == 0)
+			return i;
+	}
+	if (strncasecmp(text, "RTMIN+", 6) == 0 && (n = strtol(text + 6, &end, 10)) >= 0 && !*end && n <= 30)
+		return 34 + (int)n;
+	return -EINVAL;
+}
+
+int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	static const struct option options[] = { { "all", no_argument, NULL, 'a' }, { NULL, 0, NULL, 0 } };
+	struct sk_oci_container c;
+	bool all = false;
+	int opt, r, sig = SIGTERM;
+
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "a", options, NULL)) != -1) {
+		if (opt != 'a')
+			return sk_error_set(err, EINVAL, "kill: unknown option");
+		all = true;
+	}
+	if (argc - optind < 1 || argc - optind > 2)
+		return sk_error_set(err, EINVAL, "\"kill\" requires a minimum of 1 and a maximum of 2 argument(s)");
+	if (argc - optind == 2)
+		sig = parse_signal(argv[optind + 1]);
+	if (sig < 0)
+		return sk_error_set(err, EINVAL, "unknown signal \"%s\"", argv[optind + 1]);
+	r = sk_oci_container_open(o, argv[optind], &c, err);
+	if (r < 0)
+		return r;
+	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0) {
+		r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
+	} else {
+		r = sk_oci_call(o, &c, json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", all), NULL, err);
+		/* It ended meanwhile, or its first process has: that is for the caller's next look at the state. */
+		if (r == -ESRCH || r == -ENOENT || r == -ENOTCONN)
+			r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
+	}
+	sk_oci_container_close(&c);
+	return r;
+}
+
+/* ---- pause, resume */
+
+static int freeze(struct sk_oci *o, int argc, char **argv, bool pause, struct sk_error *err)
+{
+	struct sk_oci_container c;
+	const char *status;
+	int r = open_only(o, argc, argv, &c, err);
+
+	if (r < 0)
+		return r;
+	status = sk_oci_status(o, &c, NULL);
+	if (pause && strcmp(status, "running") != 0)
+		r = sk_error_set(err, EINVAL, "container not running or created: %s", status);
+	else if (!pause && strcmp(status, "paused") != 0)
+		r = sk_error_set(err, EINVAL, "container not paused");
+	else
+		r = sk_oci_call(o, &c, json_pack("{s:s}", "op", pause ? "pause" : "resume"), NULL, err);
+	sk_oci_container_close(&c);
+	return r;
+}
+
+int sk_oci_pause(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	return freeze(o, argc, argv, true, err);
+}
+
+int sk_oci_resume(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	return freeze(o, argc, argv, false, err);
+}
+
+/* ---- ps */
+
+static void print_processes(const json_t *list)
+{
+	size_t i;
+
+	printf("%-10s %7s %7s %-5s %s\n", "UID", "PID", "PPID", "TTY", "CMD");
+	for (i = 0; i < json_array_size(list); i++) {
+		const json_t *p = json_array_get(list, i);
+		const char *user = json_string_value(json_object_get(p, "user")), *tty = json_string_value(json_object_get(p, "tty"));
+		const char *cmd = json_string_value(json_object_get(p, "cmd"));
+
+		printf("%-10s %7lld %7lld %-5s %s\n", user ? user : "?", (long long)json_integer_value(json_object_get(p, "pid")),
+		       (long long)json_integer_value(json_object_get(p, "ppid")), tty ? tty : "?", cmd ? cmd : "");
+	}
+}
+
+int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	static const struct option options[] = { { "format", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
+	struct sk_oci_container c;
+	const char *status;
+	bool json = false;
+	json_t *reply = NULL;
+	int opt, r;
+
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "+f:", options, NULL)) != -1) {
+		if (opt != 'f' || (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0))
+			return sk_error_set(err, EINVAL, "invalid format option");
+		json = strcmp(optarg, "json") == 0;
+	}
+	if (optind >= argc)
+		return sk_error_set(err, EINVAL, "\"ps\" requires a minimum of 1 argument(s)");
+	r = sk_oci_container_open(o, argv[optind], &c, err);
+	if (r < 0)
+		return r;
+	status = sk_oci_status(o, &c, NULL);
+	if (strcmp(status, "stopped") == 0) {
+		r = sk_error_set(err, ESRCH, "container not running");
+	} else if (json) {
+		/* Pids of this host: whoever asks goes on to look them up here. */
+		json_t *pids = json_pack("[i]", (int)sk_oci_pid(o, &c));
+
+		r = print_json(pids, JSON_COMPACT, err);
+		json_decref(pids);
+	} else {
+		r = sk_oci_call(o, &c, json_pack("{s:s}", "op", "ps"), &reply, err);
+		if (r == 0)
+			print_processes(json_object_get(reply, "processes"));
+		json_decref(reply);
+	}
+	sk_oci_container_close(&c);
+	return r;
+}
+
+/* ---- update */
+
+/* --resources FILE, else the flags. */
+static json_t *read_resources(const char *path, struct sk_error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_error_t je;
+	json_t *o;
+
+	if (strcmp(path, "-") == 0) {
+		o = json_loadf(stdin, 0, &je);
+	} else {
+		int r = sk_fs_read(AT_FDCWD, path, SK_OCI_CONFIG_MAX, &text, NULL);
+
+		if (r < 0) {
+			sk_error_errno(err, r, "cannot read %s", path);
+			return NULL;
+		}
+		o = json_loads(text, 0, &je);
+	}
+	if (!json_is_object(o)) {
+		sk_error_set(err, EINVAL, "resources: %s", o ? "not an object" : je.text);
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+struct update_flag {
+	const char *name, *group, *field;
+	bool text;
+};
+
+static const struct update_flag update_flags[] = {
+	{ "memory", "memory", "limit", false },		 { "memory-reservation", "memory", "reservation", false },
+	{ "memory-swap", "memory", "swap", false },	 { "cpu-period", "cpu", "period", false },
+	{ "cpu-quota", "cpu", "quota", false },		 { "cpu-share", "cpu", "shares", false },
+	{ "cpuset-cpus", "cpu", "cpus", true },		 { "cpuset-mems", "cpu", "mems", true },
+	{ "pids-limit", "pids", "limit", false },	 { "blkio-weight", "blockIO", "weight", false },
+	{ "kernel-memory", "memory", "kernel", false },	 { "kernel-memory-tcp", "memory", "kernelTCP", false },
+	{ "cpu-rt-period", "cpu", "realtimePeriod", false }, { "cpu-rt-runtime", "cpu", "realtimeRuntime", false },
+};
+
+static void set_flag(json_t *resources, const struct update_flag *f, const char *value)
+{
+	json_t *group = json_object_get(resources, f->group);
+
+	if (!group) {
+		group = json_object();
+		json_object_set_new(resources, f->group, group);
+	}
+	json_object_set_new(group, f->field, f->text ? json_string(value) : json_integer(strtoll(value, NULL, 0)));
+}
+
+static int parse_update(int argc, char **argv, json_t **ret, struct sk_error *err)
+{
+	struct option options[SK_ARRAY_SIZE(update_flags) + 2];
+	size_t i, n = SK_ARRAY_SIZE(update_flags);
+	int opt, index;
+
+	*ret = json_object();
+	for (i = 0; i < n; i++)
+		options[i] = (struct option){ update_flags[i].name, required_argument, NULL, 'x' };
+	options[n] = (struct option){ "resources", required_argument, NULL, 'r' };
+	options[n + 1] = (struct option){ NULL, 0, NULL, 0 };
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "r:", options, &index)) != -1) {
+		if (opt == '?')
+			return sk_error_set(err, EINVAL, "update: unknown option");
+		if (opt == 'x') {
+			set_flag(*ret, &update_flags[index], optarg);
+			continue;
+		}
+		json_decref(*ret);
+		*ret = read_resources(optarg, err);
+		if (!*ret)
+			return -EINVAL;
+	}
+	return argc - optind == 1 ? 0 : sk_error_set(err, EINVAL, "\"update\" requires exactly 1 argument(s)");
+}
+
+int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	struct sk_oci_container c = { 0 };
+	json_t *resources = NULL, *memory;
+	int r = parse_update(argc, argv, &resources, err);
+
+	if (r == 0)
+		r = sk_oci_container_open(o, argv[optind], &c, err);
+	if (r == 0 && strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0)
+		r = sk_error_set(err, EINVAL, "container not running");
+	if (r == 0) {
+		/* 0 is how docker says "unchanged". */
+		memory = json_object_get(resources, "memory");
+		if (memory && json_integer_value(json_object_get(memory, "limit")) == 0)
+			json_object_del(memory, "limit");
+		r = sk_oci_call(o, &c, json_pack("{s:s,s:o}", "op", "update", "resources", sk_oci_guest_resources(resources)), NULL, err);
+	}
+	if (r == 0)
+		r = sk_oci_cgroups_apply(json_object_get(c.record, "cgroups"), resources, err);
+	json_decref(resources);
+	sk_oci_container_close(&c);
+	return r;
+}
+
+/* ---- events */
+
+static int print_stats(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
+{
+	json_t *data = sk_oci_cgroups_stats(json_object_get(c->record, "cgroups")), *reply = NULL, *event;
+	int r;
+
+	/* Processes are the guest's. */
+	if (sk_oci_call(o, c, json_pack("{s:s}", "op", "stats"), &reply, NULL) == 0)
+		json_object_set(data, "pids", json_object_get(json_object_get(reply, "stats"), "pids"));
+	json_decref(reply);
+	event = json_pack("{s:s,s:s,s:o}", "type", "stats", "id", c->id, "data", data);
+	r = print_json(event, JSON_COMPACT, err);
+	json_decref(event);
+	return r;
+}
+
+int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	static const struct option options[] = {
+		{ "stats", no_argument, NULL, 's' }, { "interval", required_argument, NULL, 'i' }, { NULL, 0, NULL, 0 }
+	};
+	struct sk_oci_container c;
+	bool once = false, told_oom = false;
+	unsigned interval = 5;
+	int opt, r;
+
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 's')
+			once = true;
+		else if (opt == 'i')
+			interval = (unsigned)atoi(optarg);
+		else
+			return sk_error_set(err, EINVAL, "events: unknown option");
+	}
+	if (argc - optind != 1 || interval == 0)
+		return sk_error_set(err, EINVAL, interval ? "\"events\" requires exactly 1 argument(s)" : "duration interval must be greater than 0");
+	r = sk_oci_container_open(o, argv[optind], &c, err);
+	if (r < 0)
+		return r;
+	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0)
+		r = sk_error_set(err, EINVAL, "container with id %s is not running", c.id);
+	while (r == 0) {
+		json_t *state = NULL;
+		bool stopped = strcmp(sk_oci_status(o, &c, &state), "stopped") == 0;
+
+		if (json_is_true(json_object_get(state, "oom_killed")) && !told_oom) {
+			told_oom = true;
+			printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", c.id);
+		}
+		json_decref(state);
+		if (stopped)
+			break;
+		r = print_stats(o, &c, err);
+		if (once || r < 0)
+			break;
+		sleep(interval);
+	}
+	sk_oci_container_close(&c);
+	return r;
+}
+
+/* ---- list */
+
+struct listing {
+	bool quiet, json;
+	json_t *all;
+};
+
+static void list_one(struct sk_oci *o, struct sk_oci_container *c, void *arg)
+{
+	struct listing *l = arg;
+	const char *status = sk_oci_status(o, c, NULL);
+	pid_t pid = sk_oci_pid(o, c);
+
+	if (l->quiet) {
+		printf("%s\n", c->id);
+	} else if (l->json) {
+		json_array_append_new(l->all, sk_oci_state_json(c, status, pid));
+	} else {
+		const char *bundle = json_string_value(json_object_get(c->record, "bundle"));
+		const char *created = json_string_value(json_object_get(c->record, "created"));
+
+		printf("%-11s %-11d %-11s %-11s %-24s %s\n", c->id, (int)pid, status, bundle ? bundle : "", created ? created : "", "root");
+	}
+}
+
+int sk_oci_list(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
+{
+	static const struct option options[] = {
+		{ "format", required_argument, NULL, 'f' }, { "quiet", no_argument, NULL, 'q' }, { NULL, 0, NULL, 0 }
+	};
+	struct listing l = { .all = json_array() };
+	int opt, r;
+
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "f:q", options, NULL)) != -1) {
+		if (opt == 'q')
+			l.quiet = true;
+		else if (opt == 'f' && (strcmp(optarg, "json") == 0 || strcmp(optarg, "table") == 0))
+			l.json = strcmp(optarg, "json") == 0;
+		else
+			return sk_error_set(err, EINVAL, "invalid format option");
+	}
+	if (!l.quiet && !l.json)
+		printf("%-11s %-11s %-11s %-11s %-24s %s\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
+	r = sk_oci_each(o, list_one, &l, err);
+	if (r == 0 && l.json && !l.quiet)
+		r = print_json(l.all, JSON_COMPACT, err);
+	json_decref(l.all);
+	return r;
+}

@@ -114,7 +114,7 @@ int sk_store_import(struct sk_store *store, const char *path, const char *ref, c
 {
 	_cleanup_free_ char *key = NULL;
 	_cleanup_fd_ int fd = -1;
-	struct sk_name name;
+	struct sk_name name = { 0 };
 	struct sk_op op;
 	json_t *probe = json_object();
 	size_t i;
@@ -131,8 +131,7 @@ int sk_store_import(struct sk_store *store, const char *path, const char *ref, c
 			r = sk_error_set(err, EINVAL, "%.300s: an imported image cannot be named by digest", ref);
 		if (r == 0 && !(key = sk_name_key(&name)))
 			r = sk_error_errno(err, ENOMEM, "cannot import");
-		if (name.repo)
-			sk_name_fini(&name);
+		sk_name_fini(&name);
 	}
 	if (r == 0)
 		r = sk_open_input(path, &fd, err);

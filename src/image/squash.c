@@ -27,7 +27,7 @@
 
 #define NO_XATTR 0xFFFFFFFFu
 #define PADDING 4096
-#define CHECK_EVERY (16u << 20) /* bytes written between looks at the free space */
+#define CHECK_EVERY (1u << 20) /* bytes written between looks at the free space */
 
 /* Zero pages of a container's start are read through a virtio-blk device: see the measurements in docs/images.md. */
 const struct sk_squash_options sk_squash_default = {

@@ -17,6 +17,7 @@ int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error
 {
 	static const char *const folders[] = { "", "/blobs/sha256", "/layers", "/tmp" };
 	struct sk_store *store = calloc(1, sizeof(*store));
+	_cleanup_fd_ int lock = -1;
 	size_t i;
 	int r = -ENOMEM;
 
@@ -40,6 +41,8 @@ int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error
 		r = -errno;
 		goto fail;
 	}
+	/* Here rather than at the first change, so that a change that fails leaves no trace at all. Needed then only. */
+	lock = openat(store->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	sk_op_clean(store);
 	*ret_store = store;
 	return 0;

@@ -364,6 +364,12 @@ static void op_info(struct sk_conn *c)
 	sk_conn_finish(c);
 }
 
+/* Requests that look into the root file system also work on a container that does not run: its VM is booted, and its root mounted, for them. */
+static bool wants_root(const char *op)
+{
+	return strcmp(op, "get") == 0 || strcmp(op, "put") == 0 || strcmp(op, "stat") == 0;
+}
+
 static void handle_request(struct sk_conn *c, json_t *o)
 {
 	static const char *const passed[] = { "stats", "ps", "stat", "resize" };
@@ -407,6 +413,20 @@ static void handle_request(struct sk_conn *c, json_t *o)
 	} else {
 		sk_conn_reply_error(c, ENOSYS, 0, "the monitor does not know this request");
 		sk_conn_finish(c);
+	}
+}
+
+void sk_control_ready(struct sk_monitor *m)
+{
+	struct sk_conn *c;
+
+	for (c = m->conns; c; c = c->next) {
+		json_t *o = c->deferred;
+
+		c->deferred = NULL;
+		if (o && !c->dead)
+			handle_request(c, o);
+		json_decref(o);
 	}
 }
 
@@ -634,6 +654,7 @@ void sk_conn_free(struct sk_conn *c)
 	sk_buf_fini(&c->in);
 	sk_buf_fini(&c->out);
 	json_decref(c->copy_reply);
+	json_decref(c->deferred);
 	free(c);
 }
 
@@ -645,7 +666,7 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 		next = c->next;
 		if (c->dead)
 			continue;
-		if (c->wants_start && m->failure[0]) {
+		if ((c->wants_start || c->deferred) && m->failure[0]) {
 			c->wants_start = false;
 			c->owner = false;
 			sk_proc_detach(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/monitor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -167,12 +168,25 @@ void sk_monitor_ready(struct sk_monitor *m)
 	m->phase = SK_PHASE_READY;
 	if (m->start_wanted)
 		start_container(m);
+	else
+		sk_control_ready(m);
+}
+
+void sk_monitor_mount(struct sk_monitor *m)
+{
+	if (m->mounted || m->starting)
+		return;
+	m->mounted = true;
+	/* The request that wanted it is sent right behind: the agent keeps it until this is done. */
+	sk_session_request(m,
+			   json_pack("{s:s,s:s,s:o,s:b}", "op", "create", "container", SK_CONTAINER, "rootfs", rootfs_json(m), "mount_only", 1),
+			   NULL, NULL);
 }
 
 void sk_monitor_want_start(struct sk_monitor *m)
 {
 	m->start_wanted = true;
-	if (m->phase == SK_PHASE_READY && !m->starting)
+	if (m->phase == SK_PHASE_READY && !m->starting && !m->mounted)
 		start_container(m);
 }
 
@@ -302,14 +316,24 @@ static void remove_own_files(struct sk_monitor *m)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", m->paths.root, m->id);
 	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-%s", m->paths.root, m->id);
-	int r;
 
 	if (!dir || !tomb)
 		return;
-	r = rename(dir, tomb) < 0 ? -errno : sk_fs_remove_tree(AT_FDCWD, tomb);
-	if (r < 0)
-		sk_log(SK_LOG_ERROR, "cannot remove %s: %s", dir, strerror(-r));
+	if (rename(dir, tomb) < 0)
+		sk_log(SK_LOG_ERROR, "cannot remove %s: %s", dir, strerror(errno));
 	sk_monitor_event(m, "destroy");
+}
+
+/* Deletes what removed containers left in tmp/: our own, after everybody was told, and those of monitors that were killed at this point. */
+static void sweep(const struct sk_monitor *m)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/tmp", m->paths.root);
+	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
+	struct dirent *de;
+
+	while (dir && (de = readdir(dir)))
+		if (strncmp(de->d_name, "removed-", 8) == 0)
+			sk_fs_remove_tree(dirfd(dir), de->d_name);
 }
 
 static void on_linger(void *arg)
@@ -478,6 +502,7 @@ static void boot(struct sk_monitor *m)
 	sk_proc_free(m->init);
 	m->init = sk_proc_new(m, SK_INIT_KEY, m->config.terminal, m->config.stdin_open);
 	m->oom = false;
+	m->mounted = false;
 	m->exit_code = 0;
 	m->phase = SK_PHASE_BOOTING;
 	if (!m->init) {
@@ -725,6 +750,8 @@ int main(int argc, char **argv)
 	if (sk_loop_run(m->loop) < 0)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
 	sk_sandbox_down(m);
+	if (m->config.auto_remove)
+		sweep(m);
 	sk_managed_fini(m);
 	return m->config.managed ? m->exit_code : 0;
 }

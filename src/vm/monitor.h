@@ -107,6 +107,7 @@ struct sk_conn {
 	size_t stdin_unacked; /* bytes taken and not yet acknowledged */
 	uint16_t rows, cols;
 	char exec_key[24];
+	json_t *deferred; /* a request that waits for the guest to come up */
 };
 
 struct sk_monitor {
@@ -137,7 +138,7 @@ struct sk_monitor {
 	/* the container */
 	struct sk_proc *procs;
 	struct sk_proc *init;
-	bool start_wanted, stop_wanted, killed, starting;
+	bool start_wanted, stop_wanted, killed, starting, mounted;
 	unsigned next_key, restarts;
 	uint64_t started_ms;
 	uint64_t backoff_ms;
@@ -155,6 +156,7 @@ struct sk_monitor {
 
 /* monitor.c */
 void sk_monitor_ready(struct sk_monitor *m);			      /* the agent has been set up */
+void sk_monitor_mount(struct sk_monitor *m);			      /* READY: mount the root without starting anything */
 void sk_monitor_want_start(struct sk_monitor *m);		      /* start the container as soon as READY */
 void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout); /* timeout in s, -1 for ever */
 void sk_monitor_kill(struct sk_monitor *m);			      /* the VM, at once */
@@ -219,6 +221,7 @@ void sk_conn_event(struct sk_conn *c, json_t *take_event);
 void sk_conn_finish(struct sk_conn *c); /* sends what is there, then closes */
 void sk_conn_free(struct sk_conn *c);
 void sk_control_container_ended(struct sk_monitor *m, int code); /* tells waiters and stoppers */
+void sk_control_ready(struct sk_monitor *m); /* the guest is up: waiting requests go on */
 void sk_control_step(struct sk_monitor *m); /* from the reap: copies go on, dead connections are freed */
 void sk_control_stdin_taken(struct sk_proc *p, size_t n);
 

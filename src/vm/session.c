@@ -149,6 +149,8 @@ static void on_event(struct sk_monitor *m, const json_t *o)
 		if (p && !p->exited)
 			sk_proc_exited(p, (int)json_integer_value(json_object_get(o, "code")) & 255,
 				       json_is_true(json_object_get(o, "oom")));
+	} else if (strcmp(event, "halted") == 0 && m->phase == SK_PHASE_STOPPING) {
+		sk_monitor_lost(m, ""); /* all is written: no need to wait for the kernel to power off */
 	} else if (strcmp(event, "oom") == 0) {
 		m->oom = true;
 		json_object_set_new(m->state, "oom_killed", json_true());

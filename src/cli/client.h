@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_CLI_CLIENT_H
+#define SK_CLI_CLIENT_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/frame.h"
+
+/* A connection to a monitor on which more than one answer comes. Blocking. */
+struct sk_client {
+	int fd; /* taken */
+	struct sk_buf in;
+};
+void sk_client_init(struct sk_client *client, int take_fd);
+void sk_client_fini(struct sk_client *client);
+#define _cleanup_client_ __attribute__((cleanup(sk_client_fini)))
+
+int sk_client_send_json(struct sk_client *client, const json_t *request, struct sk_error *err);
+int sk_client_send(struct sk_client *client, uint8_t type, const void *p, size_t n, struct sk_error *err);
+/* Waits for the next frame; it lies in the buffer until the next call. -ECONNRESET: end of file. */
+int sk_client_next(struct sk_client *client, struct sk_frame *ret, struct sk_error *err);
+/* The next frame that is JSON (others are dropped). A new reference. */
+int sk_client_json(struct sk_client *client, json_t **ret, struct sk_error *err);
+/* That, with "ok":false made an error. `*ret` may be NULL. */
+int sk_client_reply(struct sk_client *client, json_t **ret, struct sk_error *err);
+/* The error that a reply is; 0 where it is ok. */
+int sk_client_check(const json_t *reply, struct sk_error *err);
+
+#endif

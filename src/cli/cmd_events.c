@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* events: lines of <root>/events.jsonl (vm/state.h), those of the past where asked, then those that come. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/commands.h"
+#include "cli/filter.h"
+#include "cli/jx.h"
+#include "cli/list.h"
+#include "cli/units.h"
+
+#define FOLLOW_MS 100
+
+struct events_opts {
+	const char *since, *until, *format;
+	struct sk_strv filter;
+};
+
+#define AT(f) offsetof(struct events_opts, f)
+static const struct sk_opt events_opts[] = {
+	SK_OPT_LIST_("filter", 'f', AT(filter), "filter", "Filter output based on conditions provided"),
+	SK_OPT_STR_("format", 0, AT(format), "string", "Format output using a custom template: 'json', or 'TEMPLATE' in Go's template language"),
+	SK_OPT_STR_("since", 0, AT(since), "string", "Show all events created since timestamp"),
+	SK_OPT_STR_("until", 0, AT(until), "string", "Stream events until this timestamp"),
+	SK_OPT_END,
+};
+
+struct events {
+	const struct events_opts *o;
+	int64_t since_ns, until_ns;
+	struct sk_text partial;
+	bool stop;
+	struct sk_error err;
+};
+
+static bool match_object(const char *value, const void *arg)
+{
+	const char *id = sk_jx_get_str(arg, "Actor.ID", ""), *name = sk_jx_get_str(arg, "Actor.Attributes.name", "");
+
+	return strcmp(name, value) == 0 || (*value && strncmp(id, value, strlen(value)) == 0);
+}
+
+static bool match_image(const char *value, const void *arg)
+{
+	const bool is_image = strcmp(sk_jx_get_str(arg, "Type", ""), "image") == 0;
+
+	return strcmp(sk_jx_get_str(arg, is_image ? "Actor.Attributes.name" : "Actor.Attributes.image", ""), value) == 0 ||
+	       strncmp(sk_jx_get_str(arg, "Actor.ID", ""), value, strlen(value)) == 0;
+}
+
+static bool wanted(const struct events *e, const json_t *event)
+{
+	const struct sk_strv *f = &e->o->filter;
+	const char *type = sk_jx_get_str(event, "Type", "");
+	int64_t t = sk_jx_get_int(event, "timeNano", 0);
+
+	if (t < e->since_ns || t > e->until_ns || !sk_filter_exact(f, "type", type) ||
+	    !sk_filter_exact(f, "event", sk_jx_get_str(event, "Action", "")) || !sk_filter_labels(f, sk_jx_at(event, "Actor.Attributes")))
+		return false;
+	if (sk_filter_has(f, "container") && (strcmp(type, "container") != 0 || !sk_filter_match(f, "container", match_object, event)))
+		return false;
+	return sk_filter_match(f, "image", match_image, event);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "2026-11-23T10:00:00.123456789+01:00 container start 0123… (image=debian, name=web)" */
+static void print_line(const json_t *event)
+{
+	json_t *attributes = sk_jx_at(event, "Actor.Attributes"), *v;
+	int64_t t = sk_jx_get_int(event, "timeNano", 0);
+	size_t n = json_object_size(attributes), i = 0;
+	_cleanup_free_ const char **keys = sk_xcalloc(n, sizeof(*keys));
+	time_t s = (time_t)(t / 1000000000);
+	char when[40], zone[8];
+	const char *key;
+	struct tm tm;
+
+	localtime_r(&s, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	printf("%s.%09d%.3s:%s %s %s %s", when, (int)(t % 1000000000), zone, zone + 3, sk_jx_get_str(event, "Type", ""),
+	       sk_jx_get_str(event, "Action", ""), sk_jx_get_str(event, "Actor.ID", ""));
+	json_object_foreach(attributes, key, v)
+		keys[i++] = key;
+	qsort(keys, n, sizeof(*keys), by_name);
+	for (i = 0; i < n; i++)
+		printf("%s%s=%s", i ? ", " : " (", keys[i], json_string_value(json_object_get(attributes, keys[i])));
+	printf(n ? ")\n" : "\n");
+}
+
+static void show(struct events *e, const char *line, size_t n)
+{
+	_cleanup_json_ json_t *event = json_loadb(line, n, 0, NULL);
+
+	if (!event || !wanted(e, event))
+		return;
+	if (!e->o->format)
+		print_line(event);
+	else if (sk_format_one(e->o->format, event, stdout, &e->err) < 0)
+		e->stop = true;
+	fflush(stdout);
+	if (ferror(stdout))
+		e->stop = true;
+}
+
+static void drain(struct events *e, int fd)
+{
+	char chunk[16384];
+	ssize_t n;
+
+	while (!e->stop && (n = read(fd, chunk, sizeof(chunk))) > 0) {
+		const char *p = chunk, *end;
+
+		while ((end = memchr(p, '\n', (size_t)(chunk + n - p)))) {
+			sk_text_add(&e->partial, p, (size_t)(end - p));
+			show(e, e->partial.s, e->partial.len);
+			e->partial.len = 0;
+			p = end + 1;
+		}
+		sk_text_add(&e->partial, p, (size_t)(chunk + n - p));
+	}
+}
+
+static bool same_file(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fd >= 0 && fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+static void stream(struct events *e, const char *path)
+{
+	_cleanup_free_ char *old = sk_xasprintf("%s.1", path);
+	_cleanup_fd_ int fd = -1, before = -1;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (e->o->since) {
+		before = open(old, O_RDONLY | O_CLOEXEC);
+		if (before >= 0 && !same_file(before, path))
+			drain(e, before);
+	} else if (fd >= 0) {
+		lseek(fd, 0, SEEK_END);
+	}
+	for (;;) {
+		int64_t now = sk_now_ns();
+
+		if (fd >= 0)
+			drain(e, fd);
+		if (e->stop || now >= e->until_ns)
+			return;
+		if (!same_file(fd, path)) {
+			int next = open(path, O_RDONLY | O_CLOEXEC);
+
+			if (next >= 0 && fd >= 0)
+				drain(e, fd);
+			if (next >= 0) {
+				sk_close_fd(&fd);
+				fd = next;
+				continue;
+			}
+		}
+		poll(NULL, 0, FOLLOW_MS);
+	}
+}
+
+static int parse_bounds(struct events *e)
+{
+	int64_t now = sk_now_ns();
+
+	e->since_ns = INT64_MIN;
+	e->until_ns = INT64_MAX;
+	if (e->o->since && sk_parse_time(e->o->since, now, &e->since_ns) < 0)
+		return sk_error_set(&e->err, EINVAL, "invalid value for \"since\": %s: give a time or a duration", e->o->since);
+	if (e->o->until && sk_parse_time(e->o->until, now, &e->until_ns) < 0)
+		return sk_error_set(&e->err, EINVAL, "invalid value for \"until\": %s: give a time or a duration", e->o->until);
+	return 0;
+}
+
+static int cmd_events(struct sk_cli *cli, void *opts, int argc, char **argv)
+{
+	static const char *const keys[] = { "type", "event", "container", "image", "label", "volume", "network", NULL };
+	struct events e = { .o = opts };
+	_cleanup_free_ char *path = NULL;
+
+	(void)argc;
+	(void)argv;
+	if (parse_bounds(&e) < 0 || sk_filter_check(&e.o->filter, keys, &e.err) < 0 || sk_cli_open(cli, &e.err) < 0)
+		return sk_cli_fail(&e.err, 1);
+	path = sk_xasprintf("%s/events.jsonl", cli->paths.root);
+	stream(&e, path);
+	sk_text_fini(&e.partial);
+	return e.err.code ? sk_cli_fail(&e.err, 1) : 0;
+}
+
+const struct sk_command sk_cmd_events = {
+	.name = "events",
+	.args = "[OPTIONS]",
+	.summary = "Get real time events",
+	.aliases = "skerry system events, skerry events",
+	.opts = events_opts,
+	.opts_size = sizeof(struct events_opts),
+	.max = 0,
+	.run = cmd_events,
+};

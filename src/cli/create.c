@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "cli/container.h"
+#include "cli/jx.h"
+#include "cli/pull.h"
+#include "vm/vm.h"
+
+static int write_json(int dirfd, const char *name, const json_t *o, struct sk_error *err)
+{
+	_cleanup_free_ char *text = json_dumps(o, JSON_COMPACT);
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	if (!text)
+		return sk_error_errno(err, ENOMEM, "cannot write %s", name);
+	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	r = fd < 0 ? -errno : sk_fs_write_all(fd, text, strlen(text));
+	return r < 0 ? sk_error_errno(err, r, "cannot write the container's %s", name) : 0;
+}
+
+/* With the names locked: from tmp/ to containers/, config.json last seen complete. */
+static int publish(struct sk_cli *cli, struct sk_plan *plan, const char *tmp, json_t **ret_config, struct sk_error *err)
+{
+	_cleanup_free_ char *dir = sk_xasprintf("%s/containers/%s", cli->paths.root, plan->id);
+	_cleanup_fd_ int lock = sk_containers_lock(&cli->paths, err), dirfd = -1;
+	_cleanup_json_ json_t *config = NULL, *vm = NULL;
+	char created[36];
+	int r;
+
+	if (lock < 0)
+		return lock;
+	if (plan->opts->name && *plan->opts->name) {
+		snprintf(plan->name, sizeof(plan->name), "%s", plan->opts->name + (*plan->opts->name == '/'));
+		r = strlen(plan->opts->name) < sizeof(plan->name) ? 0 : sk_error_set(err, EINVAL, "the name is too long: 255 letters at most");
+		if (r == 0)
+			r = sk_container_check_name(&cli->paths, plan->name, NULL, err);
+		if (r < 0)
+			return r;
+	} else {
+		sk_container_make_name(&cli->paths, plan->name);
+	}
+	config = sk_plan_inspect(plan, sk_time_now(created));
+	vm = sk_plan_vm(plan, config);
+	dirfd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return sk_error_errno(err, errno, "cannot open %s", tmp);
+	r = write_json(dirfd, "vm.json", vm, err);
+	if (r == 0)
+		r = write_json(dirfd, "config.json", config, err);
+	if (r == 0 && rename(tmp, dir) < 0)
+		r = sk_error_errno(err, errno, "cannot make %s", dir);
+	if (r == 0 && ret_config)
+		*ret_config = SK_TAKE_PTR(config);
+	return r;
+}
+
+int sk_create(struct sk_cli *cli, struct sk_plan *plan, json_t **ret_config, struct sk_error *err)
+{
+	_cleanup_free_ char *tmp = sk_xasprintf("%s/tmp/%s", cli->paths.root, plan->id);
+	_cleanup_json_ json_t *config = NULL, *attributes = NULL;
+	struct sk_error ignored = SK_ERROR_INIT;
+	int r;
+
+	sk_ports_copy(&plan->ports, &plan->given);
+	r = sk_ports_assign(&plan->given, err);
+	if (r < 0)
+		return r;
+	if (mkdir(tmp, 0700) < 0)
+		return sk_error_errno(err, errno, "cannot make %s", tmp);
+	r = publish(cli, plan, tmp, &config, err);
+	if (r < 0) {
+		sk_fs_remove_tree(AT_FDCWD, tmp);
+		return r;
+	}
+	r = sk_vm_make_disk(&cli->paths, plan->id, plan->disk_size, err);
+	if (r < 0) {
+		sk_vm_remove(&cli->paths, plan->id, &ignored);
+		return r;
+	}
+	attributes = json_copy(sk_jx_at(config, "Config.Labels"));
+	sk_jx_set_str(attributes, "image", plan->image_ref);
+	sk_jx_set_str(attributes, "name", plan->name);
+	sk_event_append(&cli->paths, "container", "create", plan->id, attributes);
+	if (ret_config)
+		*ret_config = SK_TAKE_PTR(config);
+	return 0;
+}
+
+int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, const char *ref, struct sk_image **ret, struct sk_error *err)
+{
+	const char *policy = opts->pull && *opts->pull ? opts->pull : "missing";
+	struct sk_store *store;
+	struct sk_pull pull = { .ref = ref,
+				.quiet = opts->quiet,
+				.to_stderr = true,
+				.options = { .insecure = !opts->tls_verify, .platform = opts->platform } };
+	int r = sk_cli_store(cli, &store, err);
+
+	if (r < 0)
+		return r;
+	if (strcmp(policy, "always") != 0) {
+		r = sk_store_find(store, ref, ret, err);
+		if (r != -ENOENT)
+			return r;
+		if (strcmp(policy, "never") == 0)
+			return r;
+		sk_pull_announce_missing(ref);
+		*err = (struct sk_error)SK_ERROR_INIT;
+	}
+	r = sk_pull(cli, &pull, NULL, err);
+	return r < 0 ? r : sk_store_find(store, ref, ret, err);
+}
+
+static int rewrite_ports(struct sk_cli *cli, const char *id, json_t *config, const struct sk_ports *ports, struct sk_error *err)
+{
+	_cleanup_json_ json_t *vm = NULL, *map = NULL;
+	json_t *network, *given = sk_jx_at(config, "NetworkSettings.Ports");
+	int r = sk_container_load_vm(&cli->paths, id, &vm, err);
+
+	network = json_object_get(vm, "network");
+	if (r < 0 || !json_is_object(network) || !json_is_object(given))
+		return r;
+	map = sk_ports_to_bindings(ports, true);
+	json_object_update(given, map);
+	sk_jx_set(network, "forwards", sk_ports_to_forwards(ports));
+	r = sk_container_save_vm(&cli->paths, id, vm, err);
+	return r < 0 ? r : sk_container_save(&cli->paths, id, config, err);
+}
+
+/* Ports that were asked for without a number get a new one at each start, as with docker. */
+static int reassign_ports(struct sk_cli *cli, const char *id, json_t *config, struct sk_error *err)
+{
+	struct sk_ports ports = { 0 };
+	bool any = false;
+	size_t i;
+	int r = 0;
+
+	sk_ports_from_bindings(&ports, sk_jx_at(config, "HostConfig.PortBindings"));
+	for (i = 0; i < ports.n; i++)
+		any |= !ports.v[i].host_port || ports.v[i].host_end > ports.v[i].host_port;
+	if (any) {
+		r = sk_ports_assign(&ports, err);
+		if (r == 0)
+			r = rewrite_ports(cli, id, config, &ports, err);
+	}
+	sk_ports_fini(&ports);
+	return r;
+}
+
+int sk_boot(struct sk_cli *cli, const char *id, json_t *config, struct sk_error *err)
+{
+	_cleanup_free_ char *disk = sk_xasprintf("%s/containers/%s/disk.img", cli->paths.root, id);
+	int r = 0;
+
+	if (access(disk, F_OK) < 0)
+		r = sk_vm_make_disk(&cli->paths, id, (uint64_t)sk_jx_get_int(config, "Vm.DiskSize", (int64_t)SK_DEFAULT_DISK_SIZE), err);
+	if (r == 0)
+		r = reassign_ports(cli, id, config, err);
+	return r < 0 ? r : sk_vm_launch(&cli->paths, id, err);
+}

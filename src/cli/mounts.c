@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/mounts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/jx.h"
+#include "cli/opt.h"
+#include "cli/path.h"
+#include "cli/units.h"
+
+static void mount_fini(struct sk_mount *m)
+{
+	free(m->source);
+	free(m->target);
+	free(m->options);
+	free(m->propagation);
+	free(m->subpath);
+	free(m->driver);
+	sk_strv_fini(&m->driver_options);
+	sk_strv_fini(&m->labels);
+}
+
+void sk_mounts_fini(struct sk_mounts *mounts)
+{
+	size_t i;
+
+	for (i = 0; i < mounts->n; i++)
+		mount_fini(&mounts->v[i]);
+	free(mounts->v);
+	*mounts = (struct sk_mounts){ 0 };
+}
+
+static void take(struct sk_mounts *mounts, struct sk_mount *m)
+{
+	mounts->v = sk_xrealloc(mounts->v, mounts->n + 1, sizeof(*mounts->v));
+	mounts->v[mounts->n++] = *m;
+}
+
+static int set_target(struct sk_mount *m, const char *target, const char *spec, char *why)
+{
+	if (*target != '/') {
+		snprintf(why, 256, "invalid mount path: '%.100s' mount path must be absolute", target);
+		return -EINVAL;
+	}
+	m->target = sk_cli_path_clean(target);
+	if (strcmp(m->target, "/") == 0) {
+		snprintf(why, 256, "invalid volume specification: '%.100s': destination can't be '/'", spec);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Docker's names: [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
+static bool is_volume_name(const char *s)
+{
+	size_t i;
+
+	if (!isalnum((unsigned char)s[0]) || !s[1])
+		return false;
+	for (i = 1; s[i]; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr("_.-", s[i]))
+			return false;
+	return true;
+}
+
+static int set_source(struct sk_mount *m, const char *source, char *why)
+{
+	if (strchr("/.~", *source)) {
+		m->type = SK_MOUNT_BIND;
+		m->source = sk_cli_path_absolute(source);
+		return 0;
+	}
+	m->type = SK_MOUNT_VOLUME;
+	if (!is_volume_name(source)) {
+		snprintf(why, 256,
+			 "\"%.64s\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are "
+			 "allowed. If you intended to pass a host directory, use absolute path",
+			 source);
+		return -EINVAL;
+	}
+	m->source = sk_xstrdup(source);
+	return 0;
+}
+
+static const char *const propagations[] = { "private", "rprivate", "shared", "rshared", "slave", "rslave" };
+
+static bool is_propagation(const char *s)
+{
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(propagations); i++)
+		if (strcmp(s, propagations[i]) == 0)
+			return true;
+	return false;
+}
+
+/* The third part of -v: "ro", "rw", "z", "Z", "nocopy", propagation, consistency. */
+static int parse_mode(struct sk_mount *m, const char *mode, char *why)
+{
+	static const char *const ignored[] = { "rw", "z", "Z", "consistent", "cached", "delegated", "" };
+	struct sk_strv parts = { 0 };
+	int r = 0;
+	size_t i, k;
+
+	sk_strv_split(&parts, mode, ',');
+	for (i = 0; r == 0 && i < parts.n; i++) {
+		const char *p = parts.v[i];
+
+		for (k = 0; k < SK_ARRAY_SIZE(ignored) && strcmp(p, ignored[k]) != 0; k++)
+			;
+		if (k < SK_ARRAY_SIZE(ignored)) {
+			continue;
+		} else if (strcmp(p, "ro") == 0) {
+			m->readonly = true;
+		} else if (strcmp(p, "nocopy") == 0) {
+			m->nocopy = true;
+		} else if (is_propagation(p)) {
+			free(m->propagation);
+			m->propagation = sk_xstrdup(p);
+		} else {
+			snprintf(why, 256, "invalid mode: %.64s", mode);
+			r = -EINVAL;
+		}
+	}
+	sk_strv_fini(&parts);
+	return r;
+}
+
+int sk_mounts_parse_volume(struct sk_mounts *mounts, const char *spec, char *why)
+{
+	struct sk_mount m = { .type = SK_MOUNT_VOLUME, .make_source = true };
+	struct sk_strv parts = { 0 };
+	int r = 0;
+
+	sk_strv_split(&parts, spec, ':');
+	if (parts.n > 3 || !*parts.v[0] || (parts.n > 1 && !*parts.v[1])) {
+		snprintf(why, 256, "invalid volume specification: '%.128s'", spec);
+		r = -EINVAL;
+	} else if (parts.n == 1) {
+		r = set_target(&m, parts.v[0], spec, why);
+	} else {
+		r = set_source(&m, parts.v[0], why);
+		if (r == 0)
+			r = set_target(&m, parts.v[1], spec, why);
+		if (r == 0 && parts.n == 3)
+			r = parse_mode(&m, parts.v[2], why);
+	}
+	sk_strv_fini(&parts);
+	if (r == 0)
+		take(mounts, &m);
+	else
+		mount_fini(&m);
+	return r;
+}
+
+/* Appends ",key=value" or ",key" to mount options. */
+static void add_option(struct sk_mount *m, const char *key, const char *value)
+{
+	char *old = m->options;
+
+	m->options = sk_xasprintf("%s%s%s%s%s", old ? old : "", old ? "," : "", key, value ? "=" : "", value ? value : "");
+	free(old);
+}
+
+int sk_mounts_parse_tmpfs(struct sk_mounts *mounts, const char *spec, char *why)
+{
+	const char *colon = strchr(spec, ':');
+	_cleanup_free_ char *target = colon ? sk_xstrndup(spec, (size_t)(colon - spec)) : sk_xstrdup(spec);
+	struct sk_mount m = { .type = SK_MOUNT_TMPFS };
+	struct sk_strv parts = { 0 };
+	size_t i;
+	int r = set_target(&m, target, spec, why);
+
+	if (colon && colon[1])
+		sk_strv_split(&parts, colon + 1, ',');
+	for (i = 0; i < parts.n; i++) {
+		if (strcmp(parts.v[i], "ro") == 0)
+			m.readonly = true;
+		else if (strcmp(parts.v[i], "rw") != 0)
+			add_option(&m, parts.v[i], NULL);
+	}
+	sk_strv_fini(&parts);
+	if (r == 0)
+		take(mounts, &m);
+	else
+		mount_fini(&m);
+	return r;
+}
+
+/* State of a --mount under way: what can be judged only when the type is known. */
+struct mount_parse {
+	struct sk_mount m;
+	const char *source, *target;
+	char *why;
+};
+
+static int bad_field(struct mount_parse *p, const char *key, const char *value)
+{
+	snprintf(p->why, 256, "invalid value for %.32s: %.128s", key, value ? value : "");
+	return -EINVAL;
+}
+
+static int parse_tmpfs_field(struct mount_parse *p, const char *key, const char *value)
+{
+	char text[32], *end;
+	int64_t size;
+
+	if (strcmp(key, "tmpfs-size") == 0) {
+		if (sk_parse_bytes(value, &size) < 0)
+			return bad_field(p, key, value);
+		snprintf(text, sizeof(text), "%lld", (long long)size);
+		add_option(&p->m, "size", text);
+	} else {
+		if (!*value || strtol(value, &end, 8) < 0 || *end)
+			return bad_field(p, key, value);
+		add_option(&p->m, "mode", value);
+	}
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} mount_flags[] = {
+	{ "readonly", offsetof(struct sk_mount, readonly) },	   { "ro", offsetof(struct sk_mount, readonly) },
+	{ "volume-nocopy", offsetof(struct sk_mount, nocopy) },	   { "bind-nonrecursive", offsetof(struct sk_mount, nonrecursive) },
+};
+
+static void replace(char **to, const char *value)
+{
+	free(*to);
+	*to = sk_xstrdup(value);
+}
+
+/* Fields with a value that is kept as it is. */
+static int parse_value_field(struct mount_parse *p, const char *key, const char *value)
+{
+	struct sk_mount *m = &p->m;
+
+	if (strcmp(key, "source") == 0 || strcmp(key, "src") == 0)
+		p->source = value;
+	else if (strcmp(key, "target") == 0 || strcmp(key, "dst") == 0 || strcmp(key, "destination") == 0)
+		p->target = value;
+	else if (strcmp(key, "bind-propagation") == 0 && is_propagation(value))
+		replace(&m->propagation, value);
+	else if (strcmp(key, "volume-driver") == 0)
+		replace(&m->driver, value);
+	else if (strcmp(key, "volume-subpath") == 0)
+		replace(&m->subpath, value);
+	else if (strcmp(key, "volume-label") == 0)
+		sk_strv_add(&m->labels, value);
+	else if (strcmp(key, "volume-opt") == 0)
+		sk_strv_add(&m->driver_options, value);
+	else if (strcmp(key, "tmpfs-size") == 0 || strcmp(key, "tmpfs-mode") == 0)
+		return parse_tmpfs_field(p, key, value);
+	else if (strcmp(key, "consistency") == 0 || strcmp(key, "bind-recursive") == 0)
+		return 0;
+	else if (strcmp(key, "bind-propagation") == 0)
+		return bad_field(p, key, value);
+	else {
+		snprintf(p->why, 256, "unexpected key '%.64s' in '%.64s=%.64s'", key, key, value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* 1: it was one of the flags, 0: another field, -EINVAL. */
+static int parse_flag(struct mount_parse *p, const char *key, const char *value)
+{
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(mount_flags); i++) {
+		bool *to = (bool *)((char *)&p->m + mount_flags[i].offset);
+
+		if (strcmp(key, mount_flags[i].name) != 0)
+			continue;
+		*to = true;
+		if (value && sk_parse_bool(value, to) < 0)
+			return bad_field(p, key, value);
+		return 1;
+	}
+	return 0;
+}
+
+static int parse_field(struct mount_parse *p, char *field)
+{
+	static const char *const types[] = { "bind", "volume", "tmpfs" };
+	char *eq = strchr(field, '='), *value = eq ? eq + 1 : NULL;
+	size_t i;
+	int r;
+
+	if (eq)
+		*eq = '\0';
+	r = parse_flag(p, field, value);
+	if (r)
+		return r < 0 ? r : 0;
+	if (!value) {
+		snprintf(p->why, 256, "invalid field '%.128s' must be a key=value pair", field);
+		return -EINVAL;
+	}
+	if (strcmp(field, "type") != 0)
+		return parse_value_field(p, field, value);
+	for (i = 0; i < SK_ARRAY_SIZE(types); i++) {
+		if (strcmp(value, types[i]) == 0) {
+			p->m.type = (enum sk_mount_type)i;
+			return 0;
+		}
+	}
+	snprintf(p->why, 256, "mount type '%.32s' is not supported: use bind, volume or tmpfs", value);
+	return -EINVAL;
+}
+
+static int finish_mount(struct mount_parse *p, const char *spec)
+{
+	if (!p->target) {
+		snprintf(p->why, 256, "target is required");
+		return -EINVAL;
+	}
+	if (p->m.type == SK_MOUNT_BIND && (!p->source || !*p->source)) {
+		snprintf(p->why, 256, "type=bind needs a source");
+		return -EINVAL;
+	}
+	if (p->m.type == SK_MOUNT_TMPFS && p->source) {
+		snprintf(p->why, 256, "type=tmpfs takes no source");
+		return -EINVAL;
+	}
+	if (p->m.type == SK_MOUNT_VOLUME && p->source && !is_volume_name(p->source)) {
+		snprintf(p->why, 256, "invalid volume name: %.64s", p->source);
+		return -EINVAL;
+	}
+	if (p->source)
+		p->m.source = p->m.type == SK_MOUNT_BIND ? sk_cli_path_absolute(p->source) : sk_xstrdup(p->source);
+	return set_target(&p->m, p->target, spec, p->why);
+}
+
+int sk_mounts_parse_mount(struct sk_mounts *mounts, const char *spec, char *why)
+{
+	struct mount_parse p = { .m.type = SK_MOUNT_VOLUME, .why = why };
+	struct sk_strv fields = { 0 };
+	size_t i;
+	int r = 0;
+
+	sk_strv_split(&fields, spec, ',');
+	for (i = 0; r == 0 && i < fields.n; i++)
+		r = parse_field(&p, fields.v[i]);
+	if (r == 0)
+		r = finish_mount(&p, spec);
+	sk_strv_fini(&fields);
+	if (r == 0)
+		take(mounts, &p.m);
+	else
+		mount_fini(&p.m);
+	return r;
+}
+
+int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < mounts->n; i++)
+		for (k = 0; k < i; k++)
+			if (strcmp(mounts->v[i].target, mounts->v[k].target) == 0)
+				return sk_error_set(err, EINVAL, "Duplicate mount point: %s", mounts->v[i].target);
+	return 0;
+}
+
+json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts)
+{
+	static const char *const types[] = { "bind", "volume", "tmpfs" };
+	json_t *list = sk_jx_array();
+	size_t i;
+
+	for (i = 0; i < mounts->n; i++) {
+		const struct sk_mount *m = &mounts->v[i];
+		json_t *o = sk_jx_object();
+
+		sk_jx_set_str(o, "Type", types[m->type]);
+		if (m->type == SK_MOUNT_VOLUME && m->source)
+			sk_jx_set_str(o, "Name", m->source);
+		sk_jx_set_str(o, "Source", m->type == SK_MOUNT_BIND ? m->source : "");
+		sk_jx_set_str(o, "Destination", m->target);
+		sk_jx_set_str(o, "Mode", m->options ? m->options : "");
+		sk_jx_set_bool(o, "RW", !m->readonly);
+		sk_jx_set_str(o, "Propagation", m->propagation ? m->propagation : (m->type == SK_MOUNT_BIND ? "rprivate" : ""));
+		sk_jx_push(list, o);
+	}
+	return list;
+}

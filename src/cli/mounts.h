@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_CLI_MOUNTS_H
+#define SK_CLI_MOUNTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "cli/xmem.h"
+
+/* What -v, --mount and --tmpfs ask for. */
+enum sk_mount_type {
+	SK_MOUNT_BIND,	 /* `source` is an absolute host path */
+	SK_MOUNT_VOLUME, /* `source` is a volume's name; NULL: an anonymous one */
+	SK_MOUNT_TMPFS,
+};
+
+struct sk_mount {
+	enum sk_mount_type type;
+	char *source;
+	char *target;	   /* absolute path in the container, cleaned */
+	char *options;	   /* tmpfs: mount options, "size=64m,mode=1777" */
+	char *propagation; /* bind: "rprivate", …; NULL */
+	char *subpath;	   /* volume */
+	char *driver;	   /* volume */
+	struct sk_strv driver_options;
+	struct sk_strv labels;
+	bool readonly;
+	bool nocopy;	   /* volume: do not fill it from the image */
+	bool nonrecursive; /* bind */
+	bool make_source;  /* -v makes a missing host folder, --mount does not */
+};
+
+struct sk_mounts {
+	struct sk_mount *v;
+	size_t n;
+};
+void sk_mounts_fini(struct sk_mounts *mounts);
+
+/* Each appends one mount; -EINVAL with `why` (256 bytes) in docker's words. Relative bind sources are made absolute. */
+int sk_mounts_parse_volume(struct sk_mounts *mounts, const char *spec, char *why); /* -v [src:]dst[:opts] */
+int sk_mounts_parse_mount(struct sk_mounts *mounts, const char *spec, char *why);  /* --mount type=…,source=…,target=… */
+int sk_mounts_parse_tmpfs(struct sk_mounts *mounts, const char *spec, char *why);  /* --tmpfs dst[:opts] */
+
+/* Two mounts with one target: -EINVAL. */
+int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err);
+/* inspect's "Mounts" of a created container. */
+json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts);
+
+#endif

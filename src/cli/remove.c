@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/remove.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/client.h"
+#include "cli/jx.h"
+#include "vm/vm.h"
+
+/* Takes the container's VM down at once and waits until its monitor has written that down: a second connection hears of the end. */
+static int kill_and_wait(struct sk_cli *cli, const char *id, struct sk_error *err)
+{
+	_cleanup_json_ json_t *stop = sk_jx(json_pack("{s:s,s:i,s:i}", "op", "stop", "signal", 9, "timeout", 0));
+	int r = sk_vm_call(&cli->paths, id, stop, NULL, err);
+
+	if (r == -ENOENT || r == -ECONNRESET) {
+		*err = (struct sk_error)SK_ERROR_INIT;
+		return 0;
+	}
+	return r;
+}
+
+int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool force, struct sk_error *err)
+{
+	_cleanup_json_ json_t *attributes = NULL;
+	_cleanup_free_ char *dir = NULL;
+	bool auto_remove;
+	int r = 0;
+
+	if (sk_container_is_alive(c)) {
+		if (!force)
+			return sk_error_set(err, EBUSY,
+					    "cannot remove container \"%s\": container is %s: stop the container before removing or force remove",
+					    sk_container_name(c), sk_container_status(c));
+		r = kill_and_wait(cli, c->id, err);
+		if (r < 0)
+			return sk_error_wrap(err, "cannot remove container \"%s\"", sk_container_name(c));
+	}
+	/* One that was to be removed when it ends is gone, or just going. */
+	auto_remove = sk_jx_get_bool(c->config, "HostConfig.AutoRemove", false);
+	dir = sk_xasprintf("%s/containers/%s", cli->paths.root, c->id);
+	if (auto_remove && access(dir, F_OK) < 0)
+		return 0;
+	r = sk_vm_remove(&cli->paths, c->id, err);
+	if (r == -ENOENT && auto_remove) {
+		*err = (struct sk_error)SK_ERROR_INIT;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	attributes = sk_container_attributes(c);
+	sk_event_append(&cli->paths, "container", "destroy", c->id, attributes);
+	return 0;
+}
+
+bool sk_image_in_use(void *arg, const char *id)
+{
+	const struct sk_containers *list = arg;
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (strcmp(sk_jx_get_str(list->v[i].config, "Image", ""), id) == 0)
+			return true;
+	return false;
+}
+
+uint64_t sk_container_disk_usage(const struct sk_paths *paths, const char *id)
+{
+	static const char *const folders[] = { "", "/log" };
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(folders); i++) {
+		_cleanup_free_ char *path = sk_xasprintf("%s/containers/%s%s", paths->root, id, folders[i]);
+		_cleanup_closedir_ DIR *dir = opendir(path);
+		struct dirent *de;
+		struct stat st;
+
+		while (dir && (de = readdir(dir)))
+			if (fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+				sum += (uint64_t)st.st_blocks * 512;
+	}
+	return sum;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_CLI_REMOVE_H
+#define SK_CLI_REMOVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/cli.h"
+#include "cli/container.h"
+
+/* Removes a container and says so in the events. One that lives is refused (-EBUSY), or with `force` killed first. */
+int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool force, struct sk_error *err);
+/* Whether a container was made of image `id` (for the image store; `arg`: struct sk_containers). */
+bool sk_image_in_use(void *arg, const char *id);
+/* Host bytes that a container's own files take. */
+uint64_t sk_container_disk_usage(const struct sk_paths *paths, const char *id);
+
+#endif

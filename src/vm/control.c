@@ -380,6 +380,13 @@ static void handle_request(struct sk_conn *c, json_t *o)
 		op = "";
 	if (c->m->managed && sk_managed_request(c, op, o))
 		return;
+	if (wants_root(op) && c->m->phase == SK_PHASE_BOOTING) {
+		c->deferred = json_incref(o); /* sk_control_ready() */
+		c->kind = SK_CONN_WAITING;
+		return;
+	}
+	if (wants_root(op) && c->m->phase == SK_PHASE_READY)
+		sk_monitor_mount(c->m);
 	for (i = 0; i < SK_ARRAY_SIZE(passed); i++) {
 		if (strcmp(op, passed[i]) == 0) {
 			pass_on(c, json_incref(o), on_passed);

@@ -11,7 +11,8 @@
 #include "request.h"
 #include "session.h"
 
-/* Exits of processes that nobody has claimed yet: a container's process may be gone before crun has said which one it was. */
+/* Exits of processes that nobody has claimed yet: a container's process may be gone before crun has said which one it
+ * was. */
 #define SK_AGENT_ORPHANS 64
 
 struct sk_container;
@@ -22,12 +23,12 @@ struct sk_agent {
 	struct sk_uplink uplink;
 	struct sk_jobs jobs;
 	struct sk_container *containers;
-	const char *run_dir;  /* "/run/skerry" */
-	const char *crun;     /* path of the container runtime */
-	const char *self;     /* path of this program */
-	bool test;	      /* an ordinary process on a host: never touches clock, network, power */
-	bool cgroups;	      /* /sys/fs/cgroup is version 2 and ours */
-	int inotify;	      /* memory.events of the containers */
+	const char *run_dir; /* "/run/skerry" */
+	const char *crun;    /* path of the container runtime */
+	const char *self;    /* path of this program */
+	bool test;	     /* an ordinary process on a host: never touches clock, network, power */
+	bool cgroups;	     /* /sys/fs/cgroup is version 2 and ours */
+	int inotify;	     /* memory.events of the containers */
 	int signal_fd;
 	struct {
 		pid_t pid;

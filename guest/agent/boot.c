@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first milliseconds of the guest. The root is the initramfs, which the kernel does not let anyone pivot away from; so it is bound
- * over itself and the copy becomes the root: container runtimes can pivot_root() from there. The copy is read-only, which also spares crun
- * from re-executing a private copy of itself at every start (it protects its own binary from the container; here nobody can write it).
+ * The first milliseconds of the guest. The root is the initramfs, which the kernel does not let anyone pivot away from;
+ * so it is bound over itself and the copy becomes the root: container runtimes can pivot_root() from there. The copy is
+ * read-only, which also spares crun from re-executing a private copy of itself at every start (it protects its own
+ * binary from the container; here nobody can write it).
  */
 #include "boot.h"
 
@@ -35,7 +36,8 @@ void sk_boot_early(void)
 {
 	int i, fd;
 
-	/* The kernel opened the initramfs's /dev/console as descriptors 0 to 2. Where there is no console, something else has to be. */
+	/* The kernel opened the initramfs's /dev/console as descriptors 0 to 2. Where there is no console, something
+	 * else has to be. */
 	for (i = 0; i < 3; i++)
 		if (fcntl(i, F_GETFD) < 0) {
 			fd = open("/", O_PATH);
@@ -47,8 +49,9 @@ void sk_boot_early(void)
 
 static void move_root(void)
 {
-	if (mount("/", "/mnt", NULL, MS_BIND, NULL) < 0 || mount(NULL, "/mnt", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0 ||
-	    chdir("/mnt") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+	if (mount("/", "/mnt", NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, "/mnt", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0 || chdir("/mnt") < 0 ||
+	    mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
 		sk_log(SK_LOG_ERROR, "cannot bind the root: %s", strerror(errno));
 }
 

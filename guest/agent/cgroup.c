@@ -205,14 +205,13 @@ json_t *sk_cgroup_stats(const char *c)
 	json_int_t total = meminfo_total(), limit = number(c, "memory.max", NULL, (uint64_t)total);
 
 	read_file(c, "io.stat", &io);
-	return json_pack("{s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I},s:{s:I,s:I},s:{s:I,s:I},s:o,s:i}", "cpu_ns",
-			 number(c, "cpu.stat", "usage_usec", 0) * 1000, "user_ns",
-			 number(c, "cpu.stat", "user_usec", 0) * 1000, "system_ns",
-			 number(c, "cpu.stat", "system_usec", 0) * 1000, "memory", "usage",
-			 number(c, "memory.current", NULL, 0), "peak", number(c, "memory.peak", NULL, 0), "limit",
-			 limit < total || !total ? limit : total, "inactive_file",
-			 number(c, "memory.stat", "inactive_file", 0), "pids", "current",
-			 number(c, "pids.current", NULL, 0), "limit", number(c, "pids.max", NULL, 0), "blkio", "read",
-			 (json_int_t)(io ? sum_io(io, "rbytes=") : 0), "write",
-			 (json_int_t)(io ? sum_io(io, "wbytes=") : 0), "net", net_stats(), "online_cpus", get_nprocs());
+	return json_pack(
+		"{s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I},s:{s:I,s:I},s:{s:I,s:I},s:o,s:i}", "cpu_ns",
+		number(c, "cpu.stat", "usage_usec", 0) * 1000, "user_ns", number(c, "cpu.stat", "user_usec", 0) * 1000,
+		"system_ns", number(c, "cpu.stat", "system_usec", 0) * 1000, "memory", "usage",
+		number(c, "memory.current", NULL, 0), "peak", number(c, "memory.peak", NULL, 0), "limit",
+		limit < total || !total ? limit : total, "inactive_file", number(c, "memory.stat", "inactive_file", 0),
+		"pids", "current", number(c, "pids.current", NULL, 0), "limit", number(c, "pids.max", NULL, 0), "blkio",
+		"read", (json_int_t)(io ? sum_io(io, "rbytes=") : 0), "write",
+		(json_int_t)(io ? sum_io(io, "wbytes=") : 0), "net", net_stats(), "online_cpus", get_nprocs());
 }

@@ -96,7 +96,8 @@ static void process_free(struct sk_process *p)
 	free(p);
 }
 
-/* Frees exec's processes that have exited and whose streams are done; the first process stays as long as the container. */
+/* Frees exec's processes that have exited and whose streams are done; the first process stays as long as the container.
+ */
 static void sweep(struct sk_container *c)
 {
 	struct sk_process *p, *next;
@@ -120,9 +121,8 @@ static void process_exited(struct sk_process *p, int code)
 		c->state = SK_CONTAINER_STOPPED;
 		sk_container_check_oom(c);
 	}
-	sk_session_event(c->agent->session,
-			 json_pack("{s:s,s:s,s:s,s:i,s:b}", "event", "exit", "container", c->id, "key", p->key, "code",
-				   code, "oom", init && c->oom_kills > 0));
+	sk_session_event(c->agent->session, json_pack("{s:s,s:s,s:s,s:i,s:b}", "event", "exit", "container", c->id,
+						      "key", p->key, "code", code, "oom", init && c->oom_kills > 0));
 	sk_pump_stop(p->pumps[SK_STDIN]);
 	for (i = SK_STDOUT; i < SK_STDIO_COUNT; i++)
 		if (p->pumps[i])
@@ -269,7 +269,8 @@ void sk_container_check_oom(struct sk_container *c)
 	sk_session_event(c->agent->session, json_pack("{s:s,s:s}", "event", "oom", "container", c->id));
 }
 
-/* --- create, exec, start ------------------------------------------------------------------------------------------- */
+/* --- create, exec, start -------------------------------------------------------------------------------------------
+ */
 
 static void fail_request(struct sk_launch *l, const struct sk_error *err, int exit_code)
 {

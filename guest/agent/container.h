@@ -8,9 +8,10 @@
 /*
  * Containers and their processes.
  *
- * States: CREATING (a job builds and creates it; other requests wait in `deferred`) → CREATED → STARTING (a job; requests
- * wait) → RUNNING → STOPPED. `create` with "start" goes from CREATING to RUNNING. A failed creation removes the
- * container. Requests are looked at in the order in which they came, so the monitor need not wait for one reply before the next.
+ * States: CREATING (a job builds and creates it; other requests wait in `deferred`) → CREATED → STARTING (a job;
+ * requests wait) → RUNNING → STOPPED. `create` with "start" goes from CREATING to RUNNING. A failed creation removes
+ * the container. Requests are looked at in the order in which they came, so the monitor need not wait for one reply
+ * before the next.
  */
 enum sk_container_state {
 	SK_CONTAINER_CREATING,
@@ -24,7 +25,7 @@ struct sk_process {
 	struct sk_process *next;
 	struct sk_container *container;
 	char key[65];
-	pid_t pid; /* 0: not known yet, -1: has exited */
+	pid_t pid;    /* 0: not known yet, -1: has exited */
 	int terminal; /* master, for resizing; -1: none */
 	struct sk_pump *pumps[SK_STDIO_COUNT];
 };

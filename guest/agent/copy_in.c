@@ -3,8 +3,9 @@
  * Unpacking a tar inside a container's root (put).
  *
  * Every name of the archive is joined to the destination and resolved by the kernel with the container's root as "/"
- * (confine.h): whatever links the archive or the container lays, the result is inside. The last component is never followed: what is
- * there is replaced (files) or kept (folders). Owner, mode and times are set on the descriptor of what was made.
+ * (confine.h): whatever links the archive or the container lays, the result is inside. The last component is never
+ * followed: what is there is replaced (files) or kept (folders). Owner, mode and times are set on the descriptor of
+ * what was made.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -49,7 +50,8 @@ static int fail(struct unpack *u, int code)
 	return sk_error_errno(u->err, code, "cannot unpack %.512s", u->name);
 }
 
-/* `name` without leading "/" and "./", joined to the destination. -EINVAL: has ".."; 0 with `ret` empty: the destination itself. */
+/* `name` without leading "/" and "./", joined to the destination. -EINVAL: has ".."; 0 with `ret` empty: the
+ * destination itself. */
 static int join(const char *base, const char *name, char *ret, size_t size)
 {
 	const char *p = name;
@@ -204,7 +206,8 @@ static int put_link(struct unpack *u, int parent, const char *name, const char *
 	return linkat(fd, target_name, parent, name, 0) < 0 ? fail(u, errno) : 0;
 }
 
-/* Links and nodes have no descriptor to work on; nothing between making and describing them matters more than their name. */
+/* Links and nodes have no descriptor to work on; nothing between making and describing them matters more than their
+ * name. */
 static int put_node(struct unpack *u, int parent, const char *name, mode_t type)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },

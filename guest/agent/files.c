@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests that look into a container's files or processes. All of them touch what a hostile container controls (its FUSE
- * mounts, its memory by way of /proc), so each runs in a child, which holds nothing but its own descriptors and may hang without
- * harm to anyone else.
+ * Requests that look into a container's files or processes. All of them touch what a hostile container controls (its
+ * FUSE mounts, its memory by way of /proc), so each runs in a child, which holds nothing but its own descriptors and
+ * may hang without harm to anyone else.
  */
 #include "files.h"
 
@@ -59,7 +59,9 @@ static int update(const struct files_job *f, struct sk_error *err)
 	const json_t *resources = json_object_get(f->req.json, "resources");
 	_cleanup_free_ char *text = resources ? json_dumps(resources, JSON_COMPACT) : NULL;
 	char path[192], root[192];
-	const char *argv[] = { "crun", "--root", root, "--cgroup-manager", "cgroupfs", "update", "-r", path, f->id, NULL };
+	const char *argv[] = {
+		"crun", "--root", root, "--cgroup-manager", "cgroupfs", "update", "-r", path, f->id, NULL
+	};
 	struct sk_spawn spawn = SK_SPAWN_INIT;
 	int r;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `/sbin/docker-init -- program args`: PID 1 of a container that asked for one (`run --init`). The command runs in a process group of its
- * own, in the foreground of the terminal if there is one.
+ * `/sbin/docker-init -- program args`: PID 1 of a container that asked for one (`run --init`). The command runs in a
+ * process group of its own, in the foreground of the terminal if there is one.
  */
 #include "init.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent's side of starting a process: pipes and terminal, streams, and what happens when the job has succeeded. The job's child
- * is in launch_child.c.
+ * The agent's side of starting a process: pipes and terminal, streams, and what happens when the job has succeeded. The
+ * job's child is in launch_child.c.
  *
- * The pumps start only when crun has succeeded: crun says its own errors on the stderr that it hands to the program, and nobody wants
- * to find those in the container's output. Until then the program's output waits in the pipe.
+ * The pumps start only when crun has succeeded: crun says its own errors on the stderr that it hands to the program,
+ * and nobody wants to find those in the container's output. Until then the program's output waits in the pipe.
  */
 #include "launch.h"
 
@@ -172,9 +172,9 @@ static int start_pump(struct sk_launch *l, int i, int take_local, int take_strea
 {
 	bool in = i == SK_STDIN;
 
-	l->process->pumps[i] = sk_pump_new(l->agent->loop, in ? SK_PUMP_INPUT : SK_PUMP_OUTPUT,
-					   in ? take_stream : take_local, in ? take_local : take_stream, pump_done,
-					   l->process);
+	l->process->pumps[i] =
+		sk_pump_new(l->agent->loop, in ? SK_PUMP_INPUT : SK_PUMP_OUTPUT, in ? take_stream : take_local,
+			    in ? take_local : take_stream, pump_done, l->process);
 	return l->process->pumps[i] ? 0 : sk_error_errno(err, errno, "cannot serve a stream");
 }
 

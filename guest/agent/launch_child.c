@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The jobs' children: they do the work that may block, and then become crun, so that starting a container costs one process and
- * not two. What goes wrong before that is reported; what crun says afterwards is in its log file.
+ * The jobs' children: they do the work that may block, and then become crun, so that starting a container costs one
+ * process and not two. What goes wrong before that is reported; what crun says afterwards is in its log file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,8 @@ static int become_crun(const struct sk_launch *l, const char *const *verb, struc
 	return sk_error_errno(err, errno, "cannot run %s", l->agent->crun);
 }
 
-/* The user that the request names, or the one that the process object has, with groups and HOME from the image's files. */
+/* The user that the request names, or the one that the process object has, with groups and HOME from the image's files.
+ */
 static int set_user(json_t *process, const char *text, int rootfd, json_t *mark, struct sk_error *err)
 {
 	_cleanup_free_ struct sk_user *user = calloc(1, sizeof(*user));

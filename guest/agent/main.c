@@ -2,15 +2,15 @@
 /*
  * The guest's agent, PID 1 of every Skerry VM.
  *
- * Theory of operation. One process, one event loop (base/loop.h), no threads. It says hello to the monitor over the control
- * channel (session.c) as early as it can, brings up what a Linux user space expects (boot.c), and then serves requests (ops.c).
- * Whatever may block runs in a forked child (job.c); the children that start container processes end as crun (launch.c,
- * launch_child.c), whose processes are inherited by PID 1, which reaps them and tells the monitor (container.c). Each stdio stream
- * is moved by a pump (pump.c).
+ * Theory of operation. One process, one event loop (base/loop.h), no threads. It says hello to the monitor over the
+ * control channel (session.c) as early as it can, brings up what a Linux user space expects (boot.c), and then serves
+ * requests (ops.c). Whatever may block runs in a forked child (job.c); the children that start container processes end
+ * as crun (launch.c, launch_child.c), whose processes are inherited by PID 1, which reaps them and tells the monitor
+ * (container.c). Each stdio stream is moved by a pump (pump.c).
  *
  * Trust. The monitor is trusted. The image and everything in the container are not: files in it are opened confined
- * (confine.c), read bounded (user.c, copy_in.c), and what its processes say is never believed. The control connection is made before any
- * container process exists. When the monitor is gone, the guest powers off: nobody is left to serve.
+ * (confine.c), read bounded (user.c, copy_in.c), and what its processes say is never believed. The control connection
+ * is made before any container process exists. When the monitor is gone, the guest powers off: nobody is left to serve.
  *
  * The same program is a container's init when it is called docker-init (init.c).
  */
@@ -136,8 +136,10 @@ static int watch_signals(struct sk_agent *a)
 static int parse_options(struct sk_agent *a, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "connect", required_argument, NULL, 'c' }, { "crun", required_argument, NULL, 'r' },
-		{ "run-dir", required_argument, NULL, 'd' }, { "test", no_argument, NULL, 't' },
+		{ "connect", required_argument, NULL, 'c' },
+		{ "crun", required_argument, NULL, 'r' },
+		{ "run-dir", required_argument, NULL, 'd' },
+		{ "test", no_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int o;

@@ -16,7 +16,8 @@
 #include "job.h"
 
 /* Replies to a request that is dealt with: `r` negative: with `err`. Takes `take_fields` and the request. */
-static void finish(struct sk_agent *a, struct sk_request *take_req, int r, const struct sk_error *err, json_t *take_fields)
+static void finish(struct sk_agent *a, struct sk_request *take_req, int r, const struct sk_error *err,
+		   json_t *take_fields)
 {
 	if (r < 0) {
 		json_decref(take_fields);

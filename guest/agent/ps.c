@@ -36,7 +36,8 @@ int sk_ps_parse_stat(const char *text, struct sk_ps_stat *ret)
 	if (n >= sizeof(ret->comm))
 		n = sizeof(ret->comm) - 1;
 	memcpy(ret->comm, open + 1, n);
-	/* state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime prio nice threads itreal start */
+	/* state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime prio nice
+	 * threads itreal start */
 	if (sscanf(close + 1, " %*c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
 		   &ret->ppid, &ret->tty, &ret->utime, &ret->stime, &ret->start) != 5)
 		return -EINVAL;
@@ -89,7 +90,8 @@ static json_t *command_line(pid_t pid, const char *comm)
 
 static void tty_name(int tty, char *ret, size_t size)
 {
-	unsigned major = ((unsigned)tty >> 8) & 0xfff, minor = ((unsigned)tty & 0xff) | (((unsigned)tty >> 12) & 0xfff00);
+	unsigned major = ((unsigned)tty >> 8) & 0xfff,
+		 minor = ((unsigned)tty & 0xff) | (((unsigned)tty >> 12) & 0xfff00);
 
 	if (tty == 0)
 		snprintf(ret, size, "?");
@@ -115,13 +117,13 @@ static void add_process(void *arg, pid_t pid)
 		sscanf(line, "\nUid: %*u %u", &uid);
 	tty_name(s.tty, tty, sizeof(tty));
 	sk_user_name(l->passwd, uid, user, sizeof(user));
-	json_array_append_new(
-		l->processes,
-		json_pack("{s:i,s:i,s:i,s:s,s:I,s:s,s:I,s:I,s:o,s:s%}", "pid", (int)pid, "ppid", s.ppid, "uid", (int)uid,
-			  "user", user, "stime", (json_int_t)(l->boot + (long long)s.start / l->ticks), "tty", tty,
-			  "time_ms", (json_int_t)((s.utime + s.stime) * 1000 / (unsigned long)l->ticks), "cpu_ms",
-			  (json_int_t)((s.utime + s.stime) * 1000 / (unsigned long)l->ticks), "cmd",
-			  command_line(pid, s.comm), "comm", s.comm, strlen(s.comm)));
+	json_array_append_new(l->processes,
+			      json_pack("{s:i,s:i,s:i,s:s,s:I,s:s,s:I,s:I,s:o,s:s%}", "pid", (int)pid, "ppid", s.ppid,
+					"uid", (int)uid, "user", user, "stime",
+					(json_int_t)(l->boot + (long long)s.start / l->ticks), "tty", tty, "time_ms",
+					(json_int_t)((s.utime + s.stime) * 1000 / (unsigned long)l->ticks), "cpu_ms",
+					(json_int_t)((s.utime + s.stime) * 1000 / (unsigned long)l->ticks), "cmd",
+					command_line(pid, s.comm), "comm", s.comm, strlen(s.comm)));
 }
 
 json_t *sk_ps_list(const char *container, int rootfd)

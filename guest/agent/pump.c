@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * At any time a pump watches at most one side: `from` for reading while its buffer is empty, `to` for writing while it is not.
- * A side that is not waited for has no source in the loop at all, because epoll reports hang-ups of whatever it holds.
+ * At any time a pump watches at most one side: `from` for reading while its buffer is empty, `to` for writing while it
+ * is not. A side that is not waited for has no source in the loop at all, because epoll reports hang-ups of whatever it
+ * holds.
  */
 #include "pump.h"
 
@@ -177,9 +178,7 @@ struct sk_pump *sk_pump_new(struct sk_loop *loop, enum sk_pump_kind kind, int ta
 		sk_close_fd(&take_to);
 		return NULL;
 	}
-	*p = (struct sk_pump){
-		.loop = loop, .kind = kind, .from = take_from, .to = take_to, .done = done, .arg = arg
-	};
+	*p = (struct sk_pump){ .loop = loop, .kind = kind, .from = take_from, .to = take_to, .done = done, .arg = arg };
 	sk_buf_init(&p->buf, PUMP_CHUNK);
 	if (set_nonblock(p->from) < 0 || set_nonblock(p->to) < 0)
 		goto fail;

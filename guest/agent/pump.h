@@ -9,12 +9,12 @@
 /*
  * One direction of one stdio stream: moves bytes from one descriptor to another until the first ends.
  *
- * Lifecycle: a pump belongs to itself. It frees itself, with both descriptors, when it is done, and calls `done` just before:
- * the only moment at which a holder has to forget its pointer.
- *  - end of `from` (read 0, or EIO of a terminal whose last user went): what is buffered is written, then `to` is closed (a socket
- *    by half-close first).
- *  - `to` is broken: an output pump goes on reading and throws away, so that the program does not stall or get SIGPIPE because
- *    nobody listens; an input pump ends.
+ * Lifecycle: a pump belongs to itself. It frees itself, with both descriptors, when it is done, and calls `done` just
+ * before: the only moment at which a holder has to forget its pointer.
+ *  - end of `from` (read 0, or EIO of a terminal whose last user went): what is buffered is written, then `to` is
+ * closed (a socket by half-close first).
+ *  - `to` is broken: an output pump goes on reading and throws away, so that the program does not stall or get SIGPIPE
+ * because nobody listens; an input pump ends.
  *  - sk_pump_drain(): the program has exited: end as soon as `from` has had nothing for a moment, even though some
  *    background child still holds the other end. Nothing that is in the pipe is lost, and a slow reader is waited for.
  */

@@ -73,8 +73,8 @@ int sk_stdio_parse(const json_t *json, struct sk_stdio_spec *ret, struct sk_erro
 struct sk_rootfs_spec {
 	bool is_9p;
 	bool readonly;
-	const char *device, *upper;  /* layers; upper NULL: changes live in memory */
-	const char *tag, *options;   /* 9p */
+	const char *device, *upper; /* layers; upper NULL: changes live in memory */
+	const char *tag, *options;  /* 9p */
 	size_t n_layers;
 	struct {
 		uint64_t offset, size;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A "layers" root: every layer image is a stretch of one read-only device. Each gets a partition (the kernel's own offset
- * mapping, without a loop device in between), is mounted, and the overlay takes private copies of those mounts. So the mounts of
- * the layers and of the disk are detached at once: the tree that crun has to copy for the container's mount namespace stays small,
- * and one unmount of the overlay later releases, and cleanly closes, everything.
+ * A "layers" root: every layer image is a stretch of one read-only device. Each gets a partition (the kernel's own
+ * offset mapping, without a loop device in between), is mounted, and the overlay takes private copies of those mounts.
+ * So the mounts of the layers and of the disk are detached at once: the tree that crun has to copy for the container's
+ * mount namespace stays small, and one unmount of the overlay later releases, and cleanly closes, everything.
  */
 #include "rootfs.h"
 
@@ -111,8 +111,8 @@ static int mount_layers(const struct sk_rootfs_spec *spec, const char *dir, stru
 		snprintf(node, sizeof(node), "%s%s%zu", spec->device, p, i + 1);
 		if (spec->n_layers == 1 && spec->layers[0].offset == 0)
 			snprintf(node, sizeof(node), "%s", spec->device);
-		else if ((r = add_partition(fd, spec->device, (int)i + 1, spec->layers[i].offset,
-					    spec->layers[i].size, err)) < 0)
+		else if ((r = add_partition(fd, spec->device, (int)i + 1, spec->layers[i].offset, spec->layers[i].size,
+					    err)) < 0)
 			return r;
 		r = mount_layer(node, target, err);
 		if (r < 0)
@@ -371,11 +371,9 @@ int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const char *dir,
 	size_t i;
 	int r;
 
-	json_array_foreach((json_t *)(uintptr_t)mounts, i, item)
-		if ((r = one_mount(item, shares_dir, binds, err)) < 0)
-			return r;
-	json_array_foreach((json_t *)(uintptr_t)files, i, item)
-		if ((r = one_file(item, dir, i, binds, err)) < 0)
-			return r;
+	json_array_foreach((json_t *)(uintptr_t)mounts, i,
+			   item) if ((r = one_mount(item, shares_dir, binds, err)) < 0) return r;
+	json_array_foreach((json_t *)(uintptr_t)files, i,
+			   item) if ((r = one_file(item, dir, i, binds, err)) < 0) return r;
 	return 0;
 }

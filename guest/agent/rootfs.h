@@ -14,8 +14,8 @@
 
 /* Puts the root file system at `<dir>/rootfs`. */
 int sk_rootfs_build(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err);
-/* Mounts the shares of a create request's `mounts` and writes its `files`; appends what the OCI spec needs to bind them to
- * `binds`, ordered so that a mount never hides one that belongs below it. */
+/* Mounts the shares of a create request's `mounts` and writes its `files`; appends what the OCI spec needs to bind them
+ * to `binds`, ordered so that a mount never hides one that belongs below it. */
 int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const char *dir, const char *shares_dir, json_t *binds,
 		     struct sk_error *err);
 /* Takes `<dir>/rootfs` away again; what is on its disk is written out then. */

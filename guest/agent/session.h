@@ -12,8 +12,9 @@
 /*
  * The control channel: frames in, requests out to `handle`; replies and events back.
  *
- * A frame that breaks the protocol, more unsent bytes than SK_SESSION_OUT_MAX, or the end of the connection end the session:
- * `gone` is called once, and everything that is sent later is dropped. A request that is merely wrong is answered with an error.
+ * A frame that breaks the protocol, more unsent bytes than SK_SESSION_OUT_MAX, or the end of the connection end the
+ * session: `gone` is called once, and everything that is sent later is dropped. A request that is merely wrong is
+ * answered with an error.
  */
 #define SK_SESSION_OUT_MAX (8u * 1024u * 1024u)
 

@@ -60,7 +60,8 @@ static int write_sysctl(const char *key, const char *value, struct sk_error *err
 	_cleanup_fd_ int fd = -1;
 	char path[256], *p;
 
-	if (strstr(key, "..") || strchr(key, '/') || snprintf(path, sizeof(path), "/proc/sys/%s", key) >= (int)sizeof(path))
+	if (strstr(key, "..") || strchr(key, '/') ||
+	    snprintf(path, sizeof(path), "/proc/sys/%s", key) >= (int)sizeof(path))
 		return sk_error_set(err, EINVAL, "invalid sysctl %s", key);
 	for (p = path + strlen("/proc/sys/"); *p; p++)
 		if (*p == '.')
@@ -77,7 +78,8 @@ int sk_setup_sysctl(const json_t *sysctl, struct sk_error *err)
 	const char *key;
 	int r;
 
-	json_object_foreach((json_t *)(uintptr_t)sysctl, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)sysctl, key, value)
+	{
 		if (!json_is_string(value))
 			return sk_error_set(err, EINVAL, "sysctl %s is not a string", key);
 		r = write_sysctl(key, json_string_value(value), err);

@@ -58,9 +58,9 @@ static void unmount_shares(const struct sk_agent *agent)
 }
 
 /*
- * `clean`: what was written is on the disk and the file systems are closed; otherwise whoever asked throws the disk away. Then the
- * monitor is told: from here on it may end the engine, which is faster than the kernel's own power-off. The process does not come
- * back, except in a test.
+ * `clean`: what was written is on the disk and the file systems are closed; otherwise whoever asked throws the disk
+ * away. Then the monitor is told: from here on it may end the engine, which is faster than the kernel's own power-off.
+ * The process does not come back, except in a test.
  */
 void sk_agent_power_off(struct sk_agent *agent, bool clean)
 {

@@ -51,11 +51,11 @@ static json_t *take_net_sysctl(json_t *linux_)
 	const char *key;
 	void *next;
 
-	json_object_foreach_safe(all, next, key, value)
-		if (strncmp(key, "net.", 4) == 0) {
-			json_object_set(net, key, value);
-			json_object_del(all, key);
-		}
+	json_object_foreach_safe(all, next, key, value) if (strncmp(key, "net.", 4) == 0)
+	{
+		json_object_set(net, key, value);
+		json_object_del(all, key);
+	}
 	return net;
 }
 
@@ -159,8 +159,8 @@ static void env_drop(json_t *env, const char *name)
 
 void sk_spec_inherit(json_t *process, const json_t *spec)
 {
-	static const char *const keys[] = { "env",	"cwd",	       "user", "capabilities", "rlimits",
-					    "noNewPrivileges", "oomScoreAdj" };
+	static const char *const keys[] = { "env",	  "cwd", "user", "capabilities", "rlimits", "noNewPrivileges",
+					    "oomScoreAdj" };
 	const json_t *from = json_object_get(spec, "process");
 	bool own_env = json_object_get(process, "env") != NULL;
 	size_t i;
@@ -258,6 +258,10 @@ int sk_spec_crun_error(const char *log, const char *program, struct sk_error *er
 		code = 127;
 	else if (ends_with(line, "Permission denied") || ends_with(line, "Not a directory"))
 		code = 126;
-	sk_error_set(err, code == 127 ? ENOENT : code ? EACCES : EIO, "%s", *line ? line : "the container runtime failed");
+	sk_error_set(err,
+		     code == 127 ? ENOENT
+		     : code	 ? EACCES
+				 : EIO,
+		     "%s", *line ? line : "the container runtime failed");
 	return code;
 }

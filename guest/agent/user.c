@@ -22,7 +22,8 @@ static bool field_is(struct field f, const char *text)
 	return strlen(text) == f.n && memcmp(f.s, text, f.n) == 0;
 }
 
-/* Next line of `*text` cut at colons; at most `max` fields. False at the end. Comments and empty lines have no fields. */
+/* Next line of `*text` cut at colons; at most `max` fields. False at the end. Comments and empty lines have no fields.
+ */
 static bool next_line(const char **text, struct field *fields, size_t max, size_t *ret_n)
 {
 	const char *p = *text, *end;

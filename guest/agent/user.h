@@ -21,7 +21,7 @@
 
 struct sk_user {
 	uint32_t uid, gid;
-	bool known; /* uid has a line in passwd */
+	bool known;		     /* uid has a line in passwd */
 	char home[SK_USER_HOME_MAX]; /* "/" when not known */
 	size_t n_groups;
 	uint32_t groups[SK_USER_GROUPS_MAX]; /* supplementary; gid is the first of them, as with docker */

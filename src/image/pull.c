@@ -50,6 +50,7 @@ struct pull {
 	int dirfd; /* the folder that skopeo writes to */
 	bool placed;
 	uint64_t total, converted; /* bytes of blobs to fetch; of those converted and removed */
+	uint64_t most;		   /* bytes of all blobs: what skopeo may bring at the very most */
 	struct sk_error watch_err; /* why a conversion was interrupted */
 };
 
@@ -184,13 +185,16 @@ static int count_bytes(struct pull *p, struct sk_error *err)
 	struct statvfs st;
 	size_t i;
 
-	p->total = (uint64_t)p->manifest.config.size;
+	p->total = p->most = (uint64_t)p->manifest.config.size;
 	for (i = 0; i < p->manifest.n_layers; i++) {
 		uint64_t size = (uint64_t)p->manifest.layers[i].size;
 
 		if (size > max)
 			return sk_error_set(err, EFBIG, "layer %zu is larger than %" PRIu64 " bytes", i + 1, max);
-		if (!p->layers[i].done && first_of(p, i) == i)
+		if (first_of(p, i) != i)
+			continue;
+		p->most += size;
+		if (!p->layers[i].done)
 			p->total += size;
 	}
 	if (fstatvfs(p->op->dirfd, &st) == 0 && (uint64_t)st.f_bavail * st.f_frsize < p->total)
@@ -255,7 +259,7 @@ static int watch(struct pull *p, struct sk_error *err)
 	place_known(p);
 	if (sk_op_cancelled(p->op, err) < 0)
 		return -EINTR;
-	if (p->skopeo.pid && done > p->total + SLACK)
+	if (p->skopeo.pid && done > p->most + SLACK)
 		return sk_error_set(err, EFBIG, "the registry sends more than the manifest says");
 	sk_op_progress(p->op, "downloading", done < p->total ? done : p->total, p->total);
 	return 0;

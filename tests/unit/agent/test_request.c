@@ -55,8 +55,6 @@ static void test_request_refused(void **state)
 		"{\"id\":1,\"op\":\"start\",\"container\":\".a\"}",
 		"{\"id\":1,\"op\":\"start\",\"container\":\"a b\"}",
 		"{\"id\":1,\"op\":\"exec\",\"container\":\"a\",\"key\":\"../x\"}",
-		"{\"id\":1,\"op\":\"start\",\"container\":"
-		"\"aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb12345\"}",
 	};
 	struct sk_request req;
 	size_t i;
@@ -68,6 +66,22 @@ static void test_request_refused(void **state)
 		assert_true(err.code != 0 && err.message[0]);
 		sk_request_fini(&req);
 	}
+}
+
+static void test_names(void **state)
+{
+	char name[67];
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	name[64] = '\0';
+	assert_true(sk_name_valid(name));
+	name[64] = 'n';
+	name[65] = '\0';
+	assert_false(sk_name_valid(name));
+	assert_true(sk_name_valid("a.b_c-D9"));
+	assert_false(sk_name_valid(""));
+	assert_false(sk_name_valid("\xc3\xa4"));
 }
 
 static void test_every_op(void **state)
@@ -234,11 +248,11 @@ static void test_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_request),	  cmocka_unit_test(test_request_refused),
-		cmocka_unit_test(test_every_op),  cmocka_unit_test(test_stdio),
-		cmocka_unit_test(test_rootfs),	  cmocka_unit_test(test_too_many_layers),
-		cmocka_unit_test(test_addresses), cmocka_unit_test(test_network),
-		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_request),		cmocka_unit_test(test_request_refused),
+		cmocka_unit_test(test_names),		cmocka_unit_test(test_every_op),
+		cmocka_unit_test(test_stdio),		cmocka_unit_test(test_rootfs),
+		cmocka_unit_test(test_too_many_layers), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_network),		cmocka_unit_test(test_time),
 	};
 
 	return cmocka_run_group_tests_name("agent-request", tests, NULL, NULL);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hostile frontend: messages of any kind with descriptors of any kind, writes to shared memory and kicks, against a disk and a vsock
- * device in turn (lowest bit of the first byte). Record: kind, then
- *   0  message: request u8, flags u8, payload size u8, payload, number of descriptors u8 and the kind of each
- *   1  write to the shared memory: offset u16, length u8, bytes
- *   2  kick
- *   3  a queue as a driver would set it up: one byte of choices
+ * A hostile frontend: messages of any kind with descriptors of any kind, writes to shared memory and kicks, against a
+ * disk and a vsock device in turn (lowest bit of the first byte). Record: kind, then 0  message: request u8, flags u8,
+ * payload size u8, payload, number of descriptors u8 and the kind of each 1  write to the shared memory: offset u16,
+ * length u8, bytes 2  kick 3  a queue as a driver would set it up: one byte of choices
  */
 #include <fcntl.h>
 #include <linux/virtio_config.h>
@@ -79,7 +77,8 @@ static void close_state(struct state *s)
 	close(s->pair[1]);
 }
 
-static void send_message(struct state *s, struct vu_header h, const void *payload, size_t have, const int *fds, unsigned n_fds)
+static void send_message(struct state *s, struct vu_header h, const void *payload, size_t have, const int *fds,
+			 unsigned n_fds)
 {
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)(uintptr_t)payload, have } };
 	union {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A queue over memory that changes while it is read: the input is the memory (in two regions, allocated so that a sanitizer
- * sees every byte outside) and then a list of actions; a second thread rewrites the rings meanwhile when the first byte says so.
+ * A queue over memory that changes while it is read: the input is the memory (in two regions, allocated so that a
+ * sanitizer sees every byte outside) and then a list of actions; a second thread rewrites the rings meanwhile when the
+ * first byte says so.
  */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Both ends of a vsock device do anything in any order: the guest sends packets (few ports, so that they meet), puts up receive buffers
- * of any size and goes away; the users of the streams take some of the data, write, shut, resume and close, also inside
- * callbacks. Checked: the promises of stream.h.
+ * Both ends of a vsock device do anything in any order: the guest sends packets (few ports, so that they meet), puts up
+ * receive buffers of any size and goes away; the users of the streams take some of the data, write, shut, resume and
+ * close, also inside callbacks. Checked: the promises of stream.h.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_vsock.h>

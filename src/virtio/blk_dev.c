@@ -2,16 +2,17 @@
 /*
  * Theory of operation
  *
- * virtio-blk (virtio 1.2, section 5.2) over files laid end to end. A request is served where it stands: preadv and pwritev move
- * the bytes between the file and the guest's memory, without a copy and without a thread hop; the answer is pushed before the
- * next request is looked at. A disk that makes others wait (fdatasync) belongs on a loop of its own: nothing here is shared.
+ * virtio-blk (virtio 1.2, section 5.2) over files laid end to end. A request is served where it stands: preadv and
+ * pwritev move the bytes between the file and the guest's memory, without a copy and without a thread hop; the answer
+ * is pushed before the next request is looked at. A disk that makes others wait (fdatasync) belongs on a loop of its
+ * own: nothing here is shared.
  *
- * Every part begins at a multiple of 4096 bytes and is followed by zeros up to the next one. What is writable has no such
- * tail: its parts are multiples of 4096 long.
+ * Every part begins at a multiple of 4096 bytes and is followed by zeros up to the next one. What is writable has no
+ * such tail: its parts are multiples of 4096 long.
  *
  * Not trusted: the request header (copied once), the framing (any split into segments is taken), sector numbers and
- * lengths (checked against the capacity). Errors of the file, ENOSPC and EIO too, become VIRTIO_BLK_S_IOERR of that request. A
- * chain without room for a status byte cannot be answered and ends the connection.
+ * lengths (checked against the capacity). Errors of the file, ENOSPC and EIO too, become VIRTIO_BLK_S_IOERR of that
+ * request. A chain without room for a status byte cannot be answered and ends the connection.
  */
 #include "virtio/device.h"
 
@@ -33,8 +34,8 @@
 /* virtio_uml's queues have 256 entries; header and status take two. */
 #define SEG_MAX 254u
 /* Bounds how long one request can take: a discard frees extents, zeroing may have to write. */
-#define DISCARD_SECTORS_MAX (1u << 21)	/* 1 GiB */
-#define ZEROES_SECTORS_MAX (1u << 16)	/* 32 MiB */
+#define DISCARD_SECTORS_MAX (1u << 21) /* 1 GiB */
+#define ZEROES_SECTORS_MAX (1u << 16)  /* 32 MiB */
 #define RANGES_MAX 16u
 #define REQUEST_MAX (64u << 20) /* bytes of one read or write; Linux asks for 4 MiB at most */
 
@@ -60,7 +61,7 @@ static struct blk_dev *blk_of(struct sk_device *dev)
 	return (struct blk_dev *)dev;
 }
 
-/* --- the disk ---------------------------------------------------------------------------------------------------------------- */
+/* --- the disk --- */
 
 /* The part that holds byte `off` < capacity. */
 static struct blk_part *find_part(struct blk_dev *b, uint64_t off)
@@ -153,7 +154,8 @@ static int disk_io(struct blk_dev *b, struct iovec *iov, uint64_t off, size_t le
 		unsigned i = 0;
 		int r;
 
-		/* The segments of this part are iov[0..i), the last one cut at the border; `edge` is what was cut off. */
+		/* The segments of this part are iov[0..i), the last one cut at the border; `edge` is what was cut off.
+		 */
 		while (sum < now) {
 			if (iov[i].iov_len > now - sum) {
 				edge.iov_base = (uint8_t *)iov[i].iov_base + (now - sum);
@@ -207,7 +209,8 @@ static int write_zeros(int fd, uint64_t off, uint64_t len)
 	return 0;
 }
 
-/* Makes a range of one file read as zeros. `punch`: its space may be given back. `must`: otherwise it is only a hint. */
+/* Makes a range of one file read as zeros. `punch`: its space may be given back. `must`: otherwise it is only a hint.
+ */
 static int part_clear(struct blk_part *p, uint64_t off, uint64_t len, bool punch, bool must)
 {
 	int mode = punch ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
@@ -235,7 +238,7 @@ static int disk_clear(struct blk_dev *b, uint64_t off, uint64_t len, bool punch,
 	return 0;
 }
 
-/* --- requests ---------------------------------------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static bool in_range(const struct blk_dev *b, uint64_t sector, uint64_t len)
 {
@@ -428,7 +431,8 @@ static int add_part(struct blk_dev *b, const struct sk_blk_part *from, unsigned 
 	if (from->size == 0 || from->size > INT64_MAX / 4 / PARTS_MAX)
 		return sk_error_set(err, EINVAL, "file %u of the disk has an impossible size", i);
 	if (!b->readonly && from->size % PART_ALIGN)
-		return sk_error_set(err, EINVAL, "file %u of a writable disk is not a multiple of %u bytes long", i, PART_ALIGN);
+		return sk_error_set(err, EINVAL, "file %u of a writable disk is not a multiple of %u bytes long", i,
+				    PART_ALIGN);
 	p->size = from->size;
 	p->span = (from->size + PART_ALIGN - 1) / PART_ALIGN * PART_ALIGN;
 	p->start = b->capacity;
@@ -436,8 +440,8 @@ static int add_part(struct blk_dev *b, const struct sk_blk_part *from, unsigned 
 	return 0;
 }
 
-int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts, bool readonly,
-	       struct sk_device **ret_device, struct sk_error *err)
+int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts,
+	       bool readonly, struct sk_device **ret_device, struct sk_error *err)
 {
 	_cleanup_fd_ int listen_fd = take_listen_fd;
 	struct blk_dev *b = calloc(1, sizeof(*b));

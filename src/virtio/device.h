@@ -10,9 +10,9 @@
 #include "virtio/stream.h"
 
 /*
- * The devices that a guest sees, each a vhost-user backend on a unix socket of its own (`listen_fd`: a listening stream socket, taken).
- * A device serves one frontend (engine) connection at a time and accepts a new one after the old one has gone.
- * One loop per device or several on one loop: a device touches nothing but its own state.
+ * The devices that a guest sees, each a vhost-user backend on a unix socket of its own (`listen_fd`: a listening stream
+ * socket, taken). A device serves one frontend (engine) connection at a time and accepts a new one after the old one
+ * has gone. One loop per device or several on one loop: a device touches nothing but its own state.
  */
 struct sk_device;
 
@@ -24,24 +24,26 @@ enum sk_virtio_id {
 	SK_VIRTIO_VSOCK = 19,
 };
 
-/* vsock: guest_cid 3 or higher. `*ret_carrier` lives as long as the device. `lost` (may be NULL) is called when the frontend went away. */
+/* vsock: guest_cid 3 or higher. `*ret_carrier` lives as long as the device. `lost` (may be NULL) is called when the
+ * frontend went away. */
 int sk_vsock_new(struct sk_loop *loop, int take_listen_fd, uint64_t guest_cid, void (*lost)(void *arg), void *arg,
 		 struct sk_device **ret_device, struct sk_carrier **ret_carrier, struct sk_error *err);
 
-/* Block device over one or more files laid end to end (each one's length rounded up to 4096 with zeros). Descriptors are taken. */
+/* Block device over one or more files laid end to end (each one's length rounded up to 4096 with zeros). Descriptors
+ * are taken. */
 struct sk_blk_part {
 	int take_fd;
 	uint64_t size; /* bytes used of the file */
 };
-int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts, bool readonly,
-	       struct sk_device **ret_device, struct sk_error *err);
+int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts,
+	       bool readonly, struct sk_device **ret_device, struct sk_error *err);
 
-/* Network: frames go to and come from a back end. The guest's side of the libslirp network, for the agent's setup request (the agent
- * appends the prefix lengths); the second family only where sk_net_host_has_ipv6(). */
+/* Network: frames go to and come from a back end. The guest's side of the libslirp network, for the agent's setup
+ * request (the agent appends the prefix lengths); the second family only where sk_net_host_has_ipv6(). */
 #define SK_SLIRP_ADDRESS "10.0.2.15" /* /24 */
 #define SK_SLIRP_GATEWAY "10.0.2.2"
 #define SK_SLIRP_DNS "10.0.2.3"
-#define SK_SLIRP_PREFIX6 "fd73:6b65:7272::" /* /64, made up as RFC 4193 wants: fd00:: is in use on real networks */
+#define SK_SLIRP_PREFIX6 "fd73:6b65:7272::"    /* /64, made up as RFC 4193 wants: fd00:: is in use on real networks */
 #define SK_SLIRP_ADDRESS6 "fd73:6b65:7272::15" /* /64 */
 #define SK_SLIRP_GATEWAY6 "fd73:6b65:7272::2"
 #define SK_SLIRP_DNS6 "fd73:6b65:7272::3"
@@ -55,23 +57,23 @@ struct sk_slirp_forward {
 };
 struct sk_slirp_config {
 	uint8_t mac[6];
-	uint16_t mtu;		 /* 0: 1500 */
-	bool no_host_loopback;	 /* the guest cannot reach the host's 127.0.0.1 through the gateway address */
-	bool isolated;		 /* no way out at all, only forwards */
-	const char *dns_search;	 /* may be NULL */
+	uint16_t mtu;		/* 0: 1500 */
+	bool no_host_loopback;	/* the guest cannot reach the host's 127.0.0.1 through the gateway address */
+	bool isolated;		/* no way out at all, only forwards */
+	const char *dns_search; /* may be NULL */
 	const struct sk_slirp_forward *forwards;
 	unsigned n_forwards;
 };
 /* The host has a route for IPv6. */
 bool sk_net_host_has_ipv6(void);
 /* Fails with "cannot publish port 0.0.0.0:8080/tcp: Address already in use" and the like. */
-int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config, struct sk_device **ret_device,
-		     struct sk_error *err);
+int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config,
+		     struct sk_device **ret_device, struct sk_error *err);
 
-/* Network over a packet socket on an interface of this process's network namespace; attached later, changed at any time (-1: detached). The
- * socket is taken; it was made with PACKET_VNET_HDR. */
-int sk_net_packet_new(struct sk_loop *loop, int take_listen_fd, const uint8_t mac[6], uint16_t mtu, struct sk_device **ret_device,
-		      struct sk_error *err);
+/* Network over a packet socket on an interface of this process's network namespace; attached later, changed at any time
+ * (-1: detached). The socket is taken; it was made with PACKET_VNET_HDR. */
+int sk_net_packet_new(struct sk_loop *loop, int take_listen_fd, const uint8_t mac[6], uint16_t mtu,
+		      struct sk_device **ret_device, struct sk_error *err);
 int sk_net_packet_attach(struct sk_device *device, int take_fd);
 
 void sk_device_free(struct sk_device *device);

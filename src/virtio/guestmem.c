@@ -26,7 +26,8 @@ int sk_mem_add(struct sk_guest_mem *mem, int fd, uint64_t gpa, uint64_t uva, uin
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < size || offset > (uint64_t)st.st_size - size)
 		return -EINVAL;
 	skip = offset & align;
-	map = mmap(NULL, (size_t)(size + skip), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - skip));
+	map = mmap(NULL, (size_t)(size + skip), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+		   (off_t)(offset - skip));
 	if (map == MAP_FAILED)
 		return -errno;
 	r = &mem->regions[mem->n++];

@@ -28,10 +28,12 @@ struct sk_guest_mem {
 	unsigned n;
 };
 
-/* Maps one more region; `fd` is borrowed. -EINVAL: addresses wrap or lie outside the file; -ENOSPC: too many; errno of mmap. */
+/* Maps one more region; `fd` is borrowed. -EINVAL: addresses wrap or lie outside the file; -ENOSPC: too many; errno of
+ * mmap. */
 int sk_mem_add(struct sk_guest_mem *mem, int fd, uint64_t gpa, uint64_t uva, uint64_t size, uint64_t offset);
 void sk_mem_fini(struct sk_guest_mem *mem);
-/* Host address of `len` bytes at guest-physical (frontend-virtual) `addr`; NULL unless all of them are in one region. */
+/* Host address of `len` bytes at guest-physical (frontend-virtual) `addr`; NULL unless all of them are in one region.
+ */
 void *sk_mem_gpa(const struct sk_guest_mem *mem, uint64_t addr, uint64_t len);
 void *sk_mem_uva(const struct sk_guest_mem *mem, uint64_t addr, uint64_t len);
 /* Like sk_mem_gpa() for as many of the `len` bytes as lie in one region: returns how many, 0 when `addr` is in none. */

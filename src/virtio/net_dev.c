@@ -2,13 +2,13 @@
 /*
  * Theory of operation
  *
- * virtio-net (virtio 1.2, section 5.1), one queue pair, no control queue. A frame from the guest is copied into private memory (the
- * guest could change it under the back end's parser) and handed to the back end; a frame for the guest is written into as
- * many of its buffers as it needs (mergeable) in one copy. While the guest has no buffers, up to NET_BACKLOG_MAX bytes of frames
- * wait; what is more is dropped, as a network does.
+ * virtio-net (virtio 1.2, section 5.1), one queue pair, no control queue. A frame from the guest is copied into private
+ * memory (the guest could change it under the back end's parser) and handed to the back end; a frame for the guest is
+ * written into as many of its buffers as it needs (mergeable) in one copy. While the guest has no buffers, up to
+ * NET_BACKLOG_MAX bytes of frames wait; what is more is dropped, as a network does.
  *
- * Offloads: the guest may leave TCP and UDP checksums to us and send TCP segments larger than its MTU where the back end takes them.
- * Towards the guest, frames are marked as checked (DATA_VALID): they were made on this machine.
+ * Offloads: the guest may leave TCP and UDP checksums to us and send TCP segments larger than its MTU where the back
+ * end takes them. Towards the guest, frames are marked as checked (DATA_VALID): they were made on this machine.
  *
  * Not trusted: the frame, its header, the number and size of buffers. A frame that makes no sense is dropped; a chain
  * without room for a header ends the connection.
@@ -65,10 +65,11 @@ bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, si
 	return true;
 }
 
-/* --- to the guest ------------------------------------------------------------------------------------------------------------ */
+/* --- to the guest --- */
 
 /* Writes bytes off.. of header and frame into a chain; returns how many. */
-static size_t fill(const struct sk_vq_chain *c, const struct virtio_net_hdr_v1 *h, const uint8_t *frame, size_t len, size_t off)
+static size_t fill(const struct sk_vq_chain *c, const struct virtio_net_hdr_v1 *h, const uint8_t *frame, size_t len,
+		   size_t off)
 {
 	const struct iovec *in = c->iov + c->n_out;
 	size_t done = 0;
@@ -135,8 +136,8 @@ static int try_deliver(struct net_dev *n, const struct virtio_net_hdr *offload, 
 		off += put;
 	}
 	le = htole16((uint16_t)count);
-	sk_iov_write(n->rx_first.iov + n->rx_first.n_out, n->rx_first.n_in, offsetof(struct virtio_net_hdr_v1, num_buffers), &le,
-		     sizeof(le));
+	sk_iov_write(n->rx_first.iov + n->rx_first.n_out, n->rx_first.n_in,
+		     offsetof(struct virtio_net_hdr_v1, num_buffers), &le, sizeof(le));
 	for (i = 0; i < count; i++)
 		sk_vq_push(vq, used[i].head, used[i].len);
 	sk_vq_publish(vq);
@@ -186,7 +187,7 @@ static void drain_backlog(struct net_dev *n)
 	net_flush(n);
 }
 
-/* --- from the guest ---------------------------------------------------------------------------------------------------------- */
+/* --- from the guest --- */
 
 static bool drain_tx(struct net_dev *n)
 {

@@ -8,8 +8,8 @@
 #include "virtio/virtio_internal.h"
 
 /*
- * The virtio-net device (net_dev.c) and what is behind it (net_slirp.c; a tap would be another). Frames are Ethernet frames with
- * a virtio_net_hdr_v1 in front.
+ * The virtio-net device (net_dev.c) and what is behind it (net_slirp.c; a tap would be another). Frames are Ethernet
+ * frames with a virtio_net_hdr_v1 in front.
  */
 
 /* Largest frame: an IP packet of 64 KiB (guest's TSO) with an Ethernet and VLAN header. */
@@ -33,22 +33,24 @@ struct net_dev {
 	uint8_t mac[6];
 	uint16_t mtu;
 	const struct net_backend *backend;
-	void *arg; /* the backend's */
+	void *arg;	       /* the backend's */
 	struct sk_buf backlog; /* struct net_waiting, frame, … */
 	struct sk_vq_chain tx, rx_first, rx_more;
 	uint8_t frame[NET_FRAME_MAX + 1];
 };
 
-/* Sets the device up over a back end; `n` is zeroed but for mac, mtu, backend and arg. On failure nothing of the back end is freed.
- * `features`: offloads that the back end takes. */
+/* Sets the device up over a back end; `n` is zeroed but for mac, mtu, backend and arg. On failure nothing of the back
+ * end is freed. `features`: offloads that the back end takes. */
 int net_dev_init(struct net_dev *n, struct sk_loop *loop, int take_listen_fd, uint64_t features, struct sk_error *err);
 /* Gives the guest a frame with complete checksums. Kept, or dropped when too much is kept, while it has no buffers. */
 void net_deliver(struct net_dev *n, const uint8_t *frame, size_t len);
-/* The same with an offload header: only what the guest has agreed to take may be in it (the features offered decide). */
+/* The same with an offload header: only what the guest has agreed to take may be in it (the features offered decide).
+ */
 void net_deliver_offload(struct net_dev *n, const struct virtio_net_hdr *h, const uint8_t *frame, size_t len);
 /* Lets the guest see what was delivered. */
 void net_flush(struct net_dev *n);
-/* Puts in the checksum that the guest left to us (VIRTIO_NET_HDR_F_NEEDS_CSUM). False: the header points outside the frame. */
+/* Puts in the checksum that the guest left to us (VIRTIO_NET_HDR_F_NEEDS_CSUM). False: the header points outside the
+ * frame. */
 bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len);
 
 #endif

@@ -2,15 +2,16 @@
 /*
  * Theory of operation
  *
- * The guest's network device over a packet socket (packet(7)) on an interface that somebody else has made: docker, CNI, podman. The guest is the
- * interface's host; that the kernel around it keeps silent is the caller's business (vm/netns.h).
+ * The guest's network device over a packet socket (packet(7)) on an interface that somebody else has made: docker, CNI,
+ * podman. The guest is the interface's host; that the kernel around it keeps silent is the caller's business
+ * (vm/netns.h).
  *
- * The socket carries the offload header of virtio (PACKET_VNET_HDR), so checksums that a neighbour on this machine left out and segments up to
- * 64 KiB pass both ways as they are. A device may exist before its socket: interfaces come and go while the guest runs. Without one, the
- * guest's frames are dropped.
+ * The socket carries the offload header of virtio (PACKET_VNET_HDR), so checksums that a neighbour on this machine left
+ * out and segments up to 64 KiB pass both ways as they are. A device may exist before its socket: interfaces come and
+ * go while the guest runs. Without one, the guest's frames are dropped.
  *
- * The guest may not use this to write headers that the host's kernel trusts more than a process's: packet(7) checks them, and a frame that it
- * refuses is dropped here.
+ * The guest may not use this to write headers that the host's kernel trusts more than a process's: packet(7) checks
+ * them, and a frame that it refuses is dropped here.
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
@@ -25,9 +26,10 @@
 
 /* Frames read in one go before others on the loop have their turn. */
 #define PACKET_BUDGET 128u
-#define PACKET_OFFLOADS                                                                                                              \
-	(UINT64_C(1) << VIRTIO_NET_F_CSUM | UINT64_C(1) << VIRTIO_NET_F_HOST_TSO4 | UINT64_C(1) << VIRTIO_NET_F_HOST_TSO6 |            \
-	 UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM | UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO4 | UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO6)
+#define PACKET_OFFLOADS                                                                   \
+	(UINT64_C(1) << VIRTIO_NET_F_CSUM | UINT64_C(1) << VIRTIO_NET_F_HOST_TSO4 |       \
+	 UINT64_C(1) << VIRTIO_NET_F_HOST_TSO6 | UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM | \
+	 UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO4 | UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO6)
 
 struct net_packet {
 	struct net_dev net;
@@ -98,8 +100,8 @@ static const struct net_backend packet_backend = {
 	.free = packet_free,
 };
 
-int sk_net_packet_new(struct sk_loop *loop, int take_listen_fd, const uint8_t mac[6], uint16_t mtu, struct sk_device **ret_device,
-		      struct sk_error *err)
+int sk_net_packet_new(struct sk_loop *loop, int take_listen_fd, const uint8_t mac[6], uint16_t mtu,
+		      struct sk_device **ret_device, struct sk_error *err)
 {
 	struct net_packet *p = calloc(1, sizeof(*p));
 	int r;

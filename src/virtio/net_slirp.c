@@ -2,17 +2,19 @@
 /*
  * Theory of operation
  *
- * A network without privileges: libslirp plays the other hosts of the guest's Ethernet (gateway 10.0.2.2, name server 10.0.2.3,
- * fd73:6b65:7272::2 and ::3) and turns the guest's connections into sockets of this process. Published ports are listening
- * sockets of libslirp.
+ * A network without privileges: libslirp plays the other hosts of the guest's Ethernet (gateway 10.0.2.2, name
+ * server 10.0.2.3, fd73:6b65:7272::2 and ::3) and turns the guest's connections into sockets of this process. Published
+ * ports are listening sockets of libslirp.
  *
- * libslirp wants to be asked before each poll what it waits for. Our loop has no such hook, so: whenever something happened (frames
- * from the guest, a ready socket, a timer) the deferred call on_round() runs once at the end of the loop's round. It lets libslirp
- * handle the ready sockets, then asks for the new set and changes only what is different. Sockets are kept in a table by
- * descriptor; libslirp says when it is about to close one (unregister_poll_fd).
+ * libslirp wants to be asked before each poll what it waits for. Our loop has no such hook, so: whenever something
+ * happened (frames from the guest, a ready socket, a timer) the deferred call on_round() runs once at the end of the
+ * loop's round. It lets libslirp handle the ready sockets, then asks for the new set and changes only what is
+ * different. Sockets are kept in a table by descriptor; libslirp says when it is about to close one
+ * (unregister_poll_fd).
  *
- * Offloads: libslirp takes TCP segments up to 64 KiB whatever the MTU, so the guest may leave segmentation of IPv4 to it (it refuses
- * larger IPv6 packets than the MTU). It checks checksums, so those that the guest left out are put in first.
+ * Offloads: libslirp takes TCP segments up to 64 KiB whatever the MTU, so the guest may leave segmentation of IPv4 to
+ * it (it refuses larger IPv6 packets than the MTU). It checks checksums, so those that the guest left out are put in
+ * first.
  *
  * Not trusted: frames of the guest, which libslirp parses in this process. Its warnings and its complaints about the
  * guest go to the debug log.
@@ -70,7 +72,7 @@ struct slirp_timer {
 	struct sk_source *source;
 };
 
-/* --- what libslirp calls ----------------------------------------------------------------------------------------------------- */
+/* --- what libslirp calls --- */
 
 static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 {
@@ -178,7 +180,7 @@ static const SlirpCb callbacks = {
 	.timer_new_opaque = cb_timer_new,
 };
 
-/* --- readiness --------------------------------------------------------------------------------------------------------------- */
+/* --- readiness --- */
 
 static void on_ready(void *arg, int fd, unsigned events)
 {
@@ -290,7 +292,7 @@ static void on_timer(void *arg)
 	sk_loop_trigger(s->deferred);
 }
 
-/* --- the back end ------------------------------------------------------------------------------------------------------------ */
+/* --- the back end --- */
 
 static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
 {
@@ -372,18 +374,19 @@ static int add_forward(struct net_slirp *s, const struct sk_slirp_forward *f, st
 	if (f->v6) {
 		memcpy(&host6.sin6_addr, f->host_addr, 16);
 		inet_pton(AF_INET6, SK_SLIRP_ADDRESS6, &guest6.sin6_addr);
-		r = slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host6, sizeof(host6), (const struct sockaddr *)&guest6,
-				       sizeof(guest6), flags | SLIRP_HOSTFWD_V6ONLY);
+		r = slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host6, sizeof(host6),
+				       (const struct sockaddr *)&guest6, sizeof(guest6), flags | SLIRP_HOSTFWD_V6ONLY);
 	} else {
 		memcpy(&host4.sin_addr, f->host_addr, 4);
 		inet_pton(AF_INET, SK_SLIRP_ADDRESS, &guest4.sin_addr);
-		r = slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host4, sizeof(host4), (const struct sockaddr *)&guest4,
-				       sizeof(guest4), flags);
+		r = slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host4, sizeof(host4),
+				       (const struct sockaddr *)&guest4, sizeof(guest4), flags);
 	}
 	if (r == 0)
 		return 0;
-	return sk_error_errno(err, errno ? errno : EIO, f->v6 ? "cannot publish port [%s]:%u/%s" : "cannot publish port %s:%u/%s",
-			      text, f->host_port, f->udp ? "udp" : "tcp");
+	return sk_error_errno(err, errno ? errno : EIO,
+			      f->v6 ? "cannot publish port [%s]:%u/%s" : "cannot publish port %s:%u/%s", text,
+			      f->host_port, f->udp ? "udp" : "tcp");
 }
 
 static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config, struct sk_error *err)
@@ -423,8 +426,8 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	return 0;
 }
 
-int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config, struct sk_device **ret_device,
-		     struct sk_error *err)
+int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config,
+		     struct sk_device **ret_device, struct sk_error *err)
 {
 	_cleanup_fd_ int listen_fd = take_listen_fd;
 	struct net_slirp *s;

@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 /*
- * Byte streams between guest and host, whatever carries them (vhost-user vsock; later kernel vhost-vsock, virtio-serial).
- * Everything runs on the loop of the carrier. The guest may send anything, stop reading, or never answer: buffers are bounded
- * (SK_STREAM_BUF each way) and nothing here blocks.
+ * Byte streams between guest and host, whatever carries them (vhost-user vsock; later kernel vhost-vsock,
+ * virtio-serial). Everything runs on the loop of the carrier. The guest may send anything, stop reading, or never
+ * answer: buffers are bounded (SK_STREAM_BUF each way) and nothing here blocks.
  *
- * Lifetime: a stream lives from connect()/accept until sk_stream_close(), or until `closed` was called, after which the pointer is dead.
- * No callback comes after sk_stream_close(). Callbacks may call any function of their own stream, close too.
+ * Lifetime: a stream lives from connect()/accept until sk_stream_close(), or until `closed` was called, after which the
+ * pointer is dead. No callback comes after sk_stream_close(). Callbacks may call any function of their own stream,
+ * close too.
  */
 #define SK_STREAM_BUF (256u * 1024u)
 
@@ -29,7 +30,8 @@ struct sk_stream_events {
 	void (*eof)(void *arg);
 	/* Room to write again after sk_stream_write() took less than it was given. */
 	void (*writable)(void *arg);
-	/* Gone for good: `error` 0 after an orderly end of both sides, else a positive errno (ECONNRESET, ECONNREFUSED, ETIMEDOUT). */
+	/* Gone for good: `error` 0 after an orderly end of both sides, else a positive errno (ECONNRESET, ECONNREFUSED,
+	 * ETIMEDOUT). */
 	void (*closed)(void *arg, int error);
 };
 
@@ -49,7 +51,8 @@ size_t sk_stream_write(struct sk_stream *stream, const void *p, size_t n);
 void sk_stream_shutdown(struct sk_stream *stream);
 /* Offers again what `data` did not take. */
 void sk_stream_resume(struct sk_stream *stream);
-/* Ends both ways at once (unsent bytes are lost: use shutdown and wait for `closed` where they matter). Accepts NULL. */
+/* Ends both ways at once (unsent bytes are lost: use shutdown and wait for `closed` where they matter). Accepts NULL.
+ */
 void sk_stream_close(struct sk_stream *stream);
 
 #endif

@@ -2,19 +2,20 @@
 /*
  * Theory of operation
  *
- * The backend side of vhost-user: a listening socket per device, one frontend (User-mode Linux' virtio_uml, QEMU) at a time. The
- * frontend sends its memory as descriptors, then says per queue where the rings are and which descriptors carry the notifications.
+ * The backend side of vhost-user: a listening socket per device, one frontend (User-mode Linux' virtio_uml, QEMU) at a
+ * time. The frontend sends its memory as descriptors, then says per queue where the rings are and which descriptors
+ * carry the notifications.
  *
- * Not trusted: everything. The frontend is the engine process, which a guest may have taken over. Message sizes are exact or the
- * connection ends; descriptors are collected with each message and closed unless its handler takes them; memory is mapped only
- * inside its file; ring addresses are translated when a ring starts and again when the memory table changes. An error ends this
- * connection and nothing else; the listening socket then serves the next one.
+ * Not trusted: everything. The frontend is the engine process, which a guest may have taken over. Message sizes are
+ * exact or the connection ends; descriptors are collected with each message and closed unless its handler takes them;
+ * memory is mapped only inside its file; ring addresses are translated when a ring starts and again when the memory
+ * table changes. An error ends this connection and nothing else; the listening socket then serves the next one.
  *
  * Never blocks: the guest waits for our replies with interrupts off. Sockets are read and written without waiting; a
  * frontend that does not read its replies is dropped.
  *
- * Lifetime: sk_vu_conn lives from accept to conn_end(). Handlers and devices never end it themselves: they return an error or call
- * sk_virtio_fail(), and it goes in on_message() or in the deferred call.
+ * Lifetime: sk_vu_conn lives from accept to conn_end(). Handlers and devices never end it themselves: they return an
+ * error or call sk_virtio_fail(), and it goes in on_message() or in the deferred call.
  */
 #include "virtio/vu_internal.h"
 
@@ -91,7 +92,9 @@ static ssize_t receive(struct sk_vu_conn *c, void *p, size_t n)
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { p, n };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
 	ssize_t got = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	int r;
 
@@ -143,7 +146,8 @@ static void conn_end(struct sk_vu_conn *c)
 	struct sk_device *dev = c->dev;
 	unsigned i, round;
 
-	/* What the guest left on its queues before it went is served still: the last words of a guest that powers off. */
+	/* What the guest left on its queues before it went is served still: the last words of a guest that powers off.
+	 */
 	for (i = 0; i < dev->ops->n_queues; i++)
 		for (round = 0; round < LAST_ROUNDS && dev->vq[i].running && !dev->failed; round++)
 			if (!dev->ops->queue_kick(dev, i))
@@ -180,8 +184,8 @@ static void on_message(void *arg, int fd, unsigned events)
 		close_message_fds(c);
 		c->have = 0;
 		if (r < 0) {
-			sk_log(SK_LOG_WARN, "%s device: connection ended: frontend's request %u: %s", dev->name, c->msg.h.request,
-			       strerror(-r));
+			sk_log(SK_LOG_WARN, "%s device: connection ended: frontend's request %u: %s", dev->name,
+			       c->msg.h.request, strerror(-r));
 			r = -EPIPE; /* said */
 			break;
 		}
@@ -281,8 +285,8 @@ int sk_virtio_init(struct sk_device *dev, struct sk_loop *loop, int take_listen_
 {
 	unsigned i;
 
-	assert(dev->ops->n_queues > 0 && dev->ops->n_queues <= SK_VIRTIO_QUEUES && dev->ops->config && dev->ops->queue_kick &&
-	       dev->ops->free);
+	assert(dev->ops->n_queues > 0 && dev->ops->n_queues <= SK_VIRTIO_QUEUES && dev->ops->config &&
+	       dev->ops->queue_kick && dev->ops->free);
 	dev->loop = loop;
 	dev->listen_fd = take_listen_fd;
 	for (i = 0; i < SK_VIRTIO_QUEUES; i++)

@@ -39,8 +39,8 @@ struct sk_virtio_ops {
 	size_t (*config)(struct sk_device *dev, uint8_t buf[SK_VIRTIO_CONFIG]);
 	/* May be NULL: nothing in the config space is writable. */
 	void (*set_config)(struct sk_device *dev, size_t off, const uint8_t *data, size_t len);
-	void (*connected)(struct sk_device *dev);		/* may be NULL */
-	void (*queue_ready)(struct sk_device *dev, unsigned q);	/* may be NULL */
+	void (*connected)(struct sk_device *dev);		  /* may be NULL */
+	void (*queue_ready)(struct sk_device *dev, unsigned q);	  /* may be NULL */
 	void (*queue_stopped)(struct sk_device *dev, unsigned q); /* may be NULL */
 	/* Returns true when it stopped at its budget and wants to be called again. */
 	bool (*queue_kick)(struct sk_device *dev, unsigned q);
@@ -66,8 +66,8 @@ struct sk_device {
 	bool failed;		 /* the connection is to be ended */
 };
 
-/* Sets up the server part and starts to listen. `dev` is zeroed but for ops, name and features. The descriptor is taken, also on
- * failure. */
+/* Sets up the server part and starts to listen. `dev` is zeroed but for ops, name and features. The descriptor is
+ * taken, also on failure. */
 int sk_virtio_init(struct sk_device *dev, struct sk_loop *loop, int take_listen_fd, struct sk_error *err);
 /* Ends the connection (with queue_stopped and disconnected) and closes everything. Accepts a zeroed device. */
 void sk_virtio_fini(struct sk_device *dev);

@@ -2,20 +2,22 @@
 /*
  * Theory of operation
  *
- * The guest owns both rings and every descriptor and may rewrite them at any time. So: the available index and each descriptor
- * are read once, into a local copy, and only the copy is checked and used; a walk is bounded by the queue size (an indirect one
- * by its table), which also ends loops; every buffer is translated against the memory table with subtraction, never addition.
- * What the guest gets from a lie is its own queue broken (-EPROTO, `broken`), after which nothing is read from it any more.
+ * The guest owns both rings and every descriptor and may rewrite them at any time. So: the available index and each
+ * descriptor are read once, into a local copy, and only the copy is checked and used; a walk is bounded by the queue
+ * size (an indirect one by its table), which also ends loops; every buffer is translated against the memory table with
+ * subtraction, never addition. What the guest gets from a lie is its own queue broken (-EPROTO, `broken`), after which
+ * nothing is read from it any more.
  *
  * The used ring is written only. Our own indices are kept here, never read back after the start.
  *
- * Notifications. While chains are being taken the guest need not kick: with EVENT_IDX its kick condition (avail_event) is simply
- * left behind, without it NO_NOTIFY is set. When the ring is found empty the condition is renewed and, after a full barrier, the
- * index looked at again: either we see the new chain or the guest sees the condition. In the other direction flush() notifies
- * once for all chains pushed since the last time, if the guest's used_event (or flag) asks for it.
+ * Notifications. While chains are being taken the guest need not kick: with EVENT_IDX its kick condition (avail_event)
+ * is simply left behind, without it NO_NOTIFY is set. When the ring is found empty the condition is renewed and, after
+ * a full barrier, the index looked at again: either we see the new chain or the guest sees the condition. In the other
+ * direction flush() notifies once for all chains pushed since the last time, if the guest's used_event (or flag) asks
+ * for it.
  *
- * The call descriptor is an eventfd (QEMU) or one end of a stream socket pair (User-mode Linux): 8 bytes are written without
- * waiting. A full socket holds wake-ups that the guest has not read yet, so that EAGAIN loses nothing.
+ * The call descriptor is an eventfd (QEMU) or one end of a stream socket pair (User-mode Linux): 8 bytes are written
+ * without waiting. A full socket holds wake-ups that the guest has not read yet, so that EAGAIN loses nothing.
  */
 #include "virtio/virtqueue.h"
 
@@ -47,8 +49,8 @@ static const void *used_event(const struct sk_virtqueue *vq)
 	return &vq->avail->ring[vq->num];
 }
 
-int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigned num, uint64_t desc, uint64_t avail, uint64_t used,
-		uint16_t base)
+int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigned num, uint64_t desc, uint64_t avail,
+		uint64_t used, uint16_t base)
 {
 	if (num == 0 || num > SK_VQ_MAX_SIZE || (num & (num - 1)))
 		return -EINVAL;
@@ -257,7 +259,8 @@ static void call(struct sk_virtqueue *vq)
 
 	if (vq->call_fd < 0)
 		return;
-	/* MSG_NOSIGNAL: the guest may have closed its end already. Any failure means that nobody waits or everybody knows. */
+	/* MSG_NOSIGNAL: the guest may have closed its end already. Any failure means that nobody waits or everybody
+	 * knows. */
 	if (vq->call_is_socket)
 		n = send(vq->call_fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
 	else

@@ -35,9 +35,9 @@ struct sk_virtqueue {
 };
 
 /*
- * A chain of descriptors as host memory: first n_out segments that the guest wrote for us, then n_in that we fill. Neighbouring
- * segments are joined and empty ones left out. The pointers are good until the device returns to the loop: the frontend may
- * change its memory table then (a late answer goes through sk_vq_reload()).
+ * A chain of descriptors as host memory: first n_out segments that the guest wrote for us, then n_in that we fill.
+ * Neighbouring segments are joined and empty ones left out. The pointers are good until the device returns to the loop:
+ * the frontend may change its memory table then (a late answer goes through sk_vq_reload()).
  */
 struct sk_vq_chain {
 	uint16_t head;
@@ -47,18 +47,18 @@ struct sk_vq_chain {
 };
 
 /* Maps the rings at the frontend's addresses and starts at `base`. -EINVAL: bad size, alignment or address. */
-int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigned num, uint64_t desc, uint64_t avail, uint64_t used,
-		uint16_t base);
-/* Takes the next chain. 1: taken (push it later); 0: none, and the guest will notify when there is one; -EPROTO: the guest broke
- * the ring, sk_virtio_fail() is due. */
+int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigned num, uint64_t desc, uint64_t avail,
+		uint64_t used, uint16_t base);
+/* Takes the next chain. 1: taken (push it later); 0: none, and the guest will notify when there is one; -EPROTO: the
+ * guest broke the ring, sk_virtio_fail() is due. */
 int sk_vq_next(struct sk_virtqueue *vq, struct sk_vq_chain *chain);
 /* Gives the last `n` taken chains back, as if they had not been taken. */
 void sk_vq_unget(struct sk_virtqueue *vq, unsigned n);
-/* Reads the descriptors of a chain that was taken earlier again. Same results as sk_vq_next() but 0. The segments may be
- * different ones: whatever was checked before does not count. */
+/* Reads the descriptors of a chain that was taken earlier again. Same results as sk_vq_next() but 0. The segments may
+ * be different ones: whatever was checked before does not count. */
 int sk_vq_reload(struct sk_virtqueue *vq, uint16_t head, struct sk_vq_chain *chain);
-/* Returns a chain with `len` bytes written into its in-segments. The guest sees it after publish or flush. Does nothing on a queue
- * that was stopped. */
+/* Returns a chain with `len` bytes written into its in-segments. The guest sees it after publish or flush. Does nothing
+ * on a queue that was stopped. */
 void sk_vq_push(struct sk_virtqueue *vq, uint16_t head, uint32_t len);
 /* Lets the guest see what was pushed, without a notification. */
 void sk_vq_publish(struct sk_virtqueue *vq);
@@ -67,7 +67,8 @@ void sk_vq_flush(struct sk_virtqueue *vq);
 /* True when at least one chain waits. */
 bool sk_vq_pending(const struct sk_virtqueue *vq);
 
-/* Copies between a list of segments, from byte `off` on, and `buf`; returns how many bytes (less than `n` at the end). */
+/* Copies between a list of segments, from byte `off` on, and `buf`; returns how many bytes (less than `n` at the end).
+ */
 size_t sk_iov_read(const struct iovec *iov, unsigned n_iov, size_t off, void *buf, size_t n);
 size_t sk_iov_write(const struct iovec *iov, unsigned n_iov, size_t off, const void *buf, size_t n);
 /* Cuts a list down to bytes off..off+len-1 of itself, in place. Returns the new count; `*iov` moves forward. */

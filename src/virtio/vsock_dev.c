@@ -2,29 +2,30 @@
 /*
  * Theory of operation
  *
- * virtio-vsock (virtio 1.2, section 5.10) whose host side is in this process: a packet from the guest ends in a callback of a
- * stream (vsock_stream.c), a write to a stream becomes a packet in a buffer that the guest has put up. There is no queue of packets
- * in between:
+ * virtio-vsock (virtio 1.2, section 5.10) whose host side is in this process: a packet from the guest ends in a
+ * callback of a stream (vsock_stream.c), a write to a stream becomes a packet in a buffer that the guest has put up.
+ * There is no queue of packets in between:
  *
- * - guest to host (queue TX): always drained, whatever the other direction does, or two full directions would wait for each other.
- *   Payload goes through one private staging buffer to the user (who may parse it; the guest could rewrite its own memory meanwhile).
- *   What the user does not take is kept, up to SK_STREAM_BUF, and the guest gets no credit for it.
- * - host to guest (queue RX): written straight into the guest's buffer. A stream that has something to send but no buffer waits on
- *   the ready list, in turn, at most one packet burst each; resets for connections that do not exist wait in a ring of fixed size.
+ * - guest to host (queue TX): always drained, whatever the other direction does, or two full directions would wait for
+ * each other. Payload goes through one private staging buffer to the user (who may parse it; the guest could rewrite
+ * its own memory meanwhile). What the user does not take is kept, up to SK_STREAM_BUF, and the guest gets no credit for
+ * it.
+ * - host to guest (queue RX): written straight into the guest's buffer. A stream that has something to send but no
+ * buffer waits on the ready list, in turn, at most one packet burst each; resets for connections that do not exist wait
+ * in a ring of fixed size.
  *
- * Credit. The guest may have min(our buf_alloc, its own) bytes under way, so it is told about half of that at the latest; every
- * packet carries our count anyway. Bytes beyond the credit break the stream (RST), not the device.
+ * Credit. The guest may have min(our buf_alloc, its own) bytes under way, so it is told about half of that at the
+ * latest; every packet carries our count anyway. Bytes beyond the credit break the stream (RST), not the device.
  *
  * Ends of a connection:
  *   guest shuts its side   SHUTDOWN(SEND): `eof` when all was taken.
- *   guest closes           SHUTDOWN(both): answered with RST at once (the guest waits for it), the user gets the rest, eof, closed(0).
- *   user shuts its side    SHUTDOWN(SEND) behind the last byte.
- *   both have shut         SHUTDOWN(both), closed(0).
- *   user closes            RST.
- *   same ports again       a REQUEST for a pair that we still have: the guest has dropped the old connection; it is GONE.
+ *   guest closes           SHUTDOWN(both): answered with RST at once (the guest waits for it), the user gets the rest,
+ * eof, closed(0). user shuts its side    SHUTDOWN(SEND) behind the last byte. both have shut         SHUTDOWN(both),
+ * closed(0). user closes            RST. same ports again       a REQUEST for a pair that we still have: the guest has
+ * dropped the old connection; it is GONE.
  *
- * Not trusted: every header (copied once) and the credit in it; lengths are checked against the chain. A packet that does not fit
- * its chain, or a receive buffer too small for a header, ends the connection of the device.
+ * Not trusted: every header (copied once) and the credit in it; lengths are checked against the chain. A packet that
+ * does not fit its chain, or a receive buffer too small for a header, ends the connection of the device.
  */
 #include "virtio/vsock_internal.h"
 
@@ -54,10 +55,10 @@ void vsock_flush(struct sk_carrier *c)
 	sk_vq_flush(&c->dev.vq[VSOCK_RX]);
 }
 
-/* --- host to guest ----------------------------------------------------------------------------------------------------------- */
+/* --- host to guest --- */
 
-/* Puts one packet into a buffer of the guest: `h` with up to `n` bytes of payload. Returns the payload that fitted, or -EAGAIN: no
- * buffer (the guest will kick). */
+/* Puts one packet into a buffer of the guest: `h` with up to `n` bytes of payload. Returns the payload that fitted, or
+ * -EAGAIN: no buffer (the guest will kick). */
 static ssize_t put_packet(struct sk_carrier *c, struct virtio_vsock_hdr *h, const uint8_t *p, size_t n)
 {
 	struct sk_virtqueue *vq = &c->dev.vq[VSOCK_RX];
@@ -197,7 +198,8 @@ static enum output output(struct sk_stream *s)
 		s->send_response = false;
 	}
 	r = output_data(s);
-	if (r == OUTPUT_DONE && s->state == VSOCK_OPEN && s->send_credit && !send_op(s, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0))
+	if (r == OUTPUT_DONE && s->state == VSOCK_OPEN && s->send_credit &&
+	    !send_op(s, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0))
 		return OUTPUT_BLOCK;
 	return r;
 }
@@ -283,7 +285,7 @@ static void send_waiting(struct sk_carrier *c)
 	vsock_flush(c);
 }
 
-/* --- guest to host ----------------------------------------------------------------------------------------------------------- */
+/* --- guest to host --- */
 
 /* Breaks a connection from our side. */
 static void reset(struct sk_stream *s)
@@ -453,7 +455,7 @@ static bool drain_tx(struct sk_carrier *c)
 	return r > 0;
 }
 
-/* --- the device -------------------------------------------------------------------------------------------------------------- */
+/* --- the device --- */
 
 static bool vsock_kick(struct sk_device *dev, unsigned q)
 {
@@ -476,7 +478,7 @@ static void vsock_queue_ready(struct sk_device *dev, unsigned q)
 		return;
 	/* What was written before, or while the queues were suspended. */
 	TAILQ_FOREACH(s, &c->all, all)
-		vsock_output(s);
+	vsock_output(s);
 	vsock_flush(c);
 }
 
@@ -525,7 +527,8 @@ int sk_vsock_new(struct sk_loop *loop, int take_listen_fd, uint64_t guest_cid, v
 	int r;
 
 	if (guest_cid <= VSOCK_HOST_CID || guest_cid >= UINT32_MAX)
-		return sk_error_set(err, EINVAL, "%llu cannot be a guest's vsock address", (unsigned long long)guest_cid);
+		return sk_error_set(err, EINVAL, "%llu cannot be a guest's vsock address",
+				    (unsigned long long)guest_cid);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return sk_error_errno(err, ENOMEM, "cannot set up the vsock device");

@@ -29,8 +29,8 @@ enum vsock_state {
 	VSOCK_ACCEPTING,
 	/* Both ways, as far as neither side has shut its own. */
 	VSOCK_OPEN,
-	/* The guest has finished with it (or is gone) and no packet finds it any more. What was received is still given to the user;
-	 * then `eof` if the guest had shut its side in order, and `closed`. Writes are swallowed. */
+	/* The guest has finished with it (or is gone) and no packet finds it any more. What was received is still given
+	 * to the user; then `eof` if the guest had shut its side in order, and `closed`. Writes are swallowed. */
 	VSOCK_GONE,
 	/* The user has no pointer to it any more. Freed when no callback of it is on the stack. */
 	VSOCK_DEAD,
@@ -49,9 +49,9 @@ struct sk_stream {
 
 	/* host to guest */
 	struct sk_buf tx;
-	uint32_t tx_cnt;		 /* bytes sent */
-	uint32_t peer_alloc, peer_fwd;	 /* the guest's credit */
-	bool want_write;		 /* a write was cut short: `writable` is due when there is room */
+	uint32_t tx_cnt;		  /* bytes sent */
+	uint32_t peer_alloc, peer_fwd;	  /* the guest's credit */
+	bool want_write;		  /* a write was cut short: `writable` is due when there is room */
 	bool shut, shut_sent, final_sent; /* the user's shutdown; SHUTDOWN sent; SHUTDOWN of both sides sent */
 	bool send_request, send_response, send_credit;
 

@@ -4,13 +4,14 @@
  *
  * Streams as their users see them (stream.h). Packets are vsock_dev.c's business.
  *
- * Callbacks come from the loop only: `data` and `accept` while a packet of the guest is handled, all others from the deferred call
- * on_work(); never from inside a call of stream.h. So a user need not fear that its object is gone when sk_stream_shutdown() returns.
+ * Callbacks come from the loop only: `data` and `accept` while a packet of the guest is handled, all others from the
+ * deferred call on_work(); never from inside a call of stream.h. So a user need not fear that its object is gone when
+ * sk_stream_shutdown() returns.
  *
- * Lifetime: a stream is in the table (found by packets) while CONNECTING, ACCEPTING or OPEN; GONE streams are only on the list `all`
- * and, when there is something to tell, on `work`. `busy` counts callbacks on the stack; a stream that dies meanwhile is freed by
- * whoever brings it back to 0. The device must not be freed from inside a callback of its streams; freeing it
- * ends them without `closed`.
+ * Lifetime: a stream is in the table (found by packets) while CONNECTING, ACCEPTING or OPEN; GONE streams are only on
+ * the list `all` and, when there is something to tell, on `work`. `busy` counts callbacks on the stack; a stream that
+ * dies meanwhile is freed by whoever brings it back to 0. The device must not be freed from inside a callback of its
+ * streams; freeing it ends them without `closed`.
  *
  * Bounds: VSOCK_STREAMS_MAX streams, SK_STREAM_BUF bytes in each direction of each.
  */
@@ -258,8 +259,8 @@ static void arm_timer(struct sk_carrier *c)
 	struct sk_stream *s;
 
 	TAILQ_FOREACH(s, &c->all, all)
-		if (s->state == VSOCK_CONNECTING && s->deadline_ms < due)
-			due = s->deadline_ms;
+	if (s->state == VSOCK_CONNECTING && s->deadline_ms < due)
+		due = s->deadline_ms;
 	if (due != UINT64_MAX)
 		due = due > now ? due - now : 0;
 	sk_loop_set_timer(c->timer, due);
@@ -271,7 +272,8 @@ static void on_timer(void *arg)
 	uint64_t now = sk_now_ms();
 	struct sk_stream *s;
 
-	TAILQ_FOREACH(s, &c->all, all) {
+	TAILQ_FOREACH(s, &c->all, all)
+	{
 		if (s->state != VSOCK_CONNECTING || s->deadline_ms > now)
 			continue;
 		if (!s->send_request)
@@ -286,7 +288,7 @@ void vsock_streams_lost(struct sk_carrier *c)
 	struct sk_stream *s;
 
 	TAILQ_FOREACH(s, &c->all, all)
-		vsock_stream_gone(s, ECONNRESET);
+	vsock_stream_gone(s, ECONNRESET);
 }
 
 int vsock_streams_init(struct sk_carrier *c)
@@ -317,7 +319,7 @@ void vsock_streams_fini(struct sk_carrier *c)
 	sk_loop_remove(c->timer);
 }
 
-/* --- stream.h ---------------------------------------------------------------------------------------------------------------- */
+/* --- stream.h --- */
 
 int sk_carrier_listen(struct sk_carrier *c, uint32_t port, sk_stream_accept_cb accept, void *arg)
 {
@@ -412,7 +414,8 @@ void sk_stream_close(struct sk_stream *s)
 	if (!s || s->state == VSOCK_DEAD)
 		return;
 	/* A connection that the guest does not know of yet, or any more, needs no end. */
-	if (s->state == VSOCK_OPEN || s->state == VSOCK_ACCEPTING || (s->state == VSOCK_CONNECTING && !s->send_request)) {
+	if (s->state == VSOCK_OPEN || s->state == VSOCK_ACCEPTING ||
+	    (s->state == VSOCK_CONNECTING && !s->send_request)) {
 		vsock_reply(s->carrier, s->guest_port, s->host_port, VIRTIO_VSOCK_TYPE_STREAM, true);
 		vsock_send_replies(s->carrier);
 	}

@@ -22,7 +22,7 @@ struct sk_vu_conn {
 	struct sk_device *dev;
 	int fd;
 	struct sk_source *source;
-	uint64_t protocol; /* negotiated protocol features */
+	uint64_t protocol;  /* negotiated protocol features */
 	int backend_req_fd; /* held so that the guest notices when we die */
 	struct sk_guest_mem mem;
 	struct vu_queue queues[SK_VIRTIO_QUEUES];
@@ -33,8 +33,8 @@ struct sk_vu_conn {
 	unsigned n_fds;
 };
 
-/* The handler of a message type. `run` returns 0: acknowledge if asked; 1: replied; negative errno: the connection ends. It may take
- * descriptors out of c->fds. */
+/* The handler of a message type. `run` returns 0: acknowledge if asked; 1: replied; negative errno: the connection
+ * ends. It may take descriptors out of c->fds. */
 struct vu_handler {
 	int (*run)(struct sk_vu_conn *c);
 	uint32_t size; /* of the payload, exactly; VU_VARIABLE: the handler checks */

@@ -2,10 +2,11 @@
 /*
  * What the messages of a frontend do: features, memory, queues. The rules are at the top of vhost_user.c.
  *
- * Life of a queue: SET_VRING_NUM, _BASE, _ADDR, _KICK, _CALL in any order, then SET_VRING_ENABLE 1 (where protocol features are
- * negotiated; else a queue starts enabled). It runs once it has an address, a kick descriptor and is enabled: queue_ready, and one
- * queue_kick for what may wait already. GET_VRING_BASE ends it and forgets the descriptors; ENABLE 0 suspends it (virtio_uml frees
- * the rings after that without another word), keeping its indices for an ENABLE 1.
+ * Life of a queue: SET_VRING_NUM, _BASE, _ADDR, _KICK, _CALL in any order, then SET_VRING_ENABLE 1 (where protocol
+ * features are negotiated; else a queue starts enabled). It runs once it has an address, a kick descriptor and is
+ * enabled: queue_ready, and one queue_kick for what may wait already. GET_VRING_BASE ends it and forgets the
+ * descriptors; ENABLE 0 suspends it (virtio_uml frees the rings after that without another word), keeping its indices
+ * for an ENABLE 1.
  */
 #include "virtio/vu_internal.h"
 
@@ -18,16 +19,16 @@
 
 #include "base/cleanup.h"
 
-#define RING_FEATURES                                                                                     \
-	(UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX |                     \
+#define RING_FEATURES                                                                 \
+	(UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | \
 	 UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC)
-#define PROTOCOL_FEATURES                                                                                 \
-	(1u << VU_PROTOCOL_F_MQ | 1u << VU_PROTOCOL_F_REPLY_ACK | 1u << VU_PROTOCOL_F_NET_MTU |           \
+#define PROTOCOL_FEATURES                                                                       \
+	(1u << VU_PROTOCOL_F_MQ | 1u << VU_PROTOCOL_F_REPLY_ACK | 1u << VU_PROTOCOL_F_NET_MTU | \
 	 1u << VU_PROTOCOL_F_BACKEND_REQ | 1u << VU_PROTOCOL_F_CONFIG | 1u << VU_PROTOCOL_F_RESET_DEVICE)
 
 static int on_kick_fd(struct vu_queue *q);
 
-/* --- queues ------------------------------------------------------------------------------------------------------------------ */
+/* --- queues --- */
 
 static void queue_run_kick(struct sk_device *dev, unsigned q)
 {
@@ -98,7 +99,7 @@ static int queue_try_start(struct vu_queue *q)
 	if (vq->running || !q->enabled || !q->has_addr || q->num == 0 || q->kick_fd < 0 || q->conn->mem.n == 0)
 		return 0;
 	if (!sk_virtio_has(dev, VIRTIO_F_VERSION_1))
-		return 0; /* a driver of before virtio 1.0, a boot loader's perhaps: it finds a device that does not answer */
+		return 0; /* a driver of before virtio 1.0, a boot loader's perhaps: the device does not answer */
 	vq->event_idx = sk_virtio_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->indirect = sk_virtio_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
 	r = sk_vq_start(vq, &q->conn->mem, q->num, q->desc, q->avail, q->used, q->base);
@@ -155,7 +156,7 @@ static int check_notify_fd(int fd, bool *ret_socket)
 	return 0;
 }
 
-/* --- message handlers --------------------------------------------------------------------------------------------------------- */
+/* --- message handlers --- */
 
 static int reply(struct sk_vu_conn *c, const void *payload, size_t len)
 {
@@ -233,7 +234,8 @@ static int do_reset(struct sk_vu_conn *c)
 	return 0;
 }
 
-/* Queues that run go on with the new mapping: they are stopped without the device noticing, unless one does not fit any more. */
+/* Queues that run go on with the new mapping: they are stopped without the device noticing, unless one does not fit any
+ * more. */
 static int do_set_mem_table(struct sk_vu_conn *c)
 {
 	const struct vu_mem_table *t = &c->msg.p.mem;
@@ -439,7 +441,8 @@ static int do_get_config(struct sk_vu_conn *c)
 	uint8_t space[SK_VIRTIO_CONFIG] = { 0 };
 	uint32_t off = c->msg.p.config.offset, size = c->msg.p.config.size;
 
-	if (c->msg.h.size < fixed || size > VU_CONFIG_MAX || off > VU_CONFIG_MAX - size || c->msg.h.size != fixed + size)
+	if (c->msg.h.size < fixed || size > VU_CONFIG_MAX || off > VU_CONFIG_MAX - size ||
+	    c->msg.h.size != fixed + size)
 		return -EINVAL;
 	c->dev->ops->config(c->dev, space);
 	out.offset = off;

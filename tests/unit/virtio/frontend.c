@@ -60,7 +60,8 @@ void fe_close(struct fe *fe)
 	fe_settle(fe->loop);
 }
 
-bool fe_send(struct fe *fe, uint32_t request, uint32_t flags, const void *payload, uint32_t size, const int *fds, unsigned n_fds)
+bool fe_send(struct fe *fe, uint32_t request, uint32_t flags, const void *payload, uint32_t size, const int *fds,
+	     unsigned n_fds)
 {
 	struct vu_header h = { request, flags, size };
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)(uintptr_t)payload, size } };
@@ -266,7 +267,8 @@ uint16_t fe_add(struct fe *fe, unsigned qi, const struct fe_seg *segs, unsigned 
 		d = q->free_head;
 		q->desc[d].addr = fe_gpa(fe, segs[i].p);
 		q->desc[d].len = segs[i].len;
-		q->desc[d].flags = (uint16_t)((segs[i].in ? VRING_DESC_F_WRITE : 0) | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
+		q->desc[d].flags =
+			(uint16_t)((segs[i].in ? VRING_DESC_F_WRITE : 0) | (i + 1 < n ? VRING_DESC_F_NEXT : 0));
 		q->free_head = q->desc[d].next;
 		q->n_free--;
 	}

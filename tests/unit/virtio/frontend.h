@@ -11,8 +11,9 @@
 #include "virtio/vhost_user.h"
 
 /*
- * The engine's side of vhost-user for tests: real sockets, a memfd as guest memory, real rings. Runs in the thread of the device: every
- * wait turns the device's loop. Guest memory is two regions that are far apart in guest-physical and neighbours in the file.
+ * The engine's side of vhost-user for tests: real sockets, a memfd as guest memory, real rings. Runs in the thread of
+ * the device: every wait turns the device's loop. Guest memory is two regions that are far apart in guest-physical and
+ * neighbours in the file.
  */
 #define FE_HALF (4u << 20)
 #define FE_GPA0 UINT64_C(0x100000)
@@ -57,7 +58,8 @@ void fe_start(struct fe *fe, uint64_t features, unsigned n);
 void fe_close(struct fe *fe);
 
 /* Sends a message with descriptors, as it is. False when the peer is gone. */
-bool fe_send(struct fe *fe, uint32_t request, uint32_t flags, const void *payload, uint32_t size, const int *fds, unsigned n_fds);
+bool fe_send(struct fe *fe, uint32_t request, uint32_t flags, const void *payload, uint32_t size, const int *fds,
+	     unsigned n_fds);
 /* Turns the loop until a reply is there. Returns its payload size, -1 when the connection was closed. */
 int fe_reply(struct fe *fe, struct vu_msg *ret_msg);
 /* Message with NEED_REPLY; asserts that it is acknowledged with 0. */

@@ -324,7 +324,8 @@ static void test_write_fails(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
 	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, 4096, false, &used), VIRTIO_BLK_S_OK);
 	assert_int_equal(request(VIRTIO_BLK_T_OUT, 64, 4096, false, &used), VIRTIO_BLK_S_IOERR);
-	assert_int_equal(request(VIRTIO_BLK_T_OUT, 60, 4096, false, &used), VIRTIO_BLK_S_IOERR); /* the first half fits */
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 60, 4096, false, &used),
+			 VIRTIO_BLK_S_IOERR); /* the first half fits */
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_int_equal(request(VIRTIO_BLK_T_OUT, 64, 4096, false, &used), VIRTIO_BLK_S_OK);
 	stop();
@@ -440,12 +441,12 @@ static void test_new_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),	 cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_several_files),	 cmocka_unit_test(test_scattered),
-		cmocka_unit_test(test_write_across),	 cmocka_unit_test(test_readonly),
+		cmocka_unit_test(test_round_trip),	   cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_several_files),	   cmocka_unit_test(test_scattered),
+		cmocka_unit_test(test_write_across),	   cmocka_unit_test(test_readonly),
 		cmocka_unit_test(test_discard_and_zeroes), cmocka_unit_test(test_write_fails),
-		cmocka_unit_test(test_file_shrinks),	 cmocka_unit_test(test_many_in_one_kick),
-		cmocka_unit_test(test_malformed),	 cmocka_unit_test(test_new_errors),
+		cmocka_unit_test(test_file_shrinks),	   cmocka_unit_test(test_many_in_one_kick),
+		cmocka_unit_test(test_malformed),	   cmocka_unit_test(test_new_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

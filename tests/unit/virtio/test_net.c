@@ -58,7 +58,8 @@ static void give_buffers(unsigned n)
 	fe_kick(&fx.fe, RX);
 }
 
-static int new_device(const struct sk_slirp_config *config, struct sockaddr_un *addr, unsigned *addr_len, struct sk_error *err)
+static int new_device(const struct sk_slirp_config *config, struct sockaddr_un *addr, unsigned *addr_len,
+		      struct sk_error *err)
 {
 	return sk_net_slirp_new(fx.loop, fe_listen(addr, addr_len), config, &fx.dev, err);
 }
@@ -161,7 +162,9 @@ static size_t put_eth(uint8_t *f, uint16_t type)
 
 static size_t put_ip(uint8_t *f, uint8_t proto, size_t payload)
 {
-	struct iphdr ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = proto, .saddr = htonl(GUEST), .daddr = htonl(GATEWAY) };
+	struct iphdr ip = {
+		.version = 4, .ihl = 5, .ttl = 64, .protocol = proto, .saddr = htonl(GUEST), .daddr = htonl(GATEWAY)
+	};
 
 	ip.tot_len = htons((uint16_t)(20 + payload));
 	ip.check = htons((uint16_t)~fold(sum16(&ip, 20, 0)));
@@ -276,7 +279,11 @@ static void send_tcp(uint16_t from, uint16_t port, uint8_t flags, const void *p,
 	static uint8_t f[70000];
 	struct virtio_net_hdr_v1 h = { .num_buffers = 0 };
 	size_t at = put_ip(f, IPPROTO_TCP, 20 + n);
-	struct tcphdr t = { .source = htons(from), .dest = htons(port), .seq = htonl(fx.seq), .ack_seq = htonl(fx.ack), .doff = 5,
+	struct tcphdr t = { .source = htons(from),
+			    .dest = htons(port),
+			    .seq = htonl(fx.seq),
+			    .ack_seq = htonl(fx.ack),
+			    .doff = 5,
 			    .window = htons(65000) };
 	uint32_t sum;
 
@@ -405,7 +412,8 @@ static void tcp_exchange(uint64_t features, unsigned buffers, uint32_t size, boo
 static void test_tcp_offload(void **state)
 {
 	(void)state;
-	tcp_exchange(BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4), 60, 2048, true);
+	tcp_exchange(BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4), 60, 2048,
+		     true);
 }
 
 /* A guest without offloads and merging, with buffers for the largest frame. */
@@ -573,7 +581,9 @@ static void test_port_taken(void **state)
 	fw = (struct sk_slirp_forward){ .host_addr = { 192, 0, 2, 1 }, .guest_port = 80, .host_port = 8099 };
 	assert_true(new_device(&config, &addr, &addr_len, &err) < 0);
 	assert_non_null(strstr(err.message, "cannot publish port 192.0.2.1:8099/tcp: "));
-	fw = (struct sk_slirp_forward){ .host_addr = { 0x20, 1, 0xd, 0xb8 }, .v6 = true, .guest_port = 80, .host_port = 8099 };
+	fw = (struct sk_slirp_forward){
+		.host_addr = { 0x20, 1, 0xd, 0xb8 }, .v6 = true, .guest_port = 80, .host_port = 8099
+	};
 	assert_true(new_device(&config, &addr, &addr_len, &err) < 0);
 	assert_non_null(strstr(err.message, "cannot publish port [2001:db8::]:8099/tcp: "));
 	sk_loop_free(fx.loop);
@@ -614,8 +624,12 @@ static void test_no_host_loopback(void **state)
 /* The back end over a packet socket, here one end of a pair: frames pass both ways with their offload header. */
 static void test_packet_socket(void **state)
 {
-	struct virtio_net_hdr_v1 h = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 1448,
-				       .hdr_len = 54, .csum_start = 34, .csum_offset = 16 };
+	struct virtio_net_hdr_v1 h = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				       .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+				       .gso_size = 1448,
+				       .hdr_len = 54,
+				       .csum_start = 34,
+				       .csum_offset = 16 };
 	static uint8_t out[40000], in[40010 + sizeof(struct virtio_net_hdr)];
 	struct virtio_net_hdr ph;
 	struct sk_error err = SK_ERROR_INIT;
@@ -629,8 +643,9 @@ static void test_packet_socket(void **state)
 	fd = fe_listen(&addr, &addr_len);
 	assert_int_equal(sk_net_packet_new(fx.loop, fd, guest_mac, 1500, &fx.dev, &err), 0);
 	fe_connect(&fx.fe, fx.loop, &addr, addr_len);
-	fe_start(&fx.fe, BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_GUEST_CSUM) |
-				 BIT(VIRTIO_NET_F_GUEST_TSO4),
+	fe_start(&fx.fe,
+		 BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) |
+			 BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4),
 		 2);
 	fx.rx_size = 2048;
 	give_buffers(40);

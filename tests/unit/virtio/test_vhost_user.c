@@ -87,7 +87,8 @@ static void test_negotiation(void **state)
 	assert_true(u >> VIRTIO_BLK_F_RO & 1);
 	assert_false(u >> VIRTIO_BLK_F_DISCARD & 1);
 	u = fe_get_u64(&fe, VU_GET_PROTOCOL_FEATURES);
-	assert_true(u >> VU_PROTOCOL_F_REPLY_ACK & u >> VU_PROTOCOL_F_CONFIG & u >> VU_PROTOCOL_F_MQ & u >> VU_PROTOCOL_F_BACKEND_REQ & 1);
+	assert_true(u >> VU_PROTOCOL_F_REPLY_ACK & u >> VU_PROTOCOL_F_CONFIG & u >> VU_PROTOCOL_F_MQ &
+		    u >> VU_PROTOCOL_F_BACKEND_REQ & 1);
 	assert_int_equal(fe_get_u64(&fe, VU_GET_QUEUE_NUM), 1);
 	/* a feature that was not offered */
 	u = UINT64_C(1) << 63;
@@ -260,10 +261,10 @@ static void test_hostile_messages(void **state)
 		{ VU_SET_MEM_TABLE, VU_VERSION, 4, { 1 }, 1 },
 		{ VU_SET_MEM_TABLE, VU_VERSION, 8, { 0 }, 0 },
 		{ VU_SET_MEM_TABLE, VU_VERSION, 8, { 1 }, 1 },
-		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 1, 0, 0, 0, 4096 }, 0 },	      /* no descriptor */
-		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 1, 0, 0, 0, 4096 }, 2 },	      /* one too many */
-		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 1, 0, 0, 0, 0 }, 1 },	      /* empty */
-		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 1, 0, 0, 0, 0, 1 }, 1 },	      /* 4 GiB of an 8 MiB file */
+		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 1, 0, 0, 0, 4096 }, 0 }, /* no descriptor */
+		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 1, 0, 0, 0, 4096 }, 2 }, /* one too many */
+		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 1, 0, 0, 0, 0 }, 1 },    /* empty */
+		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 1, 0, 0, 0, 0, 1 }, 1 }, /* 4 GiB of an 8 MiB file */
 		{ VU_SET_MEM_TABLE, VU_VERSION, 40, { 9, 0, 0, 0, 4096 }, 1 },
 		{ VU_SET_MEM_TABLE, VU_VERSION, 8, { UINT32_MAX }, 8 },
 		{ VU_SET_VRING_NUM, VU_VERSION, 8, { 1, 64 }, 0 }, /* no such queue */
@@ -352,7 +353,9 @@ static void test_fds_byte_by_byte(void **state)
 		uint8_t raw[12] = { VU_GET_FEATURES, 0, 0, 0, VU_VERSION };
 		char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
 		struct iovec iov = { raw + i, 1 };
-		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+		struct msghdr m = {
+			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+		};
 		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 		c->cmsg_level = SOL_SOCKET;

@@ -14,7 +14,8 @@
 #define REGION 65536u
 #define GPA 0x10000u
 
-/* Memory: rings at the start of the first region, data behind; the second region follows at once, the third after a hole. */
+/* Memory: rings at the start of the first region, data behind; the second region follows at once, the third after a
+ * hole. */
 struct fixture {
 	int memfd, call;
 	uint8_t *mem;
@@ -88,7 +89,7 @@ static void test_good_chain(void **state)
 	assert_int_equal(next(&f), 0);
 	memcpy(f.mem + 4096, "hello", 5);
 	desc(&f, 2, GPA + 4096, 5, VRING_DESC_F_NEXT, 5);
-	desc(&f, 5, GPA + 8192, 0, VRING_DESC_F_NEXT, 1);		       /* empty: left out */
+	desc(&f, 5, GPA + 8192, 0, VRING_DESC_F_NEXT, 1); /* empty: left out */
 	desc(&f, 1, GPA + 8192, 100, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 0);
 	desc(&f, 0, GPA + 8292, 50, VRING_DESC_F_WRITE, 7); /* a neighbour: joined */
 	expose(&f, 2);
@@ -243,7 +244,8 @@ static void test_longest_chain(void **state)
 	(void)state;
 	setup_vq(&f);
 	for (i = 0; i < NUM; i++)
-		desc(&f, i, GPA + 4096 + i * 32, 16, VRING_DESC_F_WRITE | (i + 1 < NUM ? VRING_DESC_F_NEXT : 0u), i + 1);
+		desc(&f, i, GPA + 4096 + i * 32, 16, VRING_DESC_F_WRITE | (i + 1 < NUM ? VRING_DESC_F_NEXT : 0u),
+		     i + 1);
 	expose(&f, 0);
 	assert_int_equal(next(&f), 1);
 	assert_int_equal(f.chain.n_in, NUM);
@@ -263,7 +265,8 @@ static void test_indirect(void **state)
 	(void)state;
 	setup_vq(&f);
 	for (i = 0; i < 20; i++) /* longer than the queue: Linux does that */
-		table(&f)[i] = (struct vring_desc){ GPA + 4096 + i * 64, 32, i < 19 ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1) };
+		table(&f)[i] = (struct vring_desc){ GPA + 4096 + i * 64, 32, i < 19 ? VRING_DESC_F_NEXT : 0,
+						    (uint16_t)(i + 1) };
 	desc(&f, 0, GPA + 16384, 20 * 16, VRING_DESC_F_INDIRECT, 0);
 	expose(&f, 0);
 	assert_int_equal(next(&f), 1);
@@ -517,20 +520,13 @@ static void test_iov(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good_chain),
-		cmocka_unit_test(test_no_join_across_direction),
-		cmocka_unit_test(test_regions),
-		cmocka_unit_test(test_bad_addresses),
-		cmocka_unit_test(test_bad_chains),
-		cmocka_unit_test(test_longest_chain),
-		cmocka_unit_test(test_indirect),
-		cmocka_unit_test(test_bad_indirect),
-		cmocka_unit_test(test_notify_flags),
-		cmocka_unit_test(test_notify_event_idx),
-		cmocka_unit_test(test_wrap),
-		cmocka_unit_test(test_unget_and_reload),
-		cmocka_unit_test(test_start_checks),
-		cmocka_unit_test(test_mem_checks),
+		cmocka_unit_test(test_good_chain),   cmocka_unit_test(test_no_join_across_direction),
+		cmocka_unit_test(test_regions),	     cmocka_unit_test(test_bad_addresses),
+		cmocka_unit_test(test_bad_chains),   cmocka_unit_test(test_longest_chain),
+		cmocka_unit_test(test_indirect),     cmocka_unit_test(test_bad_indirect),
+		cmocka_unit_test(test_notify_flags), cmocka_unit_test(test_notify_event_idx),
+		cmocka_unit_test(test_wrap),	     cmocka_unit_test(test_unget_and_reload),
+		cmocka_unit_test(test_start_checks), cmocka_unit_test(test_mem_checks),
 		cmocka_unit_test(test_iov),
 	};
 

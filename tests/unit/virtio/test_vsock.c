@@ -176,7 +176,8 @@ static struct virtio_vsock_hdr header(uint16_t op, uint32_t guest_port, uint32_t
 	};
 }
 
-/* Sends a packet and waits until the device has given the buffer back. `room`: bytes behind the header, when not h.len. */
+/* Sends a packet and waits until the device has given the buffer back. `room`: bytes behind the header, when not h.len.
+ */
 static void send_raw(struct virtio_vsock_hdr h, const void *payload, size_t room)
 {
 	uint8_t *buf = fx.fe.mem + FE_HALF; /* the second half of guest memory is for packets */

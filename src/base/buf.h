@@ -33,7 +33,8 @@ static inline size_t sk_buf_room(const struct sk_buf *b)
 }
 /* Appends all `n` bytes. -ENOBUFS: they would pass the maximum (nothing appended); -ENOMEM. */
 int sk_buf_append(struct sk_buf *b, const void *p, size_t n);
-/* Makes room for `n` more bytes and returns where they go; NULL: past the maximum or no memory. Then sk_buf_commit(). */
+/* Makes room for `n` more bytes and returns where they go; NULL: past the maximum or no memory. Then sk_buf_commit().
+ */
 uint8_t *sk_buf_reserve(struct sk_buf *b, size_t n);
 void sk_buf_commit(struct sk_buf *b, size_t n);
 /* Drops `n` <= len bytes from the front. */

@@ -57,15 +57,15 @@ static inline void sk_closedir_ptr(DIR **d)
 #define _cleanup_fclose_ _cleanup_(sk_fclose_ptr)
 #define _cleanup_closedir_ _cleanup_(sk_closedir_ptr)
 
-#define SK_TAKE_FD(fd)                \
-	__extension__({                          \
-		int *sk_fd_ = &(fd);  \
+#define SK_TAKE_FD(fd)                 \
+	__extension__({                \
+		int *sk_fd_ = &(fd);   \
 		int sk_ret_ = *sk_fd_; \
-		*sk_fd_ = -1;         \
-		sk_ret_;              \
+		*sk_fd_ = -1;          \
+		sk_ret_;               \
 	})
 #define SK_TAKE_PTR(p)                          \
-	__extension__({                                    \
+	__extension__({                         \
 		__typeof__(p) *sk_p_ = &(p);    \
 		__typeof__(p) sk_ret_ = *sk_p_; \
 		*sk_p_ = NULL;                  \

@@ -14,11 +14,14 @@
  * way up, and printed once, by main. A NULL pointer means that the caller does not want the words.
  */
 struct sk_error {
-	int code;		   /* positive errno value, 0: not set */
+	int code;		    /* positive errno value, 0: not set */
 	char message[SK_ERROR_MAX]; /* one line, no trailing newline */
 };
 
-#define SK_ERROR_INIT { 0, "" }
+#define SK_ERROR_INIT \
+	{             \
+		0, "" \
+	}
 
 /* Sets `err` to errno value `code` (either sign) and the message. Returns -code, to be returned by the caller. */
 int sk_error_set(struct sk_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -28,8 +28,8 @@ struct sk_frame {
 	size_t len;
 };
 
-/* Looks at the front of `in`. 1: `*ret_frame` is whole (then sk_frame_consume()); 0: more bytes needed; -EPROTO: length 0 or over
- * the bound: the stream is broken. */
+/* Looks at the front of `in`. 1: `*ret_frame` is whole (then sk_frame_consume()); 0: more bytes needed; -EPROTO: length
+ * 0 or over the bound: the stream is broken. */
 int sk_frame_peek(const struct sk_buf *in, struct sk_frame *ret_frame);
 void sk_frame_consume(struct sk_buf *in, const struct sk_frame *frame);
 /* Appends a frame. -EMSGSIZE, -ENOBUFS, -ENOMEM. */

@@ -7,10 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* All take a directory descriptor and a relative path (or AT_FDCWD). All return 0 or negative errno unless said otherwise. */
+/* All take a directory descriptor and a relative path (or AT_FDCWD). All return 0 or negative errno unless said
+ * otherwise. */
 
-/* Reads a whole regular file of at most `max` bytes. `*ret_data` is malloc'd with a NUL behind (not counted in `*ret_len`, which
- * may be NULL). -EFBIG: larger than max. */
+/* Reads a whole regular file of at most `max` bytes. `*ret_data` is malloc'd with a NUL behind (not counted in
+ * `*ret_len`, which may be NULL). -EFBIG: larger than max. */
 int sk_fs_read(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len);
 /* Replaces `path` in one step: temporary file, fsync where `durable`, rename. The old content stays on any failure. */
 int sk_fs_write_atomic(int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable);

@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* Diagnostics of long-lived processes (monitor, file server), one line each, to stderr or the descriptor that was set. Never for
- * messages to the user: those are errors (base/error.h). Rate-limited: a guest must not be able to fill the disk. */
+/* Diagnostics of long-lived processes (monitor, file server), one line each, to stderr or the descriptor that was set.
+ * Never for messages to the user: those are errors (base/error.h). Rate-limited: a guest must not be able to fill the
+ * disk. */
 enum sk_log_level {
 	SK_LOG_ERROR,
 	SK_LOG_WARN,

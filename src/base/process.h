@@ -10,28 +10,32 @@
 
 /* How to start a helper program. Zeroed fields mean: inherit nothing but what is listed. */
 struct sk_spawn {
-	const char *file;	 /* path, or a name looked up in PATH */
-	const char *const *argv;	 /* NULL-terminated, argv[0] included */
-	const char *const *envp;	 /* NULL: the caller's environment */
+	const char *file;		    /* path, or a name looked up in PATH */
+	const char *const *argv;	    /* NULL-terminated, argv[0] included */
+	const char *const *envp;	    /* NULL: the caller's environment */
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null (zero-initialise with SK_SPAWN_INIT) */
-	const int *keep_fds;	 /* further descriptors that survive under the same numbers */
+	const int *keep_fds;		    /* further descriptors that survive under the same numbers */
 	size_t n_keep_fds;
-	bool die_with_parent;	 /* SIGKILL when the calling thread goes */
-	unsigned clone_flags;	 /* CLONE_NEW…: namespaces that the child starts in */
+	bool die_with_parent; /* SIGKILL when the calling thread goes */
+	unsigned clone_flags; /* CLONE_NEW…: namespaces that the child starts in */
 	bool new_session;
 	/* Runs in the child just before exec; returns 0 or negative errno. Only async-signal-safe calls. */
 	int (*prepare)(void *arg);
 	void *prepare_arg;
 };
-#define SK_SPAWN_INIT { .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 }
+#define SK_SPAWN_INIT                                            \
+	{                                                        \
+		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 \
+	}
 
-/* Starts it. `*ret_pidfd` (may be NULL) is CLOEXEC and the caller's. Signal mask and dispositions are reset in the child. Reports
- * a failing exec as an error here. */
+/* Starts it. `*ret_pidfd` (may be NULL) is CLOEXEC and the caller's. Signal mask and dispositions are reset in the
+ * child. Reports a failing exec as an error here. */
 int sk_spawn(const struct sk_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err);
-/* Waits for `pid` and returns its wait status in docker's form: exit code, or 128 + signal. Negative errno on failure. */
+/* Waits for `pid` and returns its wait status in docker's form: exit code, or 128 + signal. Negative errno on failure.
+ */
 int sk_wait(pid_t pid);
-/* Runs to the end and returns the exit code (128 + signal), with what it wrote to stderr (at most the last 512 bytes) in `err`
- * when the code is not 0. Negative errno when it could not be started. */
+/* Runs to the end and returns the exit code (128 + signal), with what it wrote to stderr (at most the last 512 bytes)
+ * in `err` when the code is not 0. Negative errno when it could not be started. */
 int sk_run(const struct sk_spawn *spawn, struct sk_error *err);
 
 #endif

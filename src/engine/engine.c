@@ -35,13 +35,15 @@ int sk_engine_find(const char *name, const struct sk_engine **ret_engine, struct
 int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err)
 {
 	const char *dir = getenv("SKERRY_GUEST_DIR");
-	int n = dir && *dir ? snprintf(buf, size, "%s/%s", dir, name) : snprintf(buf, size, "%s/guest/%s", SK_LIBEXECDIR, name);
+	int n = dir && *dir ? snprintf(buf, size, "%s/%s", dir, name)
+			    : snprintf(buf, size, "%s/guest/%s", SK_LIBEXECDIR, name);
 
 	if (n < 0 || (size_t)n >= size)
 		return sk_error_set(err, ENAMETOOLONG, "the path of guest part %s is too long", name);
 	if (access(buf, R_OK) < 0)
 		return sk_error_set(err, errno,
-				    "guest part %s is missing: run `make build` and set SKERRY_GUEST_DIR to its out folder, or install the skerry "
+				    "guest part %s is missing: run `make build` and set SKERRY_GUEST_DIR to its out "
+				    "folder, or install the skerry "
 				    "package again",
 				    buf);
 	return 0;

@@ -10,8 +10,9 @@
 #include "base/error.h"
 
 /*
- * An engine supplies processors and memory: it boots our kernel with our initramfs and connects to our device sockets. It is one host process (its
- * helpers die with it), started confined, killed with SIGKILL; an orderly end comes from the guest.
+ * An engine supplies processors and memory: it boots our kernel with our initramfs and connects to our device sockets.
+ * It is one host process (its helpers die with it), started confined, killed with SIGKILL; an orderly end comes from
+ * the guest.
  */
 struct sk_engine_device {
 	unsigned virtio_id; /* enum sk_virtio_id */
@@ -19,14 +20,14 @@ struct sk_engine_device {
 };
 
 struct sk_engine_config {
-	const char *name;      /* of the VM, for process titles */
-	const char *run_dir;   /* absolute, private, writable: sockets and the engine's own scratch files */
-	uint64_t memory;       /* bytes, a multiple of 4096 */
+	const char *name;    /* of the VM, for process titles */
+	const char *run_dir; /* absolute, private, writable: sockets and the engine's own scratch files */
+	uint64_t memory;     /* bytes, a multiple of 4096 */
 	unsigned cpus;
 	const struct sk_engine_device *devices;
 	size_t n_devices;
 	const char *extra_args; /* appended to the kernel command line, may be NULL */
-	int console_fd;	       /* the guest kernel's console output goes here (write end); -1: nowhere */
+	int console_fd;		/* the guest kernel's console output goes here (write end); -1: nowhere */
 };
 
 struct sk_engine_process {
@@ -37,10 +38,10 @@ struct sk_engine_process {
 
 /* What the guest parts are and how far they isolate, for `info`. */
 struct sk_engine_info {
-	const char *name;	/* "uml" */
-	const char *isolation;	/* one sentence for people */
+	const char *name;      /* "uml" */
+	const char *isolation; /* one sentence for people */
 	char kernel_path[512];
-	char kernel_version[64]; /* "" when unknown */
+	char kernel_version[64];	      /* "" when unknown */
 	uint64_t kernel_size, initramfs_size; /* bytes; 0: missing */
 };
 
@@ -48,7 +49,8 @@ struct sk_engine {
 	const char *name;
 	/* 0 when it can run here, else negative errno with what to do about it. */
 	int (*probe)(struct sk_error *err);
-	int (*start)(const struct sk_engine_config *config, struct sk_engine_process *ret_process, struct sk_error *err);
+	int (*start)(const struct sk_engine_config *config, struct sk_engine_process *ret_process,
+		     struct sk_error *err);
 	int (*info)(struct sk_engine_info *ret_info, struct sk_error *err);
 	/* Stops and continues the whole guest (SIGSTOP does not reach all helpers of every engine). May be NULL. */
 	int (*pause)(const struct sk_engine_process *process, bool pause);
@@ -57,7 +59,8 @@ struct sk_engine {
 /* By name; "auto" or NULL picks the best that probes well. -ENOENT: unknown name. */
 int sk_engine_find(const char *name, const struct sk_engine **ret_engine, struct sk_error *err);
 
-/* Path of an installed guest part ("linux-uml", "initramfs.cpio"): $SKERRY_GUEST_DIR, else <libexec>/skerry/guest. -ENOENT with what to do. */
+/* Path of an installed guest part ("linux-uml", "initramfs.cpio"): $SKERRY_GUEST_DIR, else <libexec>/skerry/guest.
+ * -ENOENT with what to do. */
 int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err);
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * User-mode Linux: the guest kernel is a program (kernel/, seccomp mode). It needs no hardware virtualization and computes at native speed.
+ * User-mode Linux: the guest kernel is a program (kernel/, seccomp mode). It needs no hardware virtualization and
+ * computes at native speed.
  *
- * The guest is not separated from that program by hardware: whoever owns the guest kernel owns the process. So the boundary is around the
- * process tree: own user, mount, pid, network, ipc and uts namespaces with nothing in them but the kernel, the initramfs and the device sockets; a
- * seccomp filter; no capabilities (uml_confine.c). Its memory is a file on a private tmpfs of exactly the size asked for.
+ * The guest is not separated from that program by hardware: whoever owns the guest kernel owns the process. So the
+ * boundary is around the process tree: own user, mount, pid, network, ipc and uts namespaces with nothing in them but
+ * the kernel, the initramfs and the device sockets; a seccomp filter; no capabilities (uml_confine.c). Its memory is a
+ * file on a private tmpfs of exactly the size asked for.
  *
  * It dies with its parent thread (PR_SET_PDEATHSIG), and as the init of its pid namespace takes all its stubs along.
  */
@@ -87,7 +89,10 @@ static int uml_probe(struct sk_error *err)
 	if (r < 0)
 		return r;
 	if (access(path, X_OK) < 0)
-		return sk_error_set(err, EACCES, "guest kernel %s is not executable: chmod 0755 it, or remount its file system without noexec", path);
+		return sk_error_set(
+			err, EACCES,
+			"guest kernel %s is not executable: chmod 0755 it, or remount its file system without noexec",
+			path);
 	return sk_guest_part(SK_UML_INITRAMFS, path, sizeof(path), err);
 }
 
@@ -97,7 +102,8 @@ static int confine_init(struct sk_uml_confine *f, const struct sk_engine_config 
 	bool root = geteuid() == 0;
 	uint32_t random;
 
-	snprintf(f->tmpfs_options, sizeof(f->tmpfs_options), "size=%lluk,mode=0755", (unsigned long long)(c->memory / 1024 + 4096));
+	snprintf(f->tmpfs_options, sizeof(f->tmpfs_options), "size=%lluk,mode=0755",
+		 (unsigned long long)(c->memory / 1024 + 4096));
 	sk_random(&random, sizeof(random));
 	if (root) {
 		f->uid = SK_UML_UID_BASE + (random & 0xffffff);
@@ -113,7 +119,8 @@ static int confine_init(struct sk_uml_confine *f, const struct sk_engine_config 
 	return 0;
 }
 
-static int spawn_confined(const struct sk_engine_config *c, struct sk_uml_confine *f, struct sk_engine_process *ret, struct sk_error *err)
+static int spawn_confined(const struct sk_engine_config *c, struct sk_uml_confine *f, struct sk_engine_process *ret,
+			  struct sk_error *err)
 {
 	_cleanup_free_ struct uml_args *args = calloc(1, sizeof(*args));
 	static const char *const env[] = { "TMPDIR=/tmp", "HOME=/tmp", "PATH=/", NULL };
@@ -141,7 +148,9 @@ static int spawn_confined(const struct sk_engine_config *c, struct sk_uml_confin
 static int uml_start(const struct sk_engine_config *c, struct sk_engine_process *ret, struct sk_error *err)
 {
 	char kernel[512], initramfs[512], new_root[600], dev_dir[600], cpu_dir[600];
-	struct sk_uml_confine f = { .kernel = kernel, .initramfs = initramfs, .new_root = new_root, .dev_dir = dev_dir, .cpu = -1 };
+	struct sk_uml_confine f = {
+		.kernel = kernel, .initramfs = initramfs, .new_root = new_root, .dev_dir = dev_dir, .cpu = -1
+	};
 	_cleanup_fd_ int claim = -1;
 	struct sock_fprog *filter;
 	int r;
@@ -169,7 +178,9 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 	r = spawn_confined(c, &f, ret, err);
 	if (r == -EPERM || r == -ENOSPC || r == -EINVAL || r == -ENOSYS || r == -EACCES) {
 		/* No (more) user namespaces here: the filter, the lack of capabilities and no_new_privs remain. */
-		sk_log(SK_LOG_WARN, "no namespaces for the guest kernel (%s): it runs with less confinement; see `skerry info`", strerror(-r));
+		sk_log(SK_LOG_WARN,
+		       "no namespaces for the guest kernel (%s): it runs with less confinement; see `skerry info`",
+		       strerror(-r));
 		f.namespaces = false;
 		r = spawn_confined(c, &f, ret, err);
 	}

@@ -66,7 +66,8 @@ static void test_partial_and_broken(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_round_trip), cmocka_unit_test(test_partial_and_broken) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_round_trip),
+					    cmocka_unit_test(test_partial_and_broken) };
 
 	return cmocka_run_group_tests_name("base-frame", tests, NULL, NULL);
 }

@@ -8,7 +8,8 @@
 
 static void test_run(void **state)
 {
-	const char *ok[] = { "true", NULL }, *bad[] = { "sh", "-c", "echo broken >&2; exit 3", NULL }, *sig[] = { "sh", "-c", "kill -9 $$", NULL };
+	const char *ok[] = { "true", NULL }, *bad[] = { "sh", "-c", "echo broken >&2; exit 3", NULL },
+		   *sig[] = { "sh", "-c", "kill -9 $$", NULL };
 	const char *none[] = { "/no/such/program", NULL };
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_spawn s = SK_SPAWN_INIT;

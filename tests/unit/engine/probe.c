@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Run in place of the User-mode Linux kernel: writes a line for every thing that it should not be able to do but can. */
+/* Run in place of the User-mode Linux kernel: writes a line for every thing that it should not be able to do but can.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the process that runs the guest kernel can reach of the host: nothing. As root and as a plain user (whoever runs the test). */
+/* What the process that runs the guest kernel can reach of the host: nothing. As root and as a plain user (whoever runs
+ * the test). */
 #include "../sk_test.h"
 
 #include <fcntl.h>

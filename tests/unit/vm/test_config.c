@@ -10,9 +10,10 @@
 
 static json_t *valid(void)
 {
-	return json_pack("{s:i,s:s,s:i,s:I,s:{s:s,s:[{s:s,s:s,s:i,s:i}]},s:{s:[{s:s,s:i}],s:s},s:{}}", "version", 1, "id", ID, "cpus", 2, "memory",
-			 (json_int_t)512 << 20, "network", "mode", "slirp", "forwards", "proto", "udp", "host_ip", "127.0.0.1", "host_port",
-			 5353, "guest_port", 53, "rootfs", "layers", "path", "/x", "size", 4096, "disk", "disk.img", "spec");
+	return json_pack("{s:i,s:s,s:i,s:I,s:{s:s,s:[{s:s,s:s,s:i,s:i}]},s:{s:[{s:s,s:i}],s:s},s:{}}", "version", 1,
+			 "id", ID, "cpus", 2, "memory", (json_int_t)512 << 20, "network", "mode", "slirp", "forwards",
+			 "proto", "udp", "host_ip", "127.0.0.1", "host_port", 5353, "guest_port", 53, "rootfs",
+			 "layers", "path", "/x", "size", 4096, "disk", "disk.img", "spec");
 }
 
 static void test_valid(void **state)
@@ -58,8 +59,10 @@ static void test_invalid(void **state)
 		{ "network", "{\"mac\":\"02:00:00:00:00\"}", "network.mac" },
 		{ "network", "{\"forwards\":[{\"host_port\":0,\"guest_port\":1}]}", "network.forwards" },
 		{ "network", "{\"forwards\":[{\"host_port\":1,\"guest_port\":65536}]}", "network.forwards" },
-		{ "network", "{\"forwards\":[{\"host_port\":1,\"guest_port\":1,\"host_ip\":\"x\"}]}", "network.forwards" },
-		{ "network", "{\"forwards\":[{\"host_port\":1,\"guest_port\":1,\"proto\":\"sctp\"}]}", "network.forwards" },
+		{ "network", "{\"forwards\":[{\"host_port\":1,\"guest_port\":1,\"host_ip\":\"x\"}]}",
+		  "network.forwards" },
+		{ "network", "{\"forwards\":[{\"host_port\":1,\"guest_port\":1,\"proto\":\"sctp\"}]}",
+		  "network.forwards" },
 		{ "rootfs", "{\"layers\":[{\"size\":1}]}", "rootfs.layers" },
 		{ "rootfs", "{\"layers\":[{\"path\":\"/x\",\"size\":0}]}", "rootfs.layers" },
 		{ "rootfs", "{\"disk\":\"../x\"}", "rootfs.disk" },

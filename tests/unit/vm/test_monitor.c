@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor with the fake engine: what happens when the VM dies, never speaks, or its owner goes. No privileges, no guest. */
+/* The monitor with the fake engine: what happens when the VM dies, never speaks, or its owner goes. No privileges, no
+ * guest. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -56,8 +57,8 @@ static void new_container(bool auto_remove)
 	sk_random_hex(id, 32);
 	snprintf(path, sizeof(path), "%s/containers/%s", root, id);
 	assert_int_equal(mkdir(path, 0700), 0);
-	vm = json_pack("{s:i,s:s,s:s,s:i,s:{},s:{},s:b}", "version", 1, "id", id, "engine", "fake", "memory", 128 << 20, "spec", "rootfs",
-		       "auto_remove", auto_remove);
+	vm = json_pack("{s:i,s:s,s:s,s:i,s:{},s:{},s:b}", "version", 1, "id", id, "engine", "fake", "memory", 128 << 20,
+		       "spec", "rootfs", "auto_remove", auto_remove);
 	text = json_dumps(vm, 0);
 	json_decref(vm);
 	strcat(path, "/vm.json");
@@ -221,7 +222,7 @@ static void test_bad_clients(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_engine_dies), cmocka_unit_test(test_auto_remove),	  cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_engine_dies), cmocka_unit_test(test_auto_remove),	   cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_bad_clients), cmocka_unit_test(test_monitor_killed),
 	};
 

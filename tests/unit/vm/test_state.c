@@ -120,7 +120,9 @@ static void test_events(void **state)
 	assert_int_equal(sk_fs_read(AT_FDCWD, path, 4096, &text, NULL), 0);
 	o = json_loads(text, 0, NULL);
 	assert_non_null(o);
-	assert_string_equal(json_string_value(json_object_get(json_object_get(json_object_get(o, "Actor"), "Attributes"), "image")), "debian");
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(json_object_get(o, "Actor"), "Attributes"), "image")),
+		"debian");
 	json_decref(o);
 }
 

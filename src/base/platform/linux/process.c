@@ -88,7 +88,8 @@ int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk
 		return sk_error_errno(err, errno, "cannot start %s", s->file);
 	alive_r = pipefd[0];
 	alive_w = pipefd[1];
-	/* The raw call: like fork(), but it can make namespaces on the way. The child keeps to async-signal-safe calls. */
+	/* The raw call: like fork(), but it can make namespaces on the way. The child keeps to async-signal-safe calls.
+	 */
 	pid = (pid_t)syscall(SYS_clone, (unsigned long)s->clone_flags | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
 		return sk_error_errno(err, errno, "cannot start %s", s->file);

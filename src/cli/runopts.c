@@ -218,6 +218,7 @@ static int check_group(const char *value, char *why)
 #define AT(field) offsetof(struct sk_run_opts, field)
 #define STR(name, letter, field, value, help) { name, letter, SK_OPT_STRING, AT(field), value, help, NULL, NULL, false }
 #define STR_CHECKED(name, letter, field, value, help, check) { name, letter, SK_OPT_STRING, AT(field), value, help, check, NULL, false }
+#define ONE_VALUE(name) { name, 0, SK_OPT_STRING, AT(unused), NULL, NULL, check_private, NULL, true }
 #define LIST(name, letter, field, value, help, check) { name, letter, SK_OPT_LIST, AT(field), value, help, check, NULL, false }
 #define BOOL(name, letter, field, help) { name, letter, SK_OPT_BOOL, AT(field), NULL, help, NULL, NULL, false }
 #define NUM(name, letter, kind, field, value, help) { name, letter, kind, AT(field), value, help, NULL, NULL, false }
@@ -264,11 +265,11 @@ static const struct sk_opt foreign_opts[] = {
 	{ "no-healthcheck", 0, SK_OPT_IGNORED_BOOL, 0, NULL, NULL, NULL, NULL, true },
 	{ "disable-content-trust", 0, SK_OPT_IGNORED_BOOL, 0, NULL, NULL, NULL, NULL, true },
 	/* One value each means what we do anyway. */
-	STR_CHECKED("ipc", 0, unused, NULL, NULL, check_private),
-	STR_CHECKED("pid", 0, unused, NULL, NULL, check_private),
-	STR_CHECKED("uts", 0, unused, NULL, NULL, check_private),
-	STR_CHECKED("userns", 0, unused, NULL, NULL, check_private),
-	STR_CHECKED("cgroupns", 0, unused, NULL, NULL, check_private),
+	ONE_VALUE("ipc"),
+	ONE_VALUE("pid"),
+	ONE_VALUE("uts"),
+	ONE_VALUE("userns"),
+	ONE_VALUE("cgroupns"),
 	{ NULL, 0, SK_OPT_BOOL, 0, NULL, NULL, NULL, NULL, false },
 };
 

@@ -296,6 +296,7 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigtimedwait),
 	SCMP_SYS(rt_sigsuspend),
 	SCMP_SYS(rt_sigqueueinfo),
+	SCMP_SYS(rt_tgsigqueueinfo),
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(kill),
 	SCMP_SYS(tkill),

@@ -21,6 +21,7 @@
 
 #include "frontend.h"
 #include "virtio/device.h"
+#include "virtio/net_internal.h"
 
 /* The guest is a few hand-made frames, no address configuration: ARP, UDP, one TCP connection. */
 #define RX 0u
@@ -483,6 +484,27 @@ static void test_nonsense(void **state)
 	stop();
 }
 
+static void test_checksum_bounds(void **state)
+{
+	struct virtio_net_hdr_v1 h = { .flags = 0, .csum_start = 9999 };
+	uint8_t frame[60] = { 0 };
+
+	(void)state;
+	assert_true(net_complete_checksum(&h, frame, 60)); /* nothing asked for */
+	h.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	assert_false(net_complete_checksum(&h, frame, 60));
+	h.csum_start = 60;
+	assert_false(net_complete_checksum(&h, frame, 60));
+	h.csum_start = 34;
+	h.csum_offset = 25;
+	assert_false(net_complete_checksum(&h, frame, 60));
+	h.csum_offset = 65535;
+	assert_false(net_complete_checksum(&h, frame, 60));
+	h.csum_offset = 24;
+	assert_true(net_complete_checksum(&h, frame, 60));
+	assert_int_equal(frame[58] + frame[59], 0xff + 0xff); /* the sum of nothing */
+}
+
 static void test_broken_queues(void **state)
 {
 	struct fe_seg seg;
@@ -685,7 +707,7 @@ int main(void)
 		cmocka_unit_test(test_backlog),	       cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_broken_queues),  cmocka_unit_test(test_publish),
 		cmocka_unit_test(test_port_taken),     cmocka_unit_test(test_no_host_loopback),
-		cmocka_unit_test(test_packet_socket),
+		cmocka_unit_test(test_packet_socket),  cmocka_unit_test(test_checksum_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

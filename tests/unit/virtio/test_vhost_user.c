@@ -214,8 +214,12 @@ static void test_new_memory_table(void **state)
 	fe_connect(&fe, f->loop, &f->addr, f->addr_len);
 	fe_start(&fe, 0, 1);
 	assert_true(read_works(&fe));
+	/* The device goes on with its own index, whatever the guest has put into the ring. */
+	fe.q[0].used->idx = 77;
 	fe_send_mem_table(&fe);
+	fe.q[0].used->idx = fe.q[0].last_used;
 	assert_true(read_works(&fe));
+	assert_int_equal(fe.q[0].used->idx, fe.q[0].last_used);
 	/* a table in which the rings no longer lie anywhere */
 	t.regions[0] = (struct vu_mem_region){ 0, FE_HALF, 0, 0 };
 	fe_send(&fe, VU_SET_MEM_TABLE, VU_VERSION, &t, 8 + sizeof(t.regions[0]), &fe.memfd, 1);

@@ -113,8 +113,8 @@ static void on_lost(void *arg)
 	fx.lost++;
 }
 
-/* Puts up `n` receive buffers. */
-static void give_buffers(unsigned n)
+/* Puts up `n` receive buffers, without a kick. */
+static void add_buffers(unsigned n)
 {
 	unsigned i;
 
@@ -124,6 +124,11 @@ static void give_buffers(unsigned n)
 
 		fx.rx[fe_add(&fx.fe, RX, &seg, 1)] = buf;
 	}
+}
+
+static void give_buffers(unsigned n)
+{
+	add_buffers(n);
 	fe_kick(&fx.fe, RX);
 }
 
@@ -566,9 +571,9 @@ static void test_reset_before_reconnect(void **state)
 	start(1);
 	u = guest_connects(5000);
 	sk_stream_close(u->s);
-	send_op(VIRTIO_VSOCK_OP_REQUEST, 5000, 1024);
 	expect_nothing();
-	give_buffers(2);
+	add_buffers(2);
+	send_op(VIRTIO_VSOCK_OP_REQUEST, 5000, 1024);
 	expect(VIRTIO_VSOCK_OP_RST, 5000, 1024);
 	expect(VIRTIO_VSOCK_OP_RESPONSE, 5000, 1024);
 	stop();
@@ -694,13 +699,15 @@ static void test_tx_drains_while_rx_is_full(void **state)
 	/* and resets for what is unknown are bounded */
 	for (i = 0; i < 5000; i++)
 		send_data(6000 + i, 77, block, 1);
-	give_buffers(40);
-	for (i = 0; i < 40; i++) {
+	for (i = 0;; i++) {
 		struct virtio_vsock_hdr h;
 
+		give_buffers(1);
 		assert_true(receive(&h, NULL));
-		assert_int_equal(h.op, VIRTIO_VSOCK_OP_RST);
+		if (h.op != VIRTIO_VSOCK_OP_RST)
+			break;
 	}
+	assert_int_equal(i, 256);
 	stop();
 }
 

@@ -61,6 +61,9 @@ int sk_store_image(struct sk_store *store, const struct sk_digest *manifest, str
 		   struct sk_error *err);
 /* Opens `path` ("-": standard input) for reading; the caller closes it. */
 int sk_open_input(const char *path, int *ret_fd, struct sk_error *err);
+/* "cannot <verb> <name>: …", and no control characters: names in archives and texts of registries are anyone's. Returns
+ * as sk_error_wrap(). */
+int sk_fail(struct sk_error *err, const char *verb, const char *name);
 
 /* ---- refs.c ------------------------------------------------------------------------------------------------------ */
 

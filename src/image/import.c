@@ -141,5 +141,5 @@ int sk_store_import(struct sk_store *store, const char *path, const char *ref, c
 		r = import_op(&op, fd, path, key, changes, ret_id, err);
 		sk_op_end(&op);
 	}
-	return r < 0 ? sk_error_wrap(err, "cannot import %.300s", strcmp(path, "-") == 0 ? "standard input" : path) : 0;
+	return r < 0 ? sk_fail(err, "import", path) : 0;
 }

@@ -362,5 +362,5 @@ int sk_store_load(struct sk_store *store, const char *path, const struct sk_prog
 		r = load_op(&op, &fd, ret_refs, err);
 		sk_op_end(&op);
 	}
-	return r < 0 ? sk_error_wrap(err, "cannot load %.300s", strcmp(path, "-") == 0 ? "standard input" : path) : 0;
+	return r < 0 ? sk_fail(err, "load", path) : 0;
 }

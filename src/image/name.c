@@ -11,7 +11,6 @@
 
 #define DEFAULT_DOMAIN "docker.io"
 #define DEFAULT_PREFIX "docker.io/"
-#define OFFICIAL_PREFIX "docker.io/library/"
 #define REPO_MAX 255
 #define TAG_MAX 128
 
@@ -206,13 +205,14 @@ char *sk_name_key(const struct sk_name *name)
 
 const char *sk_name_short(const char *key)
 {
-	if (strncmp(key, OFFICIAL_PREFIX, strlen(OFFICIAL_PREFIX)) == 0) {
-		const char *rest = key + strlen(OFFICIAL_PREFIX);
+	const char *rest, *slash;
 
-		/* docker.io/library/a/b keeps "library/": "a/b" would be another repository. */
-		return strchr(rest, '/') ? key + strlen(DEFAULT_PREFIX) : rest;
-	}
-	if (strncmp(key, DEFAULT_PREFIX, strlen(DEFAULT_PREFIX)) == 0)
-		return key + strlen(DEFAULT_PREFIX);
-	return key;
+	if (strncmp(key, DEFAULT_PREFIX, strlen(DEFAULT_PREFIX)) != 0)
+		return key;
+	rest = key + strlen(DEFAULT_PREFIX);
+	if (strncmp(rest, "library/", 8) == 0 && !strchr(rest + 8, '/'))
+		return rest + 8;
+	/* What follows may look like a host itself: docker.io/a.b/c is not a.b/c. */
+	slash = strchr(rest, '/');
+	return slash && is_domain(rest, (size_t)(slash - rest)) ? key : rest;
 }

@@ -470,5 +470,5 @@ int sk_store_pull(struct sk_store *store, const char *ref, const struct sk_pull_
 	sk_name_fini(&p.name);
 	free(p.layers);
 	free(p.manifest_data);
-	return r < 0 ? sk_error_wrap(err, "cannot pull %.300s", ref) : 0;
+	return r < 0 ? sk_fail(err, "pull", ref) : 0;
 }

@@ -91,10 +91,9 @@ int sk_skopeo_reason(const char *text, char *out, size_t size)
 		q = strstr(text, reasons[i].find);
 		if (!q)
 			continue;
-		if (!reasons[i].say && (q = strstr(msg, reasons[i].find)))
-			snprintf(out, size, "%s", q);
-		else
-			snprintf(out, size, "%s", reasons[i].say ? reasons[i].say : msg);
+		if (!reasons[i].say && !(q = strstr(msg, reasons[i].find)))
+			q = reasons[i].find;
+		snprintf(out, size, "%s", reasons[i].say ? reasons[i].say : q);
 		return reasons[i].code;
 	}
 	for (i = 0; i < SK_ARRAY_SIZE(prefixes); i++)

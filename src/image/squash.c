@@ -385,7 +385,8 @@ int sk_squash_begin(struct sk_squash *sq, struct sk_inode *inode, struct sk_erro
 
 int sk_squash_data(struct sk_squash *sq, const void *data, size_t len, struct sk_error *err)
 {
-	int r = sqfs_block_processor_append(sq->proc, data, len);
+	/* libsquashfs does not take nothing: it would look at a block that is not there. */
+	int r = len ? sqfs_block_processor_append(sq->proc, data, len) : 0;
 
 	return r ? fail(sq, r, err) : 0;
 }

@@ -41,7 +41,8 @@ int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error
 		r = -errno;
 		goto fail;
 	}
-	/* Here rather than at the first change, so that a change that fails leaves no trace at all. Needed then only. */
+	/* Here rather than at the first change, so that a change that fails leaves no trace at all. Needed then only.
+	 */
 	lock = openat(store->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	sk_op_clean(store);
 	*ret_store = store;
@@ -242,4 +243,15 @@ int sk_open_input(const char *path, int *ret_fd, struct sk_error *err)
 		return sk_error_errno(err, errno, "cannot open %s", path);
 	*ret_fd = fd;
 	return 0;
+}
+
+int sk_fail(struct sk_error *err, const char *verb, const char *name)
+{
+	int r = sk_error_wrap(err, "cannot %s %.300s", verb, strcmp(name, "-") == 0 ? "standard input" : name);
+	char *p;
+
+	for (p = err ? err->message : NULL; p && *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	return r;
 }

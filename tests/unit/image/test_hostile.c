@@ -83,8 +83,9 @@ static void test_names(void **state)
 		{ ".wh..", NULL, "leads out", false },
 		{ "a/.wh...", NULL, "leads out", false },
 		{ ".wh.x", "some/file", "whiteout", true },
-		{ "./", NULL, "amaged", false },	 /* a folder with contents */
-		{ "some/..", NULL, "leads out", false }, /* a file as the root */
+		{ "./", NULL, "amaged", false },		     /* a folder with contents */
+		{ "some/..", NULL, "leads out", false },	     /* a file as the root */
+		{ "../\033[2Jx\ny", NULL, "\"../?[2Jx?y\"", false }, /* nothing that a terminal would obey */
 	};
 	size_t i;
 

@@ -28,6 +28,8 @@ static void test_valid(void **state)
 		{ "debian@sha256:" HEX, "docker.io/library/debian@sha256:" HEX, "debian@sha256:" HEX },
 		{ "debian:12@sha256:" HEX, "docker.io/library/debian@sha256:" HEX, "debian@sha256:" HEX },
 		{ "docker.io/library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest" },
+		{ "docker.io/a.b/c", "docker.io/a.b/c:latest", "docker.io/a.b/c:latest" },
+		{ "docker.io/localhost/c", "docker.io/localhost/c:latest", "docker.io/localhost/c:latest" },
 		{ "Uppercase.org/x", "Uppercase.org/x:latest", NULL },
 	};
 	size_t i;

@@ -18,6 +18,13 @@ int sk_setup_clock(const json_t *time, struct sk_error *err);
 /* Writes /proc/sys; keys with dots. */
 int sk_setup_sysctl(const json_t *sysctl, struct sk_error *err);
 
+/* setup.c: "network" of setup, or of the request of that name. */
+int sk_net_apply(const struct sk_agent *agent, const json_t *network, struct sk_error *err);
+/* interfaces.c: several interfaces, of which some may have come or gone since the last time. */
+int sk_net_interfaces(const json_t *network, struct sk_error *err);
+/* dns.c: carries questions to 127.0.0.11 to the monitor. Once. */
+void sk_dns_start(const struct sk_uplink *uplink);
+
 /* net.c: lo up; then eth0 as told. `net` NULL: lo only. */
 int sk_net_setup(const struct sk_network_spec *net, struct sk_error *err);
 

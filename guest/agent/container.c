@@ -293,6 +293,7 @@ static void create_done(void *arg, int code, json_t *result)
 	struct sk_container *c = l->container;
 	struct sk_agent *agent = l->agent;
 	struct sk_error err = SK_ERROR_INIT;
+	bool mounted = json_is_true(json_object_get(l->req.json, "mount_only"));
 	int exit_code = 0, r = 0;
 	char id[65];
 
@@ -300,7 +301,7 @@ static void create_done(void *arg, int code, json_t *result)
 	if (code != 0) {
 		exit_code = job_error(l, result, &err);
 		r = -1;
-	} else {
+	} else if (!mounted) {
 		r = sk_launch_finish(l, &err);
 	}
 	if (r < 0) {
@@ -313,8 +314,12 @@ static void create_done(void *arg, int code, json_t *result)
 	}
 	c->state = json_is_true(json_object_get(l->req.json, "start")) ? SK_CONTAINER_RUNNING : SK_CONTAINER_CREATED;
 	sk_session_reply(agent->session, l->req.id, json_pack("{s:i}", "pid", (int)l->process->pid));
-	watch_oom(c);
-	claim_orphan(l->process);
+	if (mounted) {
+		process_free(l->process);
+	} else {
+		watch_oom(c);
+		claim_orphan(l->process);
+	}
 	sk_launch_free(l);
 	run_deferred(agent, id);
 }
@@ -334,7 +339,8 @@ void sk_container_create(struct sk_agent *agent, struct sk_request *take_req)
 
 	if (sk_container_find(agent, take_req->container))
 		sk_error_set(&err, EEXIST, "container %s exists", take_req->container);
-	else if (!json_is_object(json_object_get(take_req->json, "spec")))
+	else if (!json_is_object(json_object_get(take_req->json, "spec")) &&
+		 !json_is_true(json_object_get(take_req->json, "mount_only")))
 		sk_error_set(&err, EINVAL, "create without spec");
 	else
 		c = container_new(agent, take_req->container, &err);

@@ -16,6 +16,7 @@
 #include "boot.h"
 #include "launch.h"
 #include "rootfs.h"
+#include "seccomp.h"
 #include "spec.h"
 #include "user.h"
 
@@ -124,8 +125,18 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 			     rootfd, spec, err);
 	if (r == 0)
 		r = sk_setup_sysctl(sysctl, err); /* net.*: the whole guest is the container's network */
+	sk_seccomp_prepare(spec);
 	snprintf(path, sizeof(path), "%s/config.json", c->dir);
 	return r < 0 ? r : write_json(path, spec, err);
+}
+
+/* Only the root file system, for copies into and out of a container that does not run. */
+static int mount_only(struct sk_launch *l, struct sk_error *err)
+{
+	struct sk_rootfs_spec layout;
+	int r = sk_rootfs_parse(json_object_get(l->req.json, "rootfs"), &layout, err);
+
+	return r < 0 ? r : sk_rootfs_build(&layout, l->container->dir, err);
 }
 
 int sk_launch_create_child(struct sk_launch *l, int report_fd)
@@ -136,6 +147,8 @@ int sk_launch_create_child(struct sk_launch *l, int report_fd)
 	char pid[256], console[256];
 	size_t n = 5;
 
+	if (json_is_true(json_object_get(l->req.json, "mount_only")))
+		return mount_only(l, &err) < 0 ? sk_job_report_error(report_fd, &err, 0) : 0;
 	if (prepare_create(l, &err) < 0)
 		return sk_job_report_error(report_fd, &err, 0);
 	sk_launch_path(l, "pid", pid, sizeof(pid));

@@ -159,6 +159,10 @@ void sk_ops_handle(void *arg, struct sk_request *take_req)
 		r = a->test ? 0 : sk_setup_clock(json_object_get(take_req->json, "time"), &err);
 		finish(a, take_req, r, &err, NULL);
 		return;
+	case SK_OP_NETWORK:
+		r = a->test ? 0 : sk_net_apply(a, json_object_get(take_req->json, "network"), &err);
+		finish(a, take_req, r, &err, NULL);
+		return;
 	case SK_OP_SYNC:
 		op_sync(a, take_req);
 		return;

@@ -20,6 +20,7 @@ static const struct {
 	[SK_OP_PS] = { "ps", true },	     [SK_OP_DELETE] = { "delete", true },
 	[SK_OP_STAT] = { "stat", true },     [SK_OP_GET] = { "get", true },
 	[SK_OP_PUT] = { "put", true },	     [SK_OP_TIME] = { "time", false },
+	[SK_OP_NETWORK] = { "network", false },
 	[SK_OP_SYNC] = { "sync", false },    [SK_OP_SHUTDOWN] = { "shutdown", false },
 };
 

@@ -89,6 +89,23 @@ int sk_setup_sysctl(const json_t *sysctl, struct sk_error *err)
 	return 0;
 }
 
+int sk_net_apply(const struct sk_agent *agent, const json_t *network, struct sk_error *err)
+{
+	struct sk_network_spec net;
+	int r;
+
+	if (json_is_array(json_object_get(network, "interfaces"))) {
+		r = sk_net_setup(NULL, err);
+		if (r == 0)
+			r = sk_net_interfaces(network, err);
+		if (r == 0 && json_is_true(json_object_get(network, "dns")))
+			sk_dns_start(&agent->uplink);
+		return r;
+	}
+	r = sk_network_parse(network, &net, err);
+	return r < 0 ? r : sk_net_setup(json_is_object(network) ? &net : NULL, err);
+}
+
 int sk_setup(const struct sk_agent *agent, const json_t *request, struct sk_error *err)
 {
 	const char *hostname = json_string_value(json_object_get(request, "hostname"));
@@ -106,6 +123,6 @@ int sk_setup(const struct sk_agent *agent, const json_t *request, struct sk_erro
 	if (r == 0 && hostname && sethostname(hostname, strlen(hostname)) < 0)
 		r = sk_error_errno(err, errno, "cannot set the host name");
 	if (r == 0)
-		r = sk_net_setup(json_is_object(network) ? &net : NULL, err);
+		r = sk_net_apply(agent, network, err);
 	return r < 0 ? r : sk_setup_sysctl(json_object_get(request, "sysctl"), err);
 }

@@ -357,7 +357,7 @@ static json_t *interface_json(const struct sk_netns_if *i, const struct nic *nic
 	snprintf(device, sizeof(device), "%02x:%02x:%02x:%02x:%02x:%02x", nic->mac[0], nic->mac[1], nic->mac[2], nic->mac[3], nic->mac[4],
 		 nic->mac[5]);
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", i->mac[0], i->mac[1], i->mac[2], i->mac[3], i->mac[4], i->mac[5]);
-	return json_pack("{s:s,s:s,s:s,s:I,s:O}", "device", device, "name", i->name, "mac", mac, "mtu", (json_int_t)i->mtu, "addresses",
+	return json_pack("{s:s,s:s,s:s,s:I,s:b,s:O}", "device", device, "name", i->name, "mac", mac, "mtu", (json_int_t)i->mtu, "ipv6", i->ipv6, "addresses",
 			 i->addresses);
 }
 

@@ -128,6 +128,22 @@ static struct sk_netns_if *by_index(struct sk_netns *ns, unsigned index)
 	return NULL;
 }
 
+/* Whether IPv6 is on, which docker decides for each interface. */
+static bool has_ipv6(const char *name)
+{
+	char path[80], c = '1';
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (read(fd, &c, 1) != 1)
+			c = '1';
+		close(fd);
+	}
+	return c == '0';
+}
+
 static int each_link(struct sk_netns *ns, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *link = NLMSG_DATA(h);
@@ -146,6 +162,7 @@ static int each_link(struct sk_netns *ns, const struct nlmsghdr *h)
 			memcpy(i.mac, RTA_DATA(a), 6);
 	}
 	i.addresses = json_array();
+	i.ipv6 = has_ipv6(i.name);
 	ns->ifs[ns->n_ifs++] = i;
 	return i.addresses ? 0 : -ENOMEM;
 }

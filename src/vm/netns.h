@@ -27,6 +27,7 @@ struct sk_netns_if {
 	unsigned index;
 	uint8_t mac[6];
 	uint32_t mtu;
+	bool ipv6; /* not switched off */
 	json_t *addresses; /* ["172.17.0.2/16", …]; owned */
 };
 

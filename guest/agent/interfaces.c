@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Several network devices, whose interfaces on the host come and go while the guest runs (docs/protocols.md, "network" with "interfaces").
+ *
+ * The VM has more devices than interfaces. A device is known by its permanent address, which the monitor chose; what it is called and
+ * which address it shows is the interface's. Devices without an interface are parked in a network namespace where no one
+ * looks. Applying is idempotent: what is as it should be is left alone, so that connections survive when another network comes.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "boot.h"
+#include "request.h"
+
+#define LINKS_MAX 16u
+#define INTERFACES_MAX 8u
+#define STALE_MAX 256u
+#define REPLY_SIZE (32u * 1024u)
+
+#ifndef IFLA_PERM_ADDRESS
+#define IFLA_PERM_ADDRESS 54
+#endif
+
+struct message {
+	struct nlmsghdr hdr;
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg addr;
+		struct rtmsg route;
+	};
+	uint8_t attributes[192];
+};
+
+struct link {
+	unsigned index;
+	char name[IF_NAMESIZE];
+	uint8_t perm[6], mac[6];
+	bool up;
+};
+
+struct place {
+	int ns, nl; /* namespace, and a socket in it */
+	struct link links[LINKS_MAX];
+	unsigned n_links;
+};
+
+/* Messages to be sent again as deletions: what is there and should not be. */
+struct stale {
+	struct message m[STALE_MAX];
+	unsigned n;
+	unsigned index; /* of the interface whose addresses are listed */
+	const json_t *keep;
+};
+
+static struct place home = { .ns = -1, .nl = -1 }, parked = { .ns = -1, .nl = -1 };
+
+static void start(struct message *q, uint16_t type, uint16_t flags, size_t body)
+{
+	*q = (struct message){ 0 };
+	q->hdr.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
+	q->hdr.nlmsg_type = type;
+	q->hdr.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+}
+
+static void add(struct message *q, uint16_t type, const void *data, size_t len)
+{
+	struct rtattr *a = (struct rtattr *)(void *)((uint8_t *)q + NLMSG_ALIGN(q->hdr.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(len);
+	memcpy(RTA_DATA(a), data, len);
+	q->hdr.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->hdr.nlmsg_len) + RTA_ALIGN(a->rta_len));
+}
+
+static int talk(int fd, struct message *q)
+{
+	uint8_t reply[1024] __attribute__((aligned(8)));
+	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
+	ssize_t n;
+
+	q->hdr.nlmsg_flags |= NLM_F_ACK;
+	if (send(fd, q, q->hdr.nlmsg_len, 0) < 0)
+		return -errno;
+	n = recv(fd, reply, sizeof(reply), 0);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < NLMSG_LENGTH(sizeof(struct nlmsgerr)) || h->nlmsg_type != NLMSG_ERROR)
+		return -EPROTO;
+	return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+}
+
+static int dump(int fd, uint16_t type, size_t body, void (*each)(void *arg, const struct nlmsghdr *h), void *arg)
+{
+	_cleanup_free_ uint8_t *reply = aligned_alloc(8, REPLY_SIZE);
+	struct message q;
+
+	if (!reply)
+		return -ENOMEM;
+	start(&q, type, NLM_F_DUMP, body);
+	if (send(fd, &q, q.hdr.nlmsg_len, 0) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n = recv(fd, reply, REPLY_SIZE, 0);
+		unsigned left = n > 0 ? (unsigned)n : 0;
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EPROTO;
+		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			if (h->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (h->nlmsg_type == NLMSG_ERROR)
+				return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+			each(arg, h);
+		}
+	}
+}
+
+static int open_places(void)
+{
+	int r = 0;
+
+	if (parked.nl >= 0)
+		return 0;
+	home.ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	home.nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (home.ns < 0 || home.nl < 0 || unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	parked.ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	parked.nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (parked.ns < 0 || parked.nl < 0)
+		r = -errno;
+	return setns(home.ns, CLONE_NEWNET) < 0 ? -errno : r;
+}
+
+static void each_link(void *arg, const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *m = NLMSG_DATA(h);
+	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
+	struct link l = { .index = (unsigned)m->ifi_index, .up = m->ifi_flags & IFF_UP };
+	struct place *p = arg;
+	const struct rtattr *a;
+	bool perm = false;
+
+	for (a = IFLA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_IFNAME)
+			snprintf(l.name, sizeof(l.name), "%s", (const char *)RTA_DATA(a));
+		else if (a->rta_type == IFLA_ADDRESS && RTA_PAYLOAD(a) == 6)
+			memcpy(l.mac, RTA_DATA(a), 6);
+		else if (a->rta_type == IFLA_PERM_ADDRESS && RTA_PAYLOAD(a) == 6) {
+			memcpy(l.perm, RTA_DATA(a), 6);
+			perm = true;
+		}
+	}
+	if (perm && p->n_links < LINKS_MAX)
+		p->links[p->n_links++] = l;
+}
+
+static int list_links(struct place *p)
+{
+	p->n_links = 0;
+	return dump(p->nl, RTM_GETLINK, sizeof(struct ifinfomsg), each_link, p);
+}
+
+static struct link *by_perm(struct place *p, const uint8_t perm[6])
+{
+	unsigned i;
+
+	for (i = 0; i < p->n_links; i++)
+		if (memcmp(p->links[i].perm, perm, 6) == 0)
+			return &p->links[i];
+	return NULL;
+}
+
+static int change_link(struct place *p, unsigned index, bool up, uint16_t type, const void *data, size_t len)
+{
+	struct message q;
+
+	start(&q, RTM_NEWLINK, 0, sizeof(q.link));
+	q.link.ifi_index = (int)index;
+	q.link.ifi_change = IFF_UP;
+	q.link.ifi_flags = up ? IFF_UP : 0;
+	if (data)
+		add(&q, type, data, len);
+	return talk(p->nl, &q);
+}
+
+static int move_link(struct place *from, unsigned index, const struct place *to, const char *name)
+{
+	struct message q;
+	uint32_t ns = (uint32_t)to->ns;
+
+	start(&q, RTM_NEWLINK, 0, sizeof(q.link));
+	q.link.ifi_index = (int)index;
+	add(&q, IFLA_NET_NS_FD, &ns, sizeof(ns));
+	add(&q, IFLA_IFNAME, name, strlen(name) + 1);
+	return talk(from->nl, &q);
+}
+
+static int parse_mac(const json_t *o, const char *key, uint8_t mac[6])
+{
+	const char *text = json_string_value(json_object_get(o, key));
+	unsigned b[6], i;
+	char rest;
+
+	if (!text || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) != 6)
+		return -EINVAL;
+	for (i = 0; i < 6; i++)
+		mac[i] = (uint8_t)b[i];
+	return 0;
+}
+
+/* ---- addresses */
+
+static void each_address(void *arg, const struct nlmsghdr *h)
+{
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
+	char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 8];
+	struct stale *s = arg;
+	const void *address = NULL;
+	const struct rtattr *a;
+	struct message *q;
+	size_t i;
+
+	if (m->ifa_index != s->index || m->ifa_scope == RT_SCOPE_LINK || s->n == STALE_MAX)
+		return;
+	for (a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !address))
+			address = RTA_DATA(a);
+	if (!address || !inet_ntop(m->ifa_family, address, text, sizeof(text)))
+		return;
+	snprintf(full, sizeof(full), "%s/%u", text, m->ifa_prefixlen);
+	for (i = 0; i < json_array_size(s->keep); i++) {
+		const char *keep = json_string_value(json_array_get(s->keep, i));
+
+		if (keep && strcmp(keep, full) == 0)
+			return;
+	}
+	q = &s->m[s->n++];
+	start(q, RTM_DELADDR, 0, sizeof(q->addr));
+	q->addr = *m;
+	add(q, IFA_LOCAL, address, m->ifa_family == AF_INET6 ? 16 : 4);
+}
+
+static int add_address(unsigned index, const char *text)
+{
+	bool v6 = strchr(text, ':') != NULL;
+	struct sk_address a;
+	struct message q;
+	size_t len = v6 ? 16 : 4;
+	int r = sk_address_parse(text, v6 ? AF_INET6 : AF_INET, &a);
+
+	if (r < 0)
+		return r;
+	start(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
+	q.addr.ifa_family = (uint8_t)a.family;
+	q.addr.ifa_prefixlen = a.prefix;
+	q.addr.ifa_index = index;
+	q.addr.ifa_flags = v6 ? IFA_F_NODAD : 0;
+	add(&q, IFA_LOCAL, a.addr, len);
+	add(&q, IFA_ADDRESS, a.addr, len);
+	if (!v6 && a.prefix < 31) {
+		uint32_t broadcast, host = htonl(a.prefix ? UINT32_MAX >> a.prefix : UINT32_MAX);
+
+		memcpy(&broadcast, a.addr, 4);
+		broadcast |= host;
+		add(&q, IFA_BROADCAST, &broadcast, 4);
+	}
+	r = talk(home.nl, &q);
+	return r == -EEXIST ? 0 : r;
+}
+
+static int sync_addresses(unsigned index, const json_t *addresses)
+{
+	_cleanup_free_ struct stale *s = calloc(1, sizeof(*s));
+	size_t i;
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->index = index;
+	s->keep = addresses;
+	r = dump(home.nl, RTM_GETADDR, sizeof(struct ifaddrmsg), each_address, s);
+	for (i = 0; i < s->n; i++)
+		talk(home.nl, &s->m[i]);
+	for (i = 0; r == 0 && i < json_array_size(addresses); i++) {
+		const char *text = json_string_value(json_array_get(addresses, i));
+
+		r = text ? add_address(index, text) : -EINVAL;
+	}
+	return r;
+}
+
+/* ---- routes */
+
+static void each_route(void *arg, const struct nlmsghdr *h)
+{
+	const struct rtmsg *m = NLMSG_DATA(h);
+	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
+	struct stale *s = arg;
+	const struct rtattr *a;
+	struct message *q;
+
+	if (m->rtm_table != RT_TABLE_MAIN || m->rtm_protocol != RTPROT_STATIC || m->rtm_type != RTN_UNICAST || s->n == STALE_MAX)
+		return;
+	q = &s->m[s->n++];
+	start(q, RTM_DELROUTE, 0, sizeof(q->route));
+	q->route = *m;
+	for (a = RTM_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == RTA_DST || a->rta_type == RTA_GATEWAY || a->rta_type == RTA_OIF || a->rta_type == RTA_PRIORITY)
+			add(q, a->rta_type, RTA_DATA(a), RTA_PAYLOAD(a));
+}
+
+static int add_route(const json_t *o)
+{
+	const char *to = json_string_value(json_object_get(o, "to")), *via = json_string_value(json_object_get(o, "via"));
+	const char *src = json_string_value(json_object_get(o, "src")), *dev = json_string_value(json_object_get(o, "dev"));
+	uint32_t oif = dev ? if_nametoindex(dev) : 0, metric = (uint32_t)json_integer_value(json_object_get(o, "metric"));
+	int family = to && strchr(to, ':') ? AF_INET6 : AF_INET, r;
+	size_t len = family == AF_INET6 ? 16 : 4;
+	struct sk_address a;
+	struct message q;
+
+	if (!to || !oif || sk_address_parse(to, family, &a) < 0)
+		return -EINVAL;
+	start(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.route));
+	q.route.rtm_family = (uint8_t)family;
+	q.route.rtm_dst_len = a.prefix;
+	q.route.rtm_table = RT_TABLE_MAIN;
+	q.route.rtm_protocol = RTPROT_STATIC;
+	q.route.rtm_scope = via || family == AF_INET6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	q.route.rtm_type = RTN_UNICAST;
+	if (a.prefix)
+		add(&q, RTA_DST, a.addr, len);
+	add(&q, RTA_OIF, &oif, sizeof(oif));
+	if (metric)
+		add(&q, RTA_PRIORITY, &metric, sizeof(metric));
+	if (via) {
+		if (sk_address_parse(via, family, &a) < 0)
+			return -EINVAL;
+		add(&q, RTA_GATEWAY, a.addr, len);
+	}
+	if (src && sk_address_parse(src, family, &a) == 0)
+		add(&q, RTA_PREFSRC, a.addr, len);
+	r = talk(home.nl, &q);
+	if (r == -ENETUNREACH || r == -EHOSTUNREACH) {
+		/* A gateway outside of every subnet is on the link all the same (podman, some CNI plugins). */
+		q.route.rtm_flags = RTNH_F_ONLINK;
+		r = talk(home.nl, &q);
+	}
+	return r == -EEXIST ? 0 : r;
+}
+
+static int sync_routes(const json_t *routes)
+{
+	_cleanup_free_ struct stale *s = calloc(1, sizeof(*s));
+	size_t i;
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	r = dump(home.nl, RTM_GETROUTE, sizeof(struct rtmsg), each_route, s);
+	for (i = 0; i < s->n; i++)
+		talk(home.nl, &s->m[i]);
+	for (i = 0; r == 0 && i < json_array_size(routes); i++)
+		r = add_route(json_array_get(routes, i));
+	return r;
+}
+
+/* ---- devices */
+
+static bool listed(const json_t *list, const uint8_t perm[6])
+{
+	uint8_t mac[6];
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++)
+		if (parse_mac(json_array_get(list, i), "device", mac) == 0 && memcmp(mac, perm, 6) == 0)
+			return true;
+	return false;
+}
+
+/* Only devices of the monitor's making are ours to hide. */
+static int park_others(const json_t *list)
+{
+	static const uint8_t prefix[5] = { 0x02, 0x53, 0x4b, 0, 0 };
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < home.n_links; i++) {
+		struct link *l = &home.links[i];
+		char name[IF_NAMESIZE];
+
+		if (memcmp(l->perm, prefix, sizeof(prefix)) != 0 || listed(list, l->perm))
+			continue;
+		snprintf(name, sizeof(name), "sk%u", l->perm[5]);
+		r = move_link(&home, l->index, &parked, name);
+	}
+	return r;
+}
+
+static void set_ipv6(const char *name, bool enabled)
+{
+	char path[80];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (write(fd, enabled ? "0" : "1", 1) < 0)
+			sk_log(SK_LOG_WARN, "cannot switch IPv6 of %s", name);
+		close(fd);
+	}
+}
+
+static int bring(const json_t *o, unsigned *ret_index)
+{
+	const char *name = json_string_value(json_object_get(o, "name"));
+	uint32_t mtu = (uint32_t)json_integer_value(json_object_get(o, "mtu"));
+	uint8_t perm[6], mac[6];
+	struct link *l;
+	int r = 0;
+
+	if (!name || !*name || strlen(name) >= IF_NAMESIZE || strchr(name, '/') || parse_mac(o, "device", perm) < 0 || parse_mac(o, "mac", mac) < 0)
+		return -EINVAL;
+	l = by_perm(&parked, perm);
+	if (l)
+		r = move_link(&parked, l->index, &home, name);
+	if (r == 0 && l)
+		r = list_links(&home);
+	l = r == 0 ? by_perm(&home, perm) : NULL;
+	if (!l)
+		return r < 0 ? r : -ENODEV;
+	*ret_index = l->index;
+	if (strcmp(l->name, name) != 0 && (r = change_link(&home, l->index, false, IFLA_IFNAME, name, strlen(name) + 1)) < 0)
+		return r;
+	if (memcmp(l->mac, mac, 6) != 0)
+		r = change_link(&home, l->index, false, IFLA_ADDRESS, mac, 6);
+	if (r == 0 && json_is_boolean(json_object_get(o, "ipv6")))
+		set_ipv6(name, json_is_true(json_object_get(o, "ipv6")));
+	return r < 0 ? r : change_link(&home, l->index, true, mtu ? IFLA_MTU : 0, mtu ? &mtu : NULL, sizeof(mtu));
+}
+
+int sk_net_interfaces(const json_t *network, struct sk_error *err)
+{
+	const json_t *list = json_object_get(network, "interfaces");
+	size_t i, n = json_array_size(list);
+	int r;
+
+	if (n > INTERFACES_MAX)
+		return sk_error_set(err, EINVAL, "network: more than %u interfaces", INTERFACES_MAX);
+	r = open_places();
+	if (r == 0)
+		r = list_links(&home);
+	if (r == 0)
+		r = park_others(list);
+	if (r == 0)
+		r = list_links(&home);
+	if (r == 0)
+		r = list_links(&parked);
+	if (r < 0)
+		return sk_error_errno(err, r, "network: cannot arrange the devices");
+	for (i = 0; i < n; i++) {
+		const json_t *o = json_array_get(list, i);
+		const char *name = json_string_value(json_object_get(o, "name"));
+		unsigned index = 0;
+
+		r = bring(o, &index);
+		if (r == 0)
+			r = sync_addresses(index, json_object_get(o, "addresses"));
+		if (r < 0)
+			return sk_error_errno(err, r, "network: cannot set up %s", name ? name : "an interface");
+	}
+	r = sync_routes(json_object_get(network, "routes"));
+	return r < 0 ? sk_error_errno(err, r, "network: cannot set up the routes") : 0;
+}

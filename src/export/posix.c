@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * A node is a name that was walked to, with an O_PATH descriptor of what was found there. Fids that walk to the same
+ * (directory, name) share a node as long as the host still has the same file there. Names are resolved one component at
+ * a time below a descriptor (openat2 with RESOLVE_BENEATH, NO_SYMLINKS, NO_MAGICLINKS; or O_NOFOLLOW, which is as good
+ * for one component): nothing that is done to links and folders on the host or in the guest meanwhile leads out of the
+ * export. Everything else goes through descriptors: *at calls with AT_EMPTY_PATH, or /proc/self/fd/N where a call takes
+ * paths only, which leads to that very inode.
+ *
+ * Descriptors are a budget. When it is used up, the least recently used node's is closed and opened again when it is
+ * needed: its name in its parent, and then (device, inode, birth time, type) have to be the same as before, else
+ * ESTALE. A node that has lost its name (unlinked, replaced) is pinned: there is nothing to open it by. Before this
+ * server removes a name, the node behind it gets its descriptor back. A node with an open file can always be had
+ * through that.
+ *
+ *   posix_node.c   nodes, the table of names, the budget        posix_cred.c  ids and capabilities of the thread
+ *   posix_io.c     open, create, read, write, listings          posix_attr.c  attributes, plain and extended
+ *   posix_name.c   making, moving and removing names            posix_lock.c  locks of the host
+ *   override.c     owner and mode kept in an attribute (MAPPED)
+ *
+ * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
+ * anybody (CVE-2023-1386); chown clears them always.
+ *
+ * qid.path is the inode number on the device of the root; on further devices (submounts) it has the device's number in
+ * the table in its top 16 bits; inode numbers that do not fit are hashed. qid.version follows ctime and size and is
+ * never 0.
+ *
+ * errno values of Linux are those of the wire: this file system exists on Linux only.
+ */
+#include "export/posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "export/posix_internal.h"
+
+#define FS_OVERLAY 0x794c7630
+#define FS_BTRFS 0x9123683e
+#define FD_RESERVE 64u
+
+_Static_assert(EPERM == P9_EPERM && ELOOP == P9_ELOOP && EOPNOTSUPP == P9_EOPNOTSUPP && ESTALE == P9_ESTALE,
+	       "errno values of this system are not those of generic Linux");
+_Static_assert(sizeof(struct iovec) == sizeof(struct sk_9p_iov) &&
+		       offsetof(struct iovec, iov_len) == offsetof(struct sk_9p_iov, len),
+	       "segments are handed on as they are");
+
+void posix_proc(char path[POSIX_PROC_PATH], int fd)
+{
+	static const char prefix[] = "/proc/self/fd/";
+	char digits[12];
+	unsigned n = 0, v = (unsigned)fd;
+	char *to = path + sizeof(prefix) - 1;
+
+	memcpy(path, prefix, sizeof(prefix) - 1);
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	while (n)
+		*to++ = digits[--n];
+	*to = 0;
+}
+
+static uint64_t mix(uint64_t v)
+{
+	v ^= v >> 33;
+	v *= UINT64_C(0xff51afd7ed558ccd);
+	v ^= v >> 33;
+	v *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return v ^ v >> 33;
+}
+
+uint64_t posix_qid_path(struct posix_fs *p, uint32_t dev_major, uint32_t dev_minor, uint64_t ino)
+{
+	uint64_t dev = (uint64_t)dev_major << 32 | dev_minor;
+	unsigned i;
+
+	for (i = 0; i < p->n_devs; i++)
+		if (p->devs[i] == dev)
+			break;
+	if (i == p->n_devs && i < POSIX_DEVS)
+		p->devs[p->n_devs++] = dev;
+	if (i < POSIX_DEVS && ino >> 48 == 0)
+		return (uint64_t)i << 48 | ino;
+	return UINT64_C(1) << 63 | mix(mix(dev) ^ ino) >> 1;
+}
+
+void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_qid)
+{
+	uint64_t v =
+		mix((uint64_t)stx->stx_ctime.tv_sec * 1000000000 + stx->stx_ctime.tv_nsec) ^ mix(stx->stx_size + 1);
+
+	ret_qid->type = S_ISDIR(stx->stx_mode) ? P9_QTDIR : S_ISLNK(stx->stx_mode) ? P9_QTSYMLINK : P9_QTFILE;
+	ret_qid->version = (uint32_t)(v ^ v >> 32);
+	if (ret_qid->version == 0)
+		ret_qid->version = 1;
+	ret_qid->path = posix_qid_path(p, stx->stx_dev_major, stx->stx_dev_minor, stx->stx_ino);
+}
+
+/* --- pool
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+
+int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct sk_error *err)
+{
+	struct sk_posix_pool *pool = calloc(1, sizeof(*pool));
+	struct rlimit limit;
+	int r;
+
+	if (!pool)
+		return sk_error_errno(err, ENOMEM, "cannot set up file sharing");
+	if (max_fds == 0) {
+		max_fds = 1024;
+		if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+			max_fds = limit.rlim_cur > 1u << 20 ? 1u << 20 : (unsigned)limit.rlim_cur;
+		max_fds = max_fds > 2 * FD_RESERVE ? max_fds - FD_RESERVE : FD_RESERVE;
+	}
+	pool->max_nodes = max_fds / 2 > 16 ? max_fds / 2 : 16;
+	pool->max_files = max_fds - pool->max_nodes > 16 ? max_fds - pool->max_nodes : 16;
+	pool->lru.prev = pool->lru.next = &pool->lru;
+	r = posix_cred_init(pool);
+	if (r < 0) {
+		free(pool);
+		return sk_error_errno(err, -r, "cannot give up capabilities");
+	}
+	*ret_pool = pool;
+	return 0;
+}
+
+void sk_posix_pool_free(struct sk_posix_pool *pool)
+{
+	free(pool);
+}
+
+void sk_posix_pool_used(const struct sk_posix_pool *pool, unsigned *ret_nodes, unsigned *ret_files)
+{
+	*ret_nodes = pool->nodes;
+	*ret_files = pool->files;
+}
+
+/* --- export
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static const struct sk_9p_fs_ops ops = {
+	.root = posix_root,
+	.get = posix_get,
+	.put = posix_put,
+	.lookup = posix_lookup,
+	.parent = posix_parent,
+	.place = posix_place,
+	.getattr = posix_getattr,
+	.setattr = posix_setattr,
+	.statfs = posix_statfs,
+	.readlink = posix_readlink,
+	.open = posix_open,
+	.create = posix_create,
+	.close = posix_close,
+	.read = posix_read,
+	.write = posix_write,
+	.fsync = posix_fsync,
+	.readdir = posix_readdir,
+	.mkdir = posix_mkdir,
+	.mknod = posix_mknod,
+	.symlink = posix_symlink,
+	.link = posix_link,
+	.unlink = posix_unlink,
+	.rename = posix_rename,
+	.xattr_get = posix_xattr_get,
+	.xattr_list = posix_xattr_list,
+	.xattr_set = posix_xattr_set,
+	.xattr_remove = posix_xattr_remove,
+	.lock_key = posix_lock_key,
+	.lock_new = posix_lock_new,
+	.lock_free = posix_lock_free,
+	.lock_set = posix_lock_set,
+	.lock_test = posix_lock_test,
+};
+
+/* True when something is mounted below the path of `fd`, or it cannot be known. Mount points give other inode numbers
+ * in a listing than when they are looked at. */
+static bool has_submounts(int fd)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	_cleanup_free_ char *line = NULL;
+	char path[POSIX_PROC_PATH], top[4096];
+	size_t cap = 0;
+	ssize_t n;
+
+	posix_proc(path, fd);
+	n = readlink(path, top, sizeof(top) - 1);
+	f = fopen("/proc/self/mountinfo", "re");
+	if (n <= 0 || !f)
+		return true;
+	top[n] = 0;
+	if (strcmp(top, "/") == 0)
+		return true;
+	while (getline(&line, &cap, f) > 0) {
+		char at[4096];
+
+		if (sscanf(line, "%*s %*s %*s %*s %4095s", at) == 1 && strncmp(at, top, (size_t)n) == 0 && at[n] == '/')
+			return true;
+	}
+	return false;
+}
+
+static bool needs_stat(int fd)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st) < 0 || (uint32_t)st.f_type == FS_OVERLAY || (uint32_t)st.f_type == FS_BTRFS)
+		return true;
+	return has_submounts(fd);
+}
+
+static int make_root(struct posix_fs *p, int take_fd, const char *name, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = take_fd;
+	struct sk_9p_node *node;
+	struct statx stx;
+	int r = posix_statx(fd, &stx);
+
+	if (r < 0)
+		return sk_error_errno(err, -r, "cannot look at what is to be shared");
+	if (!S_ISDIR(stx.stx_mode) && (!name || !*name || strlen(name) > P9_NAME_MAX || strchr(name, '/')))
+		return sk_error_set(err, EINVAL, "a single file needs a name to be shared by");
+	p->stat_entries = p->c.stat_entries || (S_ISDIR(stx.stx_mode) && needs_stat(fd));
+	/* The root's device comes first: its inode numbers go to the guest as they are. */
+	posix_qid_path(p, stx.stx_dev_major, stx.stx_dev_minor, stx.stx_ino);
+	r = posix_node_new(p, SK_TAKE_FD(fd), NULL, S_ISDIR(stx.stx_mode) ? "" : name, &stx, &node);
+	if (r < 0)
+		return sk_error_errno(err, -r, "cannot share");
+	if (S_ISDIR(stx.stx_mode)) {
+		p->root = node;
+		return 0;
+	}
+	p->single = node;
+	/* The root above a single file takes its identity from it: there is nothing of that kind on the host. */
+	r = posix_node_new(p, -1, NULL, "", &stx, &p->root);
+	if (r < 0)
+		return sk_error_errno(err, -r, "cannot share");
+	p->root->is_virtual = true;
+	p->root->type = S_IFDIR;
+	node->parent = posix_get(&p->fs, p->root);
+	return 0;
+}
+
+int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, const struct sk_posix_config *config,
+		 struct sk_9p_fs **ret_fs, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = take_fd;
+	struct posix_fs *p;
+	int r;
+
+	if (config->who != SK_POSIX_SELF && config->who != SK_POSIX_MAPPED && !pool->root)
+		return sk_error_set(err, EPERM, "only root can act for other users: share as \"self\" or \"mapped\"");
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return sk_error_errno(err, ENOMEM, "cannot share");
+	p->fs.ops = &ops;
+	p->c = *config;
+	p->pool = pool;
+	r = make_root(p, SK_TAKE_FD(fd), name, err);
+	if (r == 0 && config->who == SK_POSIX_CHECK) {
+		r = posix_users_load(p);
+		if (r < 0)
+			sk_error_errno(err, -r, "cannot read the host's users and groups");
+	}
+	if (r < 0) {
+		sk_posix_free(&p->fs);
+		return r;
+	}
+	*ret_fs = &p->fs;
+	return 0;
+}
+
+void sk_posix_free(struct sk_9p_fs *fs)
+{
+	struct posix_fs *p = fs ? posix_of(fs) : NULL;
+
+	if (!p)
+		return;
+	if (p->single)
+		posix_put(fs, p->single);
+	if (p->root)
+		posix_put(fs, p->root);
+	posix_users_free(p);
+	free(p);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_EXPORT_POSIX_H
+#define SK_EXPORT_POSIX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "ninep/fs.h"
+
+/*
+ * A folder or a single file of a Linux host as a file system for the 9P server. See posix.c.
+ *
+ * The pool holds what all exports of one thread share: the budget of descriptors and the thread's file system ids. Pool
+ * and exports belong to the thread that made them.
+ */
+struct sk_posix_pool;
+
+/* Whose rights and ownership. */
+enum sk_posix_who {
+	/* The client's kernel has checked (access=client): everything is permitted here, and what is created belongs to
+	 * the caller. Needs root. */
+	SK_POSIX_TRUST,
+	/* Rights are checked here: each operation is done with the caller's uid, and the groups that the host's user
+	 * database gave it when the export was made. Needs root. */
+	SK_POSIX_CHECK,
+	/* Like TRUST, but everything that is created belongs to squash_uid:squash_gid, and chown does nothing. Needs
+	   root. */
+	SK_POSIX_SQUASH,
+	/* The server's own user and rights, whoever asks. */
+	SK_POSIX_SELF,
+	/* The server's own user and rights; owner, mode and devices that the host would refuse are kept in the extended
+	 * attribute user.containers.override_stat. See override.h. */
+	SK_POSIX_MAPPED,
+};
+
+struct sk_posix_config {
+	enum sk_posix_who who;
+	uint32_t squash_uid, squash_gid;
+	bool append;	   /* O_APPEND is done by the host: for clients without write-back caching; wrong with it */
+	bool nodev;	   /* no device nodes are made */
+	bool no_openat2;   /* for tests: as on a kernel without openat2 */
+	bool stat_entries; /* for tests: look at every entry of a listing (set by itself where file systems need it) */
+};
+
+/* `max_fds`: descriptors that nodes and open files may use together; 0: what RLIMIT_NOFILE leaves, less a reserve. */
+int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct sk_error *err);
+void sk_posix_pool_free(struct sk_posix_pool *pool);
+/* Descriptors in use: of nodes, of open files. */
+void sk_posix_pool_used(const struct sk_posix_pool *pool, unsigned *ret_nodes, unsigned *ret_files);
+
+/*
+ * `take_fd`: an O_PATH descriptor of a folder, which becomes the root, or of anything else, which becomes the only
+ * entry, called `name`, of a root that cannot be written. Taken on failure too. `name` may be NULL for a folder.
+ */
+int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, const struct sk_posix_config *config,
+		 struct sk_9p_fs **ret_fs, struct sk_error *err);
+/* All nodes and files must have been given back. */
+void sk_posix_free(struct sk_9p_fs *fs);
+
+#endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attributes, plain and extended. See posix.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "export/override.h"
+#include "export/posix_internal.h"
+
+#define V9FS_MAGIC 0x01021997u
+
+static struct p9_time time_of(const struct statx_timestamp *t)
+{
+	return (struct p9_time){ (uint64_t)t->tv_sec, t->tv_nsec };
+}
+
+/* The root above a single file: a folder that nobody can change. */
+static void virtual_attr(const struct statx *stx, struct p9_attr *a)
+{
+	a->valid = P9_GETATTR_BASIC;
+	a->qid = (struct p9_qid){ P9_QTDIR, 1, UINT64_MAX };
+	a->mode = S_IFDIR | 0555;
+	a->nlink = 2;
+	a->size = a->blksize = 4096;
+	a->atime = a->mtime = a->ctime = time_of(&stx->stx_ctime);
+}
+
+int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
+		  uint64_t mask, struct p9_attr *a)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct sk_9p_node *n = node->is_virtual ? p->single : node;
+	struct statx stx;
+	int fd, r;
+
+	(void)mask;
+	posix_as_caller(p, cred);
+	fd = file && file->fd >= 0 ? file->fd : posix_fd(p, n);
+	if (fd < 0)
+		return fd;
+	r = posix_statx(fd, &stx);
+	if (r < 0)
+		return r;
+	if (node->is_virtual) {
+		virtual_attr(&stx, a);
+		return 0;
+	}
+	posix_qid(p, &stx, &a->qid);
+	if (p->c.who == SK_POSIX_MAPPED)
+		sk_override_apply(fd, &stx);
+	a->valid = P9_GETATTR_BASIC | (stx.stx_mask & STATX_BTIME ? P9_GETATTR_BTIME : 0);
+	a->mode = stx.stx_mode;
+	a->uid = stx.stx_uid;
+	a->gid = stx.stx_gid;
+	a->nlink = stx.stx_nlink;
+	a->rdev = (stx.stx_rdev_minor & 0xff) | (stx.stx_rdev_major & 0xfff) << 8 | (stx.stx_rdev_minor & ~0xffu) << 12;
+	a->size = stx.stx_size;
+	a->blksize = stx.stx_blksize;
+	a->blocks = stx.stx_blocks;
+	a->atime = time_of(&stx.stx_atime);
+	a->mtime = time_of(&stx.stx_mtime);
+	a->ctime = time_of(&stx.stx_ctime);
+	if (stx.stx_mask & STATX_BTIME)
+		a->btime = time_of(&stx.stx_btime);
+	return 0;
+}
+
+/* --- setattr
+ * ----------------------------------------------------------------------------------------------------------------- */
+
+/* What the parts of a setattr work on: an open file of the right kind, and the node's own descriptor by path. */
+struct target {
+	struct posix_fs *p;
+	struct sk_9p_node *node;
+	struct sk_9p_file *file; /* NULL: not open */
+	int fd;			 /* for *at calls */
+	char path[POSIX_PROC_PATH];
+};
+
+static int do_truncate(struct target *t, uint64_t size)
+{
+	if (t->node->type == S_IFDIR)
+		return -EISDIR;
+	if (t->node->type != S_IFREG)
+		return -EINVAL;
+	if (t->file && t->file->writable)
+		return ftruncate(t->file->fd, (off_t)size) < 0 ? -errno : 0;
+	return truncate(t->path, (off_t)size) < 0 ? -errno : 0;
+}
+
+static int do_chown(struct target *t, const struct p9_setattr *a)
+{
+	uid_t uid = a->valid & P9_SETATTR_UID ? a->uid : (uid_t)-1;
+	gid_t gid = a->valid & P9_SETATTR_GID ? a->gid : (gid_t)-1;
+
+	if (t->p->c.who == SK_POSIX_SQUASH)
+		uid = gid = (uid_t)-1; /* clears set-id bits and touches ctime all the same */
+	return fchownat(t->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int do_chmod(struct target *t, uint32_t mode)
+{
+	int r;
+
+	if (t->node->type == S_IFLNK)
+		return -EOPNOTSUPP;
+	if (mode & S_ISGID)
+		posix_fsetid(t->p, true);
+	r = chmod(t->path, mode & 07777) < 0 ? -errno : 0;
+	if (mode & S_ISGID)
+		posix_fsetid(t->p, false);
+	return r;
+}
+
+/* MAPPED: owner and mode go into the attribute; the host's own mode keeps the server able to work. */
+static int keep_attr(struct target *t, const struct p9_setattr *a)
+{
+	struct sk_override o;
+	struct statx stx;
+	int r = posix_statx(t->fd, &stx);
+
+	if (r < 0)
+		return r;
+	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode))
+		return 0; /* the host has no place for it on links: it stays as it is, which is what programs expect of
+			     links */
+	sk_override_effective(t->fd, &stx, &o);
+	if (a->valid & P9_SETATTR_UID)
+		o.uid = a->uid;
+	if (a->valid & P9_SETATTR_GID)
+		o.gid = a->gid;
+	if (S_ISREG(o.mode) && (a->valid & (P9_SETATTR_UID | P9_SETATTR_GID | P9_SETATTR_SIZE))) {
+		o.mode &= ~(uint32_t)S_ISUID;
+		if (o.mode & S_IXGRP)
+			o.mode &= ~(uint32_t)S_ISGID;
+	}
+	if (a->valid & P9_SETATTR_MODE) {
+		mode_t mode = (a->mode & 0777) | (S_ISDIR(stx.stx_mode) ? 0700 : 0600);
+		struct sk_9p_file *f;
+
+		o.mode = (o.mode & S_IFMT) | (a->mode & 07777);
+		for (f = t->node->files; f; f = f->next)
+			f->suid = a->mode & (S_ISUID | S_ISGID);
+		/* Only our own files: others may be writable by us without being ours. */
+		if (stx.stx_uid == geteuid() && chmod(t->path, mode) < 0)
+			return -errno;
+	}
+	return sk_override_store(t->fd, &o);
+}
+
+static void time_spec(const struct p9_setattr *a, uint32_t bit, uint32_t set, const struct p9_time *t,
+		      struct timespec *ret)
+{
+	ret->tv_sec = 0;
+	ret->tv_nsec = UTIME_OMIT;
+	if (!(a->valid & bit))
+		return;
+	ret->tv_nsec = UTIME_NOW;
+	if (!(a->valid & set))
+		return;
+	ret->tv_sec = (time_t)t->sec;
+	ret->tv_nsec = (long)t->nsec;
+}
+
+static int do_times(struct target *t, const struct p9_setattr *a)
+{
+	struct timespec ts[2];
+
+	time_spec(a, P9_SETATTR_ATIME, P9_SETATTR_ATIME_SET, &a->atime, &ts[0]);
+	time_spec(a, P9_SETATTR_MTIME, P9_SETATTR_MTIME_SET, &a->mtime, &ts[1]);
+	return utimensat(t->fd, "", ts, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int set_parts(struct target *t, const struct p9_setattr *a)
+{
+	bool mapped = t->p->c.who == SK_POSIX_MAPPED;
+	int r = 0;
+
+	if (a->valid & P9_SETATTR_SIZE)
+		r = do_truncate(t, a->size);
+	if (r == 0 && mapped && (a->valid & (P9_SETATTR_UID | P9_SETATTR_GID | P9_SETATTR_MODE | P9_SETATTR_SIZE)))
+		r = keep_attr(t, a);
+	/* chown first: it clears the set-id bits that chmod is to set. */
+	if (r == 0 && !mapped && (a->valid & (P9_SETATTR_UID | P9_SETATTR_GID)))
+		r = do_chown(t, a);
+	if (r == 0 && !mapped && (a->valid & P9_SETATTR_MODE))
+		r = do_chmod(t, a->mode);
+	if (r == 0 && (a->valid & (P9_SETATTR_ATIME | P9_SETATTR_MTIME)))
+		r = do_times(t, a);
+	else if (r == 0 && (a->valid & P9_SETATTR_ALL) == P9_SETATTR_CTIME && !mapped)
+		r = fchownat(t->fd, "", (uid_t)-1, (gid_t)-1, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	return r;
+}
+
+int posix_setattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
+		  const struct p9_setattr *a)
+{
+	struct target t = { .p = posix_of(fs), .node = node, .file = file };
+
+	if (node->is_virtual)
+		return -EPERM;
+	posix_as_caller(t.p, cred);
+	t.fd = file ? file->fd : posix_fd(t.p, node);
+	if (t.fd < 0)
+		return t.fd;
+	posix_proc(t.path, t.fd);
+	return set_parts(&t, a);
+}
+
+int posix_statfs(struct sk_9p_fs *fs, struct sk_9p_node *node, struct p9_statfs *st)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct statfs host;
+	int fd = posix_fd(p, node->is_virtual ? p->single : node);
+
+	if (fd < 0)
+		return fd;
+	if (fstatfs(fd, &host) < 0)
+		return -errno;
+	st->type = V9FS_MAGIC;
+	st->bsize = (uint32_t)host.f_bsize;
+	st->blocks = host.f_blocks;
+	st->bfree = host.f_bfree;
+	st->bavail = host.f_bavail;
+	st->files = host.f_files;
+	st->ffree = host.f_ffree;
+	memcpy(&st->fsid, &host.f_fsid, sizeof(st->fsid));
+	st->namelen = P9_NAME_MAX;
+	return 0;
+}
+
+int posix_readlink(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf, size_t cap)
+{
+	int fd = posix_fd(posix_of(fs), node);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = readlinkat(fd, "", buf, cap);
+	return n < 0 ? -errno : (int)n;
+}
+
+/* --- extended attributes
+ * ----------------------------------------------------------------------------------------------------- */
+
+static bool has_prefix(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/*
+ * Which attributes the guest gets to see and set. Not those by which the host protects itself (its own access labels,
+ * measurements), nor what MAPPED keeps there.
+ */
+static bool hidden(const struct posix_fs *p, const char *name)
+{
+	if (p->c.who == SK_POSIX_MAPPED && strcmp(name, SK_OVERRIDE_XATTR) == 0)
+		return true;
+	if (has_prefix(name, "security."))
+		return strcmp(name, "security.capability") != 0;
+	return !has_prefix(name, "user.") && !has_prefix(name, "trusted.") && !has_prefix(name, "system.posix_acl_");
+}
+
+static int xattr_path(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node,
+		      char path[POSIX_PROC_PATH])
+{
+	int fd;
+
+	if (node->is_virtual)
+		return -EOPNOTSUPP;
+	posix_as_caller(p, cred);
+	fd = posix_fd(p, node);
+	if (fd < 0)
+		return fd;
+	posix_proc(path, fd);
+	return 0;
+}
+
+int64_t posix_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
+			void *buf, size_t cap)
+{
+	struct posix_fs *p = posix_of(fs);
+	char path[POSIX_PROC_PATH];
+	ssize_t n;
+	int r;
+
+	if (hidden(p, name))
+		return has_prefix(name, "security.") || has_prefix(name, "user.") ? -ENODATA : -EOPNOTSUPP;
+	r = xattr_path(p, cred, node, path);
+	if (r < 0)
+		return r;
+	n = getxattr(path, name, buf, cap);
+	return n < 0 ? -errno : n;
+}
+
+int64_t posix_xattr_list(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, char *buf,
+			 size_t cap)
+{
+	struct posix_fs *p = posix_of(fs);
+	char path[POSIX_PROC_PATH], *all;
+	ssize_t n, at;
+	size_t len = 0;
+	int r = xattr_path(p, cred, node, path);
+
+	if (r < 0)
+		return r == -EOPNOTSUPP ? 0 : r;
+	all = malloc(P9_XATTR_SIZE_MAX);
+	if (!all)
+		return -ENOMEM;
+	n = listxattr(path, all, P9_XATTR_SIZE_MAX);
+	r = n < 0 ? -errno : 0;
+	for (at = 0; at < n && r == 0; at += (ssize_t)strlen(all + at) + 1) {
+		size_t name_len = strlen(all + at) + 1;
+
+		if (hidden(p, all + at))
+			continue;
+		if (cap && name_len > cap - len)
+			r = -ERANGE;
+		else if (cap)
+			memcpy(buf + len, all + at, name_len);
+		len += name_len;
+	}
+	free(all);
+	return r < 0 ? (r == -EOPNOTSUPP ? 0 : r) : (int64_t)len;
+}
+
+int posix_xattr_set(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
+		    const void *value, size_t len, uint32_t flags)
+{
+	struct posix_fs *p = posix_of(fs);
+	char path[POSIX_PROC_PATH];
+	int f = (flags & P9_XATTR_CREATE ? XATTR_CREATE : 0) | (flags & P9_XATTR_REPLACE ? XATTR_REPLACE : 0);
+	int r;
+
+	if (hidden(p, name))
+		return has_prefix(name, "security.") || has_prefix(name, "user.") ? -EPERM : -EOPNOTSUPP;
+	r = xattr_path(p, cred, node, path);
+	if (r < 0)
+		return r;
+	return setxattr(path, name, value, len, f) < 0 ? -errno : 0;
+}
+
+int posix_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name)
+{
+	struct posix_fs *p = posix_of(fs);
+	char path[POSIX_PROC_PATH];
+	int r;
+
+	if (hidden(p, name))
+		return has_prefix(name, "security.") || has_prefix(name, "user.") ? -ENODATA : -EOPNOTSUPP;
+	r = xattr_path(p, cred, node, path);
+	if (r < 0)
+		return r;
+	return removexattr(path, name) < 0 ? -errno : 0;
+}

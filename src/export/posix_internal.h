@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_EXPORT_POSIX_INTERNAL_H
+#define SK_EXPORT_POSIX_INTERNAL_H
+
+#include <linux/stat.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "export/posix.h"
+
+#define POSIX_BUCKETS 4096u
+#define POSIX_DEPTH_MAX 8192u
+#define POSIX_DEVS 64u
+#define POSIX_PROC_PATH 32u
+#define POSIX_STATX (STATX_BASIC_STATS | STATX_BTIME)
+#define POSIX_GROUPS_MAX 64u
+#define P9_NOBODY_GID 65534u
+
+struct posix_lru {
+	struct posix_lru *prev, *next;
+};
+
+struct posix_user {
+	struct posix_user *next;
+	uint32_t uid, gid;
+	unsigned n_groups;
+	uint32_t groups[POSIX_GROUPS_MAX];
+};
+
+struct sk_posix_pool {
+	unsigned max_nodes, max_files, nodes, files;
+	struct posix_lru lru; /* nodes whose descriptor may be closed, most recently used first */
+	/* The thread's ids as far as file systems look at them. */
+	bool root;
+	uint32_t fsuid, fsgid;
+	const struct posix_user *groups_of; /* whose supplementary groups are set */
+	bool full;			    /* capabilities are effective though fsuid is not 0 */
+	uint64_t caps;			    /* permitted, without CAP_FSETID */
+};
+
+struct sk_9p_node {
+	struct posix_lru lru; /* linked when fd >= 0 and not pinned */
+	unsigned refs;
+	int fd;		 /* O_PATH; -1: closed for the budget, to be opened again from parent and name */
+	bool pinned;	 /* fd stays open: there is no name to open it by */
+	bool hashed;	 /* in the table under (parent, name) */
+	bool is_virtual; /* the root above a single file */
+	uint16_t type;	 /* S_IFMT bits on the host */
+	uint64_t dev, ino;
+	struct statx_timestamp btime;
+	struct sk_9p_node *parent; /* counted */
+	struct sk_9p_node *hash_next;
+	struct sk_9p_file *files; /* open instances */
+	char *name;
+};
+
+struct sk_9p_file {
+	struct sk_9p_file *next; /* of the node */
+	struct sk_9p_node *node;
+	int fd;
+	bool writable;
+	/* Listings: what getdents gave and how far it was used. */
+	uint8_t *buf;
+	size_t pos, len;
+	uint64_t next_off; /* cookie of the last entry that was emitted */
+	bool suid;	   /* MAPPED: the kept mode has a set-id bit, to go with the first write */
+};
+
+struct posix_fs {
+	struct sk_9p_fs fs;
+	struct sk_posix_config c;
+	struct sk_posix_pool *pool;
+	struct sk_9p_node *root, *single; /* single: the file below a virtual root */
+	struct posix_user *users;
+	uint64_t devs[POSIX_DEVS];
+	unsigned n_devs;
+	bool stat_entries;
+	struct sk_9p_node *buckets[POSIX_BUCKETS];
+};
+
+static inline struct posix_fs *posix_of(struct sk_9p_fs *fs)
+{
+	return (struct posix_fs *)fs;
+}
+
+/* posix_node.c */
+/* The O_PATH descriptor of a node, opened again if need be. -ESTALE: what is there now is not what was walked to. */
+int posix_fd(struct posix_fs *p, struct sk_9p_node *node);
+/* A new node for an open O_PATH descriptor (-1: not open yet; taken), entered under (parent, name) unless parent is
+ * NULL. */
+int posix_node_new(struct posix_fs *p, int take_fd, struct sk_9p_node *parent, const char *name,
+		   const struct statx *stx, struct sk_9p_node **ret_node);
+struct sk_9p_node *posix_find(struct posix_fs *p, const struct sk_9p_node *dir, const char *name);
+/* Before a name goes: makes sure that the node found by it survives. After: it has no name any more; or, it did not go.
+ */
+void posix_hold(struct posix_fs *p, struct sk_9p_node *node);
+void posix_gone(struct posix_fs *p, struct sk_9p_node *node);
+void posix_stays(struct posix_fs *p, struct sk_9p_node *node);
+/* The node is found under another name from now on. */
+void posix_moved(struct posix_fs *p, struct sk_9p_node *node, struct sk_9p_node *dir, const char *name);
+/* Opens one component, O_PATH, never following a link, never leaving `dirfd`. Descriptor or negative errno. */
+int posix_open_component(const struct posix_fs *p, int dirfd, const char *name);
+int posix_statx(int fd, struct statx *ret_stx);
+struct sk_9p_node *posix_get(struct sk_9p_fs *fs, struct sk_9p_node *node);
+void posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node);
+int posix_root(struct sk_9p_fs *fs, struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
+int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		 struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
+int posix_parent(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
+int posix_place(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_dir,
+		char ret_name[P9_NAME_MAX + 1]);
+
+/* posix.c */
+/* "/proc/self/fd/N" */
+void posix_proc(char path[POSIX_PROC_PATH], int fd);
+uint64_t posix_qid_path(struct posix_fs *p, uint32_t dev_major, uint32_t dev_minor, uint64_t ino);
+void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_qid);
+
+/* posix_cred.c */
+int posix_cred_init(struct sk_posix_pool *pool);
+/* Reads the host's user database for CHECK. */
+int posix_users_load(struct posix_fs *p);
+void posix_users_free(struct posix_fs *p);
+/* Takes on the ids for something that is created, or, where rights are checked here, for any operation. */
+void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred);
+void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred);
+/* Around a chmod that sets S_ISGID: the client's kernel has decided. */
+void posix_fsetid(struct posix_fs *p, bool on);
+
+/* posix_io.c */
+int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t flags,
+	       struct sk_9p_file **ret_file, struct p9_qid *ret_qid);
+int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		 uint32_t flags, uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file,
+		 struct p9_qid *ret_qid);
+void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file);
+int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset);
+int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset);
+int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync);
+int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset,
+		  sk_9p_emit emit, void *arg);
+
+/* posix_attr.c */
+int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
+		  uint64_t mask, struct p9_attr *ret_attr);
+int posix_setattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
+		  const struct p9_setattr *attr);
+int posix_statfs(struct sk_9p_fs *fs, struct sk_9p_node *node, struct p9_statfs *ret_statfs);
+int posix_readlink(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf, size_t cap);
+int64_t posix_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
+			void *buf, size_t cap);
+int64_t posix_xattr_list(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, char *buf,
+			 size_t cap);
+int posix_xattr_set(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
+		    const void *value, size_t len, uint32_t flags);
+int posix_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name);
+
+/* posix_name.c */
+int posix_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		uint32_t mode, struct p9_qid *ret_qid);
+int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		uint32_t mode, uint32_t major, uint32_t minor, struct p9_qid *ret_qid);
+int posix_symlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		  const char *target, struct p9_qid *ret_qid);
+int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_node *dir,
+	       const char *name);
+int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		 bool rmdir);
+int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir, const char *oldname,
+		 struct sk_9p_node *newdir, const char *newname);
+
+/* posix_lock.c */
+int posix_lock_key(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_key *ret_key);
+int posix_lock_new(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file,
+		   struct sk_9p_hostlock **ret_lock);
+void posix_lock_free(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock);
+int posix_lock_set(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t type, uint64_t first, uint64_t last);
+int posix_lock_test(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t *type, uint64_t *first, uint64_t *last,
+		    uint32_t *ret_pid);
+
+#endif

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open, create, read, write, listings. See posix.c. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "export/override.h"
+#include "export/posix_internal.h"
+
+#define LISTING_BUF 32768u
+
+static int host_flags(const struct posix_fs *p, uint32_t flags)
+{
+	/* Never waits, never a terminal of ours. Direct I/O is left out: the guest's buffers are not aligned. */
+	int f = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+	if ((flags & P9_O_ACCMODE) == P9_O_WRONLY)
+		f |= O_WRONLY;
+	else if ((flags & P9_O_ACCMODE) == P9_O_RDWR)
+		f |= O_RDWR;
+	if (flags & P9_O_TRUNC)
+		f |= O_TRUNC;
+	if ((flags & P9_O_APPEND) && p->c.append)
+		f |= O_APPEND;
+	if (flags & P9_O_SYNC)
+		f |= O_SYNC;
+	else if (flags & P9_O_DSYNC)
+		f |= O_DSYNC;
+	if (flags & P9_O_DIRECTORY)
+		f |= O_DIRECTORY;
+	if (flags & P9_O_NOATIME)
+		f |= O_NOATIME;
+	return f;
+}
+
+/* A file for an open descriptor (taken). */
+static int file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, uint32_t flags,
+		    struct sk_9p_file **ret_file)
+{
+	_cleanup_fd_ int fd = take_fd;
+	struct sk_9p_file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->fd = SK_TAKE_FD(fd);
+	f->writable = (flags & P9_O_ACCMODE) != P9_O_RDONLY;
+	f->node = node;
+	f->next = node->files;
+	node->files = f;
+	p->pool->files++;
+	*ret_file = f;
+	return 0;
+}
+
+/* Opens what a node stands for, through its descriptor: it is that inode, whatever its name is now. */
+static int open_node(struct posix_fs *p, struct sk_9p_node *node, int flags)
+{
+	char path[POSIX_PROC_PATH];
+	int fd = posix_fd(p, node);
+
+	if (fd < 0)
+		return fd;
+	posix_proc(path, fd);
+	fd = open(path, flags);
+	if (fd < 0 && errno == EPERM && (flags & O_NOATIME))
+		fd = open(path, flags & ~O_NOATIME);
+	return fd < 0 ? -errno : fd;
+}
+
+int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t flags,
+	       struct sk_9p_file **ret_file, struct p9_qid *ret_qid)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct statx stx;
+	int fd, r;
+
+	if (p->pool->files >= p->pool->max_files)
+		return -ENFILE;
+	if (node->type == S_IFLNK)
+		return -ELOOP;
+	/* A FIFO, socket or device here is the guest kernel's to open; ours could block, or be a device of the host. */
+	if (node->type != S_IFREG && node->type != S_IFDIR)
+		return -ENXIO;
+	if (node->is_virtual) {
+		*ret_qid = (struct p9_qid){ P9_QTDIR, 1, UINT64_MAX };
+		return file_new(p, node, -1, 0, ret_file);
+	}
+	posix_as_caller(p, cred);
+	fd = open_node(p, node, host_flags(p, flags));
+	if (fd < 0)
+		return fd;
+	r = posix_statx(fd, &stx);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	posix_qid(p, &stx, ret_qid);
+	if (p->c.who == SK_POSIX_MAPPED)
+		sk_override_apply(fd, &stx);
+	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode)) {
+		close(fd); /* MAPPED: stands for a device or the like */
+		return -ENXIO;
+	}
+	r = file_new(p, node, fd, flags, ret_file);
+	if (r == 0)
+		(*ret_file)->suid = stx.stx_mode & (S_ISUID | S_ISGID);
+	return r;
+}
+
+/* Makes the file; -EEXIST leaves what is there. */
+static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dirfd, const char *name, uint32_t flags,
+		      uint32_t mode)
+{
+	bool mapped = p->c.who == SK_POSIX_MAPPED;
+	mode_t host_mode = mapped ? (mode & 0777) | 0600 : (mode_t)mode;
+	int fd, r = 0;
+
+	posix_as_creator(p, cred);
+	if (mode & S_ISGID)
+		posix_fsetid(p, true);
+	fd = openat(dirfd, name,
+		    (host_flags(p, flags) & ~(O_TRUNC | O_DIRECTORY | O_NOATIME)) | O_CREAT | O_EXCL | O_NOFOLLOW,
+		    host_mode);
+	if (fd < 0)
+		r = -errno;
+	if (mode & S_ISGID)
+		posix_fsetid(p, false);
+	if (r < 0)
+		return r;
+	if (mapped) {
+		struct sk_override o = { cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, S_IFREG | mode, 0, 0 };
+
+		r = sk_override_store(fd, &o);
+		if (r < 0) {
+			unlinkat(dirfd, name, 0);
+			close(fd);
+			return r;
+		}
+	}
+	return fd;
+}
+
+int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		 uint32_t flags, uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file,
+		 struct p9_qid *ret_qid)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct sk_9p_node *known;
+	struct statx stx;
+	int dirfd, fd, r;
+
+	if (dir->is_virtual)
+		return -EACCES;
+	if (p->pool->files >= p->pool->max_files)
+		return -ENFILE;
+	dirfd = posix_fd(p, dir);
+	if (dirfd < 0)
+		return dirfd;
+	fd = create_new(p, cred, dirfd, name, flags, mode);
+	if (fd == -EEXIST && !(flags & P9_O_EXCL)) {
+		/* The host, or another user, was first: open theirs. */
+		r = posix_lookup(fs, cred, dir, name, ret_node, ret_qid);
+		if (r < 0)
+			return r;
+		r = (*ret_node)->type == S_IFDIR ? -EISDIR : posix_open(fs, cred, *ret_node, flags, ret_file, ret_qid);
+		if (r < 0)
+			posix_put(fs, *ret_node);
+		return r;
+	}
+	if (fd < 0)
+		return fd;
+	known = posix_find(p, dir, name);
+	if (known)
+		posix_gone(p, known);
+	r = posix_statx(fd, &stx);
+	/* No O_PATH descriptor yet: it can be had through the file as long as that is open. */
+	if (r == 0)
+		r = posix_node_new(p, -1, dir, name, &stx, ret_node);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	posix_qid(p, &stx, ret_qid);
+	r = file_new(p, *ret_node, fd, flags, ret_file);
+	if (r < 0)
+		posix_put(fs, *ret_node);
+	else
+		(*ret_file)->suid = mode & (S_ISUID | S_ISGID);
+	return r;
+}
+
+void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct sk_9p_file **at;
+
+	/* A node without a name needs its own descriptor before the last file that leads to it goes. */
+	if (!file->next && file->node->files == file && file->node->fd < 0 && file->node->refs > 1 &&
+	    !file->node->hashed && !file->node->is_virtual)
+		(void)posix_fd(p, file->node);
+	for (at = &file->node->files; *at != file; at = &(*at)->next)
+		;
+	*at = file->next;
+	if (file->fd >= 0)
+		close(file->fd);
+	p->pool->files--;
+	free(file->buf);
+	free(file);
+}
+
+/* --- data
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+
+int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
+{
+	size_t want = sk_9p_iov_len(iov, n), done = 0;
+
+	(void)fs;
+	if (file->fd < 0)
+		return -EISDIR;
+	/* A short count is the end of the file only if nothing follows: an error must not look like one. */
+	while (done < want) {
+		ssize_t r = preadv(file->fd, (const struct iovec *)(const void *)iov, (int)n, (off_t)(offset + done));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			break;
+		done += (size_t)r;
+		if (done < want)
+			n = sk_9p_iov_cut(&iov, n, (size_t)r, want - done);
+	}
+	return (int64_t)done;
+}
+
+/* MAPPED: the host does not know of the set-id bits that a write has to clear. */
+static void clear_kept_suid(struct sk_9p_file *file)
+{
+	struct sk_override o;
+
+	file->suid = false;
+	if (sk_override_load(file->fd, &o) < 0)
+		return;
+	o.mode &= ~(uint32_t)S_ISUID;
+	if (o.mode & S_IXGRP)
+		o.mode &= ~(uint32_t)S_ISGID;
+	(void)sk_override_store(file->fd, &o);
+}
+
+int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
+{
+	size_t want = sk_9p_iov_len(iov, n), done = 0;
+
+	if (file->suid && posix_of(fs)->c.who == SK_POSIX_MAPPED)
+		clear_kept_suid(file);
+	while (done < want) {
+		ssize_t r = pwritev(file->fd, (const struct iovec *)(const void *)iov, (int)n, (off_t)(offset + done));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0) {
+			if (done)
+				break; /* the client asks again for the rest, and gets the error */
+			return r < 0 ? -errno : -ENOSPC;
+		}
+		done += (size_t)r;
+		if (done < want)
+			n = sk_9p_iov_cut(&iov, n, (size_t)r, want - done);
+	}
+	return (int64_t)done;
+}
+
+int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync)
+{
+	_cleanup_fd_ int own = -1;
+	int fd;
+
+	if (node->is_virtual)
+		return 0;
+	if (node->type != S_IFREG && node->type != S_IFDIR)
+		return -EINVAL;
+	if (file) {
+		fd = file->fd;
+	} else {
+		own = open_node(posix_of(fs), node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (own < 0)
+			return own;
+		fd = own;
+	}
+	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
+/* --- listings
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+struct dirent64_raw {
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+};
+
+/* What the entry's object is: as getattr would say. False: it is gone. */
+static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct dirent64_raw *d, struct p9_qid *ret_qid,
+		      uint8_t *ret_type)
+{
+	struct sk_9p_node *node = file->node;
+	struct statx stx;
+
+	*ret_type = d->type;
+	if (d->name[0] == '.' && (d->name[1] == 0 || (d->name[1] == '.' && d->name[2] == 0))) {
+		/* Above the root there is nothing. */
+		const struct sk_9p_node *n = d->name[1] && node->parent ? node->parent : node;
+
+		*ret_qid = (struct p9_qid){ P9_QTDIR, 1,
+					    posix_qid_path(p, (uint32_t)(n->dev >> 32), (uint32_t)n->dev, n->ino) };
+		*ret_type = DT_DIR;
+		return true;
+	}
+	if (!p->stat_entries && d->type != DT_UNKNOWN) {
+		ret_qid->type = d->type == DT_DIR ? P9_QTDIR : d->type == DT_LNK ? P9_QTSYMLINK : P9_QTFILE;
+		ret_qid->version = 1;
+		ret_qid->path = posix_qid_path(p, (uint32_t)(node->dev >> 32), (uint32_t)node->dev, d->ino);
+		return true;
+	}
+	if (statx(file->fd, d->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0)
+		return false;
+	posix_qid(p, &stx, ret_qid);
+	*ret_type = (uint8_t)((stx.stx_mode & S_IFMT) >> 12);
+	return true;
+}
+
+static int list_virtual(struct posix_fs *p, uint64_t offset, sk_9p_emit emit, void *arg)
+{
+	const struct sk_9p_node *f = p->single;
+	struct p9_qid root = { P9_QTDIR, 1, UINT64_MAX }, qid;
+
+	qid.type = f->type == S_IFLNK ? P9_QTSYMLINK : P9_QTFILE;
+	qid.version = 1;
+	qid.path = posix_qid_path(p, (uint32_t)(f->dev >> 32), (uint32_t)f->dev, f->ino);
+	if (offset < 1 && !emit(arg, &root, 1, DT_DIR, ".", 1))
+		return 0;
+	if (offset < 2 && !emit(arg, &root, 2, DT_DIR, "..", 2))
+		return 0;
+	if (offset < 3)
+		emit(arg, &qid, 3, (uint8_t)(f->type >> 12), f->name, strlen(f->name));
+	return 0;
+}
+
+int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset,
+		  sk_9p_emit emit, void *arg)
+{
+	struct posix_fs *p = posix_of(fs);
+
+	if (node->is_virtual)
+		return list_virtual(p, offset, emit, arg);
+	if (!file->buf) {
+		file->buf = malloc(LISTING_BUF);
+		if (!file->buf)
+			return -ENOMEM;
+	}
+	if (offset == 0 || offset != file->next_off) {
+		if (lseek(file->fd, (off_t)offset, SEEK_SET) < 0)
+			return -errno;
+		file->pos = file->len = 0;
+		file->next_off = offset;
+	}
+	for (;;) {
+		const struct dirent64_raw *d;
+		struct p9_qid qid;
+		uint8_t type;
+
+		if (file->pos == file->len) {
+			long n = syscall(SYS_getdents64, file->fd, file->buf, LISTING_BUF);
+
+			if (n < 0)
+				return -errno;
+			file->pos = 0;
+			file->len = (size_t)n;
+			if (n == 0)
+				return 0;
+		}
+		d = (const struct dirent64_raw *)(const void *)(file->buf + file->pos);
+		if (entry_qid(p, file, d, &qid, &type) &&
+		    !emit(arg, &qid, (uint64_t)d->off, type, d->name, strlen(d->name)))
+			return 0;
+		file->next_off = (uint64_t)d->off;
+		file->pos += d->reclen;
+	}
+}

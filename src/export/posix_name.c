@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making, moving and removing names. See posix.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "export/override.h"
+#include "export/posix_internal.h"
+
+/* The directory's descriptor for making something in it, with the ids of the caller. */
+static int dir_for_creation(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir)
+{
+	int fd;
+
+	if (dir->is_virtual)
+		return -EACCES;
+	if (dir->type != S_IFDIR)
+		return -ENOTDIR;
+	fd = posix_fd(p, dir);
+	if (fd >= 0)
+		posix_as_creator(p, cred);
+	return fd;
+}
+
+/* After something was made: keeps its owner and mode (MAPPED) and says what it is. `mode` 0: nothing to keep. */
+static int made(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		const struct sk_override *keep, struct p9_qid *ret_qid)
+{
+	struct sk_9p_node *known = posix_find(p, dir, name);
+	_cleanup_fd_ int fd = -1;
+	struct statx stx;
+	int r, dirfd;
+
+	(void)cred;
+	if (known)
+		posix_gone(p, known);
+	dirfd = posix_fd(p, dir);
+	if (dirfd < 0)
+		return dirfd;
+	fd = posix_open_component(p, dirfd, name);
+	if (fd < 0)
+		return fd;
+	r = posix_statx(fd, &stx);
+	if (r < 0)
+		return r;
+	posix_qid(p, &stx, ret_qid);
+	return keep && p->c.who == SK_POSIX_MAPPED ? sk_override_store(fd, keep) : 0;
+}
+
+static uint32_t gid_of(const struct sk_9p_cred *cred)
+{
+	return cred->gid == P9_NONUNAME ? 0 : cred->gid;
+}
+
+int posix_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		uint32_t mode, struct p9_qid *ret_qid)
+{
+	struct posix_fs *p = posix_of(fs);
+	bool mapped = p->c.who == SK_POSIX_MAPPED;
+	struct sk_override keep = { cred->uid, gid_of(cred), S_IFDIR | mode, 0, 0 };
+	int r, fd = dir_for_creation(p, cred, dir);
+
+	if (fd < 0)
+		return fd;
+	if (mkdirat(fd, name, mapped ? (mode & 0777) | 0700 : mode) < 0)
+		return -errno;
+	r = made(p, cred, dir, name, &keep, ret_qid);
+	if (r < 0 && mapped)
+		unlinkat(fd, name, AT_REMOVEDIR);
+	return r;
+}
+
+int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		uint32_t mode, uint32_t major_, uint32_t minor_, struct p9_qid *ret_qid)
+{
+	struct posix_fs *p = posix_of(fs);
+	bool mapped = p->c.who == SK_POSIX_MAPPED, device = S_ISCHR(mode) || S_ISBLK(mode);
+	struct sk_override keep = { cred->uid, gid_of(cred), mode, device ? major_ : 0, device ? minor_ : 0 };
+	int r, fd = dir_for_creation(p, cred, dir);
+
+	if (fd < 0)
+		return fd;
+	if (device && p->c.nodev)
+		return -EPERM;
+	/* MAPPED: the host lets a plain user make no devices, and keeps attributes on regular files only. */
+	r = mapped ? mknodat(fd, name, S_IFREG | 0600 | (mode & 0777), 0)
+		   : mknodat(fd, name, mode, device ? makedev(major_, minor_) : 0);
+	if (r < 0)
+		return -errno;
+	r = made(p, cred, dir, name, &keep, ret_qid);
+	if (r < 0 && mapped)
+		unlinkat(fd, name, 0);
+	return r;
+}
+
+int posix_symlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		  const char *target, struct p9_qid *ret_qid)
+{
+	struct posix_fs *p = posix_of(fs);
+	int fd = dir_for_creation(p, cred, dir);
+
+	if (fd < 0)
+		return fd;
+	if (symlinkat(target, fd, name) < 0)
+		return -errno;
+	return made(p, cred, dir, name, NULL, ret_qid);
+}
+
+int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_node *dir,
+	       const char *name)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct sk_9p_node *known;
+	char path[POSIX_PROC_PATH];
+	int fd, dirfd;
+
+	if (dir->is_virtual || node->is_virtual)
+		return -EACCES;
+	posix_as_caller(p, cred);
+	fd = posix_fd(p, node);
+	dirfd = fd < 0 ? fd : posix_fd(p, dir);
+	if (dirfd < 0)
+		return dirfd;
+	/* The magic link leads to the inode itself, were it a symbolic link. */
+	posix_proc(path, fd);
+	if (linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+	known = posix_find(p, dir, name);
+	if (known)
+		posix_gone(p, known);
+	return 0;
+}
+
+int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		 bool rmdir)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct sk_9p_node *known;
+	int fd;
+
+	if (dir->is_virtual)
+		return -EACCES;
+	known = posix_find(p, dir, name);
+	if (known)
+		posix_hold(p, known);
+	posix_as_caller(p, cred);
+	fd = posix_fd(p, dir);
+	if (fd >= 0)
+		fd = unlinkat(fd, name, rmdir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+	if (known && fd == 0)
+		posix_gone(p, known);
+	else if (known)
+		posix_stays(p, known);
+	return fd;
+}
+
+int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir, const char *oldname,
+		 struct sk_9p_node *newdir, const char *newname)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct sk_9p_node *moving, *replaced;
+	int oldfd, newfd, r;
+
+	if (olddir->is_virtual || newdir->is_virtual)
+		return -EACCES;
+	moving = posix_find(p, olddir, oldname);
+	replaced = posix_find(p, newdir, newname);
+	if (moving == replaced)
+		replaced = NULL;
+	if (replaced)
+		posix_hold(p, replaced);
+	if (moving)
+		posix_hold(p, moving);
+	posix_as_caller(p, cred);
+	oldfd = posix_fd(p, olddir);
+	newfd = posix_fd(p, newdir);
+	r = oldfd < 0 ? oldfd : newfd < 0 ? newfd : renameat(oldfd, oldname, newfd, newname) < 0 ? -errno : 0;
+	/* Two names of one file: rename() does nothing. */
+	if (r == 0 && moving && replaced && moving->ino == replaced->ino && moving->dev == replaced->dev)
+		r = 1;
+	if (r == 0 && replaced)
+		posix_gone(p, replaced);
+	else if (replaced)
+		posix_stays(p, replaced);
+	if (r == 0 && moving)
+		posix_moved(p, moving, newdir, newname);
+	else if (moving)
+		posix_stays(p, moving);
+	return r < 0 ? r : 0;
+}

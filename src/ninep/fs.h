@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_NINEP_FS_H
+#define SK_NINEP_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ninep/iov.h"
+#include "ninep/proto.h"
+
+/*
+ * What the 9P server needs of a file system. A back end embeds struct sk_9p_fs, and defines struct sk_9p_node and
+ * struct sk_9p_file for itself.
+ *
+ * node   a name that was walked to: an object in a directory. Counted: get() and put(). A node stays usable after it
+ * was unlinked. file   an open instance of a node, with a position of its own for directories. One owner; ends with
+ * close().
+ *
+ * Every function returns 0 (or what it says) or a negative Linux errno (enum p9_errno), whatever the host's numbers
+ * are. Names were checked: 1 to 255 bytes, no '/', no NUL, not "." or "..". Writing functions are not called on a
+ * read-only export. Functions do not keep pointers to their arguments. They may block on the host's disk, not on other
+ * programs.
+ */
+struct sk_9p_node;
+struct sk_9p_file;
+struct sk_9p_hostlock;
+
+/* For whom: the user of the attach, and the group for what is created (P9_NONUNAME where the message has none). */
+struct sk_9p_cred {
+	uint32_t uid, gid;
+};
+
+/* Identity of a file on the host: what locks are about. */
+struct sk_9p_key {
+	uint64_t dev, ino;
+};
+
+/* Takes one entry of a listing. False: no room, not taken, stop. */
+typedef bool (*sk_9p_emit)(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t type, const char *name,
+			   size_t len);
+
+struct sk_9p_fs;
+struct sk_9p_fs_ops {
+	/* The export's root, a new reference. */
+	int (*root)(struct sk_9p_fs *fs, struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
+	struct sk_9p_node *(*get)(struct sk_9p_fs *fs, struct sk_9p_node *node);
+	void (*put)(struct sk_9p_fs *fs, struct sk_9p_node *node);
+	/* `name` in `dir`; symbolic links are not followed. -P9_ENOTDIR, -P9_ENOENT. */
+	int (*lookup)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		      struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
+	/* The directory above; the root is its own. */
+	int (*parent)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_node,
+		      struct p9_qid *ret_qid);
+	/* Under which name in which directory the node was found last (the directory: a new reference). For Tremove and
+	 * Trename. */
+	int (*place)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_dir,
+		     char ret_name[P9_NAME_MAX + 1]);
+
+	/* `file` (may be NULL) is an open instance of `node`: then the answer is about that one, also after an unlink.
+	 */
+	int (*getattr)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
+		       struct sk_9p_file *file, uint64_t mask, struct p9_attr *ret_attr);
+	int (*setattr)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
+		       struct sk_9p_file *file, const struct p9_setattr *attr);
+	int (*statfs)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct p9_statfs *ret_statfs);
+	/* Bytes of the target, at most `cap`, without NUL. */
+	int (*readlink)(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf, size_t cap);
+
+	/* flags: P9_O_*; only regular files and directories can be opened (-P9_ENXIO otherwise). */
+	int (*open)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t flags,
+		    struct sk_9p_file **ret_file, struct p9_qid *ret_qid);
+	int (*create)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		      uint32_t flags, uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file,
+		      struct p9_qid *ret_qid);
+	void (*close)(struct sk_9p_fs *fs, struct sk_9p_file *file);
+	/* Bytes moved. `iov` may be used up. read: less than asked only at the end of the file. */
+	int64_t (*read)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
+			uint64_t offset);
+	int64_t (*write)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
+			 uint64_t offset);
+	/* `file` may be NULL. */
+	int (*fsync)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync);
+	/* Entries behind `offset` (0: from the start), "." and ".." among them, until emit() refuses or the end. */
+	int (*readdir)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset,
+		       sk_9p_emit emit, void *arg);
+
+	int (*mkdir)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		     uint32_t mode, struct p9_qid *ret_qid);
+	/* `mode` with its type; any type but directory and link. */
+	int (*mknod)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		     uint32_t mode, uint32_t major, uint32_t minor, struct p9_qid *ret_qid);
+	int (*symlink)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		       const char *target, struct p9_qid *ret_qid);
+	int (*link)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_node *dir,
+		    const char *name);
+	int (*unlink)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		      bool rmdir);
+	int (*rename)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir,
+		      const char *oldname, struct sk_9p_node *newdir, const char *newname);
+
+	/* Attributes. get and list: bytes, with cap 0 how many there would be. */
+	int64_t (*xattr_get)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
+			     const char *name, void *buf, size_t cap);
+	int64_t (*xattr_list)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, char *buf,
+			      size_t cap);
+	int (*xattr_set)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
+			 const void *value, size_t len, uint32_t flags);
+	int (*xattr_remove)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
+			    const char *name);
+
+	/*
+	 * Byte-range locks on the host: one hostlock holds what all clients of this server together hold on one file.
+	 * Ranges are first..last, inclusive; UINT64_MAX is "to the end, however far".
+	 */
+	int (*lock_key)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_key *ret_key);
+	int (*lock_new)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file,
+			struct sk_9p_hostlock **ret_lock);
+	void (*lock_free)(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock);
+	/* Sets a range to P9_LOCK_*. Never waits: -P9_EAGAIN when somebody else has it. */
+	int (*lock_set)(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t type, uint64_t first, uint64_t last);
+	/* Would a lock of `*type` on the range conflict with somebody else's? Then describes that one, else *type =
+	 * UNLCK. */
+	int (*lock_test)(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t *type, uint64_t *first,
+			 uint64_t *last, uint32_t *ret_pid);
+};
+
+struct sk_9p_fs {
+	const struct sk_9p_fs_ops *ops;
+};
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_NINEP_PROTO_H
+#define SK_NINEP_PROTO_H
+
+#include <stdint.h>
+
+#include "ninep/linux.h"
+
+/*
+ * 9P2000.L messages (Linux net/9p, diod protocol.md). On the wire: size[4] type[1] tag[2] fields; integers
+ * little-endian, string = length[2] bytes without NUL, qid = type[1] version[4] path[8].
+ */
+#define P9_HEADER 7u
+#define P9_NOTAG 0xffffu
+#define P9_NOFID 0xffffffffu
+#define P9_NONUNAME 0xffffffffu
+#define P9_MAXWALK 16u
+#define P9_QID_SIZE 13u
+#define P9_RREAD_HEADER 11u  /* size type tag count */
+#define P9_TWRITE_HEADER 23u /* size type tag fid offset count */
+#define P9_RLERROR_SIZE 11u
+#define P9_RREADLINK_MAX 8192u
+#define P9_MSIZE_MIN 4096u
+/* Largest message without file data that means anything: 16 names, or a name and a link target, or two paths. */
+#define P9_REQUEST_MAX (12u * 1024u)
+#define P9_REPLY_MAX (P9_HEADER + 2u + P9_RREADLINK_MAX)
+#define P9_VERSION "9P2000.L"
+
+enum p9_type {
+	P9_TLERROR = 6, /* never sent */
+	P9_RLERROR = 7,
+	P9_TSTATFS = 8,
+	P9_RSTATFS,
+	P9_TLOPEN = 12,
+	P9_RLOPEN,
+	P9_TLCREATE = 14,
+	P9_RLCREATE,
+	P9_TSYMLINK = 16,
+	P9_RSYMLINK,
+	P9_TMKNOD = 18,
+	P9_RMKNOD,
+	P9_TRENAME = 20,
+	P9_RRENAME,
+	P9_TREADLINK = 22,
+	P9_RREADLINK,
+	P9_TGETATTR = 24,
+	P9_RGETATTR,
+	P9_TSETATTR = 26,
+	P9_RSETATTR,
+	P9_TXATTRWALK = 30,
+	P9_RXATTRWALK,
+	P9_TXATTRCREATE = 32,
+	P9_RXATTRCREATE,
+	P9_TREADDIR = 40,
+	P9_RREADDIR,
+	P9_TFSYNC = 50,
+	P9_RFSYNC,
+	P9_TLOCK = 52,
+	P9_RLOCK,
+	P9_TGETLOCK = 54,
+	P9_RGETLOCK,
+	P9_TLINK = 70,
+	P9_RLINK,
+	P9_TMKDIR = 72,
+	P9_RMKDIR,
+	P9_TRENAMEAT = 74,
+	P9_RRENAMEAT,
+	P9_TUNLINKAT = 76,
+	P9_RUNLINKAT,
+	P9_TVERSION = 100,
+	P9_RVERSION,
+	P9_TAUTH = 102,
+	P9_RAUTH,
+	P9_TATTACH = 104,
+	P9_RATTACH,
+	P9_TFLUSH = 108,
+	P9_RFLUSH,
+	P9_TWALK = 110,
+	P9_RWALK,
+	P9_TREAD = 116,
+	P9_RREAD,
+	P9_TWRITE = 118,
+	P9_RWRITE,
+	P9_TCLUNK = 120,
+	P9_RCLUNK,
+	P9_TREMOVE = 122,
+	P9_RREMOVE,
+	P9_TYPES,
+};
+
+#define P9_QTDIR 0x80u
+#define P9_QTAUTH 0x08u
+#define P9_QTSYMLINK 0x02u
+#define P9_QTFILE 0x00u
+
+/* Tgetattr, Rgetattr */
+#define P9_GETATTR_BASIC 0x7ffu
+#define P9_GETATTR_BTIME 0x800u
+/* Tsetattr */
+#define P9_SETATTR_MODE 0x1u
+#define P9_SETATTR_UID 0x2u
+#define P9_SETATTR_GID 0x4u
+#define P9_SETATTR_SIZE 0x8u
+#define P9_SETATTR_ATIME 0x10u
+#define P9_SETATTR_MTIME 0x20u
+#define P9_SETATTR_CTIME 0x40u
+#define P9_SETATTR_ATIME_SET 0x80u
+#define P9_SETATTR_MTIME_SET 0x100u
+#define P9_SETATTR_ALL 0x1ffu
+
+#define P9_LOCK_RDLCK 0u
+#define P9_LOCK_WRLCK 1u
+#define P9_LOCK_UNLCK 2u
+#define P9_LOCK_FLAG_BLOCK 1u
+#define P9_LOCK_FLAG_RECLAIM 2u
+#define P9_LOCK_SUCCESS 0u
+#define P9_LOCK_BLOCKED 1u
+#define P9_LOCK_ERROR 2u
+#define P9_LOCK_GRACE 3u
+
+struct p9_str {
+	const char *p; /* not terminated; any bytes */
+	uint16_t len;
+};
+
+struct p9_qid {
+	uint8_t type;
+	uint32_t version;
+	uint64_t path;
+};
+
+/* Counted bytes at the end of a message. `p` NULL: they are elsewhere (decode: behind what was given; encode: the
+ * caller adds them). */
+struct p9_data {
+	const uint8_t *p;
+	uint32_t count;
+};
+
+struct p9_time {
+	uint64_t sec, nsec;
+};
+
+struct p9_attr {
+	uint64_t valid;
+	struct p9_qid qid;
+	uint32_t mode, uid, gid;
+	uint64_t nlink, rdev, size, blksize, blocks;
+	struct p9_time atime, mtime, ctime, btime;
+	uint64_t gen, data_version;
+};
+
+struct p9_setattr {
+	uint32_t fid, valid, mode, uid, gid;
+	uint64_t size;
+	struct p9_time atime, mtime;
+};
+
+struct p9_statfs {
+	uint32_t type, bsize;
+	uint64_t blocks, bfree, bavail, files, ffree, fsid;
+	uint32_t namelen;
+};
+
+struct p9_msg {
+	uint8_t type;
+	uint16_t tag;
+	union {
+		struct {
+			uint32_t msize;
+			struct p9_str version;
+		} version; /* T and R */
+		struct {
+			uint32_t fid, afid; /* Tauth: afid only */
+			struct p9_str uname, aname;
+			uint32_t n_uname;
+		} attach;	   /* Tauth, Tattach */
+		struct p9_qid qid; /* Rauth Rattach Rsymlink Rmknod Rmkdir */
+		uint16_t oldtag;   /* Tflush */
+		struct {
+			uint32_t fid, newfid;
+			uint16_t n;
+			struct p9_str names[P9_MAXWALK];
+		} walk;
+		struct {
+			uint16_t n;
+			struct p9_qid qids[P9_MAXWALK];
+		} rwalk;
+		struct {
+			uint32_t fid;
+			uint64_t offset;
+			uint32_t count;
+		} read; /* Tread, Treaddir */
+		struct {
+			uint32_t fid;
+			uint64_t offset;
+			struct p9_data data;
+		} write;
+		struct p9_data data; /* Rread, Rreaddir */
+		uint32_t count;	     /* Rwrite */
+		uint32_t fid;	     /* Tclunk Tremove Tstatfs Treadlink */
+		struct p9_statfs statfs;
+		struct {
+			uint32_t fid, flags;
+		} lopen;
+		struct {
+			struct p9_qid qid;
+			uint32_t iounit;
+		} ropen; /* Rlopen, Rlcreate */
+		struct {
+			uint32_t fid;
+			struct p9_str name;
+			uint32_t flags, mode, gid;
+		} lcreate;
+		struct {
+			uint32_t fid;
+			struct p9_str name, target;
+			uint32_t gid;
+		} symlink;
+		struct {
+			uint32_t fid;
+			struct p9_str name;
+			uint32_t mode, major, minor, gid;
+		} mknod;
+		struct {
+			uint32_t fid;
+			struct p9_str name;
+			uint32_t mode, gid;
+		} mkdir;
+		struct {
+			uint32_t fid, dfid;
+			struct p9_str name;
+		} rename; /* Trename, and Tlink (dfid first on the wire) */
+		struct {
+			uint32_t oldfid;
+			struct p9_str oldname;
+			uint32_t newfid;
+			struct p9_str newname;
+		} renameat;
+		struct {
+			uint32_t fid;
+			struct p9_str name;
+			uint32_t flags;
+		} unlinkat;
+		struct p9_str target; /* Rreadlink */
+		struct {
+			uint32_t fid;
+			uint64_t mask;
+		} getattr;
+		struct p9_attr attr; /* Rgetattr */
+		struct p9_setattr setattr;
+		struct {
+			uint32_t fid, newfid;
+			struct p9_str name;
+		} xattrwalk;
+		uint64_t size; /* Rxattrwalk */
+		struct {
+			uint32_t fid;
+			struct p9_str name;
+			uint64_t size;
+			uint32_t flags;
+		} xattrcreate;
+		struct {
+			uint32_t fid, datasync;
+		} fsync;
+		struct {
+			uint32_t fid; /* not in Rgetlock */
+			uint8_t type;
+			uint32_t flags; /* Tlock only */
+			uint64_t start, length;
+			uint32_t proc_id;
+			struct p9_str client_id;
+		} lock;		/* Tlock, Tgetlock, Rgetlock */
+		uint8_t status; /* Rlock */
+		uint32_t ecode; /* Rlerror */
+	} u;
+};
+
+#endif

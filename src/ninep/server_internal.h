@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_NINEP_SERVER_INTERNAL_H
+#define SK_NINEP_SERVER_INTERNAL_H
+
+#include "ninep/codec.h"
+#include "ninep/locks.h"
+#include "ninep/server.h"
+
+#define P9_NOBODY 65534u
+#define P9_XATTR_BYTES_MAX (4u << 20) /* values held by one session's fids */
+#define P9_AUTH_TRIES 3u
+
+/* What a fid is, and what may be done with it:
+ *   PATH         walk, open, create, attributes: everything that takes a name
+ *   OPEN         also read, write, readdir, fsync, lock; not walked from with names, not opened again
+ *   XATTR_READ   read, clunk
+ *   XATTR_WRITE  write, clunk (which sets the attribute)
+ *   AUTH         read, write, clunk, and afid of attach
+ */
+enum p9_fid_state {
+	P9_FID_PATH,
+	P9_FID_OPEN,
+	P9_FID_XATTR_READ,
+	P9_FID_XATTR_WRITE,
+	P9_FID_AUTH,
+};
+
+struct p9_xattr {
+	char name[P9_NAME_MAX + 1];
+	uint8_t *value;
+	size_t size;	/* of value */
+	size_t written; /* how far it was written */
+	uint32_t flags;
+};
+
+struct p9_fid {
+	struct p9_fid *next; /* in its bucket */
+	uint32_t id, uid;
+	uint8_t state, qtype;
+	uint8_t accmode; /* OPEN: P9_O_RDONLY… */
+	const struct sk_9p_export *export;
+	struct sk_9p_node *node; /* NULL: AUTH */
+	struct sk_9p_file *file; /* OPEN */
+	struct sk_9p_lockfile *locks;
+	union {
+		struct p9_xattr *xattr; /* XATTR_* */
+		void *auth;		/* AUTH */
+	} u;
+};
+
+/* A blocking lock that waits. */
+struct p9_waiter {
+	struct p9_waiter *next; /* of the server, in the order of arrival */
+	struct sk_9p_session *session;
+	struct p9_fid *fid;
+	uint64_t token;
+	uint16_t tag;
+	uint8_t type;
+	bool host; /* somebody outside holds it: ask again and again */
+	uint64_t first, last;
+	uint64_t deadline, poll_at; /* ms */
+	unsigned poll_ms;
+	uint32_t proc_id;
+	uint16_t id_len;
+	char id[64];
+};
+
+struct sk_9p_server {
+	struct sk_9p_server_config c;
+	struct sk_9p_locks *locks;
+	struct p9_waiter *waiters, **waiters_end;
+	unsigned sessions;
+	bool waking;
+};
+
+struct sk_9p_session {
+	struct sk_9p_server *server;
+	struct sk_9p_session_config c;
+	uint32_t msize;
+	bool ready; /* Tversion was agreed on */
+	unsigned auth_failures;
+	bool dead;
+	struct p9_fid **buckets;
+	unsigned n_buckets, n_fids, n_parked;
+	size_t xattr_bytes;
+	uint8_t *scratch; /* of msize bytes, for listings */
+	uint32_t scratch_size;
+};
+
+/* One request on its way. */
+struct p9_req {
+	struct sk_9p_session *s;
+	struct p9_msg t, r;
+	struct sk_9p_iov *out, *in;
+	unsigned n_out, n_in;
+	size_t in_len;
+	uint64_t token;
+	uint8_t *text; /* P9_RREADLINK_MAX bytes of room for strings of the reply */
+};
+
+#define P9_PARKED 1
+
+/* fid.c */
+struct p9_fid *p9_fid_find(struct sk_9p_session *s, uint32_t id);
+/* A new fid in the table; -P9_EBADF: in use or NOFID; -P9_EMFILE, -P9_ENOMEM. */
+int p9_fid_new(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid);
+/* Frees it with all it holds; returns what setting an attribute said. */
+int p9_fid_clunk(struct sk_9p_session *s, struct p9_fid *fid);
+void p9_fid_clunk_all(struct sk_9p_session *s);
+/* The fid, in PATH or OPEN state. -P9_EBADF. */
+int p9_fid_get(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid);
+/* The same for changing something: -P9_EROFS where the export is read-only. */
+int p9_fid_get_rw(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid);
+
+/* server.c */
+/* Copies a name of a message: -P9_EINVAL: empty, "/" or NUL in it, "." or ".."; -P9_ENAMETOOLONG. */
+int p9_name(const struct p9_str *s, char ret_name[P9_NAME_MAX + 1]);
+
+/* ops_lock.c */
+/* Cancels what waits on `tag` of a session (answered as cancelled). */
+void p9_lock_flush(struct sk_9p_session *s, uint16_t tag);
+bool p9_lock_tag_in_use(const struct sk_9p_session *s, uint16_t tag);
+/* Drops everything of a fid: waiting requests are answered with an error, locks are released and others woken. */
+void p9_lock_drop_fid(struct sk_9p_session *s, struct p9_fid *fid);
+/* Forgets what waits of a session; `answer`: completes it as cancelled. */
+void p9_lock_forget(struct sk_9p_session *s, bool answer);
+
+/* Handlers: 0 (reply in q->r), P9_PARKED, or negative errno. */
+int p9_do_version(struct p9_req *q);
+int p9_do_auth(struct p9_req *q);
+int p9_do_attach(struct p9_req *q);
+int p9_do_flush(struct p9_req *q);
+int p9_do_walk(struct p9_req *q);
+int p9_do_clunk(struct p9_req *q);
+int p9_do_remove(struct p9_req *q);
+int p9_do_lopen(struct p9_req *q);
+int p9_do_lcreate(struct p9_req *q);
+int p9_do_read(struct p9_req *q);
+int p9_do_write(struct p9_req *q);
+int p9_do_readdir(struct p9_req *q);
+int p9_do_fsync(struct p9_req *q);
+int p9_do_getattr(struct p9_req *q);
+int p9_do_setattr(struct p9_req *q);
+int p9_do_statfs(struct p9_req *q);
+int p9_do_readlink(struct p9_req *q);
+int p9_do_xattrwalk(struct p9_req *q);
+int p9_do_xattrcreate(struct p9_req *q);
+int p9_do_symlink(struct p9_req *q);
+int p9_do_mknod(struct p9_req *q);
+int p9_do_mkdir(struct p9_req *q);
+int p9_do_link(struct p9_req *q);
+int p9_do_rename(struct p9_req *q);
+int p9_do_renameat(struct p9_req *q);
+int p9_do_unlinkat(struct p9_req *q);
+int p9_do_lock(struct p9_req *q);
+int p9_do_getlock(struct p9_req *q);
+
+#endif

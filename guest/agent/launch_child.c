@@ -16,7 +16,7 @@
 #include "boot.h"
 #include "launch.h"
 #include "rootfs.h"
-#include "seccomp.h"
+#include "filter.h"
 #include "spec.h"
 #include "user.h"
 
@@ -125,7 +125,7 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 			     rootfd, spec, err);
 	if (r == 0)
 		r = sk_setup_sysctl(sysctl, err); /* net.*: the whole guest is the container's network */
-	sk_seccomp_prepare(spec);
+	sk_filter_prepare(spec);
 	snprintf(path, sizeof(path), "%s/config.json", c->dir);
 	return r < 0 ? r : write_json(path, spec, err);
 }

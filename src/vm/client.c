@@ -15,6 +15,8 @@
 #include "skerry_config.h"
 #include "vm/vm.h"
 
+#define SK_REMOVE_TRIES 2000 /* 5 ms each */
+
 static void monitor_path(char *buf, size_t size)
 {
 	const char *path = getenv("SKERRY_MONITOR");
@@ -26,7 +28,8 @@ int sk_vm_launch(const struct sk_paths *paths, const char *id, struct sk_error *
 {
 	_cleanup_fd_ int ours = -1, theirs = -1;
 	char monitor[512], fd_text[16];
-	const char *argv[] = { "skerry-monitor", "--root", paths->root, "--run", paths->run, "--id", id, "--owner-fd", fd_text, NULL };
+	const char *argv[] = { "skerry-monitor", "--root", paths->root,	 "--run", paths->run,
+			       "--id",		 id,	   "--owner-fd", fd_text, NULL };
 	struct sk_spawn s = SK_SPAWN_INIT;
 	int pair[2], keep[1], r;
 	pid_t pid;
@@ -45,7 +48,9 @@ int sk_vm_launch(const struct sk_paths *paths, const char *id, struct sk_error *
 	s.new_session = true;
 	r = sk_spawn(&s, &pid, NULL, err);
 	if (r == -ENOENT)
-		return sk_error_set(err, ENOENT, "monitor program %s is missing: install skerry again, or set SKERRY_MONITOR", monitor);
+		return sk_error_set(err, ENOENT,
+				    "monitor program %s is missing: install skerry again, or set SKERRY_MONITOR",
+				    monitor);
 	if (r < 0)
 		return r;
 	return SK_TAKE_FD(ours);
@@ -86,7 +91,8 @@ static int read_frame(int fd, struct sk_buf *in, struct sk_frame *frame)
 			n = (ssize_t)(4 - in->len);
 		} else {
 			const uint8_t *p = sk_buf_data(in);
-			size_t want = 4 + ((size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24) - in->len;
+			size_t want = 4 + ((size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24) -
+				      in->len;
 
 			if (want < (size_t)n)
 				n = (ssize_t)want;
@@ -149,17 +155,43 @@ int sk_vm_request(int fd, const json_t *request, json_t **ret_reply, int *ret_ex
 	return r;
 }
 
-int sk_vm_call(const struct sk_paths *paths, const char *id, const json_t *request, json_t **ret_reply, struct sk_error *err)
+int sk_vm_call(const struct sk_paths *paths, const char *id, const json_t *request, json_t **ret_reply,
+	       struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(paths, id, err);
 
 	return fd < 0 ? fd : sk_vm_request(fd, request, ret_reply, NULL, err);
 }
 
+/* A monitor that only shuts down after a copy, or is about to end, is waited for. */
+static int lock_idle(const struct sk_paths *paths, const char *id, int fd)
+{
+	int i, r = 0;
+
+	for (i = 0; i < SK_REMOVE_TRIES; i++) {
+		json_t *state = NULL;
+		bool alive = false;
+
+		r = sk_fs_lock(fd, true, false);
+		if (r != -EWOULDBLOCK)
+			return r;
+		if (sk_vm_state_load(paths, id, &state, NULL) == 0) {
+			alive = sk_vm_state_is_alive(state);
+			json_decref(state);
+		}
+		if (alive)
+			return r;
+		usleep(5000);
+	}
+	return r;
+}
+
 int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *err)
 {
-	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", paths->root, id), *tomb = sk_asprintf("%s/tmp/removed-%s", paths->root, id);
-	_cleanup_free_ char *lock = sk_asprintf("%s/containers/%s/lock", paths->root, id), *run = sk_asprintf("%s/%s", paths->run, id);
+	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", paths->root, id),
+			    *tomb = sk_asprintf("%s/tmp/removed-%s", paths->root, id);
+	_cleanup_free_ char *lock = sk_asprintf("%s/containers/%s/lock", paths->root, id),
+			    *run = sk_asprintf("%s/%s", paths->run, id);
 	_cleanup_fd_ int fd = -1;
 	int r;
 
@@ -168,7 +200,7 @@ int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *
 	fd = open(lock, O_RDWR | O_CLOEXEC | O_CREAT, 0600);
 	if (fd < 0)
 		return sk_error_errno(err, errno, "cannot remove container %.12s", id);
-	if (sk_fs_lock(fd, true, false) < 0)
+	if (lock_idle(paths, id, fd) < 0)
 		return sk_error_set(err, EBUSY, "cannot remove container %.12s: its monitor is running", id);
 	if (rename(dir, tomb) < 0)
 		return sk_error_errno(err, errno, "cannot remove container %.12s", id);

@@ -705,6 +705,20 @@ static void on_listen(void *arg, int fd, unsigned events)
 	sk_conn_new(m, conn);
 }
 
+bool sk_control_close(struct sk_monitor *m)
+{
+	char path[600];
+
+	on_listen(m, m->listen_fd, SK_LOOP_READ);
+	if (m->conns)
+		return false;
+	snprintf(path, sizeof(path), "%s/monitor.sock", m->run_dir);
+	unlink(path);
+	sk_loop_remove(SK_TAKE_PTR(m->listen_source));
+	sk_close_fd(&m->listen_fd);
+	return true;
+}
+
 int sk_control_listen(struct sk_monitor *m, struct sk_error *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };

@@ -185,7 +185,10 @@ void sk_monitor_mount(struct sk_monitor *m)
 
 void sk_monitor_want_start(struct sk_monitor *m)
 {
-	m->start_wanted = true;
+	if (!m->start_wanted) {
+		m->start_wanted = true;
+		sk_monitor_set_status(m, "starting");
+	}
 	if (m->phase == SK_PHASE_READY && !m->starting && !m->mounted)
 		start_container(m);
 }
@@ -478,6 +481,8 @@ static void on_reap(void *arg)
 		sk_loop_quit(m->loop);
 	/* Booted for a copy only, or its client went before it started anything: nobody is left to ask for more. */
 	if (!m->conns && !m->managed && !m->start_wanted && (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING)) {
+		if (!sk_control_close(m))
+			return; /* somebody has just knocked */
 		m->phase = SK_PHASE_STOPPING;
 		m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
 		if (sk_session_request(m, json_pack("{s:s}", "op", "shutdown"), NULL, NULL) < 0)
@@ -623,7 +628,9 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 	json_object_set_new(m->state, "error", json_string(""));
 	if (m->config.network)
 		json_object_set_new(m->state, "ip", json_string("10.0.2.15"));
-	json_object_set_new(m->state, "status", json_string("starting"));
+	/* A VM that is booted for a copy leaves the container what it is: "starting" comes with the wish to start. */
+	if (m->config.managed)
+		json_object_set_new(m->state, "status", json_string("starting"));
 	return sk_vm_state_save(m->dirfd, m->state, err);
 }
 

@@ -221,6 +221,7 @@ void sk_conn_event(struct sk_conn *c, json_t *take_event);
 void sk_conn_finish(struct sk_conn *c); /* sends what is there, then closes */
 void sk_conn_free(struct sk_conn *c);
 void sk_control_container_ended(struct sk_monitor *m, int code); /* tells waiters and stoppers */
+bool sk_control_close(struct sk_monitor *m); /* no more connections; false: there is one waiting, so not now */
 void sk_control_ready(struct sk_monitor *m); /* the guest is up: waiting requests go on */
 void sk_control_step(struct sk_monitor *m); /* from the reap: copies go on, dead connections are freed */
 void sk_control_stdin_taken(struct sk_proc *p, size_t n);

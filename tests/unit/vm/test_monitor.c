@@ -74,6 +74,26 @@ static int start(int fd, struct sk_error *err)
 	return r;
 }
 
+static void send_start(int fd)
+{
+	json_t *request = json_pack("{s:s}", "op", "start");
+	struct sk_buf buf;
+
+	sk_buf_init(&buf, 4096);
+	assert_int_equal(sk_frame_put_json(&buf, request), 0);
+	assert_int_equal(sk_fs_write_all(fd, sk_buf_data(&buf), buf.len), 0);
+	sk_buf_fini(&buf);
+	json_decref(request);
+}
+
+static void stop(void)
+{
+	json_t *request = json_pack("{s:s}", "op", "stop");
+
+	assert_int_equal(sk_vm_call(&paths, id, request, NULL, NULL), 0);
+	json_decref(request);
+}
+
 static const char *status(char buf[32])
 {
 	json_t *s;
@@ -134,11 +154,12 @@ static void test_busy(void **state)
 	engine_script("#!/bin/sh\nexec sleep 100\n");
 	new_container(false);
 	a = sk_vm_launch(&paths, id, &err);
+	send_start(a);
 	wait_status("starting");
 	b = sk_vm_launch(&paths, id, &err);
 	assert_int_equal(start(b, &err), -EBUSY);
 	assert_int_equal(sk_vm_remove(&paths, id, &err), -EBUSY);
-	sk_close_fd(&a); /* nobody is left who could start it */
+	stop();
 	wait_status("created");
 }
 
@@ -170,6 +191,7 @@ static void test_monitor_killed(void **state)
 	engine_script("#!/bin/sh\necho $$ > $1/pid\nexec sleep 100\n");
 	new_container(false);
 	fd = sk_vm_launch(&paths, id, &err);
+	send_start(fd);
 	engine = engine_pid();
 	assert_true(engine > 0);
 	assert_int_equal(sk_vm_state_load(&paths, id, &s, NULL), 0);
@@ -182,6 +204,23 @@ static void test_monitor_killed(void **state)
 		usleep(10000);
 	assert_int_equal(kill(engine, 0), -1);
 	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
+}
+
+/* Booted, but nobody is left who could start it: it goes, and the container is what it was. */
+static void test_left_alone(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	int fd, i, probe = -1;
+
+	(void)state;
+	engine_script("#!/bin/sh\nexec sleep 100\n");
+	new_container(false);
+	fd = sk_vm_launch(&paths, id, &err);
+	for (i = 0; i < 500 && (probe = sk_vm_connect(&paths, id, NULL)) < 0; i++)
+		usleep(10000);
+	close(probe);
+	close(fd);
+	assert_int_equal(sk_vm_remove(&paths, id, &err), 0); /* waits for it */
 }
 
 /* Garbage and silence on the control socket end that connection, not the monitor. */
@@ -197,6 +236,7 @@ static void test_bad_clients(void **state)
 	engine_script("#!/bin/sh\nexec sleep 100\n");
 	new_container(false);
 	owner = sk_vm_launch(&paths, id, &err);
+	send_start(owner);
 	wait_status("starting");
 	for (i = 0; i < 300; i++) {
 		int fd = sk_vm_connect(&paths, id, NULL);
@@ -215,15 +255,16 @@ static void test_bad_clients(void **state)
 	json_decref(request);
 	json_decref(info);
 	json_decref(reply);
-	sk_close_fd(&owner);
+	stop();
 	wait_status("created");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_engine_dies), cmocka_unit_test(test_auto_remove),	   cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_bad_clients), cmocka_unit_test(test_monitor_killed),
+		cmocka_unit_test(test_engine_dies), cmocka_unit_test(test_auto_remove),
+		cmocka_unit_test(test_busy),	    cmocka_unit_test(test_bad_clients),
+		cmocka_unit_test(test_left_alone),  cmocka_unit_test(test_monitor_killed),
 	};
 
 	return cmocka_run_group_tests_name("vm-monitor", tests, setup, teardown);

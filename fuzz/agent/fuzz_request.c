@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/frame.h"
+#include "filter.h"
 #include "input.h"
 #include "request.h"
 #include "spec.h"
@@ -26,6 +27,7 @@ static void parts(const struct sk_request *req)
 	if (sk_stdio_parse(json_object_get(req->json, "stdio"), &stdio, &err) < 0)
 		return;
 	if (json_is_object(spec)) {
+		sk_filter_prepare(spec);
 		struct sk_spec_extra extra = {
 			.container = req->container, .rootfs = "/r", .init = true, .init_path = "/init", .stdio = &stdio
 		};

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Carries name questions out of the guest. docker's embedded name server listens on 127.0.0.11 in the container's network namespace on the host, and
- * the container's resolv.conf says so; here the same address belongs to the guest's own loopback. A child process of the agent listens on
- * it and takes each question (UDP: as one message with its length in front, as over TCP; TCP: as it comes) to the monitor on a stream of its own.
+ * Carries name questions out of the guest. docker's embedded name server listens on 127.0.0.11 in the container's
+ * network namespace on the host, and the container's resolv.conf says so; here the same address belongs to the guest's
+ * own loopback. A child process of the agent listens on it and takes each question (UDP: as one message with its length
+ * in front, as over TCP; TCP: as it comes) to the monitor on a stream of its own.
  *
  * Anyone in the container can talk to it; it is bounded, and what it loses is its clients' own.
  */
@@ -26,7 +27,7 @@
 #define DNS_MESSAGE_MAX 65535
 
 struct session {
-	int up; /* to the monitor; -1: free */
+	int up;	 /* to the monitor; -1: free */
 	int tcp; /* -1: a UDP question of `from` */
 	struct sockaddr_in from;
 	time_t deadline;

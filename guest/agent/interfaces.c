@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Several network devices, whose interfaces on the host come and go while the guest runs (docs/protocols.md, "network" with "interfaces").
+ * Several network devices, whose interfaces on the host come and go while the guest runs (docs/protocols.md, "network"
+ * with "interfaces").
  *
- * The VM has more devices than interfaces. A device is known by its permanent address, which the monitor chose; what it is called and
- * which address it shows is the interface's. Devices without an interface are parked in a network namespace where no one
- * looks. Applying is idempotent: what is as it should be is left alone, so that connections survive when another network comes.
+ * The VM has more devices than interfaces. A device is known by its permanent address, which the monitor chose; what it
+ * is called and which address it shows is the interface's. Devices without an interface are parked in a network
+ * namespace where no one looks. Applying is idempotent: what is as it should be is left alone, so that connections
+ * survive when another network comes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -315,21 +317,26 @@ static void each_route(void *arg, const struct nlmsghdr *h)
 	const struct rtattr *a;
 	struct message *q;
 
-	if (m->rtm_table != RT_TABLE_MAIN || m->rtm_protocol != RTPROT_STATIC || m->rtm_type != RTN_UNICAST || s->n == STALE_MAX)
+	if (m->rtm_table != RT_TABLE_MAIN || m->rtm_protocol != RTPROT_STATIC || m->rtm_type != RTN_UNICAST ||
+	    s->n == STALE_MAX)
 		return;
 	q = &s->m[s->n++];
 	start(q, RTM_DELROUTE, 0, sizeof(q->route));
 	q->route = *m;
 	for (a = RTM_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == RTA_DST || a->rta_type == RTA_GATEWAY || a->rta_type == RTA_OIF || a->rta_type == RTA_PRIORITY)
+		if (a->rta_type == RTA_DST || a->rta_type == RTA_GATEWAY || a->rta_type == RTA_OIF ||
+		    a->rta_type == RTA_PRIORITY)
 			add(q, a->rta_type, RTA_DATA(a), RTA_PAYLOAD(a));
 }
 
 static int add_route(const json_t *o)
 {
-	const char *to = json_string_value(json_object_get(o, "to")), *via = json_string_value(json_object_get(o, "via"));
-	const char *src = json_string_value(json_object_get(o, "src")), *dev = json_string_value(json_object_get(o, "dev"));
-	uint32_t oif = dev ? if_nametoindex(dev) : 0, metric = (uint32_t)json_integer_value(json_object_get(o, "metric"));
+	const char *to = json_string_value(json_object_get(o, "to")),
+		   *via = json_string_value(json_object_get(o, "via"));
+	const char *src = json_string_value(json_object_get(o, "src")),
+		   *dev = json_string_value(json_object_get(o, "dev"));
+	uint32_t oif = dev ? if_nametoindex(dev) : 0,
+		 metric = (uint32_t)json_integer_value(json_object_get(o, "metric"));
 	int family = to && strchr(to, ':') ? AF_INET6 : AF_INET, r;
 	size_t len = family == AF_INET6 ? 16 : 4;
 	struct sk_address a;
@@ -435,7 +442,8 @@ static int bring(const json_t *o, unsigned *ret_index)
 	struct link *l;
 	int r = 0;
 
-	if (!name || !*name || strlen(name) >= IF_NAMESIZE || strchr(name, '/') || parse_mac(o, "device", perm) < 0 || parse_mac(o, "mac", mac) < 0)
+	if (!name || !*name || strlen(name) >= IF_NAMESIZE || strchr(name, '/') || parse_mac(o, "device", perm) < 0 ||
+	    parse_mac(o, "mac", mac) < 0)
 		return -EINVAL;
 	l = by_perm(&parked, perm);
 	if (l)
@@ -446,7 +454,8 @@ static int bring(const json_t *o, unsigned *ret_index)
 	if (!l)
 		return r < 0 ? r : -ENODEV;
 	*ret_index = l->index;
-	if (strcmp(l->name, name) != 0 && (r = change_link(&home, l->index, false, IFLA_IFNAME, name, strlen(name) + 1)) < 0)
+	if (strcmp(l->name, name) != 0 &&
+	    (r = change_link(&home, l->index, false, IFLA_IFNAME, name, strlen(name) + 1)) < 0)
 		return r;
 	if (memcmp(l->mac, mac, 6) != 0)
 		r = change_link(&home, l->index, false, IFLA_ADDRESS, mac, 6);

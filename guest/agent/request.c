@@ -12,16 +12,25 @@ static const struct {
 	const char *name;
 	bool container;
 } ops[SK_OP_COUNT] = {
-	[SK_OP_SETUP] = { "setup", false },  [SK_OP_CREATE] = { "create", true },
-	[SK_OP_START] = { "start", true },   [SK_OP_EXEC] = { "exec", true },
-	[SK_OP_SIGNAL] = { "signal", true }, [SK_OP_RESIZE] = { "resize", true },
-	[SK_OP_PAUSE] = { "pause", true },   [SK_OP_RESUME] = { "resume", true },
-	[SK_OP_UPDATE] = { "update", true }, [SK_OP_STATS] = { "stats", true },
-	[SK_OP_PS] = { "ps", true },	     [SK_OP_DELETE] = { "delete", true },
-	[SK_OP_STAT] = { "stat", true },     [SK_OP_GET] = { "get", true },
-	[SK_OP_PUT] = { "put", true },	     [SK_OP_TIME] = { "time", false },
+	[SK_OP_SETUP] = { "setup", false },
+	[SK_OP_CREATE] = { "create", true },
+	[SK_OP_START] = { "start", true },
+	[SK_OP_EXEC] = { "exec", true },
+	[SK_OP_SIGNAL] = { "signal", true },
+	[SK_OP_RESIZE] = { "resize", true },
+	[SK_OP_PAUSE] = { "pause", true },
+	[SK_OP_RESUME] = { "resume", true },
+	[SK_OP_UPDATE] = { "update", true },
+	[SK_OP_STATS] = { "stats", true },
+	[SK_OP_PS] = { "ps", true },
+	[SK_OP_DELETE] = { "delete", true },
+	[SK_OP_STAT] = { "stat", true },
+	[SK_OP_GET] = { "get", true },
+	[SK_OP_PUT] = { "put", true },
+	[SK_OP_TIME] = { "time", false },
 	[SK_OP_NETWORK] = { "network", false },
-	[SK_OP_SYNC] = { "sync", false },    [SK_OP_SHUTDOWN] = { "shutdown", false },
+	[SK_OP_SYNC] = { "sync", false },
+	[SK_OP_SHUTDOWN] = { "shutdown", false },
 };
 
 const char *sk_op_name(enum sk_op op)

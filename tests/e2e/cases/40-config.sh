@@ -76,8 +76,8 @@ case_config_memory_oom_of_a_child() {
 case_config_memory_is_there() {
 	run -m 300m "$IMG" sh -c 'cat /sys/fs/cgroup/memory.max; grep MemTotal /proc/meminfo'
 	has "$out" '^314572800$'
-	run -m 1g "$IMG" perl -e 'my $x = "x" x 700_000_000; print length $x'
-	same "$out" 700000000
+	run -m 1g "$IMG" perl -e 'my $x = "x" x 350_000_000; print length $x'
+	same "$out" 350000000
 	expect 125 skerry run --rm -m 1k "$IMG" true
 	expect 125 skerry run --rm -m much "$IMG" true
 	complaint much

@@ -3,27 +3,9 @@
 #
 # Images: import, load, pull, list, remove; the image's configuration; hostile archives.
 
-# An OCI layout folder "oci" with image "e2e", of two layers and with a configuration of its own. Made by tools of others.
+# An OCI layout folder "oci" with image "e2e", of three layers and with a configuration of its own.
 make_oci() {
-	mkdir layer1
-	tar -C layer1 --force-local -x -f "$TAR" --exclude './dev/*' --no-same-owner ./etc ./usr/bin ./usr/sbin ./usr/lib ./usr/lib64 ./bin ./sbin ./lib ./lib64 2>/dev/null || true
-	chmod -R u+rwX layer1
-	mkdir -p layer1/{tmp,root,proc,sys,dev,run,var/tmp} layer1/opaque
-	echo old >layer1/opaque/old
-	echo one >layer1/one
-	echo gone >layer1/gone
-	ln layer1/one layer1/hard
-	umoci init --layout oci
-	umoci new --image oci:e2e
-	umoci insert --rootless --image oci:e2e layer1 /
-	mkdir -p layer2/opaque
-	echo new >layer2/opaque/new
-	umoci insert --rootless --opaque --image oci:e2e layer2/opaque /opaque
-	umoci insert --rootless --whiteout --image oci:e2e /gone
-	umoci config --image oci:e2e --config.env FROM_IMAGE=yes --config.env PATH=/usr/bin:/bin --config.user daemon --config.workingdir /var/tmp \
-		--config.entrypoint echo --config.cmd default --config.stopsignal SIGUSR1 --config.volume /data --config.exposedports 7070/tcp \
-		--config.label own=label
-	rm -rf layer1 layer2
+	python3 "$here/make_oci.py" "$TAR" oci
 }
 
 need_tools() {
@@ -105,18 +87,19 @@ case_image_import_ownership_and_kinds() {
 }
 
 case_image_load_docker_archive() {
-	need_tools skopeo umoci
+	need_tools skopeo
 	make_oci
 	skopeo --insecure-policy copy -q oci:oci:e2e docker-archive:d.tar:loaded:one
 	ok skerry load -i d.tar
 	has "$out" 'Loaded image: .*loaded:one'
 	run loaded:one
 	same "$out" default
-	ok skerry load <d.tar
+	try skerry load <d.tar
+	same "$rc" 0 'from standard input'
 }
 
 case_image_load_oci_archive_and_folder() {
-	need_tools skopeo umoci
+	need_tools skopeo
 	make_oci
 	skopeo --insecure-policy copy -q oci:oci:e2e oci-archive:o.tar:tagged:two
 	ok skerry load -i o.tar
@@ -128,7 +111,7 @@ case_image_load_oci_archive_and_folder() {
 
 # case: timeout=90
 case_image_config_is_honoured() {
-	need_tools skopeo umoci
+	need_tools skopeo
 	make_oci
 	skopeo --insecure-policy copy -q oci:oci:e2e docker-archive:d.tar:conf:1
 	ok skerry load -i d.tar
@@ -151,7 +134,7 @@ case_image_config_is_honoured() {
 # A registry on loopback, as Debian packages it, filled by skopeo.
 # case: timeout=120 serial
 case_image_pull_from_a_registry() {
-	need_tools skopeo umoci docker-registry
+	need_tools skopeo docker-registry
 	local p i
 	make_oci
 	p=$(free_port)
@@ -285,15 +268,27 @@ case_image_links_that_lead_out() {
 	[ ! -e planted ] || fail 'a file was planted on the host'
 }
 
+case_image_layers_without_an_end() {
+	# umoci leaves out the padding of the last file and the blocks that end an archive; docker reads such layers.
+	need_tools umoci
+	mkdir l
+	echo x >l/one
+	umoci init --layout u
+	umoci new --image u:e2e
+	umoci insert --rootless --image u:e2e l / 2>/dev/null
+	umoci insert --rootless --whiteout --image u:e2e /gone
+	ok skerry load -i u
+}
+
 case_image_wrong_digest_in_a_layout() {
-	need_tools skopeo umoci
+	need_tools skopeo
 	make_oci
 	local blob
 	blob=$(find oci/blobs -size +200k | head -1)
 	chmod u+w "$blob"
 	printf 'XXXX' | dd of="$blob" bs=1 seek=100 conv=notrunc 2>/dev/null
 	expect 1 skerry load -i oci
-	has "$err" 'digest|checksum|damaged|does not match'
+	has "$err" 'digest|checksum|damaged|does not match|not a layer'
 	same "$(skerry images | grep -c e2e)" 1 'only the test image'
 }
 
@@ -329,6 +324,6 @@ case_image_two_imports_at_once() {
 		pids+=($!)
 	done
 	for pid in "${pids[@]}"; do wait "$pid" || fail "an import failed: $(cat e?)"; done
-	ok skerry images -q par
-	same "$(wc -l <<<"$out")" 4
+	ok skerry images par
+	same "$(grep -c '^par ' <<<"$out")" 4
 }

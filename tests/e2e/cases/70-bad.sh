@@ -4,7 +4,7 @@
 # Bad input and a bad world: one line that says what, on what, and what to do; state unchanged.
 
 case_bad_words() {
-	expect 125 skerry nosuchcommand
+	expect 1 skerry nosuchcommand
 	has "$err" nosuchcommand
 	expect 125 skerry run
 	complaint .
@@ -28,6 +28,7 @@ case_bad_missing_kernel() {
 	has "$err" 'initramfs'
 }
 
+# case: timeout=150
 case_bad_kernel_that_does_not_boot() {
 	mkdir guest
 	cp "$SKERRY_GUEST_DIR/initramfs.cpio" guest/

@@ -349,6 +349,23 @@ static json_t *network_json(const struct sk_oci_bundle *b, struct sk_error *err)
 	return json_pack("{s:s,s:b}", "mode", "netns", "wait", waits);
 }
 
+/* On a host with control groups of version 1 callers leave this out, because there it means something else; in the guest it is version 2,
+ * where a container should see its own group and not the agent's. */
+static void add_cgroup_namespace(json_t *linux_)
+{
+	json_t *list = json_object_get(linux_, "namespaces");
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const char *type = str(json_array_get(list, i), "type");
+
+		if (type && strcmp(type, "cgroup") == 0)
+			return;
+	}
+	if (list)
+		json_array_append_new(list, json_pack("{s:s}", "type", "cgroup"));
+}
+
 static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct sk_error *err)
 {
 	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux"), *hooks = json_object_get(spec, "hooks");
@@ -359,6 +376,7 @@ static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct
 		r = filter_devices(linux_, err);
 		json_object_set_new(linux_, "resources", sk_oci_guest_resources(json_object_get(linux_, "resources")));
 		json_object_del(linux_, "rootfsPropagation");
+		add_cgroup_namespace(linux_);
 	}
 	json_object_del(spec, "hooks");
 	if (start)

@@ -161,9 +161,10 @@ int sk_managed_init(struct sk_monitor *m, struct sk_error *err)
 		return sk_error_errno(err, ENOMEM, "cannot start the container");
 	m->managed->signal_fd = m->managed->watch_fd = -1;
 	m->managed->network_known = !m->config.netns_wait;
-	m->init->ch[0].done = m->config.terminal || is_null_device(0);
-	if (m->init->ch[0].done)
-		m->init->ch[0].token[0] = '\0';
+	if (!m->config.terminal && !is_null_device(0)) {
+		m->init->ch[0].done = false;
+		sk_channel_token(&m->init->ch[0]);
+	}
 	r = stdio_up(m, err);
 	if (r == 0 && (r = watch_terminal(m)) < 0)
 		sk_error_errno(err, r, "cannot watch the terminal");

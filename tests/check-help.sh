@@ -51,6 +51,8 @@ for command in $commands; do
 		continue
 	fi
 	grep -qE "skerry-$command( |,|$)" "$page" || complain "$page does not name skerry-$command"
+	# The options of update are those of run, and explained there.
+	[ "$command" = update ] && page=man/skerry-run.1.scd
 	flags=$(complete_line "skerry $command" --)
 	for option in $(options "$command"); do
 		options "$command" >>"$work/$(basename "$page")"

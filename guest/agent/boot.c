@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -23,7 +24,8 @@
 #include "base/log.h"
 #include "cgroup.h"
 
-#define CONSOLE_LEVEL 8 /* syslog(2): SYSLOG_ACTION_CONSOLE_LEVEL */
+#define CONSOLE_LEVEL 8		   /* syslog(2): SYSLOG_ACTION_CONSOLE_LEVEL */
+#define BOOT_FILES (1024u * 1024u) /* fs.nr_open */
 #define CGROUP2_MAGIC 0x63677270
 
 static void mount_or_log(const char *type, const char *target, unsigned long flags, const char *options)
@@ -34,6 +36,7 @@ static void mount_or_log(const char *type, const char *target, unsigned long fla
 
 void sk_boot_early(void)
 {
+	const struct rlimit files = { BOOT_FILES, BOOT_FILES }, unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	int i, fd;
 
 	/* The kernel opened the initramfs's /dev/console as descriptors 0 to 2. Where there is no console, something
@@ -45,6 +48,9 @@ void sk_boot_early(void)
 				dup2(fd, i);
 		}
 	klogctl(CONSOLE_LEVEL, NULL, 4);
+	/* What containers have with docker where nobody asks for something else. */
+	setrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_NPROC, &unlimited);
 }
 
 static void move_root(void)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,7 @@ static void process_exited(struct sk_process *p, int code)
 	p->pid = -1;
 	if (init) {
 		c->state = SK_CONTAINER_STOPPED;
+		c->paused = false;
 		sk_container_check_oom(c);
 	}
 	sk_session_event(c->agent->session, json_pack("{s:s,s:s,s:s,s:i,s:b}", "event", "exit", "container", c->id,
@@ -307,6 +309,8 @@ static void create_done(void *arg, int code, json_t *result)
 	if (r < 0) {
 		fail_request(l, &err, exit_code);
 		sk_launch_free(l);
+		if (code == 0) /* it runs, but we cannot serve it */
+			sk_cgroup_signal(c->id, SIGKILL);
 		remove_files(c);
 		sk_cgroup_remove(c->id);
 		container_free(c);
@@ -381,6 +385,8 @@ static void exec_done(void *arg, int code, json_t *result)
 		r = sk_launch_finish(l, &err);
 	if (r < 0) {
 		fail_request(l, &err, exit_code);
+		if (l->process->pid > 0)
+			kill(l->process->pid, SIGKILL);
 		process_free(l->process);
 	} else {
 		sk_session_reply(l->agent->session, l->req.id, json_pack("{s:i}", "pid", (int)l->process->pid));
@@ -408,6 +414,8 @@ void sk_container_exec(struct sk_container *c, struct sk_request *take_req)
 	sweep(c);
 	if (c->state != SK_CONTAINER_RUNNING)
 		sk_error_set(&err, EINVAL, "container %s is not running", c->id);
+	else if (c->paused) /* it would start frozen, and crun with it */
+		sk_error_set(&err, EINVAL, "container %s is paused, unpause the container before exec", c->id);
 	else if (sk_container_process(c, take_req->key))
 		sk_error_set(&err, EEXIST, "process %s exists", take_req->key);
 	else
@@ -528,7 +536,7 @@ void sk_container_delete(struct sk_container *c, struct sk_request *take_req)
 		return;
 	}
 	if (sk_container_init_pid(c) && c->state == SK_CONTAINER_CREATED)
-		sk_cgroup_signal(c->id, 9); /* never started: nobody will miss it */
+		sk_cgroup_signal(c->id, SIGKILL); /* never started: nobody will miss it */
 	else if (c->state != SK_CONTAINER_STOPPED)
 		r = -EBUSY;
 	if (r == 0) {

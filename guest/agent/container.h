@@ -47,6 +47,7 @@ struct sk_container {
 	unsigned sequence; /* of exec's files */
 	unsigned jobs;	   /* execs under way, which hold a pointer to this */
 	bool deleting;
+	bool paused;
 	int oom_watch;
 	uint64_t oom_kills;
 };

@@ -35,7 +35,7 @@
 #define X32_BIT 0x40000000u
 #define ARGS_MAX 6u
 #define RULES_MAX 1024u
-#define NUMBERS 1024 /* all numbers are below */
+#define NUMBERS 512 /* all numbers are below */
 
 enum compare {
 	CMP_NE,
@@ -197,6 +197,8 @@ static int add_group(struct compiler *c, const json_t *group, bool is32)
 			return -EINVAL;
 		s = bsearch(name, sk_syscalls, SK_ARRAY_SIZE(sk_syscalls), sizeof(*s), compare_name);
 		nr = s ? (is32 ? s->nr32 : s->nr) : -1;
+		if (nr >= NUMBERS)
+			return -EOPNOTSUPP;
 		if (nr >= 0) /* a name that this kernel does not have needs no rule */
 			r = add_conditions(c, nr, action, args);
 	}

@@ -62,6 +62,8 @@ static int op_freeze(struct sk_container *c, const char *value, struct sk_error 
 {
 	int r = sk_container_init_pid(c) ? sk_cgroup_write(c->id, "cgroup.freeze", value) : -ESRCH;
 
+	if (r == 0)
+		c->paused = *value == '1';
 	return r < 0 ? sk_error_errno(err, r, "cannot %s container %s", *value == '1' ? "pause" : "resume", c->id) : 0;
 }
 

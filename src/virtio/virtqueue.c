@@ -252,7 +252,7 @@ void sk_vq_publish(struct sk_virtqueue *vq)
 	vq->published_idx = vq->used_idx;
 }
 
-static void call(struct sk_virtqueue *vq)
+void sk_vq_call(struct sk_virtqueue *vq)
 {
 	uint64_t one = 1;
 	ssize_t n;
@@ -285,7 +285,7 @@ void sk_vq_flush(struct sk_virtqueue *vq)
 	} else if (load_le16(&vq->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT) {
 		return;
 	}
-	call(vq);
+	sk_vq_call(vq);
 }
 
 static size_t iov_copy(const struct iovec *iov, unsigned n_iov, size_t off, uint8_t *buf, size_t n, bool to_iov)

@@ -64,6 +64,8 @@ void sk_vq_push(struct sk_virtqueue *vq, uint16_t head, uint32_t len);
 void sk_vq_publish(struct sk_virtqueue *vq);
 /* Publishes, and notifies the guest if it wants to know. Never blocks. */
 void sk_vq_flush(struct sk_virtqueue *vq);
+/* Notifies the guest whether it wants to know or not. */
+void sk_vq_call(struct sk_virtqueue *vq);
 /* True when at least one chain waits. */
 bool sk_vq_pending(const struct sk_virtqueue *vq);
 

@@ -384,6 +384,9 @@ static int do_set_vring_call(struct sk_vu_conn *c)
 	sk_close_fd(&vq->call_fd);
 	vq->call_fd = fd;
 	vq->call_is_socket = is_socket;
+	/* QEMU restarts a queue before it has one: what was used meanwhile would not be noticed. */
+	if (vq->running)
+		sk_vq_call(vq);
 	return 0;
 }
 

@@ -137,6 +137,8 @@ int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct 
 
 void sk_posix_pool_free(struct sk_posix_pool *pool)
 {
+	if (pool)
+		posix_cred_fini(pool);
 	free(pool);
 }
 

@@ -79,6 +79,12 @@ static void set_ids(struct sk_posix_pool *pool, uint32_t uid, uint32_t gid, bool
 	pool->full = full;
 }
 
+void posix_cred_fini(struct sk_posix_pool *pool)
+{
+	if (pool->root)
+		set_ids(pool, 0, 0, true);
+}
+
 static const struct posix_user *find_user(const struct posix_fs *p, uint32_t uid)
 {
 	const struct posix_user *u;

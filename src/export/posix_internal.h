@@ -118,6 +118,8 @@ void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_q
 
 /* posix_cred.c */
 int posix_cred_init(struct sk_posix_pool *pool);
+/* The thread is root again (without CAP_FSETID). */
+void posix_cred_fini(struct sk_posix_pool *pool);
 /* Reads the host's user database for CHECK. */
 int posix_users_load(struct posix_fs *p);
 void posix_users_free(struct posix_fs *p);

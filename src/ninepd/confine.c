@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the file server gives up, in stages. It parses a hostile guest's messages and holds the user's files: it keeps
+ * those, and nothing else.
+ *
+ *   isolate    a mount namespace of its own (and network, IPC, UTS ones): its root is an empty read-only tmpfs with
+ * nothing but /proc/self/fd. Each export is a private copy of its mounts (open_tree) that is mounted nowhere, reached
+ * by descriptor only: there is nothing above its root. No symbolic link is followed on it (nosymfollow), no device
+ * opened (nodev); read-only where it was asked for. A plain user gets there through a user namespace in which he is
+ * himself: files of others then belong to "nobody". Where the host forbids that, Landlock has to do. lock_down  limits
+ * of descriptors and memory; capabilities (root: those that act for other users; a plain user: none); Landlock: the
+ * exports and /proc/self/fd; seccomp: only the calls that serving takes.
+ *
+ * Only Landlock and the user namespace may be missing, and then it is logged; anything else that fails ends the
+ * program.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "ninepd/ninepd.h"
+
+/* <sys/mount.h> does not go together with <linux/mount.h>. */
+extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+extern int umount2(const char *target, int flags);
+
+#define MNT_DETACH 2
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
+#endif
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
+#endif
+
+/* --- namespaces
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static int write_file(const char *path, const char *text)
+{
+	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+static int enter_user_namespace(void)
+{
+	unsigned uid = geteuid(), gid = getegid();
+	char map[64];
+	int r;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return -errno;
+	r = write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+	if (r == 0)
+		r = write_file("/proc/self/uid_map", map);
+	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+	return r == 0 ? write_file("/proc/self/gid_map", map) : r;
+}
+
+/* The same object, opened in this mount namespace: a copy of mounts can be made of those in it only. */
+static int reopen_here(int fd)
+{
+	char link[32], path[4096];
+	struct stat a, b;
+	ssize_t n;
+	int here;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0 || fstat(fd, &a) < 0)
+		return -errno;
+	path[n] = 0;
+	here = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (here < 0)
+		return -errno;
+	if (fstat(here, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino) {
+		close(here);
+		return -ESTALE;
+	}
+	return here;
+}
+
+/* Replaces the export's descriptor by one of a private copy of its mounts. */
+static int copy_mounts(struct ninepd_export *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+					       MOUNT_ATTR_NOSYMFOLLOW };
+	_cleanup_fd_ int here = reopen_here(e->fd);
+	int tree;
+
+	if (here < 0)
+		return here;
+	tree = (int)syscall(SYS_open_tree, here, "",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	if (tree < 0)
+		return -errno;
+	if (e->readonly)
+		attr.attr_set |= MOUNT_ATTR_RDONLY;
+	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0) {
+		int r = -errno;
+
+		close(tree);
+		return r;
+	}
+	/* The copy lives as long as this descriptor. */
+	close(e->fd);
+	e->fd = tree;
+	return 0;
+}
+
+/* An empty root, with /proc/self/fd in it. */
+static int empty_root(void)
+{
+	static const char *const folders[] = { "proc", "proc/self", "proc/self/fd" };
+	size_t i;
+
+	if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,nr_inodes=16,mode=0755") < 0)
+		return -errno;
+	if (chdir("/tmp") < 0)
+		return -errno;
+	for (i = 0; i < SK_ARRAY_SIZE(folders); i++)
+		if (mkdir(folders[i], 0755) < 0)
+			return -errno;
+	if (mount("/proc/self/fd", "proc/self/fd", NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	return mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0
+		       ? -errno
+		       : 0;
+}
+
+int ninepd_isolate(struct ninepd *d, struct sk_error *err)
+{
+	unsigned i;
+	int r;
+
+	if (d->no_sandbox)
+		return 0;
+	if (geteuid() != 0) {
+		r = enter_user_namespace();
+		if (r < 0) {
+			sk_log(SK_LOG_WARN, "no namespace of its own for the file server: %s", strerror(-r));
+			return 0;
+		}
+	}
+	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0)
+		return sk_error_errno(err, errno, "cannot have namespaces");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return sk_error_errno(err, errno, "cannot make mounts private");
+	for (i = 0; i < d->n_exports; i++) {
+		r = copy_mounts(&d->exports[i]);
+		if (r < 0)
+			return sk_error_errno(err, -r, "cannot set %s apart", d->exports[i].name);
+	}
+	r = empty_root();
+	return r < 0 ? sk_error_errno(err, -r, "cannot leave the host's file system") : 0;
+}
+
+/* --- what is left
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static int drop_capabilities(const struct ninepd *d)
+{
+	static const cap_value_t keep[] = { CAP_CHOWN,	CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID,
+					    CAP_SETUID, CAP_SETGID,	  CAP_SETFCAP,	       CAP_MKNOD };
+	bool act = false, root = geteuid() == 0, dev = false;
+	unsigned i;
+	int n, k, r = 0;
+	cap_value_t cap;
+	cap_t caps;
+
+	for (i = 0; i < d->n_exports; i++) {
+		act |= root && d->exports[i].config.who != SK_POSIX_SELF && d->exports[i].config.who != SK_POSIX_MAPPED;
+		dev |= !d->exports[i].config.nodev && !d->exports[i].readonly;
+	}
+	n = act ? (int)SK_ARRAY_SIZE(keep) - (dev ? 0 : 1) : 0;
+	for (cap = 0; cap_get_bound(cap) >= 0; cap++) {
+		for (k = 0; k < n && keep[k] != cap; k++)
+			;
+		if (k == n && cap_drop_bound(cap) < 0 && errno != EPERM)
+			return -errno;
+	}
+	caps = cap_init();
+	if (!caps ||
+	    (n && (cap_set_flag(caps, CAP_PERMITTED, n, keep, CAP_SET) < 0 ||
+		   cap_set_flag(caps, CAP_EFFECTIVE, n, keep, CAP_SET) < 0)) ||
+	    cap_set_proc(caps) < 0)
+		r = -errno;
+	cap_free(caps);
+	return r;
+}
+
+static int restrict_files(const struct ninepd *d)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct landlock_ruleset_attr attr = { .handled_access_fs = LANDLOCK_ACCESS_FS_REFER * 2 - 1 };
+	const uint64_t of_file =
+		LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE;
+	_cleanup_fd_ int ruleset = -1;
+	unsigned i;
+
+	if (abi < 0)
+		return -errno;
+	if (abi < 2)
+		return -ENOSYS; /* it would forbid links and renames between folders */
+	if (abi >= 3)
+		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+	if (ruleset < 0)
+		return -errno;
+	for (i = 0; i < d->n_exports; i++) {
+		const struct ninepd_export *e = &d->exports[i];
+		struct landlock_path_beneath_attr rule = { .parent_fd = e->fd };
+
+		rule.allowed_access = attr.handled_access_fs & ~LANDLOCK_ACCESS_FS_EXECUTE;
+		if (e->readonly)
+			rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+		if (!e->is_dir)
+			rule.allowed_access &= of_file;
+		if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+			return -errno;
+	}
+	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
+}
+
+static const int allowed[] = {
+	/* files by descriptor and below one */
+	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(open),
+	SCMP_SYS(close),
+	SCMP_SYS(statx),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(statfs),
+	SCMP_SYS(preadv),
+	SCMP_SYS(pwritev),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(lseek),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(truncate),
+	SCMP_SYS(chmod),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat),
+	SCMP_SYS(fchownat),
+	SCMP_SYS(utimensat),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mknodat),
+	SCMP_SYS(symlinkat),
+	SCMP_SYS(linkat),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(readlink),
+	SCMP_SYS(getxattr),
+	SCMP_SYS(setxattr),
+	SCMP_SYS(listxattr),
+	SCMP_SYS(removexattr),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(flock),
+	SCMP_SYS(access),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(inotify_init1),
+	SCMP_SYS(inotify_add_watch),
+	SCMP_SYS(inotify_rm_watch),
+	/* for whom */
+	SCMP_SYS(setfsuid),
+	SCMP_SYS(setfsgid),
+	SCMP_SYS(setgroups),
+	SCMP_SYS(capget),
+	SCMP_SYS(capset),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(getgid),
+	/* sockets that exist already, and the loop */
+	SCMP_SYS(accept4),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(socketpair),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(timerfd_gettime),
+	SCMP_SYS(dup),
+	SCMP_SYS(ioctl),
+	/* the process itself */
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
+	SCMP_SYS(futex),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(umask),
+	SCMP_SYS(sysinfo),
+};
+
+static int load_filter(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	static const int mapping[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
+	size_t i;
+	int r = 0;
+
+	if (!ctx)
+		return -ENOMEM;
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(allowed); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	/* No new code. */
+	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(mapping); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, mapping[i], 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0));
+	if (r == 0)
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r;
+}
+
+int ninepd_lock_down(struct ninepd *d, struct sk_error *err)
+{
+	struct rlimit core = { 0, 0 };
+	int r;
+
+	setrlimit(RLIMIT_CORE, &core);
+	if (d->no_sandbox)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return sk_error_errno(err, errno, "cannot give up new privileges");
+	r = drop_capabilities(d);
+	if (r < 0)
+		return sk_error_errno(err, -r, "cannot give up capabilities");
+	r = restrict_files(d);
+	if (r < 0)
+		sk_log(SK_LOG_INFO, "no Landlock on this host: %s", strerror(-r));
+	r = load_filter();
+	return r < 0 ? sk_error_errno(err, -r, "cannot load the system call filter") : 0;
+}

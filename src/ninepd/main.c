@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * skerry-9pd: the file server. One per VM, serving all its shares (each a virtio-9p device on a vhost-user socket of
+ * its own), or on its own, serving 9P clients on unix and TCP sockets. One thread, one loop: a request is answered
+ * where it is read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "ninepd/ninepd.h"
+#include "virtio/ninep_dev.h"
+
+static struct sk_loop *quit_loop;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	/* The loop looks at its flag when epoll comes back with EINTR. */
+	sk_loop_quit(quit_loop);
+}
+
+static int raise_limits(struct ninepd *d)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return -errno;
+	l.rlim_cur = l.rlim_max;
+	if (d->max_fds && d->max_fds < l.rlim_max)
+		l.rlim_cur = l.rlim_max = d->max_fds;
+	return setrlimit(RLIMIT_NOFILE, &l) < 0 ? -errno : 0;
+}
+
+static int set_up_exports(struct ninepd *d, struct sk_error *err)
+{
+	unsigned i;
+	int r = sk_posix_pool_new(0, &d->pool, err);
+
+	for (i = 0; r == 0 && i < d->n_exports; i++) {
+		struct ninepd_export *e = &d->exports[i];
+		/* The filter's Landlock rules need the descriptor later: the back end gets a copy. */
+		int fd = fcntl(e->fd, F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0)
+			return sk_error_errno(err, errno, "cannot share %s", e->name);
+		r = sk_posix_new(d->pool, fd, e->is_dir ? NULL : e->file, &e->config, &d->served[i].fs, err);
+		if (r < 0)
+			return sk_error_wrap(err, "cannot share %s", e->name);
+		d->served[i].name = e->name;
+		d->served[i].readonly = e->readonly;
+	}
+	return r;
+}
+
+static int set_up_devices(struct ninepd *d, struct sk_error *err)
+{
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < d->n_exports; i++) {
+		struct ninepd_export *e = &d->exports[i];
+
+		if (e->vhost_fd >= 0)
+			r = sk_ninep_dev_new(d->loop, SK_TAKE_FD(e->vhost_fd), e->name, d->server, &d->served[i],
+					     &e->device, err);
+	}
+	return r;
+}
+
+static void finish(struct ninepd *d)
+{
+	unsigned i;
+
+	for (i = 0; i < d->n_exports; i++)
+		if (d->exports[i].device)
+			sk_device_free(d->exports[i].device);
+	ninepd_close_all(d);
+	for (i = 0; i < d->n_exports; i++) {
+		sk_posix_free(d->served[i].fs);
+		sk_close_fd(&d->exports[i].fd);
+		free(d->exports[i].path);
+		free(d->exports[i].file);
+	}
+	for (i = 0; i < d->n_listeners; i++) {
+		close(d->listeners[i].fd);
+		free(d->listeners[i].path);
+	}
+	sk_9p_server_free(d->server);
+	sk_posix_pool_free(d->pool);
+	sk_loop_free(d->loop);
+	free(d->secret);
+}
+
+static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	int r = ninepd_options(d, argc, argv, err);
+
+	if (r < 0)
+		return r;
+	umask(0);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	raise_limits(d);
+	r = ninepd_isolate(d, err);
+	if (r < 0)
+		return r;
+	r = sk_loop_new(&d->loop);
+	if (r < 0)
+		return sk_error_errno(err, -r, "cannot start");
+	quit_loop = d->loop;
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	r = set_up_exports(d, err);
+	if (r == 0)
+		r = ninepd_listen(d, err);
+	if (r == 0)
+		r = set_up_devices(d, err);
+	return r == 0 ? ninepd_lock_down(d, err) : r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct ninepd d;
+	struct sk_error err = SK_ERROR_INIT;
+	int r;
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		ninepd_usage();
+		return 0;
+	}
+	sk_log_init(STDERR_FILENO, SK_LOG_INFO);
+	r = start(&d, argc, argv, &err);
+	if (r == 0)
+		r = sk_loop_run(d.loop);
+	else
+		fprintf(stderr, "skerry-9pd: %s\n", err.message);
+	finish(&d);
+	return r < 0 ? 1 : 0;
+}

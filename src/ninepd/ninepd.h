@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_NINEPD_NINEPD_H
+#define SK_NINEPD_NINEPD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+#include "export/posix.h"
+#include "ninep/server.h"
+#include "virtio/device.h"
+
+/* skerry-9pd: the parts of the program. */
+#define NINEPD_EXPORTS 64u
+#define NINEPD_CONNECTIONS 64u
+#define NINEPD_SECRET_MAX 4096u
+
+struct ninepd_export {
+	char name[64]; /* mount tag, first part of aname */
+	char *path;    /* as given; NULL: a descriptor */
+	char *file;    /* the name of a single file */
+	int fd;	       /* O_PATH */
+	bool is_dir, readonly;
+	struct sk_posix_config config;
+	/* The virtio device, where the export has one. */
+	int vhost_fd;
+	struct sk_device *device;
+};
+
+struct ninepd {
+	struct ninepd_export exports[NINEPD_EXPORTS];
+	struct sk_9p_export served[NINEPD_EXPORTS];
+	unsigned n_exports;
+	struct {
+		int fd;
+		char *path; /* unlinked at the end */
+	} listeners[16];
+	unsigned n_listeners;
+	int connected_fd; /* --fd: the only connection, and the program ends with it */
+	uint8_t *secret;
+	size_t secret_len;
+	unsigned max_fds;
+	bool no_sandbox, allow_devices;
+	bool single; /* --once: the program ends with the first frontend */
+	struct sk_loop *loop;
+	struct sk_source *lock_timer;
+	struct sk_posix_pool *pool;
+	struct sk_9p_server *server;
+	struct ninepd_conn *conns;
+	unsigned n_conns;
+};
+
+/* options.c. Opens everything that is named. */
+int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err);
+void ninepd_usage(void);
+
+/* confine.c: two stages. The first, before the exports are set up, moves this process into a mount namespace that holds
+ * the exports alone (their descriptors change); the second, when everything is open, gives up the rest. */
+int ninepd_isolate(struct ninepd *d, struct sk_error *err);
+int ninepd_lock_down(struct ninepd *d, struct sk_error *err);
+
+/* serve.c: stream connections. */
+int ninepd_listen(struct ninepd *d, struct sk_error *err);
+void ninepd_close_all(struct ninepd *d);
+
+/* auth.c: the shared secret. */
+extern const struct sk_9p_auth_ops ninepd_auth;
+
+#endif

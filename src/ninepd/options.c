@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "ninepd/ninepd.h"
+
+void ninepd_usage(void)
+{
+	fputs("Usage: skerry-9pd --export [NAME=]PATH[:OPTION,…] … (--socket PATH | --listen ADDRESS:PORT | "
+	      "--vhost-user NAME=SOCKET | --fd N) …\n"
+	      "\n"
+	      "Serves folders and single files over 9P2000.L.\n"
+	      "\n"
+	      "  --export [NAME=]PATH[:OPTION,…]   PATH of a folder or file, or fd:N for an inherited O_PATH "
+	      "descriptor. Options:\n"
+	      "        ro            read-only\n"
+	      "        trust         the clients' kernels check rights (as root: the default)\n"
+	      "        check         rights are checked here, by the caller's uid\n"
+	      "        squash=U:G    everything made belongs to U:G\n"
+	      "        self          with this server's own user and rights\n"
+	      "        mapped        the same; owner, mode and devices are kept in an attribute (as a plain user: the "
+	      "default)\n"
+	      "        append        O_APPEND is done here: for clients without write-back caching\n"
+	      "        nodev         no device nodes\n"
+	      "        file=NAME     the name by which a single file is seen\n"
+	      "  --socket PATH                     unix socket\n"
+	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
+	      "  --vhost-user NAME=SOCKET          virtio-9p device for export NAME; SOCKET is a path or fd:N, a "
+	      "listening socket\n"
+	      "  --fd N                            serves the connection on descriptor N, and ends with it\n"
+	      "  --secret-file FILE                clients of sockets have to know what is in FILE\n"
+	      "  --max-fds N                       descriptors to use at most\n"
+	      "  --once                            end when the first virtio-9p frontend goes\n"
+	      "  --no-sandbox                      for debugging\n",
+	      stdout);
+}
+
+/* "fd:N": the descriptor; -1: something else. */
+static int fd_arg(const char *s)
+{
+	char *end;
+	long n;
+
+	if (strncmp(s, "fd:", 3) != 0 || !s[3])
+		return -1;
+	n = strtol(s + 3, &end, 10);
+	return *end || n < 0 || n > 1 << 20 ? -1 : (int)n;
+}
+
+static int export_option(struct ninepd_export *e, char *o)
+{
+	unsigned uid, gid;
+
+	if (strcmp(o, "ro") == 0)
+		e->readonly = true;
+	else if (strcmp(o, "rw") == 0)
+		e->readonly = false;
+	else if (strcmp(o, "trust") == 0)
+		e->config.who = SK_POSIX_TRUST;
+	else if (strcmp(o, "check") == 0)
+		e->config.who = SK_POSIX_CHECK;
+	else if (strcmp(o, "self") == 0)
+		e->config.who = SK_POSIX_SELF;
+	else if (strcmp(o, "mapped") == 0)
+		e->config.who = SK_POSIX_MAPPED;
+	else if (strcmp(o, "append") == 0)
+		e->config.append = true;
+	else if (strcmp(o, "nodev") == 0)
+		e->config.nodev = true;
+	else if (strncmp(o, "file=", 5) == 0 && o[5] && !strchr(o + 5, '/'))
+		e->file = strdup(o + 5);
+	else if (sscanf(o, "squash=%u:%u", &uid, &gid) == 2) {
+		e->config.who = SK_POSIX_SQUASH;
+		e->config.squash_uid = uid;
+		e->config.squash_gid = gid;
+	} else
+		return -EINVAL;
+	return 0;
+}
+
+static bool all_options(const char *list)
+{
+	struct ninepd_export scratch;
+	_cleanup_free_ char *copy = strdup(list);
+	char *o, *save = NULL;
+	bool ok = true;
+
+	memset(&scratch, 0, sizeof(scratch));
+	for (o = copy ? strtok_r(copy, ",", &save) : NULL; o && ok; o = strtok_r(NULL, ",", &save)) {
+		ok = export_option(&scratch, o) == 0;
+		free(scratch.file);
+		scratch.file = NULL;
+	}
+	return ok && copy;
+}
+
+/* Splits ":ro,…" off a path that may have colons itself: the last colon (before "squash=U:G" too) behind which there
+ * are only options. */
+static char *split_options(char *spec)
+{
+	char *p;
+
+	for (p = strchr(spec, ':'); p; p = strchr(p + 1, ':')) {
+		if (p[1] && all_options(p + 1)) {
+			*p = 0;
+			return p + 1;
+		}
+	}
+	return NULL;
+}
+
+static int open_export(struct ninepd_export *e, const char *path, struct sk_error *err)
+{
+	struct stat st;
+	const char *base;
+
+	e->fd = fd_arg(path);
+	if (e->fd >= 0) {
+		if (fcntl(e->fd, F_SETFD, FD_CLOEXEC) < 0)
+			return sk_error_errno(err, errno, "descriptor %d", e->fd);
+	} else {
+		e->fd = open(path, O_PATH | O_CLOEXEC);
+		if (e->fd < 0)
+			return sk_error_errno(err, errno, "cannot open %s", path);
+		e->path = strdup(path);
+	}
+	if (fstat(e->fd, &st) < 0)
+		return sk_error_errno(err, errno, "cannot look at %s", path);
+	e->is_dir = S_ISDIR(st.st_mode);
+	base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	if (!e->is_dir && !e->file)
+		e->file = strdup(base);
+	if (!e->name[0])
+		snprintf(e->name, sizeof(e->name), "%.63s", *base ? base : "root");
+	return 0;
+}
+
+static int add_export(struct ninepd *d, const char *arg, struct sk_error *err)
+{
+	struct ninepd_export *e = &d->exports[d->n_exports];
+	_cleanup_free_ char *spec = strdup(arg);
+	char *path = spec, *options, *o, *save = NULL, *eq = spec ? strchr(spec, '=') : NULL;
+
+	if (!spec)
+		return sk_error_errno(err, ENOMEM, "out of memory");
+	if (d->n_exports == NINEPD_EXPORTS)
+		return sk_error_set(err, E2BIG, "more than %u exports", NINEPD_EXPORTS);
+	e->fd = e->vhost_fd = -1;
+	e->config.who = geteuid() == 0 ? SK_POSIX_TRUST : SK_POSIX_MAPPED;
+	d->n_exports++;
+	/* A name has no slash and no colon; what else has "=" is a path. */
+	if (eq && strcspn(spec, "/:") > (size_t)(eq - spec)) {
+		if (eq == spec || (size_t)(eq - spec) >= sizeof(e->name))
+			return sk_error_set(err, EINVAL, "an export's name has 1 to 63 bytes: %s", arg);
+		memcpy(e->name, spec, (size_t)(eq - spec));
+		path = eq + 1;
+	}
+	options = split_options(strncmp(path, "fd:", 3) == 0 ? path + 3 : path);
+	for (o = options ? strtok_r(options, ",", &save) : NULL; o; o = strtok_r(NULL, ",", &save))
+		if (export_option(e, o) < 0)
+			return sk_error_set(err, EINVAL, "not an option of an export: %s", o);
+	return open_export(e, path, err);
+}
+
+static int add_listener(struct ninepd *d, int take_fd, const char *path, struct sk_error *err)
+{
+	if (d->n_listeners == SK_ARRAY_SIZE(d->listeners)) {
+		close(take_fd);
+		return sk_error_set(err, E2BIG, "too many sockets");
+	}
+	d->listeners[d->n_listeners].fd = take_fd;
+	d->listeners[d->n_listeners++].path = path ? strdup(path) : NULL;
+	return 0;
+}
+
+static int unix_socket(const char *path, int *ret_fd, struct sk_error *err)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	_cleanup_fd_ int fd = -1;
+	mode_t mask;
+	int r;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return sk_error_set(err, ENAMETOOLONG, "the path of a socket is too long: %s", path);
+	strcpy(sa.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return sk_error_errno(err, errno, "cannot make a socket");
+	unlink(path);
+	mask = umask(0177);
+	r = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
+	umask(mask);
+	if (r < 0 || listen(fd, 16) < 0)
+		return sk_error_errno(err, errno, "cannot listen on %s", path);
+	*ret_fd = SK_TAKE_FD(fd);
+	return 0;
+}
+
+static bool is_loopback(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
+	return sa->sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
+}
+
+static int tcp_socket(struct ninepd *d, const char *arg, struct sk_error *err)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *ai = NULL;
+	_cleanup_free_ char *host = strdup(arg);
+	_cleanup_fd_ int fd = -1;
+	char *colon = host ? strrchr(host, ':') : NULL, *h = host;
+	int r, one = 1;
+
+	if (!colon || colon == host)
+		return sk_error_set(err, EINVAL, "--listen wants ADDRESS:PORT, not %s", arg);
+	*colon = 0;
+	if (*h == '[' && colon[-1] == ']') {
+		h++;
+		colon[-1] = 0;
+	}
+	r = getaddrinfo(h, colon + 1, &hints, &ai);
+	if (r != 0)
+		return sk_error_set(err, EINVAL, "cannot listen on %s: %s", arg, gai_strerror(r));
+	if (!d->secret && !is_loopback(ai->ai_addr)) {
+		freeaddrinfo(ai);
+		return sk_error_set(err, EPERM, "%s can be reached by others: give --secret-file first", arg);
+	}
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -1 : setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (r == 0)
+		r = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (r == 0)
+		r = bind(fd, ai->ai_addr, ai->ai_addrlen);
+	if (r == 0)
+		r = listen(fd, 16);
+	freeaddrinfo(ai);
+	if (r < 0)
+		return sk_error_errno(err, errno, "cannot listen on %s", arg);
+	return add_listener(d, SK_TAKE_FD(fd), NULL, err);
+}
+
+static int add_vhost(struct ninepd *d, const char *arg, struct sk_error *err)
+{
+	const char *eq = strchr(arg, '=');
+	unsigned i;
+
+	for (i = 0; eq && i < d->n_exports; i++) {
+		struct ninepd_export *e = &d->exports[i];
+
+		if (strlen(e->name) != (size_t)(eq - arg) || memcmp(e->name, arg, strlen(e->name)) != 0)
+			continue;
+		e->vhost_fd = fd_arg(eq + 1);
+		if (e->vhost_fd >= 0)
+			return fcntl(e->vhost_fd, F_SETFD, FD_CLOEXEC) < 0
+				       ? sk_error_errno(err, errno, "descriptor %d", e->vhost_fd)
+				       : 0;
+		return unix_socket(eq + 1, &e->vhost_fd, err);
+	}
+	return sk_error_set(err, EINVAL,
+			    "--vhost-user wants NAME=SOCKET with the name of an export given before, not %s", arg);
+}
+
+static int read_secret(struct ninepd *d, const char *path, struct sk_error *err)
+{
+	char *data;
+	size_t len;
+	int r = sk_fs_read(AT_FDCWD, path, NINEPD_SECRET_MAX, &data, &len);
+
+	if (r < 0)
+		return sk_error_errno(err, -r, "cannot read the secret from %s", path);
+	while (len && (data[len - 1] == '\n' || data[len - 1] == '\r'))
+		len--;
+	d->secret = (uint8_t *)data;
+	d->secret_len = len;
+	if (len < 16)
+		return sk_error_set(err, EINVAL, "the secret in %s has less than 16 bytes", path);
+	return 0;
+}
+
+enum option_id {
+	OPT_EXPORT = 256,
+	OPT_SOCKET,
+	OPT_LISTEN,
+	OPT_VHOST,
+	OPT_FD,
+	OPT_SECRET,
+	OPT_MAX_FDS,
+	OPT_ONCE,
+	OPT_NO_SANDBOX,
+};
+
+static int one_option(struct ninepd *d, int id, const char *arg, struct sk_error *err)
+{
+	int fd, r;
+
+	switch (id) {
+	case OPT_EXPORT:
+		return add_export(d, arg, err);
+	case OPT_SOCKET:
+		r = unix_socket(arg, &fd, err);
+		return r < 0 ? r : add_listener(d, fd, arg, err);
+	case OPT_LISTEN:
+		return tcp_socket(d, arg, err);
+	case OPT_VHOST:
+		return add_vhost(d, arg, err);
+	case OPT_FD:
+		d->connected_fd = atoi(arg);
+		return fcntl(d->connected_fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "--fd %s", arg) : 0;
+	case OPT_SECRET:
+		return read_secret(d, arg, err);
+	case OPT_MAX_FDS:
+		d->max_fds = (unsigned)strtoul(arg, NULL, 10);
+		return d->max_fds < 64 ? sk_error_set(err, EINVAL, "--max-fds is 64 at least") : 0;
+	case OPT_ONCE:
+		d->single = true;
+		return 0;
+	case OPT_NO_SANDBOX:
+		d->no_sandbox = true;
+		return 0;
+	default:
+		return sk_error_set(err, EINVAL, "see skerry-9pd --help");
+	}
+}
+
+int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err)
+{
+	static const struct option options[] = {
+		{ "export", required_argument, NULL, OPT_EXPORT },
+		{ "socket", required_argument, NULL, OPT_SOCKET },
+		{ "listen", required_argument, NULL, OPT_LISTEN },
+		{ "vhost-user", required_argument, NULL, OPT_VHOST },
+		{ "fd", required_argument, NULL, OPT_FD },
+		{ "secret-file", required_argument, NULL, OPT_SECRET },
+		{ "max-fds", required_argument, NULL, OPT_MAX_FDS },
+		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool served = false;
+	unsigned i;
+	int c, r;
+
+	d->connected_fd = -1;
+	/* The secret decides what may be listened on, wherever it is given. */
+	for (opterr = 1; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+		if (c == OPT_SECRET) {
+			r = one_option(d, c, optarg, err);
+			if (r < 0)
+				return r;
+		}
+		if (c == '?')
+			return sk_error_set(err, EINVAL, "see skerry-9pd --help");
+	}
+	if (optind < argc)
+		return sk_error_set(err, EINVAL, "what is %s? See skerry-9pd --help", argv[optind]);
+	for (optind = 1; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+		r = c == OPT_SECRET ? 0 : one_option(d, c, optarg, err);
+		if (r < 0)
+			return r;
+	}
+	for (i = 0; i < d->n_exports; i++)
+		served |= d->exports[i].vhost_fd >= 0;
+	if (!d->n_exports)
+		return sk_error_set(err, EINVAL, "nothing to share: see skerry-9pd --help");
+	if (!served && !d->n_listeners && d->connected_fd < 0)
+		return sk_error_set(err, EINVAL, "nobody to share with: see skerry-9pd --help");
+	return 0;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stream connections: sockets in front of ninep/stream.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "ninep/stream.h"
+#include "ninepd/ninepd.h"
+
+/* Requests of one connection are served for so many bytes read before others get their turn. */
+#define READ_MAX (1u << 20)
+
+struct ninepd_conn {
+	struct ninepd_conn *next;
+	struct ninepd *d;
+	int fd;
+	struct sk_source *source;
+	struct sk_9p_stream stream;
+};
+
+static void conn_free(struct ninepd_conn *c)
+{
+	struct ninepd *d = c->d;
+	struct ninepd_conn **at;
+	bool last = c->fd == d->connected_fd;
+
+	for (at = &d->conns; *at != c; at = &(*at)->next)
+		;
+	*at = c->next;
+	d->n_conns--;
+	sk_loop_remove(c->source);
+	sk_9p_stream_fini(&c->stream);
+	close(c->fd);
+	free(c);
+	if (last) {
+		d->connected_fd = -1;
+		sk_loop_quit(d->loop);
+	}
+}
+
+/* Sends what waits. 0 or negative errno. */
+static int flush(struct ninepd_conn *c)
+{
+	for (;;) {
+		size_t n;
+		const uint8_t *p = sk_9p_stream_output(&c->stream, &n);
+		ssize_t sent;
+
+		if (!n)
+			return 0;
+		sent = send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+		sk_9p_stream_sent(&c->stream, (size_t)sent);
+	}
+}
+
+static int receive(struct ninepd_conn *c)
+{
+	size_t room, total = 0;
+
+	while (total < READ_MAX) {
+		uint8_t *to = sk_9p_stream_room(&c->stream, &room);
+		ssize_t n;
+
+		if (!room)
+			return 0;
+		n = recv(c->fd, to, room, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+		if (n == 0)
+			return -ECONNRESET;
+		total += (size_t)n;
+		sk_9p_stream_commit(&c->stream, (size_t)n);
+		/* A short read has emptied the socket: answer at once. */
+		if ((size_t)n < room)
+			return 0;
+	}
+	return 0;
+}
+
+static void on_conn(void *arg, int fd, unsigned events)
+{
+	struct ninepd_conn *c = arg;
+	unsigned want = SK_LOOP_READ;
+	size_t out, room;
+	int r = 0;
+
+	(void)fd;
+	if (events & SK_LOOP_READ)
+		r = receive(c);
+	else if (events & SK_LOOP_HANGUP)
+		r = -ECONNRESET;
+	/* Serve and send until nothing moves. */
+	do {
+		if (r == 0)
+			r = sk_9p_stream_run(&c->stream);
+		sk_9p_stream_output(&c->stream, &out);
+		if (r == 0 && out)
+			r = flush(c);
+		sk_9p_stream_output(&c->stream, &room);
+	} while (r == 0 && out && !room);
+	if (r < 0) {
+		conn_free(c);
+		return;
+	}
+	if (room)
+		want |= SK_LOOP_WRITE;
+	sk_9p_stream_room(&c->stream, &room);
+	if (!room)
+		want &= ~SK_LOOP_READ;
+	sk_loop_set_events(c->source, want);
+}
+
+/* A lock was granted by a timer or by another connection: send it. */
+static void wake_all(void *arg)
+{
+	struct ninepd *d = arg;
+	struct ninepd_conn *c;
+	size_t n;
+
+	for (c = d->conns; c; c = c->next) {
+		sk_9p_stream_output(&c->stream, &n);
+		if (n)
+			sk_loop_set_events(c->source, SK_LOOP_READ | SK_LOOP_WRITE);
+	}
+}
+
+static int conn_new(struct ninepd *d, int take_fd)
+{
+	_cleanup_fd_ int fd = take_fd;
+	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports };
+	struct ninepd_conn *c;
+
+	if (d->n_conns >= NINEPD_CONNECTIONS)
+		return -EMFILE;
+	if (d->secret) {
+		config.auth = &ninepd_auth;
+		config.auth_arg = d;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->d = d;
+	if (sk_9p_stream_init(&c->stream, d->server, &config) < 0) {
+		free(c);
+		return -ENOMEM;
+	}
+	c->source = sk_loop_add_fd(d->loop, fd, SK_LOOP_READ, on_conn, c);
+	if (!c->source) {
+		sk_9p_stream_fini(&c->stream);
+		free(c);
+		return -ENOMEM;
+	}
+	c->fd = SK_TAKE_FD(fd);
+	c->next = d->conns;
+	d->conns = c;
+	d->n_conns++;
+	return 0;
+}
+
+static void on_listener(void *arg, int fd, unsigned events)
+{
+	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (conn >= 0 && conn_new(arg, conn) < 0)
+		sk_log(SK_LOG_WARN, "a connection is refused: there are too many");
+}
+
+/* Runs after each round: sends what other connections' requests have brought about. */
+static void after_round(void *arg)
+{
+	wake_all(arg);
+}
+
+static void on_lock_timer(void *arg)
+{
+	struct ninepd *d = arg;
+
+	sk_9p_server_timer(d->server);
+	after_round(d);
+}
+
+static uint64_t now_ms(void *arg)
+{
+	(void)arg;
+	return sk_now_ms();
+}
+
+static void set_timer(void *arg, uint64_t ms)
+{
+	struct ninepd *d = arg;
+
+	sk_loop_set_timer(d->lock_timer, ms);
+	after_round(d);
+}
+
+int ninepd_listen(struct ninepd *d, struct sk_error *err)
+{
+	struct sk_9p_server_config config = { .now_ms = now_ms, .set_timer = set_timer, .arg = d };
+	unsigned i;
+
+	d->lock_timer = sk_loop_add_timer(d->loop, UINT64_MAX, on_lock_timer, d);
+	if (!d->lock_timer || sk_9p_server_new(&config, &d->server) < 0)
+		return sk_error_errno(err, ENOMEM, "cannot start");
+	for (i = 0; i < d->n_listeners; i++)
+		if (!sk_loop_add_fd(d->loop, d->listeners[i].fd, SK_LOOP_READ, on_listener, d))
+			return sk_error_errno(err, errno, "cannot listen");
+	if (d->connected_fd >= 0 && conn_new(d, d->connected_fd) < 0) {
+		d->connected_fd = -1;
+		return sk_error_errno(err, ENOMEM, "cannot serve the connection");
+	}
+	return 0;
+}
+
+void ninepd_close_all(struct ninepd *d)
+{
+	while (d->conns)
+		conn_free(d->conns);
+}

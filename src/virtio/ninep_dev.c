@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * virtio-9p (virtio 1.2, section 5.9): one queue; a chain is a request (out) and room for its reply (in). The 9P server
+ * gets the segments as they are in the guest's memory, so that file data goes straight between there and the file. Each
+ * request is answered before the next one is looked at, and published at once: a guest that polls sees it without
+ * waiting for the others.
+ *
+ * A parked request (a blocked lock) keeps its chain, by its head. When its answer comes, the descriptors are read
+ * again: the memory table may have changed meanwhile. When the queue stops, chains are void and the session starts
+ * anew.
+ *
+ * Not trusted: what is in the chain (the server copies headers before it looks at them), its lengths, its number. A
+ * request that cannot be answered breaks the queue and with it the connection.
+ */
+#include "virtio/ninep_dev.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_9p.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "virtio/virtio_internal.h"
+
+/* Most that virtio-9p of Linux takes: 128 pages less what a request may start and end in. */
+#define MSIZE_MAX 512000u
+
+_Static_assert(sizeof(struct iovec) == sizeof(struct sk_9p_iov) &&
+		       offsetof(struct iovec, iov_len) == offsetof(struct sk_9p_iov, len),
+	       "chains are handed on as they are");
+
+struct ninep_dev {
+	struct sk_device dev;
+	struct sk_9p_session *session;
+	char tag[SK_9P_TAG_MAX + 1];
+	struct sk_vq_chain chain, late;
+};
+
+static struct ninep_dev *ninep_of(struct sk_device *dev)
+{
+	return (struct ninep_dev *)dev;
+}
+
+/* A parked request has its answer (len 0: it was cancelled, and its chain goes back empty). */
+static void complete(void *arg, uint64_t token, const void *reply, size_t len)
+{
+	struct ninep_dev *n = arg;
+	struct sk_virtqueue *vq = &n->dev.vq[0];
+	size_t done = 0;
+
+	if (!vq->running || n->dev.failed)
+		return;
+	if (len) {
+		if (sk_vq_reload(vq, (uint16_t)token, &n->late) < 0) {
+			sk_virtio_fail(&n->dev, "the guest broke the request queue");
+			return;
+		}
+		done = sk_iov_write(n->late.iov + n->late.n_out, n->late.n_in, 0, reply, len);
+	}
+	sk_vq_push(vq, (uint16_t)token, (uint32_t)(done == len ? len : 0));
+	sk_vq_flush(vq);
+}
+
+static bool ninep_kick(struct sk_device *dev, unsigned q)
+{
+	struct ninep_dev *n = ninep_of(dev);
+	struct sk_virtqueue *vq = &dev->vq[q];
+	struct sk_vq_chain *c = &n->chain;
+	unsigned budget;
+	int r = 0;
+
+	for (budget = SK_VIRTIO_BUDGET; budget > 0; budget--) {
+		struct sk_9p_iov *iov;
+		int64_t len;
+
+		r = sk_vq_next(vq, c);
+		if (r <= 0)
+			break;
+		iov = (struct sk_9p_iov *)(void *)c->iov;
+		len = sk_9p_request(n->session, iov, c->n_out, iov + c->n_out, c->n_in, c->head);
+		if (len < 0) {
+			r = -EPROTO;
+			break;
+		}
+		if (len > 0) {
+			sk_vq_push(vq, c->head, (uint32_t)len);
+			sk_vq_flush(vq);
+		}
+	}
+	if (r < 0)
+		sk_virtio_fail(dev, "the guest broke the request queue");
+	return r > 0;
+}
+
+static void ninep_stopped(struct sk_device *dev, unsigned q)
+{
+	(void)q;
+	sk_9p_session_reset(ninep_of(dev)->session, false);
+}
+
+static size_t ninep_config(struct sk_device *dev, uint8_t buf[SK_VIRTIO_CONFIG])
+{
+	const struct ninep_dev *n = ninep_of(dev);
+	uint16_t len = (uint16_t)strlen(n->tag), le = htole16(len);
+
+	memcpy(buf, &le, sizeof(le));
+	memcpy(buf + sizeof(le), n->tag, len);
+	return sizeof(le) + len;
+}
+
+static void ninep_free(struct sk_device *dev)
+{
+	struct ninep_dev *n = ninep_of(dev);
+
+	sk_virtio_fini(dev);
+	sk_9p_session_free(n->session);
+	free(n);
+}
+
+static const struct sk_virtio_ops ninep_ops = {
+	.n_queues = 1,
+	.config = ninep_config,
+	.queue_kick = ninep_kick,
+	.queue_stopped = ninep_stopped,
+	.free = ninep_free,
+};
+
+int sk_ninep_dev_new(struct sk_loop *loop, int take_listen_fd, const char *tag, struct sk_9p_server *server,
+		     const struct sk_9p_export *export, struct sk_device **ret_device, struct sk_error *err)
+{
+	_cleanup_fd_ int listen_fd = take_listen_fd;
+	struct ninep_dev *n;
+	struct sk_9p_session_config config = {
+		.exports = export, .n_exports = 1, .msize = MSIZE_MAX, .complete = complete
+	};
+	int r;
+
+	if (!*tag || strlen(tag) > SK_9P_TAG_MAX)
+		return sk_error_set(err, EINVAL, "a mount tag has 1 to %u bytes", SK_9P_TAG_MAX);
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return sk_error_errno(err, ENOMEM, "cannot share %s", tag);
+	n->dev.ops = &ninep_ops;
+	n->dev.name = "9p";
+	n->dev.features = UINT64_C(1) << VIRTIO_9P_MOUNT_TAG;
+	memcpy(n->tag, tag, strlen(tag));
+	config.arg = n;
+	if (sk_9p_session_new(server, &config, &n->session) < 0) {
+		free(n);
+		return sk_error_errno(err, ENOMEM, "cannot share %s", tag);
+	}
+	r = sk_virtio_init(&n->dev, loop, SK_TAKE_FD(listen_fd), err);
+	if (r < 0) {
+		ninep_free(&n->dev);
+		return r;
+	}
+	*ret_device = &n->dev;
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VIRTIO_NINEP_DEV_H
+#define SK_VIRTIO_NINEP_DEV_H
+
+#include "base/error.h"
+#include "ninep/server.h"
+#include "virtio/device.h"
+
+#define SK_9P_TAG_MAX 64u
+
+/*
+ * A share for a guest: virtio-9p, mount tag `tag`. The session is made here from `server` and the export (borrowed as
+ * long as the device lives) and lasts from the guest's Tversion until the frontend goes. Requests are answered inline
+ * on the loop.
+ */
+int sk_ninep_dev_new(struct sk_loop *loop, int take_listen_fd, const char *tag, struct sk_9p_server *server,
+		     const struct sk_9p_export *export, struct sk_device **ret_device, struct sk_error *err);
+
+#endif

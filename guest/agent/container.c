@@ -184,28 +184,29 @@ static struct sk_container *container_new(struct sk_agent *agent, const char *id
 	return c;
 }
 
+/* What still waits for it is handed in again: most of it will hear that there is no such container, a `create` makes a
+ * new one. */
 static void container_free(struct sk_container *c)
 {
 	struct sk_container **link = &c->agent->containers;
+	struct sk_deferred *d = c->deferred, *next;
+	struct sk_agent *agent = c->agent;
 
 	while (*link != c)
 		link = &(*link)->next;
 	*link = c->next;
 	while (c->processes)
 		process_free(c->processes);
-	while (c->deferred) {
-		struct sk_deferred *d = c->deferred;
-		struct sk_error err = SK_ERROR_INIT;
-
-		c->deferred = d->next;
-		sk_error_set(&err, ENOENT, "no container %s", c->id);
-		sk_session_fail(c->agent->session, d->req.id, &err, 0);
-		sk_request_fini(&d->req);
-		free(d);
-	}
 	if (c->oom_watch >= 0)
-		inotify_rm_watch(c->agent->inotify, c->oom_watch);
+		inotify_rm_watch(agent->inotify, c->oom_watch);
 	free(c);
+	for (; d; d = next) {
+		struct sk_request req = d->req;
+
+		next = d->next;
+		free(d);
+		sk_ops_handle(agent, &req);
+	}
 }
 
 static void remove_files(const struct sk_container *c)
@@ -271,6 +272,63 @@ void sk_container_check_oom(struct sk_container *c)
 	sk_session_event(c->agent->session, json_pack("{s:s,s:s}", "event", "oom", "container", c->id));
 }
 
+/* --- delete ------------------------------------------------------------------------------------------------------- */
+
+struct removal {
+	struct sk_container *container;
+	struct sk_request req;
+};
+
+/* In the child. The control group and crun's own notes are small; the unmount is what takes time. */
+static int delete_child(void *arg, int report_fd)
+{
+	const struct removal *r = arg;
+	const struct sk_container *c = r->container;
+	char path[160];
+
+	(void)report_fd;
+	remove_files(c);
+	snprintf(path, sizeof(path), "%s/crun/%s", c->agent->run_dir, c->id);
+	sk_fs_remove_tree(AT_FDCWD, path);
+	if (c->agent->cgroups)
+		sk_cgroup_remove(c->id);
+	return 0;
+}
+
+static void delete_done(void *arg, int code, json_t *result)
+{
+	struct removal *r = arg;
+
+	(void)code;
+	(void)result;
+	if (r->req.json)
+		sk_session_reply(r->container->agent->session, r->req.id, NULL);
+	sk_request_fini(&r->req);
+	container_free(r->container);
+	free(r);
+}
+
+static const struct sk_job_ops delete_ops = { .run = delete_child, .done = delete_done };
+
+/* `take_req` is answered in the end; NULL: nobody asked. */
+static int start_removal(struct sk_container *c, struct sk_request *take_req)
+{
+	struct removal *removal = calloc(1, sizeof(*removal));
+	int r;
+
+	if (!removal)
+		return -ENOMEM;
+	*removal = (struct removal){ .container = c };
+	if (take_req)
+		removal->req = *take_req;
+	r = sk_job_start(&c->agent->jobs, &delete_ops, removal);
+	if (r < 0)
+		free(removal);
+	else
+		c->deleting = true; /* whatever still comes for it waits */
+	return r;
+}
+
 /* --- create, exec, start -------------------------------------------------------------------------------------------
  */
 
@@ -311,9 +369,8 @@ static void create_done(void *arg, int code, json_t *result)
 		sk_launch_free(l);
 		if (code == 0) /* it runs, but we cannot serve it */
 			sk_cgroup_signal(c->id, SIGKILL);
-		remove_files(c);
-		sk_cgroup_remove(c->id);
-		container_free(c);
+		if (start_removal(c, NULL) < 0)
+			container_free(c);
 		return;
 	}
 	c->state = json_is_true(json_object_get(l->req.json, "start")) ? SK_CONTAINER_RUNNING : SK_CONTAINER_CREATED;
@@ -341,13 +398,17 @@ void sk_container_create(struct sk_agent *agent, struct sk_request *take_req)
 	struct sk_launch *l = NULL;
 	int r;
 
-	if (sk_container_find(agent, take_req->container))
+	c = sk_container_find(agent, take_req->container);
+	if (c && c->deleting) {
+		sk_container_defer(c, take_req);
+		return;
+	}
+	if (c)
 		sk_error_set(&err, EEXIST, "container %s exists", take_req->container);
 	else if (!json_is_object(json_object_get(take_req->json, "spec")) &&
 		 !json_is_true(json_object_get(take_req->json, "mount_only")))
 		sk_error_set(&err, EINVAL, "create without spec");
-	else
-		c = container_new(agent, take_req->container, &err);
+	c = err.code ? NULL : container_new(agent, take_req->container, &err);
 	if (c)
 		p = process_new(c, "init");
 	if (p)
@@ -367,7 +428,7 @@ void sk_container_create(struct sk_agent *agent, struct sk_request *take_req)
 	sk_session_fail(agent->session, take_req->id, &err, 0);
 	sk_request_fini(take_req);
 	if (c) {
-		remove_files(c);
+		sk_fs_remove_tree(AT_FDCWD, c->dir); /* nothing was mounted yet */
 		container_free(c);
 	}
 }
@@ -489,66 +550,24 @@ void sk_container_start(struct sk_container *c, struct sk_request *take_req)
 
 /* --- delete ------------------------------------------------------------------------------------------------------- */
 
-struct removal {
-	struct sk_container *container;
-	struct sk_request req;
-};
-
-/* In the child. The control group and crun's own notes are small; the unmount is what takes time. */
-static int delete_child(void *arg, int report_fd)
-{
-	const struct removal *r = arg;
-	const struct sk_container *c = r->container;
-	char path[160];
-
-	(void)report_fd;
-	remove_files(c);
-	snprintf(path, sizeof(path), "%s/crun/%s", c->agent->run_dir, c->id);
-	sk_fs_remove_tree(AT_FDCWD, path);
-	if (c->agent->cgroups)
-		sk_cgroup_remove(c->id);
-	return 0;
-}
-
-static void delete_done(void *arg, int code, json_t *result)
-{
-	struct removal *r = arg;
-
-	(void)code;
-	(void)result;
-	sk_session_reply(r->container->agent->session, r->req.id, NULL);
-	container_free(r->container);
-	sk_request_fini(&r->req);
-	free(r);
-}
-
-static const struct sk_job_ops delete_ops = { .run = delete_child, .done = delete_done };
-
 void sk_container_delete(struct sk_container *c, struct sk_request *take_req)
 {
-	struct removal *removal = calloc(1, sizeof(*removal));
 	struct sk_error err = SK_ERROR_INIT;
-	int r = removal ? 0 : -ENOMEM;
+	int r = 0;
 
-	if (r == 0 && c->jobs) { /* an exec that will find that the container has ended */
-		free(removal);
+	if (c->jobs) { /* an exec that will find that the container has ended */
 		sk_container_defer(c, take_req);
 		return;
 	}
-	if (sk_container_init_pid(c) && c->state == SK_CONTAINER_CREATED)
-		sk_cgroup_signal(c->id, SIGKILL); /* never started: nobody will miss it */
+	if (c->state == SK_CONTAINER_CREATED)
+		sk_cgroup_signal(c->id, SIGKILL); /* never started, or only mounted: nobody will miss it */
 	else if (c->state != SK_CONTAINER_STOPPED)
 		r = -EBUSY;
-	if (r == 0) {
-		*removal = (struct removal){ .container = c, .req = *take_req };
-		r = sk_job_start(&c->agent->jobs, &delete_ops, removal);
-	}
-	if (r == 0) {
-		c->deleting = true; /* whatever still comes for it waits, and then finds it gone */
+	if (r == 0)
+		r = start_removal(c, take_req);
+	if (r == 0)
 		return;
-	}
 	sk_error_errno(&err, r, "cannot delete container %s", c->id);
 	sk_session_fail(c->agent->session, take_req->id, &err, 0);
 	sk_request_fini(take_req);
-	free(removal);
 }

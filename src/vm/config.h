@@ -25,7 +25,8 @@
  *       or at once,
  *     "rootfs": { "layers": [ {"path": "/…/layers/<hex>.squashfs", "size": N} … lowest first ],
  *                 "disk": "disk.img",      relative to the container's folder
- *                 "readonly": false },
+ *                 "readonly": false }
+ *       or { "type": "9p", "tag": "rootfs", "path": "/…", "readonly": false }: a folder of the host, served by skerry-9pd. "mounts" with a "path" too,
  *     "spec": { OCI runtime config.json },
  *     "user": "name:group",
  *     "files": [ {"path": "/etc/hosts", "data": "…", "mode": "0644"} ],

@@ -108,10 +108,15 @@ void sk_monitor_idle(struct sk_monitor *m)
 
 static json_t *rootfs_json(const struct sk_monitor *m)
 {
-	json_t *layers = json_array();
+	const json_t *rootfs = json_object_get(m->config.json, "rootfs");
+	json_t *layers;
 	uint64_t offset = 0;
 	unsigned i;
 
+	if (json_object_get(rootfs, "tag"))
+		return json_pack("{s:s,s:O,s:O?,s:b}", "type", "9p", "tag", json_object_get(rootfs, "tag"), "options",
+				 json_object_get(rootfs, "options"), "readonly", m->config.rootfs_readonly);
+	layers = json_array();
 	for (i = 0; i < m->config.n_layers; i++) {
 		json_array_append_new(layers, json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size", (json_int_t)m->config.layers[i].size));
 		offset += (m->config.layers[i].size + 4095) & ~4095ull;

@@ -11,6 +11,7 @@
  *   session.c   requests to the agent and its events
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
+ *   shares.c    the folders of the host that the VM sees, and their server
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create apart from start
  *
  * Phases. Legal next ones in brackets. Every boot runs through them once.
@@ -54,6 +55,7 @@ enum sk_phase {
 };
 
 struct sk_managed;
+struct sk_shares;
 struct sk_monitor;
 struct sk_conn;
 struct sk_proc;
@@ -126,6 +128,7 @@ struct sk_monitor {
 	struct sk_engine_process process;
 	struct sk_source *process_source, *boot_timer, *stop_timer, *down_timer, *restart_timer;
 	struct sk_device *vsock, *net;
+	struct sk_shares *shares;
 	struct sk_managed *managed; /* NULL: not started by the OCI runtime */
 	struct sk_carrier *carrier;
 	struct sk_blk_thread *blk;
@@ -170,6 +173,12 @@ void sk_monitor_idle(struct sk_monitor *m);			      /* a connection went: nothin
 /* sandbox.c */
 int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err);
 void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devices; safe when half up */
+
+/* shares.c */
+int sk_shares_up(struct sk_monitor *m, int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
+		 struct sk_error *err);
+size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
+void sk_shares_down(struct sk_monitor *m); /* after the engine: nobody asks any more */
 
 /* managed.c. All but the first do nothing, or what they say for "not managed", when m->managed is NULL. */
 int sk_managed_init(struct sk_monitor *m, struct sk_error *err); /* before anything is given up; takes stdin, stdout, stderr */

@@ -222,6 +222,8 @@ static int devices_up(struct sk_monitor *m, struct sk_error *err)
 	if (r == 0)
 		r = net_up(m, err);
 	if (r == 0)
+		r = sk_shares_up(m, device_socket, err);
+	if (r == 0)
 		r = blk_up(m, err);
 	return r;
 }
@@ -277,7 +279,7 @@ static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *
 
 static int engine_up(struct sk_monitor *m, struct sk_error *err)
 {
-	struct sk_engine_device devices[16];
+	struct sk_engine_device devices[64];
 	_cleanup_fd_ int console = -1;
 	struct sk_engine_config c = {
 		.name = m->id,
@@ -300,6 +302,7 @@ static int engine_up(struct sk_monitor *m, struct sk_error *err)
 	if (m->net)
 		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_NET, "net" };
 	c.n_devices += sk_managed_engine_devices(m, devices + c.n_devices, SK_ARRAY_SIZE(devices) - c.n_devices);
+	c.n_devices += sk_shares_engine_devices(m, devices + c.n_devices, SK_ARRAY_SIZE(devices) - c.n_devices);
 	r = m->engine->start(&c, &m->process, err);
 	if (r < 0)
 		return r;
@@ -353,6 +356,7 @@ void sk_sandbox_down(struct sk_monitor *m)
 {
 	engine_down(m);
 	sk_session_end(m);
+	sk_shares_down(m);
 	sk_managed_devices_down(m);
 	sk_device_free(m->net);
 	sk_device_free(m->vsock);

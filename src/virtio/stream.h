@@ -14,6 +14,10 @@
  * Lifetime: a stream lives from connect()/accept until sk_stream_close(), or until `closed` was called, after which the
  * pointer is dead. No callback comes after sk_stream_close(). Callbacks may call any function of their own stream,
  * close too.
+ * Callbacks come from the loop, never from inside a call of this interface. What the guest had sent before it closed,
+ * reset the connection or died is still given to the user, then `closed` follows; `eof` comes only when the guest had
+ * shut its side in order. Writes to a guest that reads no more are taken and dropped. Freeing the carrier's device ends
+ * its streams without `closed`; it must not be freed from inside a callback of a stream.
  */
 #define SK_STREAM_BUF (256u * 1024u)
 

@@ -17,6 +17,7 @@
 #include <sqfs/meta_writer.h>
 #include <sqfs/super.h>
 #include <sqfs/xattr_writer.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,6 +45,7 @@ struct sq_file {
 	int error; /* positive errno of the first failure */
 	uint64_t size, checked;
 	uint64_t keep_free;
+	bool discard; /* nobody wants it any more */
 };
 
 struct sk_squash {
@@ -106,6 +108,8 @@ static int file_write(sqfs_file_t *base, sqfs_u64 offset, const void *buffer, si
 	struct sq_file *f = (struct sq_file *)base;
 	const char *p = buffer;
 
+	if (f->discard)
+		return 0;
 	while (size) {
 		ssize_t n = pwrite(f->fd, p, size, (off_t)offset);
 
@@ -346,6 +350,10 @@ void sk_squash_free(struct sk_squash *sq)
 {
 	if (!sq)
 		return;
+	/* Blocks that are still in work would be lost by destroy: they are brought to their end first. */
+	sq->file.discard = true;
+	if (sq->proc)
+		(void)sqfs_block_processor_sync(sq->proc);
 	/* First the threads, then what they use. */
 	sqfs_destroy(sq->proc);
 	sqfs_destroy(sq->dirs);

@@ -272,11 +272,12 @@ static void test_contents(void **state)
 	}
 	b = tar_end(t);
 	import_ok(store, &b, "contents");
+	extract_layer(store, "contents", 0, "out");
 	for (i = 0; i < 2 * SK_ARRAY_SIZE(sizes); i++) {
 		char name[32];
 
-		snprintf(name, sizeof(name), "%s%zu", i % 2 ? "f" : "again", sizes[i / 2]);
-		data = cat_layer(store, "contents", 0, name, &len);
+		snprintf(name, sizeof(name), "out/%s%zu", i % 2 ? "f" : "again", sizes[i / 2]);
+		data = read_file(name, &len);
 		assert_int_equal(len, sizes[i / 2]);
 		assert_memory_equal(data, bytes, len);
 		free(data);

@@ -95,6 +95,8 @@ char *read_file(const char *path, size_t *ret_len);
 
 /* `unsquashfs -lln` of layer `n` of image `name`; the root is "R", below it "R/…". */
 char *list_layer(struct sk_store *store, const char *name, size_t n);
+/* All its files, without attributes, below the new folder `to`. */
+void extract_layer(struct sk_store *store, const char *name, size_t n, const char *to);
 /* One file of it. */
 char *cat_layer(struct sk_store *store, const char *name, size_t n, const char *file, size_t *ret_len);
 /* Runs a program to its end; output (standard and error) malloc'd; `*ret_code` may be NULL: then 0 is expected. */

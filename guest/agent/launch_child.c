@@ -18,6 +18,7 @@
 #include "rootfs.h"
 #include "filter.h"
 #include "spec.h"
+#include "volume.h"
 #include "user.h"
 
 #define CONFIG_MAX (2u * 1024u * 1024u)
@@ -119,7 +120,9 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 	extra.readonly = layout.readonly;
 	extra.init = json_is_true(json_object_get(l->req.json, "init"));
 	rootfd = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	r = sk_spec_complete(spec, &extra, &sysctl, err);
+	r = sk_volumes_fill(json_object_get(l->req.json, "mounts"), rootfd, path, err);
+	if (r == 0)
+		r = sk_spec_complete(spec, &extra, &sysctl, err);
 	if (r == 0)
 		r = set_user(json_object_get(spec, "process"), json_string_value(json_object_get(l->req.json, "user")),
 			     rootfd, spec, err);

@@ -61,7 +61,16 @@ static const struct sk_verb system_verbs[] = {
 	END,
 };
 
-/* Here belongs the group "volume" (create, inspect, ls, prune, rm), when volumes come. */
+static const struct sk_verb volume_verbs[] = {
+	CMD("create", sk_cmd_volume_create),
+	CMD("inspect", sk_cmd_volume_inspect),
+	CMD("ls", sk_cmd_volume_ls),
+	ALIAS("list", sk_cmd_volume_ls),
+	CMD("prune", sk_cmd_volume_prune),
+	CMD("rm", sk_cmd_volume_rm),
+	ALIAS("remove", sk_cmd_volume_rm),
+	END,
+};
 
 const struct sk_verb sk_verbs[] = {
 	COMMON("run", sk_cmd_run),
@@ -74,6 +83,7 @@ const struct sk_verb sk_verbs[] = {
 	GROUP("container", container_verbs, "Manage containers"),
 	GROUP("image", image_verbs, "Manage images"),
 	GROUP("system", system_verbs, "Manage Skerry"),
+	GROUP("volume", volume_verbs, "Manage volumes"),
 	CMD("attach", sk_cmd_attach),
 	CMD("cp", sk_cmd_cp),
 	CMD("create", sk_cmd_create),

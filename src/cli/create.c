@@ -14,6 +14,7 @@
 #include "cli/container.h"
 #include "cli/jx.h"
 #include "cli/pull.h"
+#include "cli/volume.h"
 #include "vm/vm.h"
 
 static int write_json(int dirfd, const char *name, const json_t *o, struct sk_error *err)
@@ -65,6 +66,49 @@ static int publish(struct sk_cli *cli, struct sk_plan *plan, const char *tmp, js
 	return r;
 }
 
+static int resolve_bind(struct sk_mount *m, struct sk_error *err)
+{
+	struct stat st;
+	int r;
+
+	/* docker makes a missing folder for -v, and refuses with --mount. */
+	if (m->make_source && access(m->source, F_OK) < 0 && errno == ENOENT) {
+		r = sk_fs_mkdir_p(m->source, 0755);
+		if (r < 0)
+			return sk_error_errno(err, r, "cannot make %s to share it at %s", m->source, m->target);
+	}
+	m->path = realpath(m->source, NULL);
+	if (!m->path || stat(m->path, &st) < 0) {
+		if (errno == ENOENT)
+			return sk_error_set(err, EINVAL, "invalid mount config for type \"bind\": bind source path does not exist: %s", m->source);
+		return sk_error_errno(err, errno, "cannot share %s at %s", m->source, m->target);
+	}
+	m->file = !S_ISDIR(st.st_mode);
+	return 0;
+}
+
+/* Finds what the mounts name on the host; volumes that are missing are made, as docker does. */
+static int resolve_mounts(struct sk_cli *cli, struct sk_plan *plan, struct sk_error *err)
+{
+	_cleanup_json_ json_t *anonymous = sk_jx(json_pack("{s:s}", "com.docker.volume.anonymous", ""));
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < plan->mounts.n; i++) {
+		struct sk_mount *m = &plan->mounts.v[i];
+		bool nameless = !m->source;
+
+		if (m->type == SK_MOUNT_BIND) {
+			r = resolve_bind(m, err);
+		} else if (m->type == SK_MOUNT_VOLUME) {
+			if (nameless)
+				m->source = sk_volume_random_name();
+			r = sk_volume_ensure(&cli->paths, m->source, nameless ? anonymous : NULL, &m->path, err);
+		}
+	}
+	return r;
+}
+
 int sk_create(struct sk_cli *cli, struct sk_plan *plan, json_t **ret_config, struct sk_error *err)
 {
 	_cleanup_free_ char *tmp = sk_xasprintf("%s/tmp/%s", cli->paths.root, plan->id);
@@ -74,6 +118,8 @@ int sk_create(struct sk_cli *cli, struct sk_plan *plan, json_t **ret_config, str
 
 	sk_ports_copy(&plan->ports, &plan->given);
 	r = sk_ports_assign(&plan->given, err);
+	if (r == 0)
+		r = resolve_mounts(cli, plan, err);
 	if (r < 0)
 		return r;
 	if (mkdir(tmp, 0700) < 0)

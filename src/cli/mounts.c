@@ -19,6 +19,7 @@ static void mount_fini(struct sk_mount *m)
 {
 	free(m->source);
 	free(m->target);
+	free(m->path);
 	free(m->options);
 	free(m->propagation);
 	free(m->subpath);
@@ -371,6 +372,34 @@ int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err)
 	return 0;
 }
 
+json_t *sk_mounts_to_vm(const struct sk_mounts *mounts)
+{
+	json_t *list = sk_jx_array();
+	size_t i;
+
+	for (i = 0; i < mounts->n; i++) {
+		const struct sk_mount *m = &mounts->v[i];
+		char tag[32];
+		json_t *o;
+
+		if (!m->path)
+			continue;
+		snprintf(tag, sizeof(tag), "mount%zu", i);
+		o = sk_jx_object();
+		sk_jx_set_str(o, "type", "9p");
+		sk_jx_set_str(o, "tag", tag);
+		sk_jx_set_str(o, "path", m->path);
+		sk_jx_set_str(o, "destination", m->target);
+		sk_jx_set_bool(o, "readonly", m->readonly);
+		if (m->file)
+			sk_jx_set_str(o, "file", strrchr(m->path, '/') + 1);
+		if (m->type == SK_MOUNT_VOLUME && !m->nocopy)
+			sk_jx_set_bool(o, "copy_up", true);
+		sk_jx_push(list, o);
+	}
+	return list;
+}
+
 json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts)
 {
 	static const char *const types[] = { "bind", "volume", "tmpfs" };
@@ -384,7 +413,7 @@ json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts)
 		sk_jx_set_str(o, "Type", types[m->type]);
 		if (m->type == SK_MOUNT_VOLUME && m->source)
 			sk_jx_set_str(o, "Name", m->source);
-		sk_jx_set_str(o, "Source", m->type == SK_MOUNT_BIND ? m->source : "");
+		sk_jx_set_str(o, "Source", m->path ? m->path : m->type == SK_MOUNT_BIND ? m->source : "");
 		sk_jx_set_str(o, "Destination", m->target);
 		sk_jx_set_str(o, "Mode", m->options ? m->options : "");
 		sk_jx_set_bool(o, "RW", !m->readonly);

@@ -20,6 +20,8 @@ struct sk_mount {
 	enum sk_mount_type type;
 	char *source;
 	char *target;	   /* absolute path in the container, cleaned */
+	char *path;	   /* what of the host is shared: real path of a bind's source, a volume's folder; set when the container is made */
+	bool file;	   /* bind: `path` is a file */
 	char *options;	   /* tmpfs: mount options, "size=64m,mode=1777" */
 	char *propagation; /* bind: "rprivate", …; NULL */
 	char *subpath;	   /* volume */
@@ -45,6 +47,8 @@ int sk_mounts_parse_tmpfs(struct sk_mounts *mounts, const char *spec, char *why)
 
 /* Two mounts with one target: -EINVAL. */
 int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err);
+/* vm.json's "mounts" (docs/protocols.md). */
+json_t *sk_mounts_to_vm(const struct sk_mounts *mounts);
 /* inspect's "Mounts" of a created container. */
 json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts);
 

@@ -243,19 +243,10 @@ static int set_mounts(struct sk_plan *p, const json_t *image, struct sk_error *e
 		for (k = 0; k < lists[i]->n; k++)
 			if (parsers[i](&p->mounts, lists[i]->v[k], why) < 0)
 				return sk_error_set(err, EINVAL, "%s", why);
-	/* What is not served yet. A later change wires bind mounts and volumes to vm.json's "mounts". */
-	for (i = 0; i < p->mounts.n; i++) {
-		const struct sk_mount *m = &p->mounts.v[i];
-
-		if (m->type == SK_MOUNT_BIND)
-			return sk_error_set(err, EOPNOTSUPP,
-					    "cannot share %s at %s: host folders come with a later version; use skerry cp, or --tmpfs for scratch space",
-					    m->source, m->target);
-		if (m->type == SK_MOUNT_VOLUME && m->source)
-			return sk_error_set(err, EOPNOTSUPP,
-					    "cannot mount volume %s at %s: named volumes come with a later version; the container's own disk keeps %s as long as the container",
-					    m->source, m->target, m->target);
-	}
+	for (i = 0; i < p->mounts.n; i++)
+		if (p->mounts.v[i].subpath)
+			return sk_error_set(err, EOPNOTSUPP, "cannot mount a part of volume %s at %s: mount the volume whole",
+					    p->mounts.v[i].source, p->mounts.v[i].target);
 	return sk_mounts_check(&p->mounts, err);
 }
 

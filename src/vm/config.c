@@ -73,7 +73,7 @@ static int parse_network(struct sk_vm_config *c, const json_t *net, struct sk_er
 {
 	const json_t *forwards = json_object_get(net, "forwards");
 	const char *mac = get_string(net, "mac", NULL);
-	int64_t mtu = get_int(net, "mtu", 1500);
+	int64_t mtu = get_int(net, "mtu", SK_SLIRP_MTU);
 	size_t i;
 
 	if (!json_is_object(net))

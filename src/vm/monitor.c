@@ -632,7 +632,7 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 	json_object_set_new(m->state, "stopped_by_user", json_false());
 	json_object_set_new(m->state, "error", json_string(""));
 	if (m->config.network)
-		json_object_set_new(m->state, "ip", json_string("10.0.2.15"));
+		json_object_set_new(m->state, "ip", json_string(SK_SLIRP_ADDRESS));
 	/* A VM that is booted for a copy leaves the container what it is: "starting" comes with the wish to start. */
 	if (m->config.managed)
 		json_object_set_new(m->state, "status", json_string("starting"));

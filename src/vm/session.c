@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control channel to the agent (docs/protocols.md, "Monitor and agent"). One connection from the guest, the first one; it is made before any
- * container runs. What it says is believed only about the guest itself; a malformed frame ends the session and with it the VM.
+ * The control channel to the agent (docs/protocols.md, "Monitor and agent"). One connection from the guest, the first
+ * one; it is made before any container runs. What it says is believed only about the guest itself; a malformed frame
+ * ends the session and with it the VM.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -93,12 +94,19 @@ static void on_setup(struct sk_monitor *m, void *arg, const json_t *reply)
 
 static json_t *setup_network(struct sk_monitor *m)
 {
+	json_t *net;
+
 	if (m->managed && m->config.netns)
 		return sk_managed_network(m);
 	if (!m->config.network)
 		return json_null();
-	return json_pack("{s:s,s:s,s:s,s:s,s:i}", "address", "10.0.2.15/24", "gateway", "10.0.2.2", "address6", "fd00::15/64", "gateway6",
-			 "fd00::2", "mtu", (int)m->config.mtu);
+	net = json_pack("{s:s,s:s,s:i}", "address", SK_SLIRP_ADDRESS "/24", "gateway", SK_SLIRP_GATEWAY, "mtu",
+			(int)m->config.mtu);
+	if (net && sk_net_host_has_ipv6()) {
+		json_object_set_new(net, "address6", json_string(SK_SLIRP_ADDRESS6 "/64"));
+		json_object_set_new(net, "gateway6", json_string(SK_SLIRP_GATEWAY6));
+	}
+	return net;
 }
 
 void sk_session_setup(struct sk_monitor *m)
@@ -110,8 +118,9 @@ void sk_session_setup(struct sk_monitor *m)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	sk_random_hex(seed, 32);
 	sk_session_request(m,
-			   json_pack("{s:s,s:[I,I],s:s,s:o,s:s,s:O?}", "op", "setup", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec,
-				     "hostname", m->config.hostname, "network", setup_network(m), "seed", seed, "sysctl", sysctl),
+			   json_pack("{s:s,s:[I,I],s:s,s:o,s:s,s:O?}", "op", "setup", "time", (json_int_t)ts.tv_sec,
+				     (json_int_t)ts.tv_nsec, "hostname", m->config.hostname, "network",
+				     setup_network(m), "seed", seed, "sysctl", sysctl),
 			   on_setup, NULL);
 }
 
@@ -122,8 +131,8 @@ static void on_hello(struct sk_monitor *m, const json_t *o)
 	char why[128];
 
 	if (version != SK_AGENT_VERSION) {
-		snprintf(why, sizeof(why), "the agent in the guest speaks version %lld, not %d: run `make build` again", (long long)version,
-			 SK_AGENT_VERSION);
+		snprintf(why, sizeof(why), "the agent in the guest speaks version %lld, not %d: run `make build` again",
+			 (long long)version, SK_AGENT_VERSION);
 		sk_monitor_lost(m, why);
 		return;
 	}

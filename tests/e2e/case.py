@@ -177,6 +177,9 @@ def main():
         code = run_bash(f'. "{here}/lib.sh"; . "{file}"; e2e_main {function}', env, float(timeout), log)
         took = time.monotonic() - begun
     bad = []
+    if code == 77:
+        with open(log_path, encoding="utf-8", errors="replace") as log:
+            print(log.read().strip().splitlines()[-1])
     if code == 124:
         bad.append(f"still running after {timeout} s; processes then:")
         bad += [f"    {pid} {i[1]} {i[2]}: {command_line(pid)}" for pid, i in descendants().items()]

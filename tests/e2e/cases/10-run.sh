@@ -13,8 +13,14 @@ case_run_exit_codes() {
 case_run_exit_125_our_own_failure() {
 	expect 125 skerry run --rm --no-such-flag "$IMG" true
 	complaint 'no-such-flag'
-	expect 125 skerry run --rm no-such-image:1 true
+	expect 125 skerry run --rm --pull never no-such-image:1 true
 	has "$err" 'no-such-image:1'
+	# No registry answers at this address.
+	local p
+	p=$(free_port)
+	expect 125 timeout 50 skerry run --rm "127.0.0.1:$p/no-such-image:1" true
+	has "$err" 'no-such-image:1'
+	same "$(skerry ps -aq)" ''
 }
 
 case_run_exit_126_cannot_be_invoked() {

@@ -117,12 +117,13 @@ case_image_config_is_honoured() {
 	ok skerry load -i d.tar
 	run conf:1
 	same "$out" default 'entrypoint and cmd'
-	run --entrypoint sh conf:1 -c 'id -un; pwd; echo $FROM_IMAGE; echo $PATH; cat /one /hard; ls /opaque; test -e /gone || echo gone; stat -f -c %T /data; touch /data/x'
+	run --entrypoint sh conf:1 -c 'id -un; pwd; echo $FROM_IMAGE; echo $PATH; cat /one /hard; ls /opaque; test -e /gone || echo gone; test -d /data && echo data'
 	has "$out" '^daemon'
 	same "$(sed -n 2,4p <<<"$out")" $'/var/tmp\nyes\n/usr/bin:/bin'
 	has "$out" '^new$'
 	hasnt "$out" '^old$'
 	has "$out" '^gone$'
+	has "$out" '^data$'
 	run -u root -w / --entrypoint sh conf:1 -c 'id -un; pwd'
 	same "$out" $'root\n/'
 	ok skerry create --name c1 conf:1

@@ -6,9 +6,9 @@
 case_bad_words() {
 	expect 1 skerry nosuchcommand
 	has "$err" nosuchcommand
-	expect 125 skerry run
-	complaint .
-	expect 125 skerry run --rm
+	expect 1 skerry run
+	has "$err" 'at least 1 argument'
+	expect 1 skerry run --rm
 	expect 125 skerry run --memory
 	expect 125 skerry run --network
 	expect 1 skerry rm

@@ -339,6 +339,19 @@ int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk
 	return 0;
 }
 
+const char *sk_oci_cgroups_memory(const json_t *paths)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(paths); i++) {
+		const char *dir = json_string_value(json_array_get(paths, i));
+
+		if (exists(dir, "memory.limit_in_bytes") || exists(dir, "memory.max"))
+			return dir;
+	}
+	return NULL;
+}
+
 /* ---- statistics */
 
 static json_int_t read_number(const json_t *paths, const char *file, const char *key)

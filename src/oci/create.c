@@ -112,13 +112,17 @@ static int parse_create(int argc, char **argv, bool run, struct create_options *
 static int write_files(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g, struct sk_error *err)
 {
 	json_t *vm = sk_oci_bundle_vm(b, c, err), *hooks = json_object_get(b->spec, "hooks"), *annotations = json_object_get(b->spec, "annotations");
-	_cleanup_free_ char *text = vm ? json_dumps(vm, JSON_COMPACT) : NULL, *path = sk_asprintf("%s/vm.json", c->dir);
+	_cleanup_free_ char *text = NULL, *path = sk_asprintf("%s/vm.json", c->dir);
+	const char *group = sk_oci_cgroups_memory(g->paths);
 	char created[40];
 	int r;
 
-	json_decref(vm);
 	if (!vm)
 		return -err->code;
+	if (group)
+		json_object_set_new(vm, "memory_group", json_string(group));
+	text = json_dumps(vm, JSON_COMPACT);
+	json_decref(vm);
 	r = text && path ? sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false) : -ENOMEM;
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot write %s", path);

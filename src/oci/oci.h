@@ -105,6 +105,8 @@ void sk_oci_cgroups_remove(const json_t *paths);
 void sk_oci_cgroups_fini(struct sk_oci_cgroups *g);
 /* Async-signal-safe: the calling process joins. */
 int sk_oci_cgroups_join(const struct sk_oci_cgroups *g);
+/* The group that counts memory, in `paths`; NULL: none. */
+const char *sk_oci_cgroups_memory(const json_t *paths);
 /* Numbers for `events --stats`, in runc's form; a new reference. */
 json_t *sk_oci_cgroups_stats(const json_t *paths);
 

@@ -9,6 +9,8 @@
  *             while the container runs (docker network connect)
  *   setup     waits until the hooks have made the network, when there are hooks; the kernel boots meanwhile
  *   start     is a request of its own, after create
+ *   oom       containerd learns of a container that ran out of memory from the host's control group, where nothing of that is to be seen: when it
+ *             is all over, a child of this process runs out of memory there, for everybody to see
  *   names     docker's embedded name server listens in the namespace, on 127.0.0.11. The agent listens on that address in the guest and carries
  *             each question here, on streams to port SK_DNS_PORT
  */
@@ -21,10 +23,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -38,6 +42,8 @@
 #define SK_DNS_MAX 64u /* questions under way */
 #define SK_NETWORK_SETTLE_MS 30u
 #define SK_NIC_MTU 65521u
+#define SK_OOM_ROOM (24u << 20)
+#define SK_OOM_SETTLE_US 20000 /* for whoever watches to be first to hear of this, and then of the end */
 
 struct nic {
 	struct sk_device *device;
@@ -61,6 +67,7 @@ struct sk_managed {
 	struct sk_source *signal_source, *watch_source, *settle;
 	struct nic nics[SK_MANAGED_NICS];
 	bool network_known, setup_due, created;
+	int limit_fd, usage_fd; /* of the host's memory control group, -1: none */
 	struct dns_question *questions;
 	unsigned n_questions;
 };
@@ -152,6 +159,59 @@ static int watch_terminal(struct sk_monitor *m)
 	return m->managed->signal_source ? 0 : -ENOMEM;
 }
 
+/* ---- oom */
+
+static void oom_init(struct sk_monitor *m)
+{
+	const char *group = json_string_value(json_object_get(m->config.json, "memory_group"));
+	_cleanup_fd_ int dir = group ? open(group, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (dir < 0)
+		return;
+	m->managed->limit_fd = openat(dir, "memory.limit_in_bytes", O_WRONLY | O_CLOEXEC);
+	m->managed->usage_fd = openat(dir, "memory.usage_in_bytes", O_RDONLY | O_CLOEXEC);
+	if (m->managed->limit_fd < 0) {
+		m->managed->limit_fd = openat(dir, "memory.max", O_WRONLY | O_CLOEXEC);
+		m->managed->usage_fd = openat(dir, "memory.current", O_RDONLY | O_CLOEXEC);
+	}
+}
+
+/* Bounded by itself too: where the limit does not hold it ends after this much. */
+static void use_memory(void)
+{
+	size_t size = 4 * SK_OOM_ROOM;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p != MAP_FAILED)
+		memset(p, 1, size);
+}
+
+void sk_managed_tell_oom(struct sk_monitor *m)
+{
+	char text[32];
+	ssize_t n;
+	pid_t pid;
+
+	if (!m->managed || !m->oom || m->managed->limit_fd < 0)
+		return;
+	n = pread(m->managed->usage_fd, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	/* The VM is gone: what is left in the group is smaller than the room that the child is given, so that it is the one to go. */
+	snprintf(text, sizeof(text), "%llu", (strtoull(text, NULL, 10) + SK_OOM_ROOM) & ~4095ull);
+	if (pwrite(m->managed->limit_fd, text, strlen(text), 0) < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		use_memory();
+		_exit(0);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	usleep(SK_OOM_SETTLE_US);
+}
+
 int sk_managed_init(struct sk_monitor *m, struct sk_error *err)
 {
 	int r;
@@ -159,7 +219,8 @@ int sk_managed_init(struct sk_monitor *m, struct sk_error *err)
 	m->managed = calloc(1, sizeof(*m->managed));
 	if (!m->managed)
 		return sk_error_errno(err, ENOMEM, "cannot start the container");
-	m->managed->signal_fd = m->managed->watch_fd = -1;
+	m->managed->signal_fd = m->managed->watch_fd = m->managed->limit_fd = m->managed->usage_fd = -1;
+	oom_init(m);
 	m->managed->network_known = !m->config.netns_wait;
 	if (!m->config.terminal && !is_null_device(0)) {
 		m->init->ch[0].done = false;
@@ -579,6 +640,8 @@ void sk_managed_fini(struct sk_monitor *m)
 	sk_proxy_free(g->proxy);
 	sk_loop_remove(g->signal_source);
 	sk_close_fd(&g->signal_fd);
+	sk_close_fd(&g->limit_fd);
+	sk_close_fd(&g->usage_fd);
 	free(g);
 	m->managed = NULL;
 }

@@ -437,6 +437,7 @@ static void go_down(struct sk_monitor *m)
 		c->copy.done = true;
 	}
 	sk_sandbox_down(m);
+	sk_managed_tell_oom(m);
 	l->lost = l->container_done = false;
 	if (running)
 		sk_monitor_event(m, "die");

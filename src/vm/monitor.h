@@ -191,6 +191,7 @@ void sk_managed_devices_down(struct sk_monitor *m);
 bool sk_managed_hold_setup(struct sk_monitor *m); /* the network is not known yet: setup is sent later */
 json_t *sk_managed_network(struct sk_monitor *m);  /* for setup */
 void sk_managed_created(struct sk_monitor *m);
+void sk_managed_tell_oom(struct sk_monitor *m); /* the VM is down; when it ran out of memory, the host's control group says so */
 /* create, network and the second start of a managed container. True: it was one of those, and is answered or will be. */
 bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request);
 

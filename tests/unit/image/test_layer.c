@@ -424,6 +424,64 @@ static void test_mounted(void **state)
 	sk_store_close(store);
 }
 
+/* Two layers joined by the kernel's overlay: what the upper one hides is hidden. */
+static void test_overlay(void **state)
+{
+	struct sk_store *store = open_store();
+	struct tar *t = tar_new();
+	struct sk_image *low, *high;
+	struct blob b;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("image-layer: mounting needs root: skipped\n");
+		sk_store_close(store);
+		skip();
+	}
+	tar_file(t, "gone", 0600, "");
+	tar_file(t, "kept", 0600, "");
+	tar_file(t, "folder/gone", 0600, "");
+	tar_file(t, "again/gone", 0600, "");
+	tar_file(t, "opaque/gone", 0600, "");
+	tar_file(t, "merged/kept", 0600, "");
+	b = tar_end(t);
+	import_ok(store, &b, "low");
+	blob_free(&b);
+	t = tar_new();
+	tar_file(t, ".wh.gone", 0600, "");
+	tar_file(t, ".wh.folder", 0600, "");
+	tar_file(t, ".wh.again", 0600, "");
+	tar_file(t, "again/new", 0600, "");
+	tar_file(t, "opaque/new", 0600, "");
+	tar_file(t, "opaque/.wh..wh..opq", 0600, "");
+	tar_file(t, "merged/new", 0600, "");
+	b = tar_end(t);
+	import_ok(store, &b, "high");
+	blob_free(&b);
+	assert_int_equal(sk_store_find(store, "low", &low, NULL), 0);
+	assert_int_equal(sk_store_find(store, "high", &high, NULL), 0);
+	assert_int_equal(sk_fs_mkdir_p("m/low", 0700) | sk_fs_mkdir_p("m/high", 0700) | sk_fs_mkdir_p("m/all", 0700),
+			 0);
+	free(RUN("mount", "-o", "loop,ro", "-t", "squashfs", low->layers[0], "m/low"));
+	free(RUN("mount", "-o", "loop,ro", "-t", "squashfs", high->layers[0], "m/high"));
+	free(RUN("mount", "-t", "overlay", "-o", "lowerdir=m/high:m/low", "none", "m/all"));
+	assert_int_equal(access("m/all/gone", F_OK), -1);
+	assert_int_equal(access("m/all/kept", F_OK), 0);
+	assert_int_equal(access("m/all/folder", F_OK), -1);
+	assert_int_equal(access("m/all/again/new", F_OK), 0);
+	assert_int_equal(access("m/all/again/gone", F_OK), -1);
+	assert_int_equal(access("m/all/opaque/new", F_OK), 0);
+	assert_int_equal(access("m/all/opaque/gone", F_OK), -1);
+	assert_int_equal(access("m/all/merged/new", F_OK), 0);
+	assert_int_equal(access("m/all/merged/kept", F_OK), 0);
+	free(RUN("umount", "m/all"));
+	free(RUN("umount", "m/low"));
+	free(RUN("umount", "m/high"));
+	sk_image_free(low);
+	sk_image_free(high);
+	sk_store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_compressions, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_empty, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_mounted, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_overlay, test_enter, test_leave),
 	};
 
 	setenv("TZ", "UTC", 1);

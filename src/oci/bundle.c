@@ -391,7 +391,6 @@ static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err)
 {
 	const json_t *resources = json_object_get(json_object_get(b->spec, "linux"), "resources");
-	bool readonly = json_is_true(json_object_get(json_object_get(b->spec, "root"), "readonly"));
 	const char *hostname = str(b->spec, "hostname");
 	json_t *exports = json_array(), *spec = guest_spec(b, exports, err), *network, *vm;
 
@@ -401,9 +400,10 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 		json_decref(exports);
 		return NULL;
 	}
-	vm = json_pack("{s:i,s:s,s:s,s:s,s:i,s:I,s:o,s:{s:s,s:s,s:s,s:b},s:o,s:o,s:b,s:b,s:{s:s}}", "version", 1, "id", c->vm_id, "hostname",
+	/* A read-only root is so for the container: mount points that are missing in it are made before. */
+	vm = json_pack("{s:i,s:s,s:s,s:s,s:i,s:I,s:o,s:{s:s,s:s,s:s},s:o,s:o,s:b,s:b,s:{s:s}}", "version", 1, "id", c->vm_id, "hostname",
 		       hostname ? hostname : "localhost", "engine", "auto", "cpus", 1, "memory", (json_int_t)sk_oci_vm_memory(resources), "network",
-		       network, "rootfs", "type", "9p", "tag", "rootfs", "path", b->rootfs, "readonly", readonly, "spec", spec, "mounts", exports,
+		       network, "rootfs", "type", "9p", "tag", "rootfs", "path", b->rootfs, "spec", spec, "mounts", exports,
 		       "terminal", b->terminal, "managed", 1, "log", "driver", "none");
 	if (!vm)
 		sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");

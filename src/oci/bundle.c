@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a bundle to a VM. What names something of the host is taken out of the spec and given to the VM another way, or refused:
+ * From a bundle to a VM. What names something of the host is taken out of the spec and given to the VM another way, or
+ * refused:
  *
- *   root, bind mounts   exports of the file server; a small file below /etc is one too, so that docker's later changes to it arrive
- *   /dev/shm            memory of the guest, of the same size (processes of one container share it, nobody else can)
- *   network namespace   its interfaces
- *   devices             those that the guest kernel has itself; any other is refused, for a privileged container left out
- *   resources           limits of the host's control group around the VM, and the same inside where it means something
- *   labels, profiles    of the host's security modules: they confine the monitor's host, not the guest; dropped
+ *   root, bind mounts   exports of the file server; a small file below /etc is one too, so that docker's later changes
+ * to it arrive /dev/shm            memory of the guest, of the same size (processes of one container share it, nobody
+ * else can) network namespace   its interfaces devices             those that the guest kernel has itself; any other is
+ * refused, for a privileged container left out resources           limits of the host's control group around the VM,
+ * and the same inside where it means something labels, profiles    of the host's security modules: they confine the
+ * monitor's host, not the guest; dropped
  *
  * The rest goes to crun in the guest as it is.
  */
@@ -79,7 +80,8 @@ static int check_spec(const json_t *spec, struct sk_error *err)
 	size_t i;
 
 	if (!version || strncmp(version, "1.", 2) != 0)
-		return sk_error_set(err, EINVAL, "unsupported ociVersion \"%s\": 1.x is supported", version ? version : "");
+		return sk_error_set(err, EINVAL, "unsupported ociVersion \"%s\": 1.x is supported",
+				    version ? version : "");
 	if (json_object_get(spec, "vm") || json_object_get(spec, "windows") || json_object_get(spec, "solaris"))
 		return sk_error_set(err, EINVAL, "the bundle is for another platform: only \"linux\" is supported");
 	if (!str(json_object_get(spec, "root"), "path"))
@@ -90,7 +92,8 @@ static int check_spec(const json_t *spec, struct sk_error *err)
 		const char *to = str(json_array_get(mounts, i), "destination");
 
 		if (!to || to[0] != '/')
-			return sk_error_set(err, EINVAL, "mount #%zu: destination %s is not an absolute path", i, to ? to : "");
+			return sk_error_set(err, EINVAL, "mount #%zu: destination %s is not an absolute path", i,
+					    to ? to : "");
 	}
 	return check_process(spec, err);
 }
@@ -109,7 +112,8 @@ static void find_netns(struct sk_oci_bundle *b)
 			continue;
 		b->has_netns = true;
 		b->netns_path = path && *path ? path : NULL;
-		b->netns_of_process = b->netns_path && sscanf(path, "/proc/%d/ns/net%n", &pid, &n) == 1 && path[n] == '\0';
+		b->netns_of_process =
+			b->netns_path && sscanf(path, "/proc/%d/ns/net%n", &pid, &n) == 1 && path[n] == '\0';
 	}
 }
 
@@ -143,7 +147,8 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 		r = sk_error_errno(err, r, "cannot read %s", path);
 	if (r == 0) {
 		ret->spec = json_loadb(text, len, 0, &je);
-		r = ret->spec ? check_spec(ret->spec, err) : sk_error_set(err, EINVAL, "config.json: line %d: %s", je.line, je.text);
+		r = ret->spec ? check_spec(ret->spec, err)
+			      : sk_error_set(err, EINVAL, "config.json: line %d: %s", je.line, je.text);
 	}
 	if (r == 0)
 		r = find_rootfs(ret, err);
@@ -178,12 +183,14 @@ static json_t *shm_mount(const json_t *mount, const struct statfs *fs)
 {
 	char size[40];
 
-	snprintf(size, sizeof(size), "size=%lluk", (unsigned long long)fs->f_blocks * (unsigned long long)fs->f_bsize / 1024);
-	return json_pack("{s:O,s:s,s:s,s:[s,s,s,s,s]}", "destination", json_object_get(mount, "destination"), "type", "tmpfs", "source", "shm",
-			 "options", "nosuid", "nodev", "noexec", "mode=1777", size);
+	snprintf(size, sizeof(size), "size=%lluk",
+		 (unsigned long long)fs->f_blocks * (unsigned long long)fs->f_bsize / 1024);
+	return json_pack("{s:O,s:s,s:s,s:[s,s,s,s,s]}", "destination", json_object_get(mount, "destination"), "type",
+			 "tmpfs", "source", "shm", "options", "nosuid", "nodev", "noexec", "mode=1777", size);
 }
 
-static int export_mount(const json_t *mount, const char *source, const struct stat *st, json_t *exports, struct sk_error *err)
+static int export_mount(const json_t *mount, const char *source, const struct stat *st, json_t *exports,
+			struct sk_error *err)
 {
 	_cleanup_free_ char *real = realpath(source, NULL);
 	char tag[24];
@@ -192,8 +199,9 @@ static int export_mount(const json_t *mount, const char *source, const struct st
 	if (!real)
 		return sk_error_errno(err, errno, "mount source %s", source);
 	snprintf(tag, sizeof(tag), "mount%zu", json_array_size(exports));
-	o = json_pack("{s:s,s:s,s:s,s:O,s:b}", "type", "9p", "tag", tag, "path", real, "destination", json_object_get(mount, "destination"),
-		      "readonly", has_option(mount, "ro") || has_option(mount, "rro"));
+	o = json_pack("{s:s,s:s,s:s,s:O,s:b}", "type", "9p", "tag", tag, "path", real, "destination",
+		      json_object_get(mount, "destination"), "readonly",
+		      has_option(mount, "ro") || has_option(mount, "rro"));
 	if (!S_ISDIR(st->st_mode)) {
 		const char *slash = strrchr(real, '/');
 
@@ -203,7 +211,8 @@ static int export_mount(const json_t *mount, const char *source, const struct st
 }
 
 /* 1: stays in the spec; 0: dealt with. */
-static int one_mount(const struct sk_oci_bundle *b, const json_t *mount, json_t *exports, json_t *mounts, struct sk_error *err)
+static int one_mount(const struct sk_oci_bundle *b, const json_t *mount, json_t *exports, json_t *mounts,
+		     struct sk_error *err)
 {
 	const char *source = str(mount, "source"), *to = str(mount, "destination");
 	_cleanup_free_ char *joined = NULL;
@@ -268,7 +277,8 @@ json_t *sk_oci_guest_resources(const json_t *resources)
 {
 	/* Of the host's hardware, or of version 1 of control groups only. */
 	static const char *const host_only[] = { "hugepageLimits", "network", "rdma", "blockIO", "devices" };
-	static const char *const old_memory[] = { "swappiness", "kernel", "kernelTCP", "disableOOMKiller", "useHierarchy", "swap", "checkBeforeUpdate" };
+	static const char *const old_memory[] = { "swappiness",	  "kernel", "kernelTCP",	"disableOOMKiller",
+						  "useHierarchy", "swap",   "checkBeforeUpdate" };
 	static const char *const host_cpu[] = { "cpus", "mems", "realtimeRuntime", "realtimePeriod" };
 	json_t *copy = json_is_object(resources) ? json_deep_copy(resources) : json_object();
 	json_t *memory = json_object_get(copy, "memory"), *cpu = json_object_get(copy, "cpu");
@@ -293,7 +303,8 @@ static bool is_privileged(const json_t *resources)
 		const json_t *d = json_array_get(devices, i);
 		const char *type = str(d, "type");
 
-		if (json_is_true(json_object_get(d, "allow")) && (!type || strcmp(type, "a") == 0) && !json_object_get(d, "major"))
+		if (json_is_true(json_object_get(d, "allow")) && (!type || strcmp(type, "a") == 0) &&
+		    !json_object_get(d, "major"))
 			return true;
 	}
 	return false;
@@ -301,8 +312,10 @@ static bool is_privileged(const json_t *resources)
 
 static int filter_devices(json_t *linux_, struct sk_error *err)
 {
-	static const char *const of_guest[] = { "/dev/null", "/dev/zero",    "/dev/full", "/dev/random", "/dev/urandom",
-						"/dev/tty",  "/dev/console", "/dev/ptmx", "/dev/fuse",	 "/dev/net/tun" };
+	static const char *const of_guest[] = {
+		"/dev/null", "/dev/zero",    "/dev/full", "/dev/random", "/dev/urandom",
+		"/dev/tty",  "/dev/console", "/dev/ptmx", "/dev/fuse",	 "/dev/net/tun"
+	};
 	json_t *devices = json_object_get(linux_, "devices");
 	bool privileged = is_privileged(json_object_get(linux_, "resources"));
 	size_t i = 0, k;
@@ -317,7 +330,8 @@ static int filter_devices(json_t *linux_, struct sk_error *err)
 			continue;
 		}
 		if (!privileged)
-			return sk_error_set(err, EOPNOTSUPP, "device %s of the host cannot be given to a VM", path ? path : "(no path)");
+			return sk_error_set(err, EOPNOTSUPP, "device %s of the host cannot be given to a VM",
+					    path ? path : "(no path)");
 		json_array_remove(devices, i);
 	}
 	return 0;
@@ -328,7 +342,8 @@ static int filter_devices(json_t *linux_, struct sk_error *err)
 static json_t *network_json(const struct sk_oci_bundle *b, struct sk_error *err)
 {
 	const json_t *hooks = json_object_get(b->spec, "hooks");
-	bool waits = json_array_size(json_object_get(hooks, "prestart")) || json_array_size(json_object_get(hooks, "createRuntime")) ||
+	bool waits = json_array_size(json_object_get(hooks, "prestart")) ||
+		     json_array_size(json_object_get(hooks, "createRuntime")) ||
 		     json_array_size(json_object_get(hooks, "createContainer"));
 	char comm[32] = "", path[64];
 	_cleanup_free_ char *text = NULL;
@@ -337,20 +352,23 @@ static json_t *network_json(const struct sk_oci_bundle *b, struct sk_error *err)
 	if (b->netns_of_process) {
 		sscanf(b->netns_path, "/proc/%d/", &pid);
 		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		if (sk_fs_read(AT_FDCWD, path, sizeof(comm), &text, NULL) == 0 && strncmp(text, "skerry-monitor", 14) == 0) {
+		if (sk_fs_read(AT_FDCWD, path, sizeof(comm), &text, NULL) == 0 &&
+		    strncmp(text, "skerry-monitor", 14) == 0) {
 			sk_error_set(err, EOPNOTSUPP,
-				     "the network of a container that runs in a VM cannot be shared: put both on one network, or both in one pod");
+				     "the network of a container that runs in a VM cannot be shared: put both on one "
+				     "network, or both in one pod");
 			return NULL;
 		}
 	}
-	/* The host's network, or that of a container beside which the VM lives: connections go out from there, through a NAT of the monitor's. */
+	/* The host's network, or that of a container beside which the VM lives: connections go out from there, through
+	 * a NAT of the monitor's. */
 	if (!b->has_netns || b->netns_of_process)
 		return json_pack("{s:s,s:b}", "mode", "slirp", "host_loopback", 1);
 	return json_pack("{s:s,s:b}", "mode", "netns", "wait", waits);
 }
 
-/* On a host with control groups of version 1 callers leave this out, because there it means something else; in the guest it is version 2,
- * where a container should see its own group and not the agent's. */
+/* On a host with control groups of version 1 callers leave this out, because there it means something else; in the
+ * guest it is version 2, where a container should see its own group and not the agent's. */
 static void add_cgroup_namespace(json_t *linux_)
 {
 	json_t *list = json_object_get(linux_, "namespaces");
@@ -368,7 +386,8 @@ static void add_cgroup_namespace(json_t *linux_)
 
 static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct sk_error *err)
 {
-	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux"), *hooks = json_object_get(spec, "hooks");
+	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux"),
+	       *hooks = json_object_get(spec, "hooks");
 	json_t *start = json_incref(json_object_get(hooks, "startContainer"));
 	int r = spec ? split_mounts(b, spec, exports, err) : sk_error_errno(err, ENOMEM, "config.json");
 
@@ -401,10 +420,11 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 		return NULL;
 	}
 	/* A read-only root is so for the container: mount points that are missing in it are made before. */
-	vm = json_pack("{s:i,s:s,s:s,s:s,s:i,s:I,s:o,s:{s:s,s:s,s:s},s:o,s:o,s:b,s:b,s:{s:s}}", "version", 1, "id", c->vm_id, "hostname",
-		       hostname ? hostname : "localhost", "engine", "auto", "cpus", 1, "memory", (json_int_t)sk_oci_vm_memory(resources), "network",
-		       network, "rootfs", "type", "9p", "tag", "rootfs", "path", b->rootfs, "spec", spec, "mounts", exports,
-		       "terminal", b->terminal, "managed", 1, "log", "driver", "none");
+	vm = json_pack("{s:i,s:s,s:s,s:s,s:i,s:I,s:o,s:{s:s,s:s,s:s},s:o,s:o,s:b,s:b,s:{s:s}}", "version", 1, "id",
+		       c->vm_id, "hostname", hostname ? hostname : "localhost", "engine", "auto", "cpus", 1, "memory",
+		       (json_int_t)sk_oci_vm_memory(resources), "network", network, "rootfs", "type", "9p", "tag",
+		       "rootfs", "path", b->rootfs, "spec", spec, "mounts", exports, "terminal", b->terminal, "managed",
+		       1, "log", "driver", "none");
 	if (!vm)
 		sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
 	return vm;

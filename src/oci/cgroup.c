@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control groups on the host: the whole VM lives in the container's, so that its limits bound the VM and `docker stats` counts it. Every hierarchy
- * that is mounted is joined: version 1's, or version 2's where it is the only one. The memory limit is the container's and what the VM
- * itself needs; limits on processes are the guest's business alone (the host's processes are not the container's).
+ * Control groups on the host: the whole VM lives in the container's, so that its limits bound the VM and `docker stats`
+ * counts it. Every hierarchy that is mounted is joined: version 1's, or version 2's where it is the only one. The
+ * memory limit is the container's and what the VM itself needs; limits on processes are the guest's business alone (the
+ * host's processes are not the container's).
  *
  * A plain user may have no groups of his own: then there are none.
  */
@@ -167,7 +168,8 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 	return 0;
 }
 
-int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret, struct sk_error *err)
+int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret,
+			struct sk_error *err)
 {
 	const char *wanted = json_string_value(json_object_get(json_object_get(spec, "linux"), "cgroupsPath"));
 	struct hierarchy h[24];
@@ -287,7 +289,8 @@ static int apply_memory(const char *dir, const json_t *resources)
 static int apply_cpu(const char *dir, const json_t *resources)
 {
 	const json_t *cpu = json_object_get(resources, "cpu");
-	const char *cpus = json_string_value(json_object_get(cpu, "cpus")), *mems = json_string_value(json_object_get(cpu, "mems"));
+	const char *cpus = json_string_value(json_object_get(cpu, "cpus")),
+		   *mems = json_string_value(json_object_get(cpu, "mems"));
 	json_int_t shares = 0, quota = 0, period = 0;
 	char text[64];
 	int r = 0;
@@ -309,7 +312,8 @@ static int apply_cpu(const char *dir, const json_t *resources)
 		if (exists(dir, "cpu.cfs_quota_us"))
 			r = write_value(dir, "cpu.cfs_quota_us", text);
 		if (quota > 0)
-			snprintf(text, sizeof(text), "%lld %lld", (long long)quota, (long long)(period > 0 ? period : 100000));
+			snprintf(text, sizeof(text), "%lld %lld", (long long)quota,
+				 (long long)(period > 0 ? period : 100000));
 		else
 			snprintf(text, sizeof(text), "max %lld", (long long)(period > 0 ? period : 100000));
 		if (exists(dir, "cpu.max"))
@@ -377,9 +381,12 @@ static json_int_t read_number(const json_t *paths, const char *file, const char 
 
 json_t *sk_oci_cgroups_stats(const json_t *paths)
 {
-	json_int_t cpu = read_number(paths, "cpuacct.usage", NULL), user = read_number(paths, "cpuacct.usage_user", NULL);
-	json_int_t system = read_number(paths, "cpuacct.usage_sys", NULL), memory = read_number(paths, "memory.usage_in_bytes", NULL);
-	json_int_t limit = read_number(paths, "memory.limit_in_bytes", NULL), max = read_number(paths, "memory.max_usage_in_bytes", NULL);
+	json_int_t cpu = read_number(paths, "cpuacct.usage", NULL),
+		   user = read_number(paths, "cpuacct.usage_user", NULL);
+	json_int_t system = read_number(paths, "cpuacct.usage_sys", NULL),
+		   memory = read_number(paths, "memory.usage_in_bytes", NULL);
+	json_int_t limit = read_number(paths, "memory.limit_in_bytes", NULL),
+		   max = read_number(paths, "memory.max_usage_in_bytes", NULL);
 
 	if (!cpu) {
 		cpu = read_number(paths, "cpu.stat", "usage_usec ") * 1000;
@@ -389,7 +396,8 @@ json_t *sk_oci_cgroups_stats(const json_t *paths)
 		limit = read_number(paths, "memory.max", NULL);
 		max = read_number(paths, "memory.peak", NULL);
 	}
-	return json_pack("{s:{s:{s:I,s:I,s:I},s:{}},s:{s:{s:I,s:I,s:I,s:i},s:{}},s:{s:I},s:{},s:{}}", "cpu", "usage", "total", cpu, "kernel", system,
-			 "user", user, "throttling", "memory", "usage", "limit", limit, "usage", memory, "max", max, "failcnt", 0, "raw", "pids",
-			 "current", read_number(paths, "pids.current", NULL), "blkio", "hugetlb");
+	return json_pack("{s:{s:{s:I,s:I,s:I},s:{}},s:{s:{s:I,s:I,s:I,s:i},s:{}},s:{s:I},s:{},s:{}}", "cpu", "usage",
+			 "total", cpu, "kernel", system, "user", user, "throttling", "memory", "usage", "limit", limit,
+			 "usage", memory, "max", max, "failcnt", 0, "raw", "pids", "current",
+			 read_number(paths, "pids.current", NULL), "blkio", "hugetlb");
 }

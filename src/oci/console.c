@@ -19,7 +19,9 @@ static int send_master(int sock, int master)
 {
 	char name[] = "/dev/ptmx", control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { name, sizeof(name) - 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;

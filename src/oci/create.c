@@ -2,8 +2,9 @@
 /*
  * create, start, run, delete.
  *
- * create: folder and record → control groups → monitor (the VM boots from here on) → hooks, which make the network → the network is told to the VM →
- * the container is created in the guest. A failure anywhere takes everything back. Its last act is the pid file.
+ * create: folder and record → control groups → monitor (the VM boots from here on) → hooks, which make the network →
+ * the network is told to the VM → the container is created in the guest. A failure anywhere takes everything back. Its
+ * last act is the pid file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,14 +52,21 @@ int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *proces
 	if ((exit_code != 126 && exit_code != 127) || !program)
 		return sk_error_wrap(err, "%s", what);
 	if (denied)
-		return sk_error_set(err, EACCES, "%s: unable to start container process: exec: \"%s\": permission denied", what, program);
+		return sk_error_set(err, EACCES,
+				    "%s: unable to start container process: exec: \"%s\": permission denied", what,
+				    program);
 	if (strchr(program, '/'))
-		return sk_error_set(err, ENOENT, "%s: unable to start container process: exec: \"%s\": stat %s: no such file or directory", what,
-				    program, program);
-	return sk_error_set(err, ENOENT, "%s: unable to start container process: exec: \"%s\": executable file not found in $PATH", what, program);
+		return sk_error_set(
+			err, ENOENT,
+			"%s: unable to start container process: exec: \"%s\": stat %s: no such file or directory", what,
+			program, program);
+	return sk_error_set(err, ENOENT,
+			    "%s: unable to start container process: exec: \"%s\": executable file not found in $PATH",
+			    what, program);
 }
 
-int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply, struct sk_error *err)
+int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply,
+		struct sk_error *err)
 {
 	int r = sk_vm_call(&o->paths, c->vm_id, take_request, ret_reply, err);
 
@@ -71,16 +79,11 @@ int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take
 static int parse_create(int argc, char **argv, bool run, struct create_options *ret, struct sk_error *err)
 {
 	static const struct option options[] = {
-		{ "bundle", required_argument, NULL, 'b' },
-		{ "console-socket", required_argument, NULL, 'c' },
-		{ "pid-file", required_argument, NULL, 'p' },
-		{ "no-pivot", no_argument, NULL, 'n' },
-		{ "no-new-keyring", no_argument, NULL, 'n' },
-		{ "preserve-fds", required_argument, NULL, 'f' },
-		{ "detach", no_argument, NULL, 'd' },
-		{ "keep", no_argument, NULL, 'k' },
-		{ "no-subreaper", no_argument, NULL, 'n' },
-		{ NULL, 0, NULL, 0 },
+		{ "bundle", required_argument, NULL, 'b' },   { "console-socket", required_argument, NULL, 'c' },
+		{ "pid-file", required_argument, NULL, 'p' }, { "no-pivot", no_argument, NULL, 'n' },
+		{ "no-new-keyring", no_argument, NULL, 'n' }, { "preserve-fds", required_argument, NULL, 'f' },
+		{ "detach", no_argument, NULL, 'd' },	      { "keep", no_argument, NULL, 'k' },
+		{ "no-subreaper", no_argument, NULL, 'n' },   { NULL, 0, NULL, 0 },
 	};
 	int opt;
 
@@ -94,7 +97,8 @@ static int parse_create(int argc, char **argv, bool run, struct create_options *
 		else if (opt == 'p')
 			ret->pid_file = optarg;
 		else if (opt == 'f' && strcmp(optarg, "0") != 0)
-			return sk_error_set(err, EOPNOTSUPP, "--preserve-fds: descriptors of the host cannot be passed into a VM");
+			return sk_error_set(err, EOPNOTSUPP,
+					    "--preserve-fds: descriptors of the host cannot be passed into a VM");
 		else if (opt == 'd')
 			ret->detach = true;
 		else if (opt == 'k')
@@ -109,9 +113,11 @@ static int parse_create(int argc, char **argv, bool run, struct create_options *
 	return 0;
 }
 
-static int write_files(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g, struct sk_error *err)
+static int write_files(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g,
+		       struct sk_error *err)
 {
-	json_t *vm = sk_oci_bundle_vm(b, c, err), *hooks = json_object_get(b->spec, "hooks"), *annotations = json_object_get(b->spec, "annotations");
+	json_t *vm = sk_oci_bundle_vm(b, c, err), *hooks = json_object_get(b->spec, "hooks"),
+	       *annotations = json_object_get(b->spec, "annotations");
 	_cleanup_free_ char *text = NULL, *path = sk_asprintf("%s/vm.json", c->dir);
 	const char *group = sk_oci_cgroups_memory(g->paths);
 	char created[40];
@@ -151,7 +157,8 @@ static int run_create_hooks(const struct sk_oci_container *c, const json_t *hook
 	return r;
 }
 
-static int create_in_guest(struct sk_oci_container *c, const struct sk_oci_bundle *b, int fd, pid_t pid, struct sk_error *err)
+static int create_in_guest(struct sk_oci_container *c, const struct sk_oci_bundle *b, int fd, pid_t pid,
+			   struct sk_error *err)
 {
 	json_t *network = json_pack("{s:s}", "op", "network"), *create = json_pack("{s:s}", "op", "create");
 	int exit_code = 0, r = run_create_hooks(c, json_object_get(b->spec, "hooks"), pid, err);
@@ -168,7 +175,8 @@ static int create_in_guest(struct sk_oci_container *c, const struct sk_oci_bundl
 	return r;
 }
 
-static int new_console(const struct create_options *co, const struct sk_oci_bundle *b, int *ret_fd, struct sk_error *err)
+static int new_console(const struct create_options *co, const struct sk_oci_bundle *b, int *ret_fd,
+		       struct sk_error *err)
 {
 	const json_t *size = json_object_get(json_object_get(b->spec, "process"), "consoleSize");
 
@@ -186,8 +194,8 @@ static int new_console(const struct create_options *co, const struct sk_oci_bund
 }
 
 /* The container's folder exists; everything else is made here. */
-static int create_container(struct sk_oci *o, struct sk_oci_container *c, const struct create_options *co, const struct sk_oci_bundle *b,
-			    pid_t *ret_pid, struct sk_error *err)
+static int create_container(struct sk_oci *o, struct sk_oci_container *c, const struct create_options *co,
+			    const struct sk_oci_bundle *b, pid_t *ret_pid, struct sk_error *err)
 {
 	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1 };
 	_cleanup_fd_ int console = -1, fd = -1;
@@ -219,7 +227,8 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	return r;
 }
 
-static int create(struct sk_oci *o, const struct create_options *co, struct sk_oci_container *c, pid_t *ret_pid, struct sk_error *err)
+static int create(struct sk_oci *o, const struct create_options *co, struct sk_oci_container *c, pid_t *ret_pid,
+		  struct sk_error *err)
 {
 	struct sk_oci_bundle b;
 	int r = sk_oci_bundle_load(co->bundle, &b, err);
@@ -366,7 +375,8 @@ int sk_oci_delete(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	status = sk_oci_status(o, &c, NULL);
 	if (strcmp(status, "stopped") != 0) {
 		if (!force && strcmp(status, "created") != 0) {
-			r = sk_error_set(err, EBUSY, "cannot delete container %s that is not stopped: %s", c.id, status);
+			r = sk_error_set(err, EBUSY, "cannot delete container %s that is not stopped: %s", c.id,
+					 status);
 			sk_oci_container_close(&c);
 			return r;
 		}
@@ -388,7 +398,8 @@ static int follow(struct sk_oci *o, struct sk_oci_container *c, pid_t pid, int s
 		int status;
 
 		if (si.ssi_signo != SIGCHLD) {
-			sk_oci_call(o, c, json_pack("{s:s,s:i}", "op", "kill", "signal", (int)si.ssi_signo), NULL, NULL);
+			sk_oci_call(o, c, json_pack("{s:s,s:i}", "op", "kill", "signal", (int)si.ssi_signo), NULL,
+				    NULL);
 			continue;
 		}
 		if (waitpid(pid, &status, WNOHANG) == pid)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exec. The process on the host that stands for the one in the guest is this program itself: it carries stdio, passes signals on and ends with
- * the process's exit code. With --detach it goes on in the background and its pid is what is reported; if it is killed, the process in
- * the guest is, too (the connection says so: "owner").
+ * exec. The process on the host that stands for the one in the guest is this program itself: it carries stdio, passes
+ * signals on and ends with the process's exit code. With --detach it goes on in the background and its pid is what is
+ * reported; if it is killed, the process in the guest is, too (the connection says so: "owner").
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,40 +42,79 @@ struct exec_proxy {
 static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_error *err)
 {
 	static const struct option options[] = {
-		{ "console-socket", required_argument, NULL, 'C' }, { "cwd", required_argument, NULL, 'w' },
-		{ "env", required_argument, NULL, 'e' },	    { "tty", no_argument, NULL, 't' },
-		{ "user", required_argument, NULL, 'u' },	    { "additional-gids", required_argument, NULL, 'g' },
-		{ "process", required_argument, NULL, 'p' },	    { "detach", no_argument, NULL, 'd' },
-		{ "pid-file", required_argument, NULL, 'P' },	    { "process-label", required_argument, NULL, 'x' },
-		{ "apparmor", required_argument, NULL, 'x' },	    { "no-new-privs", no_argument, NULL, 'n' },
-		{ "cap", required_argument, NULL, 'c' },	    { "preserve-fds", required_argument, NULL, 'f' },
-		{ "cgroup", required_argument, NULL, 'x' },	    { "ignore-paused", no_argument, NULL, 'i' },
-		{ "no-subreaper", no_argument, NULL, 's' },	    { NULL, 0, NULL, 0 },
+		{ "console-socket", required_argument, NULL, 'C' },
+		{ "cwd", required_argument, NULL, 'w' },
+		{ "env", required_argument, NULL, 'e' },
+		{ "tty", no_argument, NULL, 't' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "additional-gids", required_argument, NULL, 'g' },
+		{ "process", required_argument, NULL, 'p' },
+		{ "detach", no_argument, NULL, 'd' },
+		{ "pid-file", required_argument, NULL, 'P' },
+		{ "process-label", required_argument, NULL, 'x' },
+		{ "apparmor", required_argument, NULL, 'x' },
+		{ "no-new-privs", no_argument, NULL, 'n' },
+		{ "cap", required_argument, NULL, 'c' },
+		{ "preserve-fds", required_argument, NULL, 'f' },
+		{ "cgroup", required_argument, NULL, 'x' },
+		{ "ignore-paused", no_argument, NULL, 'i' },
+		{ "no-subreaper", no_argument, NULL, 's' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int opt;
 
-	*x = (struct exec_options){ .env = json_array(), .groups = json_array(), .caps = json_array(), .args = json_array() };
+	*x = (struct exec_options){
+		.env = json_array(), .groups = json_array(), .caps = json_array(), .args = json_array()
+	};
 	optind = 1;
 	while ((opt = getopt_long(argc, argv, "+e:tu:g:p:dc:", options, NULL)) != -1) {
 		switch (opt) {
-		case 'C': x->console_socket = optarg; break;
-		case 'w': x->cwd = optarg; break;
-		case 'e': json_array_append_new(x->env, json_string(optarg)); break;
-		case 't': x->tty = true; break;
-		case 'u': x->user = optarg; break;
-		case 'g': json_array_append_new(x->groups, json_integer(strtoll(optarg, NULL, 10))); break;
-		case 'p': x->process_file = optarg; break;
-		case 'd': x->detach = true; break;
-		case 'P': x->pid_file = optarg; break;
-		case 'n': x->no_new_privs = true; break;
-		case 'c': json_array_append_new(x->caps, json_string(optarg)); break;
-		case 'i': x->ignore_paused = true; break;
+		case 'C':
+			x->console_socket = optarg;
+			break;
+		case 'w':
+			x->cwd = optarg;
+			break;
+		case 'e':
+			json_array_append_new(x->env, json_string(optarg));
+			break;
+		case 't':
+			x->tty = true;
+			break;
+		case 'u':
+			x->user = optarg;
+			break;
+		case 'g':
+			json_array_append_new(x->groups, json_integer(strtoll(optarg, NULL, 10)));
+			break;
+		case 'p':
+			x->process_file = optarg;
+			break;
+		case 'd':
+			x->detach = true;
+			break;
+		case 'P':
+			x->pid_file = optarg;
+			break;
+		case 'n':
+			x->no_new_privs = true;
+			break;
+		case 'c':
+			json_array_append_new(x->caps, json_string(optarg));
+			break;
+		case 'i':
+			x->ignore_paused = true;
+			break;
 		case 'f':
 			if (strcmp(optarg, "0") != 0)
-				return sk_error_set(err, EOPNOTSUPP, "--preserve-fds: descriptors of the host cannot be passed into a VM");
+				return sk_error_set(
+					err, EOPNOTSUPP,
+					"--preserve-fds: descriptors of the host cannot be passed into a VM");
 			break;
-		case '?': return sk_error_set(err, EINVAL, "exec: unknown option");
-		default: break;
+		case '?':
+			return sk_error_set(err, EINVAL, "exec: unknown option");
+		default:
+			break;
 		}
 	}
 	if (optind >= argc)
@@ -102,7 +141,8 @@ static json_t *load_process(const char *path, struct sk_error *err)
 	}
 	process = json_loadb(text, len, 0, &je);
 	if (!json_is_object(process) || json_array_size(json_object_get(process, "args")) == 0) {
-		sk_error_set(err, EINVAL, "%s is not the description of a process: %s", path, process ? "no args" : je.text);
+		sk_error_set(err, EINVAL, "%s is not the description of a process: %s", path,
+			     process ? "no args" : je.text);
 		json_decref(process);
 		return NULL;
 	}
@@ -192,9 +232,13 @@ static int catch_signals(void)
 static int proxy_run(int take_fd, int signal_fd, int in, int out, int errout, bool terminal)
 {
 	struct exec_proxy p = { .code = 255 };
-	struct sk_proxy_config c = {
-		.take_conn_fd = take_fd, .in_fd = in, .out_fd = out, .err_fd = errout, .terminal = terminal, .done = on_done, .arg = &p
-	};
+	struct sk_proxy_config c = { .take_conn_fd = take_fd,
+				     .in_fd = in,
+				     .out_fd = out,
+				     .err_fd = errout,
+				     .terminal = terminal,
+				     .done = on_done,
+				     .arg = &p };
 
 	signal(SIGPIPE, SIG_IGN);
 	if (sk_loop_new(&p.loop) < 0)
@@ -216,8 +260,8 @@ static bool has_input(int fd)
 	return fstat(fd, &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
 }
 
-static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, const json_t *process, bool input, const struct winsize *ws,
-			struct sk_error *err)
+static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, const json_t *process, bool input,
+			const struct winsize *ws, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(&o->paths, c->vm_id, err);
 	json_t *request;
@@ -268,7 +312,8 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 	if (terminal && j->x->console_socket) {
 		const json_t *size = json_object_get(j->process, "consoleSize");
 
-		in = sk_oci_console_new(j->x->console_socket, (unsigned)json_integer_value(json_object_get(size, "height")),
+		in = sk_oci_console_new(j->x->console_socket,
+					(unsigned)json_integer_value(json_object_get(size, "height")),
 					(unsigned)json_integer_value(json_object_get(size, "width")), err);
 		if (in < 0)
 			return in;
@@ -347,7 +392,8 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (r == 0) {
 		status = sk_oci_status(o, &c, NULL);
 		if (strcmp(status, "paused") == 0 && !x.ignore_paused)
-			r = sk_error_set(err, EINVAL, "cannot exec in a paused container (use --ignore-paused to override)");
+			r = sk_error_set(err, EINVAL,
+					 "cannot exec in a paused container (use --ignore-paused to override)");
 		else if (strcmp(status, "stopped") == 0)
 			r = sk_error_set(err, EINVAL, "cannot exec in a stopped container");
 		else if (strcmp(status, "running") != 0 && strcmp(status, "paused") != 0)
@@ -355,7 +401,9 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	}
 	if (r == 0) {
 		j.process = x.process_file ? load_process(x.process_file, err) : make_process(&x, &c);
-		r = !j.process ? -EINVAL : x.detach ? run_detached(&j, err) : sk_oci_write_pid(x.pid_file, getpid(), err);
+		r = !j.process ? -EINVAL
+		    : x.detach ? run_detached(&j, err)
+			       : sk_oci_write_pid(x.pid_file, getpid(), err);
 	}
 	if (r == 0 && !x.detach)
 		r = stand_in(&j, -1, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks (runtime-spec, "POSIX-platform Hooks"): prestart, createRuntime, poststart and poststop run in the namespaces of the caller, createContainer in
- * the container's, as far as it has one on the host: that is the network. startContainer runs in the guest.
+ * Hooks (runtime-spec, "POSIX-platform Hooks"): prestart, createRuntime, poststart and poststop run in the namespaces
+ * of the caller, createContainer in the container's, as far as it has one on the host: that is the network.
+ * startContainer runs in the guest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +51,8 @@ static int wait_hook(pid_t pid, int pidfd, json_int_t timeout, const char *path,
 	if (timeout > 0 && timeout < 86400 && pidfd >= 0 && poll(&p, 1, (int)timeout * 1000) == 0) {
 		kill(pid, SIGKILL);
 		sk_wait(pid);
-		return sk_error_set(err, ETIMEDOUT, "error running hook: %s did not end within %lld s", path, (long long)timeout);
+		return sk_error_set(err, ETIMEDOUT, "error running hook: %s did not end within %lld s", path,
+				    (long long)timeout);
 	}
 	code = sk_wait(pid);
 	return code < 0 ? sk_error_errno(err, code, "error running hook: %s", path) : code;
@@ -65,10 +67,12 @@ static void read_tail(int fd, char *buf, size_t size)
 		buf[--n] = '\0';
 }
 
-static int run_one(const json_t *hook, const char *name, size_t index, const char *state, int netns_fd, struct sk_error *err)
+static int run_one(const json_t *hook, const char *name, size_t index, const char *state, int netns_fd,
+		   struct sk_error *err)
 {
 	const char *path = json_string_value(json_object_get(hook, "path"));
-	_cleanup_free_ const char **args = strings(json_object_get(hook, "args")), **env = strings(json_object_get(hook, "env"));
+	_cleanup_free_ const char **args = strings(json_object_get(hook, "args")),
+				  **env = strings(json_object_get(hook, "env"));
 	_cleanup_fd_ int in = memfd_create("state", MFD_CLOEXEC), out = memfd_create("output", MFD_CLOEXEC), pidfd = -1;
 	const char *plain[] = { path, NULL };
 	struct sk_spawn s = SK_SPAWN_INIT;
@@ -77,7 +81,8 @@ static int run_one(const json_t *hook, const char *name, size_t index, const cha
 	int r;
 
 	if (!path || path[0] != '/' || !args || !env)
-		return sk_error_set(err, EINVAL, "hook %s #%zu: no absolute path, or its arguments are wrong", name, index);
+		return sk_error_set(err, EINVAL, "hook %s #%zu: no absolute path, or its arguments are wrong", name,
+				    index);
 	if (in < 0 || out < 0 || sk_fs_write_all(in, state, strlen(state)) < 0 || lseek(in, 0, SEEK_SET) < 0)
 		return sk_error_errno(err, errno, "hook %s #%zu", name, index);
 	s.file = path;
@@ -95,7 +100,9 @@ static int run_one(const json_t *hook, const char *name, size_t index, const cha
 	if (r <= 0)
 		return r;
 	read_tail(out, output, sizeof(output));
-	return sk_error_set(err, EIO, "error running hook #%zu: error running hook: exit status %d, stdout: , stderr: %s", index, r, output);
+	return sk_error_set(err, EIO,
+			    "error running hook #%zu: error running hook: exit status %d, stdout: , stderr: %s", index,
+			    r, output);
 }
 
 int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state, pid_t netns_pid, struct sk_error *err)
@@ -117,7 +124,8 @@ int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state,
 		snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)netns_pid);
 		netns = open(path, O_RDONLY | O_CLOEXEC);
 		if (netns < 0)
-			return sk_error_errno(err, errno, "hook %s: cannot open the container's network namespace", name);
+			return sk_error_errno(err, errno, "hook %s: cannot open the container's network namespace",
+					      name);
 	}
 	for (i = 0; i < json_array_size(list) && r == 0; i++)
 		r = run_one(json_array_get(list, i), name, i, text, netns, err);

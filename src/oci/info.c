@@ -21,25 +21,33 @@ static const char example[] =
 	"\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"hard\":1024,\"soft\":1024}],\"noNewPrivileges\":true},"
 	"\"root\":{\"path\":\"rootfs\",\"readonly\":true},\"hostname\":\"skerry\",\"mounts\":["
 	"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
-	"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\"]},"
+	"{\"destination\":\"/"
+	"dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"nosuid\",\"strictatime\",\"mode=755\",\"size="
+	"65536k\"]},"
 	"{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\","
 	"\"options\":[\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode=0620\",\"gid=5\"]},"
-	"{\"destination\":\"/dev/shm\",\"type\":\"tmpfs\",\"source\":\"shm\",\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"mode=1777\",\"size=65536k\"]},"
-	"{\"destination\":\"/dev/mqueue\",\"type\":\"mqueue\",\"source\":\"mqueue\",\"options\":[\"nosuid\",\"noexec\",\"nodev\"]},"
-	"{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\",\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]},"
+	"{\"destination\":\"/dev/"
+	"shm\",\"type\":\"tmpfs\",\"source\":\"shm\",\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"mode=1777\",\"size="
+	"65536k\"]},"
+	"{\"destination\":\"/dev/"
+	"mqueue\",\"type\":\"mqueue\",\"source\":\"mqueue\",\"options\":[\"nosuid\",\"noexec\",\"nodev\"]},"
+	"{\"destination\":\"/"
+	"sys\",\"type\":\"sysfs\",\"source\":\"sysfs\",\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]},"
 	"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\","
 	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"]}],"
-	"\"linux\":{\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]},\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},"
+	"\"linux\":{\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]},\"namespaces\":[{\"type\":"
+	"\"pid\"},{\"type\":\"network\"},"
 	"{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},{\"type\":\"cgroup\"}],"
-	"\"maskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/proc/kcore\",\"/proc/keys\",\"/proc/latency_stats\",\"/proc/timer_list\","
+	"\"maskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/proc/kcore\",\"/proc/keys\",\"/proc/latency_stats\",\"/"
+	"proc/timer_list\","
 	"\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
 	"\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}}";
 
 int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "bundle", required_argument, NULL, 'b' }, { "rootless", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 }
-	};
+	static const struct option options[] = { { "bundle", required_argument, NULL, 'b' },
+						 { "rootless", no_argument, NULL, 'r' },
+						 { NULL, 0, NULL, 0 } };
 	_cleanup_free_ char *text = NULL, *path = NULL;
 	const char *bundle = ".";
 	json_t *spec;
@@ -83,13 +91,18 @@ int sk_oci_features(struct sk_oci *o, int argc, char **argv, struct sk_error *er
 	(void)o;
 	(void)argc;
 	(void)argv;
-	f = json_pack("{s:s,s:s,s:o,s:o,s:{s:o,s:{s:b,s:b,s:b,s:b},s:{s:b},s:{s:b},s:{s:b}},s:{s:s}}", "ociVersionMin", "1.0.0", "ociVersionMax",
-		      SK_OCI_VERSION, "hooks", name_list("prestart createRuntime createContainer startContainer poststart poststop"), "mountOptions",
-		      name_list("async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime noexec "
-				"noiversion nolazytime nomand norelatime nostrictatime nosuid private rbind relatime remount ro rprivate rw rslave "
+	f = json_pack("{s:s,s:s,s:o,s:o,s:{s:o,s:{s:b,s:b,s:b,s:b},s:{s:b},s:{s:b},s:{s:b}},s:{s:s}}", "ociVersionMin",
+		      "1.0.0", "ociVersionMax", SK_OCI_VERSION, "hooks",
+		      name_list("prestart createRuntime createContainer startContainer poststart poststop"),
+		      "mountOptions",
+		      name_list("async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand "
+				"noatime nodev nodiratime noexec "
+				"noiversion nolazytime nomand norelatime nostrictatime nosuid private rbind relatime "
+				"remount ro rprivate rw rslave "
 				"silent slave strictatime suid sync"),
-		      "linux", "namespaces", name_list("cgroup ipc mount network pid user uts"), "cgroup", "v1", 1, "v2", 1, "systemd", 1, "systemdUser",
-		      0, "seccomp", "enabled", 1, "apparmor", "enabled", 0, "selinux", "enabled", 0, "annotations", "org.skerry.isolation", "vm");
+		      "linux", "namespaces", name_list("cgroup ipc mount network pid user uts"), "cgroup", "v1", 1,
+		      "v2", 1, "systemd", 1, "systemdUser", 0, "seccomp", "enabled", 1, "apparmor", "enabled", 0,
+		      "selinux", "enabled", 0, "annotations", "org.skerry.isolation", "vm");
 	text = f ? json_dumps(f, JSON_INDENT(2)) : NULL;
 	json_decref(f);
 	if (!text)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registers this program as a runtime: a few lines in docker's daemon.json or in a drop-in of containers.conf for podman. The change is shown and, unless
+ * Registers this program as a runtime: a few lines in docker's daemon.json or in a drop-in of containers.conf for
+ * podman. The change is shown and, unless
  * --yes, asked for; the old file is kept beside the new one. --undo takes out what was put in and nothing else.
  */
 #include <errno.h>
@@ -85,7 +86,8 @@ static int docker_change(const char *self, const char *name, bool undo, struct c
 	c->before = read_text(c->path);
 	config = c->before && c->before[strspn(c->before, " \t\r\n")] ? json_loads(c->before, 0, &je) : json_object();
 	if (!json_is_object(config))
-		return sk_error_set(err, EINVAL, "%s is not valid JSON (line %d: %s): repair it first", c->path, je.line, je.text);
+		return sk_error_set(err, EINVAL, "%s is not valid JSON (line %d: %s): repair it first", c->path,
+				    je.line, je.text);
 	runtimes = json_object_get(config, "runtimes");
 	if (!undo) {
 		if (!runtimes) {
@@ -127,8 +129,12 @@ static int self_path(char buf[PATH_MAX], struct sk_error *err)
 int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	static const struct option options[] = {
-		{ "docker", no_argument, NULL, 'd' }, { "podman", no_argument, NULL, 'p' },	 { "undo", no_argument, NULL, 'u' },
-		{ "yes", no_argument, NULL, 'y' },    { "name", required_argument, NULL, 'n' }, { "config", required_argument, NULL, 'c' },
+		{ "docker", no_argument, NULL, 'd' },
+		{ "podman", no_argument, NULL, 'p' },
+		{ "undo", no_argument, NULL, 'u' },
+		{ "yes", no_argument, NULL, 'y' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "config", required_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
 	};
 	bool docker = false, podman = false, undo = false, yes = false;
@@ -141,17 +147,32 @@ int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err
 	optind = 1;
 	while ((opt = getopt_long(argc, argv, "y", options, NULL)) != -1) {
 		switch (opt) {
-		case 'd': docker = true; break;
-		case 'p': podman = true; break;
-		case 'u': undo = true; break;
-		case 'y': yes = true; break;
-		case 'n': name = optarg; break;
-		case 'c': config = optarg; break;
-		default: return sk_error_set(err, EINVAL, "install: unknown option");
+		case 'd':
+			docker = true;
+			break;
+		case 'p':
+			podman = true;
+			break;
+		case 'u':
+			undo = true;
+			break;
+		case 'y':
+			yes = true;
+			break;
+		case 'n':
+			name = optarg;
+			break;
+		case 'c':
+			config = optarg;
+			break;
+		default:
+			return sk_error_set(err, EINVAL, "install: unknown option");
 		}
 	}
 	if (docker == podman || optind != argc)
-		return sk_error_set(err, EINVAL, "usage: skerry-oci install --docker|--podman [--undo] [--yes] [--name NAME] [--config FILE]");
+		return sk_error_set(
+			err, EINVAL,
+			"usage: skerry-oci install --docker|--podman [--undo] [--yes] [--name NAME] [--config FILE]");
 	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(name) || !*name)
 		return sk_error_set(err, EINVAL, "a runtime's name has small letters, digits, - and _ only");
 	r = self_path(self, err);

@@ -55,13 +55,17 @@ static int enter(void *arg)
 	return 0;
 }
 
-int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid, struct sk_error *err)
+int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid,
+		  struct sk_error *err)
 {
 	const char *monitor = getenv("SKERRY_MONITOR");
 	_cleanup_fd_ int ours = -1, theirs = -1, netns = -1;
 	char fd_text[16];
-	const char *argv[] = { "skerry-monitor", "--root", o->paths.root, "--run", o->paths.run, "--id", c->vm_id, "--owner-fd", fd_text, NULL };
-	struct child child = { .cgroups = l->cgroups, .new_netns = l->bundle->has_netns && !l->bundle->netns_path, .terminal = l->bundle->terminal };
+	const char *argv[] = { "skerry-monitor", "--root", o->paths.root, "--run", o->paths.run,
+			       "--id",		 c->vm_id, "--owner-fd",  fd_text, NULL };
+	struct child child = { .cgroups = l->cgroups,
+			       .new_netns = l->bundle->has_netns && !l->bundle->netns_path,
+			       .terminal = l->bundle->terminal };
 	struct sk_spawn s = SK_SPAWN_INIT;
 	int pair[2], keep[1], r;
 
@@ -89,6 +93,8 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
 	s.prepare_arg = &child;
 	r = sk_spawn(&s, ret_pid, NULL, err);
 	if (r == -ENOENT)
-		return sk_error_set(err, ENOENT, "monitor program %s is missing: install skerry again, or set SKERRY_MONITOR", s.file);
+		return sk_error_set(err, ENOENT,
+				    "monitor program %s is missing: install skerry again, or set SKERRY_MONITOR",
+				    s.file);
 	return r < 0 ? r : SK_TAKE_FD(ours);
 }

@@ -16,13 +16,16 @@ static const struct {
 	const char *args, *what;
 	bool stateless;
 } verbs[] = {
-	{ "create", sk_oci_create, "[--bundle DIR] [--pid-file FILE] [--console-socket SOCKET] ID", "create a container", false },
+	{ "create", sk_oci_create, "[--bundle DIR] [--pid-file FILE] [--console-socket SOCKET] ID",
+	  "create a container", false },
 	{ "delete", sk_oci_delete, "[--force] ID", "remove what is left of a container", false },
 	{ "events", sk_oci_events, "[--stats] [--interval S] ID", "show events and statistics", false },
-	{ "exec", sk_oci_exec, "[--process FILE | --tty --user U --cwd D --env K=V …] [--detach] [--pid-file FILE] ID [COMMAND …]",
+	{ "exec", sk_oci_exec,
+	  "[--process FILE | --tty --user U --cwd D --env K=V …] [--detach] [--pid-file FILE] ID [COMMAND …]",
 	  "run a process in a container", false },
 	{ "features", sk_oci_features, "", "show what this runtime can do, as JSON", true },
-	{ "install", sk_oci_install, "--docker|--podman [--undo] [--yes] [--name NAME] [--config FILE]", "register with docker or podman", true },
+	{ "install", sk_oci_install, "--docker|--podman [--undo] [--yes] [--name NAME] [--config FILE]",
+	  "register with docker or podman", true },
 	{ "kill", sk_oci_kill, "[--all] ID [SIGNAL]", "send a signal (TERM)", false },
 	{ "list", sk_oci_list, "[--format table|json] [--quiet]", "list containers", false },
 	{ "pause", sk_oci_pause, "ID", "suspend all processes", false },
@@ -39,8 +42,10 @@ static void help(FILE *f)
 {
 	size_t i;
 
-	fprintf(f, "usage: skerry-oci [--root DIR] [--log FILE] [--log-format text|json] [--systemd-cgroup] [--debug] VERB …\n\n"
-		   "An OCI runtime with runc's command line: each container runs in a small VM of its own.\n\nVerbs:\n");
+	fprintf(f,
+		"usage: skerry-oci [--root DIR] [--log FILE] [--log-format text|json] [--systemd-cgroup] [--debug] "
+		"VERB …\n\n"
+		"An OCI runtime with runc's command line: each container runs in a small VM of its own.\n\nVerbs:\n");
 	for (i = 0; i < SK_ARRAY_SIZE(verbs); i++)
 		fprintf(f, "  %-9s %s\n            %s\n", verbs[i].name, verbs[i].what, verbs[i].args);
 	fprintf(f, "\nSee skerry-oci(8).\n");
@@ -50,31 +55,48 @@ static void help(FILE *f)
 static int parse_globals(int argc, char **argv, struct sk_oci *o, const char **ret_root, struct sk_error *err)
 {
 	static const struct option options[] = {
-		{ "root", required_argument, NULL, 'r' },	{ "log", required_argument, NULL, 'l' },
-		{ "log-format", required_argument, NULL, 'f' }, { "systemd-cgroup", no_argument, NULL, 's' },
-		{ "debug", no_argument, NULL, 'd' },		{ "rootless", required_argument, NULL, 'x' },
-		{ "criu", required_argument, NULL, 'x' },	{ "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },		{ NULL, 0, NULL, 0 },
+		{ "root", required_argument, NULL, 'r' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "log-format", required_argument, NULL, 'f' },
+		{ "systemd-cgroup", no_argument, NULL, 's' },
+		{ "debug", no_argument, NULL, 'd' },
+		{ "rootless", required_argument, NULL, 'x' },
+		{ "criu", required_argument, NULL, 'x' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "+vh", options, NULL)) != -1) {
 		switch (opt) {
-		case 'r': *ret_root = optarg; break;
-		case 'l': o->log_path = optarg; break;
+		case 'r':
+			*ret_root = optarg;
+			break;
+		case 'l':
+			o->log_path = optarg;
+			break;
 		case 'f':
 			if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
 				return sk_error_set(err, EINVAL, "invalid log-format: %s", optarg);
 			o->log_json = strcmp(optarg, "json") == 0;
 			break;
-		case 's': o->systemd_cgroup = true; break;
-		case 'd': o->debug = true; break;
+		case 's':
+			o->systemd_cgroup = true;
+			break;
+		case 'd':
+			o->debug = true;
+			break;
 		case 'v':
 			printf("skerry-oci version %s\nspec: %s\n", SK_VERSION, SK_OCI_VERSION);
 			return 1;
-		case 'h': help(stdout); return 1;
-		case 'x': break;
-		default: return sk_error_set(err, EINVAL, "unknown option: see skerry-oci --help");
+		case 'h':
+			help(stdout);
+			return 1;
+		case 'x':
+			break;
+		default:
+			return sk_error_set(err, EINVAL, "unknown option: see skerry-oci --help");
 		}
 	}
 	return 0;

@@ -19,12 +19,13 @@
  *   info.c     spec, features
  *   install.c  registers the runtime with docker and podman
  *
- * State: <root>/containers/<vm id>/ is a container's folder as docs/protocols.md describes it, with oci.json (what only this program needs) added.
- * <root> is --root, or /run/skerry-oci. The VM's id is the container's id if that has the form of one, else a digest of it. Whether a container
- * lives is told by its monitor's lock, never by a number in a file.
+ * State: <root>/containers/<vm id>/ is a container's folder as docs/protocols.md describes it, with oci.json (what only
+ * this program needs) added. <root> is --root, or /run/skerry-oci. The VM's id is the container's id if that has the
+ * form of one, else a digest of it. Whether a container lives is told by its monitor's lock, never by a number in a
+ * file.
  *
- * Not trusted: the bundle is the caller's, who is as mighty as we are; still everything in it is checked for form, because half-made
- * bundles happen. What the guest says passes through the monitor.
+ * Not trusted: the bundle is the caller's, who is as mighty as we are; still everything in it is checked for form,
+ * because half-made bundles happen. What the guest says passes through the monitor.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -63,14 +64,16 @@ int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_contain
 int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
 int sk_oci_container_save(struct sk_oci_container *c, struct sk_error *err);
 void sk_oci_container_close(struct sk_oci_container *c);
-/* "creating", "created", "running", "paused", "stopped". `ret_state` (may be NULL): the monitor's state.json, a new reference. */
+/* "creating", "created", "running", "paused", "stopped". `ret_state` (may be NULL): the monitor's state.json, a new
+ * reference. */
 const char *sk_oci_status(struct sk_oci *o, const struct sk_oci_container *c, json_t **ret_state);
 /* Host pid of the container: the monitor's; 0 when stopped. */
 pid_t sk_oci_pid(struct sk_oci *o, const struct sk_oci_container *c);
 /* The state of the runtime specification, as hooks and `state` show it. A new reference. */
 json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, pid_t pid);
 /* Calls `each` for every container; those that cannot be read are left out. */
-int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg, struct sk_error *err);
+int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg,
+		struct sk_error *err);
 
 /* bundle.c */
 struct sk_oci_bundle {
@@ -98,7 +101,8 @@ struct sk_oci_cgroups {
 	unsigned n;
 	json_t *paths; /* ["/sys/fs/cgroup/memory/docker/…", …]: made by us, owned */
 };
-int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret, struct sk_error *err);
+int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret,
+			struct sk_error *err);
 /* Applies linux.resources to groups that exist. With `best_effort` what the host cannot do is left out. */
 int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err);
 void sk_oci_cgroups_remove(const json_t *paths);
@@ -110,11 +114,13 @@ const char *sk_oci_cgroups_memory(const json_t *paths);
 /* Numbers for `events --stats`, in runc's form; a new reference. */
 json_t *sk_oci_cgroups_stats(const json_t *paths);
 
-/* hooks.c: runs `hooks`.`name` in order with `state` on stdin, in the network namespace of `netns_pid` (0: in ours). Stops at the first that fails. */
+/* hooks.c: runs `hooks`.`name` in order with `state` on stdin, in the network namespace of `netns_pid` (0: in ours).
+ * Stops at the first that fails. */
 int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state, pid_t netns_pid, struct sk_error *err);
 
 /* console.c */
-/* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative errno. */
+/* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative
+ * errno. */
 int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err);
 
 /* launch.c */
@@ -124,9 +130,11 @@ struct sk_oci_launch {
 	int console_fd; /* -1: our own stdio is the container's */
 };
 /* Starts the monitor; returns a control connection, CLOEXEC. */
-int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid, struct sk_error *err);
+int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid,
+		  struct sk_error *err);
 
-/* Verbs. Each takes argc, argv from its own name on, and returns an exit code; a negative one is an error in `err` (exit code 1). */
+/* Verbs. Each takes argc, argv from its own name on, and returns an exit code; a negative one is an error in `err`
+ * (exit code 1). */
 int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_run(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
@@ -149,6 +157,7 @@ int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);
 /* runc's words for a program that cannot be started: docker takes 126 and 127 from them. */
 int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *process, const char *what);
 /* A request to the container's monitor. */
-int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply, struct sk_error *err);
+int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply,
+		struct sk_error *err);
 
 #endif

@@ -97,8 +97,8 @@ int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_contain
 	if (r < 0)
 		return r;
 	if (mkdir(ret->dir, 0700) < 0) {
-		r = errno == EEXIST ? sk_error_set(err, EEXIST, "container with given ID already exists") :
-				      sk_error_errno(err, errno, "cannot make %s", ret->dir);
+		r = errno == EEXIST ? sk_error_set(err, EEXIST, "container with given ID already exists")
+				    : sk_error_errno(err, errno, "cannot make %s", ret->dir);
 		sk_oci_container_close(ret);
 		return r;
 	}
@@ -191,9 +191,10 @@ pid_t sk_oci_pid(struct sk_oci *o, const struct sk_oci_container *c)
 
 json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, pid_t pid)
 {
-	json_t *o = json_pack("{s:s,s:s,s:i,s:s,s:O?,s:O?,s:O?,s:s}", "ociVersion", SK_OCI_VERSION, "id", c->id, "pid", (int)pid, "status", status,
-			      "bundle", json_object_get(c->record, "bundle"), "rootfs", json_object_get(c->record, "rootfs"), "created",
-			      json_object_get(c->record, "created"), "owner", "");
+	json_t *o = json_pack("{s:s,s:s,s:i,s:s,s:O?,s:O?,s:O?,s:s}", "ociVersion", SK_OCI_VERSION, "id", c->id, "pid",
+			      (int)pid, "status", status, "bundle", json_object_get(c->record, "bundle"), "rootfs",
+			      json_object_get(c->record, "rootfs"), "created", json_object_get(c->record, "created"),
+			      "owner", "");
 	json_t *annotations = json_object_get(c->record, "annotations");
 
 	if (annotations)
@@ -201,7 +202,8 @@ json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, 
 	return o;
 }
 
-int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg, struct sk_error *err)
+int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg,
+		struct sk_error *err)
 {
 	_cleanup_free_ char *path = sk_asprintf("%s/containers", o->paths.root);
 	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
@@ -220,7 +222,8 @@ int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_c
 		if (!file || sk_fs_read(AT_FDCWD, file, SK_RECORD_MAX, &text, NULL) < 0)
 			continue;
 		record = json_loads(text, 0, NULL);
-		if (record && sk_oci_container_open(o, json_string_value(json_object_get(record, "id")), &c, NULL) == 0) {
+		if (record &&
+		    sk_oci_container_open(o, json_string_value(json_object_get(record, "id")), &c, NULL) == 0) {
 			each(o, &c, arg);
 			sk_oci_container_close(&c);
 		}

@@ -143,10 +143,12 @@ static void print_processes(const json_t *list)
 	printf("%-10s %7s %7s %-5s %s\n", "UID", "PID", "PPID", "TTY", "CMD");
 	for (i = 0; i < json_array_size(list); i++) {
 		const json_t *p = json_array_get(list, i);
-		const char *user = json_string_value(json_object_get(p, "user")), *tty = json_string_value(json_object_get(p, "tty"));
+		const char *user = json_string_value(json_object_get(p, "user")),
+			   *tty = json_string_value(json_object_get(p, "tty"));
 		const char *cmd = json_string_value(json_object_get(p, "cmd"));
 
-		printf("%-10s %7lld %7lld %-5s %s\n", user ? user : "?", (long long)json_integer_value(json_object_get(p, "pid")),
+		printf("%-10s %7lld %7lld %-5s %s\n", user ? user : "?",
+		       (long long)json_integer_value(json_object_get(p, "pid")),
 		       (long long)json_integer_value(json_object_get(p, "ppid")), tty ? tty : "?", cmd ? cmd : "");
 	}
 }
@@ -224,13 +226,20 @@ struct update_flag {
 };
 
 static const struct update_flag update_flags[] = {
-	{ "memory", "memory", "limit", false },		 { "memory-reservation", "memory", "reservation", false },
-	{ "memory-swap", "memory", "swap", false },	 { "cpu-period", "cpu", "period", false },
-	{ "cpu-quota", "cpu", "quota", false },		 { "cpu-share", "cpu", "shares", false },
-	{ "cpuset-cpus", "cpu", "cpus", true },		 { "cpuset-mems", "cpu", "mems", true },
-	{ "pids-limit", "pids", "limit", false },	 { "blkio-weight", "blockIO", "weight", false },
-	{ "kernel-memory", "memory", "kernel", false },	 { "kernel-memory-tcp", "memory", "kernelTCP", false },
-	{ "cpu-rt-period", "cpu", "realtimePeriod", false }, { "cpu-rt-runtime", "cpu", "realtimeRuntime", false },
+	{ "memory", "memory", "limit", false },
+	{ "memory-reservation", "memory", "reservation", false },
+	{ "memory-swap", "memory", "swap", false },
+	{ "cpu-period", "cpu", "period", false },
+	{ "cpu-quota", "cpu", "quota", false },
+	{ "cpu-share", "cpu", "shares", false },
+	{ "cpuset-cpus", "cpu", "cpus", true },
+	{ "cpuset-mems", "cpu", "mems", true },
+	{ "pids-limit", "pids", "limit", false },
+	{ "blkio-weight", "blockIO", "weight", false },
+	{ "kernel-memory", "memory", "kernel", false },
+	{ "kernel-memory-tcp", "memory", "kernelTCP", false },
+	{ "cpu-rt-period", "cpu", "realtimePeriod", false },
+	{ "cpu-rt-runtime", "cpu", "realtimeRuntime", false },
 };
 
 static void set_flag(json_t *resources, const struct update_flag *f, const char *value)
@@ -286,7 +295,9 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		memory = json_object_get(resources, "memory");
 		if (memory && json_integer_value(json_object_get(memory, "limit")) == 0)
 			json_object_del(memory, "limit");
-		r = sk_oci_call(o, &c, json_pack("{s:s,s:o}", "op", "update", "resources", sk_oci_guest_resources(resources)), NULL, err);
+		r = sk_oci_call(o, &c,
+				json_pack("{s:s,s:o}", "op", "update", "resources", sk_oci_guest_resources(resources)),
+				NULL, err);
 	}
 	if (r == 0)
 		r = sk_oci_cgroups_apply(json_object_get(c.record, "cgroups"), resources, err);
@@ -314,9 +325,9 @@ static int print_stats(struct sk_oci *o, struct sk_oci_container *c, struct sk_e
 
 int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "stats", no_argument, NULL, 's' }, { "interval", required_argument, NULL, 'i' }, { NULL, 0, NULL, 0 }
-	};
+	static const struct option options[] = { { "stats", no_argument, NULL, 's' },
+						 { "interval", required_argument, NULL, 'i' },
+						 { NULL, 0, NULL, 0 } };
 	struct sk_oci_container c;
 	bool once = false, told_oom = false;
 	unsigned interval = 5;
@@ -332,7 +343,9 @@ int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 			return sk_error_set(err, EINVAL, "events: unknown option");
 	}
 	if (argc - optind != 1 || interval == 0)
-		return sk_error_set(err, EINVAL, interval ? "\"events\" requires exactly 1 argument(s)" : "duration interval must be greater than 0");
+		return sk_error_set(err, EINVAL,
+				    interval ? "\"events\" requires exactly 1 argument(s)"
+					     : "duration interval must be greater than 0");
 	r = sk_oci_container_open(o, argv[optind], &c, err);
 	if (r < 0)
 		return r;
@@ -379,15 +392,16 @@ static void list_one(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 		const char *bundle = json_string_value(json_object_get(c->record, "bundle"));
 		const char *created = json_string_value(json_object_get(c->record, "created"));
 
-		printf("%-11s %-11d %-11s %-11s %-24s %s\n", c->id, (int)pid, status, bundle ? bundle : "", created ? created : "", "root");
+		printf("%-11s %-11d %-11s %-11s %-24s %s\n", c->id, (int)pid, status, bundle ? bundle : "",
+		       created ? created : "", "root");
 	}
 }
 
 int sk_oci_list(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "format", required_argument, NULL, 'f' }, { "quiet", no_argument, NULL, 'q' }, { NULL, 0, NULL, 0 }
-	};
+	static const struct option options[] = { { "format", required_argument, NULL, 'f' },
+						 { "quiet", no_argument, NULL, 'q' },
+						 { NULL, 0, NULL, 0 } };
 	struct listing l = { .all = json_array() };
 	int opt, r;
 

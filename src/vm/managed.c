@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is different for a container of the OCI runtime ("managed" in vm.json). The monitor is then what `docker inspect` shows as the container's pid:
+ * What is different for a container of the OCI runtime ("managed" in vm.json). The monitor is then what `docker
+ * inspect` shows as the container's pid:
  *
- *   stdio     the descriptors that it was started with are the container's, copied by a proxy (vm/proxy.h) on the same loop, which is attached through
- *             an ordinary control connection
- *   network   the interfaces of the network namespace that it was started in (vm/netns.h). The VM has SK_MANAGED_NICS network devices from the
- *             beginning; an interface gets the first free one, and the agent hides those that are free. So interfaces may come and go
- *             while the container runs (docker network connect)
- *   setup     waits until the hooks have made the network, when there are hooks; the kernel boots meanwhile
- *   start     is a request of its own, after create
- *   oom       containerd learns of a container that ran out of memory from the host's control group, where nothing of that is to be seen: when it
- *             is all over, a child of this process runs out of memory there, for everybody to see
- *   names     docker's embedded name server listens in the namespace, on 127.0.0.11. The agent listens on that address in the guest and carries
- *             each question here, on streams to port SK_DNS_PORT
+ *   stdio     the descriptors that it was started with are the container's, copied by a proxy (vm/proxy.h) on the same
+ * loop, which is attached through an ordinary control connection network   the interfaces of the network namespace that
+ * it was started in (vm/netns.h). The VM has SK_MANAGED_NICS network devices from the beginning; an interface gets the
+ * first free one, and the agent hides those that are free. So interfaces may come and go while the container runs
+ * (docker network connect) setup     waits until the hooks have made the network, when there are hooks; the kernel
+ * boots meanwhile start     is a request of its own, after create oom       containerd learns of a container that ran
+ * out of memory from the host's control group, where nothing of that is to be seen: when it is all over, a child of
+ * this process runs out of memory there, for everybody to see names     docker's embedded name server listens in the
+ * namespace, on 127.0.0.11. The agent listens on that address in the guest and carries each question here, on streams
+ * to port SK_DNS_PORT
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -198,7 +198,8 @@ void sk_managed_tell_oom(struct sk_monitor *m)
 	if (n <= 0)
 		return;
 	text[n] = '\0';
-	/* The VM is gone: what is left in the group is smaller than the room that the child is given, so that it is the one to go. */
+	/* The VM is gone: what is left in the group is smaller than the room that the child is given, so that it is the
+	 * one to go. */
 	snprintf(text, sizeof(text), "%llu", (strtoull(text, NULL, 10) + SK_OOM_ROOM) & ~4095ull);
 	if (pwrite(m->managed->limit_fd, text, strlen(text), 0) < 0)
 		return;
@@ -296,7 +297,8 @@ static void on_dns_server(void *arg, int fd, unsigned events)
 		q->connected = true;
 	if (events & (SK_LOOP_READ | SK_LOOP_HANGUP)) {
 		n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || (n > 0 && sk_buf_append(&q->to_guest, chunk, (size_t)n) < 0)) {
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+		    (n > 0 && sk_buf_append(&q->to_guest, chunk, (size_t)n) < 0)) {
 			q->server_eof = true;
 			sk_loop_remove(q->source);
 			q->source = NULL;
@@ -348,7 +350,9 @@ static const struct sk_stream_events dns_events = {
 
 static bool on_dns_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(0x7f00000b) };
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons(53),
+				    .sin_addr.s_addr = htonl(0x7f00000b) };
 	struct sk_monitor *m = arg;
 	struct dns_question *q;
 
@@ -416,11 +420,12 @@ static json_t *interface_json(const struct sk_netns_if *i, const struct nic *nic
 {
 	char device[18], mac[18];
 
-	snprintf(device, sizeof(device), "%02x:%02x:%02x:%02x:%02x:%02x", nic->mac[0], nic->mac[1], nic->mac[2], nic->mac[3], nic->mac[4],
-		 nic->mac[5]);
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", i->mac[0], i->mac[1], i->mac[2], i->mac[3], i->mac[4], i->mac[5]);
-	return json_pack("{s:s,s:s,s:s,s:I,s:b,s:O}", "device", device, "name", i->name, "mac", mac, "mtu", (json_int_t)i->mtu, "ipv6", i->ipv6, "addresses",
-			 i->addresses);
+	snprintf(device, sizeof(device), "%02x:%02x:%02x:%02x:%02x:%02x", nic->mac[0], nic->mac[1], nic->mac[2],
+		 nic->mac[3], nic->mac[4], nic->mac[5]);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", i->mac[0], i->mac[1], i->mac[2], i->mac[3],
+		 i->mac[4], i->mac[5]);
+	return json_pack("{s:s,s:s,s:s,s:I,s:b,s:O}", "device", device, "name", i->name, "mac", mac, "mtu",
+			 (json_int_t)i->mtu, "ipv6", i->ipv6, "addresses", i->addresses);
 }
 
 json_t *sk_managed_network(struct sk_monitor *m)
@@ -449,7 +454,8 @@ json_t *sk_managed_network(struct sk_monitor *m)
 		int r = attach(g, &ns, &ns.ifs[k], &nic);
 
 		if (r < 0)
-			sk_log(SK_LOG_ERROR, "interface %s does not reach the container: %s", ns.ifs[k].name, strerror(-r));
+			sk_log(SK_LOG_ERROR, "interface %s does not reach the container: %s", ns.ifs[k].name,
+			       strerror(-r));
 		else
 			json_array_append_new(list, interface_json(&ns.ifs[k], nic));
 	}
@@ -463,7 +469,8 @@ static void on_settled(void *arg)
 	struct sk_monitor *m = arg;
 
 	if (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_RUNNING)
-		sk_session_request(m, json_pack("{s:s,s:o}", "op", "network", "network", sk_managed_network(m)), NULL, NULL);
+		sk_session_request(m, json_pack("{s:s,s:o}", "op", "network", "network", sk_managed_network(m)), NULL,
+				   NULL);
 }
 
 /* Something has changed; more is coming as a rule. */
@@ -477,7 +484,8 @@ static void on_watch(void *arg, int fd, unsigned events)
 		sk_loop_set_timer(m->managed->settle, SK_NETWORK_SETTLE_MS);
 }
 
-int sk_managed_devices(struct sk_monitor *m, int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
+int sk_managed_devices(struct sk_monitor *m,
+		       int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		       struct sk_error *err)
 {
 	struct sk_managed *g = m->managed;
@@ -572,7 +580,8 @@ static void on_started(struct sk_monitor *m, void *arg, const json_t *reply)
 		sk_monitor_started(m, NULL, 0);
 		return;
 	}
-	sk_error_set(&err, (int)json_integer_value(json_object_get(reply, "errno")), "%s", message ? message : "the guest gave no reason");
+	sk_error_set(&err, (int)json_integer_value(json_object_get(reply, "errno")), "%s",
+		     message ? message : "the guest gave no reason");
 	sk_monitor_started(m, &err, (int)json_integer_value(json_object_get(reply, "exit_code")));
 }
 
@@ -613,19 +622,22 @@ bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request
 	if (!create && strcmp(op, "start") != 0)
 		return false;
 	if (m->failure[0] || ended) {
-		sk_conn_reply_error(c, m->failure[0] ? m->failure_errno : ESRCH, m->failure_exit_code, m->failure[0] ? m->failure : "the container has ended");
+		sk_conn_reply_error(c, m->failure[0] ? m->failure_errno : ESRCH, m->failure_exit_code,
+				    m->failure[0] ? m->failure : "the container has ended");
 		sk_conn_finish(c);
 		return true;
 	}
 	if (create ? m->managed->created || m->start_wanted : !m->managed->created || m->phase != SK_PHASE_READY) {
-		refuse(c, EINVAL, create ? "the container has been created" : "the container is not in the state to be started");
+		refuse(c, EINVAL,
+		       create ? "the container has been created" : "the container is not in the state to be started");
 		return true;
 	}
 	c->wants_start = true;
 	c->kind = SK_CONN_WAITING;
 	if (create)
 		sk_monitor_want_start(m);
-	else if (sk_session_request(m, json_pack("{s:s,s:s}", "op", "start", "container", SK_CONTAINER), on_started, NULL) < 0)
+	else if (sk_session_request(m, json_pack("{s:s,s:s}", "op", "start", "container", SK_CONTAINER), on_started,
+				    NULL) < 0)
 		refuse(c, ENOTCONN, "the container is not running");
 	return true;
 }

@@ -151,7 +151,8 @@ static int each_link(struct sk_netns *ns, const struct nlmsghdr *h)
 	struct sk_netns_if i = { .index = (unsigned)link->ifi_index, .mtu = 1500 };
 	const struct rtattr *a;
 
-	if (link->ifi_type != ARPHRD_ETHER || !(link->ifi_flags & IFF_UP) || (link->ifi_flags & IFF_LOOPBACK) || ns->n_ifs == SK_NETNS_MAX)
+	if (link->ifi_type != ARPHRD_ETHER || !(link->ifi_flags & IFF_UP) || (link->ifi_flags & IFF_LOOPBACK) ||
+	    ns->n_ifs == SK_NETNS_MAX)
 		return 0;
 	for (a = IFLA_RTA(link); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == IFLA_IFNAME)
@@ -177,7 +178,8 @@ static int each_address(struct sk_netns *ns, const struct nlmsghdr *h)
 	const struct rtattr *a;
 
 	/* Link-local ones are made from the MAC, in the guest too. */
-	if (!i || (m->ifa_family == AF_INET6 && m->ifa_scope == RT_SCOPE_LINK) || json_array_size(i->addresses) >= NETNS_MAX_ADDRESSES)
+	if (!i || (m->ifa_family == AF_INET6 && m->ifa_scope == RT_SCOPE_LINK) ||
+	    json_array_size(i->addresses) >= NETNS_MAX_ADDRESSES)
 		return 0;
 	for (a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
 		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !address))
@@ -192,7 +194,8 @@ static int each_route(struct sk_netns *ns, const struct nlmsghdr *h)
 {
 	const struct rtmsg *m = NLMSG_DATA(h);
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
-	char to[INET6_ADDRSTRLEN] = "", via[INET6_ADDRSTRLEN] = "", src[INET6_ADDRSTRLEN] = "", full[INET6_ADDRSTRLEN + 8];
+	char to[INET6_ADDRSTRLEN] = "", via[INET6_ADDRSTRLEN] = "", src[INET6_ADDRSTRLEN] = "",
+	     full[INET6_ADDRSTRLEN + 8];
 	const struct sk_netns_if *i = NULL;
 	uint32_t oif = 0, metric = 0;
 	const struct rtattr *a;
@@ -217,7 +220,11 @@ static int each_route(struct sk_netns *ns, const struct nlmsghdr *h)
 	i = by_index(ns, oif);
 	if (!i)
 		return 0;
-	snprintf(full, sizeof(full), "%s/%u", to[0] ? to : m->rtm_family == AF_INET6 ? "::" : "0.0.0.0", m->rtm_dst_len);
+	snprintf(full, sizeof(full), "%s/%u",
+		 to[0]			     ? to
+		 : m->rtm_family == AF_INET6 ? "::"
+					     : "0.0.0.0",
+		 m->rtm_dst_len);
 	route = json_pack("{s:s,s:s,s:I}", "to", full, "dev", i->name, "metric", (json_int_t)metric);
 	if (via[0])
 		json_object_set_new(route, "via", json_string(via));
@@ -226,7 +233,8 @@ static int each_route(struct sk_netns *ns, const struct nlmsghdr *h)
 	return json_array_append_new(ns->routes, route) < 0 ? -ENOMEM : 0;
 }
 
-/* Whether a socket is bound to 127.0.0.11 (docker's embedded name server picks a random port and redirects port 53 to it). */
+/* Whether a socket is bound to 127.0.0.11 (docker's embedded name server picks a random port and redirects port 53 to
+ * it). */
 static bool has_embedded_dns(void)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/net/udp", "re");
@@ -344,7 +352,9 @@ int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, str
 
 int sk_netns_packet_socket(unsigned index)
 {
-	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)index };
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET,
+				    .sll_protocol = htons(ETH_P_ALL),
+				    .sll_ifindex = (int)index };
 	_cleanup_fd_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, size = NETNS_RCVBUF;
 

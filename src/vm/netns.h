@@ -9,13 +9,13 @@
 #include "base/error.h"
 
 /*
- * The network namespace that this process lives in, when its interfaces are to be a guest's: what docker, CNI or podman put there is read by
- * rtnetlink and told to the guest, and the namespace's own kernel is made to keep silent on them.
+ * The network namespace that this process lives in, when its interfaces are to be a guest's: what docker, CNI or podman
+ * put there is read by rtnetlink and told to the guest, and the namespace's own kernel is made to keep silent on them.
  *
- * Silence without touching what the network's owner has set up (it reads it again later): the addresses stay on the interfaces, but their entries in the
- * "local" routing table go, and a routing rule sends what still comes in from them into a black hole. So the host's kernel neither answers
- * pings nor resets the guest's connections, and ARP requests are the guest's to answer. All of this is the namespace's alone and needs
- * no rights outside of it.
+ * Silence without touching what the network's owner has set up (it reads it again later): the addresses stay on the
+ * interfaces, but their entries in the "local" routing table go, and a routing rule sends what still comes in from them
+ * into a black hole. So the host's kernel neither answers pings nor resets the guest's connections, and ARP requests
+ * are the guest's to answer. All of this is the namespace's alone and needs no rights outside of it.
  *
  * Docker's embedded name server is the exception: it listens on 127.0.0.11 in the namespace and asks the world from the
  * interface's address. Answers to that (UDP from port 53) are let in.
@@ -27,7 +27,7 @@ struct sk_netns_if {
 	unsigned index;
 	uint8_t mac[6];
 	uint32_t mtu;
-	bool ipv6; /* not switched off */
+	bool ipv6;	   /* not switched off */
 	json_t *addresses; /* ["172.17.0.2/16", …]; owned */
 };
 

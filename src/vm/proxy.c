@@ -34,7 +34,7 @@ struct sk_proxy {
 	struct sk_proxy_out out[2];
 	size_t unacked;
 	unsigned short rows, cols;
-	bool in_file;	/* always readable: a regular file or a device without poll */
+	bool in_file; /* always readable: a regular file or a device without poll */
 	bool in_eof, replied, exited, done;
 	bool conn_gone;
 	int code;
@@ -143,7 +143,8 @@ static void flush_one(struct sk_proxy *p, struct sk_proxy_out *o)
 static void flush_conn(struct sk_proxy *p)
 {
 	while (p->to_conn.len && !p->conn_gone) {
-		ssize_t n = send(p->c.take_conn_fd, sk_buf_data(&p->to_conn), p->to_conn.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n =
+			send(p->c.take_conn_fd, sk_buf_data(&p->to_conn), p->to_conn.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -228,7 +229,8 @@ static bool read_input(struct sk_proxy *p)
 
 	if (p->in_eof || p->exited || !want || p->to_conn.len > SK_PROXY_WINDOW)
 		return false;
-	n = fstat(p->c.in_fd, &st) == 0 && S_ISSOCK(st.st_mode) ? recv(p->c.in_fd, chunk, want, MSG_DONTWAIT) : read(p->c.in_fd, chunk, want);
+	n = fstat(p->c.in_fd, &st) == 0 && S_ISSOCK(st.st_mode) ? recv(p->c.in_fd, chunk, want, MSG_DONTWAIT)
+								: read(p->c.in_fd, chunk, want);
 	if (n < 0 && would_block(errno))
 		return false;
 	if (n <= 0) {
@@ -264,7 +266,8 @@ static void on_in_deferred(void *arg)
 /* Input is watched only while it may be taken: a hang-up is reported always. */
 static void watch_input(struct sk_proxy *p)
 {
-	bool want = !p->in_eof && !p->exited && p->unacked < SK_PROXY_WINDOW && p->c.in_fd >= 0 && p->to_conn.len <= SK_PROXY_WINDOW;
+	bool want = !p->in_eof && !p->exited && p->unacked < SK_PROXY_WINDOW && p->c.in_fd >= 0 &&
+		    p->to_conn.len <= SK_PROXY_WINDOW;
 
 	if (p->in_file) {
 		if (want)

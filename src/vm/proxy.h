@@ -8,11 +8,13 @@
 #include "base/loop.h"
 
 /*
- * The client's end of an attached control connection, on an event loop: copies between the connection's frames and three descriptors, as a process
- * would that had them as its stdio. Used by the OCI runtime's exec, and by the monitor itself for a container whose stdio it has inherited.
+ * The client's end of an attached control connection, on an event loop: copies between the connection's frames and
+ * three descriptors, as a process would that had them as its stdio. Used by the OCI runtime's exec, and by the monitor
+ * itself for a container whose stdio it has inherited.
  *
- * Reading stops while a descriptor does not take what is there, input stops at the protocol's window: nothing grows. Descriptors are
- * reopened for non-blocking use where the kernel lets us: the flag must not leak into whoever else holds them.
+ * Reading stops while a descriptor does not take what is there, input stops at the protocol's window: nothing grows.
+ * Descriptors are reopened for non-blocking use where the kernel lets us: the flag must not leak into whoever else
+ * holds them.
  */
 struct sk_proxy;
 
@@ -23,7 +25,8 @@ struct sk_proxy_config {
 	bool terminal;
 	/* The first message that is a reply ({"ok":…}); may be NULL. */
 	void (*reply)(void *arg, const json_t *reply);
-	/* The process has ended with `code` and all its output is written; negative: the connection was lost. Called once. */
+	/* The process has ended with `code` and all its output is written; negative: the connection was lost. Called
+	 * once. */
 	void (*done)(void *arg, int code, bool oom);
 	void *arg;
 };

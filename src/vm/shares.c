@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The folders and files of the host that a VM is given: the root file system if it is one ("rootfs" of type 9p) and "mounts" that have a "path". All
- * are served by one process, skerry-9pd, which dies with the monitor; when it dies first, the VM cannot go on.
+ * The folders and files of the host that a VM is given: the root file system if it is one ("rootfs" of type 9p) and
+ * "mounts" that have a "path". All are served by one process, skerry-9pd, which dies with the monitor; when it dies
+ * first, the VM cannot go on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,18 +51,22 @@ static void server_path(char *buf, size_t size)
 }
 
 static int add_share(struct sk_monitor *m, const json_t *o,
-		     int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err), struct sk_error *err)
+		     int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
+		     struct sk_error *err)
 {
 	struct sk_shares *s = m->shares;
-	const char *tag = json_string_value(json_object_get(o, "tag")), *path = json_string_value(json_object_get(o, "path"));
+	const char *tag = json_string_value(json_object_get(o, "tag")),
+		   *path = json_string_value(json_object_get(o, "path"));
 	const char *file = json_string_value(json_object_get(o, "file"));
 	struct share *e = &s->all[s->n];
 
 	if (!path)
 		return 0;
 	if (s->n == SK_SHARES_MAX)
-		return sk_error_set(err, E2BIG, "more than %u folders and files of the host cannot be given to one VM", SK_SHARES_MAX);
-	if (!tag || strspn(tag, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(tag) || strlen(tag) > 31 || (file && strpbrk(file, "/,")))
+		return sk_error_set(err, E2BIG, "more than %u folders and files of the host cannot be given to one VM",
+				    SK_SHARES_MAX);
+	if (!tag || strspn(tag, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(tag) || strlen(tag) > 31 ||
+	    (file && strpbrk(file, "/,")))
 		return sk_error_set(err, EINVAL, "vm.json: a share's tag or file name is wrong");
 	e->path_fd = e->socket = -1;
 	s->n++;
@@ -69,8 +74,9 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 	if (e->path_fd < 0)
 		return sk_error_errno(err, errno, "cannot share %s", path);
 	snprintf(e->socket_name, sizeof(e->socket_name), "share%u", s->n - 1);
-	e->export = sk_asprintf("%s=fd:%d:%s%s%s", tag, e->path_fd, json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw",
-				file ? ",file=" : "", file ? file : "");
+	e->export = sk_asprintf("%s=fd:%d:%s%s%s", tag, e->path_fd,
+				json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw", file ? ",file=" : "",
+				file ? file : "");
 	if (device_socket(m, e->socket_name, &e->socket, err) < 0)
 		return -err->code;
 	e->device = sk_asprintf("%s=fd:%d", tag, e->socket);
@@ -105,7 +111,8 @@ static int start_server(struct sk_monitor *m, struct sk_error *err)
 	return sk_spawn(&spawn, &s->pid, &s->pidfd, err);
 }
 
-int sk_shares_up(struct sk_monitor *m, int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
+int sk_shares_up(struct sk_monitor *m,
+		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		 struct sk_error *err)
 {
 	const json_t *rootfs = json_object_get(m->config.json, "rootfs");

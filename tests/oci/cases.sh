@@ -138,7 +138,7 @@ case_networks() {
 }
 case_bad_requests() {
 	docker run --rm --runtime "$runtime" -v /no/such/folder/file:/x:ro --mount type=bind,source=/no/such/folder,target=/y box true >/dev/null 2>&1; echo $?
-	ls "$work/exec/runtime-runc/moby/containers" 2>/dev/null | wc -l
+	find "$work/exec/runtime-runc/moby/containers" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l
 }
 case_left_over() {
 	up lo box sleep 100

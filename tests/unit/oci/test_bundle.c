@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "oci/oci.h"
+
+static char dir[64];
+
+static void write_config(const char *text)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/config.json", dir);
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false), 0);
+}
+
+/* A sound bundle with `more` members in the spec and `linux_` in its "linux". */
+static void write_sound(const char *more, const char *linux_)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		 "{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/"
+		 "\"},\"root\":{\"path\":\"rootfs\"}%s,\"linux\":{%s}}",
+		 more, linux_);
+	write_config(text);
+}
+
+static int make_dir(void **state)
+{
+	char path[96];
+
+	(void)state;
+	strcpy(dir, "/tmp/skerry-test-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/rootfs", dir);
+	return mkdir(path, 0755);
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return sk_fs_remove_tree(AT_FDCWD, dir);
+}
+
+static json_t *load_vm(struct sk_error *err)
+{
+	struct sk_oci_container c = { .id = "x" };
+	struct sk_oci_bundle b;
+	json_t *vm;
+
+	memset(c.vm_id, 'a', 64);
+	if (sk_oci_bundle_load(dir, &b, err) < 0)
+		return NULL;
+	vm = sk_oci_bundle_vm(&b, &c, err);
+	sk_oci_bundle_fini(&b);
+	return vm;
+}
+
+static void refused(const char *words)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	assert_null(load_vm(&err));
+	if (!strstr(err.message, words))
+		fail_msg("\"%s\" is not in: %s", words, err.message);
+}
+
+static void test_broken(void **state)
+{
+	(void)state;
+	refused("config.json not found");
+	write_config("");
+	refused("config.json");
+	write_config("[1]");
+	refused("ociVersion");
+	write_config("{\"ociVersion\":\"2.0\"}");
+	refused("unsupported ociVersion");
+	write_config("{\"ociVersion\":\"1.0.0\"}");
+	refused("root.path");
+	write_config("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"rootfs\"}}");
+	refused("process property");
+	write_config(
+		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"args\":[1],\"cwd\":\"/\"}}");
+	refused("args");
+	write_config(
+		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"gone\"},\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"}}");
+	refused("does not exist");
+	write_sound(",\"mounts\":[{\"destination\":\"relative\"}]", "");
+	refused("not an absolute path");
+	write_sound(",\"mounts\":[{\"destination\":\"/x\",\"type\":\"bind\",\"source\":\"/no/such\"}]", "");
+	refused("mount source /no/such");
+	write_sound("", "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\"}]");
+	refused("/dev/sda");
+}
+
+static void test_network(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *vm;
+
+	(void)state;
+	write_sound("", "");
+	vm = load_vm(&err);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(vm, "network"), "mode")), "slirp");
+	json_decref(vm);
+	write_sound(",\"hooks\":{\"prestart\":[{\"path\":\"/bin/true\"}]}", "\"namespaces\":[{\"type\":\"network\"}]");
+	vm = load_vm(&err);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(vm, "network"), "mode")), "netns");
+	assert_true(json_is_true(json_object_get(json_object_get(vm, "network"), "wait")));
+	/* Hooks of the host do not reach the guest. */
+	assert_null(json_object_get(json_object_get(vm, "spec"), "hooks"));
+	json_decref(vm);
+}
+
+static void test_mounts_and_devices(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	char more[512];
+	json_t *vm, *share;
+
+	(void)state;
+	snprintf(more, sizeof(more),
+		 ",\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+		 "{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"%s\",\"options\":[\"rbind\",\"ro\"]},"
+		 "{\"destination\":\"/one\",\"source\":\"config.json\",\"options\":[\"bind\"]},"
+		 "{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\"}]",
+		 dir);
+	write_sound(more, "\"devices\":[{\"path\":\"/dev/sda\"},{\"path\":\"/dev/fuse\"}],"
+			  "\"resources\":{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}],\"cpu\":{\"cpus\":\"0-7\","
+			  "\"shares\":5}}");
+	vm = load_vm(&err);
+	assert_non_null(vm);
+	assert_int_equal(json_array_size(json_object_get(vm, "mounts")), 2);
+	share = json_array_get(json_object_get(vm, "mounts"), 0);
+	assert_string_equal(json_string_value(json_object_get(share, "path")), dir);
+	assert_true(json_is_true(json_object_get(share, "readonly")));
+	share = json_array_get(json_object_get(vm, "mounts"), 1);
+	assert_string_equal(json_string_value(json_object_get(share, "file")), "config.json");
+	assert_int_equal(json_array_size(json_object_get(json_object_get(vm, "spec"), "mounts")), 1);
+	/* Privileged: what the guest has not is left out, not refused. */
+	share = json_object_get(json_object_get(vm, "spec"), "linux");
+	assert_int_equal(json_array_size(json_object_get(share, "devices")), 1);
+	share = json_object_get(json_object_get(share, "resources"), "cpu");
+	assert_null(json_object_get(share, "cpus"));
+	assert_int_equal(json_integer_value(json_object_get(share, "shares")), 5);
+	json_decref(vm);
+}
+
+static void test_memory(void **state)
+{
+	json_t *small = json_pack("{s:{s:i}}", "memory", "limit", 6 << 20),
+	       *large = json_pack("{s:{s:I}}", "memory", "limit", (json_int_t)1 << 30);
+
+	(void)state;
+	assert_int_equal(sk_oci_vm_memory(small), 128 << 20);
+	assert_int_equal(sk_oci_vm_memory(large), (1ull << 30) + (64 << 20));
+	assert_true(sk_oci_vm_memory(NULL) >= 128 << 20);
+	json_decref(small);
+	json_decref(large);
+}
+
+static void test_start_errors(void **state)
+{
+	json_t *process = json_pack("{s:[s]}", "args", "prog"), *path = json_pack("{s:[s]}", "args", "/a/prog");
+	struct sk_error err = { EIO, "inner" };
+
+	(void)state;
+	sk_oci_start_error(&err, 127, process, "exec failed");
+	assert_string_equal(
+		err.message,
+		"exec failed: unable to start container process: exec: \"prog\": executable file not found in $PATH");
+	sk_oci_start_error(&err, 127, path, "exec failed");
+	assert_non_null(strstr(err.message, "stat /a/prog: no such file or directory"));
+	sk_oci_start_error(&err, 126, path, "exec failed");
+	assert_non_null(strstr(err.message, "permission denied"));
+	sk_error_set(&err, EIO, "inner");
+	sk_oci_start_error(&err, 0, path, "exec failed");
+	assert_string_equal(err.message, "exec failed: inner");
+	json_decref(process);
+	json_decref(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_broken, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_network, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_mounts_and_devices, make_dir, remove_dir),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_start_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

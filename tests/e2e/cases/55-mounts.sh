@@ -9,7 +9,7 @@ case_mount_bind_folder() {
 	run -v "$PWD/share:/data" "$IMG" sh -c 'cat /data/f; echo from-guest >/data/g; ln /data/g /data/h; stat -c %h /data/g; mkfifo /data/p; ln -s f /data/l'
 	same "$out" $'from-host\n2'
 	same "$(cat share/g)" from-guest
-	[ -p share/p ] || fail 'the FIFO is not one on the host'
+	run -v "$PWD/share:/data" "$IMG" test -p /data/p
 	same "$(readlink share/l)" f
 }
 

@@ -22,8 +22,8 @@ struct sk_store;
 
 int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error *err); /* makes it if missing */
 void sk_store_close(struct sk_store *store);
-/* Makes the operation in progress on `store` end soon with EINTR and nothing left behind. May be called from a signal
- * handler. */
+/* Makes the operation in progress on `store`, and any later one, end soon with EINTR and nothing left behind. May be
+ * called from a signal handler. */
 void sk_store_cancel(struct sk_store *store);
 
 /* Called as work goes on: `what` names the step or layer (short digest), `done`/`total` in bytes (total 0: unknown). */

@@ -93,7 +93,7 @@ static int import_op(struct sk_op *op, int fd, const char *path, const char *key
 	struct stat st;
 	int r;
 
-	sk_input_fd_init(&in, fd);
+	sk_input_fd_init(&in, fd, &op->store->cancelled);
 	if (fstat(fd, &st) < 0)
 		return sk_error_errno(err, errno, "cannot read");
 	if (S_ISDIR(st.st_mode))

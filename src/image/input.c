@@ -3,24 +3,33 @@
 
 #include <archive.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
+
+#define GIVE_UP_MS 100 /* how often the flag is looked at */
 
 static ssize_t read_fd(struct sk_input *in, void *buf, size_t len, struct sk_error *err)
 {
 	struct sk_input_fd *self = (struct sk_input_fd *)in;
+	struct pollfd p = { .fd = self->fd, .events = POLLIN };
 	ssize_t n;
 
+	/* read() itself may be restarted after the signal that set the flag. */
+	while (self->give_up && poll(&p, 1, GIVE_UP_MS) <= 0)
+		if (*self->give_up)
+			return sk_error_set(err, EINTR, "interrupted");
 	do
 		n = read(self->fd, buf, len);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? sk_error_errno(err, errno, "cannot read") : n;
 }
 
-void sk_input_fd_init(struct sk_input_fd *in, int fd)
+void sk_input_fd_init(struct sk_input_fd *in, int fd, const volatile sig_atomic_t *give_up)
 {
 	in->in.read = read_fd;
 	in->fd = fd;
+	in->give_up = give_up;
 }
 
 static ssize_t read_memory(struct sk_input *in, void *buf, size_t len, struct sk_error *err)

@@ -2,6 +2,7 @@
 #ifndef SK_IMAGE_INPUT_H
 #define SK_IMAGE_INPUT_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,9 +22,10 @@ struct sk_input {
 
 struct sk_input_fd {
 	struct sk_input in;
-	int fd; /* borrowed */
+	int fd;				      /* borrowed */
+	const volatile sig_atomic_t *give_up; /* when it is set while we wait for a pipe: EINTR; may be NULL */
 };
-void sk_input_fd_init(struct sk_input_fd *in, int fd);
+void sk_input_fd_init(struct sk_input_fd *in, int fd, const volatile sig_atomic_t *give_up);
 
 struct sk_input_memory {
 	struct sk_input in;

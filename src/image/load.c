@@ -276,18 +276,18 @@ static int spool(struct sk_op *op, int *fd, struct sk_error *err)
 {
 	_cleanup_fd_ int to = openat(op->dirfd, "input", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	_cleanup_free_ char *buf = malloc(1u << 20);
+	struct sk_input_fd in;
 	uint64_t total = 0;
 	int r = 0;
 
+	sk_input_fd_init(&in, *fd, &op->store->cancelled);
 	if (to < 0 || !buf)
 		return sk_error_errno(err, buf ? errno : ENOMEM, "cannot write to the image store %s", op->store->path);
 	while (r == 0) {
-		ssize_t n = read(*fd, buf, 1u << 20);
+		ssize_t n = in.in.read(&in.in, buf, 1u << 20, err);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return sk_error_errno(err, errno, "cannot read");
+			return (int)n;
 		if (n == 0)
 			break;
 		total += (uint64_t)n;

@@ -289,7 +289,7 @@ static int convert_layer(struct pull *p, size_t i, struct sk_error *err)
 		return errno == ENOENT ? 0 : sk_error_errno(err, errno, "cannot read layer %zu", i + 1);
 	memcpy(what, sk_digest_hex(&d->digest), 12);
 	what[12] = '\0';
-	sk_input_fd_init(&in, fd);
+	sk_input_fd_init(&in, fd, NULL);
 	r = sk_op_convert(p->op, &job, what, (uint64_t)d->size, err);
 	if (r < 0 && p->watch_err.code) {
 		if (err)
@@ -440,7 +440,7 @@ static int pull_op(struct pull *p, struct sk_error *err)
 	}
 	if (r == 0)
 		r = check_config(p, config, len, err);
-	if (r == 0)
+	if (r == 0 && p->total)
 		sk_op_progress(p->op, "downloading", p->total, p->total);
 	return r == 0 ? commit(p, config, len, err) : r;
 }

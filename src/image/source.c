@@ -280,7 +280,7 @@ static int each_folder(struct sk_source *s, const char *const *names, size_t n, 
 
 		if (fd < 0 || fstat(fd, &st) < 0)
 			return missing(names[i], err);
-		sk_input_fd_init(&in, fd);
+		sk_input_fd_init(&in, fd, NULL);
 		r = cb(arg, i, &in.in, (uint64_t)st.st_size, err);
 	}
 	return r;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -357,6 +358,49 @@ static void test_cancel(void **state)
 	sk_store_close(store);
 }
 
+static struct sk_store *alarm_store;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	sk_store_cancel(alarm_store);
+}
+
+/* Waiting for a pipe into which nobody writes, the signal's handler being one that restarts system calls. */
+static void test_cancel_waiting(void **state)
+{
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct itimerval soon = { .it_value = { .tv_usec = 100000 } };
+	_cleanup_free_ char *before = NULL, *after = NULL;
+	struct sk_error err = SK_ERROR_INIT;
+	int saved = dup(0), p[2], r[2];
+	json_t *refs;
+	char *id;
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	dup2(p[0], 0);
+	sigaction(SIGALRM, &sa, NULL);
+	alarm_store = open_store();
+	before = snapshot("store");
+	setitimer(ITIMER_REAL, &soon, NULL);
+	r[0] = sk_store_import(alarm_store, "-", "x", NULL, NULL, &id, &err);
+	sk_store_close(alarm_store);
+	alarm_store = open_store();
+	setitimer(ITIMER_REAL, &soon, NULL);
+	r[1] = sk_store_load(alarm_store, "-", NULL, &refs, &err);
+	dup2(saved, 0);
+	close(saved);
+	close(p[0]);
+	close(p[1]);
+	assert_int_equal(r[0], -EINTR);
+	assert_int_equal(r[1], -EINTR);
+	assert_string_equal(err.message, "cannot load standard input: interrupted");
+	after = snapshot("store");
+	assert_string_equal(before, after);
+	sk_store_close(alarm_store);
+}
+
 /* A limit on the size of files stands for any failing write, without root. */
 static void test_write_fails(void **state)
 {
@@ -501,6 +545,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_concurrent, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_killed, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_cancel, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_cancel_waiting, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_write_fails, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_full_disk, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_unwritable, test_enter, test_leave),

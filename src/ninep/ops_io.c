@@ -236,6 +236,8 @@ int p9_do_readdir(struct p9_req *q)
 		return -P9_EBADF;
 	if (!(f->qtype & P9_QTDIR))
 		return -P9_ENOTDIR;
+	if (l.cap == 0)
+		return -P9_EINVAL;
 	if (s->scratch_size < l.cap) {
 		free(s->scratch);
 		s->scratch_size = 0;

@@ -289,6 +289,7 @@ static void listing(void **state)
 	assert_int_equal(cl_walk(c, 0, 1, ""), 0);
 	assert_int_equal(cl_readdir(c, 1, 0, 1000), -P9_EBADF);
 	assert_int_equal(cl_open(c, 1, 0), 0);
+	assert_int_equal(cl_readdir(c, 1, 0, 0), -P9_EINVAL);
 	assert_int_equal(cl_readdir(c, 1, 0, 10), -P9_EINVAL);
 	assert_int_equal(count_entries(c, 1, 60), 302);
 	assert_int_equal(count_entries(c, 1, 1000), 302);

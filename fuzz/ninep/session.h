@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_FUZZ_NINEP_SESSION_H
+#define SK_FUZZ_NINEP_SESSION_H
+
+/*
+ * Turns fuzz input into a conversation: a row of [length (2 bytes)] [message from its type on], over two sessions of
+ * one server (the top bit of the length says which). Sizes are put right, fids are folded into a small range so that
+ * messages meet, tags too so that flushes hit. Length 0 lets time pass.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "ninep/codec.h"
+#include "ninep/server.h"
+
+#define FUZZ_MSIZE 16384u
+#define FUZZ_MESSAGES 400
+
+static uint64_t fuzz_now;
+
+static uint64_t fuzz_clock(void *arg)
+{
+	(void)arg;
+	return fuzz_now;
+}
+
+static void fuzz_complete(void *arg, uint64_t token, const void *reply, size_t len)
+{
+	(void)arg;
+	(void)token;
+	(void)reply;
+	assert(len <= P9_RLERROR_SIZE);
+}
+
+static void fuzz_fold(uint8_t *msg, size_t len)
+{
+	uint8_t type = msg[4];
+
+	msg[5] &= 7; /* tag */
+	msg[6] = 0;
+	if (type != P9_TVERSION && type != P9_TFLUSH && len >= 11)
+		p9_put32(msg + 7, p9_get32(msg + 7) % 8);
+	if ((type == P9_TWALK || type == P9_TXATTRWALK || type == P9_TLINK || type == P9_TRENAME) && len >= 15)
+		p9_put32(msg + 11, p9_get32(msg + 11) % 8);
+	if (type == P9_TFLUSH && len >= 9) {
+		msg[7] &= 7;
+		msg[8] = 0;
+	}
+	if (type == P9_TATTACH && len >= 15)
+		p9_put32(msg + 11, P9_NOFID);
+	if (type == P9_TVERSION && len >= 21) {
+		p9_put16(msg + 11, 8);
+		memcpy(msg + 13, P9_VERSION, 8);
+	}
+	/* File sizes and offsets that do not fill the disk, mostly. */
+	if (type == P9_TWRITE && len >= P9_TWRITE_HEADER) {
+		msg[14] &= 0x80;
+		memset(msg + 15, msg[14] ? 0xff : 0, 4);
+		p9_put32(msg + 19, (uint32_t)(len - P9_TWRITE_HEADER));
+	}
+}
+
+static void fuzz_send(struct sk_9p_session *s, uint8_t *msg, size_t len)
+{
+	static uint8_t in[FUZZ_MSIZE];
+	size_t cut = len > 9 ? 9 : len;
+	struct sk_9p_iov o[2] = { { msg, cut }, { msg + cut, len - cut } },
+			 i[3] = { { in, 5 }, { in + 5, 20 }, { in + 25, sizeof(in) - 25 } };
+	struct p9_msg r;
+	int64_t n = sk_9p_request(s, o, len > cut ? 2 : 1, i, 3, 1);
+
+	if (n <= 0)
+		return;
+	/* Whatever was asked: the answer is a message, and it is for this tag. */
+	assert((size_t)n <= sizeof(in) && p9_get32(in) == (uint32_t)n);
+	assert(p9_decode(in, (size_t)n, &r) == 0);
+	assert(r.tag == p9_get16(msg + 5));
+	assert(r.type == P9_RLERROR || r.type == msg[4] + 1);
+	assert(r.type != P9_RLERROR || (r.u.ecode > 0 && r.u.ecode < 200));
+}
+
+static void fuzz_open(struct sk_9p_session *s)
+{
+	uint8_t buf[64];
+	struct p9_msg t = { .type = P9_TVERSION, .tag = P9_NOTAG };
+	long n;
+
+	t.u.version.msize = FUZZ_MSIZE;
+	t.u.version.version = (struct p9_str){ P9_VERSION, 8 };
+	n = p9_encode(&t, buf, sizeof(buf));
+	fuzz_send(s, buf, (size_t)n);
+	memset(&t, 0, sizeof(t));
+	t.type = P9_TATTACH;
+	t.u.attach.afid = P9_NOFID;
+	t.u.attach.n_uname = 0;
+	n = p9_encode(&t, buf, sizeof(buf));
+	fuzz_send(s, buf, (size_t)n);
+}
+
+static void fuzz_conversation(const struct sk_9p_export *export, const uint8_t *data, size_t size)
+{
+	struct sk_9p_server_config sc = { .max_fids = 64, .max_parked = 3, .max_locks = 20, .now_ms = fuzz_clock };
+	struct sk_9p_session_config c = {
+		.exports = export, .n_exports = 1, .msize = FUZZ_MSIZE, .complete = fuzz_complete
+	};
+	struct sk_9p_session *s[2];
+	struct sk_9p_server *server;
+	static uint8_t msg[FUZZ_MSIZE];
+	unsigned i;
+
+	if (sk_9p_server_new(&sc, &server) < 0)
+		return;
+	for (i = 0; i < 2; i++) {
+		if (sk_9p_session_new(server, &c, &s[i]) < 0)
+			return;
+		fuzz_open(s[i]);
+	}
+	for (i = 0; i < FUZZ_MESSAGES && size >= 2; i++) {
+		unsigned which = data[1] >> 7;
+		size_t len = (size_t)(data[0] | (data[1] & 0x1f) << 8);
+
+		data += 2;
+		size -= 2;
+		if (len > size)
+			len = size;
+		if (len < 3) {
+			fuzz_now += 100;
+			sk_9p_server_timer(server);
+			continue;
+		}
+		p9_put32(msg, (uint32_t)len + 4);
+		memcpy(msg + 4, data, len);
+		data += len;
+		size -= len;
+		fuzz_fold(msg, len + 4);
+		fuzz_send(s[which], msg, len + 4);
+	}
+	sk_9p_session_free(s[0]);
+	sk_9p_session_free(s[1]);
+	sk_9p_server_free(server);
+}
+
+#endif

@@ -258,7 +258,11 @@ static int rm_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_erro
 		fprintf(stderr, "skerry: %s\n", err->message);
 		return 0;
 	}
-	return r < 0 ? r : sk_remove_container(cli, &c, o->force, err);
+	if (r == 0)
+		r = sk_remove_container(cli, &c, o->force, err);
+	if (r == 0 && o->volumes)
+		sk_remove_anonymous_volumes(cli, c.config);
+	return r;
 }
 
 static int cmd_rm(struct sk_cli *cli, void *opts, int argc, char **argv)

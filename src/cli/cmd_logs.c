@@ -51,6 +51,7 @@ struct logs {
 	char *path;		    /* of container.log */
 	int fd;			    /* of it, when following */
 	struct sk_text partial;	    /* a line not yet complete */
+	FILE *last;		    /* what was written to last */
 	bool stop;		    /* nobody reads us */
 };
 
@@ -76,6 +77,9 @@ static void show(struct logs *l, const char *line, size_t n)
 	    (t < l->since_ns || t > l->until_ns))
 		return;
 	out = strcmp(sk_jx_get_str(o, "stream", "stdout"), "stderr") == 0 ? stderr : stdout;
+	if (out != l->last && l->last)
+		fflush(l->last); /* both may be one terminal: in the order in which they were written */
+	l->last = out;
 	if (l->o->timestamps)
 		fprintf(out, "%s ", time);
 	fwrite(json_string_value(text), 1, json_string_length(text), out);

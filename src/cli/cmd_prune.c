@@ -163,6 +163,7 @@ static int cmd_container_prune(struct sk_cli *cli, void *opts, int argc, char **
 	const struct prune_opts *o = opts;
 	struct sk_error err = SK_ERROR_INIT;
 	uint64_t bytes = 0;
+	int r;
 
 	(void)argc;
 	(void)argv;
@@ -170,7 +171,8 @@ static int cmd_container_prune(struct sk_cli *cli, void *opts, int argc, char **
 		return sk_cli_fail(&err, 1);
 	if (!o->force && !sk_cli_confirm("WARNING! This will remove all stopped containers.\nAre you sure you want to continue?"))
 		return 1;
-	return end(prune_containers(cli, o, &bytes, &err), bytes, &err);
+	r = prune_containers(cli, o, &bytes, &err);
+	return end(r, bytes, &err);
 }
 
 const struct sk_command sk_cmd_container_prune = {
@@ -188,6 +190,7 @@ static int cmd_image_prune(struct sk_cli *cli, void *opts, int argc, char **argv
 	const struct prune_opts *o = opts;
 	struct sk_error err = SK_ERROR_INIT;
 	uint64_t bytes = 0;
+	int r;
 
 	(void)argc;
 	(void)argv;
@@ -196,7 +199,8 @@ static int cmd_image_prune(struct sk_cli *cli, void *opts, int argc, char **argv
 				     "Are you sure you want to continue?" :
 				     "WARNING! This will remove all dangling images.\nAre you sure you want to continue?"))
 		return 1;
-	return end(prune_images(cli, o->all, &bytes, &err), bytes, &err);
+	r = prune_images(cli, o->all, &bytes, &err);
+	return end(r, bytes, &err);
 }
 
 const struct sk_command sk_cmd_image_prune = {

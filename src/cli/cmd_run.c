@@ -14,6 +14,7 @@
 #include "cli/create.h"
 #include "cli/jx.h"
 #include "cli/launch.h"
+#include "cli/remove.h"
 #include "cli/term.h"
 #include "vm/vm.h"
 
@@ -87,6 +88,8 @@ static int run_created(struct sk_cli *cli, const struct sk_run_opts *o, struct s
 	/* The monitor removes its container; where there was none to do it, it is left to us. */
 	if (o->rm && code == 125)
 		sk_vm_remove(&cli->paths, plan->id, &err);
+	if (o->rm && !o->detach && plan->mounts.n)
+		sk_remove_anonymous_volumes(cli, config);
 	return code;
 }
 

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "cli/client.h"
 #include "cli/jx.h"
+#include "cli/volume.h"
 #include "vm/vm.h"
 
 /* Takes the container's VM down at once and waits until its monitor has written that down: a second connection hears of the end. */
@@ -58,6 +59,22 @@ int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool f
 	attributes = sk_container_attributes(c);
 	sk_event_append(&cli->paths, "container", "destroy", c->id, attributes);
 	return 0;
+}
+
+void sk_remove_anonymous_volumes(struct sk_cli *cli, const json_t *config)
+{
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(json_object_get(config, "Mounts"), i, m) {
+		const char *name = sk_jx_get_str(m, "Name", NULL);
+		_cleanup_json_ json_t *volume = NULL;
+		struct sk_error ignored = SK_ERROR_INIT;
+
+		if (name && strcmp(sk_jx_get_str(m, "Type", ""), "volume") == 0 &&
+		    sk_volume_load(&cli->paths, name, &volume, &ignored) == 0 && sk_volume_is_anonymous(volume))
+			sk_volume_remove(&cli->paths, name, &ignored);
+	}
 }
 
 bool sk_image_in_use(void *arg, const char *id)

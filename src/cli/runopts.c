@@ -240,7 +240,7 @@ static const struct sk_opt foreign_opts[] = {
 	REFUSED("ip6", 0, "addresses in the VM are fixed: publish ports with -p"),
 	REFUSED("link", 0, "containers do not share a network: publish ports with -p and use host.skerry.internal"),
 	REFUSED("use-api-socket", 0, "there is no Docker API"),
-	REFUSED("volumes-from", 0, "volumes come with a later version"),
+	REFUSED("volumes-from", 0, "name the volumes with -v"),
 	IGNORED("blkio-weight", 0),
 	IGNORED("cgroup-parent", 0),
 	IGNORED("cpu-count", 0),

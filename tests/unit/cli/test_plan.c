@@ -268,8 +268,10 @@ static void test_network_and_mounts(void **state)
 	assert_int_equal(RUN("--add-host", "db:1.2.3.4", "--dns", "9.9.9.9", "img"), 0);
 	assert_non_null(strstr(sk_jx_get_str(json_array_get(json_object_get(vm, "files"), 0), "data", ""), "1.2.3.4\tdb"));
 	assert_non_null(strstr(sk_jx_get_str(json_array_get(json_object_get(vm, "files"), 1), "data", ""), "nameserver 9.9.9.9"));
-	assert_int_equal(RUN("-v", "/x:/y", "img"), -EOPNOTSUPP);
-	assert_int_equal(RUN("-v", "vol:/y", "img"), -EOPNOTSUPP);
+	assert_int_equal(RUN("-v", "/x:/y:ro", "-v", "vol:/z", "img"), 0);
+	assert_int_equal(plan.mounts.n, 2);
+	assert_string_equal(sk_jx_get_str(json_array_get(json_object_get(config, "Mounts"), 0), "Source", ""), "/x");
+	assert_int_equal(RUN("--mount", "src=vol,dst=/y,volume-subpath=a", "img"), -EOPNOTSUPP);
 	assert_int_equal(RUN("--tmpfs", "/a", "--mount", "type=tmpfs,target=/a", "img"), -EINVAL);
 	drop();
 }

@@ -270,8 +270,8 @@ int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, cons
 	p->c = *config;
 	p->pool = pool;
 	r = make_root(p, SK_TAKE_FD(fd), name, err);
-	if (r == 0 && config->who == SK_POSIX_CHECK) {
-		r = posix_users_load(p);
+	if (r == 0 && config->who == SK_POSIX_CHECK && !pool->users) {
+		r = sk_posix_pool_load_users(pool);
 		if (r < 0)
 			sk_error_errno(err, -r, "cannot read the host's users and groups");
 	}
@@ -293,6 +293,5 @@ void sk_posix_free(struct sk_9p_fs *fs)
 		posix_put(fs, p->single);
 	if (p->root)
 		posix_put(fs, p->root);
-	posix_users_free(p);
 	free(p);
 }

@@ -46,6 +46,9 @@ struct sk_posix_config {
 /* `max_fds`: descriptors that nodes and open files may use together; 0: what RLIMIT_NOFILE leaves, less a reserve. */
 int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct sk_error *err);
 void sk_posix_pool_free(struct sk_posix_pool *pool);
+/* Reads the host's user database, for SK_POSIX_CHECK. A process that confines itself calls it before; otherwise the
+ * first such export does. -ENOMEM. */
+int sk_posix_pool_load_users(struct sk_posix_pool *pool);
 /* Descriptors in use: of nodes, of open files. */
 void sk_posix_pool_used(const struct sk_posix_pool *pool, unsigned *ret_nodes, unsigned *ret_files);
 

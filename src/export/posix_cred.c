@@ -79,17 +79,11 @@ static void set_ids(struct sk_posix_pool *pool, uint32_t uid, uint32_t gid, bool
 	pool->full = full;
 }
 
-void posix_cred_fini(struct sk_posix_pool *pool)
-{
-	if (pool->root)
-		set_ids(pool, 0, 0, true);
-}
-
-static const struct posix_user *find_user(const struct posix_fs *p, uint32_t uid)
+static const struct posix_user *find_user(const struct sk_posix_pool *pool, uint32_t uid)
 {
 	const struct posix_user *u;
 
-	for (u = p->users; u; u = u->next)
+	for (u = pool->users; u; u = u->next)
 		if (u->uid == uid)
 			return u;
 	return NULL;
@@ -107,6 +101,20 @@ static void set_groups(struct sk_posix_pool *pool, const struct posix_user *u)
 	/* Of this thread only, unlike setgroups(). */
 	if (syscall(SYS_setgroups, n, groups) == 0)
 		pool->groups_of = u;
+}
+
+void posix_cred_fini(struct sk_posix_pool *pool)
+{
+	if (pool->root) {
+		set_ids(pool, 0, 0, true);
+		set_groups(pool, NULL);
+	}
+	while (pool->users) {
+		struct posix_user *u = pool->users;
+
+		pool->users = u->next;
+		free(u);
+	}
 }
 
 static bool is_member(const struct posix_user *u, uint32_t gid)
@@ -128,7 +136,7 @@ void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred)
 
 	if (p->c.who != SK_POSIX_CHECK)
 		return;
-	u = find_user(p, cred->uid);
+	u = find_user(p->pool, cred->uid);
 	gid = u ? u->gid : cred->uid == 0 ? 0 : P9_NOBODY_GID;
 	/* A group asked for counts where the user is in it. */
 	if (cred->gid != P9_NONUNAME && (cred->uid == 0 || is_member(u, cred->gid)))
@@ -168,7 +176,7 @@ void posix_fsetid(struct posix_fs *p, bool on)
 /* --- the host's users
  * -------------------------------------------------------------------------------------------------------- */
 
-int posix_users_load(struct posix_fs *p)
+int sk_posix_pool_load_users(struct sk_posix_pool *pool)
 {
 	const struct passwd *pw;
 	unsigned n = 0;
@@ -191,21 +199,9 @@ int posix_users_load(struct posix_fs *p)
 		u->n_groups = (unsigned)count;
 		for (i = 0; i < count; i++)
 			u->groups[i] = groups[i];
-		u->next = p->users;
-		p->users = u;
+		u->next = pool->users;
+		pool->users = u;
 	}
 	endpwent();
 	return r;
-}
-
-void posix_users_free(struct posix_fs *p)
-{
-	while (p->users) {
-		struct posix_user *u = p->users;
-
-		if (p->pool->groups_of == u)
-			set_groups(p->pool, NULL);
-		p->users = u->next;
-		free(u);
-	}
 }

@@ -33,6 +33,7 @@ struct sk_posix_pool {
 	/* The thread's ids as far as file systems look at them. */
 	bool root;
 	uint32_t fsuid, fsgid;
+	struct posix_user *users;	    /* CHECK: the host's */
 	const struct posix_user *groups_of; /* whose supplementary groups are set */
 	bool full;			    /* capabilities are effective though fsuid is not 0 */
 	uint64_t caps;			    /* permitted, without CAP_FSETID */
@@ -71,7 +72,6 @@ struct posix_fs {
 	struct sk_posix_config c;
 	struct sk_posix_pool *pool;
 	struct sk_9p_node *root, *single; /* single: the file below a virtual root */
-	struct posix_user *users;
 	uint64_t devs[POSIX_DEVS];
 	unsigned n_devs;
 	bool stat_entries;
@@ -120,9 +120,6 @@ void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_q
 int posix_cred_init(struct sk_posix_pool *pool);
 /* The thread is root again (without CAP_FSETID). */
 void posix_cred_fini(struct sk_posix_pool *pool);
-/* Reads the host's user database for CHECK. */
-int posix_users_load(struct posix_fs *p);
-void posix_users_free(struct posix_fs *p);
 /* Takes on the ids for something that is created, or, where rights are checked here, for any operation. */
 void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred);
 void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred);

@@ -40,10 +40,25 @@ static int raise_limits(struct ninepd *d)
 	return setrlimit(RLIMIT_NOFILE, &l) < 0 ? -errno : 0;
 }
 
-static int set_up_exports(struct ninepd *d, struct sk_error *err)
+/* What has to be read before this process shuts itself off. */
+static int set_up_pool(struct ninepd *d, struct sk_error *err)
 {
 	unsigned i;
 	int r = sk_posix_pool_new(0, &d->pool, err);
+
+	for (i = 0; r == 0 && i < d->n_exports; i++) {
+		if (d->exports[i].config.who != SK_POSIX_CHECK)
+			continue;
+		r = sk_posix_pool_load_users(d->pool);
+		return r < 0 ? sk_error_errno(err, -r, "cannot read the host's users") : 0;
+	}
+	return r;
+}
+
+static int set_up_exports(struct ninepd *d, struct sk_error *err)
+{
+	unsigned i;
+	int r = 0;
 
 	for (i = 0; r == 0 && i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
@@ -111,7 +126,9 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits(d);
-	r = ninepd_isolate(d, err);
+	r = set_up_pool(d, err);
+	if (r == 0)
+		r = ninepd_isolate(d, err);
 	if (r < 0)
 		return r;
 	r = sk_loop_new(&d->loop);

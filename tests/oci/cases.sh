@@ -15,7 +15,7 @@ case_exit_codes() {
 }
 case_stdio() {
 	echo abc | timeout 30 docker run --rm -i --runtime "$runtime" box cat
-	d box sh -c 'echo out; echo err >&2'
+	d box sh -c 'echo out; echo err >&2' | sort
 	d box sh -c 'head -c 3000000 /dev/zero | tr "\0" x' | wc -c
 	head -c 2000000 /dev/zero | timeout 30 docker run --rm -i --runtime "$runtime" box wc -c
 }

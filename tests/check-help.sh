@@ -25,7 +25,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
 ln -s "$skerry" "$work/bin/skerry"
 export PATH=$work/bin:$PATH SKERRY_ROOT=$work/store
-options() { "$skerry" "$1" --help 2>&1 | sed -nE 's/^ +(-[A-Za-z], )?(--[a-z0-9-]+).*/\2/p' | grep -v -x -e --help | sort -u; }
+# shellcheck disable=SC2086 # "volume ls" is two words
+options() { "$skerry" $1 --help 2>&1 | sed -nE 's/^ +(-[A-Za-z], )?(--[a-z0-9-]+).*/\2/p' | grep -v -x -e --help | sort -u; }
 commands=$("$skerry" --help 2>&1 | sed -nE 's/^  ([a-z][a-z-]*)  +[A-Z].*/\1/p' | sort -u)
 [ -n "$commands" ] || complain "skerry --help lists no commands"
 
@@ -40,6 +41,14 @@ complete_line() {
 offered=$(complete_line skerry)
 for command in $commands; do
 	case $command in container | image | system | volume)
+		if [ "$command" = volume ]; then
+			for verb in create inspect ls prune rm; do
+				for option in $(options "volume $verb"); do
+					echo "$option" >>"$work/skerry-volume.1.scd"
+					grep -qF -- "*$option*" man/skerry-volume.1.scd || complain "man/skerry-volume.1.scd does not have $option of volume $verb"
+				done
+			done
+		fi
 		grep -q "skerry $command\*" man/skerry.1.scd || complain "man/skerry.1.scd does not name the group $command"
 		continue
 		;;

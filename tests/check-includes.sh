@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The direction of dependency, from the #include lines:
-#   base <- {ninep, export, virtio, engine, image} <- vm <- {oci, cli};  guest/agent uses base only.
+#   base <- {ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, cli};  guest/agent uses base only.
 # A module may include its own headers, those of base, and those listed below. Each header compiles on its own, and what is
 # named *_internal.h is visible inside its folder only.
 set -euo pipefail
@@ -20,6 +20,7 @@ declare -A may=(
 	[virtio]='base ninep'
 	[engine]='base virtio'
 	[image]='base'
+	[ninepd]='base ninep export virtio'
 	[vm]='base ninep export virtio engine image'
 	[oci]='base vm image engine virtio export'
 	[cli]='base vm image engine virtio export'

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // PID 1 of the wake-up test: sends back each byte that it gets on the console.
 #include <fcntl.h>
 #include <sys/mount.h>

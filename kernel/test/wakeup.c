@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Does a guest of User-mode Linux wake up for each interrupt?
 //
 // usage: wakeup ROUNDS LIMIT_MS KERNEL ARGUMENT...

@@ -2,16 +2,18 @@
 /*
  * The attached client: joins our stdin, stdout and stderr (or the terminal) to a connection of the monitor.
  *
- *   monitor → STDOUT, STDERR frames → our descriptors   one frame at a time, written from the receive buffer; while a reader of ours is slow we
- *                                                       do not read on, and the monitor holds the guest up: nothing is dropped, nothing grows
- *   our stdin → STDIN frames → monitor                  never more than the window of 256 KiB without acknowledgement, and never with more than one
- *                                                       chunk unsent
- *   SIGWINCH → resize; signals → signal                 through a signalfd, so that they are just another descriptor
+ *   monitor → STDOUT, STDERR frames → our descriptors   one frame at a time, written from the receive buffer; while a
+ * reader of ours is slow we do not read on, and the monitor holds the guest up: nothing is dropped, nothing grows our
+ * stdin → STDIN frames → monitor                  never more than the window of 256 KiB without acknowledgement, and
+ * never with more than one chunk unsent SIGWINCH → resize; signals → signal                 through a signalfd, so that
+ * they are just another descriptor
  *
- * Nothing here sleeps but poll(): our own descriptors are written through sk_sink. stdin is read only when poll() says that there is something.
+ * Nothing here sleeps but poll(): our own descriptors are written through sk_sink. stdin is read only when poll() says
+ * that there is something.
  *
- * Life: CONNECTED (start asked for, signals end us) → RUNNING (raw terminal, stdin flows) → the exit event, the detached event, or a break. All output
- * that came before the exit event has been written when it is acted on, since it lies before it in the same stream.
+ * Life: CONNECTED (start asked for, signals end us) → RUNNING (raw terminal, stdin flows) → the exit event, the
+ * detached event, or a break. All output that came before the exit event has been written when it is acted on, since it
+ * lies before it in the same stream.
  *
  * Not trusted: nothing here comes from the guest unframed; what the monitor passes on is bytes for our output only.
  */
@@ -44,9 +46,9 @@ struct client {
 	struct sk_error *err;
 	struct sk_buf in, out;
 	struct sk_sink sinks[2];
-	size_t written;	 /* of the front frame's payload */
-	int blocked;	 /* index of the sink that has no room, -1 */
-	size_t unacked;	 /* STDIN bytes */
+	size_t written; /* of the front frame's payload */
+	int blocked;	/* index of the sink that has no room, -1 */
+	size_t unacked; /* STDIN bytes */
 	struct sk_detach detach;
 	bool running, raw, in_eof, detaching, done;
 	unsigned rows, cols;
@@ -244,7 +246,8 @@ static int flush_out(struct client *c)
 
 static bool wants_stdin(const struct client *c)
 {
-	return c->running && c->a->in_fd >= 0 && !c->in_eof && !c->detaching && c->unacked + SK_DETACH_KEYS_MAX < WINDOW && c->out.len < CHUNK;
+	return c->running && c->a->in_fd >= 0 && !c->in_eof && !c->detaching &&
+	       c->unacked + SK_DETACH_KEYS_MAX < WINDOW && c->out.len < CHUNK;
 }
 
 static void read_stdin(struct client *c)
@@ -300,8 +303,8 @@ static void on_signal(struct client *c)
 /* The signals that come through the signalfd. Faults stay what they are; stopping and going on is for the shell. */
 static void signal_set(const struct sk_attach *a, sigset_t *set)
 {
-	static const int left[] = { SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGURG, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGSEGV,
-				    SIGBUS,  SIGILL,  SIGFPE,  SIGABRT, SIGTRAP, SIGSYS };
+	static const int left[] = { SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGURG, SIGTSTP, SIGTTIN, SIGTTOU,
+				    SIGCONT, SIGSEGV, SIGBUS,  SIGILL,	SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
 	size_t i;
 
 	if (!a->sig_proxy || a->tty) {
@@ -353,7 +356,8 @@ static int run(struct client *c)
 	if (c->a->start) {
 		if (c->a->tty && c->a->in_fd >= 0)
 			sk_term_size(c->a->in_fd, &c->rows, &c->cols);
-		send_json(c, sk_jx(json_pack("{s:s,s:i,s:i}", "op", "start", "rows", (int)c->rows, "cols", (int)c->cols)));
+		send_json(c,
+			  sk_jx(json_pack("{s:s,s:i,s:i}", "op", "start", "rows", (int)c->rows, "cols", (int)c->cols)));
 	} else {
 		r = became_running(c);
 	}
@@ -372,7 +376,8 @@ int sk_attach_run(int fd, const struct sk_attach *attach, struct sk_attach_resul
 
 	*ret = (struct sk_attach_result){ .end = SK_ATTACH_LOST, .code = 125 };
 	if (sk_detach_parse(&c.detach, attach->detach_keys) < 0)
-		return sk_error_set(err, EINVAL, "invalid detach keys (%s): give letters, or ctrl- and one, joined by commas",
+		return sk_error_set(err, EINVAL,
+				    "invalid detach keys (%s): give letters, or ctrl- and one, joined by commas",
 				    attach->detach_keys);
 	sk_buf_init(&c.in, SK_FRAME_MAX + SK_FRAME_HEADER);
 	sk_buf_init(&c.out, SK_FRAME_MAX);

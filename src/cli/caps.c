@@ -10,23 +10,56 @@
 
 /* By number (linux/capability.h). */
 static const char *const names[] = {
-	"CAP_CHOWN",	       "CAP_DAC_OVERRIDE",  "CAP_DAC_READ_SEARCH", "CAP_FOWNER",	   "CAP_FSETID",
-	"CAP_KILL",	       "CAP_SETGID",	    "CAP_SETUID",	   "CAP_SETPCAP",	   "CAP_LINUX_IMMUTABLE",
-	"CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",	   "CAP_NET_RAW",	   "CAP_IPC_LOCK",
-	"CAP_IPC_OWNER",       "CAP_SYS_MODULE",    "CAP_SYS_RAWIO",	   "CAP_SYS_CHROOT",	   "CAP_SYS_PTRACE",
-	"CAP_SYS_PACCT",       "CAP_SYS_ADMIN",	    "CAP_SYS_BOOT",	   "CAP_SYS_NICE",	   "CAP_SYS_RESOURCE",
-	"CAP_SYS_TIME",	       "CAP_SYS_TTY_CONFIG", "CAP_MKNOD",	   "CAP_LEASE",		   "CAP_AUDIT_WRITE",
-	"CAP_AUDIT_CONTROL",   "CAP_SETFCAP",	    "CAP_MAC_OVERRIDE",	   "CAP_MAC_ADMIN",	   "CAP_SYSLOG",
-	"CAP_WAKE_ALARM",      "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",	   "CAP_PERFMON",	   "CAP_BPF",
+	"CAP_CHOWN",
+	"CAP_DAC_OVERRIDE",
+	"CAP_DAC_READ_SEARCH",
+	"CAP_FOWNER",
+	"CAP_FSETID",
+	"CAP_KILL",
+	"CAP_SETGID",
+	"CAP_SETUID",
+	"CAP_SETPCAP",
+	"CAP_LINUX_IMMUTABLE",
+	"CAP_NET_BIND_SERVICE",
+	"CAP_NET_BROADCAST",
+	"CAP_NET_ADMIN",
+	"CAP_NET_RAW",
+	"CAP_IPC_LOCK",
+	"CAP_IPC_OWNER",
+	"CAP_SYS_MODULE",
+	"CAP_SYS_RAWIO",
+	"CAP_SYS_CHROOT",
+	"CAP_SYS_PTRACE",
+	"CAP_SYS_PACCT",
+	"CAP_SYS_ADMIN",
+	"CAP_SYS_BOOT",
+	"CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE",
+	"CAP_SYS_TIME",
+	"CAP_SYS_TTY_CONFIG",
+	"CAP_MKNOD",
+	"CAP_LEASE",
+	"CAP_AUDIT_WRITE",
+	"CAP_AUDIT_CONTROL",
+	"CAP_SETFCAP",
+	"CAP_MAC_OVERRIDE",
+	"CAP_MAC_ADMIN",
+	"CAP_SYSLOG",
+	"CAP_WAKE_ALARM",
+	"CAP_BLOCK_SUSPEND",
+	"CAP_AUDIT_READ",
+	"CAP_PERFMON",
+	"CAP_BPF",
 	"CAP_CHECKPOINT_RESTORE",
 };
 
 #define BIT(n) (1ull << (n))
 #define ALL (BIT(SK_ARRAY_SIZE(names)) - 1)
-/* chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap */
-#define DEFAULTS                                                                                                                   \
-	(BIT(0) | BIT(1) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(10) | BIT(13) | BIT(18) | BIT(27) | BIT(29) | \
-	 BIT(31))
+/* chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write
+ * setfcap */
+#define DEFAULTS                                                                                               \
+	(BIT(0) | BIT(1) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(10) | BIT(13) | BIT(18) | \
+	 BIT(27) | BIT(29) | BIT(31))
 
 static int parse(const struct sk_strv *list, uint64_t *ret_bits, bool *ret_all, struct sk_error *err)
 {
@@ -46,13 +79,16 @@ static int parse(const struct sk_strv *list, uint64_t *ret_bits, bool *ret_all, 
 		for (k = 0; k < SK_ARRAY_SIZE(names) && strcasecmp(s, names[k] + 4) != 0; k++)
 			;
 		if (k == SK_ARRAY_SIZE(names))
-			return sk_error_set(err, EINVAL, "invalid capability: \"%.64s\": see capabilities(7) for the names", list->v[i]);
+			return sk_error_set(err, EINVAL,
+					    "invalid capability: \"%.64s\": see capabilities(7) for the names",
+					    list->v[i]);
 		*ret_bits |= BIT(k);
 	}
 	return 0;
 }
 
-int sk_caps_resolve(const struct sk_strv *add, const struct sk_strv *drop, bool privileged, struct sk_strv *caps, struct sk_error *err)
+int sk_caps_resolve(const struct sk_strv *add, const struct sk_strv *drop, bool privileged, struct sk_strv *caps,
+		    struct sk_error *err)
 {
 	uint64_t added, dropped, bits;
 	bool add_all, drop_all;

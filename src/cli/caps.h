@@ -9,8 +9,9 @@
 
 /* Linux capabilities by name, with docker's defaults. */
 
-/* Fills `caps` ("CAP_CHOWN", …, in the kernel's order): docker's 14, changed by --cap-add and --cap-drop ("net_admin", "CAP_NET_ADMIN", "ALL");
- * all of them where `privileged`. -EINVAL for a name that is none. */
-int sk_caps_resolve(const struct sk_strv *add, const struct sk_strv *drop, bool privileged, struct sk_strv *caps, struct sk_error *err);
+/* Fills `caps` ("CAP_CHOWN", …, in the kernel's order): docker's 14, changed by --cap-add and --cap-drop ("net_admin",
+ * "CAP_NET_ADMIN", "ALL"); all of them where `privileged`. -EINVAL for a name that is none. */
+int sk_caps_resolve(const struct sk_strv *add, const struct sk_strv *drop, bool privileged, struct sk_strv *caps,
+		    struct sk_error *err);
 
 #endif

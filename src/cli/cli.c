@@ -41,7 +41,8 @@ void sk_cli_close(struct sk_cli *cli)
 void sk_cli_error(const struct sk_error *err)
 {
 	fflush(stdout);
-	fprintf(stderr, "skerry: %s\n", err->message[0] ? err->message : "something went wrong, without a reason given");
+	fprintf(stderr, "skerry: %s\n",
+		err->message[0] ? err->message : "something went wrong, without a reason given");
 }
 
 int sk_cli_fail(const struct sk_error *err, int code)

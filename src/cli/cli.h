@@ -11,12 +11,13 @@
 #include "vm/state.h"
 
 /*
- * The `skerry` program: main() finds the command in a table (commands.c), parses its options, and calls it. A command returns the exit code; what
- * went wrong it says with sk_cli_error(), one line on stderr.
+ * The `skerry` program: main() finds the command in a table (commands.c), parses its options, and calls it. A command
+ * returns the exit code; what went wrong it says with sk_cli_error(), one line on stderr.
  *
- * Modules, from below: xmem, jx (memory, JSON); opt, help; units, table, tmpl, list (reading and printing); env, ports, mounts, hosts, ulimits,
- * caps, seccomp (what an option means); plan → spec, inspect, vmjson (a container made of options and image); container, create (on disk); term,
- * sink, attach (a terminal and a monitor joined); cmd_*.c (the commands).
+ * Modules, from below: xmem, jx (memory, JSON); opt, help; units, table, tmpl, list (reading and printing); env, ports,
+ * mounts, hosts, ulimits, caps, seccomp (what an option means); plan → spec, inspect, vmjson (a container made of
+ * options and image); container, create (on disk); term, sink, attach (a terminal and a monitor joined); cmd_*.c (the
+ * commands).
  */
 struct sk_cli {
 	const char *root;    /* --root, or NULL */
@@ -43,12 +44,12 @@ bool sk_cli_confirm(const char *question);
 
 struct sk_command {
 	const char *name;
-	const char *args;    /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
-	const char *summary; /* one line, in lists */
-	const char *details; /* more for --help, or NULL */
-	const char *aliases; /* "skerry container run, skerry run", or NULL */
+	const char *args;	   /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
+	const char *summary;	   /* one line, in lists */
+	const char *details;	   /* more for --help, or NULL */
+	const char *aliases;	   /* "skerry container run, skerry run", or NULL */
 	const struct sk_opt *opts; /* NULL: none */
-	size_t opts_size;	 /* bytes of the struct that the options fill */
+	size_t opts_size;	   /* bytes of the struct that the options fill */
 	void (*defaults)(void *opts);
 	int min, max; /* arguments; max -1: any number */
 	bool stop;    /* options end at the first argument */
@@ -62,8 +63,8 @@ struct sk_verb {
 	const struct sk_command *command;
 	const struct sk_verb *group;
 	const char *summary; /* of a group */
-	bool common; /* shown under "Common Commands" */
-	bool hidden; /* an alias: works, not shown */
+	bool common;	     /* shown under "Common Commands" */
+	bool hidden;	     /* an alias: works, not shown */
 };
 extern const struct sk_verb sk_verbs[];
 

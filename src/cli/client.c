@@ -121,7 +121,8 @@ int sk_client_check(const json_t *reply, struct sk_error *err)
 	if (json_is_true(json_object_get(reply, "ok")))
 		return 0;
 	code = (int)sk_jx_get_int(reply, "errno", EIO);
-	return sk_error_set(err, code ? code : EIO, "%s", sk_jx_get_str(reply, "message", "the container's monitor gave no reason"));
+	return sk_error_set(err, code ? code : EIO, "%s",
+			    sk_jx_get_str(reply, "message", "the container's monitor gave no reason"));
 }
 
 int sk_client_reply(struct sk_client *c, json_t **ret, struct sk_error *err)

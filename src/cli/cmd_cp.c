@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cp: a tar stream between this host and the agent of a container's VM. A container that does not run gets its VM booted for the time of the copy,
- * without its process: the connection that launched it is held open and unused, and keeps it up.
+ * cp: a tar stream between this host and the agent of a container's VM. A container that does not run gets its VM
+ * booted for the time of the copy, without its process: the connection that launched it is held open and unused, and
+ * keeps it up.
  */
 #include <archive.h>
 #include <errno.h>
@@ -40,7 +41,8 @@ static const struct sk_opt cp_opts[] = {
 	SK_OPT_BOOL_("archive", 'a', offsetof(struct cp_opts, archive), "Archive mode (copy all uid/gid information)"),
 	SK_OPT_BOOL_("follow-link", 'L', offsetof(struct cp_opts, follow), "Always follow symbol link in SRC_PATH"),
 	SK_OPT_BOOL_("quiet", 'q', offsetof(struct cp_opts, quiet),
-		     "Suppress progress output during copy. Progress output is automatically suppressed if no terminal is attached"),
+		     "Suppress progress output during copy. Progress output is automatically suppressed if no terminal "
+		     "is attached"),
 	SK_OPT_END,
 };
 
@@ -77,7 +79,8 @@ static int connect_vm(struct copy *k, struct sk_error *err)
 		if (fd >= 0 || fd != -ENOENT || k->hold_fd < 0 || waited >= BOOT_WAIT_MS)
 			return fd;
 		if (poll(&pfd, 1, 2) > 0) {
-			/* It has an answer to a question that nobody asked: it could not boot. The first request is answered with why. */
+			/* It has an answer to a question that nobody asked: it could not boot. The first request is
+			 * answered with why. */
 			_cleanup_json_ json_t *info = sk_jx(json_pack("{s:s}", "op", "info"));
 
 			*err = (struct sk_error)SK_ERROR_INIT;
@@ -109,7 +112,8 @@ static int stat_once(struct copy *k, const char *path, json_t **ret, struct sk_e
 	return r;
 }
 
-/* Stat of a path in the container. With `follow` through links; `*path` (malloc'd) is what it came to. -ENOENT: not there. */
+/* Stat of a path in the container. With `follow` through links; `*path` (malloc'd) is what it came to. -ENOENT: not
+ * there. */
 static int stat_in(struct copy *k, char **path, bool follow, bool *ret_is_dir, struct sk_error *err)
 {
 	int i, r;
@@ -194,7 +198,8 @@ static int end_get(struct copy *k, int r, struct sk_error *err)
 	if (k->have_frame)
 		sk_frame_consume(&k->client.in, &k->frame);
 	k->have_frame = false;
-	while (!k->eof && r == 0 && (q = sk_client_next(&k->client, &frame, &reply)) == 0 && frame.type == SK_FRAME_STDOUT) {
+	while (!k->eof && r == 0 && (q = sk_client_next(&k->client, &frame, &reply)) == 0 &&
+	       frame.type == SK_FRAME_STDOUT) {
 		k->eof = frame.len == 0;
 		sk_frame_consume(&k->client.in, &frame);
 	}
@@ -238,7 +243,8 @@ static char *local_destination(const char *path, struct sk_cp_side *side)
 	side->is_dir = side->exists && S_ISDIR(st.st_mode);
 	kept = real ? sk_xstrdup(real) : sk_cli_path_absolute(path);
 	free(real);
-	if (sk_cli_path_has_trailing_slash(path) || sk_cli_path_ends_in_dot(path)) { /* it said "a folder": kept for the rules */
+	if (sk_cli_path_has_trailing_slash(path) ||
+	    sk_cli_path_ends_in_dot(path)) { /* it said "a folder": kept for the rules */
 		char *longer = sk_xasprintf("%s/", kept);
 
 		free(kept);
@@ -256,8 +262,9 @@ static int extract(struct copy *k, const char *dir, struct sk_cp_extract *x, con
 
 	if (dirfd < 0) {
 		archive_read_free(a);
-		return errno == ENOENT ? sk_error_set(k->err, ENOENT, "invalid output path: directory \"%s\" does not exist", dir) :
-					 sk_error_errno(k->err, errno, "cannot open %s", dir);
+		return errno == ENOENT ? sk_error_set(k->err, ENOENT,
+						      "invalid output path: directory \"%s\" does not exist", dir)
+				       : sk_error_errno(k->err, errno, "cannot open %s", dir);
 	}
 	archive_read_support_format_tar(a);
 	r = begin_get(k, path, false, k->err);
@@ -271,14 +278,16 @@ static int extract(struct copy *k, const char *dir, struct sk_cp_extract *x, con
 
 static int copy_from(struct copy *k, const char *from, const char *to)
 {
-	_cleanup_free_ char *path = rooted(from), *resolved = sk_xstrdup(path), *clean = NULL, *local = NULL, *dir = NULL, *name = NULL;
+	_cleanup_free_ char *path = rooted(from), *resolved = sk_xstrdup(path), *clean = NULL, *local = NULL,
+			    *dir = NULL, *name = NULL;
 	struct sk_cp_side src = { .path = path, .exists = true }, dst = { 0 };
 	struct sk_cp_extract x = { .keep_owner = k->o->archive };
 	int r = stat_in(k, &resolved, k->o->follow, &src.is_dir, k->err);
 
 	if (r == -ENOENT || r == -ENOTDIR) {
 		*k->err = (struct sk_error)SK_ERROR_INIT;
-		return sk_error_set(k->err, ENOENT, "Could not find the file %s in container %s", from, sk_container_name(&k->c));
+		return sk_error_set(k->err, ENOENT, "Could not find the file %s in container %s", from,
+				    sk_container_name(&k->c));
 	}
 	if (r < 0)
 		return r;
@@ -340,7 +349,8 @@ static int end_put(struct copy *k, int r, const char *dir)
 		*k->err = reply;
 		if (q == -ENOENT) {
 			*k->err = (struct sk_error)SK_ERROR_INIT;
-			sk_error_set(k->err, ENOENT, "Could not find the file %s in container %s", dir, sk_container_name(&k->c));
+			sk_error_set(k->err, ENOENT, "Could not find the file %s in container %s", dir,
+				     sk_container_name(&k->c));
 		}
 		return q;
 	}
@@ -363,9 +373,15 @@ static int put_stdin(struct copy *k, const char *dir)
 			r = sk_error_errno(k->err, errno, "cannot read the archive");
 		if (n <= 0)
 			break;
-		if (first && n > 3 && (memcmp(chunk, "\x1f\x8b", 2) == 0 || memcmp(chunk, "BZh", 3) == 0 || memcmp(chunk, "\xfd" "7z", 3) == 0 ||
-				       memcmp(chunk, "\x28\xb5\x2f\xfd", 4) == 0))
-			r = sk_error_set(k->err, EINVAL, "the archive is compressed: unpack it on the way, as with zcat");
+		if (first && n > 3 &&
+		    (memcmp(chunk, "\x1f\x8b", 2) == 0 || memcmp(chunk, "BZh", 3) == 0 ||
+		     memcmp(chunk,
+			    "\xfd"
+			    "7z",
+			    3) == 0 ||
+		     memcmp(chunk, "\x28\xb5\x2f\xfd", 4) == 0))
+			r = sk_error_set(k->err, EINVAL,
+					 "the archive is compressed: unpack it on the way, as with zcat");
 		first = false;
 		if (r == 0)
 			r = sk_client_send(&k->client, SK_FRAME_STDIN, chunk, (size_t)n, k->err);
@@ -402,7 +418,9 @@ static int copy_to(struct copy *k, const char *from, const char *to)
 	int r;
 
 	if (!from_stdin) {
-		if ((k->o->follow || sk_cli_path_ends_in_dot(from) || sk_cli_path_has_trailing_slash(from) ? stat : lstat)(from, &st) < 0)
+		if ((k->o->follow || sk_cli_path_ends_in_dot(from) || sk_cli_path_has_trailing_slash(from)
+			     ? stat
+			     : lstat)(from, &st) < 0)
 			return sk_error_errno(k->err, errno, "cannot copy %s", from);
 		src.exists = true;
 		src.is_dir = S_ISDIR(st.st_mode);
@@ -414,7 +432,8 @@ static int copy_to(struct copy *k, const char *from, const char *to)
 	*k->err = (struct sk_error)SK_ERROR_INIT;
 	if (from_stdin) {
 		if (!dst.exists || !dst.is_dir)
-			return sk_error_set(k->err, ENOTDIR, "destination \"%s:%s\" must be a directory", sk_container_name(&k->c), to);
+			return sk_error_set(k->err, ENOTDIR, "destination \"%s:%s\" must be a directory",
+					    sk_container_name(&k->c), to);
 		return put_stdin(k, path);
 	}
 	slashed = folder && !sk_cli_path_has_trailing_slash(path) ? sk_xasprintf("%s/", path) : sk_xstrdup(path);
@@ -423,8 +442,8 @@ static int copy_to(struct copy *k, const char *from, const char *to)
 	return r < 0 ? r : put_tree(k, from, dir, name);
 }
 
-static int copy(struct sk_cli *cli, const struct cp_opts *o, const char *container, const char *from, const char *to, bool out,
-		struct sk_error *err)
+static int copy(struct sk_cli *cli, const struct cp_opts *o, const char *container, const char *from, const char *to,
+		bool out, struct sk_error *err)
 {
 	struct copy k = { .cli = cli, .o = o, .hold_fd = -1, .client = { .fd = -1 }, .err = err };
 	char size[32];

@@ -27,7 +27,8 @@ struct events_opts {
 #define AT(f) offsetof(struct events_opts, f)
 static const struct sk_opt events_opts[] = {
 	SK_OPT_LIST_("filter", 'f', AT(filter), "filter", "Filter output based on conditions provided"),
-	SK_OPT_STR_("format", 0, AT(format), "string", "Format output using a custom template: 'json', or 'TEMPLATE' in Go's template language"),
+	SK_OPT_STR_("format", 0, AT(format), "string",
+		    "Format output using a custom template: 'json', or 'TEMPLATE' in Go's template language"),
 	SK_OPT_STR_("since", 0, AT(since), "string", "Show all events created since timestamp"),
 	SK_OPT_STR_("until", 0, AT(until), "string", "Stream events until this timestamp"),
 	SK_OPT_END,
@@ -52,7 +53,8 @@ static bool match_image(const char *value, const void *arg)
 {
 	const bool is_image = strcmp(sk_jx_get_str(arg, "Type", ""), "image") == 0;
 
-	return strcmp(sk_jx_get_str(arg, is_image ? "Actor.Attributes.name" : "Actor.Attributes.image", ""), value) == 0 ||
+	return strcmp(sk_jx_get_str(arg, is_image ? "Actor.Attributes.name" : "Actor.Attributes.image", ""), value) ==
+		       0 ||
 	       strncmp(sk_jx_get_str(arg, "Actor.ID", ""), value, strlen(value)) == 0;
 }
 
@@ -63,9 +65,11 @@ static bool wanted(const struct events *e, const json_t *event)
 	int64_t t = sk_jx_get_int(event, "timeNano", 0);
 
 	if (t < e->since_ns || t > e->until_ns || !sk_filter_exact(f, "type", type) ||
-	    !sk_filter_exact(f, "event", sk_jx_get_str(event, "Action", "")) || !sk_filter_labels(f, sk_jx_at(event, "Actor.Attributes")))
+	    !sk_filter_exact(f, "event", sk_jx_get_str(event, "Action", "")) ||
+	    !sk_filter_labels(f, sk_jx_at(event, "Actor.Attributes")))
 		return false;
-	if (sk_filter_has(f, "container") && (strcmp(type, "container") != 0 || !sk_filter_match(f, "container", match_object, event)))
+	if (sk_filter_has(f, "container") &&
+	    (strcmp(type, "container") != 0 || !sk_filter_match(f, "container", match_object, event)))
 		return false;
 	return sk_filter_match(f, "image", match_image, event);
 }
@@ -92,8 +96,7 @@ static void print_line(const json_t *event)
 	strftime(zone, sizeof(zone), "%z", &tm);
 	printf("%s.%09d%.3s:%s %s %s %s", when, (int)(t % 1000000000), zone, zone + 3, sk_jx_get_str(event, "Type", ""),
 	       sk_jx_get_str(event, "Action", ""), sk_jx_get_str(event, "Actor.ID", ""));
-	json_object_foreach(attributes, key, v)
-		keys[i++] = key;
+	json_object_foreach(attributes, key, v) keys[i++] = key;
 	qsort(keys, n, sizeof(*keys), by_name);
 	for (i = 0; i < n; i++)
 		printf("%s%s=%s", i ? ", " : " (", keys[i], json_string_value(json_object_get(attributes, keys[i])));
@@ -182,9 +185,11 @@ static int parse_bounds(struct events *e)
 	e->since_ns = INT64_MIN;
 	e->until_ns = INT64_MAX;
 	if (e->o->since && sk_parse_time(e->o->since, now, &e->since_ns) < 0)
-		return sk_error_set(&e->err, EINVAL, "invalid value for \"since\": %s: give a time or a duration", e->o->since);
+		return sk_error_set(&e->err, EINVAL, "invalid value for \"since\": %s: give a time or a duration",
+				    e->o->since);
 	if (e->o->until && sk_parse_time(e->o->until, now, &e->until_ns) < 0)
-		return sk_error_set(&e->err, EINVAL, "invalid value for \"until\": %s: give a time or a duration", e->o->until);
+		return sk_error_set(&e->err, EINVAL, "invalid value for \"until\": %s: give a time or a duration",
+				    e->o->until);
 	return 0;
 }
 

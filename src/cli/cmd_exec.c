@@ -46,9 +46,8 @@ static int make_env(const struct exec_opts *o, const json_t *config, struct sk_s
 
 	if (o->tty)
 		sk_env_set(env, "TERM=xterm");
-	json_array_foreach(sk_jx_at(config, "Config.Env"), i, v)
-		if (json_is_string(v))
-			sk_env_set(env, json_string_value(v));
+	json_array_foreach(sk_jx_at(config, "Config.Env"), i, v) if (json_is_string(v))
+		sk_env_set(env, json_string_value(v));
 	for (i = 0; r == 0 && i < o->env_file.n; i++)
 		r = sk_env_read_file(&given, o->env_file.v[i], false, err);
 	for (i = 0; i < o->env.n; i++)
@@ -58,7 +57,8 @@ static int make_env(const struct exec_opts *o, const json_t *config, struct sk_s
 	return r;
 }
 
-static int make_process(const struct exec_opts *o, const json_t *config, int argc, char **argv, json_t **ret, struct sk_error *err)
+static int make_process(const struct exec_opts *o, const json_t *config, int argc, char **argv, json_t **ret,
+			struct sk_error *err)
 {
 	_cleanup_strv_ struct sk_strv env = { 0 }, caps = { 0 };
 	const struct sk_strv none = { 0 };
@@ -94,7 +94,8 @@ static int check_running(const struct sk_container *c, struct sk_error *err)
 	const char *status = sk_container_status(c);
 
 	if (strcmp(status, "paused") == 0)
-		return sk_error_set(err, EBUSY, "container %s is paused, unpause the container before exec", sk_container_name(c));
+		return sk_error_set(err, EBUSY, "container %s is paused, unpause the container before exec",
+				    sk_container_name(c));
 	if (strcmp(status, "running") != 0)
 		return sk_error_set(err, EINVAL, "container %s is not running", c->id);
 	return 0;
@@ -119,8 +120,9 @@ static int exec_in(struct sk_cli *cli, const struct exec_opts *o, const struct s
 		return sk_cli_fail(&err, 1);
 	if (o->tty)
 		sk_term_size(STDIN_FILENO, &rows, &cols);
-	request = sk_jx(json_pack("{s:s,s:O,s:s,s:b,s:b,s:i,s:i}", "op", "exec", "process", process, "user", o->user ? o->user : "",
-				  "stdin", o->interactive && !o->detach, "detach", o->detach, "rows", (int)rows, "cols", (int)cols));
+	request = sk_jx(json_pack("{s:s,s:O,s:s,s:b,s:b,s:i,s:i}", "op", "exec", "process", process, "user",
+				  o->user ? o->user : "", "stdin", o->interactive && !o->detach, "detach", o->detach,
+				  "rows", (int)rows, "cols", (int)cols));
 	r = sk_vm_request(fd, request, NULL, &code, &err);
 	if (r < 0) {
 		sk_error_wrap(&err, "cannot run the command in container %s", sk_container_name(c));
@@ -141,7 +143,8 @@ static int cmd_exec(struct sk_cli *cli, void *opts, int argc, char **argv)
 	struct sk_detach keys;
 
 	if (sk_detach_parse(&keys, o->detach_keys) < 0) {
-		fprintf(stderr, "skerry: invalid detach keys (%s): give letters, or ctrl- and one, joined by commas\n", o->detach_keys);
+		fprintf(stderr, "skerry: invalid detach keys (%s): give letters, or ctrl- and one, joined by commas\n",
+			o->detach_keys);
 		return 1;
 	}
 	if (!o->detach && o->tty && o->interactive && !isatty(STDIN_FILENO)) {
@@ -152,8 +155,8 @@ static int cmd_exec(struct sk_cli *cli, void *opts, int argc, char **argv)
 		fprintf(stderr, "skerry: Cwd must be an absolute path: %s\n", o->workdir);
 		return 126;
 	}
-	if (sk_cli_open(cli, &err) < 0 || sk_container_find(&cli->paths, argv[0], &c, &err) < 0 || check_running(&c, &err) < 0 ||
-	    make_process(o, c.config, argc - 1, argv + 1, &process, &err) < 0)
+	if (sk_cli_open(cli, &err) < 0 || sk_container_find(&cli->paths, argv[0], &c, &err) < 0 ||
+	    check_running(&c, &err) < 0 || make_process(o, c.config, argc - 1, argv + 1, &process, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	return exec_in(cli, o, &c, process);
 }

@@ -38,7 +38,8 @@ static void pull_defaults(void *opts)
 #define AT(f) offsetof(struct pull_opts, f)
 static const struct sk_opt pull_opts[] = {
 	{ "all-tags", 'a', SK_OPT_REFUSED, 0, NULL, "name the tags, one pull for each", NULL, NULL, true },
-	SK_OPT_STR_("authfile", 0, AT(auth_file), "string", "File with registry credentials, as skopeo and podman have it"),
+	SK_OPT_STR_("authfile", 0, AT(auth_file), "string",
+		    "File with registry credentials, as skopeo and podman have it"),
 	{ "disable-content-trust", 0, SK_OPT_IGNORED_BOOL, 0, NULL, NULL, NULL, NULL, true },
 	SK_OPT_STR_("platform", 0, AT(platform), "string", "Set platform of the image, e.g. linux/amd64"),
 	SK_OPT_BOOL_("quiet", 'q', AT(quiet), "Suppress verbose output"),
@@ -50,9 +51,11 @@ static const struct sk_opt pull_opts[] = {
 static int cmd_pull(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct pull_opts *o = opts;
-	struct sk_pull pull = { .ref = argv[0],
-				.quiet = o->quiet,
-				.options = { .insecure = !o->tls_verify, .platform = o->platform, .auth_file = o->auth_file } };
+	struct sk_pull pull = {
+		.ref = argv[0],
+		.quiet = o->quiet,
+		.options = { .insecure = !o->tls_verify, .platform = o->platform, .auth_file = o->auth_file }
+	};
 	_cleanup_free_ char *id = NULL, *full = sk_pull_with_tag(argv[0]);
 	struct sk_error err = SK_ERROR_INIT;
 
@@ -85,7 +88,8 @@ struct load_opts {
 };
 
 static const struct sk_opt load_opts[] = {
-	SK_OPT_STR_("input", 'i', offsetof(struct load_opts, input), "string", "Read from an archive, or an OCI layout folder, instead of STDIN"),
+	SK_OPT_STR_("input", 'i', offsetof(struct load_opts, input), "string",
+		    "Read from an archive, or an OCI layout folder, instead of STDIN"),
 	SK_OPT_BOOL_("quiet", 'q', offsetof(struct load_opts, quiet), "Suppress the load output"),
 	SK_OPT_END,
 };
@@ -105,7 +109,8 @@ static int cmd_load(struct sk_cli *cli, void *opts, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (!o->input && isatty(STDIN_FILENO)) {
-		fprintf(stderr, "skerry: requested load from stdin, but stdin is empty: pipe an archive in, or use -i FILE\n");
+		fprintf(stderr,
+			"skerry: requested load from stdin, but stdin is empty: pipe an archive in, or use -i FILE\n");
 		return 1;
 	}
 	r = sk_cli_store(cli, &store, &err);
@@ -117,7 +122,8 @@ static int cmd_load(struct sk_cli *cli, void *opts, int argc, char **argv)
 	if (r < 0)
 		return sk_cli_fail(&err, 1);
 	sk_bars_finish(&bars);
-	json_array_foreach(refs, i, ref) {
+	json_array_foreach(refs, i, ref)
+	{
 		const char *name = json_string_value(ref);
 
 		printf(strncmp(name, "sha256:", 7) == 0 ? "Loaded image ID: %s\n" : "Loaded image: %s\n", name);
@@ -145,8 +151,10 @@ struct import_opts {
 };
 
 static const struct sk_opt import_opts[] = {
-	SK_OPT_LIST_("change", 'c', offsetof(struct import_opts, change), "list", "Apply Dockerfile instruction to the created image"),
-	SK_OPT_STR_("message", 'm', offsetof(struct import_opts, message), "string", "Set commit message for imported image"),
+	SK_OPT_LIST_("change", 'c', offsetof(struct import_opts, change), "list",
+		     "Apply Dockerfile instruction to the created image"),
+	SK_OPT_STR_("message", 'm', offsetof(struct import_opts, message), "string",
+		    "Set commit message for imported image"),
 	{ "platform", 0, SK_OPT_STRING, offsetof(struct import_opts, platform), "string", NULL, NULL, NULL, true },
 	SK_OPT_END,
 };
@@ -246,10 +254,13 @@ static int rmi_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_err
 
 	if (r < 0)
 		return r;
-	json_array_foreach(removed, i, entry) {
-		json_object_foreach(entry, key, value) {
+	json_array_foreach(removed, i, entry)
+	{
+		json_object_foreach(entry, key, value)
+		{
 			printf("%s: %s\n", key, json_string_value(value));
-			image_event(cli, strcmp(key, "Deleted") == 0 ? "delete" : "untag", json_string_value(value), json_string_value(value));
+			image_event(cli, strcmp(key, "Deleted") == 0 ? "delete" : "untag", json_string_value(value),
+				    json_string_value(value));
 		}
 	}
 	return 0;

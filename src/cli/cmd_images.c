@@ -32,9 +32,18 @@ static const struct sk_opt images_opts[] = {
 };
 
 static const struct sk_column columns[] = {
-	{ "Repository", "REPOSITORY" },	  { "Tag", "TAG" },	      { "ID", "IMAGE ID" },	    { "CreatedAt", "CREATED AT" },
-	{ "CreatedSince", "CREATED" },	  { "Size", "SIZE" },	      { "Digest", "DIGEST" },	    { "Containers", "CONTAINERS" },
-	{ "VirtualSize", "VIRTUAL SIZE" }, { "SharedSize", "SHARED SIZE" }, { "UniqueSize", "UNIQUE SIZE" }, { NULL, NULL },
+	{ "Repository", "REPOSITORY" },
+	{ "Tag", "TAG" },
+	{ "ID", "IMAGE ID" },
+	{ "CreatedAt", "CREATED AT" },
+	{ "CreatedSince", "CREATED" },
+	{ "Size", "SIZE" },
+	{ "Digest", "DIGEST" },
+	{ "Containers", "CONTAINERS" },
+	{ "VirtualSize", "VIRTUAL SIZE" },
+	{ "SharedSize", "SHARED SIZE" },
+	{ "UniqueSize", "UNIQUE SIZE" },
+	{ NULL, NULL },
 };
 
 /* "debian:latest" → "debian", "latest". */
@@ -117,12 +126,14 @@ static bool wanted(const struct images_opts *o, const char *argument, const char
 {
 	if (argument && !match_reference(argument, ref))
 		return false;
-	return sk_filter_match(&o->filter, "reference", match_reference, ref) && sk_filter_exact(&o->filter, "dangling", ref ? "false" : "true");
+	return sk_filter_match(&o->filter, "reference", match_reference, ref) &&
+	       sk_filter_exact(&o->filter, "dangling", ref ? "false" : "true");
 }
 
 static int by_created(const void *a, const void *b)
 {
-	return strcmp(sk_jx_get_str(*(json_t *const *)b, "Created", ""), sk_jx_get_str(*(json_t *const *)a, "Created", ""));
+	return strcmp(sk_jx_get_str(*(json_t *const *)b, "Created", ""),
+		      sk_jx_get_str(*(json_t *const *)a, "Created", ""));
 }
 
 static void add_rows(const struct images_opts *o, const json_t *image, const char *argument, int64_t now, json_t *rows)
@@ -130,19 +141,20 @@ static void add_rows(const struct images_opts *o, const json_t *image, const cha
 	json_t *tags = json_object_get(image, "RepoTags"), *tag;
 	size_t i;
 
-	json_array_foreach(tags, i, tag)
-		if (wanted(o, argument, json_string_value(tag)))
-			sk_jx_push(rows, make_row(o, image, json_string_value(tag), now));
+	json_array_foreach(tags, i, tag) if (wanted(o, argument, json_string_value(tag)))
+		sk_jx_push(rows, make_row(o, image, json_string_value(tag), now));
 	if (!json_array_size(tags) && wanted(o, argument, NULL))
 		sk_jx_push(rows, make_row(o, image, NULL, now));
 }
 
 static int print(const struct images_opts *o, const json_t *images, const char *argument, struct sk_error *err)
 {
-	struct sk_list list = { .format = o->format,
-				.table = o->digests ? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}" :
-						      "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
-				.columns = columns };
+	struct sk_list list = {
+		.format = o->format,
+		.table = o->digests ? "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
+				    : "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+		.columns = columns
+	};
 	_cleanup_json_ json_t *rows = sk_jx_array();
 	_cleanup_free_ json_t **sorted = NULL;
 	size_t i, n = json_array_size(images);
@@ -158,7 +170,8 @@ static int print(const struct images_opts *o, const json_t *images, const char *
 		add_rows(o, sorted[i], argument, now, rows);
 	if (!o->quiet || o->format)
 		return sk_list_print(&list, rows, stdout, err);
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		const char *id = sk_jx_get_str(row, "ID", "");
 
 		if (strcmp(id, last) != 0) /* one line an image, however many names */

@@ -112,14 +112,16 @@ static void print_info(const json_t *o)
 	       (long long)sk_jx_get_int(o, "Images", 0));
 	printf("Version: %s\nEngine: %s\n Isolation: %s\n", SK_VERSION, sk_jx_get_str(o, "Engine", "none"),
 	       sk_jx_get_str(o, "Isolation", ""));
-	printf("Guest Kernel: %s\n Path: %s\n", sk_jx_get_str(o, "GuestKernelVersion", ""), sk_jx_get_str(o, "GuestKernelPath", ""));
+	printf("Guest Kernel: %s\n Path: %s\n", sk_jx_get_str(o, "GuestKernelVersion", ""),
+	       sk_jx_get_str(o, "GuestKernelPath", ""));
 	printf(" Size: %s (kernel %s, initramfs %s)\n", sk_format_size((double)(kernel + initramfs), 3, a),
 	       sk_format_size((double)kernel, 3, b), sk_format_size((double)initramfs, 3, c));
-	printf("Host Kernel: %s\nArchitecture: %s\nCPUs: %lld\nTotal Memory: %s\nName: %s\n", sk_jx_get_str(o, "KernelVersion", ""),
-	       sk_jx_get_str(o, "Architecture", ""), (long long)sk_jx_get_int(o, "NCPU", 0),
-	       sk_format_memory((double)sk_jx_get_int(o, "MemTotal", 0), a), sk_jx_get_str(o, "Name", ""));
-	printf("Root Dir: %s\nRun Dir: %s\nRootless: %s\n", sk_jx_get_str(o, "SkerryRootDir", ""), sk_jx_get_str(o, "SkerryRunDir", ""),
-	       sk_jx_get_bool(o, "Rootless", false) ? "true" : "false");
+	printf("Host Kernel: %s\nArchitecture: %s\nCPUs: %lld\nTotal Memory: %s\nName: %s\n",
+	       sk_jx_get_str(o, "KernelVersion", ""), sk_jx_get_str(o, "Architecture", ""),
+	       (long long)sk_jx_get_int(o, "NCPU", 0), sk_format_memory((double)sk_jx_get_int(o, "MemTotal", 0), a),
+	       sk_jx_get_str(o, "Name", ""));
+	printf("Root Dir: %s\nRun Dir: %s\nRootless: %s\n", sk_jx_get_str(o, "SkerryRootDir", ""),
+	       sk_jx_get_str(o, "SkerryRunDir", ""), sk_jx_get_bool(o, "Rootless", false) ? "true" : "false");
 	if (*sk_jx_get_str(o, "Error", ""))
 		printf("Error: %s\n", sk_jx_get_str(o, "Error", ""));
 }
@@ -173,7 +175,8 @@ static int cmd_version(struct sk_cli *cli, void *opts, int argc, char **argv)
 	sk_jx_set(version, "Guest", guest);
 	if (o->format)
 		return sk_format_one(o->format, version, stdout, &err) < 0 ? sk_cli_fail(&err, 1) : 0;
-	printf("Skerry\n Version:         %s\n OS/Arch:         linux/%s\n", SK_VERSION, sk_jx_get_str(client, "Arch", ""));
+	printf("Skerry\n Version:         %s\n OS/Arch:         linux/%s\n", SK_VERSION,
+	       sk_jx_get_str(client, "Arch", ""));
 	printf("\nGuest\n Engine:          %s\n Kernel:          %s\n", sk_jx_get_str(guest, "Engine", "none"),
 	       sk_jx_get_str(guest, "GuestKernelVersion", ""));
 	if (*sk_jx_get_str(guest, "Error", ""))

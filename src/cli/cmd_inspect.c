@@ -21,7 +21,8 @@ struct inspect_opts {
 
 #define AT(f) offsetof(struct inspect_opts, f)
 static const struct sk_opt inspect_opts[] = {
-	SK_OPT_STR_("format", 'f', AT(format), "string", "Format output using a custom template: 'json', or 'TEMPLATE' in Go's template language"),
+	SK_OPT_STR_("format", 'f', AT(format), "string",
+		    "Format output using a custom template: 'json', or 'TEMPLATE' in Go's template language"),
 	SK_OPT_BOOL_("size", 's', AT(size), "Display total file sizes if the type is container"),
 	SK_OPT_STR_("type", 0, AT(type), "string", "Only inspect objects of the given type: container or image"),
 	SK_OPT_END,
@@ -34,7 +35,8 @@ static json_t *inspect_container(struct sk_cli *cli, const struct sk_container *
 	const char *key;
 
 	/* State comes fourth, where docker has it. */
-	json_object_foreach(c->config, key, v) {
+	json_object_foreach(c->config, key, v)
+	{
 		sk_jx_set(o, key, json_incref(v));
 		if (strcmp(key, "Args") == 0)
 			sk_jx_set(o, "State", sk_container_inspect_state(c));
@@ -57,16 +59,16 @@ static json_t *find_listed(struct sk_store *store, const char *id)
 
 	if (sk_store_list(store, &list, &ignored) < 0)
 		return NULL;
-	json_array_foreach(list, i, v)
-		if (strcmp(sk_jx_get_str(v, "Id", ""), id) == 0)
-			return json_incref(v);
+	json_array_foreach(list, i, v) if (strcmp(sk_jx_get_str(v, "Id", ""), id) == 0) return json_incref(v);
 	return NULL;
 }
 
 static json_t *inspect_image(struct sk_store *store, const struct sk_image *image)
 {
-	static const char *const copied[][2] = { { "created", "Created" },   { "author", "Author" },   { "architecture", "Architecture" },
-						 { "variant", "Variant" },   { "os", "Os" },	       { "config", "Config" } };
+	static const char *const copied[][2] = {
+		{ "created", "Created" }, { "author", "Author" }, { "architecture", "Architecture" },
+		{ "variant", "Variant" }, { "os", "Os" },	  { "config", "Config" }
+	};
 	_cleanup_json_ json_t *listed = find_listed(store, image->id);
 	json_t *o = sk_jx_object(), *rootfs = sk_jx_object(), *v;
 	size_t i;
@@ -95,7 +97,8 @@ enum kind {
 	KIND_IMAGE,
 };
 
-static int find_object(struct sk_cli *cli, const char *ref, enum kind kind, bool size, json_t **ret, struct sk_error *err)
+static int find_object(struct sk_cli *cli, const char *ref, enum kind kind, bool size, json_t **ret,
+		       struct sk_error *err)
 {
 	_cleanup_container_ struct sk_container c = { 0 };
 	struct sk_image *image = NULL;
@@ -217,7 +220,8 @@ static void print_port(const char *key, const json_t *list, bool with_key)
 	json_t *b;
 	size_t i;
 
-	json_array_foreach(list, i, b) {
+	json_array_foreach(list, i, b)
+	{
 		const char *ip = sk_jx_get_str(b, "HostIp", "0.0.0.0");
 
 		if (with_key)
@@ -238,8 +242,7 @@ static int cmd_port(struct sk_cli *cli, void *opts, int argc, char **argv)
 		return sk_cli_fail(&err, 1);
 	ports = sk_container_is_alive(&c) ? sk_jx_at(c.config, "NetworkSettings.Ports") : NULL;
 	if (argc == 1) {
-		json_object_foreach(ports, key, list)
-			print_port(key, list, true);
+		json_object_foreach(ports, key, list) print_port(key, list, true);
 		return 0;
 	}
 	{

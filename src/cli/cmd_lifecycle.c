@@ -57,8 +57,10 @@ static void stop_defaults(void *opts)
 }
 
 static const struct sk_opt stop_opts[] = {
-	{ "signal", 's', SK_OPT_STRING, offsetof(struct stop_opts, signal), "string", "Signal to send to the container", sk_check_signal, NULL, false },
-	SK_OPT_INT_("timeout", 't', offsetof(struct stop_opts, timeout), "Seconds to wait before killing the container"),
+	{ "signal", 's', SK_OPT_STRING, offsetof(struct stop_opts, signal), "string", "Signal to send to the container",
+	  sk_check_signal, NULL, false },
+	SK_OPT_INT_("timeout", 't', offsetof(struct stop_opts, timeout),
+		    "Seconds to wait before killing the container"),
 	{ "time", 0, SK_OPT_INT, offsetof(struct stop_opts, timeout), "int", NULL, NULL, NULL, true },
 	SK_OPT_END,
 };
@@ -70,7 +72,8 @@ static json_t *stop_request(const struct stop_opts *o)
 	if (o->signal)
 		sk_jx_set_int(request, "signal", sk_signal_parse(o->signal));
 	if (o->timeout != SK_STOP_TIMEOUT_UNSET)
-		sk_jx_set_int(request, "timeout", o->timeout < 0 ? -1 : (o->timeout > INT32_MAX ? INT32_MAX : o->timeout));
+		sk_jx_set_int(request, "timeout",
+			      o->timeout < 0 ? -1 : (o->timeout > INT32_MAX ? INT32_MAX : o->timeout));
 	return request;
 }
 
@@ -191,7 +194,8 @@ struct kill_opts {
 };
 
 static const struct sk_opt kill_opts[] = {
-	{ "signal", 's', SK_OPT_STRING, offsetof(struct kill_opts, signal), "string", "Signal to send to the container", sk_check_signal, NULL, false },
+	{ "signal", 's', SK_OPT_STRING, offsetof(struct kill_opts, signal), "string", "Signal to send to the container",
+	  sk_check_signal, NULL, false },
 	SK_OPT_END,
 };
 
@@ -199,7 +203,8 @@ static int kill_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 {
 	const struct kill_opts *o = arg;
 	int sig = o->signal ? sk_signal_parse(o->signal) : 9, r;
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", 0)), *attributes = NULL;
+	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", 0)),
+			      *attributes = NULL;
 	_cleanup_container_ struct sk_container c = { 0 };
 	char text[16];
 
@@ -242,9 +247,12 @@ struct rm_opts {
 };
 
 static const struct sk_opt rm_opts[] = {
-	SK_OPT_BOOL_("force", 'f', offsetof(struct rm_opts, force), "Force the removal of a running container (uses SIGKILL)"),
-	{ "link", 'l', SK_OPT_REFUSED, 0, NULL, "containers do not share a network, there are no links", NULL, NULL, true },
-	SK_OPT_BOOL_("volumes", 'v', offsetof(struct rm_opts, volumes), "Remove anonymous volumes associated with the container"),
+	SK_OPT_BOOL_("force", 'f', offsetof(struct rm_opts, force),
+		     "Force the removal of a running container (uses SIGKILL)"),
+	{ "link", 'l', SK_OPT_REFUSED, 0, NULL, "containers do not share a network, there are no links", NULL, NULL,
+	  true },
+	SK_OPT_BOOL_("volumes", 'v', offsetof(struct rm_opts, volumes),
+		     "Remove anonymous volumes associated with the container"),
 	SK_OPT_END,
 };
 
@@ -287,7 +295,8 @@ const struct sk_command sk_cmd_rm = {
 static int pause_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err)
 {
 	bool pause = *(bool *)arg, paused;
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s}", "op", pause ? "pause" : "resume")), *attributes = NULL;
+	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s}", "op", pause ? "pause" : "resume")),
+			      *attributes = NULL;
 	_cleanup_container_ struct sk_container c = { 0 };
 	int r = sk_container_find(&cli->paths, ref, &c, err);
 
@@ -357,11 +366,12 @@ static int wait_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 		return r;
 	fd = sk_container_is_alive(&c) ? sk_vm_connect(&cli->paths, c.id, &lost) : -ENOENT;
 	sk_client_init(&client, fd < 0 ? -1 : fd);
-	if (fd >= 0 && sk_client_send_json(&client, request, &lost) == 0 && sk_client_reply(&client, NULL, &lost) == 0 &&
-	    sk_client_json(&client, &event, &lost) == 0) {
+	if (fd >= 0 && sk_client_send_json(&client, request, &lost) == 0 &&
+	    sk_client_reply(&client, NULL, &lost) == 0 && sk_client_json(&client, &event, &lost) == 0) {
 		printf("%d\n", (int)sk_jx_get_int(event, "code", 0));
 	} else {
-		/* It has ended: by itself before, or with its monitor just now. One that was removed meanwhile was killed. */
+		/* It has ended: by itself before, or with its monitor just now. One that was removed meanwhile was
+		 * killed. */
 		if (fd >= 0)
 			(void)sk_container_refresh(&cli->paths, &c, &lost);
 		printf("%d\n", (int)sk_jx_get_int(c.state, "exit_code", 0));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * logs: the monitor's json-file log, oldest file first, then with -f what is appended, through rotations, until the container ends. The end is heard
- * of on a connection to the monitor; what was written before is read after that.
+ * logs: the monitor's json-file log, oldest file first, then with -f what is appended, through rotations, until the
+ * container ends. The end is heard of on a connection to the monitor; what was written before is read after that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,12 +34,15 @@ struct logs_opts {
 static const struct sk_opt logs_opts[] = {
 	SK_OPT_BOOL_("details", 0, AT(details), "Show extra details provided to logs"),
 	SK_OPT_BOOL_("follow", 'f', AT(follow), "Follow log output"),
-	SK_OPT_STR_("since", 0, AT(since), "string",
-		    "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)"),
-	SK_OPT_STR_("tail", 'n', AT(tail), "string", "Number of lines to show from the end of the logs (default \"all\")"),
+	SK_OPT_STR_(
+		"since", 0, AT(since), "string",
+		"Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)"),
+	SK_OPT_STR_("tail", 'n', AT(tail), "string",
+		    "Number of lines to show from the end of the logs (default \"all\")"),
 	SK_OPT_BOOL_("timestamps", 't', AT(timestamps), "Show timestamps"),
 	SK_OPT_STR_("until", 0, AT(until), "string",
-		    "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)"),
+		    "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 "
+		    "minutes)"),
 	SK_OPT_END,
 };
 
@@ -152,7 +155,8 @@ static int show_files(struct logs *l, struct sk_error *err)
 
 	if (l->o->tail && strcmp(l->o->tail, "all") != 0) {
 		if (sk_parse_int(l->o->tail, &number) < 0)
-			return sk_error_set(err, EINVAL, "invalid value for \"tail\": %s: give a number or all", l->o->tail);
+			return sk_error_set(err, EINVAL, "invalid value for \"tail\": %s: give a number or all",
+					    l->o->tail);
 		tail = number < 0 ? UINT64_MAX : (uint64_t)number;
 	}
 	/* Opened from the newest on: a rotation in between shows lines twice at worst, and none is missed. */
@@ -180,7 +184,8 @@ static void check_rotation(struct logs *l)
 	struct stat ours, now;
 	int fd;
 
-	if (stat(l->path, &now) < 0 || (l->fd >= 0 && fstat(l->fd, &ours) == 0 && ours.st_ino == now.st_ino && ours.st_dev == now.st_dev))
+	if (stat(l->path, &now) < 0 ||
+	    (l->fd >= 0 && fstat(l->fd, &ours) == 0 && ours.st_ino == now.st_ino && ours.st_dev == now.st_dev))
 		return;
 	fd = open_log(l, 0);
 	if (fd < 0)
@@ -244,9 +249,11 @@ static int parse_bounds(struct logs *l, struct sk_error *err)
 	l->since_ns = INT64_MIN;
 	l->until_ns = INT64_MAX;
 	if (l->o->since && sk_parse_time(l->o->since, now, &l->since_ns) < 0)
-		return sk_error_set(err, EINVAL, "invalid value for \"since\": %s: give a time or a duration", l->o->since);
+		return sk_error_set(err, EINVAL, "invalid value for \"since\": %s: give a time or a duration",
+				    l->o->since);
 	if (l->o->until && sk_parse_time(l->o->until, now, &l->until_ns) < 0)
-		return sk_error_set(err, EINVAL, "invalid value for \"until\": %s: give a time or a duration", l->o->until);
+		return sk_error_set(err, EINVAL, "invalid value for \"until\": %s: give a time or a duration",
+				    l->o->until);
 	return 0;
 }
 

@@ -77,7 +77,8 @@ static int prune_containers(struct sk_cli *cli, const struct prune_opts *o, uint
 		struct sk_error e = SK_ERROR_INIT;
 		uint64_t size;
 
-		if (sk_container_is_alive(c) || !is_old_enough(o, c) || !sk_filter_labels(&o->filter, sk_jx_at(c->config, "Config.Labels")))
+		if (sk_container_is_alive(c) || !is_old_enough(o, c) ||
+		    !sk_filter_labels(&o->filter, sk_jx_at(c->config, "Config.Labels")))
 			continue;
 		size = sk_container_disk_usage(&cli->paths, c->id);
 		if (sk_remove_container(cli, c, false, &e) < 0) {
@@ -117,9 +118,8 @@ static int prune_images(struct sk_cli *cli, bool all, uint64_t *bytes, struct sk
 		return r;
 	if (json_array_size(removed))
 		printf("Deleted Images:\n");
-	json_array_foreach(removed, i, entry)
-		json_object_foreach(entry, key, value)
-			printf("%s: %s\n", strcmp(key, "Deleted") == 0 ? "deleted" : "untagged", json_string_value(value));
+	json_array_foreach(removed, i, entry) json_object_foreach(entry, key, value)
+		printf("%s: %s\n", strcmp(key, "Deleted") == 0 ? "deleted" : "untagged", json_string_value(value));
 	if (json_array_size(removed))
 		putchar('\n');
 	*bytes += freed;
@@ -169,7 +169,8 @@ static int cmd_container_prune(struct sk_cli *cli, void *opts, int argc, char **
 	(void)argv;
 	if (check_filters(o, &err) < 0)
 		return sk_cli_fail(&err, 1);
-	if (!o->force && !sk_cli_confirm("WARNING! This will remove all stopped containers.\nAre you sure you want to continue?"))
+	if (!o->force &&
+	    !sk_cli_confirm("WARNING! This will remove all stopped containers.\nAre you sure you want to continue?"))
 		return 1;
 	r = prune_containers(cli, o, &bytes, &err);
 	return end(r, bytes, &err);
@@ -195,9 +196,10 @@ static int cmd_image_prune(struct sk_cli *cli, void *opts, int argc, char **argv
 	(void)argc;
 	(void)argv;
 	if (!o->force &&
-	    !sk_cli_confirm(o->all ? "WARNING! This will remove all images without at least one container associated to them.\n"
-				     "Are you sure you want to continue?" :
-				     "WARNING! This will remove all dangling images.\nAre you sure you want to continue?"))
+	    !sk_cli_confirm(
+		    o->all ? "WARNING! This will remove all images without at least one container associated to them.\n"
+			     "Are you sure you want to continue?"
+			   : "WARNING! This will remove all dangling images.\nAre you sure you want to continue?"))
 		return 1;
 	r = prune_images(cli, o->all, &bytes, &err);
 	return end(r, bytes, &err);
@@ -224,11 +226,12 @@ static int cmd_system_prune(struct sk_cli *cli, void *opts, int argc, char **arg
 	(void)argv;
 	if (check_filters(o, &err) < 0)
 		return sk_cli_fail(&err, 1);
-	if (!o->force && !sk_cli_confirm(o->all ? "WARNING! This will remove:\n  - all stopped containers\n"
-						  "  - all images without at least one container associated to them\n"
-						  "\nAre you sure you want to continue?" :
-						  "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n"
-						  "\nAre you sure you want to continue?"))
+	if (!o->force &&
+	    !sk_cli_confirm(o->all ? "WARNING! This will remove:\n  - all stopped containers\n"
+				     "  - all images without at least one container associated to them\n"
+				     "\nAre you sure you want to continue?"
+				   : "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n"
+				     "\nAre you sure you want to continue?"))
 		return 1;
 	r = prune_containers(cli, o, &bytes, &err);
 	if (r == 0)
@@ -261,7 +264,8 @@ static const struct sk_opt df_opts[] = {
 };
 
 static const struct sk_column df_columns[] = {
-	{ "Type", "TYPE" }, { "TotalCount", "TOTAL" }, { "Active", "ACTIVE" }, { "Size", "SIZE" }, { "Reclaimable", "RECLAIMABLE" }, { NULL, NULL },
+	{ "Type", "TYPE" }, { "TotalCount", "TOTAL" },	      { "Active", "ACTIVE" },
+	{ "Size", "SIZE" }, { "Reclaimable", "RECLAIMABLE" }, { NULL, NULL },
 };
 
 static void df_row(json_t *rows, const char *type, size_t total, size_t active, uint64_t size, uint64_t free_)
@@ -274,7 +278,8 @@ static void df_row(json_t *rows, const char *type, size_t total, size_t active, 
 	sk_jx_set(o, "Active", sk_jx(json_sprintf("%zu", active)));
 	sk_jx_set_str(o, "Size", sk_format_size((double)size, 4, a));
 	sk_jx_set(o, "Reclaimable",
-		  sk_jx(json_sprintf("%s (%d%%)", sk_format_size((double)free_, 4, b), size ? (int)(free_ * 100 / size) : 0)));
+		  sk_jx(json_sprintf("%s (%d%%)", sk_format_size((double)free_, 4, b),
+				     size ? (int)(free_ * 100 / size) : 0)));
 	sk_jx_push(rows, o);
 }
 
@@ -299,7 +304,8 @@ static int cmd_df(struct sk_cli *cli, void *opts, int argc, char **argv)
 		r = sk_containers_load(&cli->paths, &all, &err);
 	if (r == 0)
 		r = sk_store_list(store, &images, &err);
-	json_array_foreach(images, i, image) {
+	json_array_foreach(images, i, image)
+	{
 		uint64_t n = (uint64_t)sk_jx_get_int(image, "Size", 0);
 		bool used = sk_image_in_use(&all, sk_jx_get_str(image, "Id", ""));
 

@@ -42,10 +42,22 @@ static const struct sk_opt ps_opts[] = {
 };
 
 static const struct sk_column columns[] = {
-	{ "ID", "CONTAINER ID" },   { "Names", "NAMES" },	{ "Image", "IMAGE" },	      { "Command", "COMMAND" },
-	{ "CreatedAt", "CREATED AT" }, { "RunningFor", "CREATED" }, { "Ports", "PORTS" },      { "State", "STATE" },
-	{ "Status", "STATUS" },	    { "Size", "SIZE" },		{ "Labels", "LABELS" },	      { "Mounts", "MOUNTS" },
-	{ "LocalVolumes", "LOCAL VOLUMES" }, { "Networks", "NETWORKS" }, { "Engine", "ENGINE" }, { NULL, NULL },
+	{ "ID", "CONTAINER ID" },
+	{ "Names", "NAMES" },
+	{ "Image", "IMAGE" },
+	{ "Command", "COMMAND" },
+	{ "CreatedAt", "CREATED AT" },
+	{ "RunningFor", "CREATED" },
+	{ "Ports", "PORTS" },
+	{ "State", "STATE" },
+	{ "Status", "STATUS" },
+	{ "Size", "SIZE" },
+	{ "Labels", "LABELS" },
+	{ "Mounts", "MOUNTS" },
+	{ "LocalVolumes", "LOCAL VOLUMES" },
+	{ "Networks", "NETWORKS" },
+	{ "Engine", "ENGINE" },
+	{ NULL, NULL },
 };
 
 /* "\"sh -c 'sleep 1'\"", cut to 20 characters. */
@@ -58,8 +70,7 @@ static char *command_text(const json_t *config, bool no_trunc)
 	const char *s;
 
 	sk_text_puts(&t, sk_jx_get_str(config, "Path", ""));
-	json_array_foreach(json_object_get(config, "Args"), i, arg)
-		sk_text_printf(&t, " %s", json_string_value(arg));
+	json_array_foreach(json_object_get(config, "Args"), i, arg) sk_text_printf(&t, " %s", json_string_value(arg));
 	sk_text_puts(&quoted, "\"");
 	for (s = t.s; *s; s++) {
 		bool starts = ((unsigned char)*s & 0xc0) != 0x80;
@@ -101,7 +112,8 @@ static char *mount_text(const json_t *mounts)
 	json_t *m;
 	size_t i;
 
-	json_array_foreach(mounts, i, m) {
+	json_array_foreach(mounts, i, m)
+	{
 		const char *name = sk_jx_get_str(m, "Name", sk_jx_get_str(m, "Source", ""));
 
 		if (*name)
@@ -120,8 +132,8 @@ static char *size_text(struct sk_cli *cli, const struct sk_container *c)
 	size_t i;
 
 	if (sk_container_load_vm(&cli->paths, c->id, &vm, &ignored) == 0)
-		json_array_foreach(sk_jx_at(vm, "rootfs.layers"), i, layer)
-			virtual += (double)sk_jx_get_int(layer, "size", 0);
+		json_array_foreach(sk_jx_at(vm, "rootfs.layers"), i, layer) virtual +=
+			(double)sk_jx_get_int(layer, "size", 0);
 	return sk_xasprintf("%s (virtual %s)", sk_format_size(own, 3, a), sk_format_size(virtual, 3, b));
 }
 
@@ -134,7 +146,8 @@ static json_t *make_row(struct sk_cli *cli, const struct ps_opts *o, const struc
 	int64_t t = now;
 
 	(void)sk_parse_rfc3339(sk_jx_get_str(c->config, "Created", ""), &t);
-	ports = sk_container_is_alive(c) ? sk_ports_display(sk_jx_at(c->config, "NetworkSettings.Ports")) : sk_xstrdup("");
+	ports = sk_container_is_alive(c) ? sk_ports_display(sk_jx_at(c->config, "NetworkSettings.Ports"))
+					 : sk_xstrdup("");
 	size = o->size || o->format ? size_text(cli, c) : sk_xstrdup("");
 	sk_container_status_text(c, now, status);
 	snprintf(id, sizeof(id), "%.*s", o->no_trunc ? SK_ID_LEN : 12, c->id);
@@ -216,17 +229,21 @@ static bool matches(const struct sk_strv *f, const struct sk_container *c)
 	char code[16];
 
 	snprintf(code, sizeof(code), "%d", (int)sk_jx_get_int(c->state, "exit_code", 0));
-	if (sk_filter_has(f, "exited") && (strcmp(sk_container_status(c), "exited") != 0 || !sk_filter_exact(f, "exited", code)))
+	if (sk_filter_has(f, "exited") &&
+	    (strcmp(sk_container_status(c), "exited") != 0 || !sk_filter_exact(f, "exited", code)))
 		return false;
-	return sk_filter_match(f, "id", match_id, c->id) && sk_filter_match(f, "name", match_regex, sk_container_name(c)) &&
-	       sk_filter_exact(f, "status", sk_container_status(c)) && sk_filter_match(f, "ancestor", match_ancestor, c) &&
-	       sk_filter_match(f, "expose", match_exposed, c) && sk_filter_match(f, "publish", match_published, c) &&
+	return sk_filter_match(f, "id", match_id, c->id) &&
+	       sk_filter_match(f, "name", match_regex, sk_container_name(c)) &&
+	       sk_filter_exact(f, "status", sk_container_status(c)) &&
+	       sk_filter_match(f, "ancestor", match_ancestor, c) && sk_filter_match(f, "expose", match_exposed, c) &&
+	       sk_filter_match(f, "publish", match_published, c) &&
 	       sk_filter_exact(f, "network", sk_jx_get_str(c->config, "HostConfig.NetworkMode", "")) &&
 	       sk_filter_labels(f, sk_jx_at(c->config, "Config.Labels"));
 }
 
 /* before=, since=: by the creation of another container. */
-static int created_bound(struct sk_cli *cli, const struct sk_strv *f, const char *key, char bound[40], struct sk_error *err)
+static int created_bound(struct sk_cli *cli, const struct sk_strv *f, const char *key, char bound[40],
+			 struct sk_error *err)
 {
 	size_t i, n = strlen(key);
 
@@ -248,23 +265,28 @@ static int created_bound(struct sk_cli *cli, const struct sk_strv *f, const char
 static int print(struct sk_cli *cli, const struct ps_opts *o, const struct sk_containers *all, struct sk_error *err)
 {
 	struct sk_list list = { .format = o->format,
-				.table = o->size ? "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}" :
-						   "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
+				.table = o->size ? "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{"
+						   ".Ports}}\t{{.Names}}\t{{.Size}}"
+						 : "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{"
+						   ".Ports}}\t{{.Names}}",
 				.columns = columns };
 	_cleanup_json_ json_t *rows = sk_jx_array();
-	bool show_all = o->all || o->last >= 0 || o->latest || sk_filter_has(&o->filter, "status") || sk_filter_has(&o->filter, "exited");
+	bool show_all = o->all || o->last >= 0 || o->latest || sk_filter_has(&o->filter, "status") ||
+			sk_filter_has(&o->filter, "exited");
 	int64_t left = o->latest ? 1 : (o->last >= 0 ? o->last : INT64_MAX), now = sk_now_ns();
 	char before[40], since[40];
 	size_t i;
 
-	if (created_bound(cli, &o->filter, "before", before, err) < 0 || created_bound(cli, &o->filter, "since", since, err) < 0)
+	if (created_bound(cli, &o->filter, "before", before, err) < 0 ||
+	    created_bound(cli, &o->filter, "since", since, err) < 0)
 		return -ENOENT;
 	for (i = 0; i < all->n && left > 0; i++) {
 		const struct sk_container *c = &all->v[i];
 		const char *created = sk_jx_get_str(c->config, "Created", "");
 
-		if ((!show_all && (!sk_container_is_alive(c) || strcmp(sk_container_status(c), "created") == 0)) || !matches(&o->filter, c) ||
-		    (*before && strcmp(created, before) >= 0) || (*since && strcmp(created, since) <= 0))
+		if ((!show_all && (!sk_container_is_alive(c) || strcmp(sk_container_status(c), "created") == 0)) ||
+		    !matches(&o->filter, c) || (*before && strcmp(created, before) >= 0) ||
+		    (*since && strcmp(created, since) <= 0))
 			continue;
 		left--;
 		if (o->quiet && !o->format)
@@ -277,8 +299,9 @@ static int print(struct sk_cli *cli, const struct ps_opts *o, const struct sk_co
 
 static int cmd_ps(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	static const char *const keys[] = { "id",    "name",  "label",	 "exited",  "status", "ancestor", "before", "since",
-					    "publish", "expose", "network", "volume", "health", "is-task", NULL };
+	static const char *const keys[] = { "id",	"name",	  "label",  "exited",  "status",
+					    "ancestor", "before", "since",  "publish", "expose",
+					    "network",	"volume", "health", "is-task", NULL };
 	const struct ps_opts *o = opts;
 	struct sk_list list = { .format = o->format, .table = "", .columns = columns };
 	struct sk_containers all = { 0 };

@@ -31,13 +31,14 @@ static int write_cidfile(const char *path, const char *id, struct sk_error *err)
 
 	if (r == -EEXIST)
 		return sk_error_set(err, EEXIST,
-				    "container ID file found, make sure the other container isn't running or delete %s", path);
+				    "container ID file found, make sure the other container isn't running or delete %s",
+				    path);
 	return r < 0 ? sk_error_errno(err, r, "cannot write the container ID file %s", path) : 0;
 }
 
 /* From options to a container on disk. */
-static int make(struct sk_cli *cli, const struct sk_run_opts *o, int argc, char **argv, struct sk_plan *plan, json_t **ret_config,
-		struct sk_error *err)
+static int make(struct sk_cli *cli, const struct sk_run_opts *o, int argc, char **argv, struct sk_plan *plan,
+		json_t **ret_config, struct sk_error *err)
 {
 	_cleanup_(free_image) struct sk_image *image = NULL;
 	struct sk_error ignored = SK_ERROR_INIT;
@@ -45,7 +46,8 @@ static int make(struct sk_cli *cli, const struct sk_run_opts *o, int argc, char 
 
 	if (o->cidfile && access(o->cidfile, F_OK) == 0)
 		return sk_error_set(err, EEXIST,
-				    "container ID file found, make sure the other container isn't running or delete %s", o->cidfile);
+				    "container ID file found, make sure the other container isn't running or delete %s",
+				    o->cidfile);
 	r = sk_create_find_image(cli, o, argv[0], &image, err);
 	if (r < 0)
 		return r;
@@ -107,7 +109,8 @@ static int cmd_run(struct sk_cli *cli, void *opts, int argc, char **argv)
 		return 125;
 	}
 	if (sk_detach_parse(&keys, o->detach_keys) < 0) {
-		fprintf(stderr, "skerry: invalid detach keys (%s): give letters, or ctrl- and one, joined by commas\n", o->detach_keys);
+		fprintf(stderr, "skerry: invalid detach keys (%s): give letters, or ctrl- and one, joined by commas\n",
+			o->detach_keys);
 		return 125;
 	}
 	if (!o->detach && o->tty && o->interactive && !isatty(STDIN_FILENO)) {
@@ -179,7 +182,8 @@ static void start_defaults(void *opts)
 
 static const struct sk_opt start_opts[] = {
 	SK_OPT_BOOL_("attach", 'a', offsetof(struct start_opts, attach), "Attach STDOUT/STDERR and forward signals"),
-	SK_OPT_STR_("detach-keys", 0, offsetof(struct start_opts, detach_keys), "string", "Override the key sequence for detaching a container"),
+	SK_OPT_STR_("detach-keys", 0, offsetof(struct start_opts, detach_keys), "string",
+		    "Override the key sequence for detaching a container"),
 	SK_OPT_BOOL_("interactive", 'i', offsetof(struct start_opts, interactive), "Attach container's STDIN"),
 	{ "sig-proxy", 0, SK_OPT_BOOL, offsetof(struct start_opts, sig_proxy), NULL, NULL, NULL, NULL, true },
 	SK_OPT_END,
@@ -195,7 +199,8 @@ static int start_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_e
 		return r;
 	if (strcmp(sk_container_status(&c), "paused") == 0)
 		return sk_error_set(err, EBUSY, "cannot start a paused container, try unpause instead");
-	if (sk_container_is_alive(&c) && strcmp(sk_container_status(&c), "restarting") != 0 && strcmp(sk_container_status(&c), "created") != 0)
+	if (sk_container_is_alive(&c) && strcmp(sk_container_status(&c), "restarting") != 0 &&
+	    strcmp(sk_container_status(&c), "created") != 0)
 		return 0;
 	return sk_launch_detached(cli, c.id, c.config, &code, err);
 }
@@ -265,9 +270,11 @@ static void attach_defaults(void *opts)
 }
 
 static const struct sk_opt attach_opts[] = {
-	SK_OPT_STR_("detach-keys", 0, offsetof(struct attach_opts, detach_keys), "string", "Override the key sequence for detaching a container"),
+	SK_OPT_STR_("detach-keys", 0, offsetof(struct attach_opts, detach_keys), "string",
+		    "Override the key sequence for detaching a container"),
 	SK_OPT_BOOL_("no-stdin", 0, offsetof(struct attach_opts, no_stdin), "Do not attach STDIN"),
-	SK_OPT_BOOL_("sig-proxy", 0, offsetof(struct attach_opts, sig_proxy), "Proxy all received signals to the process (default true)"),
+	SK_OPT_BOOL_("sig-proxy", 0, offsetof(struct attach_opts, sig_proxy),
+		     "Proxy all received signals to the process (default true)"),
 	SK_OPT_END,
 };
 
@@ -276,7 +283,9 @@ static int cmd_attach(struct sk_cli *cli, void *opts, int argc, char **argv)
 	const struct attach_opts *o = opts;
 	_cleanup_container_ struct sk_container c = { 0 };
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_launch launch = { .stdout_open = true, .stderr_open = true, .sig_proxy = o->sig_proxy, .detach_keys = o->detach_keys };
+	struct sk_launch launch = {
+		.stdout_open = true, .stderr_open = true, .sig_proxy = o->sig_proxy, .detach_keys = o->detach_keys
+	};
 	const char *status;
 
 	(void)argc;
@@ -285,9 +294,10 @@ static int cmd_attach(struct sk_cli *cli, void *opts, int argc, char **argv)
 	status = sk_container_status(&c);
 	if (strcmp(status, "running") != 0) {
 		sk_error_set(&err, EINVAL,
-			     strcmp(status, "paused") == 0	   ? "You cannot attach to a paused container, unpause it first" :
-			     strcmp(status, "restarting") == 0 ? "You cannot attach to a restarting container, wait until it is running" :
-								     "You cannot attach to a stopped container, start it first");
+			     strcmp(status, "paused") == 0 ? "You cannot attach to a paused container, unpause it first"
+			     : strcmp(status, "restarting") == 0
+				     ? "You cannot attach to a restarting container, wait until it is running"
+				     : "You cannot attach to a stopped container, start it first");
 		return sk_cli_fail(&err, 1);
 	}
 	launch.stdin_open = !o->no_stdin && sk_jx_get_bool(c.config, "Config.OpenStdin", false);

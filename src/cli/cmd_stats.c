@@ -32,9 +32,16 @@ static const struct sk_opt stats_opts[] = {
 };
 
 static const struct sk_column columns[] = {
-	{ "Container", "CONTAINER" }, { "ID", "CONTAINER ID" }, { "Name", "NAME" },	  { "CPUPerc", "CPU %" },
-	{ "MemUsage", "MEM USAGE / LIMIT" }, { "MemPerc", "MEM %" }, { "NetIO", "NET I/O" }, { "BlockIO", "BLOCK I/O" },
-	{ "PIDs", "PIDS" }, { NULL, NULL },
+	{ "Container", "CONTAINER" },
+	{ "ID", "CONTAINER ID" },
+	{ "Name", "NAME" },
+	{ "CPUPerc", "CPU %" },
+	{ "MemUsage", "MEM USAGE / LIMIT" },
+	{ "MemPerc", "MEM %" },
+	{ "NetIO", "NET I/O" },
+	{ "BlockIO", "BLOCK I/O" },
+	{ "PIDs", "PIDS" },
+	{ NULL, NULL },
 };
 
 /* One container under watch; the last sample stays for the difference. */
@@ -71,12 +78,15 @@ static void add(struct watch *w, const struct sk_container *c, const char *asked
 
 	w->v = sk_xrealloc(w->v, w->n + 1, sizeof(*w->v));
 	one = &w->v[w->n++];
-	*one = (struct watched){ .name = sk_xstrdup(sk_container_name(c)), .asked = sk_xstrdup(asked), .config = json_incref(c->config) };
+	*one = (struct watched){ .name = sk_xstrdup(sk_container_name(c)),
+				 .asked = sk_xstrdup(asked),
+				 .config = json_incref(c->config) };
 	memcpy(one->id, c->id, sizeof(one->id));
 }
 
 /* Containers named, or all that run, with those that came since the last round. */
-static int collect(struct sk_cli *cli, const struct stats_opts *o, int argc, char **argv, struct watch *w, struct sk_error *err)
+static int collect(struct sk_cli *cli, const struct stats_opts *o, int argc, char **argv, struct watch *w,
+		   struct sk_error *err)
 {
 	struct sk_containers all = { 0 };
 	size_t i, k;
@@ -114,7 +124,8 @@ static void sample(struct sk_cli *cli, struct watched *c)
 
 	json_decref(c->stats);
 	c->stats = NULL;
-	if (sk_vm_call(&cli->paths, c->id, request, &reply, &ignored) < 0 || !json_is_object(json_object_get(reply, "stats"))) {
+	if (sk_vm_call(&cli->paths, c->id, request, &reply, &ignored) < 0 ||
+	    !json_is_object(json_object_get(reply, "stats"))) {
 		c->at_ns = 0;
 		c->percent = 0;
 		return;
@@ -164,7 +175,8 @@ static json_t *make_row(const struct stats_opts *o, const struct watched *c)
 static int show(const struct stats_opts *o, const struct watch *w, bool clear, struct sk_error *err)
 {
 	struct sk_list list = { .format = o->format,
-				.table = "{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}",
+				.table = "{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{"
+					 ".BlockIO}}\t{{.PIDs}}",
 				.columns = columns };
 	_cleanup_json_ json_t *rows = sk_jx_array();
 	size_t i;
@@ -179,7 +191,8 @@ static int show(const struct stats_opts *o, const struct watch *w, bool clear, s
 	return r;
 }
 
-static int watch_loop(struct sk_cli *cli, const struct stats_opts *o, int argc, char **argv, struct watch *w, struct sk_error *err)
+static int watch_loop(struct sk_cli *cli, const struct stats_opts *o, int argc, char **argv, struct watch *w,
+		      struct sk_error *err)
 {
 	bool first = true;
 	size_t i;

@@ -141,7 +141,9 @@ static int parse_ps(int argc, char **argv, const struct column **ret, size_t *re
 		ret[n] = find_column(names.v[i]);
 		if (!ret[n++])
 			r = sk_error_set(err, EINVAL,
-					 "unknown ps column \"%s\": use user, uid, pid, ppid, c, pcpu, stime, tty, time, cmd or comm", names.v[i]);
+					 "unknown ps column \"%s\": use user, uid, pid, ppid, c, pcpu, stime, tty, "
+					 "time, cmd or comm",
+					 names.v[i]);
 	}
 	sk_strv_fini(&names);
 	*ret_n = n;
@@ -159,7 +161,8 @@ static void print(const json_t *processes, const struct column *const *shown, si
 	for (k = 0; k < n; k++)
 		sk_text_printf(&line, "%s%s", k ? "\t" : "", shown[k]->header);
 	sk_table_add(&table, line.s);
-	json_array_foreach(processes, i, p) {
+	json_array_foreach(processes, i, p)
+	{
 		line.len = 0;
 		for (k = 0; k < n; k++) {
 			shown[k]->cell(p, cell, sizeof(cell));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * update: limits of a container. They are written to its files, and told to the guest where it runs. A VM cannot be given more memory or processors
- * while it runs: what goes beyond is refused then, and sizes the VM anew at its next start otherwise.
+ * update: limits of a container. They are written to its files, and told to the guest where it runs. A VM cannot be
+ * given more memory or processors while it runs: what goes beyond is refused then, and sizes the VM anew at its next
+ * start otherwise.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -23,7 +24,10 @@ struct update_opts {
 };
 
 #define AT(f) offsetof(struct update_opts, f)
-#define IGNORED(name) { name, 0, SK_OPT_IGNORED, 0, NULL, NULL, NULL, NULL, true }
+#define IGNORED(name)                                                    \
+	{                                                                \
+		name, 0, SK_OPT_IGNORED, 0, NULL, NULL, NULL, NULL, true \
+	}
 static const struct sk_opt update_opts[] = {
 	IGNORED("blkio-weight"),
 	IGNORED("cpu-rt-period"),
@@ -36,10 +40,13 @@ static const struct sk_opt update_opts[] = {
 	SK_OPT_INT_("cpu-shares", 'c', AT(cpu_shares), "CPU shares (relative weight)"),
 	{ "cpus", 0, SK_OPT_CPUS, AT(cpus), "decimal", "Number of CPUs", NULL, NULL, false },
 	{ "memory", 'm', SK_OPT_BYTES, AT(memory), "bytes", "Memory limit", NULL, NULL, false },
-	{ "memory-reservation", 0, SK_OPT_BYTES, AT(memory_reservation), "bytes", "Memory soft limit", NULL, NULL, false },
-	{ "memory-swap", 0, SK_OPT_BYTES, AT(memory_swap), "bytes", "Taken, without effect: VMs have no swap", NULL, NULL, false },
+	{ "memory-reservation", 0, SK_OPT_BYTES, AT(memory_reservation), "bytes", "Memory soft limit", NULL, NULL,
+	  false },
+	{ "memory-swap", 0, SK_OPT_BYTES, AT(memory_swap), "bytes", "Taken, without effect: VMs have no swap", NULL,
+	  NULL, false },
 	SK_OPT_INT_("pids-limit", 0, AT(pids_limit), "Tune container pids limit (set -1 for unlimited)"),
-	{ "restart", 0, SK_OPT_STRING, AT(restart), "string", "Restart policy to apply when a container exits", sk_check_restart, NULL, false },
+	{ "restart", 0, SK_OPT_STRING, AT(restart), "string", "Restart policy to apply when a container exits",
+	  sk_check_restart, NULL, false },
 	SK_OPT_END,
 };
 
@@ -71,12 +78,14 @@ static int change_host(const struct update_opts *o, json_t *host, struct sk_erro
 static int change_restart(const char *restart, json_t *host, json_t *vm, struct sk_error *err)
 {
 	const char *colon = strchr(restart, ':');
-	_cleanup_free_ char *policy = colon ? sk_xstrndup(restart, (size_t)(colon - restart)) : sk_xstrdup(*restart ? restart : "no");
+	_cleanup_free_ char *policy =
+		colon ? sk_xstrndup(restart, (size_t)(colon - restart)) : sk_xstrdup(*restart ? restart : "no");
 	int64_t max = 0;
 	json_t *o;
 
 	if (sk_jx_get_bool(host, "AutoRemove", false) && strcmp(policy, "no") != 0)
-		return sk_error_set(err, EINVAL, "Restart policy cannot be updated because AutoRemove is enabled for the container");
+		return sk_error_set(err, EINVAL,
+				    "Restart policy cannot be updated because AutoRemove is enabled for the container");
 	if (colon)
 		(void)sk_parse_int(colon + 1, &max);
 	o = sk_jx_object();
@@ -90,7 +99,8 @@ static int change_restart(const char *restart, json_t *host, json_t *vm, struct 
 	return 0;
 }
 
-static int tell_guest(struct sk_cli *cli, const struct sk_container *c, const json_t *vm, json_t *resources, struct sk_error *err)
+static int tell_guest(struct sk_cli *cli, const struct sk_container *c, const json_t *vm, json_t *resources,
+		      struct sk_error *err)
 {
 	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s,s:O}", "op", "update", "resources", resources));
 	int64_t limit = sk_jx_get_int(resources, "memory.limit", 0), has = sk_jx_get_int(vm, "memory", 0);
@@ -98,11 +108,13 @@ static int tell_guest(struct sk_cli *cli, const struct sk_container *c, const js
 	char a[32], b[32];
 
 	if (limit > has)
-		return sk_error_set(err, EBUSY, "container %s runs in a VM of %s: stop it first, then give it %s", sk_container_name(c),
-				    sk_format_memory((double)has, a), sk_format_memory((double)limit, b));
+		return sk_error_set(err, EBUSY, "container %s runs in a VM of %s: stop it first, then give it %s",
+				    sk_container_name(c), sk_format_memory((double)has, a),
+				    sk_format_memory((double)limit, b));
 	if (cpus > (unsigned)sk_jx_get_int(vm, "cpus", 1))
-		return sk_error_set(err, EBUSY, "container %s runs in a VM of %d CPUs: stop it first, then give it more", sk_container_name(c),
-				    (int)sk_jx_get_int(vm, "cpus", 1));
+		return sk_error_set(err, EBUSY,
+				    "container %s runs in a VM of %d CPUs: stop it first, then give it more",
+				    sk_container_name(c), (int)sk_jx_get_int(vm, "cpus", 1));
 	json_object_del(json_object_get(request, "resources"), "devices");
 	return sk_vm_call(&cli->paths, c->id, request, NULL, err);
 }

@@ -4,11 +4,26 @@
 
 #include <stddef.h>
 
-#define CMD(name, command) { name, &command, NULL, NULL, false, false }
-#define ALIAS(name, command) { name, &command, NULL, NULL, false, true }
-#define COMMON(name, command) { name, &command, NULL, NULL, true, false }
-#define GROUP(name, verbs, summary) { name, NULL, verbs, summary, false, false }
-#define END { NULL, NULL, NULL, NULL, false, false }
+#define CMD(name, command)                               \
+	{                                                \
+		name, &command, NULL, NULL, false, false \
+	}
+#define ALIAS(name, command)                            \
+	{                                               \
+		name, &command, NULL, NULL, false, true \
+	}
+#define COMMON(name, command)                           \
+	{                                               \
+		name, &command, NULL, NULL, true, false \
+	}
+#define GROUP(name, verbs, summary)                      \
+	{                                                \
+		name, NULL, verbs, summary, false, false \
+	}
+#define END                                          \
+	{                                            \
+		NULL, NULL, NULL, NULL, false, false \
+	}
 
 static const struct sk_verb container_verbs[] = {
 	CMD("attach", sk_cmd_attach),
@@ -62,14 +77,10 @@ static const struct sk_verb system_verbs[] = {
 };
 
 static const struct sk_verb volume_verbs[] = {
-	CMD("create", sk_cmd_volume_create),
-	CMD("inspect", sk_cmd_volume_inspect),
-	CMD("ls", sk_cmd_volume_ls),
-	ALIAS("list", sk_cmd_volume_ls),
-	CMD("prune", sk_cmd_volume_prune),
-	CMD("rm", sk_cmd_volume_rm),
-	ALIAS("remove", sk_cmd_volume_rm),
-	END,
+	CMD("create", sk_cmd_volume_create), CMD("inspect", sk_cmd_volume_inspect),
+	CMD("ls", sk_cmd_volume_ls),	     ALIAS("list", sk_cmd_volume_ls),
+	CMD("prune", sk_cmd_volume_prune),   CMD("rm", sk_cmd_volume_rm),
+	ALIAS("remove", sk_cmd_volume_rm),   END,
 };
 
 const struct sk_verb sk_verbs[] = {

@@ -279,7 +279,8 @@ void sk_container_status_text(const struct sk_container *c, int64_t now_ns, char
 
 json_t *sk_container_attributes(const struct sk_container *c)
 {
-	json_t *labels = sk_jx_at(c->config, "Config.Labels"), *o = json_is_object(labels) ? sk_jx(json_copy(labels)) : sk_jx_object();
+	json_t *labels = sk_jx_at(c->config, "Config.Labels"),
+	       *o = json_is_object(labels) ? sk_jx(json_copy(labels)) : sk_jx_object();
 
 	sk_jx_set_str(o, "image", sk_jx_get_str(c->config, "Config.Image", ""));
 	sk_jx_set_str(o, "name", sk_container_name(c));
@@ -317,11 +318,14 @@ int sk_container_check_name(const struct sk_paths *paths, const char *name, cons
 	struct search s = { .paths = paths, .ref = name };
 
 	if (!is_name(name))
-		return sk_error_set(err, EINVAL, "Invalid container name (%.128s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
+		return sk_error_set(err, EINVAL,
+				    "Invalid container name (%.128s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+				    name);
 	each_id(paths, match_name, &s);
 	if (s.matches && !(self && strcmp(self, s.id) == 0))
 		return sk_error_set(err, EEXIST,
-				    "Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to remove (or rename) "
+				    "Conflict. The container name \"/%s\" is already in use by container \"%s\". You "
+				    "have to remove (or rename) "
 				    "that container to be able to reuse that name.",
 				    name, s.id);
 	return 0;

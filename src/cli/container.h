@@ -12,9 +12,10 @@
 #include "vm/state.h"
 
 /*
- * Containers on disk: <root>/containers/<id>/config.json is docker's inspect object without State. A folder without it is no container (yet, or any
- * more). Names are unique among the config.json files: whoever gives a name (create, rename) looks and writes under an exclusive flock of
- * <root>/containers.lock. Readers take no lock: files are replaced by rename, and a container that goes while it is read is left out.
+ * Containers on disk: <root>/containers/<id>/config.json is docker's inspect object without State. A folder without it
+ * is no container (yet, or any more). Names are unique among the config.json files: whoever gives a name (create,
+ * rename) looks and writes under an exclusive flock of <root>/containers.lock. Readers take no lock: files are replaced
+ * by rename, and a container that goes while it is read is left out.
  */
 struct sk_container {
 	char id[SK_ID_LEN + 1];
@@ -51,8 +52,8 @@ json_t *sk_container_attributes(const struct sk_container *c);
 
 /* Takes the lock of the names; the descriptor holds it. */
 int sk_containers_lock(const struct sk_paths *paths, struct sk_error *err);
-/* With the lock held: -EEXIST with docker's words when a container has that name, -EINVAL for one that is no name. `self`: id of the container to
- * leave out, or NULL. */
+/* With the lock held: -EEXIST with docker's words when a container has that name, -EINVAL for one that is no name.
+ * `self`: id of the container to leave out, or NULL. */
 int sk_container_check_name(const struct sk_paths *paths, const char *name, const char *self, struct sk_error *err);
 /* With the lock held: "brave_hopper", not yet used. */
 void sk_container_make_name(const struct sk_paths *paths, char buf[64]);

@@ -38,7 +38,8 @@ static int open_dir(int at, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The folder that the last part of `path` lies in, made where missing; `*ret_name` points to that part. Returns a descriptor. */
+/* The folder that the last part of `path` lies in, made where missing; `*ret_name` points to that part. Returns a
+ * descriptor. */
 static int open_parent(int dirfd, const char *path, const char **ret_name)
 {
 	int fd = open_dir(dirfd, ".");
@@ -78,7 +79,8 @@ static bool keep_owner(const struct extract *e, int at, const char *name, struct
 static void finish_file(const struct extract *e, int fd, struct archive_entry *entry)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-				     { .tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry) } };
+				     { .tv_sec = archive_entry_mtime(entry),
+				       .tv_nsec = archive_entry_mtime_nsec(entry) } };
 	mode_t mode = archive_entry_perm(entry);
 
 	/* Who runs as somebody else's user would run as ours. */
@@ -111,7 +113,9 @@ static int write_data(struct extract *e, int fd, const char *name)
 			offset += w;
 		}
 	}
-	return r == ARCHIVE_EOF ? 0 : sk_error_set(e->err, EIO, "cannot read %s from the container: %s", name, archive_error_string(e->in));
+	return r == ARCHIVE_EOF ? 0
+				: sk_error_set(e->err, EIO, "cannot read %s from the container: %s", name,
+					       archive_error_string(e->in));
 }
 
 static int put_file(struct extract *e, int at, const char *name, struct archive_entry *entry)
@@ -145,11 +149,13 @@ static int put_folder(struct extract *e, int at, const char *name, const char *p
 		if (errno != EEXIST || fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return sk_error_errno(e->err, errno, "cannot make %s", path);
 		if (!S_ISDIR(st.st_mode))
-			return sk_error_set(e->err, ENOTDIR, "cannot overwrite non-directory %s with a directory", path);
+			return sk_error_set(e->err, ENOTDIR, "cannot overwrite non-directory %s with a directory",
+					    path);
 	}
 	e->folders = sk_xrealloc(e->folders, e->n_folders + 1, sizeof(*e->folders));
 	f = &e->folders[e->n_folders++];
-	*f = (struct folder){ sk_xstrdup(path), archive_entry_perm(entry),
+	*f = (struct folder){ sk_xstrdup(path),
+			      archive_entry_perm(entry),
 			      { .tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry) } };
 	if (!keep_owner(e, at, name, entry))
 		f->mode &= 01777;
@@ -164,7 +170,8 @@ static int put_hardlink(struct extract *e, int at, const char *name, const char 
 
 	from = path ? open_parent(e->dirfd, path, &from_name) : -EINVAL;
 	if (from < 0)
-		return sk_error_set(e->err, EINVAL, "the container sent a link to %.200s, which is not in the archive", target);
+		return sk_error_set(e->err, EINVAL, "the container sent a link to %.200s, which is not in the archive",
+				    target);
 	if ((unlinkat(at, name, 0) < 0 && errno != ENOENT) || linkat(from, from_name, at, name, 0) < 0)
 		return sk_error_errno(e->err, errno, "cannot make %s", name);
 	return 0;
@@ -187,7 +194,8 @@ static int put_entry(struct extract *e, struct archive_entry *entry)
 	_cleanup_fd_ int at = -1;
 
 	if (!path || path[0] == '/')
-		return sk_error_set(e->err, EINVAL, "the container sent a file with the bad name %.200s", sent ? sent : "");
+		return sk_error_set(e->err, EINVAL, "the container sent a file with the bad name %.200s",
+				    sent ? sent : "");
 	at = open_parent(e->dirfd, path, &name);
 	if (at < 0)
 		return sk_error_errno(e->err, at, "cannot make %s", path);
@@ -201,7 +209,8 @@ static int put_entry(struct extract *e, struct archive_entry *entry)
 	case AE_IFLNK:
 		return put_symlink(e, at, name, entry);
 	case AE_IFIFO:
-		if ((unlinkat(at, name, 0) < 0 && errno != ENOENT) || mkfifoat(at, name, archive_entry_perm(entry) & 0777) < 0)
+		if ((unlinkat(at, name, 0) < 0 && errno != ENOENT) ||
+		    mkfifoat(at, name, archive_entry_perm(entry) & 0777) < 0)
 			return sk_error_errno(e->err, errno, "cannot make %s", path);
 		return 0;
 	default:

@@ -26,7 +26,8 @@ static int out_failed(struct pack *k)
 {
 	const char *why = archive_error_string(k->out);
 
-	return k->err->code ? -k->err->code : sk_error_set(k->err, EIO, "cannot send to the container: %s", why ? why : "write error");
+	return k->err->code ? -k->err->code
+			    : sk_error_set(k->err, EIO, "cannot send to the container: %s", why ? why : "write error");
 }
 
 static int send_data(struct pack *k, const char *path, int fd, int64_t size)
@@ -116,7 +117,12 @@ int sk_cp_pack(const char *path, struct archive *out, struct sk_cp_pack *p, stru
 	_cleanup_free_ char *start = sk_cli_path_clean(path);
 	char *paths[] = { start, NULL };
 	struct pack k = { .out = out, .p = p, .err = err };
-	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | (p->follow || sk_cli_path_ends_in_dot(path) || sk_cli_path_has_trailing_slash(path) ? FTS_COMFOLLOW : 0), NULL);
+	FTS *fts = fts_open(paths,
+			    FTS_PHYSICAL | FTS_NOCHDIR |
+				    (p->follow || sk_cli_path_ends_in_dot(path) || sk_cli_path_has_trailing_slash(path)
+					     ? FTS_COMFOLLOW
+					     : 0),
+			    NULL);
 	FTSENT *e;
 	int r = 0;
 

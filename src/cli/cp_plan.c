@@ -27,7 +27,8 @@ static bool says_folder(const char *path)
 	return sk_cli_path_has_trailing_slash(path) || sk_cli_path_ends_in_dot(path);
 }
 
-int sk_cp_plan(const struct sk_cp_side *src, const struct sk_cp_side *dst, char **ret_dir, char **ret_name, struct sk_error *err)
+int sk_cp_plan(const struct sk_cp_side *src, const struct sk_cp_side *dst, char **ret_dir, char **ret_name,
+	       struct sk_error *err)
 {
 	_cleanup_free_ char *from = sk_cli_path_clean(src->path), *to = sk_cli_path_clean(dst->path);
 	bool contents = sk_cli_path_ends_in_dot(src->path) || strcmp(from, "/") == 0 || strcmp(from, ".") == 0;
@@ -44,7 +45,9 @@ int sk_cp_plan(const struct sk_cp_side *src, const struct sk_cp_side *dst, char 
 	if (dst->exists && says_folder(dst->path))
 		return sk_error_set(err, ENOTDIR, "%s: not a directory", dst->path);
 	if (!dst->exists && !src->is_dir && says_folder(dst->path))
-		return sk_error_set(err, ENOENT, "destination \"%s\" must be a directory: it does not exist, make it first", dst->path);
+		return sk_error_set(err, ENOENT,
+				    "destination \"%s\" must be a directory: it does not exist, make it first",
+				    dst->path);
 	/* A file, or a folder that is not there yet: the root gets the destination's own name. */
 	*ret_dir = sk_cli_path_dir(to);
 	*ret_name = sk_xstrdup(sk_cli_path_base(to));

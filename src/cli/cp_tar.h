@@ -11,8 +11,9 @@
 /*
  * Tar on the host's side of cp.
  *
- * What comes out of a container was written by it: every name is taken apart and walked from the destination by descriptors with O_NOFOLLOW, so that no
- * entry leads outside, through links of its own or others; device nodes are left out, set-user-id bits and owners are kept only with -a.
+ * What comes out of a container was written by it: every name is taken apart and walked from the destination by
+ * descriptors with O_NOFOLLOW, so that no entry leads outside, through links of its own or others; device nodes are
+ * left out, set-user-id bits and owners are kept only with -a.
  */
 struct sk_cp_extract {
 	const char *root; /* name of the archive's root entry */

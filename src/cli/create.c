@@ -43,7 +43,9 @@ static int publish(struct sk_cli *cli, struct sk_plan *plan, const char *tmp, js
 		return lock;
 	if (plan->opts->name && *plan->opts->name) {
 		snprintf(plan->name, sizeof(plan->name), "%s", plan->opts->name + (*plan->opts->name == '/'));
-		r = strlen(plan->opts->name) < sizeof(plan->name) ? 0 : sk_error_set(err, EINVAL, "the name is too long: 255 letters at most");
+		r = strlen(plan->opts->name) < sizeof(plan->name)
+			    ? 0
+			    : sk_error_set(err, EINVAL, "the name is too long: 255 letters at most");
 		if (r == 0)
 			r = sk_container_check_name(&cli->paths, plan->name, NULL, err);
 		if (r < 0)
@@ -80,7 +82,10 @@ static int resolve_bind(struct sk_mount *m, struct sk_error *err)
 	m->path = realpath(m->source, NULL);
 	if (!m->path || stat(m->path, &st) < 0) {
 		if (errno == ENOENT)
-			return sk_error_set(err, EINVAL, "invalid mount config for type \"bind\": bind source path does not exist: %s", m->source);
+			return sk_error_set(
+				err, EINVAL,
+				"invalid mount config for type \"bind\": bind source path does not exist: %s",
+				m->source);
 		return sk_error_errno(err, errno, "cannot share %s at %s", m->source, m->target);
 	}
 	m->file = !S_ISDIR(st.st_mode);
@@ -143,7 +148,8 @@ int sk_create(struct sk_cli *cli, struct sk_plan *plan, json_t **ret_config, str
 	return 0;
 }
 
-int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, const char *ref, struct sk_image **ret, struct sk_error *err)
+int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, const char *ref, struct sk_image **ret,
+			 struct sk_error *err)
 {
 	const char *policy = opts->pull && *opts->pull ? opts->pull : "missing";
 	struct sk_store *store;
@@ -168,7 +174,8 @@ int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, con
 	return r < 0 ? r : sk_store_find(store, ref, ret, err);
 }
 
-static int rewrite_ports(struct sk_cli *cli, const char *id, json_t *config, const struct sk_ports *ports, struct sk_error *err)
+static int rewrite_ports(struct sk_cli *cli, const char *id, json_t *config, const struct sk_ports *ports,
+			 struct sk_error *err)
 {
 	_cleanup_json_ json_t *vm = NULL, *map = NULL;
 	json_t *network, *given = sk_jx_at(config, "NetworkSettings.Ports");
@@ -210,7 +217,8 @@ int sk_boot(struct sk_cli *cli, const char *id, json_t *config, struct sk_error 
 	int r = 0;
 
 	if (access(disk, F_OK) < 0)
-		r = sk_vm_make_disk(&cli->paths, id, (uint64_t)sk_jx_get_int(config, "Vm.DiskSize", (int64_t)SK_DEFAULT_DISK_SIZE), err);
+		r = sk_vm_make_disk(&cli->paths, id,
+				    (uint64_t)sk_jx_get_int(config, "Vm.DiskSize", (int64_t)SK_DEFAULT_DISK_SIZE), err);
 	if (r == 0)
 		r = reassign_ports(cli, id, config, err);
 	return r < 0 ? r : sk_vm_launch(&cli->paths, id, err);

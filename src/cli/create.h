@@ -11,18 +11,20 @@
 /*
  * Makes the container of a plan: name, files, disk, in this order:
  *   1. config.json and vm.json in <root>/tmp/<id>/
- *   2. under the lock of the names: the name is free (or one is made up), <root>/tmp/<id> is renamed to <root>/containers/<id>
+ *   2. under the lock of the names: the name is free (or one is made up), <root>/tmp/<id> is renamed to
+ * <root>/containers/<id>
  *   3. the disk
- * A death before 2 leaves a folder in tmp/ that `system prune` removes; after 2 a container without a disk: starting it makes one. On failure nothing
- * is left. plan->name is set. `*ret_config` (may be NULL): the inspect object.
+ * A death before 2 leaves a folder in tmp/ that `system prune` removes; after 2 a container without a disk: starting it
+ * makes one. On failure nothing is left. plan->name is set. `*ret_config` (may be NULL): the inspect object.
  */
 int sk_create(struct sk_cli *cli, struct sk_plan *plan, json_t **ret_config, struct sk_error *err);
 
 /* Image of run and create: found, or pulled as --pull says. Exit code for the caller is 125 on failure. */
-int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, const char *ref, struct sk_image **ret, struct sk_error *err);
+int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, const char *ref, struct sk_image **ret,
+			 struct sk_error *err);
 
-/* Boots the VM of a container that exists: makes a missing disk, gives ports that are any port a free one, starts the monitor. Returns the control
- * connection. -EBUSY: it runs. */
+/* Boots the VM of a container that exists: makes a missing disk, gives ports that are any port a free one, starts the
+ * monitor. Returns the control connection. -EBUSY: it runs. */
 int sk_boot(struct sk_cli *cli, const char *id, json_t *config, struct sk_error *err);
 
 #endif

@@ -76,7 +76,8 @@ static bool is_help(const char *s)
 	return strcmp(s, "--help") == 0 || strcmp(s, "-h") == 0 || strcmp(s, "help") == 0;
 }
 
-static int dispatch(struct sk_cli *cli, const struct sk_verb *verbs, const char *typed, const char *summary, int argc, char **argv)
+static int dispatch(struct sk_cli *cli, const struct sk_verb *verbs, const char *typed, const char *summary, int argc,
+		    char **argv)
 {
 	_cleanup_free_ char *longer = NULL;
 	const struct sk_verb *v;
@@ -113,7 +114,8 @@ struct global {
 #define AT(field) offsetof(struct global, field)
 static const struct sk_opt global_opts[] = {
 	{ "root", 0, SK_OPT_STRING, AT(root), "string",
-	  "Folder of images and containers (default /var/lib/skerry, or ~/.local/share/skerry; also $SKERRY_ROOT)", NULL, NULL, false },
+	  "Folder of images and containers (default /var/lib/skerry, or ~/.local/share/skerry; also $SKERRY_ROOT)",
+	  NULL, NULL, false },
 	{ "debug", 'D', SK_OPT_BOOL, AT(debug), NULL, NULL, NULL, NULL, true },
 	{ "version", 'v', SK_OPT_BOOL, AT(version), NULL, "Print version information and quit", NULL, NULL, false },
 	{ NULL, 0, SK_OPT_BOOL, 0, NULL, NULL, NULL, NULL, false },

@@ -76,9 +76,12 @@ static int add_line(struct sk_strv *env, char *line, bool labels, const char *pa
 	name = line;
 	eq = strchr(line, '=');
 	if (eq == line)
-		return sk_error_set(err, EINVAL, "poorly formatted environment: no variable name on line '%.128s' of %s", line, path);
+		return sk_error_set(err, EINVAL,
+				    "poorly formatted environment: no variable name on line '%.128s' of %s", line,
+				    path);
 	if (strcspn(name, " \t") < (eq ? (size_t)(eq - name) : strlen(name)))
-		return sk_error_set(err, EINVAL, "poorly formatted environment: variable '%.*s' contains whitespaces (%s)",
+		return sk_error_set(err, EINVAL,
+				    "poorly formatted environment: variable '%.*s' contains whitespaces (%s)",
 				    eq ? (int)(eq - name) : 128, name, path);
 	if (eq)
 		sk_strv_add(env, line);

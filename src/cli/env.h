@@ -16,8 +16,8 @@ const char *sk_env_get(const struct sk_strv *env, const char *name);
 
 /* -e KEY=VALUE, or -e KEY: with the value that Skerry itself has, or to take it away. */
 void sk_env_add_option(struct sk_strv *env, const char *entry);
-/* Docker's --env-file: KEY=VALUE a line (taken as it is), KEY (value from our own environment, or left out), '#' comments. `labels`: --label-file, where a
- * bare KEY has an empty value. */
+/* Docker's --env-file: KEY=VALUE a line (taken as it is), KEY (value from our own environment, or left out), '#'
+ * comments. `labels`: --label-file, where a bare KEY has an empty value. */
 int sk_env_read_file(struct sk_strv *env, const char *path, bool labels, struct sk_error *err);
 
 #endif

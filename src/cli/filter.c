@@ -46,7 +46,8 @@ bool sk_filter_has(const struct sk_strv *filters, const char *key)
 	return false;
 }
 
-bool sk_filter_match(const struct sk_strv *filters, const char *key, bool (*match)(const char *value, const void *arg), const void *arg)
+bool sk_filter_match(const struct sk_strv *filters, const char *key, bool (*match)(const char *value, const void *arg),
+		     const void *arg)
 {
 	bool any = false;
 	size_t i;
@@ -89,7 +90,7 @@ bool sk_filter_labels(const struct sk_strv *filters, const json_t *labels)
 	for (i = 0; i < filters->n; i++) {
 		const char *value = value_of(filters->v[i], "label"), *not = value_of(filters->v[i], "label!");
 
-		if ((value && !has_label(labels, value)) || (not && has_label(labels, not)))
+		if ((value && !has_label(labels, value)) || (not &&has_label(labels, not )))
 			return false;
 	}
 	return true;

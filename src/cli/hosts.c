@@ -72,7 +72,8 @@ char *sk_hosts_file(const char *hostname, const char *domainname, const struct s
 	return sk_text_take(&t);
 }
 
-char *sk_resolv_conf(const struct sk_strv *dns, const struct sk_strv *search, const struct sk_strv *options, bool network)
+char *sk_resolv_conf(const struct sk_strv *dns, const struct sk_strv *search, const struct sk_strv *options,
+		     bool network)
 {
 	struct sk_text t = { 0 };
 	size_t i;

@@ -19,9 +19,11 @@ struct sk_host {
 int sk_host_parse(const char *s, struct sk_host *ret, char *why);
 void sk_host_fini(struct sk_host *host);
 
-/* The contents of three files of a container; malloc'd. `add_host`: parseable entries. `network` false: there is none. */
+/* The contents of three files of a container; malloc'd. `add_host`: parseable entries. `network` false: there is none.
+ */
 char *sk_hosts_file(const char *hostname, const char *domainname, const struct sk_strv *add_host, bool network);
-char *sk_resolv_conf(const struct sk_strv *dns, const struct sk_strv *search, const struct sk_strv *options, bool network);
+char *sk_resolv_conf(const struct sk_strv *dns, const struct sk_strv *search, const struct sk_strv *options,
+		     bool network);
 char *sk_hostname_file(const char *hostname);
 
 #endif

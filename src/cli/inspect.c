@@ -22,7 +22,8 @@ static json_t *key_values(const struct sk_strv *list)
 
 	for (i = 0; i < list->n; i++) {
 		const char *eq = strchr(list->v[i], '=');
-		_cleanup_free_ char *key = eq ? sk_xstrndup(list->v[i], (size_t)(eq - list->v[i])) : sk_xstrdup(list->v[i]);
+		_cleanup_free_ char *key =
+			eq ? sk_xstrndup(list->v[i], (size_t)(eq - list->v[i])) : sk_xstrdup(list->v[i]);
 
 		sk_jx_set_str(o, key, eq ? eq + 1 : "");
 	}
@@ -157,7 +158,8 @@ static json_t *host_config(const struct sk_plan *p)
 	sk_jx_set_bool(h, "PublishAllPorts", o->publish_all);
 	sk_jx_set_bool(h, "ReadonlyRootfs", o->read_only);
 	sk_jx_set(h, "SecurityOpt", list_or_null(&o->security_opt));
-	sk_jx_set(h, "StorageOpt", sk_jx(json_pack("{s:o}", "size", json_sprintf("%llu", (unsigned long long)p->disk_size))));
+	sk_jx_set(h, "StorageOpt",
+		  sk_jx(json_pack("{s:o}", "size", json_sprintf("%llu", (unsigned long long)p->disk_size))));
 	sk_jx_set(h, "Tmpfs", tmpfs_map(&p->mounts));
 	sk_jx_set_int(h, "ShmSize", (int64_t)p->shm_size);
 	if (o->sysctl.n)

@@ -8,7 +8,8 @@
 
 #include "cli/xmem.h"
 
-/* JSON with sk_die() on no memory. Paths are member names joined by dots ("HostConfig.Memory"); a member with a dot in its name is not reachable. */
+/* JSON with sk_die() on no memory. Paths are member names joined by dots ("HostConfig.Memory"); a member with a dot in
+ * its name is not reachable. */
 static inline void sk_json_unref(json_t **j)
 {
 	json_decref(*j);

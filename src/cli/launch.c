@@ -88,10 +88,12 @@ int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const
 	fd = launch->boot ? sk_boot(cli, id, config, &err) : sk_vm_connect(&cli->paths, id, &err);
 	if (fd < 0)
 		return sk_cli_fail(&err, launch->boot ? 125 : 1);
-	request = sk_jx(json_pack("{s:s,s:b,s:b}", "op", "attach", "stdin", launch->stdin_open, "owner", launch->owner));
+	request =
+		sk_jx(json_pack("{s:s,s:b,s:b}", "op", "attach", "stdin", launch->stdin_open, "owner", launch->owner));
 	r = sk_vm_request(fd, request, NULL, &code, &err);
 	if (r < 0) {
-		sk_error_wrap(&err, launch->boot ? "cannot start container %s" : "cannot attach to container %s", name_of(config));
+		sk_error_wrap(&err, launch->boot ? "cannot start container %s" : "cannot attach to container %s",
+			      name_of(config));
 		return sk_cli_fail(&err, launch->boot ? (code ? code : 125) : 1);
 	}
 	r = sk_attach_run(fd, &attach, &result, &err);

@@ -10,15 +10,16 @@
 
 /* Starting containers, attached or not: what run, start, restart and attach share. */
 
-/* Signals that would end us: from here on they wait for the attached client, which acts on them with the container in mind. */
+/* Signals that would end us: from here on they wait for the attached client, which acts on them with the container in
+ * mind. */
 void sk_launch_hold_signals(void);
 /* Boots and starts; returns when the container's process runs. `*ret_code` on failure: 125, 126, 127. */
 int sk_launch_detached(struct sk_cli *cli, const char *id, json_t *config, int *ret_code, struct sk_error *err);
 
 struct sk_launch {
 	bool stdin_open, stdout_open, stderr_open; /* attach which */
-	bool owner;	 /* the container ends with us */
-	bool boot;	 /* boot and start it; else it runs */
+	bool owner;				   /* the container ends with us */
+	bool boot;				   /* boot and start it; else it runs */
 	bool sig_proxy;
 	const char *detach_keys;
 };

@@ -99,7 +99,8 @@ int sk_list_print(const struct sk_list *list, const json_t *rows, FILE *out, str
 
 	if (r == 0 && form == FORM_TABLE)
 		add_header(list, t, &table);
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		_cleanup_json_ json_t *labels = NULL, *shown = NULL;
 		_cleanup_text_ struct sk_text line = { 0 };
 

@@ -8,8 +8,8 @@
 #include "base/error.h"
 
 /*
- * What `--format` makes of a list: "table" (the command's own), "table TEMPLATE", "json" (an object a line), or a template a line. Rows are objects of
- * strings; their names are what templates know as {{.Name}}.
+ * What `--format` makes of a list: "table" (the command's own), "table TEMPLATE", "json" (an object a line), or a
+ * template a line. Rows are objects of strings; their names are what templates know as {{.Name}}.
  */
 struct sk_column {
 	const char *field;
@@ -17,8 +17,8 @@ struct sk_column {
 };
 
 struct sk_list {
-	const char *format;	/* as given, or NULL */
-	const char *table;	/* template of the command's own table, without "table " */
+	const char *format;		 /* as given, or NULL */
+	const char *table;		 /* template of the command's own table, without "table " */
 	const struct sk_column *columns; /* closed by a field NULL */
 };
 

@@ -81,7 +81,8 @@ static int set_source(struct sk_mount *m, const char *source, char *why)
 	m->type = SK_MOUNT_VOLUME;
 	if (!is_volume_name(source)) {
 		snprintf(why, 256,
-			 "\"%.64s\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are "
+			 "\"%.64s\" includes invalid characters for a local volume name, only "
+			 "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are "
 			 "allowed. If you intended to pass a host directory, use absolute path",
 			 source);
 		return -EINVAL;
@@ -166,7 +167,8 @@ static void add_option(struct sk_mount *m, const char *key, const char *value)
 {
 	char *old = m->options;
 
-	m->options = sk_xasprintf("%s%s%s%s%s", old ? old : "", old ? "," : "", key, value ? "=" : "", value ? value : "");
+	m->options =
+		sk_xasprintf("%s%s%s%s%s", old ? old : "", old ? "," : "", key, value ? "=" : "", value ? value : "");
 	free(old);
 }
 
@@ -230,8 +232,10 @@ static const struct {
 	const char *name;
 	size_t offset;
 } mount_flags[] = {
-	{ "readonly", offsetof(struct sk_mount, readonly) },	   { "ro", offsetof(struct sk_mount, readonly) },
-	{ "volume-nocopy", offsetof(struct sk_mount, nocopy) },	   { "bind-nonrecursive", offsetof(struct sk_mount, nonrecursive) },
+	{ "readonly", offsetof(struct sk_mount, readonly) },
+	{ "ro", offsetof(struct sk_mount, readonly) },
+	{ "volume-nocopy", offsetof(struct sk_mount, nocopy) },
+	{ "bind-nonrecursive", offsetof(struct sk_mount, nonrecursive) },
 };
 
 static void replace(char **to, const char *value)
@@ -417,7 +421,8 @@ json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts)
 		sk_jx_set_str(o, "Destination", m->target);
 		sk_jx_set_str(o, "Mode", m->options ? m->options : "");
 		sk_jx_set_bool(o, "RW", !m->readonly);
-		sk_jx_set_str(o, "Propagation", m->propagation ? m->propagation : (m->type == SK_MOUNT_BIND ? "rprivate" : ""));
+		sk_jx_set_str(o, "Propagation",
+			      m->propagation ? m->propagation : (m->type == SK_MOUNT_BIND ? "rprivate" : ""));
 		sk_jx_push(list, o);
 	}
 	return list;

@@ -20,7 +20,8 @@ struct sk_mount {
 	enum sk_mount_type type;
 	char *source;
 	char *target;	   /* absolute path in the container, cleaned */
-	char *path;	   /* what of the host is shared: real path of a bind's source, a volume's folder; set when the container is made */
+	char *path;	   /* what of the host is shared: real path of a bind's source, a volume's folder; set when the
+			      container is made */
 	bool file;	   /* bind: `path` is a file */
 	char *options;	   /* tmpfs: mount options, "size=64m,mode=1777" */
 	char *propagation; /* bind: "rprivate", …; NULL */
@@ -42,8 +43,8 @@ void sk_mounts_fini(struct sk_mounts *mounts);
 
 /* Each appends one mount; -EINVAL with `why` (256 bytes) in docker's words. Relative bind sources are made absolute. */
 int sk_mounts_parse_volume(struct sk_mounts *mounts, const char *spec, char *why); /* -v [src:]dst[:opts] */
-int sk_mounts_parse_mount(struct sk_mounts *mounts, const char *spec, char *why);  /* --mount type=…,source=…,target=… */
-int sk_mounts_parse_tmpfs(struct sk_mounts *mounts, const char *spec, char *why);  /* --tmpfs dst[:opts] */
+int sk_mounts_parse_mount(struct sk_mounts *mounts, const char *spec, char *why); /* --mount type=…,source=…,target=… */
+int sk_mounts_parse_tmpfs(struct sk_mounts *mounts, const char *spec, char *why); /* --tmpfs dst[:opts] */
 
 /* Two mounts with one target: -EINVAL. */
 int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err);

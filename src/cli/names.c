@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names for containers whose user gave none: docker's pattern, an adjective and the surname of somebody who found something out. */
+/* Names for containers whose user gave none: docker's pattern, an adjective and the surname of somebody who found
+ * something out. */
 #include <stdint.h>
 #include <stdio.h>
 
@@ -62,7 +63,8 @@ void sk_name_random(char buf[64], unsigned n)
 	uint32_t pick[2];
 
 	sk_random(pick, sizeof(pick));
-	snprintf(buf, 64, "%s_%s", adjectives[pick[0] % SK_ARRAY_SIZE(adjectives)], surnames[pick[1] % SK_ARRAY_SIZE(surnames)]);
+	snprintf(buf, 64, "%s_%s", adjectives[pick[0] % SK_ARRAY_SIZE(adjectives)],
+		 surnames[pick[1] % SK_ARRAY_SIZE(surnames)]);
 	if (n) {
 		char base[48];
 

@@ -43,7 +43,8 @@ static bool has_letter(const struct sk_opt *o, void *arg)
 
 int sk_parse_bool(const char *s, bool *ret)
 {
-	static const char *const words[2][6] = { { "0", "f", "F", "FALSE", "false", "False" }, { "1", "t", "T", "TRUE", "true", "True" } };
+	static const char *const words[2][6] = { { "0", "f", "F", "FALSE", "false", "False" },
+						 { "1", "t", "T", "TRUE", "true", "True" } };
 	size_t i;
 
 	for (i = 0; i < 12; i++) {
@@ -129,7 +130,8 @@ static int set_value(const struct sk_opt *o, void *values, const char *value, st
 	if (r == 0)
 		r = store(o, values, value, why);
 	if (r < 0)
-		return sk_error_set(err, EINVAL, "invalid argument \"%.128s\" for \"%s\" flag: %s", value, shown(o, flag), why);
+		return sk_error_set(err, EINVAL, "invalid argument \"%.128s\" for \"%s\" flag: %s", value,
+				    shown(o, flag), why);
 	return 0;
 }
 
@@ -177,7 +179,8 @@ static int parse_cluster(struct parser *p)
 			return 0;
 		}
 		if (!o)
-			return sk_error_set(p->err, EINVAL, "unknown shorthand flag: '%c' in -%s", *arg, p->argv[p->at] + 1);
+			return sk_error_set(p->err, EINVAL, "unknown shorthand flag: '%c' in -%s", *arg,
+					    p->argv[p->at] + 1);
 		if (arg[1] == '=' && arg[2])
 			return set_value(o, p->values, arg + 2, p->err);
 		if (takes_value(o)) {
@@ -197,7 +200,8 @@ static int parse_cluster(struct parser *p)
 	return 0;
 }
 
-int sk_opt_parse(const struct sk_opt *table, void *values, bool stop, int argc, char **argv, struct sk_opt_result *ret, struct sk_error *err)
+int sk_opt_parse(const struct sk_opt *table, void *values, bool stop, int argc, char **argv, struct sk_opt_result *ret,
+		 struct sk_error *err)
 {
 	struct parser p = { .table = table, .values = values, .argc = argc, .argv = argv, .err = err };
 	int n = 0, r;

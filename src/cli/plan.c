@@ -66,9 +66,7 @@ static void add_strings(struct sk_strv *list, const json_t *array)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(array, i, v)
-		if (json_is_string(v))
-			sk_strv_add(list, json_string_value(v));
+	json_array_foreach(array, i, v) if (json_is_string(v)) sk_strv_add(list, json_string_value(v));
 }
 
 static void add_keys(struct sk_strv *list, const json_t *object)
@@ -76,9 +74,7 @@ static void add_keys(struct sk_strv *list, const json_t *object)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)object, key, v)
-		if (!sk_strv_has(list, key))
-			sk_strv_add(list, key);
+	json_object_foreach((json_t *)(uintptr_t)object, key, v) if (!sk_strv_has(list, key)) sk_strv_add(list, key);
 }
 
 /* Docker's rule: --entrypoint drops the image's command too; arguments replace the command. */
@@ -95,8 +91,10 @@ static int set_command(struct sk_plan *p, const json_t *image, char *const *args
 	if (!n_args && !p->opts->entrypoint)
 		add_strings(&p->cmd, json_object_get(image, "Cmd"));
 	if (!p->entrypoint.n && !p->cmd.n)
-		return sk_error_set(err, EINVAL, "no command specified: image %s has none of its own, give one behind the image's name",
-				    p->image_ref);
+		return sk_error_set(
+			err, EINVAL,
+			"no command specified: image %s has none of its own, give one behind the image's name",
+			p->image_ref);
 	if (!*(p->entrypoint.n ? p->entrypoint.v[0] : p->cmd.v[0]))
 		return sk_error_set(err, EINVAL, "no command specified: its first word is empty");
 	return 0;
@@ -133,9 +131,8 @@ static int set_labels(struct sk_plan *p, const json_t *image, struct sk_error *e
 	size_t i;
 	int r = 0;
 
-	json_object_foreach(json_object_get(image, "Labels"), key, v)
-		if (json_is_string(v))
-			sk_strv_take(&p->labels, sk_xasprintf("%s=%s", key, json_string_value(v)));
+	json_object_foreach(json_object_get(image, "Labels"), key, v) if (json_is_string(v))
+		sk_strv_take(&p->labels, sk_xasprintf("%s=%s", key, json_string_value(v)));
 	for (i = 0; r == 0 && i < p->opts->label_file.n; i++) {
 		struct sk_strv lines = { 0 };
 
@@ -157,7 +154,8 @@ static bool is_hostname(const char *s)
 	size_t n = strlen(s);
 
 	return n >= 1 && n <= 64 &&
-	       s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")] == '\0' && s[0] != '-' && s[0] != '.';
+	       s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")] == '\0' &&
+	       s[0] != '-' && s[0] != '.';
 }
 
 static int set_hostname(struct sk_plan *p, struct sk_error *err)
@@ -165,7 +163,9 @@ static int set_hostname(struct sk_plan *p, struct sk_error *err)
 	p->hostname = p->opts->hostname && *p->opts->hostname ? sk_xstrdup(p->opts->hostname) : sk_xstrndup(p->id, 12);
 	p->domainname = sk_xstrdup(p->opts->domainname ? p->opts->domainname : "");
 	if (!is_hostname(p->hostname))
-		return sk_error_set(err, EINVAL, "invalid hostname '%.64s': letters, digits, '-' and '.' are allowed, 64 at most", p->hostname);
+		return sk_error_set(err, EINVAL,
+				    "invalid hostname '%.64s': letters, digits, '-' and '.' are allowed, 64 at most",
+				    p->hostname);
 	return 0;
 }
 
@@ -206,7 +206,8 @@ static int set_network(struct sk_plan *p, const json_t *image, struct sk_error *
 		if (sk_ports_parse(&p->ports, o->publish.v[i], why) < 0)
 			return sk_error_set(err, EINVAL, "%s", why);
 	for (i = 0; i < p->ports.n; i++) {
-		_cleanup_free_ char *key = sk_xasprintf("%u/%s", p->ports.v[i].guest_port, p->ports.v[i].udp ? "udp" : "tcp");
+		_cleanup_free_ char *key =
+			sk_xasprintf("%u/%s", p->ports.v[i].guest_port, p->ports.v[i].udp ? "udp" : "tcp");
 
 		if (!sk_strv_has(&p->exposed, key))
 			sk_strv_add(&p->exposed, key);
@@ -232,7 +233,8 @@ static int set_network(struct sk_plan *p, const json_t *image, struct sk_error *
 
 static int set_mounts(struct sk_plan *p, const json_t *image, struct sk_error *err)
 {
-	static int (*const parsers[])(struct sk_mounts *, const char *, char *) = { sk_mounts_parse_volume, sk_mounts_parse_mount,
+	static int (*const parsers[])(struct sk_mounts *, const char *, char *) = { sk_mounts_parse_volume,
+										    sk_mounts_parse_mount,
 										    sk_mounts_parse_tmpfs };
 	const struct sk_strv *const lists[] = { &p->opts->volume, &p->opts->mount, &p->opts->tmpfs };
 	char why[256];
@@ -245,7 +247,8 @@ static int set_mounts(struct sk_plan *p, const json_t *image, struct sk_error *e
 				return sk_error_set(err, EINVAL, "%s", why);
 	for (i = 0; i < p->mounts.n; i++)
 		if (p->mounts.v[i].subpath)
-			return sk_error_set(err, EOPNOTSUPP, "cannot mount a part of volume %s at %s: mount the volume whole",
+			return sk_error_set(err, EOPNOTSUPP,
+					    "cannot mount a part of volume %s at %s: mount the volume whole",
 					    p->mounts.v[i].source, p->mounts.v[i].target);
 	return sk_mounts_check(&p->mounts, err);
 }
@@ -265,8 +268,12 @@ static int set_security(struct sk_plan *p, struct sk_error *err)
 		else if (strncmp(s, "no-new-privileges", 17) == 0 &&
 			 (!s[17] || ((s[17] == '=' || s[17] == ':') && sk_parse_bool(s + 18, &flag) == 0)))
 			p->no_new_privileges = flag;
-		else if (strncmp(s, "apparmor", 8) != 0 && strncmp(s, "label", 5) != 0 && strncmp(s, "systempaths", 11) != 0)
-			r = sk_error_set(err, EINVAL, "invalid --security-opt: \"%.64s\": use seccomp=FILE, seccomp=unconfined or no-new-privileges", s);
+		else if (strncmp(s, "apparmor", 8) != 0 && strncmp(s, "label", 5) != 0 &&
+			 strncmp(s, "systempaths", 11) != 0)
+			r = sk_error_set(err, EINVAL,
+					 "invalid --security-opt: \"%.64s\": use seccomp=FILE, seccomp=unconfined or "
+					 "no-new-privileges",
+					 s);
 	}
 	if (r < 0)
 		return r;
@@ -290,8 +297,10 @@ static int set_sizes(struct sk_plan *p, struct sk_error *err)
 	if (o->memory < 0 || o->memory > (int64_t)1 << 45)
 		return sk_error_set(err, EINVAL, "invalid memory limit: give a size between 6m and 32t");
 	if (o->memory_swap > 0 && (!o->memory || o->memory_swap < o->memory))
-		return sk_error_set(err, EINVAL, o->memory ? "Minimum memoryswap limit should be larger than memory limit, see usage" :
-							     "You should always set the Memory limit when using Memoryswap limit, see usage");
+		return sk_error_set(
+			err, EINVAL,
+			o->memory ? "Minimum memoryswap limit should be larger than memory limit, see usage"
+				  : "You should always set the Memory limit when using Memoryswap limit, see usage");
 	if (sk_plan_vm_cpus(o->cpus) > MAX_CPUS)
 		return sk_error_set(err, EINVAL, "a VM has at most %d CPUs: give a lower --cpus", MAX_CPUS);
 	if (o->cpus && o->cpu_quota)
@@ -300,17 +309,20 @@ static int set_sizes(struct sk_plan *p, struct sk_error *err)
 	p->vm_memory = sk_plan_vm_memory(o->memory);
 	for (i = 0; i < o->storage_opt.n; i++)
 		if (strncmp(o->storage_opt.v[i], "size=", 5) != 0 || sk_parse_bytes(o->storage_opt.v[i] + 5, &size) < 0)
-			return sk_error_set(err, EINVAL, "invalid --storage-opt %s: use size=BYTES", o->storage_opt.v[i]);
+			return sk_error_set(err, EINVAL, "invalid --storage-opt %s: use size=BYTES",
+					    o->storage_opt.v[i]);
 	if (o->storage_size)
 		size = o->storage_size;
 	if (size < 0 || (size && size < 16 << 20))
-		return sk_error_set(err, EINVAL, "the container's disk needs at least 16m: give a larger --storage-size");
+		return sk_error_set(err, EINVAL,
+				    "the container's disk needs at least 16m: give a larger --storage-size");
 	p->disk_size = size ? ((uint64_t)size + 0xfffff) & ~0xfffffull : SK_DEFAULT_DISK_SIZE;
 	if (o->shm_size < 0)
 		return sk_error_set(err, EINVAL, "SHM size can not be less than 0");
 	p->shm_size = o->shm_size ? (uint64_t)o->shm_size : (uint64_t)SK_DEFAULT_SHM_SIZE;
 	if (o->oom_score_adj < -1000 || o->oom_score_adj > 1000)
-		return sk_error_set(err, EINVAL, "Invalid value %lld, range for oom score adj is [-1000, 1000]", (long long)o->oom_score_adj);
+		return sk_error_set(err, EINVAL, "Invalid value %lld, range for oom score adj is [-1000, 1000]",
+				    (long long)o->oom_score_adj);
 	return 0;
 }
 
@@ -329,7 +341,9 @@ static int set_log(struct sk_plan *p, struct sk_error *err)
 		else if (strncmp(s, "max-file=", 9) == 0 && sk_parse_int(s + 9, &n) == 0 && n >= 1 && n <= 1000)
 			p->log_max_file = (unsigned)n;
 		else if (strncmp(s, "compress=", 9) != 0 && strncmp(s, "mode=", 5) != 0)
-			return sk_error_set(err, EINVAL, "invalid --log-opt '%.64s': use max-size=BYTES (4k at least) and max-file=1..1000", s);
+			return sk_error_set(
+				err, EINVAL,
+				"invalid --log-opt '%.64s': use max-size=BYTES (4k at least) and max-file=1..1000", s);
 	}
 	return 0;
 }
@@ -342,11 +356,12 @@ static int set_stop(struct sk_plan *p, const json_t *image, struct sk_error *err
 	p->stop_signal_text = o->stop_signal ? o->stop_signal : sk_jx_get_str(image, "StopSignal", NULL);
 	p->stop_signal = p->stop_signal_text && *p->stop_signal_text ? sk_signal_parse(p->stop_signal_text) : 15;
 	if (p->stop_signal < 0)
-		return sk_error_set(err, EINVAL, "image %s has the invalid stop signal %.32s: give --stop-signal", p->image_ref,
-				    p->stop_signal_text);
+		return sk_error_set(err, EINVAL, "image %s has the invalid stop signal %.32s: give --stop-signal",
+				    p->image_ref, p->stop_signal_text);
 	p->stop_timeout = 10;
 	if (o->stop_timeout != SK_STOP_TIMEOUT_UNSET)
-		p->stop_timeout = o->stop_timeout < 0 ? -1 : (o->stop_timeout > INT32_MAX ? INT32_MAX : (int)o->stop_timeout);
+		p->stop_timeout =
+			o->stop_timeout < 0 ? -1 : (o->stop_timeout > INT32_MAX ? INT32_MAX : (int)o->stop_timeout);
 	p->restart_policy = o->restart && *o->restart ? o->restart : "no";
 	if (strncmp(p->restart_policy, "on-failure", 10) == 0) {
 		if (p->restart_policy[10] == ':' && sk_parse_int(p->restart_policy + 11, &n) == 0)
@@ -374,8 +389,8 @@ static void set_attached(struct sk_plan *p)
 	}
 }
 
-int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct sk_image *image, const char *image_ref, char *const *args,
-		 int n_args, struct sk_error *err)
+int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct sk_image *image, const char *image_ref,
+		 char *const *args, int n_args, struct sk_error *err)
 {
 	const json_t *config = json_object_get(image->config, "config");
 	const char *workdir;
@@ -388,7 +403,9 @@ int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct
 	p->user = sk_xstrdup(opts->user ? opts->user : sk_jx_get_str(config, "User", ""));
 	workdir = opts->workdir ? opts->workdir : sk_jx_get_str(config, "WorkingDir", "");
 	if (opts->workdir && *opts->workdir != '/')
-		return sk_error_set(err, EINVAL, "the working directory '%.128s' is invalid, it needs to be an absolute path", opts->workdir);
+		return sk_error_set(err, EINVAL,
+				    "the working directory '%.128s' is invalid, it needs to be an absolute path",
+				    opts->workdir);
 	p->workdir = *workdir ? sk_cli_path_clean(workdir) : sk_xstrdup("");
 	set_attached(p);
 	r = set_hostname(p, err);

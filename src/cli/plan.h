@@ -14,8 +14,8 @@
 #include "image/image.h"
 
 /*
- * A container as options and image together make it: everything is decided, nothing is written. spec.c makes the OCI configuration from it,
- * inspect.c docker's inspect object, vmjson.c the monitor's vm.json.
+ * A container as options and image together make it: everything is decided, nothing is written. spec.c makes the OCI
+ * configuration from it, inspect.c docker's inspect object, vmjson.c the monitor's vm.json.
  */
 struct sk_plan {
 	const struct sk_run_opts *opts; /* borrowed */
@@ -35,7 +35,7 @@ struct sk_plan {
 	struct sk_ports given; /* with host ports; filled by sk_create() */
 	struct sk_mounts mounts;
 	char *user, *workdir;
-	json_t *seccomp; /* NULL: unconfined */
+	json_t *seccomp;	    /* NULL: unconfined */
 	const char *seccomp_option; /* as given, NULL: default */
 	bool no_new_privileges, network, stdin_attached, stdout_attached, stderr_attached;
 	int stop_signal;
@@ -52,9 +52,10 @@ struct sk_plan {
 	const struct sk_image *image; /* borrowed */
 };
 
-/* `args`: what follows the image's name on the command line. The plan has an id but no name yet. -EINVAL and others; sk_plan_fini() in any case. */
-int sk_plan_init(struct sk_plan *plan, const struct sk_run_opts *opts, const struct sk_image *image, const char *image_ref, char *const *args,
-		 int n_args, struct sk_error *err);
+/* `args`: what follows the image's name on the command line. The plan has an id but no name yet. -EINVAL and others;
+ * sk_plan_fini() in any case. */
+int sk_plan_init(struct sk_plan *plan, const struct sk_run_opts *opts, const struct sk_image *image,
+		 const char *image_ref, char *const *args, int n_args, struct sk_error *err);
 void sk_plan_fini(struct sk_plan *plan);
 
 /* Of a limit on the container (0: none): what its VM gets. */

@@ -58,11 +58,14 @@ static int parse_proto(const char *s, bool *ret_udp, char *why)
 		*ret_udp = strcasecmp(s, "udp") == 0;
 		return 0;
 	}
-	snprintf(why, 256, strcasecmp(s, "sctp") == 0 ? "proto sctp is not supported: tcp and udp are" : "invalid proto: %.32s", s);
+	snprintf(why, 256,
+		 strcasecmp(s, "sctp") == 0 ? "proto sctp is not supported: tcp and udp are" : "invalid proto: %.32s",
+		 s);
 	return -EINVAL;
 }
 
-/* Cuts "ip:host:container", "host:container", "container" into its parts, in place. An IPv6 address may have brackets. */
+/* Cuts "ip:host:container", "host:container", "container" into its parts, in place. An IPv6 address may have brackets.
+ */
 static int split_spec(char *spec, char **ret_ip, char **ret_host, char **ret_container, char *why)
 {
 	static char none[1];
@@ -132,7 +135,8 @@ int sk_ports_parse(struct sk_ports *ports, const char *spec, char *why)
 		return -EINVAL;
 	}
 	if (*host && last != first && host_last - host_first != last - first) {
-		snprintf(why, 256, "invalid ranges specified for container and host Ports: %.64s and %.64s", container, host);
+		snprintf(why, 256, "invalid ranges specified for container and host Ports: %.64s and %.64s", container,
+			 host);
 		return -EINVAL;
 	}
 	for (i = 0; i <= last - first; i++) {
@@ -273,8 +277,10 @@ void sk_ports_from_bindings(struct sk_ports *ports, const json_t *bindings)
 	json_t *list, *o;
 	size_t i;
 
-	json_object_foreach((json_t *)(uintptr_t)bindings, key, list) {
-		json_array_foreach(list, i, o) {
+	json_object_foreach((json_t *)(uintptr_t)bindings, key, list)
+	{
+		json_array_foreach(list, i, o)
+		{
 			struct sk_port p = { 0 };
 
 			if (sk_ports_parse_key(key, &p.guest_port, &p.udp) < 0)
@@ -347,7 +353,8 @@ char *sk_ports_display(const json_t *map)
 	json_t *list;
 	size_t i, k;
 
-	json_object_foreach((json_t *)(uintptr_t)map, key, list) {
+	json_object_foreach((json_t *)(uintptr_t)map, key, list)
+	{
 		struct sk_port p = { 0 };
 
 		if (!json_array_size(list) && sk_ports_parse_key(key, &p.guest_port, &p.udp) == 0)
@@ -364,7 +371,8 @@ char *sk_ports_display(const json_t *map)
 		for (k = i + 1; k < ports.n; k++) {
 			const struct sk_port *p = &ports.v[k - 1], *q = &ports.v[k];
 
-			if (p->udp != q->udp || strcmp(p->host_ip, q->host_ip) != 0 || q->guest_port != p->guest_port + 1 ||
+			if (p->udp != q->udp || strcmp(p->host_ip, q->host_ip) != 0 ||
+			    q->guest_port != p->guest_port + 1 ||
 			    (p->host_port ? q->host_port != p->host_port + 1 : q->host_port))
 				break;
 		}

@@ -16,9 +16,9 @@
  */
 struct sk_port {
 	bool udp;
-	char host_ip[46];    /* "" : all addresses */
-	uint16_t host_port;  /* 0: any */
-	uint16_t host_end;   /* any free one of host_port..host_end (when it is greater) */
+	char host_ip[46];   /* "" : all addresses */
+	uint16_t host_port; /* 0: any */
+	uint16_t host_end;  /* any free one of host_port..host_end (when it is greater) */
 	uint16_t guest_port;
 };
 
@@ -35,7 +35,8 @@ int sk_ports_parse_expose(struct sk_strv *exposed, const char *spec, char *why);
 /* "80/tcp" */
 int sk_ports_parse_key(const char *key, uint16_t *ret_port, bool *ret_udp);
 
-/* Gives every port without a host port a free one of this host, and takes one of its range where it has one. -EADDRINUSE. */
+/* Gives every port without a host port a free one of this host, and takes one of its range where it has one.
+ * -EADDRINUSE. */
 int sk_ports_assign(struct sk_ports *ports, struct sk_error *err);
 
 /* A copy to assign. */
@@ -45,7 +46,8 @@ json_t *sk_ports_to_bindings(const struct sk_ports *ports, bool given);
 void sk_ports_from_bindings(struct sk_ports *ports, const json_t *bindings);
 /* vm.json's network.forwards; needs host ports. */
 json_t *sk_ports_to_forwards(const struct sk_ports *ports);
-/* The PORTS column of ps: "0.0.0.0:8080->80/tcp, 443/tcp", neighbours joined. `ports`: NetworkSettings.Ports. malloc'd. */
+/* The PORTS column of ps: "0.0.0.0:8080->80/tcp, 443/tcp", neighbours joined. `ports`: NetworkSettings.Ports. malloc'd.
+ */
 char *sk_ports_display(const json_t *ports);
 
 #endif

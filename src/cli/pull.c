@@ -163,7 +163,8 @@ int sk_pull(struct sk_cli *cli, const struct sk_pull *pull, char **ret_id, struc
 	if (r == 0 && !pull->quiet) {
 		sk_bars_finish(&bars);
 		fprintf(out, "Digest: %s\nStatus: %s for %s\n", after->digest,
-			before && strcmp(before->id, after->id) == 0 ? "Image is up to date" : "Downloaded newer image", full);
+			before && strcmp(before->id, after->id) == 0 ? "Image is up to date" : "Downloaded newer image",
+			full);
 		fflush(out);
 	}
 	if (before)

@@ -19,14 +19,15 @@ struct sk_pull {
 int sk_pull(struct sk_cli *cli, const struct sk_pull *pull, char **ret_id, struct sk_error *err);
 /* "Unable to find image 'x:latest' locally" */
 void sk_pull_announce_missing(const char *ref);
-/* Until the end of the program: SIGINT, SIGTERM and SIGHUP end the operation on the store, which leaves nothing half done. */
+/* Until the end of the program: SIGINT, SIGTERM and SIGHUP end the operation on the store, which leaves nothing half
+ * done. */
 void sk_pull_cancel_on_signals(struct sk_store *store);
 /* "x" → "x:latest"; names with a tag or digest stay. malloc'd. */
 char *sk_pull_with_tag(const char *ref);
 
 /*
- * Progress of pull, load and import. On a terminal one line for each step, drawn again in place at most ten times a second; else a line when a step is
- * seen first and one when it is done.
+ * Progress of pull, load and import. On a terminal one line for each step, drawn again in place at most ten times a
+ * second; else a line when a step is seen first and one when it is done.
  */
 #define SK_BARS_MAX 128
 struct sk_bars {

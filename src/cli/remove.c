@@ -15,7 +15,8 @@
 #include "cli/volume.h"
 #include "vm/vm.h"
 
-/* Takes the container's VM down at once and waits until its monitor has written that down: a second connection hears of the end. */
+/* Takes the container's VM down at once and waits until its monitor has written that down: a second connection hears of
+ * the end. */
 static int kill_and_wait(struct sk_cli *cli, const char *id, struct sk_error *err)
 {
 	_cleanup_json_ json_t *stop = sk_jx(json_pack("{s:s,s:i,s:i}", "op", "stop", "signal", 9, "timeout", 0));
@@ -38,7 +39,8 @@ int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool f
 	if (sk_container_is_alive(c)) {
 		if (!force)
 			return sk_error_set(err, EBUSY,
-					    "cannot remove container \"%s\": container is %s: stop the container before removing or force remove",
+					    "cannot remove container \"%s\": container is %s: stop the container "
+					    "before removing or force remove",
 					    sk_container_name(c), sk_container_status(c));
 		r = kill_and_wait(cli, c->id, err);
 		if (r < 0)
@@ -66,7 +68,8 @@ void sk_remove_anonymous_volumes(struct sk_cli *cli, const json_t *config)
 	json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(config, "Mounts"), i, m) {
+	json_array_foreach(json_object_get(config, "Mounts"), i, m)
+	{
 		const char *name = sk_jx_get_str(m, "Name", NULL);
 		_cleanup_json_ json_t *volume = NULL;
 		struct sk_error ignored = SK_ERROR_INIT;

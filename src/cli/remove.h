@@ -10,7 +10,8 @@
 
 /* Removes a container and says so in the events. One that lives is refused (-EBUSY), or with `force` killed first. */
 int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool force, struct sk_error *err);
-/* Removes the anonymous volumes that `config` (the inspect object of a container that is gone) mounts; those still in use stay. */
+/* Removes the anonymous volumes that `config` (the inspect object of a container that is gone) mounts; those still in
+ * use stay. */
 void sk_remove_anonymous_volumes(struct sk_cli *cli, const json_t *config);
 /* Whether a container was made of image `id` (for the image store; `arg`: struct sk_containers). */
 bool sk_image_in_use(void *arg, const char *id);

@@ -42,17 +42,20 @@ int sk_check_restart(const char *value, char *why)
 {
 	int64_t n;
 
-	if (strcmp(value, "no") == 0 || strcmp(value, "") == 0 || strcmp(value, "always") == 0 || strcmp(value, "unless-stopped") == 0 ||
-	    strcmp(value, "on-failure") == 0)
+	if (strcmp(value, "no") == 0 || strcmp(value, "") == 0 || strcmp(value, "always") == 0 ||
+	    strcmp(value, "unless-stopped") == 0 || strcmp(value, "on-failure") == 0)
 		return 0;
 	if (strncmp(value, "on-failure:", 11) == 0) {
 		if (sk_parse_int(value + 11, &n) == 0 && n >= 0 && n <= INT32_MAX)
 			return 0;
 		snprintf(why, 256, "maximum retry count must be an integer");
-	} else if (strncmp(value, "always:", 7) == 0 || strncmp(value, "no:", 3) == 0 || strncmp(value, "unless-stopped:", 15) == 0) {
+	} else if (strncmp(value, "always:", 7) == 0 || strncmp(value, "no:", 3) == 0 ||
+		   strncmp(value, "unless-stopped:", 15) == 0) {
 		snprintf(why, 256, "invalid restart policy: maximum retry count can only be used with 'on-failure'");
 	} else {
-		snprintf(why, 256, "invalid restart policy: unknown policy '%.64s'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
+		snprintf(why, 256,
+			 "invalid restart policy: unknown policy '%.64s'; use one of 'no', 'always', 'on-failure', or "
+			 "'unless-stopped'",
 			 value);
 	}
 	return -EINVAL;
@@ -95,8 +98,10 @@ static int check_key_value(const char *value, char *why)
 /* Those that belong to namespaces of the container: docker's CLI knows the same. */
 static int check_sysctl(const char *value, char *why)
 {
-	static const char *const allowed[] = { "kernel.msgmax=", "kernel.msgmnb=", "kernel.msgmni=", "kernel.sem=",	 "kernel.shmall=",
-					       "kernel.shmmax=", "kernel.shmmni=", "kernel.shm_rmid_forced=", "net.", "fs.mqueue." };
+	static const char *const allowed[] = {
+		"kernel.msgmax=", "kernel.msgmnb=", "kernel.msgmni=",	       "kernel.sem=", "kernel.shmall=",
+		"kernel.shmmax=", "kernel.shmmni=", "kernel.shm_rmid_forced=", "net.",	      "fs.mqueue."
+	};
 	size_t i;
 
 	for (i = 0; strchr(value, '=') && i < sizeof(allowed) / sizeof(allowed[0]); i++)
@@ -131,7 +136,9 @@ static int check_network(const char *value, char *why)
 		if (strcmp(value, known[i]) == 0)
 			return 0;
 	if (strcmp(value, "host") == 0)
-		snprintf(why, 256, "a container in a VM has a network of its own: use -p to publish ports, host.skerry.internal to reach the host");
+		snprintf(why, 256,
+			 "a container in a VM has a network of its own: use -p to publish ports, host.skerry.internal "
+			 "to reach the host");
 	else
 		snprintf(why, 256, "no such network: use bridge (the default) or none");
 	return -EINVAL;
@@ -150,7 +157,8 @@ static int check_mac(const char *value, char *why)
 	unsigned b[6];
 	char rest;
 
-	if (strlen(value) == 17 && sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) == 6 &&
+	if (strlen(value) == 17 &&
+	    sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) == 6 &&
 	    !(b[0] & 1))
 		return 0;
 	snprintf(why, 256, "%.32s is not a mac address", value);
@@ -203,7 +211,8 @@ static int check_private(const char *value, char *why)
 {
 	if (!*value || strcmp(value, "private") == 0 || strcmp(value, "shareable") == 0)
 		return 0;
-	snprintf(why, 256, "a container in a VM of its own shares no namespaces with the host or with other containers");
+	snprintf(why, 256,
+		 "a container in a VM of its own shares no namespaces with the host or with other containers");
 	return -EINVAL;
 }
 
@@ -216,14 +225,38 @@ static int check_group(const char *value, char *why)
 }
 
 #define AT(field) offsetof(struct sk_run_opts, field)
-#define STR(name, letter, field, value, help) { name, letter, SK_OPT_STRING, AT(field), value, help, NULL, NULL, false }
-#define STR_CHECKED(name, letter, field, value, help, check) { name, letter, SK_OPT_STRING, AT(field), value, help, check, NULL, false }
-#define ONE_VALUE(name) { name, 0, SK_OPT_STRING, AT(unused), NULL, NULL, check_private, NULL, true }
-#define LIST(name, letter, field, value, help, check) { name, letter, SK_OPT_LIST, AT(field), value, help, check, NULL, false }
-#define BOOL(name, letter, field, help) { name, letter, SK_OPT_BOOL, AT(field), NULL, help, NULL, NULL, false }
-#define NUM(name, letter, kind, field, value, help) { name, letter, kind, AT(field), value, help, NULL, NULL, false }
-#define REFUSED(name, letter, why) { name, letter, SK_OPT_REFUSED, 0, NULL, why, NULL, NULL, true }
-#define IGNORED(name, letter) { name, letter, SK_OPT_IGNORED, 0, NULL, NULL, NULL, NULL, true }
+#define STR(name, letter, field, value, help)                                          \
+	{                                                                              \
+		name, letter, SK_OPT_STRING, AT(field), value, help, NULL, NULL, false \
+	}
+#define STR_CHECKED(name, letter, field, value, help, check)                            \
+	{                                                                               \
+		name, letter, SK_OPT_STRING, AT(field), value, help, check, NULL, false \
+	}
+#define ONE_VALUE(name)                                                                   \
+	{                                                                                 \
+		name, 0, SK_OPT_STRING, AT(unused), NULL, NULL, check_private, NULL, true \
+	}
+#define LIST(name, letter, field, value, help, check)                                 \
+	{                                                                             \
+		name, letter, SK_OPT_LIST, AT(field), value, help, check, NULL, false \
+	}
+#define BOOL(name, letter, field, help)                                             \
+	{                                                                           \
+		name, letter, SK_OPT_BOOL, AT(field), NULL, help, NULL, NULL, false \
+	}
+#define NUM(name, letter, kind, field, value, help)                           \
+	{                                                                     \
+		name, letter, kind, AT(field), value, help, NULL, NULL, false \
+	}
+#define REFUSED(name, letter, why)                                           \
+	{                                                                    \
+		name, letter, SK_OPT_REFUSED, 0, NULL, why, NULL, NULL, true \
+	}
+#define IGNORED(name, letter)                                                 \
+	{                                                                     \
+		name, letter, SK_OPT_IGNORED, 0, NULL, NULL, NULL, NULL, true \
+	}
 
 /* Known to docker: taken where leaving it out changes nothing that a program can rely on, refused where it would. */
 static const struct sk_opt foreign_opts[] = {
@@ -275,7 +308,8 @@ static const struct sk_opt foreign_opts[] = {
 
 const struct sk_opt sk_create_opts[] = {
 	LIST("add-host", 0, add_host, "list", "Add a custom host-to-IP mapping (host:ip)", check_add_host),
-	LIST("annotation", 0, annotation, "map", "Add an annotation to the container (passed through to the OCI runtime)", check_key_value),
+	LIST("annotation", 0, annotation, "map",
+	     "Add an annotation to the container (passed through to the OCI runtime)", check_key_value),
 	LIST("attach", 'a', attach, "list", "Attach to STDIN, STDOUT or STDERR", check_attach),
 	LIST("cap-add", 0, cap_add, "list", "Add Linux capabilities", NULL),
 	LIST("cap-drop", 0, cap_drop, "list", "Drop Linux capabilities", NULL),
@@ -300,7 +334,8 @@ const struct sk_opt sk_create_opts[] = {
 	BOOL("interactive", 'i', interactive, "Keep STDIN open even if not attached"),
 	LIST("label", 'l', label, "list", "Set meta data on a container", sk_check_label),
 	LIST("label-file", 0, label_file, "list", "Read in a line delimited file of labels", NULL),
-	STR_CHECKED("log-driver", 0, log_driver, "string", "Logging driver for the container: json-file or none", check_log_driver),
+	STR_CHECKED("log-driver", 0, log_driver, "string", "Logging driver for the container: json-file or none",
+		    check_log_driver),
 	LIST("log-opt", 0, log_opt, "list", "Log driver options: max-size, max-file", check_key_value),
 	STR_CHECKED("mac-address", 0, mac, "string", "Container MAC address (e.g., 92:d0:c6:0a:29:33)", check_mac),
 	NUM("memory", 'm', SK_OPT_BYTES, memory, "bytes", "Memory limit; sizes the VM"),
@@ -308,7 +343,8 @@ const struct sk_opt sk_create_opts[] = {
 	NUM("memory-swap", 0, SK_OPT_BYTES, memory_swap, "bytes", "Taken, without effect: VMs have no swap"),
 	LIST("mount", 0, mount, "mount", "Attach a filesystem mount to the container", check_mount),
 	STR("name", 0, name, "string", "Assign a name to the container"),
-	STR_CHECKED("network", 0, network, "network", "Network of the container: bridge (slirp) or none", check_network),
+	STR_CHECKED("network", 0, network, "network", "Network of the container: bridge (slirp) or none",
+		    check_network),
 	{ "net", 0, SK_OPT_STRING, AT(network), NULL, NULL, check_network, NULL, true },
 	BOOL("oom-kill-disable", 0, oom_kill_disable, "Disable OOM Killer"),
 	NUM("oom-score-adj", 0, SK_OPT_INT, oom_score_adj, "int", "Tune OOM preferences (-1000 to 1000)"),
@@ -318,20 +354,25 @@ const struct sk_opt sk_create_opts[] = {
 	BOOL("privileged", 0, privileged, "Give extended privileges to this container"),
 	LIST("publish", 'p', publish, "list", "Publish a container's port(s) to the host", check_publish),
 	BOOL("publish-all", 'P', publish_all, "Publish all exposed ports to random ports"),
-	STR_CHECKED("pull", 0, pull, "string", "Pull image before running (\"always\", \"missing\", \"never\") (default \"missing\")", check_pull),
+	STR_CHECKED("pull", 0, pull, "string",
+		    "Pull image before running (\"always\", \"missing\", \"never\") (default \"missing\")", check_pull),
 	BOOL("quiet", 'q', quiet, "Suppress the pull output"),
 	BOOL("read-only", 0, read_only, "Mount the container's root filesystem as read only"),
-	STR_CHECKED("restart", 0, restart, "string", "Restart policy to apply when a container exits (default \"no\")", sk_check_restart),
+	STR_CHECKED("restart", 0, restart, "string", "Restart policy to apply when a container exits (default \"no\")",
+		    sk_check_restart),
 	BOOL("rm", 0, rm, "Automatically remove the container and its associated anonymous volumes when it exits"),
-	LIST("security-opt", 0, security_opt, "list", "Security Options: seccomp=FILE|unconfined, no-new-privileges", NULL),
+	LIST("security-opt", 0, security_opt, "list", "Security Options: seccomp=FILE|unconfined, no-new-privileges",
+	     NULL),
 	NUM("shm-size", 0, SK_OPT_BYTES, shm_size, "bytes", "Size of /dev/shm"),
 	STR_CHECKED("stop-signal", 0, stop_signal, "string", "Signal to stop the container", sk_check_signal),
 	NUM("stop-timeout", 0, SK_OPT_INT, stop_timeout, "int", "Timeout (in seconds) to stop a container"),
-	LIST("storage-opt", 0, storage_opt, "list", "Storage driver options for the container: size=BYTES", check_key_value),
-	NUM("storage-size", 0, SK_OPT_BYTES, storage_size, "bytes", "Size of the container's writable disk (default 64g, sparse)"),
+	LIST("storage-opt", 0, storage_opt, "list", "Storage driver options for the container: size=BYTES",
+	     check_key_value),
+	NUM("storage-size", 0, SK_OPT_BYTES, storage_size, "bytes",
+	    "Size of the container's writable disk (default 64g, sparse)"),
 	LIST("sysctl", 0, sysctl, "map", "Sysctl options", check_sysctl),
-	{ "tls-verify", 0, SK_OPT_BOOL, AT(tls_verify), NULL, "Require HTTPS and verify certificates when pulling (default true)", NULL, NULL,
-	  false },
+	{ "tls-verify", 0, SK_OPT_BOOL, AT(tls_verify), NULL,
+	  "Require HTTPS and verify certificates when pulling (default true)", NULL, NULL, false },
 	LIST("tmpfs", 0, tmpfs, "list", "Mount a tmpfs directory", check_tmpfs),
 	BOOL("tty", 't', tty, "Allocate a pseudo-TTY"),
 	LIST("ulimit", 0, ulimit, "ulimit", "Ulimit options", check_ulimit),

@@ -13,7 +13,7 @@
 #define SK_DEFAULT_VM_MEMORY (1024ull << 20) /* without -m */
 #define SK_VM_MEMORY_OVERHEAD (64ull << 20)  /* the guest's kernel and agent, on top of -m */
 #define SK_MIN_VM_MEMORY (96ull << 20)
-#define SK_MIN_MEMORY_LIMIT (6ll << 20) /* docker's */
+#define SK_MIN_MEMORY_LIMIT (6ll << 20)	   /* docker's */
 #define SK_DEFAULT_DISK_SIZE (64ull << 30) /* sparse */
 #define SK_DEFAULT_SHM_SIZE (64ll << 20)
 
@@ -25,12 +25,13 @@ struct sk_run_opts {
 	/* both */
 	struct sk_strv attach;
 	bool interactive, tty, rm, read_only, privileged, init, publish_all, quiet;
-	const char *name, *workdir, *user, *entrypoint, *hostname, *domainname, *stop_signal, *restart, *network, *cidfile, *pull, *platform,
-		*mac, *engine, *log_driver, *unused;
-	struct sk_strv env, env_file, add_host, dns, dns_search, dns_option, tmpfs, cap_add, cap_drop, security_opt, ulimit, label, label_file,
-		publish, expose, sysctl, group_add, log_opt, volume, mount, annotation, storage_opt;
-	int64_t memory, memory_reservation, memory_swap, cpus, cpu_period, cpu_quota, cpu_shares, stop_timeout, pids_limit, shm_size,
-		oom_score_adj, storage_size;
+	const char *name, *workdir, *user, *entrypoint, *hostname, *domainname, *stop_signal, *restart, *network,
+		*cidfile, *pull, *platform, *mac, *engine, *log_driver, *unused;
+	struct sk_strv env, env_file, add_host, dns, dns_search, dns_option, tmpfs, cap_add, cap_drop, security_opt,
+		ulimit, label, label_file, publish, expose, sysctl, group_add, log_opt, volume, mount, annotation,
+		storage_opt;
+	int64_t memory, memory_reservation, memory_swap, cpus, cpu_period, cpu_quota, cpu_shares, stop_timeout,
+		pids_limit, shm_size, oom_score_adj, storage_size;
 	bool oom_kill_disable, tls_verify;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A seccomp profile that the user gave, in docker's form, made into OCI's: what depends on capabilities or architecture is decided here. */
+/* A seccomp profile that the user gave, in docker's form, made into OCI's: what depends on capabilities or architecture
+ * is decided here. */
 #include "cli/seccomp.h"
 
 #include <errno.h>
@@ -29,25 +30,22 @@ static bool list_has(const json_t *list, const char *s)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(list, i, v)
-		if (json_is_string(v) && strcmp(json_string_value(v), s) == 0)
-			return true;
+	json_array_foreach(list, i, v) if (json_is_string(v) && strcmp(json_string_value(v), s) == 0) return true;
 	return false;
 }
 
-/* All capabilities of "includes" are there, the architecture is among those named; none of those of "excludes". minKernel: ours is new enough. */
+/* All capabilities of "includes" are there, the architecture is among those named; none of those of "excludes".
+ * minKernel: ours is new enough. */
 static bool applies(const json_t *rule, const struct sk_strv *caps)
 {
 	const json_t *in = json_object_get(rule, "includes"), *ex = json_object_get(rule, "excludes"), *arches;
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(json_object_get(in, "caps"), i, v)
-		if (json_is_string(v) && !sk_strv_has(caps, json_string_value(v)))
-			return false;
-	json_array_foreach(json_object_get(ex, "caps"), i, v)
-		if (json_is_string(v) && sk_strv_has(caps, json_string_value(v)))
-			return false;
+	json_array_foreach(json_object_get(in, "caps"), i,
+			   v) if (json_is_string(v) && !sk_strv_has(caps, json_string_value(v))) return false;
+	json_array_foreach(json_object_get(ex, "caps"), i,
+			   v) if (json_is_string(v) && sk_strv_has(caps, json_string_value(v))) return false;
 	arches = json_object_get(in, "arches");
 	if (json_array_size(arches) && !list_has(arches, NATIVE_GO))
 		return false;
@@ -77,12 +75,12 @@ static json_t *architectures(const json_t *profile)
 	json_t *list = sk_jx_array(), *v, *sub;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(profile, "archMap"), i, v) {
+	json_array_foreach(json_object_get(profile, "archMap"), i, v)
+	{
 		if (strcmp(sk_jx_get_str(v, "architecture", ""), NATIVE) != 0)
 			continue;
 		sk_jx_push_str(list, NATIVE);
-		json_array_foreach(json_object_get(v, "subArchitectures"), k, sub)
-			sk_jx_push(list, json_incref(sub));
+		json_array_foreach(json_object_get(v, "subArchitectures"), k, sub) sk_jx_push(list, json_incref(sub));
 	}
 	if (!json_array_size(list) && json_is_array(json_object_get(profile, "architectures")))
 		json_array_extend(list, json_object_get(profile, "architectures"));
@@ -102,9 +100,8 @@ static json_t *convert(const json_t *profile, const struct sk_strv *caps)
 		sk_jx_set(o, "architectures", archs);
 	else
 		json_decref(archs);
-	json_array_foreach(json_object_get(profile, "syscalls"), i, v)
-		if (applies(v, caps))
-			sk_jx_push(rules, convert_rule(v));
+	json_array_foreach(json_object_get(profile, "syscalls"), i, v) if (applies(v, caps))
+		sk_jx_push(rules, convert_rule(v));
 	sk_jx_set(o, "syscalls", rules);
 	return o;
 }
@@ -121,7 +118,8 @@ int sk_seccomp_load(const char *path, const struct sk_strv *caps, json_t **ret, 
 		return sk_error_errno(err, r, "opening seccomp profile (%s) failed", path);
 	profile = json_loadb(text, len, 0, &where);
 	if (!json_is_object(profile))
-		return sk_error_set(err, EINVAL, "seccomp profile %s is not JSON: line %d: %s", path, where.line, where.text);
+		return sk_error_set(err, EINVAL, "seccomp profile %s is not JSON: line %d: %s", path, where.line,
+				    where.text);
 	if (!json_is_string(json_object_get(profile, "defaultAction")))
 		return sk_error_set(err, EINVAL, "seccomp profile %s has no defaultAction", path);
 	*ret = convert(profile, caps);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a container's programs may ask of their kernel by default: the calls that docker allows (moby, profiles/seccomp, of 2025), with those that
- * depend on a capability.
+ * What a container's programs may ask of their kernel by default: the calls that docker allows (moby, profiles/seccomp,
+ * of 2025), with those that depend on a capability.
  *
- * A call that is refused fails with EPERM, as with docker. A call that neither list knows fails with ENOSYS: the guest's libseccomp may be older
- * than its C library, and a program has to see "there is no such call" to fall back on an older one (runc does the same behind docker's profile).
+ * A call that is refused fails with EPERM, as with docker. A call that neither list knows fails with ENOSYS: the
+ * guest's libseccomp may be older than its C library, and a program has to see "there is no such call" to fall back on
+ * an older one (runc does the same behind docker's profile).
  *
  * io_uring stays refused for the sake of sameness, though here it could only hurt the container's own kernel.
  */
@@ -135,11 +136,13 @@ static json_t *push_rule(json_t *rules, json_t *take_names, int error)
 	return rule;
 }
 
-static void push_arg_rule(json_t *rules, const char *name, int error, const char *op, json_int_t value, json_int_t value_two)
+static void push_arg_rule(json_t *rules, const char *name, int error, const char *op, json_int_t value,
+			  json_int_t value_two)
 {
 	json_t *rule = push_rule(rules, names_of(&name, 1), error);
 
-	sk_jx_set(rule, "args", sk_jx(json_pack("[{s:i,s:I,s:I,s:s}]", "index", 0, "value", value, "valueTwo", value_two, "op", op)));
+	sk_jx_set(rule, "args",
+		  sk_jx(json_pack("[{s:i,s:I,s:I,s:s}]", "index", 0, "value", value, "valueTwo", value_two, "op", op)));
 }
 
 static bool holds(const struct sk_strv *caps, const char *name)
@@ -189,7 +192,8 @@ json_t *sk_seccomp_default(const struct sk_strv *caps)
 	sk_jx_set_str(o, "defaultAction", "SCMP_ACT_ERRNO");
 	sk_jx_set_int(o, "defaultErrnoRet", ENOSYS);
 #if defined(__x86_64__)
-	sk_jx_set(o, "architectures", sk_jx(json_pack("[s,s,s]", "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32")));
+	sk_jx_set(o, "architectures",
+		  sk_jx(json_pack("[s,s,s]", "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32")));
 #elif defined(__aarch64__)
 	sk_jx_set(o, "architectures", sk_jx(json_pack("[s,s]", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM")));
 #endif

@@ -11,9 +11,9 @@
 
 /* The guest's numbers, by position; the host's headers could belong to another system. */
 static const char *const names[] = {
-	NULL,   "HUP",	"INT",	 "QUIT", "ILL",	 "TRAP", "ABRT",   "BUS",  "FPE",  "KILL", "USR1",
-	"SEGV", "USR2", "PIPE",	 "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN",
-	"TTOU", "URG",	"XCPU",	 "XFSZ", "VTALRM", "PROF", "WINCH", "IO",  "PWR",  "SYS",
+	NULL,	"HUP",	"INT",	"QUIT", "ILL",	  "TRAP",   "ABRT",  "BUS",  "FPE",  "KILL", "USR1",
+	"SEGV", "USR2", "PIPE", "ALRM", "TERM",	  "STKFLT", "CHLD",  "CONT", "STOP", "TSTP", "TTIN",
+	"TTOU", "URG",	"XCPU", "XFSZ", "VTALRM", "PROF",   "WINCH", "IO",   "PWR",  "SYS",
 };
 
 #define RTMIN 34
@@ -42,11 +42,11 @@ int sk_signal_parse(const char *s)
 		return RTMIN;
 	if (strcasecmp(s, "RTMAX") == 0)
 		return RTMAX;
-	if (strncasecmp(s, "RTMIN+", 6) == 0 && sscanf(s + 6, "%2d%n", &offset, &end) == 1 && !s[6 + end] && offset >= 0 &&
-	    offset <= RTMAX - RTMIN)
+	if (strncasecmp(s, "RTMIN+", 6) == 0 && sscanf(s + 6, "%2d%n", &offset, &end) == 1 && !s[6 + end] &&
+	    offset >= 0 && offset <= RTMAX - RTMIN)
 		return RTMIN + offset;
-	if (strncasecmp(s, "RTMAX-", 6) == 0 && sscanf(s + 6, "%2d%n", &offset, &end) == 1 && !s[6 + end] && offset >= 0 &&
-	    offset <= RTMAX - RTMIN)
+	if (strncasecmp(s, "RTMAX-", 6) == 0 && sscanf(s + 6, "%2d%n", &offset, &end) == 1 && !s[6 + end] &&
+	    offset >= 0 && offset <= RTMAX - RTMIN)
 		return RTMAX - offset;
 	return -EINVAL;
 }

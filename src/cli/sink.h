@@ -6,12 +6,13 @@
 #include <sys/types.h>
 
 /*
- * Writing to a descriptor that others share (our stdout) without ever sleeping in write() and without O_NONBLOCK on it, which would be theirs too:
- * pipes and terminals are opened a second time through /proc/self/fd with O_NONBLOCK, sockets take MSG_DONTWAIT, files do not block. Where a second
- * opening is not to be had, writes are of PIPE_BUF bytes after poll() said that there is room.
+ * Writing to a descriptor that others share (our stdout) without ever sleeping in write() and without O_NONBLOCK on it,
+ * which would be theirs too: pipes and terminals are opened a second time through /proc/self/fd with O_NONBLOCK,
+ * sockets take MSG_DONTWAIT, files do not block. Where a second opening is not to be had, writes are of PIPE_BUF bytes
+ * after poll() said that there is room.
  */
 struct sk_sink {
-	int fd;	   /* to poll and to write */
+	int fd;	    /* to poll and to write */
 	int own_fd; /* to close; -1 */
 	size_t max; /* most bytes of one write */
 	int is_socket;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The OCI configuration of a container, the way docker writes it for runc, for a guest that belongs to it alone: no network namespace (the VM's
- * network is the container's), everything else as docker.
+ * The OCI configuration of a container, the way docker writes it for runc, for a guest that belongs to it alone: no
+ * network namespace (the VM's network is the container's), everything else as docker.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,8 @@ static json_t *strings(const char *const *list)
 	return a;
 }
 
-static void add_mount(json_t *mounts, const char *destination, const char *type, const char *source, const char *const *options)
+static void add_mount(json_t *mounts, const char *destination, const char *type, const char *source,
+		      const char *const *options)
 {
 	json_t *m = sk_jx_object();
 
@@ -65,7 +66,8 @@ static json_t *spec_mounts(const struct sk_plan *p)
 	static const char *const strict[] = { "nosuid", "noexec", "nodev", NULL };
 	static const char *const strict_ro[] = { "nosuid", "noexec", "nodev", "ro", NULL };
 	static const char *const dev[] = { "nosuid", "strictatime", "mode=755", "size=65536k", NULL };
-	static const char *const pts[] = { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5", NULL };
+	static const char *const pts[] = { "nosuid",	"noexec", "newinstance", "ptmxmode=0666",
+					   "mode=0620", "gid=5",  NULL };
 	const char *const *sys = p->opts->privileged ? strict : strict_ro;
 	char size[40];
 	const char *shm[] = { "nosuid", "noexec", "nodev", "mode=1777", size, NULL };
@@ -219,11 +221,21 @@ json_t *sk_spec_resources(const json_t *host, bool privileged)
 
 static void set_paths(json_t *linux_, const struct sk_plan *p)
 {
-	static const char *const masked[] = { "/proc/asound",	    "/proc/acpi",	"/proc/interrupts", "/proc/kcore",
-					      "/proc/keys",	    "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
-					      "/proc/sched_debug", "/proc/scsi",	"/sys/firmware",    "/sys/devices/virtual/powercap",
+	static const char *const masked[] = { "/proc/asound",
+					      "/proc/acpi",
+					      "/proc/interrupts",
+					      "/proc/kcore",
+					      "/proc/keys",
+					      "/proc/latency_stats",
+					      "/proc/timer_list",
+					      "/proc/timer_stats",
+					      "/proc/sched_debug",
+					      "/proc/scsi",
+					      "/sys/firmware",
+					      "/sys/devices/virtual/powercap",
 					      NULL };
-	static const char *const readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL };
+	static const char *const readonly[] = { "/proc/bus",	       "/proc/fs", "/proc/irq", "/proc/sys",
+						"/proc/sysrq-trigger", NULL };
 	size_t i;
 
 	for (i = 0; i < p->opts->security_opt.n; i++)

@@ -7,8 +7,8 @@
 #include "cli/xmem.h"
 
 /*
- * Columns as Go's text/tabwriter makes them for docker: lines with cells parted by tabs; a column is as wide as its widest cell plus three
- * spaces, at least ten; the last cell of a line is not padded. All lines are kept until the end.
+ * Columns as Go's text/tabwriter makes them for docker: lines with cells parted by tabs; a column is as wide as its
+ * widest cell plus three spaces, at least ten; the last cell of a line is not padded. All lines are kept until the end.
  */
 struct sk_table {
 	struct sk_strv lines;

@@ -9,8 +9,8 @@
 /*
  * The user's terminal in raw mode, and the detach keys.
  *
- * Raw mode is undone on every way out: sk_term_restore(), exit() (atexit), and fatal signals (a handler puts the terminal back and dies of the same
- * signal). SIGKILL alone leaves it raw; nobody can help that.
+ * Raw mode is undone on every way out: sk_term_restore(), exit() (atexit), and fatal signals (a handler puts the
+ * terminal back and dies of the same signal). SIGKILL alone leaves it raw; nobody can help that.
  */
 
 /* -ENOTTY, or the errno of tcsetattr. Once per process. */
@@ -29,7 +29,8 @@ struct sk_detach {
 };
 /* "ctrl-p,ctrl-q" (the default for NULL), "ctrl-@", "a,b"; "" for none. -EINVAL. */
 int sk_detach_parse(struct sk_detach *detach, const char *text);
-/* Filters `in` into `out` (room for n + SK_DETACH_KEYS_MAX); `*ret_len` bytes of it. True: the sequence is complete, the rest of `in` is dropped. */
+/* Filters `in` into `out` (room for n + SK_DETACH_KEYS_MAX); `*ret_len` bytes of it. True: the sequence is complete,
+ * the rest of `in` is dropped. */
 bool sk_detach_filter(struct sk_detach *detach, const uint8_t *in, size_t n, uint8_t *out, size_t *ret_len);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Templates: the text is cut into nodes once (parse), blocks get the indexes of their else and end, and a run walks the nodes. Pipelines are kept as
- * text and evaluated by tmpl_expr.c each time: formats are short and rows are few.
+ * Templates: the text is cut into nodes once (parse), blocks get the indexes of their else and end, and a run walks the
+ * nodes. Pipelines are kept as text and evaluated by tmpl_expr.c each time: formats are short and rows are few.
  */
 #include "cli/tmpl.h"
 
@@ -46,7 +46,8 @@ static bool starts_with_word(const char *s, size_t n, const char *word)
 {
 	size_t len = strlen(word);
 
-	return n >= len && memcmp(s, word, len) == 0 && (n == len || isspace((unsigned char)s[len]) || s[len] == '(' || s[len] == '.');
+	return n >= len && memcmp(s, word, len) == 0 &&
+	       (n == len || isspace((unsigned char)s[len]) || s[len] == '(' || s[len] == '.');
 }
 
 static void add_action(struct sk_tmpl *t, const char *s, size_t n)
@@ -54,8 +55,12 @@ static void add_action(struct sk_tmpl *t, const char *s, size_t n)
 	static const struct {
 		const char *word;
 		enum sk_node_kind kind;
-	} words[] = { { "if", SK_NODE_IF },   { "with", SK_NODE_WITH },	  { "range", SK_NODE_RANGE },
-		      { "else", SK_NODE_ELSE }, { "end", SK_NODE_END }, { "break", SK_NODE_BREAK },
+	} words[] = { { "if", SK_NODE_IF },
+		      { "with", SK_NODE_WITH },
+		      { "range", SK_NODE_RANGE },
+		      { "else", SK_NODE_ELSE },
+		      { "end", SK_NODE_END },
+		      { "break", SK_NODE_BREAK },
 		      { "continue", SK_NODE_CONTINUE } };
 	size_t i, len;
 	struct sk_node *node;
@@ -111,7 +116,8 @@ static int cut(struct sk_tmpl *t, const char *s, struct sk_error *err)
 		trim = close - from >= 2 && close[-1] == '-' && isspace((unsigned char)close[-2]);
 		n = (size_t)(close - from) - trim;
 		if (strspn(from, " \t\n") >= n)
-			return sk_error_set(err, EINVAL, "template parsing error: template: :1: missing value for command");
+			return sk_error_set(err, EINVAL,
+					    "template parsing error: template: :1: missing value for command");
 		add_action(t, from, n);
 		s = close + 2;
 	}
@@ -130,14 +136,16 @@ static int link_blocks(struct sk_tmpl *t, struct sk_error *err)
 		case SK_NODE_WITH:
 		case SK_NODE_RANGE:
 			if (depth == SK_TMPL_DEPTH)
-				return sk_error_set(err, EINVAL, "template parsing error: too many blocks inside of each other");
+				return sk_error_set(err, EINVAL,
+						    "template parsing error: too many blocks inside of each other");
 			stack[depth] = open[depth] = i;
 			depth++;
 			break;
 		case SK_NODE_ELSE:
 		case SK_NODE_END:
 			if (depth == 0)
-				return sk_error_set(err, EINVAL, "template parsing error: template: :1: unexpected {{%s}}",
+				return sk_error_set(err, EINVAL,
+						    "template parsing error: template: :1: unexpected {{%s}}",
 						    node->kind == SK_NODE_END ? "end" : "else");
 			t->nodes[stack[depth - 1]].next_else = i;
 			stack[depth - 1] = i;
@@ -194,10 +202,12 @@ enum flow {
 	FLOW_CONTINUE,
 };
 
-static enum flow run_nodes(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t from, size_t to, json_t *dot, struct sk_text *out);
+static enum flow run_nodes(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t from, size_t to, json_t *dot,
+			   struct sk_text *out);
 
 /* if, with: the branch that holds. */
-static enum flow run_condition(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t at, json_t *dot, struct sk_text *out)
+static enum flow run_condition(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t at, json_t *dot,
+			       struct sk_text *out)
 {
 	bool with = t->nodes[at].kind == SK_NODE_WITH;
 	size_t n_vars = run->n_vars, end = t->nodes[at].end;
@@ -293,8 +303,7 @@ static enum flow run_object(struct range *g, json_t *object)
 	enum flow flow = FLOW_ON;
 	json_t *value;
 
-	json_object_foreach(object, key, value)
-		keys[i++] = key;
+	json_object_foreach(object, key, value) keys[i++] = key;
 	qsort(keys, n, sizeof(*keys), compare_keys);
 	for (i = 0; i < n && flow == FLOW_ON; i++)
 		flow = run_item(g, sk_jx_str(keys[i]), json_object_get(object, keys[i]));
@@ -302,7 +311,8 @@ static enum flow run_object(struct range *g, json_t *object)
 	return flow;
 }
 
-static enum flow run_range(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t at, json_t *dot, struct sk_text *out)
+static enum flow run_range(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t at, json_t *dot,
+			   struct sk_text *out)
 {
 	struct range g = { .run = run, .t = t, .at = at, .out = out };
 	const char *pipeline = range_vars(t->nodes[at].text, g.names, g.lens);
@@ -336,7 +346,8 @@ static enum flow run_range(struct sk_tmpl_run *run, const struct sk_tmpl *t, siz
 	return flow == FLOW_BREAK ? FLOW_ON : flow;
 }
 
-static enum flow run_nodes(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t from, size_t to, json_t *dot, struct sk_text *out)
+static enum flow run_nodes(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t from, size_t to, json_t *dot,
+			   struct sk_text *out)
 {
 	enum flow flow = FLOW_ON;
 	size_t i;
@@ -424,8 +435,7 @@ void sk_tmpl_print(struct sk_text *out, const json_t *v)
 	case JSON_OBJECT:
 		n = json_object_size(v);
 		keys = sk_xcalloc(n, sizeof(*keys));
-		json_object_foreach((json_t *)(uintptr_t)v, key, item)
-			keys[i++] = key;
+		json_object_foreach((json_t *)(uintptr_t)v, key, item) keys[i++] = key;
 		qsort(keys, n, sizeof(*keys), compare_keys);
 		sk_text_puts(out, "map[");
 		for (i = 0; i < n; i++) {

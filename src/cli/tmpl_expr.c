@@ -17,7 +17,8 @@ struct expr {
 static json_t *fail(struct expr *e, const char *what)
 {
 	if (!e->run->err->code)
-		sk_error_set(e->run->err, EINVAL, "template parsing error: template: :1: executing \"\" at <%.100s>: %s", e->start, what);
+		sk_error_set(e->run->err, EINVAL,
+			     "template parsing error: template: :1: executing \"\" at <%.100s>: %s", e->start, what);
 	return NULL;
 }
 
@@ -70,7 +71,8 @@ int sk_tmpl_set_var(struct sk_tmpl_run *run, const char *name, size_t len, json_
 	}
 	if (!declare || run->n_vars == SK_TMPL_DEPTH || len >= sizeof(run->vars[0].name)) {
 		json_decref(take_value);
-		return sk_error_set(run->err, EINVAL, "template parsing error: template: :1: undefined or too many variables: %.*s",
+		return sk_error_set(run->err, EINVAL,
+				    "template parsing error: template: :1: undefined or too many variables: %.*s",
 				    (int)len, name);
 	}
 	memcpy(run->vars[run->n_vars].name, name, len);
@@ -160,7 +162,9 @@ static json_t *follow(struct expr *e, json_t *v)
 		} else if (strcmp(name, "Label") == 0 && e->run->labels) {
 			next = label(e);
 		} else {
-			snprintf(what, sizeof(what), json_is_object(v) ? "map has no entry for key \"%s\"" : "can't evaluate field %s", name);
+			snprintf(what, sizeof(what),
+				 json_is_object(v) ? "map has no entry for key \"%s\"" : "can't evaluate field %s",
+				 name);
 			fail(e, what);
 		}
 		json_decref(v);

@@ -112,7 +112,8 @@ static json_t *f_pad(struct sk_tmpl_run *run, json_t *const *args, size_t n)
 	(void)run;
 	(void)n;
 	if (*s)
-		sk_text_printf(&t, "%*s%s%*s", (int)json_integer_value(args[1]), "", s, (int)json_integer_value(args[2]), "");
+		sk_text_printf(&t, "%*s%s%*s", (int)json_integer_value(args[1]), "", s,
+			       (int)json_integer_value(args[2]), "");
 	return take_text(&t);
 }
 
@@ -256,14 +257,16 @@ static json_t *f_index(struct sk_tmpl_run *run, json_t *const *args, size_t n)
 		} else if (json_is_array(v) && json_is_integer(args[i])) {
 			v = json_array_get(v, (size_t)json_integer_value(args[i]));
 			if (!v) {
-				sk_error_set(run->err, EINVAL, "template: error calling index: index out of range: %lld",
+				sk_error_set(run->err, EINVAL,
+					     "template: error calling index: index out of range: %lld",
 					     (long long)json_integer_value(args[i]));
 				return NULL;
 			}
 		} else if (json_is_null(v)) {
 			v = NULL;
 		} else {
-			sk_error_set(run->err, EINVAL, "template: error calling index: cannot index this with that type");
+			sk_error_set(run->err, EINVAL,
+				     "template: error calling index: cannot index this with that type");
 			return NULL;
 		}
 	}
@@ -367,13 +370,27 @@ static const struct {
 	size_t min, max;
 	func f;
 } funcs[] = {
-	{ "json", 1, 1, f_json },     { "join", 2, 2, f_join },	  { "split", 2, 2, f_split },
-	{ "lower", 1, 1, f_lower },   { "upper", 1, 1, f_upper }, { "title", 1, 1, f_title },
-	{ "pad", 3, 3, f_pad },	      { "truncate", 2, 2, f_truncate }, { "print", 0, SK_TMPL_ARGS, f_print },
-	{ "println", 0, SK_TMPL_ARGS, f_println }, { "printf", 1, SK_TMPL_ARGS, f_printf }, { "len", 1, 1, f_len },
-	{ "index", 1, SK_TMPL_ARGS, f_index }, { "eq", 2, SK_TMPL_ARGS, f_eq }, { "ne", 2, 2, f_ne },
-	{ "lt", 2, 2, f_lt },	      { "le", 2, 2, f_le },	  { "gt", 2, 2, f_gt },
-	{ "ge", 2, 2, f_ge },	      { "and", 1, SK_TMPL_ARGS, f_and }, { "or", 1, SK_TMPL_ARGS, f_or },
+	{ "json", 1, 1, f_json },
+	{ "join", 2, 2, f_join },
+	{ "split", 2, 2, f_split },
+	{ "lower", 1, 1, f_lower },
+	{ "upper", 1, 1, f_upper },
+	{ "title", 1, 1, f_title },
+	{ "pad", 3, 3, f_pad },
+	{ "truncate", 2, 2, f_truncate },
+	{ "print", 0, SK_TMPL_ARGS, f_print },
+	{ "println", 0, SK_TMPL_ARGS, f_println },
+	{ "printf", 1, SK_TMPL_ARGS, f_printf },
+	{ "len", 1, 1, f_len },
+	{ "index", 1, SK_TMPL_ARGS, f_index },
+	{ "eq", 2, SK_TMPL_ARGS, f_eq },
+	{ "ne", 2, 2, f_ne },
+	{ "lt", 2, 2, f_lt },
+	{ "le", 2, 2, f_le },
+	{ "gt", 2, 2, f_gt },
+	{ "ge", 2, 2, f_ge },
+	{ "and", 1, SK_TMPL_ARGS, f_and },
+	{ "or", 1, SK_TMPL_ARGS, f_or },
 	{ "not", 1, 1, f_not },
 };
 
@@ -397,7 +414,8 @@ json_t *sk_tmpl_call(struct sk_tmpl_run *run, const char *name, size_t len, json
 	size_t i = find(name, len);
 
 	if (i == SK_ARRAY_SIZE(funcs) || n < funcs[i].min || n > funcs[i].max) {
-		sk_error_set(run->err, EINVAL, "template parsing error: template: :1: wrong number of args for %.*s: got %zu", (int)len,
+		sk_error_set(run->err, EINVAL,
+			     "template parsing error: template: :1: wrong number of args for %.*s: got %zu", (int)len,
 			     name, n);
 		return NULL;
 	}

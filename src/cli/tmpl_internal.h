@@ -24,10 +24,10 @@ enum sk_node_kind {
 /* Nodes lie in the order of the text; blocks know where they go on. */
 struct sk_node {
 	enum sk_node_kind kind;
-	char *text;	   /* text, or the pipeline */
-	size_t next_else;  /* IF, WITH, RANGE and ELSE with a condition: index of the ELSE or END that follows */
-	size_t end;	   /* of IF, WITH, RANGE, ELSE: index of the END */
-	bool chained;	   /* ELSE: has a condition of its own ("else if") */
+	char *text;	  /* text, or the pipeline */
+	size_t next_else; /* IF, WITH, RANGE and ELSE with a condition: index of the ELSE or END that follows */
+	size_t end;	  /* of IF, WITH, RANGE, ELSE: index of the END */
+	bool chained;	  /* ELSE: has a condition of its own ("else if") */
 };
 
 struct sk_tmpl {
@@ -50,7 +50,8 @@ struct sk_tmpl_run {
 	unsigned depth;
 };
 
-/* tmpl_expr.c: evaluates a pipeline; a new reference, NULL with run->err set. `*ret_assigned` is set where it was an assignment. */
+/* tmpl_expr.c: evaluates a pipeline; a new reference, NULL with run->err set. `*ret_assigned` is set where it was an
+ * assignment. */
 json_t *sk_tmpl_eval(struct sk_tmpl_run *run, json_t *dot, const char *pipeline, bool *ret_assigned);
 int sk_tmpl_set_var(struct sk_tmpl_run *run, const char *name, size_t len, json_t *take_value, bool declare);
 bool sk_tmpl_truth(const json_t *v);

@@ -9,11 +9,14 @@
 #include "cli/units.h"
 
 static const char *const names[][2] = {
-	{ "core", "RLIMIT_CORE" },	   { "cpu", "RLIMIT_CPU" },		{ "data", "RLIMIT_DATA" },
-	{ "fsize", "RLIMIT_FSIZE" },	   { "locks", "RLIMIT_LOCKS" },		{ "memlock", "RLIMIT_MEMLOCK" },
-	{ "msgqueue", "RLIMIT_MSGQUEUE" }, { "nice", "RLIMIT_NICE" },		{ "nofile", "RLIMIT_NOFILE" },
-	{ "nproc", "RLIMIT_NPROC" },	   { "rss", "RLIMIT_RSS" },		{ "rtprio", "RLIMIT_RTPRIO" },
-	{ "rttime", "RLIMIT_RTTIME" },	   { "sigpending", "RLIMIT_SIGPENDING" }, { "stack", "RLIMIT_STACK" },
+	{ "core", "RLIMIT_CORE" },	   { "cpu", "RLIMIT_CPU" },
+	{ "data", "RLIMIT_DATA" },	   { "fsize", "RLIMIT_FSIZE" },
+	{ "locks", "RLIMIT_LOCKS" },	   { "memlock", "RLIMIT_MEMLOCK" },
+	{ "msgqueue", "RLIMIT_MSGQUEUE" }, { "nice", "RLIMIT_NICE" },
+	{ "nofile", "RLIMIT_NOFILE" },	   { "nproc", "RLIMIT_NPROC" },
+	{ "rss", "RLIMIT_RSS" },	   { "rtprio", "RLIMIT_RTPRIO" },
+	{ "rttime", "RLIMIT_RTTIME" },	   { "sigpending", "RLIMIT_SIGPENDING" },
+	{ "stack", "RLIMIT_STACK" },
 };
 
 int sk_ulimit_parse(const char *s, struct sk_ulimit *ret, char *why)
@@ -41,8 +44,8 @@ int sk_ulimit_parse(const char *s, struct sk_ulimit *ret, char *why)
 	if (!colon)
 		ret->hard = ret->soft;
 	if (ret->hard != -1 && (ret->soft == -1 || ret->soft > ret->hard)) {
-		snprintf(why, 256, "ulimit soft limit must be less than or equal to hard limit: %lld > %lld", (long long)ret->soft,
-			 (long long)ret->hard);
+		snprintf(why, 256, "ulimit soft limit must be less than or equal to hard limit: %lld > %lld",
+			 (long long)ret->soft, (long long)ret->hard);
 		return -EINVAL;
 	}
 	ret->name = names[i][0];

@@ -6,7 +6,7 @@
 
 /* --ulimit name=soft[:hard] (docker/go-units); -1 is no limit. */
 struct sk_ulimit {
-	const char *name; /* "nofile" */
+	const char *name;   /* "nofile" */
 	const char *rlimit; /* "RLIMIT_NOFILE" */
 	int64_t soft, hard;
 };

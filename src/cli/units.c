@@ -149,8 +149,8 @@ static int parse_zone(const char *s, long *ret_offset)
 		*ret_offset = 0;
 		return 1;
 	}
-	if ((sscanf(s, "%c%2d:%2d%n", &sign, &h, &m, &n) != 3 && sscanf(s, "%c%2d%2d%n", &sign, &h, &m, &n) != 3) || s[n] ||
-	    (sign != '+' && sign != '-') || h < 0 || h > 23 || m < 0 || m > 59)
+	if ((sscanf(s, "%c%2d:%2d%n", &sign, &h, &m, &n) != 3 && sscanf(s, "%c%2d%2d%n", &sign, &h, &m, &n) != 3) ||
+	    s[n] || (sign != '+' && sign != '-') || h < 0 || h > 23 || m < 0 || m > 59)
 		return -EINVAL;
 	*ret_offset = (h * 60l + m) * 60 * (sign == '-' ? -1 : 1);
 	return 1;
@@ -177,8 +177,8 @@ static int parse_date(const char *s, int64_t *ret_ns)
 			return -EINVAL;
 		s = parse_fraction(s + 1 + n, &fraction);
 	}
-	if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 ||
-	    tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
+	if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+	    tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
 		return -EINVAL;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
@@ -275,7 +275,8 @@ const char *sk_format_duration(int64_t ns, char buf[40])
 	return buf;
 }
 
-static const char *format_units(double n, double base, int digits, const char *const *units, size_t n_units, char buf[32])
+static const char *format_units(double n, double base, int digits, const char *const *units, size_t n_units,
+				char buf[32])
 {
 	size_t i = 0;
 

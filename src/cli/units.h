@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Numbers as people write and read them, in docker's ways (docker/go-units, Go's time and strconv). Parsers return 0 or -EINVAL. */
+/* Numbers as people write and read them, in docker's ways (docker/go-units, Go's time and strconv). Parsers return 0 or
+ * -EINVAL. */
 
 /* Decimal, with a sign. */
 int sk_parse_int(const char *s, int64_t *ret);
@@ -16,8 +17,8 @@ int sk_parse_bytes(const char *s, int64_t *ret);
 int sk_parse_cpus(const char *s, int64_t *ret_nano);
 /* Go's "1h30m", "1.5s", "300ms" in nanoseconds, with a sign. */
 int sk_parse_duration(const char *s, int64_t *ret_ns);
-/* --since, --until: RFC 3339 (whole or in part, local time where it names no zone), seconds since the epoch with a fraction, or a duration before
- * `now`. Nanoseconds since the epoch. */
+/* --since, --until: RFC 3339 (whole or in part, local time where it names no zone), seconds since the epoch with a
+ * fraction, or a duration before `now`. Nanoseconds since the epoch. */
 int sk_parse_time(const char *s, int64_t now_ns, int64_t *ret_ns);
 /* RFC 3339 as in Skerry's and docker's files; "" and docker's zero time 0001-01-01T00:00:00Z give -EINVAL. */
 int sk_parse_rfc3339(const char *s, int64_t *ret_ns);

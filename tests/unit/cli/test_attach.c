@@ -26,7 +26,7 @@ struct fake {
 	int client_fd;
 	pthread_t thread;
 	void (*script)(struct fake *f);
-	char *output;	/* collected by drain() */
+	char *output; /* collected by drain() */
 	size_t n_output;
 };
 
@@ -160,7 +160,8 @@ static void script_refuse(struct fake *f)
 
 	(void)sk_client_json(&f->c, &o, &err);
 	json_decref(o);
-	event(f, json_pack("{s:b,s:i,s:s,s:i}", "ok", 0, "errno", ENOENT, "message", "exec: \"x\": not found", "exit_code", 127));
+	event(f, json_pack("{s:b,s:i,s:s,s:i}", "ok", 0, "errno", ENOENT, "message", "exec: \"x\": not found",
+			   "exit_code", 127));
 }
 
 static void test_refused(void **state)
@@ -496,9 +497,15 @@ static void test_interrupted_boot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_streams_and_code), cmocka_unit_test(test_refused),	   cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_garbage),		 cmocka_unit_test(test_bulk),		   cmocka_unit_test(test_window_and_signal),
-		cmocka_unit_test(test_broken_pipe),	 cmocka_unit_test(test_terminal),	   cmocka_unit_test(test_interrupted_boot),
+		cmocka_unit_test(test_streams_and_code),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_bulk),
+		cmocka_unit_test(test_window_and_signal),
+		cmocka_unit_test(test_broken_pipe),
+		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_interrupted_boot),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -19,8 +19,8 @@ static struct sk_paths paths;
 static void add(const char *id, const char *name, const char *created)
 {
 	char dir[256];
-	json_t *config = json_pack("{s:s,s:s,s:s,s:{s:s,s:{s:s}}}", "Id", id, "Name", name, "Created", created, "Config", "Image", "img", "Labels",
-				   "k", "v");
+	json_t *config = json_pack("{s:s,s:s,s:s,s:{s:s,s:{s:s}}}", "Id", id, "Name", name, "Created", created,
+				   "Config", "Image", "img", "Labels", "k", "v");
 	struct sk_error err = SK_ERROR_INIT;
 
 	snprintf(dir, sizeof(dir), "%s/containers/%s", paths.root, id);
@@ -112,8 +112,9 @@ static void test_names(void **state)
 	(void)state;
 	assert_true(lock >= 0);
 	assert_int_equal(sk_container_check_name(&paths, "web", NULL, &err), -EEXIST);
-	assert_string_equal(err.message, "Conflict. The container name \"/web\" is already in use by container \"" ID_A
-					 "\". You have to remove (or rename) that container to be able to reuse that name.");
+	assert_string_equal(err.message,
+			    "Conflict. The container name \"/web\" is already in use by container \"" ID_A
+			    "\". You have to remove (or rename) that container to be able to reuse that name.");
 	assert_int_equal(sk_container_check_name(&paths, "web", ID_A, &err), 0);
 	assert_int_equal(sk_container_check_name(&paths, "web2", NULL, &err), 0);
 	assert_int_equal(sk_container_check_name(&paths, "a b", NULL, &err), -EINVAL);
@@ -137,8 +138,10 @@ static void test_status_text(void **state)
 		{ "{\"status\":\"starting\"}", "Created" },
 		{ "{\"status\":\"running\",\"started_at\":\"2026-11-23T10:00:00Z\"}", "Up 2 minutes" },
 		{ "{\"status\":\"paused\",\"started_at\":\"2026-11-23T10:01:59Z\"}", "Up 1 second (Paused)" },
-		{ "{\"status\":\"exited\",\"exit_code\":137,\"finished_at\":\"2026-11-23T08:02:00Z\"}", "Exited (137) 2 hours ago" },
-		{ "{\"status\":\"restarting\",\"exit_code\":1,\"finished_at\":\"2026-11-23T10:01:50Z\"}", "Restarting (1) 10 seconds ago" },
+		{ "{\"status\":\"exited\",\"exit_code\":137,\"finished_at\":\"2026-11-23T08:02:00Z\"}",
+		  "Exited (137) 2 hours ago" },
+		{ "{\"status\":\"restarting\",\"exit_code\":1,\"finished_at\":\"2026-11-23T10:01:50Z\"}",
+		  "Restarting (1) 10 seconds ago" },
 	};
 	struct sk_container c = { 0 };
 	int64_t now;
@@ -157,8 +160,8 @@ static void test_status_text(void **state)
 
 static void test_inspect_state(void **state)
 {
-	struct sk_container c = { .state = json_pack("{s:s,s:i,s:i,s:s}", "status", "running", "pid", 12, "exit_code", 5, "started_at",
-						     "2026-11-23T10:00:00Z") };
+	struct sk_container c = { .state = json_pack("{s:s,s:i,s:i,s:s}", "status", "running", "pid", 12, "exit_code",
+						     5, "started_at", "2026-11-23T10:00:00Z") };
 	json_t *o = sk_container_inspect_state(&c);
 
 	(void)state;

@@ -20,8 +20,16 @@
 static void test_paths(void **state)
 {
 	static const char *const clean[][2] = {
-		{ "", "." },	    { "/", "/" },     { "a//b/./c/", "a/b/c" }, { "/../a", "/a" }, { "a/../..", ".." }, { "../../a/..", "../.." },
-		{ "/a/b/../c", "/a/c" }, { "./a", "a" }, { "a/..", "." },	{ "//x", "/x" },
+		{ "", "." },
+		{ "/", "/" },
+		{ "a//b/./c/", "a/b/c" },
+		{ "/../a", "/a" },
+		{ "a/../..", ".." },
+		{ "../../a/..", "../.." },
+		{ "/a/b/../c", "/a/c" },
+		{ "./a", "a" },
+		{ "a/..", "." },
+		{ "//x", "/x" },
 	};
 	size_t i;
 	char *s;
@@ -46,8 +54,14 @@ static void test_paths(void **state)
 static void test_split(void **state)
 {
 	static const char *const cases[][3] = {
-		{ "web:/etc", "web", "/etc" }, { "web:", "web", "/" },	 { "web:rel", "web", "rel" }, { "./a:b", NULL, "./a:b" },
-		{ "/a:b", NULL, "/a:b" },      { "plain", NULL, "plain" }, { "-", NULL, "-" },	      { "..:x", NULL, "..:x" },
+		{ "web:/etc", "web", "/etc" },
+		{ "web:", "web", "/" },
+		{ "web:rel", "web", "rel" },
+		{ "./a:b", NULL, "./a:b" },
+		{ "/a:b", NULL, "/a:b" },
+		{ "plain", NULL, "plain" },
+		{ "-", NULL, "-" },
+		{ "..:x", NULL, "..:x" },
 	};
 	size_t i;
 
@@ -77,12 +91,23 @@ static void test_plan(void **state)
 		int dst_is;
 		const char *dir, *name; /* NULL: refused */
 	} cases[] = {
-		{ "/a/f", FILE_, "/x/g", NO, "/x", "g" },   { "/a/f", FILE_, "/x/g/", NO, NULL, NULL },	 { "/a/f", FILE_, "/x/g", FILE_, "/x", "g" },
-		{ "/a/f", FILE_, "/x/d", DIR_, "/x/d", "f" }, { "/a/f", FILE_, "/x/d/", DIR_, "/x/d", "f" }, { "/a/d", DIR_, "/x/n", NO, "/x", "n" },
-		{ "/a/d", DIR_, "/x/n/", NO, "/x", "n" },   { "/a/d/.", DIR_, "/x/n", NO, "/x", "n" },	 { "/a/d", DIR_, "/x/g", FILE_, NULL, NULL },
-		{ "/a/d", DIR_, "/x/d", DIR_, "/x/d", "d" }, { "/a/d/", DIR_, "/x/d", DIR_, "/x/d", "d" }, { "/a/d/.", DIR_, "/x/d", DIR_, "/x/d", "." },
-		{ "/a/f/", FILE_, "/x/d", DIR_, NULL, NULL }, { "/a/f", FILE_, "/x/g/", FILE_, NULL, NULL }, { "f", FILE_, "g", NO, ".", "g" },
-		{ "/", DIR_, "/x/d", DIR_, "/x/d", "." },   { "/a/f", FILE_, "/", DIR_, "/", "f" },
+		{ "/a/f", FILE_, "/x/g", NO, "/x", "g" },
+		{ "/a/f", FILE_, "/x/g/", NO, NULL, NULL },
+		{ "/a/f", FILE_, "/x/g", FILE_, "/x", "g" },
+		{ "/a/f", FILE_, "/x/d", DIR_, "/x/d", "f" },
+		{ "/a/f", FILE_, "/x/d/", DIR_, "/x/d", "f" },
+		{ "/a/d", DIR_, "/x/n", NO, "/x", "n" },
+		{ "/a/d", DIR_, "/x/n/", NO, "/x", "n" },
+		{ "/a/d/.", DIR_, "/x/n", NO, "/x", "n" },
+		{ "/a/d", DIR_, "/x/g", FILE_, NULL, NULL },
+		{ "/a/d", DIR_, "/x/d", DIR_, "/x/d", "d" },
+		{ "/a/d/", DIR_, "/x/d", DIR_, "/x/d", "d" },
+		{ "/a/d/.", DIR_, "/x/d", DIR_, "/x/d", "." },
+		{ "/a/f/", FILE_, "/x/d", DIR_, NULL, NULL },
+		{ "/a/f", FILE_, "/x/g/", FILE_, NULL, NULL },
+		{ "f", FILE_, "g", NO, ".", "g" },
+		{ "/", DIR_, "/x/d", DIR_, "/x/d", "." },
+		{ "/a/f", FILE_, "/", DIR_, "/", "f" },
 	};
 	size_t i;
 
@@ -109,9 +134,10 @@ static void test_plan(void **state)
 static void test_rename(void **state)
 {
 	static const char *const cases[][4] = {
-		{ "d/", "d", "n", "n" },	{ "d/a/b", "d", "n", "n/a/b" },	    { "d/a", "d", ".", "a" },  { "./", ".", "n", "n" },
-		{ "./a", ".", "n", "n/a" },	{ "a", ".", ".", "a" },		    { "/d/a", "d", "n", "n/a" }, { "dx/a", "d", "n", NULL },
-		{ "d/../e", "d", "n", NULL },	{ "../d", "d", "n", NULL },	    { "other", "d", "n", NULL }, { "d/./a//b", "d", "n", "n/a/b" },
+		{ "d/", "d", "n", "n" },     { "d/a/b", "d", "n", "n/a/b" }, { "d/a", "d", ".", "a" },
+		{ "./", ".", "n", "n" },     { "./a", ".", "n", "n/a" },     { "a", ".", ".", "a" },
+		{ "/d/a", "d", "n", "n/a" }, { "dx/a", "d", "n", NULL },     { "d/../e", "d", "n", NULL },
+		{ "../d", "d", "n", NULL },  { "other", "d", "n", NULL },    { "d/./a//b", "d", "n", "n/a/b" },
 	};
 	size_t i;
 

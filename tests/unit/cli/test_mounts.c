@@ -68,10 +68,14 @@ static void test_volume_errors(void **state)
 static void test_mount(void **state)
 {
 	(void)state;
-	assert_int_equal(sk_mounts_parse_mount(&m, "type=bind,source=/a,target=/b,readonly,bind-propagation=shared", why), 0);
+	assert_int_equal(
+		sk_mounts_parse_mount(&m, "type=bind,source=/a,target=/b,readonly,bind-propagation=shared", why), 0);
 	assert_int_equal(m.v[0].type, SK_MOUNT_BIND);
 	assert_true(m.v[0].readonly && !m.v[0].make_source);
-	assert_int_equal(sk_mounts_parse_mount(&m, "src=vol,dst=/v,volume-opt=o=uid=1,volume-label=x=y,ro=false,volume-nocopy=true", why), 0);
+	assert_int_equal(
+		sk_mounts_parse_mount(
+			&m, "src=vol,dst=/v,volume-opt=o=uid=1,volume-label=x=y,ro=false,volume-nocopy=true", why),
+		0);
 	assert_int_equal(m.v[1].type, SK_MOUNT_VOLUME);
 	assert_string_equal(m.v[1].driver_options.v[0], "o=uid=1");
 	assert_true(!m.v[1].readonly && m.v[1].nocopy);

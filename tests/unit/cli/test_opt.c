@@ -57,14 +57,15 @@ static int parse(bool stop, int argc)
 	return sk_opt_parse(table, &v, stop, argc, (char **)(uintptr_t)args, &parsed, &err);
 }
 
-#define PARSE(stop, ...)                                                           \
+#define PARSE(stop, ...)                                                                         \
 	(memcpy(args, (const char *[]){ __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ })), \
 	 parse(stop, (int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *))))
 
 static void test_forms(void **state)
 {
 	(void)state;
-	assert_int_equal(PARSE(false, "-it", "--name", "ab", "-eA=1", "-e", "B=2", "-e=C", "x", "--all=false", "-m=1g"), 0);
+	assert_int_equal(PARSE(false, "-it", "--name", "ab", "-eA=1", "-e", "B=2", "-e=C", "x", "--all=false", "-m=1g"),
+			 0);
 	assert_true(v.interactive && v.tty && !v.all);
 	assert_string_equal(v.name, "ab");
 	assert_int_equal(v.env.n, 3);
@@ -117,8 +118,9 @@ static void test_errors(void **state)
 	assert_int_equal(PARSE(false, "-m", "abc"), -EINVAL);
 	assert_string_equal(err.message, "invalid argument \"abc\" for \"-m, --memory\" flag: invalid size: 'abc'");
 	assert_int_equal(PARSE(false, "--all=foo"), -EINVAL);
-	assert_string_equal(err.message,
-			    "invalid argument \"foo\" for \"-a, --all\" flag: strconv.ParseBool: parsing \"foo\": invalid syntax");
+	assert_string_equal(
+		err.message,
+		"invalid argument \"foo\" for \"-a, --all\" flag: strconv.ParseBool: parsing \"foo\": invalid syntax");
 	assert_int_equal(PARSE(false, "--name", "odd"), -EINVAL);
 	assert_string_equal(err.message, "invalid argument \"odd\" for \"-n, --name\" flag: odd");
 	assert_int_equal(PARSE(false, "--gpus", "all"), -EINVAL);

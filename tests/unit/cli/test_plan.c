@@ -12,8 +12,10 @@
 #include "vm/config.h"
 
 static const char image_config[] =
-	"{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/bin\",\"A=image\"],\"Entrypoint\":[\"/entry\"],"
-	"\"Cmd\":[\"serve\",\"-x\"],\"User\":\"www\",\"WorkingDir\":\"/srv/\",\"StopSignal\":\"SIGQUIT\",\"Volumes\":{\"/data\":{}},"
+	"{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/"
+	"bin\",\"A=image\"],\"Entrypoint\":[\"/entry\"],"
+	"\"Cmd\":[\"serve\",\"-x\"],\"User\":\"www\",\"WorkingDir\":\"/srv/"
+	"\",\"StopSignal\":\"SIGQUIT\",\"Volumes\":{\"/data\":{}},"
 	"\"ExposedPorts\":{\"80/tcp\":{}},\"Labels\":{\"from\":\"image\",\"both\":\"image\"}}}";
 
 static char *layers[] = { (char *)(uintptr_t) "/l0.squashfs", (char *)(uintptr_t) "/l1.squashfs" };
@@ -28,7 +30,9 @@ static json_t *spec, *config, *vm;
 static int setup(void **state)
 {
 	(void)state;
-	image = (struct sk_image){ .id = (char *)(uintptr_t) "sha256:1234", .layers = layers, .layer_sizes = sizes, .n_layers = 2 };
+	image = (struct sk_image){
+		.id = (char *)(uintptr_t) "sha256:1234", .layers = layers, .layer_sizes = sizes, .n_layers = 2
+	};
 	image.config = json_loads(image_config, 0, NULL);
 	assert_non_null(image.config);
 	return 0;
@@ -75,7 +79,7 @@ static int make(int argc)
 	return 0;
 }
 
-#define RUN(...)                                                                                \
+#define RUN(...)                                                                                 \
 	(memcpy(argv, (const char *[]){ __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ })), \
 	 make((int)(sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *))))
 
@@ -87,7 +91,8 @@ static const char *joined(const json_t *list)
 	size_t i;
 
 	buf[0] = '\0';
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		strcat(buf, i ? " " : "");
 		strncat(buf, json_string_value(v), 200);
 	}
@@ -99,9 +104,7 @@ static bool list_has(const json_t *list, const char *s)
 	json_t *v;
 	size_t i;
 
-	json_array_foreach(list, i, v)
-		if (strcmp(json_string_value(v), s) == 0)
-			return true;
+	json_array_foreach(list, i, v) if (strcmp(json_string_value(v), s) == 0) return true;
 	return false;
 }
 
@@ -110,9 +113,8 @@ static const json_t *mount_at(const char *destination)
 	json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(spec, "mounts"), i, m)
-		if (strcmp(sk_jx_get_str(m, "destination", ""), destination) == 0)
-			return m;
+	json_array_foreach(json_object_get(spec, "mounts"), i,
+			   m) if (strcmp(sk_jx_get_str(m, "destination", ""), destination) == 0) return m;
 	return NULL;
 }
 
@@ -156,8 +158,9 @@ static void test_vm_json(void **state)
 	struct sk_vm_config c;
 
 	(void)state;
-	assert_int_equal(RUN("-d", "-p", "127.0.0.1:18080:80", "-m", "256m", "--cpus", "1.5", "--restart", "on-failure:3", "--log-opt",
-			     "max-size=1m", "--log-opt", "max-file=2", "--mac-address", "02:00:00:00:00:01", "-i", "img"),
+	assert_int_equal(RUN("-d", "-p", "127.0.0.1:18080:80", "-m", "256m", "--cpus", "1.5", "--restart",
+			     "on-failure:3", "--log-opt", "max-size=1m", "--log-opt", "max-file=2", "--mac-address",
+			     "02:00:00:00:00:01", "-i", "img"),
 			 0);
 	assert_int_equal(sk_vm_config_init(&c, vm, &err), 0);
 	assert_string_equal(c.id, plan.id);
@@ -192,8 +195,8 @@ static void test_command_line(void **state)
 	assert_string_equal(joined(sk_jx_at(spec, "process.args")), "ls");
 	assert_int_equal(RUN("--entrypoint", "", "img"), -EINVAL);
 	assert_non_null(strstr(err.message, "no command specified"));
-	assert_int_equal(RUN("-it", "-e", "A=mine", "-e", "PATH", "-w", "/x//y/", "-u", "1:2", "-h", "box", "--domainname", "lan", "-l",
-			     "both=mine", "-l", "bare", "img"),
+	assert_int_equal(RUN("-it", "-e", "A=mine", "-e", "PATH", "-w", "/x//y/", "-u", "1:2", "-h", "box",
+			     "--domainname", "lan", "-l", "both=mine", "-l", "bare", "img"),
 			 0);
 	assert_true(list_has(sk_jx_at(spec, "process.env"), "A=mine"));
 	assert_true(list_has(sk_jx_at(spec, "process.env"), "TERM=xterm"));
@@ -219,9 +222,12 @@ static void test_security(void **state)
 	assert_false(list_has(json_object_get(mount_at("/sys"), "options"), "ro"));
 	assert_int_equal(json_array_size(sk_jx_at(spec, "process.capabilities.effective")), 41);
 	assert_true(sk_jx_get_bool(json_array_get(sk_jx_at(spec, "linux.resources.devices"), 0), "allow", false));
-	assert_int_equal(RUN("--security-opt", "seccomp=unconfined", "--security-opt", "no-new-privileges", "--read-only", "--init", "img"), 0);
+	assert_int_equal(RUN("--security-opt", "seccomp=unconfined", "--security-opt", "no-new-privileges",
+			     "--read-only", "--init", "img"),
+			 0);
 	assert_null(sk_jx_at(spec, "linux.seccomp"));
-	assert_true(sk_jx_get_bool(spec, "process.noNewPrivileges", false) && sk_jx_get_bool(spec, "root.readonly", false));
+	assert_true(sk_jx_get_bool(spec, "process.noNewPrivileges", false) &&
+		    sk_jx_get_bool(spec, "root.readonly", false));
 	assert_true(sk_jx_get_bool(vm, "init", false) && sk_jx_get_bool(vm, "rootfs.readonly", false));
 	assert_int_equal(RUN("--security-opt", "bogus=1", "img"), -EINVAL);
 	assert_int_equal(RUN("--security-opt", "seccomp=/nonexistent", "img"), -ENOENT);
@@ -231,8 +237,9 @@ static void test_security(void **state)
 static void test_limits(void **state)
 {
 	(void)state;
-	assert_int_equal(RUN("--ulimit", "nofile=5:6", "--ulimit", "core=-1", "--pids-limit", "50", "--shm-size", "1g", "--tmpfs",
-			     "/t:size=1m,exec", "--sysctl", "net.core.somaxconn=9", "--group-add", "7", "--oom-score-adj", "-5", "img"),
+	assert_int_equal(RUN("--ulimit", "nofile=5:6", "--ulimit", "core=-1", "--pids-limit", "50", "--shm-size", "1g",
+			     "--tmpfs", "/t:size=1m,exec", "--sysctl", "net.core.somaxconn=9", "--group-add", "7",
+			     "--oom-score-adj", "-5", "img"),
 			 0);
 	assert_int_equal(json_array_size(sk_jx_at(spec, "process.rlimits")), 2);
 	assert_int_equal(sk_jx_get_int(json_array_get(sk_jx_at(spec, "process.rlimits"), 1), "hard", 0), -1);
@@ -241,7 +248,8 @@ static void test_limits(void **state)
 	assert_true(list_has(json_object_get(mount_at("/t"), "options"), "exec"));
 	assert_true(list_has(json_object_get(mount_at("/t"), "options"), "nosuid"));
 	assert_false(list_has(json_object_get(mount_at("/t"), "options"), "noexec"));
-	assert_string_equal(json_string_value(json_object_get(sk_jx_at(spec, "linux.sysctl"), "net.core.somaxconn")), "9");
+	assert_string_equal(json_string_value(json_object_get(sk_jx_at(spec, "linux.sysctl"), "net.core.somaxconn")),
+			    "9");
 	assert_int_equal(json_integer_value(json_array_get(sk_jx_at(spec, "process.user.additionalGids"), 0)), 7);
 	assert_int_equal(sk_jx_get_int(spec, "process.oomScoreAdj", 0), -5);
 	assert_int_equal(RUN("-m", "16m", "img"), 0);
@@ -266,8 +274,10 @@ static void test_network_and_mounts(void **state)
 	assert_int_equal(RUN("--network", "host", "img"), -EINVAL);
 	assert_non_null(strstr(err.message, "host.skerry.internal"));
 	assert_int_equal(RUN("--add-host", "db:1.2.3.4", "--dns", "9.9.9.9", "img"), 0);
-	assert_non_null(strstr(sk_jx_get_str(json_array_get(json_object_get(vm, "files"), 0), "data", ""), "1.2.3.4\tdb"));
-	assert_non_null(strstr(sk_jx_get_str(json_array_get(json_object_get(vm, "files"), 1), "data", ""), "nameserver 9.9.9.9"));
+	assert_non_null(
+		strstr(sk_jx_get_str(json_array_get(json_object_get(vm, "files"), 0), "data", ""), "1.2.3.4\tdb"));
+	assert_non_null(strstr(sk_jx_get_str(json_array_get(json_object_get(vm, "files"), 1), "data", ""),
+			       "nameserver 9.9.9.9"));
 	assert_int_equal(RUN("-v", "/x:/y:ro", "-v", "vol:/z", "img"), 0);
 	assert_int_equal(plan.mounts.n, 2);
 	assert_string_equal(sk_jx_get_str(json_array_get(json_object_get(config, "Mounts"), 0), "Source", ""), "/x");
@@ -279,8 +289,9 @@ static void test_network_and_mounts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image_defaults), cmocka_unit_test(test_vm_json), cmocka_unit_test(test_command_line),
-		cmocka_unit_test(test_security),       cmocka_unit_test(test_limits),  cmocka_unit_test(test_network_and_mounts),
+		cmocka_unit_test(test_image_defaults), cmocka_unit_test(test_vm_json),
+		cmocka_unit_test(test_command_line),   cmocka_unit_test(test_security),
+		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_network_and_mounts),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -23,7 +23,8 @@ static char *parsed(const char *spec)
 	for (i = 0; t.len == 0 || (t.s[0] != '!' && i < ports.n); i++) {
 		const struct sk_port *p = &ports.v[i];
 
-		sk_text_printf(&t, "%s%s|%u|%u|%u|%s", i ? " " : "", p->host_ip, p->host_port, p->host_end, p->guest_port, p->udp ? "udp" : "tcp");
+		sk_text_printf(&t, "%s%s|%u|%u|%u|%s", i ? " " : "", p->host_ip, p->host_port, p->host_end,
+			       p->guest_port, p->udp ? "udp" : "tcp");
 	}
 	sk_ports_fini(&ports);
 	return sk_text_take(&t);

@@ -39,7 +39,8 @@ static void test_caps(void **state)
 	(void)state;
 	assert_int_equal(resolve("", "", false, &caps, &err), 0);
 	assert_int_equal(caps.n, 14);
-	assert_true(sk_strv_has(&caps, "CAP_NET_BIND_SERVICE") && sk_strv_has(&caps, "CAP_SETFCAP") && sk_strv_has(&caps, "CAP_MKNOD"));
+	assert_true(sk_strv_has(&caps, "CAP_NET_BIND_SERVICE") && sk_strv_has(&caps, "CAP_SETFCAP") &&
+		    sk_strv_has(&caps, "CAP_MKNOD"));
 	assert_false(sk_strv_has(&caps, "CAP_SYS_ADMIN") || sk_strv_has(&caps, "CAP_NET_ADMIN"));
 	sk_strv_fini(&caps);
 	assert_int_equal(resolve("net_admin CAP_SYS_TIME", "chown", false, &caps, &err), 0);
@@ -60,7 +61,8 @@ static void test_caps(void **state)
 	sk_strv_fini(&caps);
 }
 
-/* "allow", "errno N" or "args" of a call in a profile: what the last matching rule without arguments says, as for libseccomp they must agree. */
+/* "allow", "errno N" or "args" of a call in a profile: what the last matching rule without arguments says, as for
+ * libseccomp they must agree. */
 static const char *verdict(const json_t *profile, const char *name)
 {
 	static char buf[32];
@@ -68,8 +70,10 @@ static const char *verdict(const json_t *profile, const char *name)
 	json_t *rule, *n;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(profile, "syscalls"), i, rule) {
-		json_array_foreach(json_object_get(rule, "names"), k, n) {
+	json_array_foreach(json_object_get(profile, "syscalls"), i, rule)
+	{
+		json_array_foreach(json_object_get(rule, "names"), k, n)
+		{
 			if (strcmp(json_string_value(n), name) != 0)
 				continue;
 			if (json_object_get(rule, "args"))
@@ -138,9 +142,11 @@ static int load_text(const char *text, const struct sk_strv *caps, json_t **ret,
 static void test_given_profile(void **state)
 {
 	static const char text[] =
-		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"archMap\":[{\"architecture\":\"SCMP_ARCH_X86_64\",\"subArchitectures\":[\"SCMP_ARCH_X86\"]},"
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"archMap\":[{\"architecture\":\"SCMP_ARCH_X86_64\","
+		"\"subArchitectures\":[\"SCMP_ARCH_X86\"]},"
 		"{\"architecture\":\"SCMP_ARCH_AARCH64\",\"subArchitectures\":[\"SCMP_ARCH_ARM\"]}],\"syscalls\":["
-		"{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[],\"comment\":\"x\",\"includes\":{},\"excludes\":{}},"
+		"{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":[],\"comment\":\"x\",\"includes\":{},"
+		"\"excludes\":{}},"
 		"{\"name\":\"write\",\"action\":\"SCMP_ACT_ALLOW\"},"
 		"{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_SYS_ADMIN\"]}},"
 		"{\"names\":[\"umount2\"],\"action\":\"SCMP_ACT_ALLOW\",\"excludes\":{\"caps\":[\"CAP_SYS_ADMIN\"]}},"

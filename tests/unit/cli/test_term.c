@@ -61,8 +61,13 @@ static void test_filter(void **state)
 		assert_string_equal(out, "abc");
 		assert_true(feed("ab\x10\x11zz", step, out));
 		assert_string_equal(out, "ab");
-		assert_false(feed("a\x10" "b\x10\x10" "c", step, out));
-		assert_string_equal(out, "a\x10" "b\x10\x10" "c");
+		assert_false(feed("a\x10"
+				  "b\x10\x10"
+				  "c",
+				  step, out));
+		assert_string_equal(out, "a\x10"
+					 "b\x10\x10"
+					 "c");
 		assert_true(feed("\x10\x10\x11", step, out)); /* the second begins it anew */
 		assert_string_equal(out, "\x10");
 	}

@@ -9,9 +9,10 @@
 #include "cli/list.h"
 #include "cli/tmpl.h"
 
-static const char data[] = "{\"ID\":\"abc\",\"Name\":\"/web\",\"N\":3,\"Zero\":0,\"Empty\":\"\",\"Nil\":null,\"On\":true,"
-			   "\"State\":{\"Status\":\"running\",\"Pid\":12},\"Cmd\":[\"sh\",\"-c\",\"x y\"],"
-			   "\"Ports\":{\"80/tcp\":[{\"HostPort\":\"8080\"}],\"443/tcp\":null},\"Labels\":{\"b\":\"2\",\"a\":\"1\"}}";
+static const char data[] =
+	"{\"ID\":\"abc\",\"Name\":\"/web\",\"N\":3,\"Zero\":0,\"Empty\":\"\",\"Nil\":null,\"On\":true,"
+	"\"State\":{\"Status\":\"running\",\"Pid\":12},\"Cmd\":[\"sh\",\"-c\",\"x y\"],"
+	"\"Ports\":{\"80/tcp\":[{\"HostPort\":\"8080\"}],\"443/tcp\":null},\"Labels\":{\"b\":\"2\",\"a\":\"1\"}}";
 
 static char *run(const char *template)
 {
@@ -52,7 +53,8 @@ static void test_templates(void **state)
 		{ "{{range .Cmd}}<{{.}}>{{end}}", "<sh><-c><x y>" },
 		{ "{{range $i, $v := .Cmd}}{{if $i}} {{end}}{{$i}}={{$v}}{{end}}", "0=sh 1=-c 2=x y" },
 		{ "{{range $p, $c := .Ports}}{{$p}}:{{(index $c 0).HostPort}} {{end}}", "!" },
-		{ "{{range $p, $c := .Ports}}{{$p}}{{if $c}}->{{(index $c 0).HostPort}}{{end}} {{end}}", "443/tcp 80/tcp->8080 " },
+		{ "{{range $p, $c := .Ports}}{{$p}}{{if $c}}->{{(index $c 0).HostPort}}{{end}} {{end}}",
+		  "443/tcp 80/tcp->8080 " },
 		{ "{{(index (index .Ports \"80/tcp\") 0).HostPort}}", "8080" },
 		{ "{{index .Labels \"a\"}}|{{index .Labels \"nope\"}}|{{.Label \"b\"}}", "1||2" },
 		{ "{{with .State}}{{.Pid}} {{$.ID}}{{end}}", "12 abc" },

@@ -17,10 +17,17 @@ static void test_bytes(void **state)
 		const char *text;
 		int64_t value; /* -1: refused */
 	} cases[] = {
-		{ "32", 32 },	   { "32b", 32 },	  { "32B", 32 },      { "32k", 32 << 10 }, { "32KB", 32 << 10 }, { "32KiB", 32 << 10 },
-		{ "1.5g", 3ll << 29 }, { "512m", 512 << 20 }, { "1 g", 1 << 30 }, { "0", 0 },	   { "1t", 1ll << 40 },	 { "", -1 },
-		{ "m", -1 },	   { "1x", -1 },	  { "-1", -1 },	      { "1ki", -1 },	   { "1kbb", -1 },	 { "1e3", -1 },
-		{ ".", -1 },	   { "99999p", -1 },	  { "0x10", -1 },
+		{ "32", 32 },	       { "32b", 32 },
+		{ "32B", 32 },	       { "32k", 32 << 10 },
+		{ "32KB", 32 << 10 },  { "32KiB", 32 << 10 },
+		{ "1.5g", 3ll << 29 }, { "512m", 512 << 20 },
+		{ "1 g", 1 << 30 },    { "0", 0 },
+		{ "1t", 1ll << 40 },   { "", -1 },
+		{ "m", -1 },	       { "1x", -1 },
+		{ "-1", -1 },	       { "1ki", -1 },
+		{ "1kbb", -1 },	       { "1e3", -1 },
+		{ ".", -1 },	       { "99999p", -1 },
+		{ "0x10", -1 },
 	};
 	size_t i;
 
@@ -95,9 +102,11 @@ static void test_human(void **state)
 		int64_t seconds;
 		const char *text;
 	} ages[] = {
-		{ 0, "Less than a second" }, { 1, "1 second" },	  { 59, "59 seconds" },	    { 60, "About a minute" }, { 120, "2 minutes" },
-		{ 3599, "59 minutes" },	     { 3600, "About an hour" }, { 5400, "2 hours" }, { 47 * 3600, "47 hours" }, { 48 * 3600, "2 days" },
-		{ 14 * 86400, "2 weeks" },   { 60 * 86400, "2 months" }, { 730 * 86400, "2 years" },
+		{ 0, "Less than a second" }, { 1, "1 second" },		{ 59, "59 seconds" },
+		{ 60, "About a minute" },    { 120, "2 minutes" },	{ 3599, "59 minutes" },
+		{ 3600, "About an hour" },   { 5400, "2 hours" },	{ 47 * 3600, "47 hours" },
+		{ 48 * 3600, "2 days" },     { 14 * 86400, "2 weeks" }, { 60 * 86400, "2 months" },
+		{ 730 * 86400, "2 years" },
 	};
 	char buf[40];
 	size_t i;
@@ -147,8 +156,9 @@ static void test_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bytes), cmocka_unit_test(test_cpus),  cmocka_unit_test(test_duration), cmocka_unit_test(test_time),
-		cmocka_unit_test(test_human), cmocka_unit_test(test_signals), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_bytes), cmocka_unit_test(test_cpus),  cmocka_unit_test(test_duration),
+		cmocka_unit_test(test_time),  cmocka_unit_test(test_human), cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a monitor gives up once its VM runs: it parses bytes of a hostile guest (vhost-user, virtqueues, vsock, IP packets), so it keeps only what it
- * still needs.
+ * What a monitor gives up once its VM runs: it parses bytes of a hostile guest (vhost-user, virtqueues, vsock, IP
+ * packets), so it keeps only what it still needs.
  *
- *   capabilities  as root: all but CAP_KILL (the engine is another user's process); CAP_NET_RAW and CAP_NET_ADMIN too where it serves the
- *                 interfaces of a network namespace, which it cannot leave
- *   filter        no new programs, namespaces, mounts, tracing, kernel interfaces that it never uses
- *   files         Landlock, where the host has it: its container's and run folders, the event log, tmp/ of the store (its own removal), and reading
- *                 what name resolution needs. Layers and disks are open already.
+ *   capabilities  as root: all but CAP_KILL (the engine is another user's process); CAP_NET_RAW and CAP_NET_ADMIN too
+ * where it serves the interfaces of a network namespace, which it cannot leave filter        no new programs,
+ * namespaces, mounts, tracing, kernel interfaces that it never uses files         Landlock, where the host has it: its
+ * container's and run folders, the event log, tmp/ of the store (its own removal), and reading what name resolution
+ * needs. Layers and disks are open already.
  *
- * A container with a restart policy starts engines again, later: its monitor keeps what that takes, and goes without Landlock (which forbids
- * the mounts that shut the engine in).
+ * A container with a restart policy starts engines again, later: its monitor keeps what that takes, and goes without
+ * Landlock (which forbids the mounts that shut the engine in).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +33,16 @@
 #endif
 
 #define SK_LANDLOCK_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define SK_LANDLOCK_WRITE                                                                                                      \
-	(SK_LANDLOCK_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |    \
-	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER)
+#define SK_LANDLOCK_WRITE                                                                             \
+	(SK_LANDLOCK_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |           \
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
+	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER)
 
 static int drop_capabilities(bool restarts, bool netns)
 {
 	static const cap_value_t always[] = { CAP_KILL, CAP_NET_RAW, CAP_NET_ADMIN };
-	static const cap_value_t for_restart[] = { CAP_KILL, CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_NET_BIND_SERVICE };
+	static const cap_value_t for_restart[] = { CAP_KILL, CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID,
+						   CAP_NET_BIND_SERVICE };
 	const cap_value_t *keep = restarts ? for_restart : always;
 	int n = restarts ? (int)SK_ARRAY_SIZE(for_restart) : netns ? (int)SK_ARRAY_SIZE(always) : 1, i, r = 0;
 	cap_value_t cap;
@@ -55,26 +57,55 @@ static int drop_capabilities(bool restarts, bool netns)
 			return -errno;
 	}
 	caps = cap_init();
-	if (!caps || cap_set_flag(caps, CAP_PERMITTED, n, keep, CAP_SET) < 0 || cap_set_flag(caps, CAP_EFFECTIVE, n, keep, CAP_SET) < 0 ||
-	    cap_set_proc(caps) < 0)
+	if (!caps || cap_set_flag(caps, CAP_PERMITTED, n, keep, CAP_SET) < 0 ||
+	    cap_set_flag(caps, CAP_EFFECTIVE, n, keep, CAP_SET) < 0 || cap_set_proc(caps) < 0)
 		r = -errno;
 	cap_free(caps);
 	return r;
 }
 
 static const int never[] = {
-	SCMP_SYS(ptrace),	 SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(bpf),	      SCMP_SYS(perf_event_open),
-	SCMP_SYS(userfaultfd),	 SCMP_SYS(kexec_load),	     SCMP_SYS(kexec_file_load),	  SCMP_SYS(init_module),      SCMP_SYS(finit_module),
-	SCMP_SYS(delete_module), SCMP_SYS(reboot),	     SCMP_SYS(swapon),		  SCMP_SYS(swapoff),	      SCMP_SYS(acct),
-	SCMP_SYS(quotactl),	 SCMP_SYS(add_key),	     SCMP_SYS(keyctl),		  SCMP_SYS(request_key),      SCMP_SYS(open_by_handle_at),
-	SCMP_SYS(setns),	 SCMP_SYS(io_uring_setup),   SCMP_SYS(io_uring_enter),	  SCMP_SYS(io_uring_register), SCMP_SYS(iopl),
-	SCMP_SYS(ioperm),	 SCMP_SYS(settimeofday),     SCMP_SYS(clock_settime),	  SCMP_SYS(sethostname),      SCMP_SYS(setdomainname),
-	SCMP_SYS(kcmp),		 SCMP_SYS(lookup_dcookie),   SCMP_SYS(vhangup),		  SCMP_SYS(mknod),	      SCMP_SYS(mknodat),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(reboot),
+	SCMP_SYS(swapon),
+	SCMP_SYS(swapoff),
+	SCMP_SYS(acct),
+	SCMP_SYS(quotactl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(request_key),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(setns),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+	SCMP_SYS(iopl),
+	SCMP_SYS(ioperm),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(sethostname),
+	SCMP_SYS(setdomainname),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(lookup_dcookie),
+	SCMP_SYS(vhangup),
+	SCMP_SYS(mknod),
+	SCMP_SYS(mknodat),
 };
 static const int never_without_restart[] = {
-	SCMP_SYS(execve),    SCMP_SYS(execveat), SCMP_SYS(unshare),   SCMP_SYS(mount),	    SCMP_SYS(umount2),	 SCMP_SYS(pivot_root),
-	SCMP_SYS(chroot),    SCMP_SYS(fsopen),	 SCMP_SYS(open_tree), SCMP_SYS(move_mount), SCMP_SYS(setuid),	 SCMP_SYS(setgid),
-	SCMP_SYS(setresuid), SCMP_SYS(setresgid), SCMP_SYS(setreuid), SCMP_SYS(setregid),   SCMP_SYS(setgroups),
+	SCMP_SYS(execve),     SCMP_SYS(execveat),  SCMP_SYS(unshare),	SCMP_SYS(mount),     SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root), SCMP_SYS(chroot),	   SCMP_SYS(fsopen),	SCMP_SYS(open_tree), SCMP_SYS(move_mount),
+	SCMP_SYS(setuid),     SCMP_SYS(setgid),	   SCMP_SYS(setresuid), SCMP_SYS(setresgid), SCMP_SYS(setreuid),
+	SCMP_SYS(setregid),   SCMP_SYS(setgroups),
 };
 
 static int load_filter(bool restarts)
@@ -112,8 +143,9 @@ static int allow_path(int ruleset, const char *path, uint64_t access)
 static int restrict_files(struct sk_monitor *m)
 {
 	/* Files of the host that name resolution looks at. */
-	static const char *const readable[] = { "/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf",
-						"/etc/localtime",   "/run/systemd/resolve", "/proc/sys/net", "/proc/self/net" };
+	static const char *const readable[] = { "/etc/resolv.conf", "/etc/hosts",	    "/etc/nsswitch.conf",
+						"/etc/localtime",   "/run/systemd/resolve", "/proc/sys/net",
+						"/proc/self/net" };
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct landlock_ruleset_attr attr = { .handled_access_fs = (LANDLOCK_ACCESS_FS_REFER << 1) - 1 };
 	uint64_t write = SK_LANDLOCK_WRITE;

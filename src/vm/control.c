@@ -2,8 +2,8 @@
 /*
  * Connections of clients: one request each, or one conversation (attach, exec, get, put). See docs/protocols.md.
  *
- * A connection is freed only by the deferred reap (monitor.c), never inside a callback, and never while a reply of the agent that names it is still
- * to come (`refs`). `dead` means: the peer is gone or broken, do nothing more with it.
+ * A connection is freed only by the deferred reap (monitor.c), never inside a callback, and never while a reply of the
+ * agent that names it is still to come (`refs`). `dead` means: the peer is gone or broken, do nothing more with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,8 +39,9 @@ static void conn_dead(struct sk_conn *c)
 		if (c->owner && !p->finished)
 			sk_monitor_kill(c->m);
 		else if (c->owns_process && !p->exited)
-			sk_session_request(c->m, json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", SK_CONTAINER, "key", p->key,
-							   "signal", 9),
+			sk_session_request(c->m,
+					   json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", SK_CONTAINER,
+						     "key", p->key, "signal", 9),
 					   NULL, NULL);
 		sk_proc_detach(c);
 	} else if (c->owner) {
@@ -124,7 +125,8 @@ void sk_conn_reply_error(struct sk_conn *c, int code, int exit_code, const char 
 	json_t *reply = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", abs(code), "message", message);
 
 	if (!reply) /* not UTF-8 */
-		reply = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", abs(code), "message", "the guest gave a reason that cannot be shown");
+		reply = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", abs(code), "message",
+				  "the guest gave a reason that cannot be shown");
 	if (exit_code)
 		json_object_set_new(reply, "exit_code", json_integer(exit_code));
 	sk_conn_event(c, reply);
@@ -223,7 +225,8 @@ static void op_attach(struct sk_conn *c, const json_t *o)
 
 static void op_start(struct sk_conn *c, const json_t *o)
 {
-	json_int_t rows = json_integer_value(json_object_get(o, "rows")), cols = json_integer_value(json_object_get(o, "cols"));
+	json_int_t rows = json_integer_value(json_object_get(o, "rows")),
+		   cols = json_integer_value(json_object_get(o, "cols"));
 
 	if (c->m->failure[0]) {
 		sk_conn_reply_error(c, c->m->failure_errno, c->m->failure_exit_code, c->m->failure);
@@ -278,7 +281,8 @@ static void op_exec(struct sk_conn *c, const json_t *o)
 		n++;
 	if (m->phase != SK_PHASE_RUNNING || !json_is_object(process) || n >= SK_MAX_PROCS) {
 		sk_conn_reply_error(c, n >= SK_MAX_PROCS ? EAGAIN : ENOTCONN, 0,
-				    n >= SK_MAX_PROCS ? "too many processes were started with exec" : "the container is not running");
+				    n >= SK_MAX_PROCS ? "too many processes were started with exec"
+						      : "the container is not running");
 		sk_conn_finish(c);
 		return;
 	}
@@ -294,7 +298,8 @@ static void op_exec(struct sk_conn *c, const json_t *o)
 	snprintf(c->exec_key, sizeof(c->exec_key), "%s", key);
 	sk_proc_attach(p, c);
 	pass_on(c,
-		json_pack("{s:s,s:s,s:O,s:s,s:o}", "op", "exec", "key", key, "process", process, "user", user ? user : "", "stdio",
+		json_pack("{s:s,s:s,s:O,s:s,s:o}", "op", "exec", "key", key, "process", process, "user",
+			  user ? user : "", "stdio",
 			  sk_proc_stdio(p, (unsigned)json_integer_value(json_object_get(o, "rows")),
 					(unsigned)json_integer_value(json_object_get(o, "cols")))),
 		on_exec);
@@ -335,8 +340,9 @@ static void on_copied(struct sk_monitor *m, void *arg, const json_t *reply)
 	struct sk_conn *c = arg;
 
 	c->refs--;
-	c->copy_reply = reply ? json_deep_copy(reply) :
-				json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", ECONNRESET, "message", "the container has stopped");
+	c->copy_reply = reply ? json_deep_copy(reply)
+			      : json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", ECONNRESET, "message",
+					  "the container has stopped");
 	/* An error may come without any stream. */
 	if (!json_is_true(json_object_get(c->copy_reply, "ok")) && !c->copy.stream)
 		c->copy.done = true;
@@ -358,13 +364,14 @@ static void op_info(struct sk_conn *c)
 {
 	struct sk_monitor *m = c->m;
 
-	sk_conn_reply_ok(c, json_pack("{s:s,s:i,s:I,s:s,s:i,s:i}", "engine", m->engine ? m->engine->name : "", "cpus", (int)m->config.cpus,
-				      "memory", (json_int_t)m->config.memory, "kernel", m->kernel, "pid", (int)getpid(), "engine_pid",
-				      (int)m->process.pid));
+	sk_conn_reply_ok(c, json_pack("{s:s,s:i,s:I,s:s,s:i,s:i}", "engine", m->engine ? m->engine->name : "", "cpus",
+				      (int)m->config.cpus, "memory", (json_int_t)m->config.memory, "kernel", m->kernel,
+				      "pid", (int)getpid(), "engine_pid", (int)m->process.pid));
 	sk_conn_finish(c);
 }
 
-/* Requests that look into the root file system also work on a container that does not run: its VM is booted, and its root mounted, for them. */
+/* Requests that look into the root file system also work on a container that does not run: its VM is booted, and its
+ * root mounted, for them. */
 static bool wants_root(const char *op)
 {
 	return strcmp(op, "get") == 0 || strcmp(op, "put") == 0 || strcmp(op, "stat") == 0;
@@ -455,13 +462,13 @@ static void attached_message(struct sk_conn *c, const json_t *o)
 		c->rows = (uint16_t)json_integer_value(json_object_get(o, "rows"));
 		c->cols = (uint16_t)json_integer_value(json_object_get(o, "cols"));
 		sk_session_request(c->m,
-				   json_pack("{s:s,s:s,s:s,s:i,s:i}", "op", "resize", "container", SK_CONTAINER, "key", c->proc->key, "rows",
-					     (int)c->rows, "cols", (int)c->cols),
+				   json_pack("{s:s,s:s,s:s,s:i,s:i}", "op", "resize", "container", SK_CONTAINER, "key",
+					     c->proc->key, "rows", (int)c->rows, "cols", (int)c->cols),
 				   NULL, NULL);
 	} else if (c->proc && strcmp(op, "signal") == 0) {
 		sk_session_request(c->m,
-				   json_pack("{s:s,s:s,s:s,s:I}", "op", "signal", "container", SK_CONTAINER, "key", c->proc->key, "signal",
-					     json_integer_value(json_object_get(o, "signal"))),
+				   json_pack("{s:s,s:s,s:s,s:I}", "op", "signal", "container", SK_CONTAINER, "key",
+					     c->proc->key, "signal", json_integer_value(json_object_get(o, "signal"))),
 				   NULL, NULL);
 	}
 }
@@ -684,7 +691,8 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 			sk_conn_finish(c);
 		} else if (c->proc == m->init || (c->kind == SK_CONN_WAITING && c->wants_wait)) {
 			sk_proc_detach(c);
-			sk_conn_event(c, json_pack("{s:s,s:i,s:b,s:s}", "event", "exit", "code", code, "oom", m->oom, "message", m->failure));
+			sk_conn_event(c, json_pack("{s:s,s:i,s:b,s:s}", "event", "exit", "code", code, "oom", m->oom,
+						   "message", m->failure));
 			sk_conn_finish(c);
 		}
 	}

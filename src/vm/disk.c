@@ -13,15 +13,18 @@
 #include "base/process.h"
 #include "vm/vm.h"
 
-/* mkfs.ext4 for a container's writable layer: no blocks reserved for a superuser who shares it with nobody, a small journal, and tables that count as
- * zeroed because a new sparse file is: under 1 MiB on the host whatever its size, and nothing left for the guest to initialise. */
+/* mkfs.ext4 for a container's writable layer: no blocks reserved for a superuser who shares it with nobody, a small
+ * journal, and tables that count as zeroed because a new sparse file is: under 1 MiB on the host whatever its size, and
+ * nothing left for the guest to initialise. */
 static int make_template(const char *path, uint64_t size, struct sk_error *err)
 {
 	_cleanup_free_ char *tmp = NULL;
 	_cleanup_fd_ int fd = -1;
 	char suffix[17];
-	const char *argv[] = { "mkfs.ext4", "-q", "-F", "-m0", "-Jsize=32", "-Enodiscard,assume_storage_prezeroed=1", "-O^resize_inode",
-			       NULL, NULL };
+	const char *argv[] = {
+		"mkfs.ext4",	   "-q", "-F", "-m0", "-Jsize=32", "-Enodiscard,assume_storage_prezeroed=1",
+		"-O^resize_inode", NULL, NULL
+	};
 	struct sk_spawn s = SK_SPAWN_INIT;
 	int r;
 
@@ -53,7 +56,8 @@ static int make_template(const char *path, uint64_t size, struct sk_error *err)
 
 int sk_vm_make_disk(const struct sk_paths *paths, const char *id, uint64_t size, struct sk_error *err)
 {
-	_cleanup_free_ char *template = sk_asprintf("%s/disk-%llum.ext4", paths->root, (unsigned long long)(size >> 20));
+	_cleanup_free_ char *template =
+		sk_asprintf("%s/disk-%llum.ext4", paths->root, (unsigned long long)(size >> 20));
 	_cleanup_free_ char *disk = sk_asprintf("%s/containers/%s/disk.img", paths->root, id);
 	_cleanup_fd_ int from = -1, to = -1;
 	int r;

@@ -100,14 +100,19 @@ static void flush(struct sk_logfile *log)
 /* Length of the valid UTF-8 sequence at `p`, 0 if there is none (RFC 3629). */
 static size_t utf8_len(const uint8_t *p, size_t n)
 {
-	size_t len = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 : p[0] >= 0xe0 && p[0] <= 0xef ? 3 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0, i;
+	size_t len = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+		     : p[0] >= 0xe0 && p[0] <= 0xef ? 3
+		     : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+						    : 0,
+	       i;
 
 	if (len == 0 || len > n)
 		return 0;
 	for (i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -156,7 +161,8 @@ static void put_line(struct sk_logfile *log, int stream, const uint8_t *p, size_
 	char tail[96];
 	size_t len;
 	uint8_t *to;
-	int tail_len = snprintf(tail, sizeof(tail), "\",\"stream\":\"%s\",\"time\":\"%s\"}\n", stream == 2 ? "stderr" : "stdout", time);
+	int tail_len = snprintf(tail, sizeof(tail), "\",\"stream\":\"%s\",\"time\":\"%s\"}\n",
+				stream == 2 ? "stderr" : "stdout", time);
 
 	if (log->out.len > SK_LOGFILE_FLUSH)
 		flush(log);

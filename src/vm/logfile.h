@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Docker's json-file log: one {"log":"…\n","stream":"stdout","time":"…"} a line of output; lines over 16 KiB are split (no newline in "log" until the
- * last part). container.log, rotated to container.log.1 … at `max_size`, `max_file` files in all. Writing never fails the container: a full disk
- * loses log lines and is noted once. */
+/* Docker's json-file log: one {"log":"…\n","stream":"stdout","time":"…"} a line of output; lines over 16 KiB are split
+ * (no newline in "log" until the last part). container.log, rotated to container.log.1 … at `max_size`, `max_file`
+ * files in all. Writing never fails the container: a full disk loses log lines and is noted once. */
 struct sk_logfile;
 
 /* `dirfd` is borrowed for the life of the log. */

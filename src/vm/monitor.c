@@ -59,7 +59,8 @@ void sk_monitor_set_status(struct sk_monitor *m, const char *status)
 
 void sk_monitor_event(struct sk_monitor *m, const char *action)
 {
-	json_t *attributes = m->config.attributes ? json_copy((json_t *)(uintptr_t)m->config.attributes) : json_object();
+	json_t *attributes =
+		m->config.attributes ? json_copy((json_t *)(uintptr_t)m->config.attributes) : json_object();
 
 	if (strcmp(action, "die") == 0) {
 		char code[16];
@@ -118,7 +119,8 @@ static json_t *rootfs_json(const struct sk_monitor *m)
 				 json_object_get(rootfs, "options"), "readonly", m->config.rootfs_readonly);
 	layers = json_array();
 	for (i = 0; i < m->config.n_layers; i++) {
-		json_array_append_new(layers, json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size", (json_int_t)m->config.layers[i].size));
+		json_array_append_new(layers, json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size",
+							(json_int_t)m->config.layers[i].size));
 		offset += (m->config.layers[i].size + 4095) & ~4095ull;
 	}
 	return json_pack("{s:s,s:s,s:o,s:s?,s:b}", "type", "layers", "device", "/dev/vda", "layers", layers, "upper",
@@ -141,7 +143,8 @@ static void on_created(struct sk_monitor *m, void *arg, const json_t *reply)
 			sk_monitor_started(m, NULL, 0);
 		return;
 	}
-	sk_error_set(&err, (int)json_integer_value(json_object_get(reply, "errno")), "%s", message ? message : "the guest gave no reason");
+	sk_error_set(&err, (int)json_integer_value(json_object_get(reply, "errno")), "%s",
+		     message ? message : "the guest gave no reason");
 	sk_monitor_started(m, &err, (int)json_integer_value(json_object_get(reply, "exit_code")));
 }
 
@@ -159,9 +162,10 @@ static void start_container(struct sk_monitor *m)
 	}
 	m->starting = true;
 	m->init->started = true;
-	create = json_pack("{s:s,s:s,s:o,s:O,s:s,s:O?,s:O?,s:o,s:b,s:b}", "op", "create", "container", SK_CONTAINER, "rootfs", rootfs_json(m),
-			   "spec", m->config.spec, "user", m->config.user, "files", m->config.files, "mounts", m->config.mounts, "stdio",
-			   sk_proc_stdio(m->init, rows, cols), "init", m->config.init, "start", !m->managed);
+	create = json_pack("{s:s,s:s,s:o,s:O,s:s,s:O?,s:O?,s:o,s:b,s:b}", "op", "create", "container", SK_CONTAINER,
+			   "rootfs", rootfs_json(m), "spec", m->config.spec, "user", m->config.user, "files",
+			   m->config.files, "mounts", m->config.mounts, "stdio", sk_proc_stdio(m->init, rows, cols),
+			   "init", m->config.init, "start", !m->managed);
 	if (!create || sk_session_request(m, create, on_created, NULL) < 0)
 		sk_monitor_lost(m, "the request to create the container could not be sent");
 }
@@ -184,7 +188,8 @@ void sk_monitor_mount(struct sk_monitor *m)
 	m->mounted = true;
 	/* The request that wanted it is sent right behind: the agent keeps it until this is done. */
 	sk_session_request(m,
-			   json_pack("{s:s,s:s,s:o,s:b}", "op", "create", "container", SK_CONTAINER, "rootfs", rootfs_json(m), "mount_only", 1),
+			   json_pack("{s:s,s:s,s:o,s:b}", "op", "create", "container", SK_CONTAINER, "rootfs",
+				     rootfs_json(m), "mount_only", 1),
 			   NULL, NULL);
 }
 
@@ -246,8 +251,9 @@ static void on_stop_timeout(void *arg)
 
 	if (m->phase != SK_PHASE_RUNNING)
 		return;
-	sk_session_request(m, json_pack("{s:s,s:s,s:s,s:i,s:b}", "op", "signal", "container", SK_CONTAINER, "key", SK_INIT_KEY, "signal", SIGKILL,
-					"all", 1),
+	sk_session_request(m,
+			   json_pack("{s:s,s:s,s:s,s:i,s:b}", "op", "signal", "container", SK_CONTAINER, "key",
+				     SK_INIT_KEY, "signal", SIGKILL, "all", 1),
 			   NULL, NULL);
 	/* A guest that does not even do that is switched off. */
 	sk_loop_remove(m->down_timer);
@@ -261,11 +267,13 @@ void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
 	if (m->phase == SK_PHASE_RUNNING) {
 		/* A paused container could not act on it. */
 		sk_session_request(m, json_pack("{s:s,s:s}", "op", "resume", "container", SK_CONTAINER), NULL, NULL);
-		sk_session_request(m, json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", SK_CONTAINER, "key", SK_INIT_KEY, "signal",
-						signal),
+		sk_session_request(m,
+				   json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", SK_CONTAINER, "key",
+					     SK_INIT_KEY, "signal", signal),
 				   NULL, NULL);
 		sk_loop_remove(m->stop_timer);
-		m->stop_timer = timeout < 0 ? NULL : sk_loop_add_timer(m->loop, (uint64_t)timeout * 1000, on_stop_timeout, m);
+		m->stop_timer =
+			timeout < 0 ? NULL : sk_loop_add_timer(m->loop, (uint64_t)timeout * 1000, on_stop_timeout, m);
 	} else if (m->phase == SK_PHASE_BOOTING || m->phase == SK_PHASE_READY) {
 		sk_monitor_lost(m, "");
 	}
@@ -332,7 +340,8 @@ static void remove_own_files(struct sk_monitor *m)
 	sk_monitor_event(m, "destroy");
 }
 
-/* Deletes what removed containers left in tmp/: our own, after everybody was told, and those of monitors that were killed at this point. */
+/* Deletes what removed containers left in tmp/: our own, after everybody was told, and those of monitors that were
+ * killed at this point. */
 static void sweep(const struct sk_monitor *m)
 {
 	_cleanup_free_ char *path = sk_asprintf("%s/tmp", m->paths.root);
@@ -354,7 +363,8 @@ static void on_linger(void *arg)
 		sk_loop_set_timer(life(m)->linger, SK_LINGER_MS); /* a slow reader of the container's last words */
 }
 
-/* The end of this monitor: state first, then files, then the lock, then the word to the clients; whoever hears it may start or remove. */
+/* The end of this monitor: state first, then files, then the lock, then the word to the clients; whoever hears it may
+ * start or remove. */
 static void finish(struct sk_monitor *m)
 {
 	struct lifecycle *l = life(m);
@@ -486,7 +496,8 @@ static void on_reap(void *arg)
 	if (l->final && !m->conns && sk_managed_idle(m))
 		sk_loop_quit(m->loop);
 	/* Booted for a copy only, or its client went before it started anything: nobody is left to ask for more. */
-	if (!m->conns && !m->managed && !m->start_wanted && (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING)) {
+	if (!m->conns && !m->managed && !m->start_wanted &&
+	    (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING)) {
 		if (!sk_control_close(m))
 			return; /* somebody has just knocked */
 		m->phase = SK_PHASE_STOPPING;
@@ -558,7 +569,9 @@ static void on_clock_check(void *arg)
 		return;
 	l->clock_skew_ms = skew;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	sk_session_request(m, json_pack("{s:s,s:[I,I]}", "op", "time", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec), NULL, NULL);
+	sk_session_request(
+		m, json_pack("{s:s,s:[I,I]}", "op", "time", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec),
+		NULL, NULL);
 }
 
 static int watch_signals(struct sk_monitor *m, struct sk_error *err)
@@ -616,7 +629,8 @@ static int load_config(struct sk_monitor *m, struct sk_error *err)
 		return sk_error_errno(err, r, "cannot read vm.json of container %.12s", m->id);
 	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
 	if (!json)
-		return sk_error_set(err, EINVAL, "vm.json of container %.12s is damaged: line %d: %s", m->id, je.line, je.text);
+		return sk_error_set(err, EINVAL, "vm.json of container %.12s is damaged: line %d: %s", m->id, je.line,
+				    je.text);
 	r = sk_vm_config_init(&m->config, json, err);
 	json_decref(json);
 	return r;
@@ -660,7 +674,8 @@ static int open_files(struct sk_monitor *m, struct sk_error *err)
 	if (m->log_fd >= 0)
 		sk_log_init(m->log_fd, getenv("SKERRY_DEBUG") ? SK_LOG_DEBUG : SK_LOG_WARN);
 	logdir = openat(m->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = m->config.log_none ? 0 : sk_logfile_new(dup(logdir), m->config.log_max_size, m->config.log_max_file, &m->log);
+	r = m->config.log_none ? 0
+			       : sk_logfile_new(dup(logdir), m->config.log_max_size, m->config.log_max_file, &m->log);
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot open the container's log");
 	r = init_state(m, err);
@@ -744,7 +759,13 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 int main(int argc, char **argv)
 {
 	static struct lifecycle l = {
-		.m = { .dirfd = -1, .lock_fd = -1, .log_fd = -1, .listen_fd = -1, .console_fd = -1, .console_log = -1, .process = { .pidfd = -1, .claim_fd = -1 } },
+		.m = { .dirfd = -1,
+		       .lock_fd = -1,
+		       .log_fd = -1,
+		       .listen_fd = -1,
+		       .console_fd = -1,
+		       .console_log = -1,
+		       .process = { .pidfd = -1, .claim_fd = -1 } },
 	};
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_monitor *m = &l.m;

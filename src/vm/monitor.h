@@ -3,7 +3,8 @@
 #define SK_VM_MONITOR_H
 
 /*
- * The monitor: one process per VM. It owns the engine process, the devices, the session with the agent, the log and the state file.
+ * The monitor: one process per VM. It owns the engine process, the devices, the session with the agent, the log and the
+ * state file.
  *
  *   monitor.c   main, lifecycle, state.json, restart, the end
  *   sandbox.c   one boot: sockets, devices, engine process
@@ -12,7 +13,8 @@
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
  *   shares.c    the folders of the host that the VM sees, and their server
- *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create apart from start
+ *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
+ * apart from start
  *
  * Phases. Legal next ones in brackets. Every boot runs through them once.
  *   BOOTING  the engine runs, the agent has not said hello   [READY, DOWN]
@@ -21,8 +23,9 @@
  *   STOPPING it has ended, or never will start: output drains, the guest is asked to shut down   [DOWN]
  *   DOWN     no engine process                                 [BOOTING (restart), end of the monitor]
  *
- * Not trusted: everything from the agent (a claim about the guest only), everything on the device sockets, and the pace of clients. One thread
- * runs all of this; block devices have a thread of their own and share nothing with it (sandbox.c).
+ * Not trusted: everything from the agent (a claim about the guest only), everything on the device sockets, and the pace
+ * of clients. One thread runs all of this; block devices have a thread of their own and share nothing with it
+ * (sandbox.c).
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -66,9 +69,9 @@ struct sk_channel {
 	struct sk_conn *conn; /* of a client's get or put */
 	struct sk_stream *stream;
 	char token[2 * SK_TOKEN_LEN + 1]; /* "" when there is no such stream */
-	int number;	       /* 0, 1, 2 */
-	bool done;	       /* ended, or never to come */
-	bool stalled;	       /* has bytes that a reader had no room for */
+	int number;			  /* 0, 1, 2 */
+	bool done;			  /* ended, or never to come */
+	bool stalled;			  /* has bytes that a reader had no room for */
 };
 
 struct sk_proc {
@@ -79,8 +82,8 @@ struct sk_proc {
 	int code;
 	bool oom;
 	struct sk_channel ch[3];
-	struct sk_buf in;     /* stdin not yet taken by the guest */
-	bool in_eof;	      /* no more will come: shut down when `in` is empty */
+	struct sk_buf in;	 /* stdin not yet taken by the guest */
+	bool in_eof;		 /* no more will come: shut down when `in` is empty */
 	struct sk_conn *readers; /* linked by next_reader */
 	struct sk_source *drain_timer;
 };
@@ -89,7 +92,7 @@ enum sk_conn_kind {
 	SK_CONN_NEW,
 	SK_CONN_WAITING, /* a reply is on its way */
 	SK_CONN_ATTACHED,
-	SK_CONN_COPY, /* get or put */
+	SK_CONN_COPY,	 /* get or put */
 	SK_CONN_CLOSING, /* what is in `out` is sent, then closed */
 };
 
@@ -158,41 +161,46 @@ struct sk_monitor {
 };
 
 /* monitor.c */
-void sk_monitor_ready(struct sk_monitor *m);			      /* the agent has been set up */
-void sk_monitor_mount(struct sk_monitor *m);			      /* READY: mount the root without starting anything */
-void sk_monitor_want_start(struct sk_monitor *m);		      /* start the container as soon as READY */
+void sk_monitor_ready(struct sk_monitor *m);	  /* the agent has been set up */
+void sk_monitor_mount(struct sk_monitor *m);	  /* READY: mount the root without starting anything */
+void sk_monitor_want_start(struct sk_monitor *m); /* start the container as soon as READY */
 void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout); /* timeout in s, -1 for ever */
-void sk_monitor_kill(struct sk_monitor *m);			      /* the VM, at once */
-void sk_monitor_lost(struct sk_monitor *m, const char *why);	      /* agent or engine went away */
+void sk_monitor_kill(struct sk_monitor *m);			     /* the VM, at once */
+void sk_monitor_lost(struct sk_monitor *m, const char *why);	     /* agent or engine went away */
 void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code); /* err NULL: it runs */
-void sk_monitor_finished(struct sk_monitor *m);		      /* the first process has ended and its output is out */
+void sk_monitor_finished(struct sk_monitor *m); /* the first process has ended and its output is out */
 void sk_monitor_set_status(struct sk_monitor *m, const char *status);
 void sk_monitor_event(struct sk_monitor *m, const char *action);
-void sk_monitor_idle(struct sk_monitor *m);			      /* a connection went: nothing left to do? */
+void sk_monitor_idle(struct sk_monitor *m); /* a connection went: nothing left to do? */
 
 /* sandbox.c */
 int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err);
 void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devices; safe when half up */
 
 /* shares.c */
-int sk_shares_up(struct sk_monitor *m, int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
+int sk_shares_up(struct sk_monitor *m,
+		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		 struct sk_error *err);
 size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
 void sk_shares_down(struct sk_monitor *m); /* after the engine: nobody asks any more */
 
 /* managed.c. All but the first do nothing, or what they say for "not managed", when m->managed is NULL. */
-int sk_managed_init(struct sk_monitor *m, struct sk_error *err); /* before anything is given up; takes stdin, stdout, stderr */
+int sk_managed_init(struct sk_monitor *m,
+		    struct sk_error *err); /* before anything is given up; takes stdin, stdout, stderr */
 void sk_managed_fini(struct sk_monitor *m);
 bool sk_managed_idle(const struct sk_monitor *m); /* nothing left to write to the inherited stdio */
-int sk_managed_devices(struct sk_monitor *m, int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
+int sk_managed_devices(struct sk_monitor *m,
+		       int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		       struct sk_error *err);
 size_t sk_managed_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
 void sk_managed_devices_down(struct sk_monitor *m);
 bool sk_managed_hold_setup(struct sk_monitor *m); /* the network is not known yet: setup is sent later */
-json_t *sk_managed_network(struct sk_monitor *m);  /* for setup */
+json_t *sk_managed_network(struct sk_monitor *m); /* for setup */
 void sk_managed_created(struct sk_monitor *m);
-void sk_managed_tell_oom(struct sk_monitor *m); /* the VM is down; when it ran out of memory, the host's control group says so */
-/* create, network and the second start of a managed container. True: it was one of those, and is answered or will be. */
+void sk_managed_tell_oom(
+	struct sk_monitor *m); /* the VM is down; when it ran out of memory, the host's control group says so */
+/* create, network and the second start of a managed container. True: it was one of those, and is answered or will be.
+ */
 bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request);
 
 /* confine.c */
@@ -214,8 +222,8 @@ void sk_proc_exited(struct sk_proc *p, int code, bool oom);
 void sk_proc_attach(struct sk_proc *p, struct sk_conn *c);
 void sk_proc_detach(struct sk_conn *c);
 void sk_proc_stdin(struct sk_proc *p, const uint8_t *data, size_t n); /* n 0: end of file */
-void sk_proc_writable(struct sk_proc *p); /* a reader has room again */
-void sk_proc_abandon(struct sk_proc *p);   /* the guest is gone: streams end now */
+void sk_proc_writable(struct sk_proc *p);			      /* a reader has room again */
+void sk_proc_abandon(struct sk_proc *p);			      /* the guest is gone: streams end now */
 void sk_proc_free(struct sk_proc *p);
 void sk_channel_token(struct sk_channel *ch);
 int sk_stdio_listen(struct sk_monitor *m);
@@ -233,7 +241,7 @@ void sk_conn_free(struct sk_conn *c);
 void sk_control_container_ended(struct sk_monitor *m, int code); /* tells waiters and stoppers */
 bool sk_control_close(struct sk_monitor *m); /* no more connections; false: there is one waiting, so not now */
 void sk_control_ready(struct sk_monitor *m); /* the guest is up: waiting requests go on */
-void sk_control_step(struct sk_monitor *m); /* from the reap: copies go on, dead connections are freed */
+void sk_control_step(struct sk_monitor *m);  /* from the reap: copies go on, dead connections are freed */
 void sk_control_stdin_taken(struct sk_proc *p, size_t n);
 
 #endif

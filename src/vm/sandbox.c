@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One boot of a VM: device sockets in <run>/<id>/vu, the devices behind them, the engine process. Block devices block on the host's disk, so they
- * run on a thread with a loop of its own; it shares nothing with the rest but the eventfd that ends it.
+ * One boot of a VM: device sockets in <run>/<id>/vu, the devices behind them, the engine process. Block devices block
+ * on the host's disk, so they run on a thread with a loop of its own; it shares nothing with the rest but the eventfd
+ * that ends it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,14 +71,17 @@ static int new_layers(struct sk_monitor *m, struct sk_error *err)
 		int fd = open(m->config.layers[i].path, O_RDONLY | O_CLOEXEC);
 
 		if (fd < 0) {
-			r = sk_error_errno(err, errno, "cannot open image layer %s (was the image removed by hand? pull or load it again)",
-					   m->config.layers[i].path);
+			r = sk_error_errno(
+				err, errno,
+				"cannot open image layer %s (was the image removed by hand? pull or load it again)",
+				m->config.layers[i].path);
 			break;
 		}
 		parts[n].take_fd = fd;
 		parts[n++].size = m->config.layers[i].size;
 		if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < m->config.layers[i].size)
-			r = sk_error_set(err, EIO, "image layer %s is cut short: remove the image and pull or load it again",
+			r = sk_error_set(err, EIO,
+					 "image layer %s is cut short: remove the image and pull or load it again",
 					 m->config.layers[i].path);
 	}
 	if (r == 0)
@@ -240,7 +244,8 @@ static void on_boot_timeout(void *arg)
 	sk_monitor_lost(arg, "the guest did not come up within 60 s: see log/console.log in the container's folder");
 }
 
-/* What the guest kernel says goes to log/console.log through us, the first SK_CONSOLE_MAX bytes of a boot: it must not fill the host's disk. */
+/* What the guest kernel says goes to log/console.log through us, the first SK_CONSOLE_MAX bytes of a boot: it must not
+ * fill the host's disk. */
 static void on_console(void *arg, int fd, unsigned events)
 {
 	struct sk_monitor *m = arg;
@@ -267,7 +272,8 @@ static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *
 	int pipefd[2];
 
 	m->console_bytes = 0;
-	m->console_log = openat(m->dirfd, "log/console.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	m->console_log =
+		openat(m->dirfd, "log/console.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->console_log < 0 || pipe2(pipefd, O_CLOEXEC) < 0)
 		return sk_error_errno(err, errno, "cannot open the console log");
 	m->console_fd = pipefd[0];

@@ -64,7 +64,8 @@ static int make_private(const char *path, struct sk_error *err)
 	if (lstat(path, &st) < 0)
 		return sk_error_errno(err, errno, "cannot look at %s", path);
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-		return sk_error_set(err, EPERM, "%s is not a folder of the current user: remove it or set SKERRY_ROOT", path);
+		return sk_error_set(err, EPERM, "%s is not a folder of the current user: remove it or set SKERRY_ROOT",
+				    path);
 	return 0;
 }
 
@@ -198,7 +199,8 @@ int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err)
 
 static int append_line(const struct sk_paths *paths, const char *line)
 {
-	_cleanup_free_ char *path = sk_asprintf("%s/events.jsonl", paths->root), *old = sk_asprintf("%s/events.jsonl.1", paths->root);
+	_cleanup_free_ char *path = sk_asprintf("%s/events.jsonl", paths->root),
+			    *old = sk_asprintf("%s/events.jsonl.1", paths->root);
 	_cleanup_fd_ int fd = -1, lock = -1;
 	struct stat st;
 	int r;
@@ -219,16 +221,17 @@ static int append_line(const struct sk_paths *paths, const char *line)
 	return sk_fs_write_all(fd, line, strlen(line));
 }
 
-int sk_event_append(const struct sk_paths *paths, const char *type, const char *action, const char *id, const json_t *attributes)
+int sk_event_append(const struct sk_paths *paths, const char *type, const char *action, const char *id,
+		    const json_t *attributes)
 {
 	_cleanup_free_ char *text = NULL, *line = NULL;
 	struct timespec ts;
 	json_t *event;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	event = json_pack("{s:s,s:s,s:s,s:{s:s,s:O?},s:s,s:I,s:I}", "Type", type, "Action", action, "id", id, "Actor", "ID", id,
-			  "Attributes", attributes, "scope", "local", "time", (json_int_t)ts.tv_sec, "timeNano",
-			  (json_int_t)ts.tv_sec * 1000000000 + ts.tv_nsec);
+	event = json_pack("{s:s,s:s,s:s,s:{s:s,s:O?},s:s,s:I,s:I}", "Type", type, "Action", action, "id", id, "Actor",
+			  "ID", id, "Attributes", attributes, "scope", "local", "time", (json_int_t)ts.tv_sec,
+			  "timeNano", (json_int_t)ts.tv_sec * 1000000000 + ts.tv_nsec);
 	if (!event)
 		return -ENOMEM;
 	text = json_dumps(event, JSON_COMPACT);

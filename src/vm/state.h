@@ -9,7 +9,8 @@
 #include "base/error.h"
 
 /* Where things are. As root /var/lib/skerry and /run/skerry; else $XDG_DATA_HOME/skerry (~/.local/share/skerry) and
- * $XDG_RUNTIME_DIR/skerry (/tmp/skerry-<uid>, checked to be ours). $SKERRY_ROOT or --root sets the first, and then <root>/run the second. */
+ * $XDG_RUNTIME_DIR/skerry (/tmp/skerry-<uid>, checked to be ours). $SKERRY_ROOT or --root sets the first, and then
+ * <root>/run the second. */
 struct sk_paths {
 	char *root; /* containers/, images/, volumes/, events.jsonl */
 	char *run;  /* <id>/monitor.sock and device sockets; gone after a reboot */
@@ -19,22 +20,25 @@ int sk_paths_init(struct sk_paths *paths, const char *root, struct sk_error *err
 void sk_paths_fini(struct sk_paths *paths);
 
 /*
- * state.json: {"status": "created"|"starting"|"running"|"paused"|"restarting"|"exited"|"dead", "pid": monitor, "engine_pid",
- * "started_at", "finished_at" (RFC 3339, nanoseconds, UTC; "" never), "exit_code", "oom_killed", "error", "restart_count",
- * "engine": "uml", "kernel": "7.3.4", "ip": "10.0.2.15", "stopped_by_user": bool}
+ * state.json: {"status": "created"|"starting"|"running"|"paused"|"restarting"|"exited"|"dead", "pid": monitor,
+ * "engine_pid", "started_at", "finished_at" (RFC 3339, nanoseconds, UTC; "" never), "exit_code", "oom_killed", "error",
+ * "restart_count", "engine": "uml", "kernel": "7.3.4", "ip": "10.0.2.15", "stopped_by_user": bool}
  *
- * The truth about life is the lock: sk_vm_state_load() turns a "running" of a monitor that is gone into "exited" with exit code 137 and says
- * so in "error".
+ * The truth about life is the lock: sk_vm_state_load() turns a "running" of a monitor that is gone into "exited" with
+ * exit code 137 and says so in "error".
  */
 int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_state, struct sk_error *err);
-/* Writes it; only the holder of the lock (monitor), or the creator before the first start, may. `dirfd`: the container's folder. */
+/* Writes it; only the holder of the lock (monitor), or the creator before the first start, may. `dirfd`: the
+ * container's folder. */
 int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err);
 bool sk_vm_state_is_alive(const json_t *state); /* starting, running, paused, restarting */
 /* "2026-11-23T10:00:00.123456789Z" of now, into `buf` of at least 36 bytes. */
 const char *sk_time_now(char *buf);
 
 /* Events: <root>/events.jsonl, one JSON object a line in the form of `docker events --format json`
- * ({"Type","Action","Actor":{"ID","Attributes":{…}},"time","timeNano"}), appended whole under flock, rotated at 8 MiB (one old file). */
-int sk_event_append(const struct sk_paths *paths, const char *type, const char *action, const char *id, const json_t *attributes);
+ * ({"Type","Action","Actor":{"ID","Attributes":{…}},"time","timeNano"}), appended whole under flock, rotated at 8 MiB
+ * (one old file). */
+int sk_event_append(const struct sk_paths *paths, const char *type, const char *action, const char *id,
+		    const json_t *attributes);
 
 #endif

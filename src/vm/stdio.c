@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes in the guest and their streams. A stream belongs to the process whose random token the guest sends first; then:
+ * Processes in the guest and their streams. A stream belongs to the process whose random token the guest sends first;
+ * then:
  *
- *   output: guest stream → log (first process only) and every attached reader. What no reader has room for stays with the carrier, which
- *           stops the guest: nothing is lost and nothing grows.
- *   input:  reader's STDIN frames → p->in (at most the window) → guest stream; acknowledged to the reader as the guest takes it.
+ *   output: guest stream → log (first process only) and every attached reader. What no reader has room for stays with
+ * the carrier, which stops the guest: nothing is lost and nothing grows. input:  reader's STDIN frames → p->in (at most
+ * the window) → guest stream; acknowledged to the reader as the guest takes it.
  *
- * A process is finished when it has exited and its output streams have ended. A guest that never ends them is given SK_DRAIN_MS without a byte.
+ * A process is finished when it has exited and its output streams have ended. A guest that never ends them is given
+ * SK_DRAIN_MS without a byte.
  */
 #include <errno.h>
 #include <stdio.h>

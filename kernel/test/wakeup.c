@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 	wait(NULL);
 
 	qsort(took, (size_t)rounds, sizeof(*took), compare);
-	printf("wakeup: %d rounds, median %.0f us, 99.9 %% %.0f us, longest %.1f ms\n", rounds,
-	       took[rounds / 2], took[(long)rounds * 999 / 1000], took[rounds - 1] / 1e3);
+	printf("wakeup: %d rounds, median %.0f us, 99.9 %% %.0f us, longest %.1f ms\n", rounds, took[rounds / 2],
+	       took[(long)rounds * 999 / 1000], took[rounds - 1] / 1e3);
 	return took[rounds - 1] > limit;
 }

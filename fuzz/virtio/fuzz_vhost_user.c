@@ -54,7 +54,7 @@ static void open_state(struct state *s, bool vsock)
 	if (vsock) {
 		r = sk_vsock_new(s->loop, listen_fd(), 3, NULL, NULL, &s->dev, &s->carrier, &err);
 	} else {
-		struct sk_blk_part part = { memfd_create("disk", MFD_CLOEXEC), 16384 };
+		struct sk_blk_part part = { memfd_create("disk", MFD_CLOEXEC), 16384, false };
 
 		if (ftruncate(part.take_fd, 16384) < 0)
 			abort();

@@ -45,6 +45,7 @@ struct blk_part {
 	uint64_t size;	/* of the file */
 	uint64_t span;	/* with its tail of zeros */
 	bool dirty;	/* written since the last flush */
+	bool scratch;
 };
 
 struct blk_dev {
@@ -182,7 +183,7 @@ static int disk_flush(struct blk_dev *b)
 	unsigned i;
 
 	for (i = 0; i < b->n_parts; i++) {
-		if (!b->parts[i].dirty)
+		if (!b->parts[i].dirty || b->parts[i].scratch)
 			continue;
 		if (fdatasync(b->parts[i].fd) < 0)
 			r = -errno;
@@ -466,8 +467,10 @@ int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_par
 		b->dev.features |= UINT64_C(1) << VIRTIO_BLK_F_RO;
 	else
 		b->dev.features |= UINT64_C(1) << VIRTIO_BLK_F_DISCARD | UINT64_C(1) << VIRTIO_BLK_F_WRITE_ZEROES;
-	for (i = 0; i < n_parts; i++)
+	for (i = 0; i < n_parts; i++) {
 		b->parts[i].fd = parts[i].take_fd;
+		b->parts[i].scratch = parts[i].scratch;
+	}
 	if (n_parts == 0 || n_parts > PARTS_MAX) {
 		r = sk_error_set(err, EINVAL, "a disk has 1 to %u files, not %u", PARTS_MAX, n_parts);
 		goto fail;

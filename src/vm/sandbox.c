@@ -103,6 +103,8 @@ static int new_disk(struct sk_monitor *m, struct sk_error *err)
 		r = sk_error_errno(err, errno, "cannot open the container's disk %s", m->config.disk);
 	} else {
 		part.size = (uint64_t)st.st_size;
+		/* Kept through restarts, so not where there may be one. */
+		part.scratch = m->config.auto_remove && m->config.restart == SK_RESTART_NO;
 		r = device_socket(m, SK_DISK_SOCKET, &sock, err);
 	}
 	if (r == 0)

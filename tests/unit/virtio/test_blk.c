@@ -57,7 +57,7 @@ static void start(const size_t *sizes, unsigned n, bool readonly, uint64_t featu
 	assert_int_equal(sk_loop_new(&fx.loop), 0);
 	for (i = 0; i < n; i++) {
 		fx.files[i] = make_file(sizes[i], (uint8_t)('A' + i * 16));
-		parts[i] = (struct sk_blk_part){ dup(fx.files[i]), sizes[i] };
+		parts[i] = (struct sk_blk_part){ dup(fx.files[i]), sizes[i], false };
 	}
 	fd = fe_listen(&addr, &addr_len);
 	assert_int_equal(sk_blk_new(fx.loop, fd, parts, n, readonly, &fx.dev, &err), 0);
@@ -422,18 +422,18 @@ static int new_with(const struct sk_blk_part *parts, unsigned n, bool readonly, 
 static void test_new_errors(void **state)
 {
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_blk_part p = { -1, 0 };
+	struct sk_blk_part p = { -1, 0, false };
 
 	(void)state;
 	assert_int_equal(new_with(NULL, 0, true, &err), -EINVAL);
-	p = (struct sk_blk_part){ make_file(100, 'A'), 200 };
+	p = (struct sk_blk_part){ make_file(100, 'A'), 200, false };
 	assert_int_equal(new_with(&p, 1, true, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "shorter"));
-	p = (struct sk_blk_part){ make_file(5000, 'A'), 5000 };
+	p = (struct sk_blk_part){ make_file(5000, 'A'), 5000, false };
 	assert_int_equal(new_with(&p, 1, false, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "multiple of 4096"));
 	assert_int_equal(fcntl(p.take_fd, F_GETFD), -1); /* taken, and closed */
-	p = (struct sk_blk_part){ make_file(5000, 'A'), 5000 };
+	p = (struct sk_blk_part){ make_file(5000, 'A'), 5000, false };
 	assert_int_equal(new_with(&p, 1, true, &err), 0);
 	assert_int_equal(fcntl(p.take_fd, F_GETFD), -1);
 }

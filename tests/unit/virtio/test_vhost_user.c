@@ -26,7 +26,7 @@ static int setup(void **state)
 {
 	static struct fixture f;
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_blk_part part = { memfd_create("disk", MFD_CLOEXEC), 4096 };
+	struct sk_blk_part part = { memfd_create("disk", MFD_CLOEXEC), 4096, false };
 	int listen_fd;
 
 	memset(&f, 0, sizeof(f));

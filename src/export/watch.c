@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * One fanotify group with a mark on each watched folder (an inode mark, as an unprivileged group may have). Events name
+ * the folder by its file handle and the entry by name, and a rename comes as one event with both names (FAN_RENAME). A
+ * rename of which only one side is watched is a delete or a create.
+ *
+ * Echoes: the kernel tells an unprivileged group the process of an event only if it is the reader's own. All that the
+ * guest does on the share is done by this process, so what bears its pid is an echo and is left out, exactly and
+ * without any timing. This takes the watcher to live in the process that serves the guest.
+ *
+ * Bursts: events are collected for WATCH_DELAY_MS after the first; the kernel joins equal ones that wait, and in one
+ * batch each entry is reported as modified (or its attributes as changed) once. Order is kept otherwise.
+ *
+ * Bounds: WATCH_MAX folders; the kernel's queue, beyond which events are lost and one SK_WATCH_OVERFLOW says so.
+ */
+#include "export/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#ifndef FAN_RENAME
+#define FAN_RENAME 0x10000000
+#endif
+#ifndef FAN_EVENT_INFO_TYPE_OLD_DFID_NAME
+#define FAN_EVENT_INFO_TYPE_OLD_DFID_NAME 10
+#define FAN_EVENT_INFO_TYPE_NEW_DFID_NAME 12
+#endif
+
+#define WATCH_MAX 8192u
+#define WATCH_BUCKETS 256u
+#define WATCH_DELAY_MS 10u
+#define WATCH_SEEN 64u
+#define WATCH_MASK (FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_ATTRIB | FAN_RENAME | FAN_EVENT_ON_CHILD | FAN_ONDIR)
+/* Old kernels lack the flag of the handle's last argument; ours is small enough. */
+#define HANDLE_MAX 128u
+
+struct folder {
+	struct folder *next;
+	uint64_t id;
+	unsigned len;			 /* of key */
+	uint8_t key[8 + 4 + HANDLE_MAX]; /* fsid, handle type, handle */
+};
+
+struct seen {
+	uint64_t dir;
+	char name[256];
+	enum sk_watch_kind kind;
+};
+
+struct sk_watch {
+	struct sk_loop *loop;
+	struct sk_source *source, *timer;
+	sk_watch_cb cb;
+	void *arg;
+	int fd;
+	pid_t self;
+	unsigned n;
+	struct folder *buckets[WATCH_BUCKETS];
+	struct seen seen[WATCH_SEEN];
+	unsigned n_seen;
+};
+
+static struct folder **bucket(struct sk_watch *w, const uint8_t *key, unsigned len)
+{
+	uint32_t h = 2166136261u;
+	unsigned i;
+
+	for (i = 0; i < len; i++)
+		h = (h ^ key[i]) * 16777619u;
+	return &w->buckets[h % WATCH_BUCKETS];
+}
+
+static struct folder *find(struct sk_watch *w, const uint8_t *key, unsigned len)
+{
+	struct folder *f;
+
+	for (f = *bucket(w, key, len); f; f = f->next)
+		if (f->len == len && memcmp(f->key, key, len) == 0)
+			return f;
+	return NULL;
+}
+
+/* fsid, type and bytes of a handle as one key. 0: too long. */
+static unsigned make_key(uint8_t key[8 + 4 + HANDLE_MAX], const void *fsid, const struct file_handle *h)
+{
+	if (h->handle_bytes > HANDLE_MAX)
+		return 0;
+	memcpy(key, fsid, 8);
+	memcpy(key + 8, &h->handle_type, 4);
+	memcpy(key + 12, h->f_handle, h->handle_bytes);
+	return 12 + h->handle_bytes;
+}
+
+/* --- events
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+struct side {
+	const struct folder *folder; /* NULL: not watched */
+	const char *name;
+};
+
+/* Folder and name of an info record of `len` bytes. */
+static struct side parse_side(struct sk_watch *w, const struct fanotify_event_info_fid *info, size_t len)
+{
+	const struct file_handle *h = (const struct file_handle *)(const void *)info->handle;
+	size_t fixed = sizeof(*info) + sizeof(*h);
+	uint8_t key[8 + 4 + HANDLE_MAX];
+	struct side s = { NULL, NULL };
+	unsigned n;
+
+	if (len < fixed || h->handle_bytes > len - fixed)
+		return s;
+	n = make_key(key, &info->fsid, h);
+	if (!n)
+		return s;
+	s.name = (const char *)h->f_handle + h->handle_bytes;
+	if (!memchr(s.name, 0, len - fixed - h->handle_bytes))
+		return s;
+	s.folder = find(w, key, n);
+	return s;
+}
+
+static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, const struct side *at,
+		    const struct side *to)
+{
+	struct sk_watch_event e = { .kind = kind, .is_dir = is_dir, .dir = at->folder->id, .name = at->name };
+	unsigned i;
+
+	/* "." is the folder itself: its parent, if watched, tells of it by name. */
+	if (strcmp(at->name, ".") == 0)
+		return;
+	if (kind == SK_WATCH_MODIFY || kind == SK_WATCH_ATTRIB) {
+		struct seen *s;
+
+		for (i = 0; i < w->n_seen; i++)
+			if (w->seen[i].dir == e.dir && w->seen[i].kind == kind && strcmp(w->seen[i].name, e.name) == 0)
+				return;
+		if (w->n_seen < WATCH_SEEN) {
+			s = &w->seen[w->n_seen++];
+			s->dir = e.dir;
+			s->kind = kind;
+			snprintf(s->name, sizeof(s->name), "%s", e.name);
+		}
+	} else {
+		/* The name means something else from here on. */
+		w->n_seen = 0;
+	}
+	if (to) {
+		e.new_dir = to->folder->id;
+		e.new_name = to->name;
+	}
+	w->cb(w->arg, &e);
+}
+
+static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m)
+{
+	const uint8_t *p = (const uint8_t *)m + m->metadata_len, *end = (const uint8_t *)m + m->event_len;
+	struct side at = { NULL, NULL }, from = at, to = at;
+	bool is_dir = m->mask & FAN_ONDIR;
+
+	if (m->mask & FAN_Q_OVERFLOW) {
+		struct sk_watch_event e = { .kind = SK_WATCH_OVERFLOW };
+
+		w->cb(w->arg, &e);
+		return;
+	}
+	if (m->pid == w->self)
+		return;
+	while ((size_t)(end - p) >= sizeof(struct fanotify_event_info_header)) {
+		const struct fanotify_event_info_fid *info = (const struct fanotify_event_info_fid *)(const void *)p;
+		size_t len = info->hdr.len;
+
+		if (len < sizeof(info->hdr) || len > (size_t)(end - p))
+			break;
+		if (info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME)
+			at = parse_side(w, info, len);
+		else if (info->hdr.info_type == FAN_EVENT_INFO_TYPE_OLD_DFID_NAME)
+			from = parse_side(w, info, len);
+		else if (info->hdr.info_type == FAN_EVENT_INFO_TYPE_NEW_DFID_NAME)
+			to = parse_side(w, info, len);
+		p += len;
+	}
+	/* The kernel joins what happened to one entry: in this order it makes sense. */
+	if (at.folder && (m->mask & FAN_CREATE))
+		deliver(w, SK_WATCH_CREATE, is_dir, &at, NULL);
+	if (at.folder && (m->mask & FAN_MODIFY))
+		deliver(w, SK_WATCH_MODIFY, is_dir, &at, NULL);
+	if (at.folder && (m->mask & FAN_ATTRIB))
+		deliver(w, SK_WATCH_ATTRIB, is_dir, &at, NULL);
+	if (at.folder && (m->mask & FAN_DELETE))
+		deliver(w, SK_WATCH_DELETE, is_dir, &at, NULL);
+	if (!(m->mask & FAN_RENAME))
+		return;
+	if (from.folder && to.folder)
+		deliver(w, SK_WATCH_RENAME, is_dir, &from, &to);
+	else if (from.folder)
+		deliver(w, SK_WATCH_DELETE, is_dir, &from, NULL);
+	else if (to.folder)
+		deliver(w, SK_WATCH_CREATE, is_dir, &to, NULL);
+}
+
+/* The delay is over: everything that has come. */
+static void on_timer(void *arg)
+{
+	struct sk_watch *w = arg;
+	_Alignas(struct fanotify_event_metadata) uint8_t buf[16384];
+	unsigned rounds;
+
+	w->n_seen = 0;
+	for (rounds = 0; rounds < 64; rounds++) {
+		ssize_t n = read(w->fd, buf, sizeof(buf));
+		const struct fanotify_event_metadata *m = (const struct fanotify_event_metadata *)(const void *)buf;
+
+		if (n <= 0)
+			break;
+		for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
+			on_event(w, m);
+	}
+	sk_loop_set_events(w->source, SK_LOOP_READ);
+}
+
+static void on_readable(void *arg, int fd, unsigned events)
+{
+	struct sk_watch *w = arg;
+
+	(void)fd;
+	(void)events;
+	sk_loop_set_events(w->source, 0);
+	sk_loop_set_timer(w->timer, WATCH_DELAY_MS);
+}
+
+/* --- the interface
+ * ----------------------------------------------------------------------------------------------------------- */
+
+int sk_watch_new(struct sk_loop *loop, sk_watch_cb cb, void *arg, struct sk_watch **ret_watch)
+{
+	struct sk_watch *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->loop = loop;
+	w->cb = cb;
+	w->arg = arg;
+	w->self = getpid();
+	w->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_CLOEXEC | FAN_NONBLOCK,
+			      O_RDONLY | O_CLOEXEC);
+	if (w->fd < 0) {
+		r = -errno;
+		free(w);
+		return r;
+	}
+	w->source = sk_loop_add_fd(loop, w->fd, SK_LOOP_READ, on_readable, w);
+	w->timer = w->source ? sk_loop_add_timer(loop, UINT64_MAX, on_timer, w) : NULL;
+	if (!w->timer) {
+		sk_watch_free(w);
+		return -ENOMEM;
+	}
+	*ret_watch = w;
+	return 0;
+}
+
+void sk_watch_free(struct sk_watch *w)
+{
+	unsigned i;
+
+	if (!w)
+		return;
+	for (i = 0; i < WATCH_BUCKETS; i++) {
+		while (w->buckets[i]) {
+			struct folder *f = w->buckets[i];
+
+			w->buckets[i] = f->next;
+			free(f);
+		}
+	}
+	sk_loop_remove(w->source);
+	sk_loop_remove(w->timer);
+	sk_close_fd(&w->fd);
+	free(w);
+}
+
+/* The key by which events name the folder. */
+static int key_of(int fd, uint8_t key[8 + 4 + HANDLE_MAX], unsigned *ret_len)
+{
+	struct {
+		struct file_handle h;
+		uint8_t bytes[HANDLE_MAX];
+	} handle = { .h = { .handle_bytes = HANDLE_MAX } };
+	struct statfs_fsid {
+		uint8_t bytes[8];
+	} fsid;
+	struct statfs st;
+	int mount_id;
+
+	if (name_to_handle_at(fd, "", &handle.h, &mount_id, AT_EMPTY_PATH) < 0 || fstatfs(fd, &st) < 0)
+		return -errno;
+	memcpy(&fsid, &st.f_fsid, sizeof(fsid));
+	*ret_len = make_key(key, &fsid, &handle.h);
+	return *ret_len ? 0 : -EOPNOTSUPP;
+}
+
+int sk_watch_add(struct sk_watch *w, int fd, uint64_t id)
+{
+	struct folder *f, **to;
+	char path[32];
+	int r;
+
+	if (w->n >= WATCH_MAX)
+		return -ENOSPC;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	r = key_of(fd, f->key, &f->len);
+	if (r == 0 && find(w, f->key, f->len))
+		r = -EEXIST;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (r == 0 && fanotify_mark(w->fd, FAN_MARK_ADD | FAN_MARK_ONLYDIR, WATCH_MASK, AT_FDCWD, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		free(f);
+		return r;
+	}
+	f->id = id;
+	to = bucket(w, f->key, f->len);
+	f->next = *to;
+	*to = f;
+	w->n++;
+	return 0;
+}
+
+void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
+{
+	char path[32];
+	unsigned i;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	/* The folder may be gone; then so is its mark. */
+	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_MASK, AT_FDCWD, path);
+	for (i = 0; i < WATCH_BUCKETS; i++) {
+		struct folder **at;
+
+		for (at = &w->buckets[i]; *at; at = &(*at)->next) {
+			struct folder *f = *at;
+
+			if (f->id != id)
+				continue;
+			*at = f->next;
+			free(f);
+			w->n--;
+			return;
+		}
+	}
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_EXPORT_WATCH_H
+#define SK_EXPORT_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+
+/*
+ * What others on the host do in watched folders: for guests whose programs watch them with inotify. See watch.c.
+ */
+enum sk_watch_kind {
+	SK_WATCH_CREATE,
+	SK_WATCH_DELETE,
+	SK_WATCH_MODIFY,
+	SK_WATCH_ATTRIB,
+	SK_WATCH_RENAME,   /* from `name` in `dir` to `new_name` in `new_dir` */
+	SK_WATCH_OVERFLOW, /* events were lost: whatever is watched may have changed. No names */
+};
+
+struct sk_watch_event {
+	enum sk_watch_kind kind;
+	bool is_dir;
+	uint64_t dir; /* as given to sk_watch_add() */
+	const char *name;
+	uint64_t new_dir;
+	const char *new_name;
+};
+
+struct sk_watch;
+typedef void (*sk_watch_cb)(void *arg, const struct sk_watch_event *event);
+
+/* Needs no privileges. -ENOSYS, -EPERM, -EINVAL: a kernel without it (before 5.17). -EMFILE, -ENOMEM. */
+int sk_watch_new(struct sk_loop *loop, sk_watch_cb cb, void *arg, struct sk_watch **ret_watch);
+void sk_watch_free(struct sk_watch *watch);
+/* Watches the folder behind `fd` (O_PATH will do; borrowed) and calls it `id`. -EOPNOTSUPP, -ENODEV: not on this file
+ * system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
+int sk_watch_add(struct sk_watch *watch, int fd, uint64_t id);
+void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What another process does in a watched folder is reported as what it is; what this process does is not. */
+#include "../sk_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "export/watch.h"
+
+static char log_text[4096];
+
+static void note(void *arg, const struct sk_watch_event *e)
+{
+	static const char *const kinds[] = { "create", "delete", "modify", "attrib", "rename", "overflow" };
+	char line[600];
+
+	(void)arg;
+	if (e->kind == SK_WATCH_RENAME)
+		snprintf(line, sizeof(line), "rename %d/%s %d/%s%s\n", (int)e->dir, e->name, (int)e->new_dir,
+			 e->new_name, e->is_dir ? " dir" : "");
+	else
+		snprintf(line, sizeof(line), "%s %d/%s%s\n", kinds[e->kind], (int)e->dir, e->name,
+			 e->is_dir ? " dir" : "");
+	strncat(log_text, line, sizeof(log_text) - strlen(log_text) - 1);
+}
+
+static void put(int dirfd, const char *name, const char *text, int flags)
+{
+	int fd = openat(dirfd, name, O_WRONLY | flags, 0644);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		_exit(1);
+	close(fd);
+}
+
+static void act(int top)
+{
+	int i;
+
+	put(top, "a/f", "x", O_CREAT);
+	for (i = 0; i < 100; i++)
+		put(top, "a/f", "more", O_APPEND);
+	mkdirat(top, "a/d", 0755);
+	fchmodat(top, "a/f", 0600, 0);
+	renameat(top, "a/f", top, "b/g");
+	renameat(top, "b/g", top, "outside/h");
+	renameat(top, "outside/h", top, "b/i");
+	renameat(top, "a/d", top, "a/e");
+	unlinkat(top, "a/e", AT_REMOVEDIR);
+	unlinkat(top, "b/i", 0);
+	put(top, "outside/unseen", "x", O_CREAT);
+}
+
+static void events(void **state)
+{
+	char top[] = "/tmp/sk-watch-XXXXXX";
+	struct sk_loop *loop;
+	struct sk_watch *w;
+	uint64_t end;
+	int topfd, fd[2], status, r;
+	pid_t child;
+
+	(void)state;
+	assert_non_null(mkdtemp(top));
+	topfd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mkdirat(topfd, "a", 0755);
+	mkdirat(topfd, "b", 0755);
+	mkdirat(topfd, "outside", 0755);
+	fd[0] = openat(topfd, "a", O_PATH | O_CLOEXEC);
+	fd[1] = openat(topfd, "b", O_PATH | O_CLOEXEC);
+	assert_int_equal(sk_loop_new(&loop), 0);
+	r = sk_watch_new(loop, note, NULL, &w);
+	if (r == -ENOSYS || r == -EPERM || r == -EINVAL) {
+		printf("LEFT OUT: this kernel has no fanotify for us: %s\n", strerror(-r));
+		skip();
+	}
+	assert_int_equal(r, 0);
+	r = sk_watch_add(w, fd[0], 1);
+	if (r == -EOPNOTSUPP || r == -ENODEV) {
+		printf("LEFT OUT: not on this file system\n");
+		skip();
+	}
+	assert_int_equal(r, 0);
+	assert_int_equal(sk_watch_add(w, fd[1], 2), 0);
+	assert_int_equal(sk_watch_add(w, fd[1], 3), -EEXIST);
+	/* Our own doings: nothing. */
+	act(topfd);
+	unlinkat(topfd, "outside/unseen", 0);
+	child = fork();
+	if (child == 0) {
+		act(topfd);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	for (end = sk_now_ms() + 200; sk_now_ms() < end;)
+		assert_true(sk_loop_once(loop, 20) >= 0);
+	assert_string_equal(
+		log_text, "create 1/f\nmodify 1/f\ncreate 1/d dir\nattrib 1/f\nrename 1/f 2/g\ndelete 2/g\ncreate 2/i\n"
+			  "rename 1/d 1/e dir\ndelete 1/e dir\ndelete 2/i\n");
+	log_text[0] = 0;
+	sk_watch_remove(w, fd[0], 1);
+	sk_watch_remove(w, fd[1], 2);
+	child = fork();
+	if (child == 0) {
+		put(topfd, "a/z", "x", O_CREAT);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	for (end = sk_now_ms() + 50; sk_now_ms() < end;)
+		sk_loop_once(loop, 20);
+	assert_string_equal(log_text, "");
+	sk_watch_free(w);
+	sk_loop_free(loop);
+	close(fd[0]);
+	close(fd[1]);
+	close(topfd);
+	sk_fs_remove_tree(AT_FDCWD, top);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(events) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

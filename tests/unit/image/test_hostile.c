@@ -402,6 +402,13 @@ static void test_digests(void **state)
 	layout_fails(&l, "wrong digest");
 	layout_free(&l);
 
+	/* A size that is not that of the manifest or the config, though the digest is right. */
+	simple_layout(&l, NULL);
+	free(l.index);
+	l.index = sk_asprintf("{\"manifests\":[{\"digest\":\"%s\",\"size\":5}]}", l.manifest_digest.text);
+	layout_fails(&l, "wrong size");
+	layout_free(&l);
+
 	/* A blob that is what the manifest says, but not what the config says. */
 	simple_layout(&l, NULL);
 	l.layers[0].tar.digest = l.layers[1].tar.digest;

@@ -443,6 +443,8 @@ static void test_overlay(void **state)
 	tar_file(t, "folder/gone", 0600, "");
 	tar_file(t, "again/gone", 0600, "");
 	tar_file(t, "opaque/gone", 0600, "");
+	tar_file(t, "before/gone", 0600, "");
+	tar_file(t, "after/gone", 0600, "");
 	tar_file(t, "merged/kept", 0600, "");
 	b = tar_end(t);
 	import_ok(store, &b, "low");
@@ -454,6 +456,10 @@ static void test_overlay(void **state)
 	tar_file(t, "again/new", 0600, "");
 	tar_file(t, "opaque/new", 0600, "");
 	tar_file(t, "opaque/.wh..wh..opq", 0600, "");
+	tar_dir(t, "before", 0755);
+	tar_file(t, ".wh.before", 0600, "");
+	tar_file(t, ".wh.after", 0600, "");
+	tar_dir(t, "after", 0755);
 	tar_file(t, "merged/new", 0600, "");
 	b = tar_end(t);
 	import_ok(store, &b, "high");
@@ -472,6 +478,10 @@ static void test_overlay(void **state)
 	assert_int_equal(access("m/all/again/gone", F_OK), -1);
 	assert_int_equal(access("m/all/opaque/new", F_OK), 0);
 	assert_int_equal(access("m/all/opaque/gone", F_OK), -1);
+	assert_int_equal(access("m/all/before", F_OK), 0);
+	assert_int_equal(access("m/all/before/gone", F_OK), -1);
+	assert_int_equal(access("m/all/after", F_OK), 0);
+	assert_int_equal(access("m/all/after/gone", F_OK), -1);
 	assert_int_equal(access("m/all/merged/new", F_OK), 0);
 	assert_int_equal(access("m/all/merged/kept", F_OK), 0);
 	free(RUN("umount", "m/all"));

@@ -110,7 +110,7 @@ static void wait_status(const char *wanted)
 	char buf[32];
 	int i;
 
-	for (i = 0; i < 500 && strcmp(status(buf), wanted) != 0; i++)
+	for (i = 0; i < 3000 && strcmp(status(buf), wanted) != 0; i++)
 		usleep(10000);
 	assert_string_equal(status(buf), wanted);
 }
@@ -169,7 +169,7 @@ static pid_t engine_pid(void)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/run/%s/pid", root, id);
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 3000; i++) {
 		if (sk_fs_read(AT_FDCWD, path, 100, &text, NULL) == 0 && text[0])
 			return atoi(text);
 		free(SK_TAKE_PTR(text));
@@ -200,7 +200,7 @@ static void test_monitor_killed(void **state)
 	assert_true(monitor > 1);
 	assert_int_equal(kill(monitor, SIGKILL), 0);
 	wait_status("exited");
-	for (i = 0; i < 300 && kill(engine, 0) == 0; i++)
+	for (i = 0; i < 3000 && kill(engine, 0) == 0; i++)
 		usleep(10000);
 	assert_int_equal(kill(engine, 0), -1);
 	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
@@ -216,7 +216,7 @@ static void test_left_alone(void **state)
 	engine_script("#!/bin/sh\nexec sleep 100\n");
 	new_container(false);
 	fd = sk_vm_launch(&paths, id, &err);
-	for (i = 0; i < 500 && (probe = sk_vm_connect(&paths, id, NULL)) < 0; i++)
+	for (i = 0; i < 3000 && (probe = sk_vm_connect(&paths, id, NULL)) < 0; i++)
 		usleep(10000);
 	close(probe);
 	close(fd);

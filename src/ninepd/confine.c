@@ -292,9 +292,8 @@ static const int allowed[] = {
 	SCMP_SYS(flock),
 	SCMP_SYS(access),
 	SCMP_SYS(faccessat),
-	SCMP_SYS(inotify_init1),
-	SCMP_SYS(inotify_add_watch),
-	SCMP_SYS(inotify_rm_watch),
+	SCMP_SYS(fanotify_mark),
+	SCMP_SYS(name_to_handle_at),
 	/* for whom */
 	SCMP_SYS(setfsuid),
 	SCMP_SYS(setfsgid),

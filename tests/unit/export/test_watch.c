@@ -48,7 +48,7 @@ static void act(int top)
 	for (i = 0; i < 100; i++)
 		put(top, "a/f", "more", O_APPEND);
 	mkdirat(top, "a/d", 0755);
-	fchmodat(top, "a/f", 0600, 0);
+	assert_int_equal(fchmodat(top, "a/f", 0600, 0), 0);
 	renameat(top, "a/f", top, "b/g");
 	renameat(top, "b/g", top, "outside/h");
 	renameat(top, "outside/h", top, "b/i");

@@ -7,77 +7,11 @@
  * cookie of a listing. A node is (inode, directory, name) as it was found. Host locks are kept byte-exactly for the
  * first 256 bytes and beyond that as one: enough to see whether the server keeps the host in line.
  */
-#include "export/memory.h"
+#include "export/memory_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LOCK_BYTES 257
-
-struct inode;
-
-struct entry {
-	struct entry *next;
-	struct inode *inode;
-	uint64_t cookie;
-	char name[P9_NAME_MAX + 1];
-};
-
-struct xattr {
-	struct xattr *next;
-	char name[P9_NAME_MAX + 1];
-	uint8_t *value;
-	size_t len;
-};
-
-struct inode {
-	uint64_t ino;
-	uint32_t mode, uid, gid, nlink, version;
-	uint64_t rdev;
-	unsigned refs;
-	uint8_t *data; /* file: content; link: target */
-	size_t size, cap;
-	uint64_t atime, mtime, ctime, btime;
-	struct xattr *xattrs;
-	struct inode *parent; /* directory; not counted: a directory with entries stays */
-	struct entry *entries, **entries_end;
-	uint64_t next_cookie;
-};
-
-struct sk_9p_node {
-	unsigned refs;
-	struct inode *inode, *dir; /* both counted; dir NULL: the root */
-	char name[P9_NAME_MAX + 1];
-};
-
-struct sk_9p_file {
-	struct inode *inode;
-	uint32_t flags;
-};
-
-struct sk_9p_hostlock {
-	struct sk_9p_hostlock *next;
-	uint8_t held[LOCK_BYTES]; /* P9_LOCK_* */
-};
-
-struct memfs {
-	struct sk_9p_fs fs;
-	struct sk_memfs_limits limits;
-	struct inode *root;
-	uint64_t clock, next_ino;
-	size_t bytes;
-	unsigned inodes, held, fail_after;
-	int fail_error;
-	struct sk_9p_hostlock *locks;
-	uint8_t foreign_type;
-	uint64_t foreign_first, foreign_last;
-};
-
-static struct memfs *memfs_of(struct sk_9p_fs *fs)
-{
-	return (struct memfs *)fs;
-}
 
 static bool is_type(const struct inode *i, uint32_t type)
 {
@@ -95,7 +29,7 @@ static struct p9_qid qid_of(const struct inode *i)
 	return q;
 }
 
-static void changed(struct memfs *m, struct inode *i, bool content)
+void memfs_changed(struct memfs *m, struct inode *i, bool content)
 {
 	i->ctime = ++m->clock;
 	if (content)
@@ -129,23 +63,12 @@ static int inode_new(struct memfs *m, const struct sk_9p_cred *cred, uint32_t mo
 	return 0;
 }
 
-static void xattr_free(struct memfs *m, struct inode *i, struct xattr **at)
-{
-	struct xattr *x = *at;
-
-	*at = x->next;
-	m->bytes -= x->len;
-	free(x->value);
-	free(x);
-	(void)i;
-}
-
 static void inode_check(struct memfs *m, struct inode *i)
 {
 	if (i->refs || i->nlink)
 		return;
 	while (i->xattrs)
-		xattr_free(m, i, &i->xattrs);
+		memfs_xattr_free(m, &i->xattrs);
 	m->bytes -= i->size;
 	m->inodes--;
 	free(i->data);
@@ -211,7 +134,7 @@ static int add_entry(struct memfs *m, struct inode *dir, const char *name, struc
 		i->parent = dir;
 		dir->nlink++;
 	}
-	changed(m, dir, true);
+	memfs_changed(m, dir, true);
 	return 0;
 }
 
@@ -224,8 +147,8 @@ static void remove_entry(struct memfs *m, struct inode *dir, struct entry **at)
 	if (!*at)
 		dir->entries_end = at;
 	free(e);
-	changed(m, dir, true);
-	changed(m, i, false);
+	memfs_changed(m, dir, true);
+	memfs_changed(m, i, false);
 	i->nlink--;
 	if (is_type(i, P9_S_IFDIR)) {
 		dir->nlink--;
@@ -389,7 +312,7 @@ static int mem_setattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 		drop_suid(i);
 	if (a->valid & P9_SETATTR_MODE)
 		i->mode = (i->mode & P9_S_IFMT) | (a->mode & 07777);
-	changed(m, i, a->valid & P9_SETATTR_SIZE);
+	memfs_changed(m, i, a->valid & P9_SETATTR_SIZE);
 	if (a->valid & P9_SETATTR_ATIME)
 		i->atime = a->valid & P9_SETATTR_ATIME_SET ? clock_of(&a->atime) : i->ctime;
 	if (a->valid & P9_SETATTR_MTIME)
@@ -443,7 +366,7 @@ static int mem_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct s
 		return -P9_ENOMEM;
 	if (flags & P9_O_TRUNC) {
 		resize(m, i, 0);
-		changed(m, i, true);
+		memfs_changed(m, i, true);
 	}
 	f->inode = i;
 	f->flags = flags;
@@ -539,7 +462,7 @@ static int64_t mem_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk
 	}
 	sk_9p_iov_get(iov, n, 0, i->data + offset, len);
 	drop_suid(i);
-	changed(m, i, true);
+	memfs_changed(m, i, true);
 	return (int64_t)len;
 }
 
@@ -642,7 +565,7 @@ static int mem_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct s
 		return -P9_EEXIST;
 	r = add_entry(m, dir->inode, name, node->inode);
 	if (r == 0)
-		changed(m, node->inode, false);
+		memfs_changed(m, node->inode, false);
 	return r;
 }
 
@@ -720,174 +643,6 @@ static int mem_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct
 	}
 	inode_put(m, i);
 	return r;
-}
-
-/* --- extended attributes
- * ----------------------------------------------------------------------------------------------------- */
-
-static struct xattr **find_xattr(struct inode *i, const char *name)
-{
-	struct xattr **at;
-
-	for (at = &i->xattrs; *at; at = &(*at)->next)
-		if (strcmp((*at)->name, name) == 0)
-			return at;
-	return NULL;
-}
-
-static int64_t mem_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
-			     const char *name, void *buf, size_t cap)
-{
-	struct xattr **at = find_xattr(node->inode, name);
-
-	(void)fs;
-	(void)cred;
-	if (!at)
-		return -P9_ENODATA;
-	if (cap && (*at)->len > cap)
-		return -P9_ERANGE;
-	if (cap && (*at)->len)
-		memcpy(buf, (*at)->value, (*at)->len);
-	return (int64_t)(*at)->len;
-}
-
-static int64_t mem_xattr_list(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, char *buf,
-			      size_t cap)
-{
-	const struct xattr *x;
-	size_t off = 0;
-
-	(void)fs;
-	(void)cred;
-	for (x = node->inode->xattrs; x; x = x->next) {
-		size_t n = strlen(x->name) + 1;
-
-		if (cap && n > cap - off)
-			return -P9_ERANGE;
-		if (cap)
-			memcpy(buf + off, x->name, n);
-		off += n;
-	}
-	return (int64_t)off;
-}
-
-static int mem_xattr_set(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
-			 const void *value, size_t len, uint32_t flags)
-{
-	struct memfs *m = memfs_of(fs);
-	struct xattr **at = find_xattr(node->inode, name), *x;
-
-	(void)cred;
-	if (at && (flags & P9_XATTR_CREATE))
-		return -P9_EEXIST;
-	if (!at && (flags & P9_XATTR_REPLACE))
-		return -P9_ENODATA;
-	if (len > m->limits.bytes - m->bytes)
-		return -P9_ENOSPC;
-	x = calloc(1, sizeof(*x));
-	if (x)
-		x->value = malloc(len ? len : 1);
-	if (!x || !x->value) {
-		free(x);
-		return -P9_ENOMEM;
-	}
-	strcpy(x->name, name);
-	if (len)
-		memcpy(x->value, value, len);
-	x->len = len;
-	m->bytes += len;
-	if (at)
-		xattr_free(m, node->inode, at);
-	x->next = node->inode->xattrs;
-	node->inode->xattrs = x;
-	changed(m, node->inode, false);
-	return 0;
-}
-
-static int mem_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
-			    const char *name)
-{
-	struct xattr **at = find_xattr(node->inode, name);
-
-	(void)cred;
-	if (!at)
-		return -P9_ENODATA;
-	xattr_free(memfs_of(fs), node->inode, at);
-	changed(memfs_of(fs), node->inode, false);
-	return 0;
-}
-
-/* --- locks
- * -------------------------------------------------------------------------------------------------------------------
- */
-
-static int mem_lock_key(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_key *ret_key)
-{
-	ret_key->dev = (uint64_t)(uintptr_t)fs;
-	ret_key->ino = file->inode->ino;
-	return 0;
-}
-
-static int mem_lock_new(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file,
-			struct sk_9p_hostlock **ret_lock)
-{
-	struct memfs *m = memfs_of(fs);
-	struct sk_9p_hostlock *l = calloc(1, sizeof(*l));
-
-	(void)node;
-	(void)file;
-	if (!l)
-		return -P9_ENOMEM;
-	memset(l->held, P9_LOCK_UNLCK, sizeof(l->held));
-	l->next = m->locks;
-	m->locks = l;
-	*ret_lock = l;
-	return 0;
-}
-
-static void mem_lock_free(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock)
-{
-	struct sk_9p_hostlock **at;
-
-	for (at = &memfs_of(fs)->locks; *at != lock; at = &(*at)->next)
-		;
-	*at = lock->next;
-	free(lock);
-}
-
-static bool foreign(const struct memfs *m, uint8_t type, uint64_t first, uint64_t last)
-{
-	return m->foreign_type != P9_LOCK_UNLCK && type != P9_LOCK_UNLCK &&
-	       (m->foreign_type == P9_LOCK_WRLCK || type == P9_LOCK_WRLCK) && first <= m->foreign_last &&
-	       last >= m->foreign_first;
-}
-
-static int mem_lock_set(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t type, uint64_t first, uint64_t last)
-{
-	uint64_t i;
-
-	if (foreign(memfs_of(fs), type, first, last))
-		return -P9_EAGAIN;
-	for (i = first; i <= last && i < LOCK_BYTES; i++)
-		lock->held[i] = type;
-	return 0;
-}
-
-static int mem_lock_test(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t *type, uint64_t *first,
-			 uint64_t *last, uint32_t *ret_pid)
-{
-	const struct memfs *m = memfs_of(fs);
-
-	(void)lock;
-	if (!foreign(m, *type, *first, *last)) {
-		*type = P9_LOCK_UNLCK;
-		return 0;
-	}
-	*type = m->foreign_type;
-	*first = m->foreign_first;
-	*last = m->foreign_last;
-	*ret_pid = 1;
-	return 0;
 }
 
 static const struct sk_9p_fs_ops ops = {
@@ -970,41 +725,4 @@ void sk_memfs_free(struct sk_9p_fs *fs)
 	inode_check(m, m->root);
 	assert(m->inodes == 0 && m->bytes == 0);
 	free(m);
-}
-
-void sk_memfs_foreign_lock(struct sk_9p_fs *fs, uint8_t type, uint64_t first, uint64_t last)
-{
-	struct memfs *m = memfs_of(fs);
-
-	m->foreign_type = type;
-	m->foreign_first = first;
-	m->foreign_last = last;
-}
-
-void sk_memfs_fail_write(struct sk_9p_fs *fs, unsigned n, int error)
-{
-	memfs_of(fs)->fail_after = n;
-	memfs_of(fs)->fail_error = error;
-}
-
-unsigned sk_memfs_held(const struct sk_9p_fs *fs)
-{
-	return ((const struct memfs *)fs)->held;
-}
-
-unsigned sk_memfs_hostlocks(const struct sk_9p_fs *fs)
-{
-	const struct sk_9p_hostlock *l;
-	unsigned n = 0;
-
-	for (l = ((const struct memfs *)fs)->locks; l; l = l->next)
-		n++;
-	return n;
-}
-
-uint8_t sk_memfs_hostlock_at(const struct sk_9p_fs *fs, uint64_t byte)
-{
-	const struct sk_9p_hostlock *l = ((const struct memfs *)fs)->locks;
-
-	return l ? l->held[byte < LOCK_BYTES ? byte : LOCK_BYTES - 1] : P9_LOCK_UNLCK;
 }

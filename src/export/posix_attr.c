@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -260,11 +261,36 @@ static bool has_prefix(const char *s, const char *prefix)
  */
 static bool hidden(const struct posix_fs *p, const char *name)
 {
-	if (p->c.who == SK_POSIX_MAPPED && strcmp(name, SK_OVERRIDE_XATTR) == 0)
+	if (p->c.who == SK_POSIX_MAPPED && (strcmp(name, SK_OVERRIDE_XATTR) == 0 || has_prefix(name, "user.skerry.")))
 		return true;
 	if (has_prefix(name, "security."))
 		return strcmp(name, "security.capability") != 0;
 	return !has_prefix(name, "user.") && !has_prefix(name, "trusted.") && !has_prefix(name, "system.posix_acl_");
+}
+
+/* MAPPED: access control lists name users that the host does not know; the guest's kernel is the one that looks at
+ * them. */
+#define ACL_PREFIX "system.posix_acl_"
+#define KEPT_ACL_PREFIX "user.skerry.posix_acl_"
+
+static const char *host_name(const struct posix_fs *p, const char *name, char buf[P9_NAME_MAX + 16])
+{
+	if (p->c.who != SK_POSIX_MAPPED || !has_prefix(name, ACL_PREFIX))
+		return name;
+	snprintf(buf, P9_NAME_MAX + 16, KEPT_ACL_PREFIX "%s", name + strlen(ACL_PREFIX));
+	return buf;
+}
+
+/* The guest's name of an attribute of the host; NULL: not for the guest. */
+static const char *guest_name(const struct posix_fs *p, const char *name, char buf[P9_NAME_MAX + 16])
+{
+	if (p->c.who == SK_POSIX_MAPPED && has_prefix(name, ACL_PREFIX))
+		return NULL;
+	if (p->c.who == SK_POSIX_MAPPED && has_prefix(name, KEPT_ACL_PREFIX)) {
+		snprintf(buf, P9_NAME_MAX + 16, ACL_PREFIX "%s", name + strlen(KEPT_ACL_PREFIX));
+		return buf;
+	}
+	return hidden(p, name) ? NULL : name;
 }
 
 static int xattr_path(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node,
@@ -286,7 +312,7 @@ int64_t posix_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, stru
 			void *buf, size_t cap)
 {
 	struct posix_fs *p = posix_of(fs);
-	char path[POSIX_PROC_PATH];
+	char path[POSIX_PROC_PATH], scratch[P9_NAME_MAX + 16];
 	ssize_t n;
 	int r;
 
@@ -295,7 +321,7 @@ int64_t posix_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, stru
 	r = xattr_path(p, cred, node, path);
 	if (r < 0)
 		return r;
-	n = getxattr(path, name, buf, cap);
+	n = getxattr(path, host_name(p, name, scratch), buf, cap);
 	return n < 0 ? -errno : n;
 }
 
@@ -316,14 +342,14 @@ int64_t posix_xattr_list(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, str
 	n = listxattr(path, all, P9_XATTR_SIZE_MAX);
 	r = n < 0 ? -errno : 0;
 	for (at = 0; at < n && r == 0; at += (ssize_t)strlen(all + at) + 1) {
-		size_t name_len = strlen(all + at) + 1;
+		char scratch[P9_NAME_MAX + 16];
+		const char *name = guest_name(p, all + at, scratch);
+		size_t name_len = name ? strlen(name) + 1 : 0;
 
-		if (hidden(p, all + at))
-			continue;
 		if (cap && name_len > cap - len)
 			r = -ERANGE;
-		else if (cap)
-			memcpy(buf + len, all + at, name_len);
+		else if (cap && name)
+			memcpy(buf + len, name, name_len);
 		len += name_len;
 	}
 	free(all);
@@ -334,7 +360,7 @@ int posix_xattr_set(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct s
 		    const void *value, size_t len, uint32_t flags)
 {
 	struct posix_fs *p = posix_of(fs);
-	char path[POSIX_PROC_PATH];
+	char path[POSIX_PROC_PATH], scratch[P9_NAME_MAX + 16];
 	int f = (flags & P9_XATTR_CREATE ? XATTR_CREATE : 0) | (flags & P9_XATTR_REPLACE ? XATTR_REPLACE : 0);
 	int r;
 
@@ -343,13 +369,13 @@ int posix_xattr_set(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct s
 	r = xattr_path(p, cred, node, path);
 	if (r < 0)
 		return r;
-	return setxattr(path, name, value, len, f) < 0 ? -errno : 0;
+	return setxattr(path, host_name(p, name, scratch), value, len, f) < 0 ? -errno : 0;
 }
 
 int posix_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name)
 {
 	struct posix_fs *p = posix_of(fs);
-	char path[POSIX_PROC_PATH];
+	char path[POSIX_PROC_PATH], scratch[P9_NAME_MAX + 16];
 	int r;
 
 	if (hidden(p, name))
@@ -357,5 +383,5 @@ int posix_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 	r = xattr_path(p, cred, node, path);
 	if (r < 0)
 		return r;
-	return removexattr(path, name) < 0 ? -errno : 0;
+	return removexattr(path, host_name(p, name, scratch)) < 0 ? -errno : 0;
 }

@@ -30,9 +30,9 @@ uint8_t *sk_buf_reserve(struct sk_buf *b, size_t n)
 
 	if (n > sk_buf_room(b))
 		return NULL;
-	if (n <= b->cap - b->head - b->len)
+	if (b->data && n <= b->cap - b->head - b->len)
 		return b->data + b->head + b->len;
-	if (n <= b->cap - b->len) {
+	if (b->data && n <= b->cap - b->len) {
 		memmove(b->data, b->data + b->head, b->len);
 		b->head = 0;
 		return b->data + b->len;

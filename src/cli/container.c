@@ -41,12 +41,22 @@ static int load_json(const struct sk_paths *paths, const char *id, const char *f
 	return 0;
 }
 
+/* What is left to see of a container whose config.json cannot be read: enough to show and to remove it. */
+static json_t *damaged_config(const char *id)
+{
+	return sk_jx(json_pack("{s:s,s:s,s:s,s:{s:s,s:{}}}", "Id", id, "Created", "", "Name", "", "Config", "Image", "",
+			       "Labels"));
+}
+
 static int load(const struct sk_paths *paths, const char *id, struct sk_container *ret, struct sk_error *err)
 {
 	struct sk_container c = { 0 };
 	int r = load_json(paths, id, "config.json", &c.config);
+	bool damaged = r == -EINVAL;
 
-	if (r < 0)
+	if (damaged)
+		c.config = damaged_config(id);
+	else if (r < 0)
 		return sk_error_errno(err, r, "cannot read container %.12s", id);
 	memcpy(c.id, id, SK_ID_LEN + 1);
 	r = sk_vm_state_load(paths, id, &c.state, err);
@@ -54,6 +64,8 @@ static int load(const struct sk_paths *paths, const char *id, struct sk_containe
 		json_decref(c.config);
 		return r;
 	}
+	if (damaged && !sk_vm_state_is_alive(c.state))
+		sk_jx_set_str(c.state, "status", "dead");
 	*ret = c;
 	return 0;
 }

@@ -110,6 +110,14 @@ void sk_pull_announce_missing(const char *ref)
 	fprintf(stderr, "Unable to find image '%s' locally\n", full);
 }
 
+/* A registry on this very machine needs no TLS, as with docker: "localhost:5000/x", "127.0.0.1:5000/x", "[::1]:5000/x".
+ */
+static bool is_local_registry(const char *ref)
+{
+	return strchr(ref, '/') && (strncmp(ref, "localhost/", 10) == 0 || strncmp(ref, "localhost:", 10) == 0 ||
+				    strncmp(ref, "127.", 4) == 0 || strncmp(ref, "[::1]", 5) == 0);
+}
+
 static struct sk_store *cancelled_store;
 
 static void on_cancel(int sig)
@@ -144,6 +152,7 @@ int sk_pull(struct sk_cli *cli, const struct sk_pull *pull, char **ret_id, struc
 	struct sk_error unknown = SK_ERROR_INIT;
 	struct sk_image *before = NULL, *after = NULL;
 	struct sk_progress progress;
+	struct sk_pull_options options = pull->options;
 	struct sk_store *store;
 	struct sk_bars bars;
 	int r = sk_cli_store(cli, &store, err);
@@ -154,9 +163,10 @@ int sk_pull(struct sk_cli *cli, const struct sk_pull *pull, char **ret_id, struc
 	if (!pull->quiet)
 		fprintf(out, "%s: Pulling\n", full);
 	fflush(out);
+	options.insecure |= is_local_registry(full);
 	sk_bars_init(&bars, out, pull->quiet, &progress);
 	sk_pull_cancel_on_signals(store);
-	r = sk_store_pull(store, full, &pull->options, &progress, &id, err);
+	r = sk_store_pull(store, full, &options, &progress, &id, err);
 	stop_cancelling();
 	if (r == 0)
 		r = sk_store_find(store, full, &after, err);

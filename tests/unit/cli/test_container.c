@@ -103,6 +103,28 @@ static void test_list(void **state)
 	sk_containers_fini(&all);
 }
 
+/* One whose config.json is broken is still there to be seen and removed. */
+static void test_damaged(void **state)
+{
+	struct sk_containers all;
+	struct sk_error err = SK_ERROR_INIT;
+	char path[256];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/containers/%s/config.json", paths.root, ID_D);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(write(fd, "{", 1), 1);
+	close(fd);
+	assert_string_equal(found("dddd"), ID_D);
+	assert_int_equal(sk_containers_load(&paths, &all, &err), 0);
+	assert_int_equal(all.n, 4);
+	assert_string_equal(sk_container_status(&all.v[3]), "dead");
+	assert_string_equal(sk_container_name(&all.v[3]), "");
+	sk_containers_fini(&all);
+	unlink(path);
+}
+
 static void test_names(void **state)
 {
 	struct sk_error err = SK_ERROR_INIT;
@@ -176,8 +198,8 @@ static void test_inspect_state(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),	    cmocka_unit_test(test_list),	  cmocka_unit_test(test_names),
-		cmocka_unit_test(test_status_text), cmocka_unit_test(test_inspect_state),
+		cmocka_unit_test(test_find),  cmocka_unit_test(test_list),	  cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_names), cmocka_unit_test(test_status_text), cmocka_unit_test(test_inspect_state),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -120,6 +120,7 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 	extra.readonly = layout.readonly;
 	extra.init = json_is_true(json_object_get(l->req.json, "init"));
 	rootfd = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	sk_folders_make(json_object_get(l->req.json, "folders"), rootfd);
 	r = sk_volumes_fill(json_object_get(l->req.json, "mounts"), rootfd, path, err);
 	if (r == 0)
 		r = sk_spec_complete(spec, &extra, &sysctl, err);

@@ -92,6 +92,8 @@ json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 	sk_jx_set(o, "groups", sk_jx_strv(&p->opts->group_add));
 	sk_jx_set(o, "files", files(p));
 	sk_jx_set(o, "mounts", sk_mounts_to_vm(&p->mounts));
+	sk_jx_set(o, "folders",
+		  sk_jx_strv(&p->volumes)); /* the image's VOLUMEs: on the container's own disk unless mounted */
 	sk_jx_set_bool(o, "terminal", p->opts->tty);
 	sk_jx_set_bool(o, "stdin_open", p->opts->interactive);
 	sk_jx_set_bool(o, "stdin_once", p->opts->interactive && p->stdin_attached);

@@ -166,6 +166,8 @@ static void start_container(struct sk_monitor *m)
 			   "rootfs", rootfs_json(m), "spec", m->config.spec, "user", m->config.user, "files",
 			   m->config.files, "mounts", m->config.mounts, "stdio", sk_proc_stdio(m->init, rows, cols),
 			   "init", m->config.init, "start", !m->managed);
+	if (create && json_object_get(m->config.json, "folders"))
+		json_object_set(create, "folders", json_object_get(m->config.json, "folders"));
 	if (!create || sk_session_request(m, create, on_created, NULL) < 0)
 		sk_monitor_lost(m, "the request to create the container could not be sent");
 }

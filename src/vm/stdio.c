@@ -287,25 +287,27 @@ static size_t proc_output(struct sk_channel *ch, const uint8_t *data, size_t n)
 	return done;
 }
 
-/* Output of a get: to its one client. */
+/* Output of a get: to its one client. Stalled only when it has SK_CONN_HIGH unsent: what it sends then resumes us. */
 static size_t copy_output(struct sk_channel *ch, const uint8_t *data, size_t n)
 {
 	struct sk_conn *c = ch->conn;
-	size_t room = c->out.len < SK_CONN_HIGH ? SK_CONN_HIGH - c->out.len : 0;
+	size_t done = 0;
 
-	if (n > SK_OUTPUT_CHUNK)
-		n = SK_OUTPUT_CHUNK;
-	if (n > room) {
-		ch->stalled = true;
-		n = room;
-	} else if (n < SK_OUTPUT_CHUNK) {
-		ch->stalled = false;
-	} else {
-		ch->stalled = true; /* more may be waiting: asked for again when this is sent */
+	while (done < n && !c->dead) {
+		size_t part = n - done, room = c->out.len < SK_CONN_HIGH ? SK_CONN_HIGH - c->out.len : 0;
+
+		if (room == 0) {
+			ch->stalled = true;
+			break;
+		}
+		if (part > room)
+			part = room;
+		if (part > SK_OUTPUT_CHUNK)
+			part = SK_OUTPUT_CHUNK;
+		sk_conn_output(c, SK_FRAME_STDOUT, data + done, part);
+		done += part;
 	}
-	if (n)
-		sk_conn_output(c, SK_FRAME_STDOUT, data, n);
-	return n;
+	return c->dead ? n : done;
 }
 
 static size_t on_data(void *arg, const uint8_t *data, size_t n)

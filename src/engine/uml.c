@@ -71,7 +71,6 @@ static void build_args(struct uml_args *a, const struct sk_engine_config *c, boo
 		arg_add(a, "loglevel=4");
 	}
 	arg_add(a, "panic=-1");
-	arg_add(a, "noreboot");
 	arg_add(a, "dummy.numdummies=0"); /* lo and what we give it, nothing else */
 	arg_add(a, "lpj=40000000");	  /* else 70 ms of measuring a delay loop that nothing depends on */
 	arg_add(a, "oops=panic");

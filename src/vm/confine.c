@@ -93,8 +93,7 @@ static const int never[] = {
 	SCMP_SYS(ioperm),
 	SCMP_SYS(settimeofday),
 	SCMP_SYS(clock_settime),
-	SCMP_SYS(sethostname),
-	SCMP_SYS(setdomainname),
+
 	SCMP_SYS(kcmp),
 	SCMP_SYS(lookup_dcookie),
 	SCMP_SYS(vhangup),
@@ -102,10 +101,10 @@ static const int never[] = {
 	SCMP_SYS(mknodat),
 };
 static const int never_without_restart[] = {
-	SCMP_SYS(execve),     SCMP_SYS(execveat),  SCMP_SYS(unshare),	SCMP_SYS(mount),     SCMP_SYS(umount2),
-	SCMP_SYS(pivot_root), SCMP_SYS(chroot),	   SCMP_SYS(fsopen),	SCMP_SYS(open_tree), SCMP_SYS(move_mount),
-	SCMP_SYS(setuid),     SCMP_SYS(setgid),	   SCMP_SYS(setresuid), SCMP_SYS(setresgid), SCMP_SYS(setreuid),
-	SCMP_SYS(setregid),   SCMP_SYS(setgroups),
+	SCMP_SYS(sethostname), SCMP_SYS(setdomainname), SCMP_SYS(execve),     SCMP_SYS(execveat),  SCMP_SYS(unshare),
+	SCMP_SYS(mount),       SCMP_SYS(umount2),	SCMP_SYS(pivot_root), SCMP_SYS(chroot),	   SCMP_SYS(fsopen),
+	SCMP_SYS(open_tree),   SCMP_SYS(move_mount),	SCMP_SYS(setuid),     SCMP_SYS(setgid),	   SCMP_SYS(setresuid),
+	SCMP_SYS(setresgid),   SCMP_SYS(setreuid),	SCMP_SYS(setregid),   SCMP_SYS(setgroups),
 };
 
 static int load_filter(bool restarts)

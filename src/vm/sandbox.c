@@ -27,6 +27,7 @@
 
 #define SK_GUEST_CID 3u
 #define SK_CONSOLE_MAX (1u << 20)
+#define SK_PANIC "Kernel panic - not syncing"
 #define SK_BOOT_TIMEOUT_MS 60000u
 #define SK_LAYERS_SOCKET "layers"
 #define SK_DISK_SOCKET "disk"
@@ -262,6 +263,10 @@ static void on_console(void *arg, int fd, unsigned events)
 		m->console_source = NULL;
 		return;
 	}
+	/* A guest kernel that panics under User-mode Linux does not always end its process. What a guest writes here
+	 * can hurt itself only. */
+	if (memmem(buf, (size_t)n, SK_PANIC, sizeof(SK_PANIC) - 1))
+		sk_monitor_lost(m, "the guest kernel panicked: see log/console.log in the container's folder");
 	if (m->console_bytes >= SK_CONSOLE_MAX)
 		return;
 	m->console_bytes += (size_t)n;

@@ -373,6 +373,26 @@ static int set_stop(struct sk_plan *p, const json_t *image, struct sk_error *err
 	return 0;
 }
 
+/* The agent finds a user's own groups in the image, and takes those alone; more of them go with a user that needs no
+ * finding. */
+static int set_user(struct sk_plan *p, const json_t *image, struct sk_error *err)
+{
+	_cleanup_free_ char *uid = NULL;
+	const char *colon;
+
+	p->user = sk_xstrdup(p->opts->user ? p->opts->user : sk_jx_get_str(image, "User", ""));
+	if (!p->opts->group_add.n || !*p->user)
+		return 0;
+	colon = strchr(p->user, ':');
+	uid = sk_xstrndup(p->user, colon ? (size_t)(colon - p->user) : 0);
+	if (!colon || sk_parse_int(uid, &p->uid) < 0 || sk_parse_int(colon + 1, &p->gid) < 0 || p->uid < 0 ||
+	    p->gid < 0 || p->uid >= UINT32_MAX || p->gid >= UINT32_MAX)
+		return sk_error_set(err, EOPNOTSUPP,
+				    "--group-add needs a user in numbers here, not \"%s\": give -u UID:GID", p->user);
+	p->user_known = true;
+	return 0;
+}
+
 static void set_attached(struct sk_plan *p)
 {
 	const struct sk_strv *a = &p->opts->attach;
@@ -400,7 +420,6 @@ int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct
 	sk_random_hex(p->id, SK_ID_LEN / 2);
 	p->image_ref = sk_xstrdup(image_ref);
 	p->image_id = sk_xstrdup(image->id);
-	p->user = sk_xstrdup(opts->user ? opts->user : sk_jx_get_str(config, "User", ""));
 	workdir = opts->workdir ? opts->workdir : sk_jx_get_str(config, "WorkingDir", "");
 	if (opts->workdir && *opts->workdir != '/')
 		return sk_error_set(err, EINVAL,
@@ -408,7 +427,9 @@ int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct
 				    opts->workdir);
 	p->workdir = *workdir ? sk_cli_path_clean(workdir) : sk_xstrdup("");
 	set_attached(p);
-	r = set_hostname(p, err);
+	r = set_user(p, config, err);
+	if (r == 0)
+		r = set_hostname(p, err);
 	if (r == 0)
 		r = set_command(p, config, args, n_args, err);
 	if (r == 0)

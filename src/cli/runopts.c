@@ -218,9 +218,11 @@ static int check_private(const char *value, char *why)
 
 static int check_group(const char *value, char *why)
 {
-	if (*value)
+	int64_t n;
+
+	if (sk_parse_int(value, &n) == 0 && n >= 0 && n < UINT32_MAX)
 		return 0;
-	snprintf(why, 256, "a group's number or name is needed");
+	snprintf(why, 256, "give the group's number: names are not looked up in the image");
 	return -EINVAL;
 }
 

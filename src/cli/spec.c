@@ -133,15 +133,14 @@ static json_t *spec_rlimits(const struct sk_plan *p)
 	return list;
 }
 
-/* Groups by number; those by name go to the agent, which reads the image's /etc/group. */
 static json_t *spec_user(const struct sk_plan *p)
 {
 	json_t *o = sk_jx_object(), *gids = sk_jx_array();
 	int64_t gid;
 	size_t i;
 
-	sk_jx_set_int(o, "uid", 0);
-	sk_jx_set_int(o, "gid", 0);
+	sk_jx_set_int(o, "uid", p->uid);
+	sk_jx_set_int(o, "gid", p->gid);
 	for (i = 0; i < p->opts->group_add.n; i++)
 		if (sk_parse_int(p->opts->group_add.v[i], &gid) == 0 && gid >= 0)
 			sk_jx_push(gids, json_integer(gid));

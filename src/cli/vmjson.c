@@ -88,8 +88,7 @@ json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 	sk_jx_set(o, "network", network(p));
 	sk_jx_set(o, "rootfs", rootfs(p));
 	sk_jx_set(o, "spec", sk_plan_spec(p));
-	sk_jx_set_str(o, "user", p->user);
-	sk_jx_set(o, "groups", sk_jx_strv(&p->opts->group_add));
+	sk_jx_set_str(o, "user", p->user_known ? "" : p->user);
 	sk_jx_set(o, "files", files(p));
 	sk_jx_set(o, "mounts", sk_mounts_to_vm(&p->mounts));
 	sk_jx_set(o, "folders",

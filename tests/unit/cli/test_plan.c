@@ -238,8 +238,8 @@ static void test_limits(void **state)
 {
 	(void)state;
 	assert_int_equal(RUN("--ulimit", "nofile=5:6", "--ulimit", "core=-1", "--pids-limit", "50", "--shm-size", "1g",
-			     "--tmpfs", "/t:size=1m,exec", "--sysctl", "net.core.somaxconn=9", "--group-add", "7",
-			     "--oom-score-adj", "-5", "img"),
+			     "--tmpfs", "/t:size=1m,exec", "--sysctl", "net.core.somaxconn=9", "--group-add", "7", "-u",
+			     "1:2", "--oom-score-adj", "-5", "img"),
 			 0);
 	assert_int_equal(json_array_size(sk_jx_at(spec, "process.rlimits")), 2);
 	assert_int_equal(sk_jx_get_int(json_array_get(sk_jx_at(spec, "process.rlimits"), 1), "hard", 0), -1);
@@ -251,7 +251,13 @@ static void test_limits(void **state)
 	assert_string_equal(json_string_value(json_object_get(sk_jx_at(spec, "linux.sysctl"), "net.core.somaxconn")),
 			    "9");
 	assert_int_equal(json_integer_value(json_array_get(sk_jx_at(spec, "process.user.additionalGids"), 0)), 7);
+	assert_int_equal(sk_jx_get_int(spec, "process.user.uid", 0), 1);
+	assert_int_equal(sk_jx_get_int(spec, "process.user.gid", 0), 2);
+	assert_string_equal(sk_jx_get_str(vm, "user", "?"), "");
+	assert_string_equal(sk_jx_get_str(config, "Config.User", ""), "1:2");
 	assert_int_equal(sk_jx_get_int(spec, "process.oomScoreAdj", 0), -5);
+	assert_int_equal(RUN("--group-add", "7", "img"), -EOPNOTSUPP); /* the image's user has a name */
+	assert_int_equal(RUN("--group-add", "audio", "img"), -EINVAL);
 	assert_int_equal(RUN("-m", "16m", "img"), 0);
 	assert_int_equal(sk_jx_get_int(vm, "memory", 0), (int64_t)SK_MIN_VM_MEMORY);
 	assert_int_equal(RUN("-m", "1m", "img"), -EINVAL);

@@ -233,6 +233,64 @@ static void test_sharing(void **state)
 	sk_store_close(store);
 }
 
+/* Two operations that convert the same layer: the second one's result is dropped, as the first may be in use by then.
+ */
+static void test_same_twice(void **state)
+{
+	struct sk_store *store = open_store();
+	struct sk_layer_read jobs[2] = { { .blob_size = -1 }, { .blob_size = -1 } };
+	struct sk_op ops[2];
+	struct blob b = small_tar("f", "x");
+	_cleanup_free_ char *path = NULL;
+	struct sk_input_memory in;
+	struct stat before, after;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(sk_op_begin(store, NULL, &ops[i], NULL), 0);
+		sk_input_memory_init(&in, b.data, b.len);
+		jobs[i].blob = &in.in;
+		assert_int_equal(sk_op_convert(&ops[i], &jobs[i], "x", 0, NULL), 0);
+	}
+	path = sk_asprintf("store/images/layers/%s.squashfs", sk_digest_hex(&b.digest));
+	assert_int_equal(sk_op_commit(&ops[0], NULL, 0, NULL), 0);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(sk_op_commit(&ops[1], NULL, 0, NULL), 0);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	sk_op_end(&ops[0]);
+	sk_op_end(&ops[1]);
+	blob_free(&b);
+	sk_store_close(store);
+}
+
+/* A commit that fails halfway is taken back. */
+static void test_commit_fails(void **state)
+{
+	struct sk_store *store = open_store();
+	struct blob tars[8];
+	struct layout l;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 8; i++) {
+		char name[2] = { (char)('a' + i), '\0' };
+
+		tars[i] = small_tar(name, name);
+	}
+	layout_make(&l, tars, 8, "gzip", "x");
+	layout_write_dir(&l, "layout");
+	assert_int_equal(rmdir("store/images/blobs/sha256"), 0);
+	write_file("store/images/blobs/sha256", "in the way", 10);
+	load_fails(store, "layout", "cannot write to the image store store/images: Not a directory");
+	assert_int_equal(unlink("store/images/blobs/sha256"), 0);
+	assert_int_equal(mkdir("store/images/blobs/sha256", 0700), 0);
+	load_ok(store, "layout");
+	layout_free(&l);
+	sk_store_close(store);
+}
+
 /* Two processes load the same at the same time; and while others prune. */
 static void test_concurrent(void **state)
 {
@@ -542,6 +600,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stdin, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_platforms, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_sharing, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_same_twice, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_commit_fails, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_concurrent, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_killed, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_cancel, test_enter, test_leave),

@@ -415,6 +415,75 @@ static void test_cancel(void **state)
 	sk_store_close(store);
 }
 
+/* A skopeo of our own that lies: `inspect` gives the file "manifest", `copy` runs the lines given. */
+static void fake_skopeo(const char *copy)
+{
+	_cleanup_free_ char *script = sk_asprintf("#!/bin/sh\n"
+						  "for last; do :; done\n"
+						  "case \"$*\" in\n"
+						  "*inspect*) cat \"$FAKE/manifest\" ;;\n"
+						  "*) cd \"${last#dir:}\" && echo >version || exit\n%s\n;;\n"
+						  "esac\n",
+						  copy);
+
+	write_file("skopeo", script, strlen(script));
+	assert_int_equal(chmod("skopeo", 0755), 0);
+}
+
+static void test_lies(void **state)
+{
+	_cleanup_free_ char *old_path = strdup(getenv("PATH")), *path = NULL, *here = getcwd(NULL, 0), *copy = NULL;
+	_cleanup_free_ char *by_digest = NULL, *config = NULL, *partly = NULL, *lie = NULL;
+	struct blob a[1] = { noise_layer("a", 100000) };
+	struct sk_store *store = open_store();
+	struct layout l;
+
+	(void)state;
+	path = sk_asprintf("%s:%s", here, old_path);
+	setenv("FAKE", here, 1);
+	layout_make(&l, a, 1, "gzip", NULL);
+	layout_write_dir(&l, "layout");
+	write_file("manifest", l.manifest, strlen(l.manifest));
+	/* As skopeo does it: what has its name is complete. */
+	copy = sk_asprintf("for f in \"$FAKE\"/layout/blobs/sha256/*; do cp \"$f\" dir-put-blob1 && mv dir-put-blob1 "
+			   "\"${f##*/}\"; done");
+	config = sk_asprintf("%s; chmod u+w %s; echo >>%s", copy, sk_digest_hex(&l.config_digest),
+			     sk_digest_hex(&l.config_digest));
+	/* (What has been there once is taken by us at any time.) */
+	partly = sk_asprintf("cp \"$FAKE\"/layout/blobs/sha256/%s .", sk_digest_hex(&l.config_digest));
+	setenv("PATH", path, 1);
+	fake_skopeo(config);
+	pull_fails(store, "x:1", NULL, EBADMSG, "wrong digest: the configuration is");
+	fake_skopeo(partly);
+	pull_fails(store, "x:1", NULL, EIO, "layer 1 did not arrive");
+	fake_skopeo("sleep 0.1; head -c 30000000 /dev/zero >dir-put-blob1; exec sleep 60");
+	pull_fails(store, "x:1", NULL, EFBIG, "sends more than the manifest says");
+	fake_skopeo("exit 3");
+	pull_fails(store, "x:1", NULL, EIO, "skopeo failed with exit code 3");
+	by_digest = sk_asprintf("x@sha256:%064d", 0);
+	pull_fails(store, by_digest, NULL, EBADMSG, "wrong digest: the registry's manifest is");
+	write_file("manifest", "{", 1);
+	pull_fails(store, "x:1", NULL, EINVAL, "not valid JSON");
+	/* A config whose digest is right and whose diff ids are another image's. */
+	free(l.config);
+	l.config = sk_asprintf("{\"rootfs\":{\"diff_ids\":[\"sha256:%064d\"]}}", 0);
+	assert_int_equal(sk_sha256_buffer(l.config, strlen(l.config), &l.config_digest), 0);
+	free(l.manifest);
+	l.manifest = make_manifest(&l);
+	write_file("manifest", l.manifest, strlen(l.manifest));
+	layout_write_dir(&l, "layout");
+	fake_skopeo(copy);
+	pull_fails(store, "x:1", NULL, EBADMSG, "wrong digest: layer 1 is");
+	/* A layer that is something else: checked against the manifest. */
+	lie = sk_asprintf("cp \"$FAKE\"/layout/blobs/sha256/%s %s", sk_digest_hex(&l.config_digest),
+			  sk_digest_hex(&l.layers[0].blob.digest));
+	fake_skopeo(lie);
+	pull_fails(store, "x:1", NULL, EBADMSG, "layer ");
+	setenv("PATH", old_path, 1);
+	layout_free(&l);
+	sk_store_close(store);
+}
+
 /* What skopeo says, as it was seen, and what we make of it. */
 static void test_words(void **state)
 {
@@ -459,6 +528,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_login, enter, leave),
 		cmocka_unit_test_setup_teardown(test_damaged, enter, leave),
 		cmocka_unit_test_setup_teardown(test_cancel, enter, leave),
+		cmocka_unit_test_setup_teardown(test_lies, test_enter, test_leave),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");

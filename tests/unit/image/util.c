@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -385,7 +386,13 @@ int test_enter(void **state)
 
 int test_leave(void **state)
 {
+	/* Where a test that failed may have left something mounted. */
+	static const char *const mounts[] = { "m/all", "m/low", "m/high", "mnt", "store" };
+	size_t i;
+
 	(void)state;
+	for (i = 0; i < SK_ARRAY_SIZE(mounts); i++)
+		(void)umount2(mounts[i], MNT_DETACH);
 	return chdir("/") < 0 ? -1 : sk_fs_remove_tree(AT_FDCWD, dir);
 }
 

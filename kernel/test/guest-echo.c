@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// PID 1 of the wake-up test: sends back each byte that it gets on the console.
+// PID 1 of the wake-up test: says \001 on the console when ready, then sends back each byte.
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -20,7 +20,7 @@ int main(void)
 	cfmakeraw(&raw);
 	tcsetattr(fd, TCSANOW, &raw);
 
-	if (write(fd, "R", 1) == 1)
+	if (write(fd, "\001", 1) == 1)
 		while (read(fd, &byte, 1) == 1 && byte != 'q' && write(fd, &byte, 1) == 1)
 			;
 	reboot(RB_POWER_OFF);

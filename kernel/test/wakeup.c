@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 	close(to_guest[0]);
 	close(from_guest[1]);
 
-	while (byte != 'R')
+	while (byte != 1)
 		if (read(from_guest[0], &byte, 1) != 1) {
 			fprintf(stderr, "wakeup: the guest did not start\n");
 			return 1;

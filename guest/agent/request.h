@@ -17,6 +17,7 @@
 #define SK_LAYERS_MAX 127
 #define SK_PORT_CONTROL 1024u
 #define SK_PORT_STREAM 1025u
+#define SK_PORT_9P 1027u
 #define SK_PROTOCOL_VERSION 1
 
 enum sk_op {
@@ -72,7 +73,7 @@ struct sk_stdio_spec {
 int sk_stdio_parse(const json_t *json, struct sk_stdio_spec *ret, struct sk_error *err);
 
 struct sk_rootfs_spec {
-	bool is_9p;
+	bool is_9p, stream;
 	bool readonly;
 	const char *device, *upper; /* layers; upper NULL: changes live in memory */
 	const char *tag, *options;  /* 9p */

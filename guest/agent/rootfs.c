@@ -22,6 +22,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "uplink.h"
 
 #define ROOTFS_DEVICE_WAIT_MS 2000
 #define SHARE_OPTIONS "trans=virtio,version=9p2000.L,access=client,posixacl,msize=512000,cache=mmap"
@@ -205,9 +206,35 @@ static void detach_parts(size_t n_layers, const char *dir)
 	umount2(path, MNT_DETACH);
 }
 
-static int mount_9p(const char *tag, const char *options, const char *target, struct sk_error *err)
+/* Options of a share that comes over a connection: "trans=virtio" becomes that. `buf` holds them. */
+static int stream_options(const char *options, int fd, const char *tag, char *buf, size_t size)
 {
-	if (mount(tag, target, "9p", 0, options ? options : SHARE_OPTIONS) < 0)
+	const char *at = strstr(options, "trans=virtio"), *rest = at ? at + strlen("trans=virtio") : options;
+	int n = snprintf(buf, size, "trans=fd,rfdno=%d,wfdno=%d,aname=%s%s%.*s%s", fd, fd, tag,
+			 at && at == options ? "" : ",", at ? (int)(at - options) : 0, options, rest);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* `stream`: the engine has no device for it. The monitor carries the connection to its file server, which knows the
+ * share by its name; the mount keeps the connection open. */
+static int mount_9p(const char *tag, const char *options, bool stream, const char *target, struct sk_error *err)
+{
+	const struct sk_uplink uplink = { .unix_prefix = NULL };
+	_cleanup_fd_ int fd = -1;
+	char buf[1024];
+	int r;
+
+	if (!options)
+		options = SHARE_OPTIONS;
+	if (stream) {
+		fd = sk_uplink_connect(&uplink, SK_PORT_9P);
+		r = fd < 0 ? fd : stream_options(options, fd, tag, buf, sizeof(buf));
+		if (r < 0)
+			return sk_error_errno(err, r, "cannot connect to share %s", tag);
+		options = buf;
+	}
+	if (mount(tag, target, "9p", 0, options) < 0)
 		return sk_error_errno(err, errno, "cannot mount share %s", tag);
 	return 0;
 }
@@ -220,7 +247,7 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const char *dir, struct s
 	if (r < 0)
 		return r;
 	if (spec->is_9p)
-		return mount_9p(spec->tag, spec->options, target, err);
+		return mount_9p(spec->tag, spec->options, spec->stream, target, err);
 	r = mount_layers(spec, dir, err);
 	if (r == 0)
 		r = mount_upper(spec, dir, err);
@@ -272,9 +299,11 @@ static bool is_mount_point(const char *path, const char *parent)
 }
 
 /* One virtio share can be mounted only once, so several uses of a tag have it in common. */
-static int mount_share(const char *type, const char *tag, const char *options, const char *shares_dir, char *target,
-		       size_t size, struct sk_error *err)
+static int mount_share(const json_t *m, const char *shares_dir, char *target, size_t size, struct sk_error *err)
 {
+	const char *type = json_string_value(json_object_get(m, "type"));
+	const char *tag = json_string_value(json_object_get(m, "tag"));
+	const char *options = json_string_value(json_object_get(m, "options"));
 	int r;
 
 	if (!tag || !sk_name_valid(tag))
@@ -285,7 +314,7 @@ static int mount_share(const char *type, const char *tag, const char *options, c
 	if (r < 0 || is_mount_point(target, shares_dir))
 		return r;
 	if (strcmp(type, "9p") == 0)
-		return mount_9p(tag, options, target, err);
+		return mount_9p(tag, options, json_is_true(json_object_get(m, "stream")), target, err);
 	if (mount(tag, target, type, 0, options) < 0)
 		return sk_error_errno(err, errno, "cannot mount %s %s", type, tag);
 	return 0;
@@ -325,8 +354,7 @@ static int one_mount(const json_t *m, const char *shares_dir, json_t *binds, str
 				json_pack("{s:s,s:s,s:s,s:o}", "destination", destination, "type", type, "source", type,
 					  "options", option_list(options, readonly)),
 				err);
-	r = mount_share(type, json_string_value(json_object_get(m, "tag")), json_string_value(options), shares_dir,
-			target, sizeof(target), err);
+	r = mount_share(m, shares_dir, target, sizeof(target), err);
 	if (r < 0)
 		return r;
 	if (file && (strchr(file, '/') || strcmp(file, "..") == 0 || strlen(file) > 255))

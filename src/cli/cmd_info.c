@@ -11,10 +11,10 @@
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "cli/container.h"
+#include "cli/engines.h"
 #include "cli/jx.h"
 #include "cli/list.h"
 #include "cli/units.h"
-#include "engine/engine.h"
 #include "skerry_config.h"
 
 struct info_opts {
@@ -30,24 +30,42 @@ static const struct sk_opt info_opts[] = {
 /* The engine that containers get, and what its guest parts are; "Error" says what is missing. */
 static void add_engine(json_t *o)
 {
-	struct sk_error err = SK_ERROR_INIT;
-	const struct sk_engine *engine;
-	struct sk_engine_info info = { 0 };
+	json_t *all = sk_engines_json(false);
+	const json_t *e = sk_engines_chosen(all);
 
-	if (sk_engine_find("auto", &engine, &err) < 0) {
-		sk_jx_set_str(o, "Error", err.message);
-		return;
+	sk_jx_set_str(o, "Engine", sk_jx_get_str(all, "Engine", ""));
+	sk_jx_set_str(o, "EngineSetting", sk_jx_get_str(all, "Setting", ""));
+	sk_jx_set_str(o, "EngineSettingFrom", sk_jx_get_str(all, "SettingFrom", ""));
+	if (*sk_jx_get_str(all, "Error", ""))
+		sk_jx_set_str(o, "Error", sk_jx_get_str(all, "Error", ""));
+	sk_jx_set_str(o, "Isolation", sk_jx_get_str(e, "Isolation", ""));
+	sk_jx_set_str(o, "EngineProgram", sk_jx_get_str(e, "Program", ""));
+	sk_jx_set_str(o, "GuestKernelVersion", sk_jx_get_str(e, "KernelVersion", ""));
+	sk_jx_set_str(o, "GuestKernelPath", sk_jx_get_str(e, "KernelPath", ""));
+	sk_jx_set_int(o, "GuestKernelSize", sk_jx_get_int(e, "KernelSize", 0));
+	sk_jx_set_int(o, "GuestInitramfsSize", sk_jx_get_int(e, "InitramfsSize", 0));
+	sk_jx_set(o, "Engines", sk_jx(json_incref(json_object_get(all, "Engines"))));
+	json_decref(all);
+}
+
+/* Why it is not one that isolates better. */
+static void print_engine_choice(const json_t *o)
+{
+	const json_t *list = json_object_get(o, "Engines");
+	bool any = strcmp(sk_jx_get_str(o, "EngineSetting", ""), "auto") == 0;
+	size_t i;
+
+	if (!any)
+		printf(" Set By: %s\n", sk_jx_get_str(o, "EngineSettingFrom", ""));
+	for (i = 0; any && i < json_array_size(list); i++) {
+		const json_t *e = json_array_get(list, i);
+
+		if (sk_jx_get_bool(e, "Chosen", false))
+			break;
+		printf(" Not %s: %s\n", sk_jx_get_str(e, "Name", ""), sk_jx_get_str(e, "Problem", ""));
 	}
-	sk_jx_set_str(o, "Engine", engine->name);
-	if (engine->info(&info, &err) < 0)
-		sk_jx_set_str(o, "Error", err.message);
-	sk_jx_set_str(o, "Isolation", info.isolation ? info.isolation : "");
-	sk_jx_set_str(o, "GuestKernelVersion", info.kernel_version);
-	sk_jx_set_str(o, "GuestKernelPath", info.kernel_path);
-	sk_jx_set_int(o, "GuestKernelSize", (int64_t)info.kernel_size);
-	sk_jx_set_int(o, "GuestInitramfsSize", (int64_t)info.initramfs_size);
-	if (engine->probe && engine->probe(&err) < 0)
-		sk_jx_set_str(o, "Error", err.message);
+	if (*sk_jx_get_str(o, "EngineProgram", ""))
+		printf(" Program: %s\n", sk_jx_get_str(o, "EngineProgram", ""));
 }
 
 static void add_host(json_t *o)
@@ -110,8 +128,10 @@ static void print_info(const json_t *o)
 	       (long long)sk_jx_get_int(o, "Containers", 0), (long long)sk_jx_get_int(o, "ContainersRunning", 0),
 	       (long long)sk_jx_get_int(o, "ContainersPaused", 0), (long long)sk_jx_get_int(o, "ContainersStopped", 0),
 	       (long long)sk_jx_get_int(o, "Images", 0));
-	printf("Version: %s\nEngine: %s\n Isolation: %s\n", SK_VERSION, sk_jx_get_str(o, "Engine", "none"),
+	printf("Version: %s\nEngine: %s\n Isolation: %s\n", SK_VERSION,
+	       *sk_jx_get_str(o, "Engine", "") ? sk_jx_get_str(o, "Engine", "") : "none",
 	       sk_jx_get_str(o, "Isolation", ""));
+	print_engine_choice(o);
 	printf("Guest Kernel: %s\n Path: %s\n", sk_jx_get_str(o, "GuestKernelVersion", ""),
 	       sk_jx_get_str(o, "GuestKernelPath", ""));
 	printf(" Size: %s (kernel %s, initramfs %s)\n", sk_format_size((double)(kernel + initramfs), 3, a),

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,27 +10,59 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "engine/engine_internal.h"
 #include "skerry_config.h"
 
-/* In the order of preference of "auto". The fake engine is for tests and never chosen. */
-static const struct sk_engine *const engines[] = { &sk_engine_uml, &sk_engine_fake };
+/* In the order of preference of "auto": a boundary of hardware; else what computes at native speed; else emulation. */
+static const struct sk_engine *const engines[] = { &sk_engine_kvm, &sk_engine_uml, &sk_engine_tcg };
 
-int sk_engine_find(const char *name, const struct sk_engine **ret_engine, struct sk_error *err)
+const struct sk_engine *sk_engine_at(size_t i)
+{
+	return i < SK_ARRAY_SIZE(engines) ? engines[i] : NULL;
+}
+
+static const struct sk_engine *by_name(const char *name)
 {
 	size_t i;
 
-	if (!name || strcmp(name, "auto") == 0) {
-		*ret_engine = &sk_engine_uml;
-		return sk_engine_uml.probe(err);
+	for (i = 0; i < SK_ARRAY_SIZE(engines); i++)
+		if (strcmp(engines[i]->name, name) == 0)
+			return engines[i];
+	/* For tests; never chosen. */
+	return strcmp(name, sk_engine_fake.name) == 0 ? &sk_engine_fake : NULL;
+}
+
+bool sk_engine_name_valid(const char *name)
+{
+	return strcmp(name, "auto") == 0 || by_name(name);
+}
+
+int sk_engine_find(const char *name, const struct sk_engine_settings *settings, const struct sk_engine **ret_engine,
+		   struct sk_error *err)
+{
+	static const struct sk_engine_settings none = { 0 };
+	struct sk_error ignored;
+	size_t i;
+	int r;
+
+	if (!settings)
+		settings = &none;
+	if (name && strcmp(name, "auto") != 0) {
+		*ret_engine = by_name(name);
+		if (!*ret_engine)
+			return sk_error_set(err, ENOENT, "unknown engine \"%s\": it is " SK_ENGINE_NAMES, name);
+		r = (*ret_engine)->probe(settings, err);
+		return r < 0 ? sk_error_wrap(err, "engine %s cannot run here", name) : 0;
 	}
 	for (i = 0; i < SK_ARRAY_SIZE(engines); i++) {
-		if (strcmp(engines[i]->name, name) == 0) {
-			*ret_engine = engines[i];
-			return engines[i]->probe(err);
-		}
+		ignored = (struct sk_error)SK_ERROR_INIT;
+		*ret_engine = engines[i];
+		if (engines[i]->probe(settings, &ignored) == 0)
+			return 0;
 	}
-	return sk_error_set(err, ENOENT, "unknown engine \"%s\": this build has uml; use --engine uml or auto", name);
+	return sk_error_set(err, ENOENT, "no engine works on this machine: `skerry doctor` says what is missing (%s)",
+			    ignored.message);
 }
 
 int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err)
@@ -47,4 +80,40 @@ int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err
 				    "package again",
 				    buf);
 	return 0;
+}
+
+int sk_guest_part_check(const char *name, bool exec, struct sk_error *err)
+{
+	char path[512];
+	int r = sk_guest_part(name, path, sizeof(path), err);
+
+	if (r == 0 && exec && access(path, X_OK) < 0)
+		return sk_error_set(
+			err, EACCES,
+			"guest kernel %s is not executable: chmod 0755 it, or remount its file system without noexec",
+			path);
+	return r;
+}
+
+int sk_guest_parts_info(const char *kernel, struct sk_engine_info *info, struct sk_error *err)
+{
+	char path[512], version[600];
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	int r = sk_guest_part(kernel, info->kernel_path, sizeof(info->kernel_path), err);
+
+	if (r < 0)
+		return r;
+	if (stat(info->kernel_path, &st) == 0)
+		info->kernel_size = (uint64_t)st.st_size;
+	snprintf(version, sizeof(version), "%.*s/kernel.version",
+		 (int)(strrchr(info->kernel_path, '/') - info->kernel_path), info->kernel_path);
+	if (sk_fs_read(AT_FDCWD, version, 4096, &text, NULL) == 0) {
+		text[strcspn(text, "\n")] = '\0';
+		snprintf(info->kernel_version, sizeof(info->kernel_version), "%.63s", text);
+	}
+	r = sk_guest_part(SK_GUEST_INITRAMFS, path, sizeof(path), err);
+	if (r == 0 && stat(path, &st) == 0)
+		info->initramfs_size = (uint64_t)st.st_size;
+	return r;
 }

@@ -17,6 +17,18 @@
 struct sk_engine_device {
 	unsigned virtio_id; /* enum sk_virtio_id */
 	const char *socket; /* name of the vhost-user socket in run_dir */
+	/* network: what the device says of itself, for engines that say it in its place */
+	uint8_t mac[6];
+	uint16_t mtu;
+};
+
+/* What the user or the machine's administrator has decided (vm/settings.h). Strings are borrowed. */
+struct sk_engine_settings {
+	const char *cache_dir;	 /* what was found out is remembered here, for this boot of the host; NULL: nowhere */
+	const char *qemu;	 /* program; NULL: qemu-system-x86_64 of PATH */
+	const char *kvm_device;	 /* NULL: /dev/kvm */
+	unsigned kvm_timeout_ms; /* for the guest that shows whether KVM works; 0: 5000 */
+	bool probe_again;	 /* whatever is remembered */
 };
 
 struct sk_engine_config {
@@ -28,6 +40,7 @@ struct sk_engine_config {
 	size_t n_devices;
 	const char *extra_args; /* appended to the kernel command line, may be NULL */
 	int console_fd;		/* the guest kernel's console output goes here (write end); -1: nowhere */
+	const struct sk_engine_settings *settings;
 };
 
 struct sk_engine_process {
@@ -40,6 +53,7 @@ struct sk_engine_process {
 struct sk_engine_info {
 	const char *name;      /* "uml" */
 	const char *isolation; /* one sentence for people */
+	char program[600];     /* what runs the guest, with its version; "" when it is the kernel itself */
 	char kernel_path[512];
 	char kernel_version[64];	      /* "" when unknown */
 	uint64_t kernel_size, initramfs_size; /* bytes; 0: missing */
@@ -47,17 +61,23 @@ struct sk_engine_info {
 
 struct sk_engine {
 	const char *name;
-	/* 0 when it can run here, else negative errno with what to do about it. */
-	int (*probe)(struct sk_error *err);
+	bool shares_by_stream; /* it has no virtio-9p over vhost-user: folders come over vsock streams */
+	/* 0 when it can run here, else negative errno with what to do about it. May boot a guest to find out, once. */
+	int (*probe)(const struct sk_engine_settings *settings, struct sk_error *err);
 	int (*start)(const struct sk_engine_config *config, struct sk_engine_process *ret_process,
 		     struct sk_error *err);
-	int (*info)(struct sk_engine_info *ret_info, struct sk_error *err);
-	/* Stops and continues the whole guest (SIGSTOP does not reach all helpers of every engine). May be NULL. */
-	int (*pause)(const struct sk_engine_process *process, bool pause);
+	int (*info)(const struct sk_engine_settings *settings, struct sk_engine_info *ret_info, struct sk_error *err);
 };
 
-/* By name; "auto" or NULL picks the best that probes well. -ENOENT: unknown name. */
-int sk_engine_find(const char *name, const struct sk_engine **ret_engine, struct sk_error *err);
+/* The engines by preference: kvm, uml, tcg; NULL ends the list. */
+const struct sk_engine *sk_engine_at(size_t i);
+/* True for "auto" and the names of engines. */
+bool sk_engine_name_valid(const char *name);
+#define SK_ENGINE_NAMES "auto, kvm, uml or tcg"
+
+/* By name; "auto" or NULL picks the best that probes well. -ENOENT: unknown name, or none works. */
+int sk_engine_find(const char *name, const struct sk_engine_settings *settings, const struct sk_engine **ret_engine,
+		   struct sk_error *err);
 
 /* Path of an installed guest part ("linux-uml", "initramfs.cpio"): $SKERRY_GUEST_DIR, else <libexec>/skerry/guest.
  * -ENOENT with what to do. */

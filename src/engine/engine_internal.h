@@ -8,7 +8,16 @@
 struct sock_fprog;
 
 extern const struct sk_engine sk_engine_uml;
+extern const struct sk_engine sk_engine_kvm;
+extern const struct sk_engine sk_engine_tcg;
 extern const struct sk_engine sk_engine_fake;
+
+/* engine.c: the file of a guest part is there, executable if `exec`. */
+int sk_guest_part_check(const char *name, bool exec, struct sk_error *err);
+/* Fills the kernel's and the initramfs's fields. */
+int sk_guest_parts_info(const char *kernel, struct sk_engine_info *info, struct sk_error *err);
+
+#define SK_GUEST_INITRAMFS "initramfs.cpio"
 
 /*
  * CPU placement. Claims the host CPU with the fewest claims among those we may run on; `lock_dir` (made if missing) is
@@ -17,27 +26,88 @@ extern const struct sk_engine sk_engine_fake;
  */
 int sk_cpu_claim(const char *lock_dir, int *ret_claim_fd);
 
-/* How the User-mode Linux process is shut in (uml_confine.c). Filled by the parent, applied in the child before exec.
+/* A command line that grows. After a failure to add, `failed` is set and the rest is ignored. */
+struct sk_args {
+	char **v; /* NULL-terminated */
+	size_t n, cap;
+	bool failed;
+};
+void sk_args_add(struct sk_args *args, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sk_args_fini(struct sk_args *args);
+
+/*
+ * How an engine process is shut in (confine.c): filled by the parent, applied in the child before exec. Strings are
+ * borrowed.
  */
-struct sk_uml_confine {
-	const char *new_root; /* mount point for the guest's root: a folder in run_dir */
-	const char *kernel;   /* host paths of what is to be seen inside */
-	const char *initramfs;
-	const char *dev_dir;
+#define SK_CONFINE_BINDS 24u
+struct sk_confine_bind {
+	const char *from; /* host path */
+	const char *to;	  /* relative to the new root; its folders are made */
+	bool dir;
+	bool optional; /* not there on this host: left out */
+};
+struct sk_confine {
+	char new_root[600]; /* mount point for the guest's root: a folder in run_dir */
+	struct sk_confine_bind binds[SK_CONFINE_BINDS];
+	size_t n_binds;
 	char tmpfs_options[64];
 	char uid_map[64], gid_map[64]; /* "" as root */
 	uid_t uid;		       /* as root: run as this user */
+	const char *device;	       /* this one is seen as dev/kvm; NULL: none */
 	int cpu;		       /* pin here; -1: nowhere */
-	bool namespaces;
+	uint64_t data_limit;	       /* RLIMIT_DATA in bytes; 0: none */
+	bool namespaces, no_randomize;
 	const struct sock_fprog *filter;
 };
-/* CLONE_NEW… flags that go with it. */
-unsigned sk_uml_confine_flags(const struct sk_uml_confine *confine);
-/* sk_spawn.prepare. */
-int sk_uml_confine_apply(void *arg);
-/* The seccomp filter, built once in the caller: what a User-mode Linux kernel needs of its host and no more. Freed by
- * sk_uml_filter_free(). */
+/* For a VM with this run folder; namespaces are wanted, nothing is bound yet but dev/null and the device sockets (vu/).
+ * Makes the mount point. `tmpfs_size` in bytes. */
+int sk_confine_init(struct sk_confine *confine, const struct sk_engine_config *config, uint64_t tmpfs_size,
+		    struct sk_error *err);
+void sk_confine_bind(struct sk_confine *confine, const char *from, const char *to, bool dir, bool optional);
+/* Starts `s` shut in. */
+int sk_confine_spawn(struct sk_confine *confine, struct sk_spawn *s, struct sk_engine_process *ret,
+		     struct sk_error *err);
+/* True when sk_confine_spawn() failed because this host gives no namespaces. */
+bool sk_confine_refused(int r);
+
+/* Seccomp filters, built in the caller, freed by sk_filter_free(). uml: what a User-mode Linux kernel needs of its host
+ * and no more. qemu: what no QEMU needs (its own filter comes on top). */
 int sk_uml_filter_new(struct sock_fprog **ret_filter, struct sk_error *err);
-void sk_uml_filter_free(struct sock_fprog *filter);
+int sk_qemu_filter_new(struct sock_fprog **ret_filter, struct sk_error *err);
+void sk_filter_free(struct sock_fprog *filter);
+/* seccomp_export_bpf() into memory; `ctx` is a scmp_filter_ctx. */
+int sk_filter_export(void *ctx, struct sock_fprog **ret_filter);
+
+/* --- QEMU (qemu.c, qemu_args.c, qemu_probe.c) --- */
+
+#define SK_QEMU_KERNEL "vmlinux-x86_64"
+#define SK_QEMU_MIN_VERSION 70200u /* 7.2.0 */
+#define SK_PROBE_TOKEN "skerry-probe: it runs"
+
+/* What is known of the QEMU of this machine. */
+struct sk_qemu_facts {
+	char path[512];	  /* without symbolic links */
+	char version[32]; /* "7.2.22" */
+	unsigned number;  /* 70222 */
+	uint64_t tsc_khz; /* of the host's processor; 0: unknown */
+};
+
+/* One start of QEMU, as the command line is made of it. */
+struct sk_qemu_start {
+	const struct sk_qemu_facts *facts;
+	bool kvm;
+	const char *kernel, *initramfs; /* as QEMU sees them */
+	const char *process;		/* title */
+};
+void sk_qemu_args(struct sk_args *args, const struct sk_qemu_start *start, const struct sk_engine_config *config);
+
+/* Finds QEMU, checks its version; remembered. */
+int sk_qemu_find(const struct sk_engine_settings *settings, struct sk_qemu_facts *ret, struct sk_error *err);
+/* The guest kernel is one of this machine's architecture and boots the way we boot it. */
+int sk_qemu_check_kernel(const char *path, struct sk_error *err);
+/* KVM works, seen by a guest that booted; remembered for this boot of the host. */
+int sk_kvm_check(const struct sk_engine_settings *settings, const struct sk_qemu_facts *facts, struct sk_error *err);
+int sk_qemu_start(const struct sk_engine_config *config, const struct sk_qemu_facts *facts, bool kvm,
+		  struct sk_engine_process *ret, struct sk_error *err);
 
 #endif

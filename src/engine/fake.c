@@ -10,8 +10,9 @@
 
 #include "engine/engine_internal.h"
 
-static int fake_probe(struct sk_error *err)
+static int fake_probe(const struct sk_engine_settings *settings, struct sk_error *err)
 {
+	(void)settings;
 	if (!getenv("SKERRY_FAKE_ENGINE"))
 		return sk_error_set(err, ENOENT, "the fake engine is for tests: it needs SKERRY_FAKE_ENGINE");
 	return 0;
@@ -24,7 +25,7 @@ static int fake_start(const struct sk_engine_config *c, struct sk_engine_process
 
 	*ret = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
 	if (!argv[0])
-		return fake_probe(err);
+		return fake_probe(NULL, err);
 	s.file = argv[0];
 	s.argv = argv;
 	s.stdout_fd = c->console_fd;
@@ -33,8 +34,9 @@ static int fake_start(const struct sk_engine_config *c, struct sk_engine_process
 	return sk_spawn(&s, &ret->pid, &ret->pidfd, err);
 }
 
-static int fake_info(struct sk_engine_info *info, struct sk_error *err)
+static int fake_info(const struct sk_engine_settings *settings, struct sk_engine_info *info, struct sk_error *err)
 {
+	(void)settings;
 	(void)err;
 	*info = (struct sk_engine_info){ .name = "fake", .isolation = "none: for tests" };
 	return 0;

@@ -37,7 +37,7 @@ void ninepd_usage(void)
 	      "        append        O_APPEND is done here: for clients without write-back caching\n"
 	      "        nodev         no device nodes\n"
 	      "        file=NAME     the name by which a single file is seen\n"
-	      "  --socket PATH                     unix socket\n"
+	      "  --socket PATH                     unix socket; fd:N: an inherited listening one\n"
 	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
 	      "  --vhost-user NAME=SOCKET          virtio-9p device for export NAME; SOCKET is a path or fd:N, a "
 	      "listening socket\n"
@@ -312,6 +312,10 @@ static int one_option(struct ninepd *d, int id, const char *arg, struct sk_error
 	case OPT_EXPORT:
 		return add_export(d, arg, err);
 	case OPT_SOCKET:
+		fd = fd_arg(arg);
+		if (fd >= 0)
+			return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "descriptor %d", fd)
+								  : add_listener(d, fd, NULL, err);
 		r = unix_socket(arg, &fd, err);
 		return r < 0 ? r : add_listener(d, fd, arg, err);
 	case OPT_LISTEN:

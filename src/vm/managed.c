@@ -521,8 +521,10 @@ size_t sk_managed_engine_devices(const struct sk_monitor *m, struct sk_engine_de
 
 	if (!m->managed || !m->config.netns)
 		return 0;
-	for (; n < SK_MANAGED_NICS && n < max; n++)
-		ret[n] = (struct sk_engine_device){ SK_VIRTIO_NET, names[n] };
+	for (; n < SK_MANAGED_NICS && n < max; n++) {
+		ret[n] = (struct sk_engine_device){ .virtio_id = SK_VIRTIO_NET, .socket = names[n], .mtu = SK_NIC_MTU };
+		memcpy(ret[n].mac, m->managed->nics[n].mac, sizeof(ret[n].mac));
+	}
 	return n;
 }
 

@@ -115,8 +115,9 @@ static json_t *rootfs_json(const struct sk_monitor *m)
 	unsigned i;
 
 	if (json_object_get(rootfs, "tag"))
-		return json_pack("{s:s,s:O,s:O?,s:b}", "type", "9p", "tag", json_object_get(rootfs, "tag"), "options",
-				 json_object_get(rootfs, "options"), "readonly", m->config.rootfs_readonly);
+		return json_pack("{s:s,s:O,s:O?,s:b,s:b}", "type", "9p", "tag", json_object_get(rootfs, "tag"),
+				 "options", json_object_get(rootfs, "options"), "readonly", m->config.rootfs_readonly,
+				 "stream", m->engine->shares_by_stream);
 	layers = json_array();
 	for (i = 0; i < m->config.n_layers; i++) {
 		json_array_append_new(layers, json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size",
@@ -162,9 +163,9 @@ static void start_container(struct sk_monitor *m)
 	}
 	m->starting = true;
 	m->init->started = true;
-	create = json_pack("{s:s,s:s,s:o,s:O,s:s,s:O?,s:O?,s:o,s:b,s:b}", "op", "create", "container", SK_CONTAINER,
+	create = json_pack("{s:s,s:s,s:o,s:O,s:s,s:O?,s:o?,s:o,s:b,s:b}", "op", "create", "container", SK_CONTAINER,
 			   "rootfs", rootfs_json(m), "spec", m->config.spec, "user", m->config.user, "files",
-			   m->config.files, "mounts", m->config.mounts, "stdio", sk_proc_stdio(m->init, rows, cols),
+			   m->config.files, "mounts", sk_shares_mounts(m), "stdio", sk_proc_stdio(m->init, rows, cols),
 			   "init", m->config.init, "start", !m->managed);
 	if (create && json_object_get(m->config.json, "folders"))
 		json_object_set(create, "folders", json_object_get(m->config.json, "folders"));

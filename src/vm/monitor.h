@@ -13,6 +13,7 @@
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
  *   shares.c    the folders of the host that the VM sees, and their server
+ *   share_stream.c   the way to it through vsock streams
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
  * apart from start
  *
@@ -39,6 +40,7 @@
 #include "virtio/device.h"
 #include "vm/config.h"
 #include "vm/logfile.h"
+#include "vm/settings.h"
 #include "vm/state.h"
 
 #define SK_CONTAINER "c0" /* the agent's name of a standalone container */
@@ -127,6 +129,7 @@ struct sk_monitor {
 	struct sk_logfile *log;
 
 	/* one boot */
+	struct sk_settings settings;
 	const struct sk_engine *engine;
 	struct sk_engine_process process;
 	struct sk_source *process_source, *boot_timer, *stop_timer, *down_timer, *restart_timer;
@@ -182,7 +185,13 @@ int sk_shares_up(struct sk_monitor *m,
 		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		 struct sk_error *err);
 size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
-void sk_shares_down(struct sk_monitor *m); /* after the engine: nobody asks any more */
+json_t *sk_shares_mounts(const struct sk_monitor *m); /* "mounts" for the agent; NULL: none */
+void sk_shares_down(struct sk_monitor *m);	      /* after the engine: nobody asks any more */
+
+/* share_stream.c: 9P connections of the guest, carried to the file server, where the engine has no device for them. */
+struct sk_share_streams;
+int sk_share_streams_new(struct sk_monitor *m, struct sk_share_streams **ret, struct sk_error *err);
+void sk_share_streams_free(struct sk_share_streams *streams);
 
 /* managed.c. All but the first do nothing, or what they say for "not managed", when m->managed is NULL. */
 int sk_managed_init(struct sk_monitor *m,

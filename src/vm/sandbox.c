@@ -290,6 +290,14 @@ static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *
 	return m->console_source ? 0 : sk_error_errno(err, ENOMEM, "cannot open the console log");
 }
 
+static struct sk_engine_device net_device(const struct sk_monitor *m)
+{
+	struct sk_engine_device d = { .virtio_id = SK_VIRTIO_NET, .socket = "net", .mtu = m->config.mtu };
+
+	memcpy(d.mac, m->config.mac, sizeof(d.mac));
+	return d;
+}
+
 static int engine_up(struct sk_monitor *m, struct sk_error *err)
 {
 	struct sk_engine_device devices[64];
@@ -300,20 +308,23 @@ static int engine_up(struct sk_monitor *m, struct sk_error *err)
 		.memory = m->config.memory,
 		.cpus = m->config.cpus,
 		.devices = devices,
+		.settings = &m->settings.engines,
 	};
 	int r = console_up(m, &console, err);
 
 	if (r < 0)
 		return r;
 	c.console_fd = console;
-	devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_VSOCK, "vsock" };
+	devices[c.n_devices++] = (struct sk_engine_device){ .virtio_id = SK_VIRTIO_VSOCK, .socket = "vsock" };
 	/* The guest names disks in this order: vda the layers, vdb the disk. */
 	if (m->blk->layers)
-		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_BLOCK, SK_LAYERS_SOCKET };
+		devices[c.n_devices++] =
+			(struct sk_engine_device){ .virtio_id = SK_VIRTIO_BLOCK, .socket = SK_LAYERS_SOCKET };
 	if (m->blk->disk)
-		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_BLOCK, SK_DISK_SOCKET };
+		devices[c.n_devices++] =
+			(struct sk_engine_device){ .virtio_id = SK_VIRTIO_BLOCK, .socket = SK_DISK_SOCKET };
 	if (m->net)
-		devices[c.n_devices++] = (struct sk_engine_device){ SK_VIRTIO_NET, "net" };
+		devices[c.n_devices++] = net_device(m);
 	c.n_devices += sk_managed_engine_devices(m, devices + c.n_devices, SK_ARRAY_SIZE(devices) - c.n_devices);
 	c.n_devices += sk_shares_engine_devices(m, devices + c.n_devices, SK_ARRAY_SIZE(devices) - c.n_devices);
 	r = m->engine->start(&c, &m->process, err);
@@ -324,9 +335,24 @@ static int engine_up(struct sk_monitor *m, struct sk_error *err)
 	return m->process_source && m->boot_timer ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the VM");
 }
 
+/* The engine that the container was made for; "auto" is what the settings say now. */
+static int choose_engine(struct sk_monitor *m, struct sk_error *err)
+{
+	const char *name = m->config.engine;
+	int r;
+
+	sk_settings_fini(&m->settings);
+	r = sk_settings_init(&m->settings, err);
+	if (r < 0)
+		return r;
+	if (strcmp(name, "auto") == 0)
+		name = m->settings.engine;
+	return sk_engine_find(name, &m->settings.engines, &m->engine, err);
+}
+
 int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err)
 {
-	int r = sk_engine_find(m->config.engine, &m->engine, err);
+	int r = choose_engine(m, err);
 
 	if (r == 0)
 		r = devices_up(m, err);

@@ -2,7 +2,8 @@
 /*
  * The folders and files of the host that a VM is given: the root file system if it is one ("rootfs" of type 9p) and
  * "mounts" that have a "path". All are served by one process, skerry-9pd, which dies with the monitor; when it dies
- * first, the VM cannot go on.
+ * first, the VM cannot go on. Each is a virtio device of its own, or, with an engine that has none for them, a stream
+ * (share_stream.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include "vm/monitor.h"
 
 #define SK_SHARES_MAX 48u
+#define SK_STREAM_SOCKET "9p"
 
 struct share {
 	int path_fd, socket; /* until the server has them */
@@ -31,6 +33,8 @@ struct share {
 struct sk_shares {
 	struct share all[SK_SHARES_MAX];
 	unsigned n;
+	int socket; /* where all are served as streams, until the server has it; -1: by devices */
+	struct sk_share_streams *streams;
 	pid_t pid;
 	int pidfd;
 	struct sk_source *source;
@@ -73,10 +77,12 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 	e->path_fd = open(path, O_PATH | O_CLOEXEC);
 	if (e->path_fd < 0)
 		return sk_error_errno(err, errno, "cannot share %s", path);
-	snprintf(e->socket_name, sizeof(e->socket_name), "share%u", s->n - 1);
 	e->export = sk_asprintf("%s=fd:%d:%s%s%s", tag, e->path_fd,
 				json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw", file ? ",file=" : "",
 				file ? file : "");
+	if (m->engine->shares_by_stream)
+		return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
+	snprintf(e->socket_name, sizeof(e->socket_name), "share%u", s->n - 1);
 	if (device_socket(m, e->socket_name, &e->socket, err) < 0)
 		return -err->code;
 	e->device = sk_asprintf("%s=fd:%d", tag, e->socket);
@@ -85,28 +91,36 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 
 static int start_server(struct sk_monitor *m, struct sk_error *err)
 {
-	const char *argv[4 * SK_SHARES_MAX + 2] = { "skerry-9pd" };
+	const char *argv[4 * SK_SHARES_MAX + 4] = { "skerry-9pd" };
 	struct sk_shares *s = m->shares;
-	int keep[2 * SK_SHARES_MAX];
+	int keep[2 * SK_SHARES_MAX + 1];
 	struct sk_spawn spawn = SK_SPAWN_INIT;
-	size_t n = 1;
-	char path[512];
+	size_t n = 1, n_keep = 0;
+	char path[512], stream[24];
 	unsigned i;
 
 	for (i = 0; i < s->n; i++) {
 		argv[n++] = "--export";
 		argv[n++] = s->all[i].export;
+		keep[n_keep++] = s->all[i].path_fd;
+		if (s->socket >= 0)
+			continue;
 		argv[n++] = "--vhost-user";
 		argv[n++] = s->all[i].device;
-		keep[2 * i] = s->all[i].path_fd;
-		keep[2 * i + 1] = s->all[i].socket;
+		keep[n_keep++] = s->all[i].socket;
+	}
+	if (s->socket >= 0) {
+		snprintf(stream, sizeof(stream), "fd:%d", s->socket);
+		argv[n++] = "--socket";
+		argv[n++] = stream;
+		keep[n_keep++] = s->socket;
 	}
 	server_path(path, sizeof(path));
 	spawn.file = path;
 	spawn.argv = argv;
 	spawn.stdout_fd = spawn.stderr_fd = m->log_fd;
 	spawn.keep_fds = keep;
-	spawn.n_keep_fds = (size_t)2 * s->n;
+	spawn.n_keep_fds = n_keep;
 	spawn.die_with_parent = true;
 	return sk_spawn(&spawn, &s->pid, &s->pidfd, err);
 }
@@ -123,12 +137,18 @@ int sk_shares_up(struct sk_monitor *m,
 	m->shares = calloc(1, sizeof(*m->shares));
 	if (!m->shares)
 		return sk_error_errno(err, ENOMEM, "cannot share folders");
-	m->shares->pidfd = -1;
+	m->shares->pidfd = m->shares->socket = -1;
 	r = add_share(m, rootfs, device_socket, err);
 	for (k = 0; r == 0 && k < json_array_size(m->config.mounts); k++)
 		r = add_share(m, json_array_get(m->config.mounts, k), device_socket, err);
+	if (r == 0 && m->shares->n && m->engine->shares_by_stream) {
+		r = device_socket(m, SK_STREAM_SOCKET, &m->shares->socket, err);
+		if (r == 0)
+			r = sk_share_streams_new(m, &m->shares->streams, err);
+	}
 	if (r == 0 && m->shares->n)
 		r = start_server(m, err);
+	sk_close_fd(&m->shares->socket);
 	for (i = 0; i < m->shares->n; i++) {
 		sk_close_fd(&m->shares->all[i].path_fd);
 		sk_close_fd(&m->shares->all[i].socket);
@@ -143,9 +163,27 @@ size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_dev
 {
 	size_t n;
 
+	if (m->engine->shares_by_stream)
+		return 0;
 	for (n = 0; m->shares && n < m->shares->n && n < max; n++)
-		ret[n] = (struct sk_engine_device){ SK_VIRTIO_9P, m->shares->all[n].socket_name };
+		ret[n] =
+			(struct sk_engine_device){ .virtio_id = SK_VIRTIO_9P, .socket = m->shares->all[n].socket_name };
 	return n;
+}
+
+json_t *sk_shares_mounts(const struct sk_monitor *m)
+{
+	json_t *mounts = m->config.mounts ? json_deep_copy(m->config.mounts) : NULL, *o;
+	const char *type;
+	size_t i;
+
+	json_array_foreach(mounts, i, o)
+	{
+		type = json_string_value(json_object_get(o, "type"));
+		if (m->engine->shares_by_stream && type && strcmp(type, "9p") == 0)
+			json_object_set_new(o, "stream", json_true());
+	}
+	return mounts;
 }
 
 void sk_shares_down(struct sk_monitor *m)
@@ -156,6 +194,7 @@ void sk_shares_down(struct sk_monitor *m)
 	if (!s)
 		return;
 	m->shares = NULL;
+	sk_share_streams_free(s->streams);
 	sk_loop_remove(s->source);
 	if (s->pid > 0) {
 		kill(s->pid, SIGKILL);

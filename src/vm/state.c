@@ -106,6 +106,16 @@ int sk_paths_init(struct sk_paths *paths, const char *root, struct sk_error *err
 	return r;
 }
 
+char *sk_paths_host_run(void)
+{
+	char *run = default_run();
+
+	if (run && make_private(run, NULL) == 0)
+		return run;
+	free(run);
+	return NULL;
+}
+
 void sk_paths_fini(struct sk_paths *paths)
 {
 	free(paths->root);

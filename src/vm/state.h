@@ -18,6 +18,9 @@ struct sk_paths {
 /* `root` may be NULL (environment, defaults). Makes the folders (0700). */
 int sk_paths_init(struct sk_paths *paths, const char *root, struct sk_error *err);
 void sk_paths_fini(struct sk_paths *paths);
+/* The default of `run` whatever the root: for what is known of this machine. malloc'd; NULL: there is no such folder.
+ */
+char *sk_paths_host_run(void);
 
 /*
  * state.json: {"status": "created"|"starting"|"running"|"paused"|"restarting"|"exited"|"dead", "pid": monitor,

@@ -69,7 +69,7 @@ static void run(char *out, size_t size)
 	c.run_dir = run_dir;
 	assert_int_equal(pipe2(pipefd, O_CLOEXEC), 0);
 	c.console_fd = pipefd[1];
-	assert_int_equal(sk_engine_find("uml", &engine, &err), 0);
+	assert_int_equal(sk_engine_find("uml", NULL, &engine, &err), 0);
 	if (engine->start(&c, &p, &err) < 0)
 		fail_msg("%s", err.message);
 	close(pipefd[1]);
@@ -130,7 +130,7 @@ static void test_dies_with_parent(void **state)
 	if (child == 0) {
 		struct sk_engine_config c = { .run_dir = dir, .console_fd = -1 };
 
-		if (sk_engine_find("fake", &engine, NULL) < 0 || engine->start(&c, &p, NULL) < 0 ||
+		if (sk_engine_find("fake", NULL, &engine, NULL) < 0 || engine->start(&c, &p, NULL) < 0 ||
 		    write(pipefd[1], &p.pid, sizeof(p.pid)) < 0)
 			_exit(1);
 		pause();

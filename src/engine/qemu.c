@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * QEMU, with the processor's own virtualization (engine "kvm") or emulating one (engine "tcg").
+ *
+ * Under KVM the boundary between guest and host is the processor's; what the guest can talk to behind it is QEMU's
+ * emulation of a serial port, a balloon and interrupt controllers, and our devices. So QEMU is shut in like any engine
+ * (confine.c): namespaces with its own program and libraries, the guest parts and the device sockets in sight, no
+ * capabilities, a filter of ours and QEMU's own sandbox.
+ *
+ * One process: it dies with its parent thread, and SIGSTOP stops all of it. It ends by itself when the guest powers off
+ * or panics.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "engine/engine_internal.h"
+
+#define MIB (1024ull * 1024ull)
+
+/* The folder that "bin/" with QEMU in it is in: "/usr". */
+static void prefix_of(const char *path, char *buf, size_t size)
+{
+	char *slash;
+	int i;
+
+	snprintf(buf, size, "%s", path);
+	for (i = 0; i < 2; i++) {
+		slash = strrchr(buf, '/');
+		if (slash && slash != buf)
+			*slash = '\0';
+	}
+}
+
+/* What QEMU and its loader read. A QEMU from elsewhere brings its data below its own prefix. */
+static void bind_program(struct sk_confine *f, const char *program, const char *prefix)
+{
+	static const char *const folders[] = { "/usr/lib",	  "/usr/lib64",	     "/lib",
+					       "/lib64",	  "/usr/share/qemu", "/usr/share/seabios",
+					       "/usr/share/qboot" };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(folders); i++)
+		sk_confine_bind(f, folders[i], folders[i] + 1, true, true);
+	sk_confine_bind(f, "/etc/ld.so.cache", "etc/ld.so.cache", false, true);
+	if (strcmp(prefix, "/usr") == 0)
+		sk_confine_bind(f, program, program + 1, false, false);
+	else
+		sk_confine_bind(f, prefix, prefix + 1, true, false);
+}
+
+static int spawn_confined(const struct sk_engine_config *c, struct sk_confine *f, struct sk_qemu_start *q,
+			  const char *kernel, const char *initramfs, struct sk_engine_process *ret,
+			  struct sk_error *err)
+{
+	static const char *const env[] = { "PATH=/", "HOME=/tmp", "TMPDIR=/tmp", NULL };
+	struct sk_spawn s = SK_SPAWN_INIT;
+	struct sk_args args = { 0 };
+	int r;
+
+	q->kernel = f->namespaces ? "/kernel" : kernel;
+	q->initramfs = f->namespaces ? "/initramfs" : initramfs;
+	sk_qemu_args(&args, q, c);
+	s.file = q->facts->path;
+	s.argv = (const char *const *)args.v;
+	s.envp = env;
+	s.stdout_fd = c->console_fd;
+	s.stderr_fd = c->console_fd;
+	r = args.failed ? sk_error_set(err, E2BIG, "too many devices for one VM of QEMU")
+			: sk_confine_spawn(f, &s, ret, err);
+	sk_args_fini(&args);
+	return r;
+}
+
+int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *facts, bool kvm,
+		  struct sk_engine_process *ret, struct sk_error *err)
+{
+	const char *device = c->settings && c->settings->kvm_device ? c->settings->kvm_device : "/dev/kvm";
+	char kernel[512], initramfs[512], prefix[512], process[32];
+	struct sk_qemu_start q = { .facts = facts, .kvm = kvm, .process = process };
+	struct sock_fprog *filter;
+	struct sk_confine f;
+	int r;
+
+	*ret = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
+	r = sk_guest_part(SK_QEMU_KERNEL, kernel, sizeof(kernel), err);
+	if (r == 0)
+		r = sk_guest_part(SK_GUEST_INITRAMFS, initramfs, sizeof(initramfs), err);
+	if (r == 0)
+		r = sk_confine_init(&f, c, 16 * MIB, err);
+	if (r == 0)
+		r = sk_qemu_filter_new(&filter, err);
+	if (r < 0)
+		return r;
+	snprintf(process, sizeof(process), "skerry-%.8s", c->name);
+	prefix_of(facts->path, prefix, sizeof(prefix));
+	bind_program(&f, facts->path, prefix);
+	sk_confine_bind(&f, kernel, "kernel", false, false);
+	sk_confine_bind(&f, initramfs, "initramfs", false, false);
+	if (kvm)
+		f.device = device;
+	/* Its own memory: translated code, threads' stacks, buffers. The guest's is shared memory and not counted. */
+	f.data_limit = 1024 * MIB + c->cpus * 32 * MIB;
+	f.filter = filter;
+	r = spawn_confined(c, &f, &q, kernel, initramfs, ret, err);
+	if (sk_confine_refused(r)) {
+		sk_log(SK_LOG_WARN, "no namespaces for QEMU (%s): it runs with less confinement; see `skerry doctor`",
+		       strerror(-r));
+		f.namespaces = false;
+		r = spawn_confined(c, &f, &q, kernel, initramfs, ret, err);
+	}
+	sk_filter_free(filter);
+	return r < 0 ? sk_error_wrap(err, "cannot start QEMU") : 0;
+}
+
+/* --- the two engines --- */
+
+/* What does not need a guest to find out. */
+static int check_parts(const struct sk_engine_settings *s, struct sk_qemu_facts *ret, struct sk_error *err)
+{
+	char kernel[512];
+	int r = sk_qemu_find(s, ret, err);
+
+	if (r == 0)
+		r = sk_guest_part(SK_QEMU_KERNEL, kernel, sizeof(kernel), err);
+	if (r == 0)
+		r = sk_qemu_check_kernel(kernel, err);
+	return r < 0 ? r : sk_guest_part_check(SK_GUEST_INITRAMFS, false, err);
+}
+
+static int tcg_probe(const struct sk_engine_settings *s, struct sk_error *err)
+{
+	struct sk_qemu_facts facts;
+
+	return check_parts(s, &facts, err);
+}
+
+static int kvm_probe(const struct sk_engine_settings *s, struct sk_error *err)
+{
+	struct sk_qemu_facts facts;
+	int r = check_parts(s, &facts, err);
+
+	return r < 0 ? r : sk_kvm_check(s, &facts, err);
+}
+
+static int start(const struct sk_engine_config *c, bool kvm, struct sk_engine_process *ret, struct sk_error *err)
+{
+	static const struct sk_engine_settings none = { 0 };
+	struct sk_qemu_facts facts;
+	int r = sk_qemu_find(c->settings ? c->settings : &none, &facts, err);
+
+	return r < 0 ? r : sk_qemu_start(c, &facts, kvm, ret, err);
+}
+
+static int tcg_start(const struct sk_engine_config *c, struct sk_engine_process *ret, struct sk_error *err)
+{
+	return start(c, false, ret, err);
+}
+
+static int kvm_start(const struct sk_engine_config *c, struct sk_engine_process *ret, struct sk_error *err)
+{
+	return start(c, true, ret, err);
+}
+
+static int qemu_info(const struct sk_engine_settings *s, const char *name, const char *isolation,
+		     struct sk_engine_info *info, struct sk_error *err)
+{
+	struct sk_qemu_facts facts;
+	int r;
+
+	*info = (struct sk_engine_info){ .name = name, .isolation = isolation };
+	r = sk_qemu_find(s, &facts, err);
+	if (r < 0)
+		return r;
+	snprintf(info->program, sizeof(info->program), "%s (QEMU %s)", facts.path, facts.version);
+	return sk_guest_parts_info(SK_QEMU_KERNEL, info, err);
+}
+
+static int tcg_info(const struct sk_engine_settings *s, struct sk_engine_info *info, struct sk_error *err)
+{
+	return qemu_info(s, "tcg", "own kernel on an emulated processor, in a confined QEMU: not a hardware boundary",
+			 info, err);
+}
+
+static int kvm_info(const struct sk_engine_settings *s, struct sk_engine_info *info, struct sk_error *err)
+{
+	return qemu_info(s, "kvm", "own kernel behind the processor's virtualization (KVM), in a confined QEMU", info,
+			 err);
+}
+
+const struct sk_engine sk_engine_kvm = {
+	.name = "kvm",
+	.shares_by_stream = true,
+	.probe = kvm_probe,
+	.start = kvm_start,
+	.info = kvm_info,
+};
+
+const struct sk_engine sk_engine_tcg = {
+	.name = "tcg",
+	.shares_by_stream = true,
+	.probe = tcg_probe,
+	.start = tcg_start,
+	.info = tcg_info,
+};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "vm/state.h"
+
+#define SK_CONFIG_MAX (64u * 1024u)
+#define SK_CONFIG_SYSTEM "/etc/skerry/config.json"
+
+static int bad(struct sk_error *err, const char *path, const char *why)
+{
+	return sk_error_set(err, EINVAL, "configuration file %s: %s", path, why);
+}
+
+static int check(const char *path, const char *key, const json_t *value, struct sk_error *err)
+{
+	if (strcmp(key, "engine") == 0)
+		return json_is_string(value) && sk_engine_name_valid(json_string_value(value))
+			       ? 0
+			       : bad(err, path, "\"engine\" is " SK_ENGINE_NAMES);
+	if (strcmp(key, "qemu") == 0)
+		return json_is_string(value) && json_string_value(value)[0] == '/'
+			       ? 0
+			       : bad(err, path, "\"qemu\" is the absolute path of qemu-system-x86_64");
+	if (strcmp(key, "kvm_timeout") == 0)
+		return json_is_number(value) && json_number_value(value) >= 1 && json_number_value(value) <= 600
+			       ? 0
+			       : bad(err, path, "\"kvm_timeout\" is a number of seconds, 1 to 600");
+	return sk_error_set(err, EINVAL,
+			    "configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\" and "
+			    "\"kvm_timeout\"",
+			    path, key);
+}
+
+/* A file that is not there says nothing, unless it was asked for. */
+static int read_file(struct sk_settings *s, const char *path, bool wanted, struct sk_error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_error_t why;
+	json_t *o, *value;
+	const char *key;
+	int r = sk_fs_read(AT_FDCWD, path, SK_CONFIG_MAX, &text, NULL);
+
+	if (r == -ENOENT && !wanted)
+		return 0;
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot read configuration file %s", path);
+	o = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+	if (!json_is_object(o)) {
+		json_decref(o);
+		return sk_error_set(err, EINVAL, "configuration file %s, line %d: not a JSON object: %.100s", path,
+				    o ? 1 : why.line, o ? "" : why.text);
+	}
+	json_object_foreach(o, key, value) if (r == 0) r = check(path, key, value, err);
+	if (r == 0 && json_object_get(o, "engine")) {
+		free(s->source_buf);
+		s->source_buf = strdup(path);
+	}
+	if (r == 0 && json_object_update(s->json, o) < 0)
+		r = sk_error_errno(err, ENOMEM, "cannot read configuration file %s", path);
+	json_decref(o);
+	return r;
+}
+
+static int read_files(struct sk_settings *s, struct sk_error *err)
+{
+	const char *only = getenv("SKERRY_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	_cleanup_free_ char *own = NULL;
+	int r;
+
+	if (only && *only)
+		return read_file(s, only, true, err);
+	r = read_file(s, SK_CONFIG_SYSTEM, false, err);
+	if (r < 0)
+		return r;
+	if (xdg && xdg[0] == '/')
+		own = sk_asprintf("%s/skerry/config.json", xdg);
+	else if (home && home[0] == '/')
+		own = sk_asprintf("%s/.config/skerry/config.json", home);
+	return own ? read_file(s, own, false, err) : 0;
+}
+
+int sk_settings_init(struct sk_settings *s, struct sk_error *err)
+{
+	const char *env = getenv("SKERRY_ENGINE");
+	double timeout;
+	int r;
+
+	*s = (struct sk_settings){ .json = json_object() };
+	r = s->json ? read_files(s, err) : sk_error_errno(err, ENOMEM, "cannot read the configuration");
+	if (r == 0 && env && *env && !sk_engine_name_valid(env))
+		r = sk_error_set(err, EINVAL, "SKERRY_ENGINE is \"%.64s\": it is " SK_ENGINE_NAMES, env);
+	if (r < 0) {
+		sk_settings_fini(s);
+		return r;
+	}
+	s->engine = json_string_value(json_object_get(s->json, "engine"));
+	s->source = s->engine ? s->source_buf : "default";
+	if (!s->engine)
+		s->engine = "auto";
+	if (env && *env) {
+		s->engine = env;
+		s->source = "SKERRY_ENGINE";
+	}
+	timeout = json_number_value(json_object_get(s->json, "kvm_timeout"));
+	s->cache_dir = sk_paths_host_run();
+	s->engines = (struct sk_engine_settings){
+		.cache_dir = s->cache_dir,
+		.qemu = json_string_value(json_object_get(s->json, "qemu")),
+		.kvm_timeout_ms = (unsigned)(timeout * 1000),
+	};
+	return 0;
+}
+
+void sk_settings_fini(struct sk_settings *s)
+{
+	json_decref(s->json);
+	free(s->source_buf);
+	free(s->cache_dir);
+	*s = (struct sk_settings){ 0 };
+}

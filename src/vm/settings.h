@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VM_SETTINGS_H
+#define SK_VM_SETTINGS_H
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "engine/engine.h"
+
+/*
+ * What holds for all containers: /etc/skerry/config.json, then $XDG_CONFIG_HOME/skerry/config.json
+ * (~/.config/skerry/config.json), then the environment; what comes later wins. $SKERRY_CONFIG names the one file that
+ * is read instead. JSON objects with these members, all optional:
+ *
+ *   "engine": "auto"        for containers that do not name one; $SKERRY_ENGINE
+ *   "qemu": "/path"         the program qemu-system-x86_64
+ *   "kvm_timeout": 5        seconds for the guest that shows whether KVM works, 1 to 600
+ *
+ * Anything else in a file is an error: it would be a misspelt word.
+ */
+struct sk_settings {
+	json_t *json;	    /* strings point into it */
+	const char *engine; /* never NULL */
+	const char *source; /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
+	char *source_buf, *cache_dir;
+	struct sk_engine_settings engines;
+};
+int sk_settings_init(struct sk_settings *settings, struct sk_error *err);
+/* Accepts a zeroed one. */
+void sk_settings_fini(struct sk_settings *settings);
+
+#endif

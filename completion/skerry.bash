@@ -34,7 +34,7 @@ _skerry_option_value() {
 	--network | --net) mapfile -t COMPREPLY < <(compgen -W 'slirp bridge none' -- "$cur") ;;
 	--restart) mapfile -t COMPREPLY < <(compgen -W 'no always on-failure unless-stopped' -- "$cur") ;;
 	--pull) mapfile -t COMPREPLY < <(compgen -W 'missing always never' -- "$cur") ;;
-	--engine) mapfile -t COMPREPLY < <(compgen -W 'auto uml' -- "$cur") ;;
+	--engine) mapfile -t COMPREPLY < <(compgen -W 'auto kvm uml tcg' -- "$cur") ;;
 	--log-driver) mapfile -t COMPREPLY < <(compgen -W 'json-file none' -- "$cur") ;;
 	--security-opt) mapfile -t COMPREPLY < <(compgen -W 'seccomp= no-new-privileges' -- "$cur") ;;
 	--signal | --stop-signal | -s) mapfile -t COMPREPLY < <(compgen -A signal -- "$cur") ;;

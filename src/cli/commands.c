@@ -98,6 +98,7 @@ const struct sk_verb sk_verbs[] = {
 	CMD("attach", sk_cmd_attach),
 	CMD("cp", sk_cmd_cp),
 	CMD("create", sk_cmd_create),
+	CMD("doctor", sk_cmd_doctor),
 	CMD("events", sk_cmd_events),
 	CMD("import", sk_cmd_import),
 	CMD("inspect", sk_cmd_inspect),

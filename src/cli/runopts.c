@@ -13,6 +13,7 @@
 #include "cli/signals.h"
 #include "cli/ulimits.h"
 #include "cli/units.h"
+#include "engine/engine.h"
 
 int sk_check_env(const char *value, char *why)
 {
@@ -216,6 +217,14 @@ static int check_private(const char *value, char *why)
 	return -EINVAL;
 }
 
+static int check_engine(const char *value, char *why)
+{
+	if (sk_engine_name_valid(value))
+		return 0;
+	snprintf(why, 256, "unknown engine: it is " SK_ENGINE_NAMES);
+	return -EINVAL;
+}
+
 static int check_group(const char *value, char *why)
 {
 	int64_t n;
@@ -325,7 +334,8 @@ const struct sk_opt sk_create_opts[] = {
 	{ "dns-opt", 0, SK_OPT_LIST, AT(dns_option), NULL, NULL, NULL, NULL, true },
 	LIST("dns-search", 0, dns_search, "list", "Set custom DNS search domains", NULL),
 	STR("domainname", 0, domainname, "string", "Container NIS domain name"),
-	STR("engine", 0, engine, "string", "What supplies processors and memory: auto, uml or qemu"),
+	STR_CHECKED("engine", 0, engine, "string", "What supplies processors and memory: " SK_ENGINE_NAMES,
+		    check_engine),
 	STR("entrypoint", 0, entrypoint, "string", "Overwrite the default ENTRYPOINT of the image"),
 	LIST("env", 'e', env, "list", "Set environment variables", sk_check_env),
 	LIST("env-file", 0, env_file, "list", "Read in a file of environment variables", NULL),

@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 
 #define CHUNK (256u * 1024)
-#define ENTRY_BUF 4096
+#define SK_TAR_BLOCK 512u
 
 const struct sk_layer_limits sk_layer_limits_default = {
 	.max_blob = 64ull << 30,
@@ -27,7 +27,7 @@ struct reader {
 	struct archive *filter, *tar;
 	struct sk_sha256 blob_sha, diff_sha;
 	uint64_t blob_bytes, diff_bytes, content_bytes;
-	bool blob_end, diff_end;
+	bool blob_end, diff_end, padded;
 	uint8_t *buf;	     /* CHUNK bytes of the blob */
 	struct sk_error err; /* set by a callback: what libarchive says then is only a consequence */
 };
@@ -105,6 +105,20 @@ static int open_filter(struct reader *r, struct sk_error *err)
 	return 0;
 }
 
+/* Some tools (umoci) leave out the last file's padding: the rest of its block, of no digest. What lacks bytes of a
+ * file's contents is still found out, see entry_contents(). */
+static la_ssize_t pad_last_block(struct reader *r, const void **ret)
+{
+	static const uint8_t zeros[SK_TAR_BLOCK];
+	size_t n = (size_t)(-r->diff_bytes & (SK_TAR_BLOCK - 1));
+
+	if (r->padded)
+		return 0;
+	r->padded = true;
+	*ret = zeros;
+	return (la_ssize_t)n;
+}
+
 static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 {
 	struct reader *r = arg;
@@ -126,7 +140,7 @@ static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 		}
 	}
 	if (n == 0)
-		return 0;
+		return pad_last_block(r, ret);
 	r->diff_bytes += n;
 	if (r->diff_bytes > r->job->limits->max_uncompressed) {
 		sk_error_set(&r->err, EFBIG, "the layer is larger than %" PRIu64 " bytes unpacked",
@@ -229,6 +243,8 @@ static int entry_contents(struct reader *r, struct archive_entry *e, struct sk_i
 			break;
 		if (s != ARCHIVE_OK)
 			return archive_failed(r, r->tar, "damaged layer", err);
+		if (r->padded)
+			return sk_error_set(err, EBADMSG, "damaged layer: it is cut off");
 		if (offset < 0 || (uint64_t)offset < at || n > (uint64_t)size || (uint64_t)offset > (uint64_t)size - n)
 			return sk_error_set(err, EBADMSG, "damaged layer: a sparse file's map is wrong");
 		rc = put_zeros(r, (uint64_t)offset - at, err);

@@ -280,7 +280,8 @@ static void test_bombs(void **state)
 	free(zeros);
 }
 
-/* Cut off anywhere: an error, or, where a whole number of entries is left of a plain tar, what is left. */
+/* Cut off anywhere: an error, or, where a whole number of entries is left of a plain tar, what is left. (Padding behind
+ * the last file may be missing: see test_layer.c.) */
 static void test_truncated_import(void **state)
 {
 	struct tar *t = tar_new();

@@ -26,6 +26,30 @@ static void expect_line(const char *list, const char *end, const char *begin)
 		fail_msg("%s: wanted %s", line, begin);
 }
 
+/* umoci writes neither the last file's padding nor the blocks that end an archive. One byte less is one too few. */
+static void test_no_padding(void **state)
+{
+	struct sk_store *store = open_store();
+	struct tar *t = tar_new();
+	_cleanup_free_ char *list = NULL;
+	struct blob b, cut;
+
+	(void)state;
+	tar_file(t, "one", 0644, "1");
+	tar_file(t, "two", 0644, "contents");
+	b = tar_end(t);
+	/* two headers, one block of contents each */
+	cut = (struct blob){ .data = b.data, .len = 3 * 512 + 8 };
+	import_ok(store, &cut, "unpadded");
+	list = list_layer(store, "unpadded", 0);
+	expect_line(list, " R/one", "-rw-r--r-- 0/0 ");
+	expect_line(list, " R/two", "-rw-r--r-- 0/0 ");
+	cut.len--;
+	import_fails(store, &cut, "cut off");
+	blob_free(&b);
+	sk_store_close(store);
+}
+
 /* Kinds, modes, owners, times, devices, links. */
 static void test_kinds(void **state)
 {
@@ -495,6 +519,7 @@ static void test_overlay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_no_padding, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_kinds, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_whiteouts, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_duplicates, test_enter, test_leave),

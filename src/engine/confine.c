@@ -118,7 +118,8 @@ static int make_parents(const char *path)
 		if (path[i + 1] != '/')
 			continue;
 		part[i + 1] = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+		/* 0755 whatever the umask: root's engine is another user. */
+		if (mkdir(part, 0755) < 0 ? errno != EEXIST : chmod(part, 0755) < 0)
 			return -errno;
 	}
 	return 0;

@@ -27,6 +27,7 @@
 
 #define SK_GUEST_CID 3u
 #define SK_CONSOLE_MAX (1u << 20)
+#define SK_LAST_WORDS 16u /* reads of 4 KiB */
 #define SK_PANIC "Kernel panic - not syncing"
 #define SK_BOOT_TIMEOUT_MS 60000u
 #define SK_LAYERS_SOCKET "layers"
@@ -235,13 +236,6 @@ static int devices_up(struct sk_monitor *m, struct sk_error *err)
 	return r;
 }
 
-static void on_process(void *arg, int fd, unsigned events)
-{
-	(void)fd;
-	(void)events;
-	sk_monitor_lost(arg, "the VM ended unexpectedly: see log/console.log in the container's folder");
-}
-
 static void on_boot_timeout(void *arg)
 {
 	sk_monitor_lost(arg, "the guest did not come up within 60 s: see log/console.log in the container's folder");
@@ -263,8 +257,8 @@ static void on_console(void *arg, int fd, unsigned events)
 		m->console_source = NULL;
 		return;
 	}
-	/* A guest kernel that panics under User-mode Linux does not always end its process. What a guest writes here
-	 * can hurt itself only. */
+	/* The VM is over before the guest kernel has ended its process. What a guest writes here can hurt itself only.
+	 */
 	if (memmem(buf, (size_t)n, SK_PANIC, sizeof(SK_PANIC) - 1))
 		sk_monitor_lost(m, "the guest kernel panicked: see log/console.log in the container's folder");
 	if (m->console_bytes >= SK_CONSOLE_MAX)
@@ -272,6 +266,19 @@ static void on_console(void *arg, int fd, unsigned events)
 	m->console_bytes += (size_t)n;
 	if (sk_fs_write_all(m->console_log, buf, (size_t)n) < 0)
 		m->console_bytes = SK_CONSOLE_MAX;
+}
+
+static void on_process(void *arg, int fd, unsigned events)
+{
+	struct sk_monitor *m = arg;
+	unsigned i;
+
+	(void)fd;
+	(void)events;
+	/* Its last words may say why. */
+	for (i = 0; i < SK_LAST_WORDS && m->console_source; i++)
+		on_console(m, m->console_fd, SK_LOOP_READ);
+	sk_monitor_lost(m, "the VM ended unexpectedly: see log/console.log in the container's folder");
 }
 
 static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *err)

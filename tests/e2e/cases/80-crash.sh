@@ -101,13 +101,20 @@ case_crash_engine_restart_policy() {
 	until_ok 30 skerry exec e1 true
 	[ "$(field e1 'd["RestartCount"]')" -ge 1 ] || fail 'no restart is counted'
 }
-# A panicked guest kernel does not end its process yet. In `make test-full` until it does.
-# case: full
+
 case_crash_guest_kernel() {
 	# The guest's kernel dies of itself.
 	ok skerry run -d --name p1 --cap-add ALL --security-opt seccomp=unconfined --security-opt systempaths=unconfined "$IMG" sleep 1000
 	try timeout 20 skerry exec p1 sh -c 'mount -o remount,rw /proc/sys 2>/dev/null; mount -t proc proc /mnt; echo 1 >/mnt/sys/kernel/sysrq; echo c >/mnt/sysrq-trigger'
+	[ "$rc" != 0 ] || fail 'the exec says that all was well'
 	until_ok 20 is_status p1 exited
+	has "$(field p1 'd["State"]["Error"]')" 'kernel panicked'
+	same "$(field p1 'd["State"]["ExitCode"]')" 137
+	has "$(cat "$SKERRY_ROOT"/containers/*/log/console.log)" 'Kernel panic'
+	# Also of a container in the foreground.
+	expect 137 timeout 60 skerry run --rm --cap-add ALL --security-opt seccomp=unconfined --security-opt systempaths=unconfined "$IMG" \
+		sh -c 'mount -t proc proc /mnt; echo 1 >/mnt/sys/kernel/sysrq; echo c >/mnt/sysrq-trigger; sleep 1000'
+	has "$err" 'kernel panicked'
 }
 
 case_crash_fsynced_data_stays() {

@@ -45,7 +45,7 @@ static int setup(void **state)
 	if (mkdir(path, 0700) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/run/vu", dir);
-	return mkdir(path, 0711);
+	return mkdir(path, 0711) < 0 || chmod(path, 0711) < 0;
 }
 
 static int teardown(void **state)
@@ -65,6 +65,7 @@ static void run(char *out, size_t size)
 	ssize_t n;
 	char run_dir[128];
 
+	umask(077); /* the monitor's */
 	snprintf(run_dir, sizeof(run_dir), "%s/run", dir);
 	c.run_dir = run_dir;
 	assert_int_equal(pipe2(pipefd, O_CLOEXEC), 0);

@@ -69,31 +69,52 @@ static int become_crun(const struct sk_launch *l, const char *const *verb, struc
 	return sk_error_errno(err, errno, "cannot run %s", l->agent->crun);
 }
 
-/* The user that the request names, or the one that the process object has, with groups and HOME from the image's files.
- */
-static int set_user(json_t *process, const char *text, int rootfd, json_t *mark, struct sk_error *err)
+/* The user that the process object has. */
+static void given_user(const json_t *given, int rootfd, struct sk_user *user)
 {
-	_cleanup_free_ struct sk_user *user = calloc(1, sizeof(*user));
-	const json_t *given = json_object_get(process, "user");
-	_cleanup_free_ char *passwd = NULL;
+	_cleanup_free_ char *passwd = sk_user_read_file(rootfd, "etc/passwd");
 	size_t i;
-	int r;
 
-	if (!user || rootfd < 0)
-		return sk_error_errno(err, user ? rootfd : ENOMEM, "cannot look up the user");
-	if (text && *text) {
-		r = sk_user_resolve_at(rootfd, text, user, err);
-		return r < 0 ? r : sk_spec_user(process, user, mark, err);
-	}
 	user->uid = (uint32_t)json_integer_value(json_object_get(given, "uid"));
 	user->gid = (uint32_t)json_integer_value(json_object_get(given, "gid"));
 	for (i = 0; i < json_array_size(json_object_get(given, "additionalGids")) && i < SK_USER_GROUPS_MAX; i++)
 		user->groups[user->n_groups++] =
 			(uint32_t)json_integer_value(json_array_get(json_object_get(given, "additionalGids"), i));
 	strcpy(user->home, "/");
-	passwd = sk_user_read_file(rootfd, "etc/passwd");
 	sk_user_home(passwd, user->uid, user->home);
-	return sk_spec_user(process, user, mark, err);
+}
+
+static int join_groups(const json_t *groups, int rootfd, struct sk_user *user, struct sk_error *err)
+{
+	_cleanup_free_ char *group = json_array_size(groups) ? sk_user_read_file(rootfd, "etc/group") : NULL;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < json_array_size(groups); i++) {
+		const char *text = json_string_value(json_array_get(groups, i));
+
+		r = text ? sk_user_join(text, group, user, err) : sk_error_set(err, EINVAL, "a group is no text");
+	}
+	return r;
+}
+
+/* The user and groups that the request names, or the user that the process object has, with HOME from the image's
+ * files. */
+static int set_user(json_t *process, const json_t *request, int rootfd, json_t *mark, struct sk_error *err)
+{
+	_cleanup_free_ struct sk_user *user = calloc(1, sizeof(*user));
+	const char *text = json_string_value(json_object_get(request, "user"));
+	int r = 0;
+
+	if (!user || rootfd < 0)
+		return sk_error_errno(err, user ? rootfd : ENOMEM, "cannot look up the user");
+	if (text && *text)
+		r = sk_user_resolve_at(rootfd, text, user, err);
+	else
+		given_user(json_object_get(process, "user"), rootfd, user);
+	if (r == 0)
+		r = join_groups(json_object_get(request, "groups"), rootfd, user, err);
+	return r < 0 ? r : sk_spec_user(process, user, mark, err);
 }
 
 static int prepare_create(struct sk_launch *l, struct sk_error *err)
@@ -120,13 +141,11 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 	extra.readonly = layout.readonly;
 	extra.init = json_is_true(json_object_get(l->req.json, "init"));
 	rootfd = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	sk_folders_make(json_object_get(l->req.json, "folders"), rootfd);
 	r = sk_volumes_fill(json_object_get(l->req.json, "mounts"), rootfd, path, err);
 	if (r == 0)
 		r = sk_spec_complete(spec, &extra, &sysctl, err);
 	if (r == 0)
-		r = set_user(json_object_get(spec, "process"), json_string_value(json_object_get(l->req.json, "user")),
-			     rootfd, spec, err);
+		r = set_user(json_object_get(spec, "process"), l->req.json, rootfd, spec, err);
 	if (r == 0)
 		r = sk_setup_sysctl(sysctl, err); /* net.*: the whole guest is the container's network */
 	sk_filter_prepare(spec);
@@ -189,7 +208,7 @@ static int prepare_exec(struct sk_launch *l, const char *path, struct sk_error *
 	r = sk_spec_process(process, &l->stdio, err);
 	if (r < 0)
 		return r;
-	r = set_user(process, json_string_value(json_object_get(l->req.json, "user")), rootfd, NULL, err);
+	r = set_user(process, l->req.json, rootfd, NULL, err);
 	return r < 0 ? r : write_json(path, process, err);
 }
 

@@ -245,6 +245,16 @@ int sk_user_resolve(const char *text, const char *passwd, const char *group, str
 	return 0;
 }
 
+int sk_user_join(const char *text, const char *group, struct sk_user *user, struct sk_error *err)
+{
+	uint32_t gid;
+	int r = resolve_group(text, group, &gid, err);
+
+	if (r == 0)
+		add_group(user, gid);
+	return r;
+}
+
 char *sk_user_read_file(int rootfd, const char *path)
 {
 	_cleanup_fd_ int fd = sk_confine_open_regular(rootfd, path);

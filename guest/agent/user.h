@@ -31,6 +31,8 @@ struct sk_user {
 int sk_user_resolve(const char *text, const char *passwd, const char *group, struct sk_user *ret, struct sk_error *err);
 /* The same with the files below `rootfd`. */
 int sk_user_resolve_at(int rootfd, const char *text, struct sk_user *ret, struct sk_error *err);
+/* One more group, by name or number: -EINVAL when the image's `group` file has no such name. */
+int sk_user_join(const char *text, const char *group, struct sk_user *user, struct sk_error *err);
 /* Looks up `uid` in passwd's content: true with `home` set when it has a line. */
 bool sk_user_home(const char *passwd, uint32_t uid, char home[SK_USER_HOME_MAX]);
 /* The name of `uid`, or its number. */

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdint.h>
 #include <string.h>
@@ -98,37 +97,4 @@ int sk_volumes_fill(const json_t *mounts, int rootfd, const char *shares_dir, st
 			r = fill(m, rootfd, shares_dir, err);
 	}
 	return r;
-}
-
-/* One component after the other, each resolved inside the root: a link of the image leads nowhere else. */
-static void make_folder(int rootfd, const char *path)
-{
-	char prefix[PATH_MAX], name[NAME_MAX + 1];
-	size_t i, len = strlen(path);
-
-	if (path[0] != '/' || len >= sizeof(prefix))
-		return;
-	for (i = 1; i <= len; i++) {
-		_cleanup_fd_ int parent = -1;
-
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(prefix, path, i);
-		prefix[i] = '\0';
-		parent = sk_confine_parent(rootfd, prefix, name);
-		if (parent >= 0)
-			mkdirat(parent, name, 0755); /* there already, or the program will find out */
-	}
-}
-
-void sk_folders_make(const json_t *folders, int rootfd)
-{
-	size_t i;
-
-	for (i = 0; i < json_array_size(folders); i++) {
-		const char *path = json_string_value(json_array_get(folders, i));
-
-		if (path)
-			make_folder(rootfd, path);
-	}
 }

@@ -11,8 +11,4 @@
  * `rootfd`: the container's root; `shares_dir`: where the shares are mounted, by tag. */
 int sk_volumes_fill(const json_t *mounts, int rootfd, const char *shares_dir, struct sk_error *err);
 
-/* Makes the folders of a list of absolute paths that are missing in the container's root, as a Dockerfile's VOLUME
- * wants. */
-void sk_folders_make(const json_t *folders, int rootfd);
-
 #endif

@@ -275,7 +275,11 @@ static int rm_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_erro
 
 static int cmd_rm(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	return each(cli, argc, argv, true, rm_one, opts);
+	int code = each(cli, argc, argv, true, rm_one, opts);
+
+	if (cli->paths.root)
+		sk_vm_sweep(&cli->paths);
+	return code;
 }
 
 const struct sk_command sk_cmd_rm = {

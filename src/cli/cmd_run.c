@@ -90,8 +90,11 @@ static int run_created(struct sk_cli *cli, const struct sk_run_opts *o, struct s
 	/* The monitor removes its container; where there was none to do it, it is left to us. */
 	if (o->rm && code == 125)
 		sk_vm_remove(&cli->paths, plan->id, &err);
-	if (o->rm && !o->detach && plan->mounts.n)
+	if (o->rm && (!o->detach || code == 125) && plan->mounts.n) {
 		sk_remove_anonymous_volumes(cli, config);
+		/* As root the monitor has not the right to delete what others own. */
+		sk_vm_sweep(&cli->paths);
+	}
 	return code;
 }
 

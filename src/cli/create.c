@@ -108,10 +108,21 @@ static int resolve_mounts(struct sk_cli *cli, struct sk_plan *plan, struct sk_er
 		} else if (m->type == SK_MOUNT_VOLUME) {
 			if (nameless)
 				m->source = sk_volume_random_name();
+			m->anonymous = nameless;
 			r = sk_volume_ensure(&cli->paths, m->source, nameless ? anonymous : NULL, &m->path, err);
 		}
 	}
 	return r;
+}
+
+static void remove_anonymous(struct sk_cli *cli, struct sk_plan *plan)
+{
+	struct sk_error ignored = SK_ERROR_INIT;
+	size_t i;
+
+	for (i = 0; i < plan->mounts.n; i++)
+		if (plan->mounts.v[i].anonymous && plan->mounts.v[i].path)
+			sk_volume_remove(&cli->paths, plan->mounts.v[i].source, &ignored);
 }
 
 int sk_create(struct sk_cli *cli, struct sk_plan *plan, json_t **ret_config, struct sk_error *err)
@@ -123,20 +134,20 @@ int sk_create(struct sk_cli *cli, struct sk_plan *plan, json_t **ret_config, str
 
 	sk_ports_copy(&plan->ports, &plan->given);
 	r = sk_ports_assign(&plan->given, err);
-	if (r == 0)
-		r = resolve_mounts(cli, plan, err);
+	/* Looked at again when the name is taken: here so that nothing is made for a container that cannot be. */
+	if (r == 0 && plan->opts->name && *plan->opts->name)
+		r = sk_container_check_name(&cli->paths, plan->opts->name + (*plan->opts->name == '/'), NULL, err);
 	if (r < 0)
 		return r;
-	if (mkdir(tmp, 0700) < 0)
-		return sk_error_errno(err, errno, "cannot make %s", tmp);
-	r = publish(cli, plan, tmp, &config, err);
-	if (r < 0) {
+	r = resolve_mounts(cli, plan, err);
+	if (r == 0 && mkdir(tmp, 0700) < 0)
+		r = sk_error_errno(err, errno, "cannot make %s", tmp);
+	if (r == 0 && (r = publish(cli, plan, tmp, &config, err)) < 0)
 		sk_fs_remove_tree(AT_FDCWD, tmp);
-		return r;
-	}
-	r = sk_vm_make_disk(&cli->paths, plan->id, plan->disk_size, err);
-	if (r < 0) {
+	else if (r == 0 && (r = sk_vm_make_disk(&cli->paths, plan->id, plan->disk_size, err)) < 0)
 		sk_vm_remove(&cli->paths, plan->id, &ignored);
+	if (r < 0) {
+		remove_anonymous(cli, plan);
 		return r;
 	}
 	attributes = json_copy(sk_jx_at(config, "Config.Labels"));

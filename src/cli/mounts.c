@@ -404,6 +404,17 @@ json_t *sk_mounts_to_vm(const struct sk_mounts *mounts)
 	return list;
 }
 
+json_t *sk_mounts_anonymous(const struct sk_mounts *mounts)
+{
+	json_t *list = sk_jx_array();
+	size_t i;
+
+	for (i = 0; i < mounts->n; i++)
+		if (mounts->v[i].anonymous)
+			sk_jx_push_str(list, mounts->v[i].source);
+	return list;
+}
+
 json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts)
 {
 	static const char *const types[] = { "bind", "volume", "tmpfs" };
@@ -419,6 +430,8 @@ json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts)
 			sk_jx_set_str(o, "Name", m->source);
 		sk_jx_set_str(o, "Source", m->path ? m->path : m->type == SK_MOUNT_BIND ? m->source : "");
 		sk_jx_set_str(o, "Destination", m->target);
+		if (m->type == SK_MOUNT_VOLUME)
+			sk_jx_set_str(o, "Driver", "local");
 		sk_jx_set_str(o, "Mode", m->options ? m->options : "");
 		sk_jx_set_bool(o, "RW", !m->readonly);
 		sk_jx_set_str(o, "Propagation",

@@ -32,6 +32,7 @@ struct sk_mount {
 	bool readonly;
 	bool nocopy;	   /* volume: do not fill it from the image */
 	bool nonrecursive; /* bind */
+	bool anonymous;	   /* volume: without a name of the user's; set when the container is made */
 	bool make_source;  /* -v makes a missing host folder, --mount does not */
 };
 
@@ -50,6 +51,8 @@ int sk_mounts_parse_tmpfs(struct sk_mounts *mounts, const char *spec, char *why)
 int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err);
 /* vm.json's "mounts" (docs/protocols.md). */
 json_t *sk_mounts_to_vm(const struct sk_mounts *mounts);
+/* Names of the anonymous volumes. */
+json_t *sk_mounts_anonymous(const struct sk_mounts *mounts);
 /* inspect's "Mounts" of a created container. */
 json_t *sk_mounts_to_inspect(const struct sk_mounts *mounts);
 

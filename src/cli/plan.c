@@ -231,6 +231,22 @@ static int set_network(struct sk_plan *p, const json_t *image, struct sk_error *
 	return 0;
 }
 
+/* A folder that the image declares to be a volume is an anonymous one, unless something else is mounted there. */
+static int add_image_volumes(struct sk_plan *p, char *why)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->volumes.n; i++) {
+		_cleanup_free_ char *target = sk_cli_path_clean(p->volumes.v[i]);
+
+		for (k = 0; k < p->mounts.n && strcmp(p->mounts.v[k].target, target) != 0; k++)
+			;
+		if (k == p->mounts.n && sk_mounts_parse_volume(&p->mounts, target, why) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static int set_mounts(struct sk_plan *p, const json_t *image, struct sk_error *err)
 {
 	static int (*const parsers[])(struct sk_mounts *, const char *, char *) = { sk_mounts_parse_volume,
@@ -250,7 +266,11 @@ static int set_mounts(struct sk_plan *p, const json_t *image, struct sk_error *e
 			return sk_error_set(err, EOPNOTSUPP,
 					    "cannot mount a part of volume %s at %s: mount the volume whole",
 					    p->mounts.v[i].source, p->mounts.v[i].target);
-	return sk_mounts_check(&p->mounts, err);
+	if (sk_mounts_check(&p->mounts, err) < 0)
+		return -err->code;
+	if (add_image_volumes(p, why) < 0)
+		return sk_error_set(err, EINVAL, "image %s declares a volume that cannot be: %s", p->image_ref, why);
+	return 0;
 }
 
 static int set_security(struct sk_plan *p, struct sk_error *err)
@@ -373,26 +393,6 @@ static int set_stop(struct sk_plan *p, const json_t *image, struct sk_error *err
 	return 0;
 }
 
-/* The agent finds a user's own groups in the image, and takes those alone; more of them go with a user that needs no
- * finding. */
-static int set_user(struct sk_plan *p, const json_t *image, struct sk_error *err)
-{
-	_cleanup_free_ char *uid = NULL;
-	const char *colon;
-
-	p->user = sk_xstrdup(p->opts->user ? p->opts->user : sk_jx_get_str(image, "User", ""));
-	if (!p->opts->group_add.n || !*p->user)
-		return 0;
-	colon = strchr(p->user, ':');
-	uid = sk_xstrndup(p->user, colon ? (size_t)(colon - p->user) : 0);
-	if (!colon || sk_parse_int(uid, &p->uid) < 0 || sk_parse_int(colon + 1, &p->gid) < 0 || p->uid < 0 ||
-	    p->gid < 0 || p->uid >= UINT32_MAX || p->gid >= UINT32_MAX)
-		return sk_error_set(err, EOPNOTSUPP,
-				    "--group-add needs a user in numbers here, not \"%s\": give -u UID:GID", p->user);
-	p->user_known = true;
-	return 0;
-}
-
 static void set_attached(struct sk_plan *p)
 {
 	const struct sk_strv *a = &p->opts->attach;
@@ -417,6 +417,7 @@ int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct
 	int r;
 
 	*p = (struct sk_plan){ .opts = opts, .image = image };
+	p->user = sk_xstrdup(opts->user ? opts->user : sk_jx_get_str(config, "User", ""));
 	sk_random_hex(p->id, SK_ID_LEN / 2);
 	p->image_ref = sk_xstrdup(image_ref);
 	p->image_id = sk_xstrdup(image->id);
@@ -427,9 +428,7 @@ int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct
 				    opts->workdir);
 	p->workdir = *workdir ? sk_cli_path_clean(workdir) : sk_xstrdup("");
 	set_attached(p);
-	r = set_user(p, config, err);
-	if (r == 0)
-		r = set_hostname(p, err);
+	r = set_hostname(p, err);
 	if (r == 0)
 		r = set_command(p, config, args, n_args, err);
 	if (r == 0)

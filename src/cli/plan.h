@@ -35,8 +35,6 @@ struct sk_plan {
 	struct sk_ports given; /* with host ports; filled by sk_create() */
 	struct sk_mounts mounts;
 	char *user, *workdir;
-	bool user_known; /* it is `uid` and `gid`; else the agent looks `user` up in the image */
-	int64_t uid, gid;
 	json_t *seccomp;	    /* NULL: unconfined */
 	const char *seccomp_option; /* as given, NULL: default */
 	bool no_new_privileges, network, stdin_attached, stdout_attached, stderr_attached;

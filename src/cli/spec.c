@@ -133,21 +133,13 @@ static json_t *spec_rlimits(const struct sk_plan *p)
 	return list;
 }
 
-static json_t *spec_user(const struct sk_plan *p)
+/* The agent looks the user up in the image. */
+static json_t *spec_user(void)
 {
-	json_t *o = sk_jx_object(), *gids = sk_jx_array();
-	int64_t gid;
-	size_t i;
+	json_t *o = sk_jx_object();
 
-	sk_jx_set_int(o, "uid", p->uid);
-	sk_jx_set_int(o, "gid", p->gid);
-	for (i = 0; i < p->opts->group_add.n; i++)
-		if (sk_parse_int(p->opts->group_add.v[i], &gid) == 0 && gid >= 0)
-			sk_jx_push(gids, json_integer(gid));
-	if (json_array_size(gids))
-		sk_jx_set(o, "additionalGids", gids);
-	else
-		json_decref(gids);
+	sk_jx_set_int(o, "uid", 0);
+	sk_jx_set_int(o, "gid", 0);
 	return o;
 }
 
@@ -158,7 +150,7 @@ static json_t *spec_process(const struct sk_plan *p)
 	json_array_extend(args, cmd);
 	json_decref(cmd);
 	sk_jx_set_bool(o, "terminal", p->opts->tty);
-	sk_jx_set(o, "user", spec_user(p));
+	sk_jx_set(o, "user", spec_user());
 	sk_jx_set(o, "args", args);
 	sk_jx_set(o, "env", sk_jx_strv(&p->env));
 	sk_jx_set_str(o, "cwd", *p->workdir ? p->workdir : "/");

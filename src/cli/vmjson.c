@@ -88,11 +88,11 @@ json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 	sk_jx_set(o, "network", network(p));
 	sk_jx_set(o, "rootfs", rootfs(p));
 	sk_jx_set(o, "spec", sk_plan_spec(p));
-	sk_jx_set_str(o, "user", p->user_known ? "" : p->user);
+	sk_jx_set_str(o, "user", *p->user ? p->user : "0"); /* with root's groups in the image, as docker */
+	if (p->opts->group_add.n)
+		sk_jx_set(o, "groups", sk_jx_strv(&p->opts->group_add));
 	sk_jx_set(o, "files", files(p));
 	sk_jx_set(o, "mounts", sk_mounts_to_vm(&p->mounts));
-	sk_jx_set(o, "folders",
-		  sk_jx_strv(&p->volumes)); /* the image's VOLUMEs: on the container's own disk unless mounted */
 	sk_jx_set_bool(o, "terminal", p->opts->tty);
 	sk_jx_set_bool(o, "stdin_open", p->opts->interactive);
 	sk_jx_set_bool(o, "stdin_once", p->opts->interactive && p->stdin_attached);
@@ -103,6 +103,8 @@ json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 	sk_jx_set_int(restart, "max", p->restart_max);
 	sk_jx_set(o, "restart", restart);
 	sk_jx_set_bool(o, "auto_remove", p->opts->rm);
+	if (p->opts->rm)
+		sk_jx_set(o, "volumes", sk_mounts_anonymous(&p->mounts));
 	sk_jx_set(o, "log", log_settings(p));
 	sk_jx_set_str(attributes, "image", p->image_ref);
 	sk_jx_set_str(attributes, "name", p->name);

@@ -16,6 +16,7 @@
 #include "base/id.h"
 #include "cli/container.h"
 #include "cli/jx.h"
+#include "vm/vm.h"
 
 #define VOLUME_JSON_MAX (1u << 20)
 #define ANONYMOUS_LABEL "com.docker.volume.anonymous"
@@ -92,6 +93,14 @@ int sk_volume_ensure(const struct sk_paths *paths, const char *name, const json_
 		if (r < 0)
 			return r;
 		sk_event_append(paths, "volume", "create", name, NULL);
+	} else if (!labels) {
+		_cleanup_free_ char *mark = sk_xasprintf("%s/" SK_VOLUME_NAMED, dir);
+		_cleanup_json_ json_t *o = NULL;
+
+		/* Somebody else's anonymous volume does not go with its first container any more. */
+		if (sk_volume_load(paths, name, &o, NULL) == 0 && sk_volume_is_anonymous(o) &&
+		    (r = sk_fs_write_atomic(AT_FDCWD, mark, "", 0, 0600, false)) < 0)
+			return sk_error_errno(err, r, "cannot share volume %s", name);
 	}
 	*ret_path = sk_xasprintf("%s/_data", dir);
 	return 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -207,4 +208,15 @@ int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *
 	sk_fs_remove_tree(AT_FDCWD, run);
 	r = sk_fs_remove_tree(AT_FDCWD, tomb);
 	return r < 0 ? sk_error_errno(err, r, "cannot delete all files of container %.12s in %s", id, tomb) : 0;
+}
+
+void sk_vm_sweep(const struct sk_paths *paths)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/tmp", paths->root);
+	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
+	struct dirent *de;
+
+	while (dir && (de = readdir(dir)))
+		if (strncmp(de->d_name, "removed-", 8) == 0)
+			sk_fs_remove_tree(dirfd(dir), de->d_name);
 }

@@ -167,6 +167,15 @@ static int restrict_files(struct sk_monitor *m)
 	snprintf(path, sizeof(path), "%s/tmp", m->paths.root);
 	if (r == 0)
 		r = allow_path(ruleset, path, write);
+	/* Anonymous volumes move there too, when they go with the container. */
+	snprintf(path, sizeof(path), "%s/volumes", m->paths.root);
+	if (r == 0)
+		r = allow_path(ruleset, path, LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REFER);
+	for (i = 0; r == 0 && i < json_array_size(json_object_get(m->config.json, "volumes")); i++) {
+		snprintf(path, sizeof(path), "%s/volumes/%s", m->paths.root,
+			 json_string_value(json_array_get(json_object_get(m->config.json, "volumes"), i)));
+		r = allow_path(ruleset, path, write);
+	}
 	/* The event log is locked through its folder; it is rotated by others. */
 	if (r == 0)
 		r = allow_path(ruleset, m->paths.root, LANDLOCK_ACCESS_FS_READ_DIR);

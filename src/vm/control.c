@@ -298,8 +298,8 @@ static void op_exec(struct sk_conn *c, const json_t *o)
 	snprintf(c->exec_key, sizeof(c->exec_key), "%s", key);
 	sk_proc_attach(p, c);
 	pass_on(c,
-		json_pack("{s:s,s:s,s:O,s:s,s:o}", "op", "exec", "key", key, "process", process, "user",
-			  user ? user : "", "stdio",
+		json_pack("{s:s,s:s,s:O,s:s,s:O*,s:o}", "op", "exec", "key", key, "process", process, "user",
+			  user ? user : "", "groups", json_object_get(m->config.json, "groups"), "stdio",
 			  sk_proc_stdio(p, (unsigned)json_integer_value(json_object_get(o, "rows")),
 					(unsigned)json_integer_value(json_object_get(o, "cols")))),
 		on_exec);

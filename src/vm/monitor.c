@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/monitor.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "vm/vm.h"
 
 #define SK_CONFIG_MAX (16u << 20)
 #define SK_SHUTDOWN_MS 10000u
@@ -167,8 +167,8 @@ static void start_container(struct sk_monitor *m)
 			   "rootfs", rootfs_json(m), "spec", m->config.spec, "user", m->config.user, "files",
 			   m->config.files, "mounts", sk_shares_mounts(m), "stdio", sk_proc_stdio(m->init, rows, cols),
 			   "init", m->config.init, "start", !m->managed);
-	if (create && json_object_get(m->config.json, "folders"))
-		json_object_set(create, "folders", json_object_get(m->config.json, "folders"));
+	if (create && json_object_get(m->config.json, "groups"))
+		json_object_set(create, "groups", json_object_get(m->config.json, "groups"));
 	if (!create || sk_session_request(m, create, on_created, NULL) < 0)
 		sk_monitor_lost(m, "the request to create the container could not be sent");
 }
@@ -331,6 +331,27 @@ static void begin_stopping(struct sk_monitor *m)
 
 /* ---- down */
 
+/* The container's anonymous volumes go with it, unless another container was given them by name (cli/volume.c). */
+static void remove_own_volumes(struct sk_monitor *m)
+{
+	const json_t *names = json_object_get(m->config.json, "volumes");
+	size_t i;
+
+	for (i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		_cleanup_free_ char *dir = sk_asprintf("%s/volumes/%s", m->paths.root, name ? name : "");
+		_cleanup_free_ char *mark = sk_asprintf("%s/" SK_VOLUME_NAMED, dir ? dir : "");
+		_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-volume-%s", m->paths.root, name ? name : "");
+
+		if (!name || !*name || strchr(name, '/') || !dir || !mark || !tomb || access(mark, F_OK) == 0)
+			continue;
+		if (rename(dir, tomb) < 0 && errno != ENOENT)
+			sk_log(SK_LOG_ERROR, "cannot remove %s: %s", dir, strerror(errno));
+		else
+			sk_event_append(&m->paths, "volume", "destroy", name, NULL);
+	}
+}
+
 static void remove_own_files(struct sk_monitor *m)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", m->paths.root, m->id);
@@ -340,20 +361,8 @@ static void remove_own_files(struct sk_monitor *m)
 		return;
 	if (rename(dir, tomb) < 0)
 		sk_log(SK_LOG_ERROR, "cannot remove %s: %s", dir, strerror(errno));
+	remove_own_volumes(m);
 	sk_monitor_event(m, "destroy");
-}
-
-/* Deletes what removed containers left in tmp/: our own, after everybody was told, and those of monitors that were
- * killed at this point. */
-static void sweep(const struct sk_monitor *m)
-{
-	_cleanup_free_ char *path = sk_asprintf("%s/tmp", m->paths.root);
-	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
-	struct dirent *de;
-
-	while (dir && (de = readdir(dir)))
-		if (strncmp(de->d_name, "removed-", 8) == 0)
-			sk_fs_remove_tree(dirfd(dir), de->d_name);
 }
 
 static void on_linger(void *arg)
@@ -788,7 +797,7 @@ int main(int argc, char **argv)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
 	sk_sandbox_down(m);
 	if (m->config.auto_remove)
-		sweep(m);
+		sk_vm_sweep(&m->paths);
 	sk_managed_fini(m);
 	return m->config.managed ? m->exit_code : 0;
 }

@@ -8,6 +8,10 @@
 #include "base/error.h"
 #include "vm/state.h"
 
+/* In a volume's folder: an anonymous volume that a container was given by its name, so that it is no longer only the
+ * first one's. */
+#define SK_VOLUME_NAMED "named"
+
 /* The client's side of a monitor (docs/protocols.md, "Control connections of the monitor"). */
 
 /* Starts the monitor of container `id` (its folder holds vm.json and the disk) and returns a connected control
@@ -27,6 +31,9 @@ int sk_vm_call(const struct sk_paths *paths, const char *id, const json_t *reque
 /* Removes a container's folder in one step (rename, then delete). The caller has made sure that no monitor runs: -EBUSY
  * otherwise. */
 int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *err);
+/* Deletes what removed containers and volumes have left in the store's tmp/: of programs that were killed at it, or
+ * that had not the right to. */
+void sk_vm_sweep(const struct sk_paths *paths);
 /* Prepares `<dir>/disk.img`: an empty ext4 of `size` bytes, sparse, from a template made once per store with mkfs.ext4.
  */
 int sk_vm_make_disk(const struct sk_paths *paths, const char *id, uint64_t size, struct sk_error *err);

@@ -37,6 +37,18 @@ case_config_user() {
 	has "$err" nosuchuser
 }
 
+case_config_groups() {
+	run -u daemon --group-add audio --group-add 4242 "$IMG" id -G
+	same "$out" "1 29 4242"
+	ok skerry run -d --name g1 --group-add video "$IMG" sleep 1000
+	ok skerry exec g1 id -Gn
+	same "$out" 'root video'
+	ok skerry exec -u mail g1 id -Gn
+	same "$out" 'mail video'
+	expect 125 skerry run --rm --group-add nosuchgroup "$IMG" true
+	has "$err" nosuchgroup
+}
+
 case_config_entrypoint() {
 	run --entrypoint echo "$IMG" a b
 	same "$out" 'a b'

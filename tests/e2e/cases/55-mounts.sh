@@ -79,3 +79,57 @@ case_mount_volume() {
 	expect 1 skerry volume inspect vol
 	complaint 'no such volume'
 }
+
+# What an image declares as VOLUME: an anonymous volume that starts with the image's content.
+# case: timeout=90
+case_mount_volume_of_the_image() {
+	mkdir -p root/data
+	echo from-image >root/data/f
+	chmod 1777 root/data
+	tar -C root -cf t.tar .
+	tar -A -f t.tar "$TAR"
+	ok skerry import --change 'VOLUME /data' --change 'VOLUME /made/here' t.tar vol:1
+	# With --rm it goes with its container, in the foreground and in the background.
+	run vol:1 sh -c 'cat /data/f; stat -c %a /data; stat -c %a /made/here; grep -c " /data 9p\| /data .*9p " /proc/self/mountinfo /proc/mounts >/dev/null; echo x >/data/x'
+	same "$out" $'from-image\n1777\n755'
+	same "$(skerry volume ls -q)" '' 'after run --rm'
+	ok skerry run -d --rm --name d1 vol:1 sh -c 'chown 33:33 /data; chmod 700 /data; echo x >/data/x; sleep 1000'
+	same "$(skerry volume ls -q | wc -l)" 2
+	ok skerry rm -f d1
+	same "$(skerry volume ls -q)" '' 'after run -d --rm'
+	# Without, it stays until `rm -v`.
+	ok skerry run --name k1 vol:1 sh -c 'echo kept >/data/g'
+	same "$(field k1 'sorted(m["Destination"] for m in d["Mounts"] if m["Type"] == "volume")')" '["/data", "/made/here"]'
+	local name
+	name=$(field k1 '[m["Name"] for m in d["Mounts"] if m["Destination"] == "/data"][0]')
+	run -v "$name:/x" "$IMG" cat /x/f /x/g
+	same "$out" $'from-image\nkept'
+	ok skerry start -a k1
+	ok skerry rm k1
+	same "$(skerry volume ls -q | wc -l)" 2 'after rm'
+	ok skerry volume prune -f
+	same "$(skerry volume ls -q)" ''
+	ok skerry run --name k2 vol:1 true
+	ok skerry rm -v k2
+	same "$(skerry volume ls -q)" '' 'after rm -v'
+	# One that another container was given stays, though its first container was to take it along.
+	ok skerry run -d --rm --name d2 vol:1 sleep 1000
+	name=$(field d2 '[m["Name"] for m in d["Mounts"] if m["Destination"] == "/data"][0]')
+	ok skerry create --name second -v "$name:/y" "$IMG" cat /y/f
+	ok skerry rm -f d2
+	same "$(skerry volume ls -q)" "$name"
+	ok skerry start -a second
+	same "$out" from-image
+	ok skerry rm -v second
+	# Something of the user's own in its place: no volume. A container that cannot be made leaves none.
+	mkdir own
+	run -v "$PWD/own:/data" --tmpfs /made/here vol:1 touch /data/mine
+	test -e own/mine || fail 'not mounted'
+	ok skerry create --name taken "$IMG" true
+	expect 125 skerry run --name taken vol:1 true
+	expect 127 skerry run --rm vol:1 /no/such/program
+	same "$(skerry volume ls -q)" '' 'after failures'
+	same "$(ls "$SKERRY_ROOT/tmp")" ''
+	run --read-only vol:1 sh -c 'touch /data/w /made/here/w; touch /w 2>/dev/null || echo readonly'
+	same "$out" readonly
+}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../sk_test.h"
 
+#include <errno.h>
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +110,20 @@ static void test_without_files(void **state)
 	assert_int_equal(sk_user_resolve("0", "", ":::::\n\n\n::", &u, &err), 0);
 }
 
+static void test_join(void **state)
+{
+	(void)state;
+	assert_int_equal(resolve("joe"), 0);
+	assert_int_equal(sk_user_join("not", group, &u, &err), 0);
+	assert_int_equal(sk_user_join("51", group, &u, &err), 0); /* the same: once */
+	assert_int_equal(sk_user_join("12345", group, &u, &err), 0);
+	assert_int_equal(u.n_groups, 6);
+	assert_int_equal(u.groups[4], 51);
+	assert_int_equal(u.groups[5], 12345);
+	assert_int_equal(sk_user_join("nosuch", group, &u, &err), -EINVAL);
+	assert_int_equal(sk_user_join("nosuch", NULL, &u, &err), -EINVAL);
+}
+
 /* More groups than fit are left out, not written past the end. */
 static void test_many_groups(void **state)
 {
@@ -162,9 +178,10 @@ static void test_hostile_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	    cmocka_unit_test(test_groups_by_hand),
-		cmocka_unit_test(test_numbers),	    cmocka_unit_test(test_without_files),
-		cmocka_unit_test(test_many_groups), cmocka_unit_test(test_hostile_files),
+		cmocka_unit_test(test_names),	       cmocka_unit_test(test_join),
+		cmocka_unit_test(test_groups_by_hand), cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_without_files),  cmocka_unit_test(test_many_groups),
+		cmocka_unit_test(test_hostile_files),
 	};
 
 	return cmocka_run_group_tests_name("agent-user", tests, NULL, NULL);

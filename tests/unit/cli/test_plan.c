@@ -250,14 +250,13 @@ static void test_limits(void **state)
 	assert_false(list_has(json_object_get(mount_at("/t"), "options"), "noexec"));
 	assert_string_equal(json_string_value(json_object_get(sk_jx_at(spec, "linux.sysctl"), "net.core.somaxconn")),
 			    "9");
-	assert_int_equal(json_integer_value(json_array_get(sk_jx_at(spec, "process.user.additionalGids"), 0)), 7);
-	assert_int_equal(sk_jx_get_int(spec, "process.user.uid", 0), 1);
-	assert_int_equal(sk_jx_get_int(spec, "process.user.gid", 0), 2);
-	assert_string_equal(sk_jx_get_str(vm, "user", "?"), "");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(vm, "groups"), 0)), "7");
+	assert_string_equal(sk_jx_get_str(vm, "user", "?"), "1:2");
 	assert_string_equal(sk_jx_get_str(config, "Config.User", ""), "1:2");
 	assert_int_equal(sk_jx_get_int(spec, "process.oomScoreAdj", 0), -5);
-	assert_int_equal(RUN("--group-add", "7", "img"), -EOPNOTSUPP); /* the image's user has a name */
-	assert_int_equal(RUN("--group-add", "audio", "img"), -EINVAL);
+	assert_int_equal(RUN("--group-add", "audio", "--group-add", "7", "img"), 0);
+	assert_int_equal(json_array_size(json_object_get(vm, "groups")), 2);
+	assert_int_equal(RUN("--group-add", "a:b", "img"), -EINVAL);
 	assert_int_equal(RUN("-m", "16m", "img"), 0);
 	assert_int_equal(sk_jx_get_int(vm, "memory", 0), (int64_t)SK_MIN_VM_MEMORY);
 	assert_int_equal(RUN("-m", "1m", "img"), -EINVAL);
@@ -285,7 +284,9 @@ static void test_network_and_mounts(void **state)
 	assert_non_null(strstr(sk_jx_get_str(json_array_get(json_object_get(vm, "files"), 1), "data", ""),
 			       "nameserver 9.9.9.9"));
 	assert_int_equal(RUN("-v", "/x:/y:ro", "-v", "vol:/z", "img"), 0);
-	assert_int_equal(plan.mounts.n, 2);
+	assert_int_equal(plan.mounts.n, 3); /* and the image's own */
+	assert_string_equal(plan.mounts.v[2].target, "/data");
+	assert_null(plan.mounts.v[2].source);
 	assert_string_equal(sk_jx_get_str(json_array_get(json_object_get(config, "Mounts"), 0), "Source", ""), "/x");
 	assert_int_equal(RUN("--mount", "src=vol,dst=/y,volume-subpath=a", "img"), -EOPNOTSUPP);
 	assert_int_equal(RUN("--tmpfs", "/a", "--mount", "type=tmpfs,target=/a", "img"), -EINVAL);

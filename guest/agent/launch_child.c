@@ -117,6 +117,33 @@ static int set_user(json_t *process, const json_t *request, int rootfd, json_t *
 	return r < 0 ? r : sk_spec_user(process, user, mark, err);
 }
 
+/* "join": {"ipc": "c0", …}: that container's namespace instead of a new one. */
+static int join_namespaces(struct sk_agent *agent, json_t *spec, json_t *join, struct sk_error *err)
+{
+	json_t *list = json_object_get(json_object_get(spec, "linux"), "namespaces");
+	size_t i;
+
+	for (i = 0; json_is_object(join) && i < json_array_size(list); i++) {
+		json_t *ns = json_array_get(list, i);
+		const char *type = json_string_value(json_object_get(ns, "type"));
+		const char *from = json_string_value(json_object_get(join, type ? type : ""));
+		const struct sk_container *other = from ? sk_container_find(agent, from) : NULL;
+		const char *name = type && strcmp(type, "mount") == 0 ? "mnt" : type;
+		pid_t pid = other ? sk_container_init_pid(other) : 0;
+		char path[64];
+
+		if (!from)
+			continue;
+		if (!pid)
+			return sk_error_set(err, ESRCH,
+					    "container %s, whose %s namespace is to be joined, does not run", from,
+					    type);
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+		json_object_set_new(ns, "path", json_string(path));
+	}
+	return 0;
+}
+
 static int prepare_create(struct sk_launch *l, struct sk_error *err)
 {
 	const struct sk_container *c = l->container;
@@ -132,10 +159,10 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", c->dir);
 	snprintf(path, sizeof(path), "%s/shares", l->agent->run_dir);
 	if (r == 0)
-		r = sk_rootfs_build(&layout, c->dir, err);
+		r = sk_rootfs_build(&layout, &l->agent->uplink, c->dir, err);
 	if (r == 0)
 		r = sk_rootfs_mounts(json_object_get(l->req.json, "mounts"), json_object_get(l->req.json, "files"),
-				     c->dir, path, binds, err);
+				     &l->agent->uplink, c->dir, path, binds, err);
 	if (r < 0)
 		return r;
 	extra.readonly = layout.readonly;
@@ -144,6 +171,8 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 	r = sk_volumes_fill(json_object_get(l->req.json, "mounts"), rootfd, path, err);
 	if (r == 0)
 		r = sk_spec_complete(spec, &extra, &sysctl, err);
+	if (r == 0)
+		r = join_namespaces(l->agent, spec, json_object_get(l->req.json, "join"), err);
 	if (r == 0)
 		r = set_user(json_object_get(spec, "process"), l->req.json, rootfd, spec, err);
 	if (r == 0)
@@ -159,7 +188,7 @@ static int mount_only(struct sk_launch *l, struct sk_error *err)
 	struct sk_rootfs_spec layout;
 	int r = sk_rootfs_parse(json_object_get(l->req.json, "rootfs"), &layout, err);
 
-	return r < 0 ? r : sk_rootfs_build(&layout, l->container->dir, err);
+	return r < 0 ? r : sk_rootfs_build(&layout, &l->agent->uplink, l->container->dir, err);
 }
 
 int sk_launch_create_child(struct sk_launch *l, int report_fd)

@@ -156,6 +156,20 @@ static int parse_layer(const json_t *layer, uint64_t *ret_offset, uint64_t *ret_
 	return 0;
 }
 
+int sk_share_stream_parse(const json_t *json, struct sk_share_stream *ret, struct sk_error *err)
+{
+	const json_t *token = json_object_get(json, "token");
+
+	*ret = (struct sk_share_stream){ .aname = json_string_value(json_object_get(json, "aname")) };
+	if (!token)
+		return 0;
+	if (sk_token_parse(json_string_value(token), ret->token) < 0 || !ret->aname ||
+	    (*ret->aname && !sk_name_valid(ret->aname)))
+		return sk_error_set(err, EINVAL, "share: invalid token or aname");
+	ret->wanted = true;
+	return 0;
+}
+
 int sk_rootfs_parse(const json_t *json, struct sk_rootfs_spec *ret, struct sk_error *err)
 {
 	const char *type = json_string_value(json_object_get(json, "type"));
@@ -170,7 +184,8 @@ int sk_rootfs_parse(const json_t *json, struct sk_rootfs_spec *ret, struct sk_er
 		ret->stream = json_is_true(json_object_get(json, "stream"));
 		ret->tag = json_string_value(json_object_get(json, "tag"));
 		ret->options = json_string_value(json_object_get(json, "options"));
-		return ret->tag ? 0 : sk_error_set(err, EINVAL, "rootfs 9p without tag");
+		return ret->tag ? sk_share_stream_parse(json, &ret->own, err)
+				: sk_error_set(err, EINVAL, "rootfs 9p without tag");
 	}
 	if (strcmp(type, "layers") != 0)
 		return sk_error_set(err, EOPNOTSUPP, "rootfs of unknown type");

@@ -72,11 +72,21 @@ struct sk_stdio_spec {
 /* `json` may be NULL: no stream at all. */
 int sk_stdio_parse(const json_t *json, struct sk_stdio_spec *ret, struct sk_error *err);
 
+/* A share that has a file server of its own, reached over a stream with a token. */
+struct sk_share_stream {
+	bool wanted;
+	uint8_t token[SK_TOKEN_BYTES];
+	const char *aname;
+};
+/* "token" and "aname" of a rootfs or a mount; "" is what a server has that serves one thing only. */
+int sk_share_stream_parse(const json_t *json, struct sk_share_stream *ret, struct sk_error *err);
+
 struct sk_rootfs_spec {
 	bool is_9p, stream;
 	bool readonly;
 	const char *device, *upper; /* layers; upper NULL: changes live in memory */
 	const char *tag, *options;  /* 9p */
+	struct sk_share_stream own;
 	size_t n_layers;
 	struct {
 		uint64_t offset, size;

@@ -7,6 +7,7 @@
  */
 #include "rootfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/blkpg.h>
@@ -239,13 +240,39 @@ static int mount_9p(const char *tag, const char *options, bool stream, const cha
 	return 0;
 }
 
-int sk_rootfs_build(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
+/* The same over a connection of its own to the monitor, which joins it to a file server. The kernel keeps the
+ * connection; ours is closed. */
+static int mount_stream(const struct sk_share_stream *stream, const char *options, const struct sk_uplink *uplink,
+			const char *target, struct sk_error *err)
+{
+	static const char device[] = "trans=virtio,";
+	_cleanup_free_ char *all = NULL;
+	_cleanup_fd_ int fd = sk_uplink_stream(uplink, stream->token, SK_TOKEN_BYTES);
+
+	if (!options)
+		options = SHARE_OPTIONS;
+	if (strncmp(options, device, sizeof(device) - 1) == 0)
+		options += sizeof(device) - 1;
+	if (fd < 0)
+		return sk_error_errno(err, fd, "cannot reach the server of share %s", stream->aname);
+	if (asprintf(&all, "trans=fd,rfdno=%d,wfdno=%d%s%s,%s", fd, fd, *stream->aname ? ",aname=" : "", stream->aname,
+		     options) < 0)
+		return sk_error_errno(err, ENOMEM, "cannot mount share %s", stream->aname);
+	if (mount(*stream->aname ? stream->aname : "share", target, "9p", 0, all) < 0)
+		return sk_error_errno(err, errno, "cannot mount share %s", stream->aname);
+	return 0;
+}
+
+int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *uplink, const char *dir,
+		    struct sk_error *err)
 {
 	char target[256];
 	int r = make_dir(target, sizeof(target), dir, "rootfs", err);
 
 	if (r < 0)
 		return r;
+	if (spec->own.wanted)
+		return mount_stream(&spec->own, spec->options, uplink, target, err);
 	if (spec->is_9p)
 		return mount_9p(spec->tag, spec->options, spec->stream, target, err);
 	r = mount_layers(spec, dir, err);
@@ -257,13 +284,34 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const char *dir, struct s
 	return r;
 }
 
+static void unmount(const char *path)
+{
+	if (umount2(path, 0) < 0)
+		umount2(path, MNT_DETACH);
+}
+
+static void unmount_below(const char *path)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *de;
+	char full[600];
+
+	while (dir && (de = readdir(dir))) {
+		if (de->d_name[0] == '.')
+			continue;
+		snprintf(full, sizeof(full), "%s/%s", path, de->d_name);
+		unmount(full);
+	}
+}
+
 void sk_rootfs_remove(const char *dir)
 {
 	char path[256];
 
+	snprintf(path, sizeof(path), "%s/shares", dir);
+	unmount_below(path);
 	snprintf(path, sizeof(path), "%s/rootfs", dir);
-	if (umount2(path, 0) < 0)
-		umount2(path, MNT_DETACH);
+	unmount(path);
 }
 
 /* --- files and shares --------------------------------------------------------------------------------------------- */
@@ -315,6 +363,8 @@ static int mount_share(const json_t *m, const char *shares_dir, char *target, si
 		return r;
 	if (strcmp(type, "9p") == 0)
 		return mount_9p(tag, options, json_is_true(json_object_get(m, "stream")), target, err);
+	if (strcmp(type, "shm") == 0)
+		type = "tmpfs";
 	if (mount(tag, target, type, 0, options) < 0)
 		return sk_error_errno(err, errno, "cannot mount %s %s", type, tag);
 	return 0;
@@ -337,13 +387,35 @@ static json_t *option_list(const json_t *options, bool readonly)
 	return list;
 }
 
-static int one_mount(const json_t *m, const char *shares_dir, json_t *binds, struct sk_error *err)
+struct mount_place {
+	const char *dir, *shares_dir;
+	const struct sk_uplink *uplink;
+};
+
+/* A share over a stream: mounted for this container alone. */
+static int mount_own(const json_t *m, const struct mount_place *place, const struct sk_share_stream *stream,
+		     char *target, size_t size, struct sk_error *err)
+{
+	char shares[256];
+	int r = make_dir(shares, sizeof(shares), place->dir, "shares", err);
+
+	if (r == 0 && !*stream->aname)
+		r = sk_error_set(err, EINVAL, "mounts: no aname");
+	if (r == 0)
+		r = make_dir(target, size, shares, stream->aname, err);
+	if (r < 0)
+		return r;
+	return mount_stream(stream, json_string_value(json_object_get(m, "options")), place->uplink, target, err);
+}
+
+static int one_mount(const json_t *m, const struct mount_place *place, json_t *binds, struct sk_error *err)
 {
 	const char *type = json_string_value(json_object_get(m, "type"));
 	const char *destination = json_string_value(json_object_get(m, "destination"));
 	const char *file = json_string_value(json_object_get(m, "file"));
 	const json_t *options = json_object_get(m, "options");
 	bool readonly = json_is_true(json_object_get(m, "readonly"));
+	struct sk_share_stream stream;
 	char target[256], source[600];
 	int r;
 
@@ -354,7 +426,10 @@ static int one_mount(const json_t *m, const char *shares_dir, json_t *binds, str
 				json_pack("{s:s,s:s,s:s,s:o}", "destination", destination, "type", type, "source", type,
 					  "options", option_list(options, readonly)),
 				err);
-	r = mount_share(m, shares_dir, target, sizeof(target), err);
+	r = sk_share_stream_parse(m, &stream, err);
+	if (r == 0)
+		r = stream.wanted ? mount_own(m, place, &stream, target, sizeof(target), err)
+				  : mount_share(m, place->shares_dir, target, sizeof(target), err);
 	if (r < 0)
 		return r;
 	if (file && (strchr(file, '/') || strcmp(file, "..") == 0 || strlen(file) > 255))
@@ -392,15 +467,16 @@ static int one_file(const json_t *f, const char *dir, size_t i, json_t *binds, s
 			err);
 }
 
-int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const char *dir, const char *shares_dir, json_t *binds,
-		     struct sk_error *err)
+int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const struct sk_uplink *uplink, const char *dir,
+		     const char *shares_dir, json_t *binds, struct sk_error *err)
 {
+	const struct mount_place place = { .dir = dir, .shares_dir = shares_dir, .uplink = uplink };
 	const json_t *item;
 	size_t i;
 	int r;
 
 	json_array_foreach((json_t *)(uintptr_t)mounts, i,
-			   item) if ((r = one_mount(item, shares_dir, binds, err)) < 0) return r;
+			   item) if ((r = one_mount(item, &place, binds, err)) < 0) return r;
 	json_array_foreach((json_t *)(uintptr_t)files, i,
 			   item) if ((r = one_file(item, dir, i, binds, err)) < 0) return r;
 	return 0;

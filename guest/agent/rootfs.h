@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "request.h"
+#include "uplink.h"
 
 /*
  * Mount work for a container. All of it blocks on devices, so it runs in a job's child; the mounts are made in the
@@ -13,12 +14,15 @@
  */
 
 /* Puts the root file system at `<dir>/rootfs`. */
-int sk_rootfs_build(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err);
+int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *uplink, const char *dir,
+		    struct sk_error *err);
 /* Mounts the shares of a create request's `mounts` and writes its `files`; appends what the OCI spec needs to bind them
- * to `binds`, ordered so that a mount never hides one that belongs below it. */
-int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const char *dir, const char *shares_dir, json_t *binds,
-		     struct sk_error *err);
-/* Takes `<dir>/rootfs` away again; what is on its disk is written out then. */
+ * to `binds`, ordered so that a mount never hides one that belongs below it. Shares over streams are the container's
+ * own, below `<dir>/shares`; devices, and memory that containers have in common, are mounted once, below `shares_dir`.
+ */
+int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const struct sk_uplink *uplink, const char *dir,
+		     const char *shares_dir, json_t *binds, struct sk_error *err);
+/* Takes `<dir>/rootfs` and `<dir>/shares` away again; what is on its disk is written out then. */
 void sk_rootfs_remove(const char *dir);
 
 #endif

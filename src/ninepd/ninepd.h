@@ -37,7 +37,8 @@ struct ninepd {
 		char *path; /* unlinked at the end */
 	} listeners[16];
 	unsigned n_listeners;
-	int connected_fd; /* --fd: the only connection, and the program ends with it */
+	int connected[NINEPD_CONNECTIONS]; /* --fd: connections that exist; the program ends with the last of them */
+	unsigned n_connected, n_connected_open;
 	uint8_t *secret;
 	size_t secret_len;
 	unsigned max_fds;

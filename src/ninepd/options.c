@@ -41,7 +41,8 @@ void ninepd_usage(void)
 	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
 	      "  --vhost-user NAME=SOCKET          virtio-9p device for export NAME; SOCKET is a path or fd:N, a "
 	      "listening socket\n"
-	      "  --fd N                            serves the connection on descriptor N, and ends with it\n"
+	      "  --fd N                            serves the connection on descriptor N, and ends with the last "
+	      "such one\n"
 	      "  --secret-file FILE                clients of sockets have to know what is in FILE\n"
 	      "  --max-fds N                       descriptors to use at most\n"
 	      "  --once                            end when the first virtio-9p frontend goes\n"
@@ -304,6 +305,19 @@ enum option_id {
 	OPT_NO_SANDBOX,
 };
 
+static int add_connected(struct ninepd *d, const char *arg, struct sk_error *err)
+{
+	char *end;
+	long fd = strtol(arg, &end, 10);
+
+	if (d->n_connected == NINEPD_CONNECTIONS)
+		return sk_error_set(err, E2BIG, "more than %u connections", NINEPD_CONNECTIONS);
+	if (!*arg || *end || fd < 0 || fd > 1 << 20 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+		return sk_error_set(err, EBADF, "--fd %s: no such descriptor", arg);
+	d->connected[d->n_connected++] = (int)fd;
+	return 0;
+}
+
 static int one_option(struct ninepd *d, int id, const char *arg, struct sk_error *err)
 {
 	int fd, r;
@@ -323,8 +337,7 @@ static int one_option(struct ninepd *d, int id, const char *arg, struct sk_error
 	case OPT_VHOST:
 		return add_vhost(d, arg, err);
 	case OPT_FD:
-		d->connected_fd = atoi(arg);
-		return fcntl(d->connected_fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "--fd %s", arg) : 0;
+		return add_connected(d, arg, err);
 	case OPT_SECRET:
 		return read_secret(d, arg, err);
 	case OPT_MAX_FDS:
@@ -359,7 +372,6 @@ int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err
 	unsigned i;
 	int c, r;
 
-	d->connected_fd = -1;
 	/* The secret decides what may be listened on, wherever it is given. */
 	for (opterr = 1; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		if (c == OPT_SECRET) {
@@ -381,7 +393,7 @@ int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err
 		served |= d->exports[i].vhost_fd >= 0;
 	if (!d->n_exports)
 		return sk_error_set(err, EINVAL, "nothing to share: see skerry-9pd --help");
-	if (!served && !d->n_listeners && d->connected_fd < 0)
+	if (!served && !d->n_listeners && !d->n_connected)
 		return sk_error_set(err, EINVAL, "nobody to share with: see skerry-9pd --help");
 	return 0;
 }

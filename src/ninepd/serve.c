@@ -18,6 +18,7 @@ struct ninepd_conn {
 	struct ninepd_conn *next;
 	struct ninepd *d;
 	int fd;
+	bool counted; /* one of --fd's */
 	struct sk_source *source;
 	struct sk_9p_stream stream;
 };
@@ -26,7 +27,7 @@ static void conn_free(struct ninepd_conn *c)
 {
 	struct ninepd *d = c->d;
 	struct ninepd_conn **at;
-	bool last = c->fd == d->connected_fd;
+	bool last = c->counted && --d->n_connected_open == 0;
 
 	for (at = &d->conns; *at != c; at = &(*at)->next)
 		;
@@ -36,10 +37,8 @@ static void conn_free(struct ninepd_conn *c)
 	sk_9p_stream_fini(&c->stream);
 	close(c->fd);
 	free(c);
-	if (last) {
-		d->connected_fd = -1;
+	if (last)
 		sk_loop_quit(d->loop);
-	}
 }
 
 /* Sends what waits. 0 or negative errno. */
@@ -134,7 +133,7 @@ static void wake_all(void *arg)
 	}
 }
 
-static int conn_new(struct ninepd *d, int take_fd)
+static int conn_new(struct ninepd *d, int take_fd, bool counted)
 {
 	_cleanup_fd_ int fd = take_fd;
 	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports };
@@ -161,6 +160,8 @@ static int conn_new(struct ninepd *d, int take_fd)
 		return -ENOMEM;
 	}
 	c->fd = SK_TAKE_FD(fd);
+	c->counted = counted;
+	d->n_connected_open += counted;
 	c->next = d->conns;
 	d->conns = c;
 	d->n_conns++;
@@ -172,7 +173,7 @@ static void on_listener(void *arg, int fd, unsigned events)
 	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	if (conn >= 0 && conn_new(arg, conn) < 0)
+	if (conn >= 0 && conn_new(arg, conn, false) < 0)
 		sk_log(SK_LOG_WARN, "a connection is refused: there are too many");
 }
 
@@ -215,10 +216,9 @@ int ninepd_listen(struct ninepd *d, struct sk_error *err)
 	for (i = 0; i < d->n_listeners; i++)
 		if (!sk_loop_add_fd(d->loop, d->listeners[i].fd, SK_LOOP_READ, on_listener, d))
 			return sk_error_errno(err, errno, "cannot listen");
-	if (d->connected_fd >= 0 && conn_new(d, d->connected_fd) < 0) {
-		d->connected_fd = -1;
-		return sk_error_errno(err, ENOMEM, "cannot serve the connection");
-	}
+	for (i = 0; i < d->n_connected; i++)
+		if (conn_new(d, d->connected[i], true) < 0)
+			return sk_error_errno(err, ENOMEM, "cannot serve the connection");
 	return 0;
 }
 

@@ -32,6 +32,8 @@
 #define SK_MEMORY_MIN (128ull << 20)
 /* What the guest's kernel and agent take of the VM's memory, so that a container gets all of its limit. */
 #define SK_MEMORY_GUEST (64ull << 20)
+#define SK_MEMORY_POD (2ull << 30)
+#define SK_POD_CPUS_MAX 16
 #define SK_MOUNTS_MAX 1024u
 
 static const char *str(const json_t *o, const char *key)
@@ -98,6 +100,26 @@ static int check_spec(const json_t *spec, struct sk_error *err)
 	return check_process(spec, err);
 }
 
+/* The annotations of containerd's and of CRI-O's Kubernetes interface. */
+static void find_pod(struct sk_oci_bundle *b)
+{
+	static const char *const names[][2] = {
+		{ "io.kubernetes.cri.container-type", "io.kubernetes.cri.sandbox-id" },
+		{ "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID" },
+	};
+	const json_t *annotations = json_object_get(b->spec, "annotations");
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(names); i++) {
+		const char *type = str(annotations, names[i][0]), *id = str(annotations, names[i][1]);
+
+		if (type && strcmp(type, "sandbox") == 0)
+			b->sandbox = true;
+		else if (type && strcmp(type, "container") == 0 && id && *id)
+			b->sandbox_id = id;
+	}
+}
+
 static void find_netns(struct sk_oci_bundle *b)
 {
 	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
@@ -155,6 +177,7 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 	if (r == 0) {
 		ret->terminal = json_is_true(json_object_get(json_object_get(ret->spec, "process"), "terminal"));
 		find_netns(ret);
+		find_pod(ret);
 		return 0;
 	}
 	sk_oci_bundle_fini(ret);
@@ -187,6 +210,21 @@ static json_t *shm_mount(const json_t *mount, const struct statfs *fs)
 		 (unsigned long long)fs->f_blocks * (unsigned long long)fs->f_bsize / 1024);
 	return json_pack("{s:O,s:s,s:s,s:[s,s,s,s,s]}", "destination", json_object_get(mount, "destination"), "type",
 			 "tmpfs", "source", "shm", "options", "nosuid", "nodev", "noexec", "mode=1777", size);
+}
+
+/* Containers of a pod have it in common: memory of the guest, known by the host's folder. */
+static json_t *pod_shm_mount(const json_t *mount, const char *source, const struct statfs *fs)
+{
+	uint64_t hash = 14695981039346656037u;
+	char size[64], tag[32];
+
+	for (; *source; source++)
+		hash = (hash ^ (unsigned char)*source) * 1099511628211u;
+	snprintf(tag, sizeof(tag), "shm%016llx", (unsigned long long)hash);
+	snprintf(size, sizeof(size), "mode=1777,size=%lluk",
+		 (unsigned long long)fs->f_blocks * (unsigned long long)fs->f_bsize / 1024);
+	return json_pack("{s:s,s:s,s:s,s:O}", "type", "shm", "tag", tag, "options", size, "destination",
+			 json_object_get(mount, "destination"));
 }
 
 static int export_mount(const json_t *mount, const char *source, const struct stat *st, json_t *exports,
@@ -227,7 +265,10 @@ static int one_mount(const struct sk_oci_bundle *b, const json_t *mount, json_t 
 	if (!joined || stat(joined, &st) < 0)
 		return sk_error_errno(err, errno, "mount source %s", source);
 	if (strcmp(to, "/dev/shm") == 0 && statfs(joined, &fs) == 0 && fs.f_type == SK_TMPFS_MAGIC) {
-		json_array_append_new(mounts, shm_mount(mount, &fs));
+		if (b->sandbox || b->sandbox_id)
+			json_array_append_new(exports, pod_shm_mount(mount, joined, &fs));
+		else
+			json_array_append_new(mounts, shm_mount(mount, &fs));
 		return 0;
 	}
 	if (strncmp(to, "/dev/", 5) == 0 && (S_ISCHR(st.st_mode) || strcmp(to, "/dev/mqueue") == 0))
@@ -407,6 +448,44 @@ static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct
 	return NULL;
 }
 
+json_t *sk_oci_bundle_member(const struct sk_oci_bundle *b, json_t **ret_mounts, struct sk_error *err)
+{
+	json_t *exports = json_array(), *spec = guest_spec(b, exports, err);
+
+	if (spec)
+		*ret_mounts = exports;
+	else
+		json_decref(exports);
+	return spec;
+}
+
+/* A pod's VM is made before it is known what comes into it, but for what Kubernetes says of the whole. Memory that
+ * nobody uses costs next to nothing. */
+static uint64_t pod_memory(const json_t *annotations)
+{
+	const char *wanted = str(annotations, "io.kubernetes.cri.sandbox-memory"),
+		   *env = getenv("SKERRY_OCI_POD_MEMORY");
+	uint64_t size = env ? strtoull(env, NULL, 10) : SK_MEMORY_POD, limit = wanted ? strtoull(wanted, NULL, 10) : 0;
+
+	if (limit)
+		size = limit + SK_MEMORY_GUEST;
+	if (size < SK_MEMORY_MIN)
+		size = SK_MEMORY_MIN;
+	return (size + 0xfffff) & ~0xfffffull;
+}
+
+static int pod_cpus(const json_t *annotations)
+{
+	const char *quota = str(annotations, "io.kubernetes.cri.sandbox-cpu-quota"),
+		   *period = str(annotations, "io.kubernetes.cri.sandbox-cpu-period");
+	long q = quota ? strtol(quota, NULL, 10) : 0, p = period ? strtol(period, NULL, 10) : 0;
+	long n = sysconf(_SC_NPROCESSORS_ONLN), cpus = q > 0 && p > 0 ? (q + p - 1) / p : 1;
+
+	if (cpus > n)
+		cpus = n;
+	return cpus < 1 ? 1 : cpus > SK_POD_CPUS_MAX ? SK_POD_CPUS_MAX : (int)cpus;
+}
+
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err)
 {
 	const json_t *resources = json_object_get(json_object_get(b->spec, "linux"), "resources");
@@ -427,5 +506,11 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 		       1, "log", "driver", "none");
 	if (!vm)
 		sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
+	if (vm && b->sandbox) {
+		const json_t *annotations = json_object_get(b->spec, "annotations");
+
+		json_object_set_new(vm, "memory", json_integer((json_int_t)pod_memory(annotations)));
+		json_object_set_new(vm, "cpus", json_integer(pod_cpus(annotations)));
+	}
 	return vm;
 }

@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -354,6 +356,43 @@ const char *sk_oci_cgroups_memory(const json_t *paths)
 			return dir;
 	}
 	return NULL;
+}
+
+#define SK_OOM_ROOM (24ull << 20)
+
+/* Bounded by itself too: where the limit does not hold it ends after this much. */
+static void use_memory(void)
+{
+	size_t size = 4 * SK_OOM_ROOM;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p != MAP_FAILED)
+		memset(p, 1, size);
+}
+
+void sk_oci_cgroups_tell_oom(const json_t *paths)
+{
+	const char *dir = sk_oci_cgroups_memory(paths);
+	_cleanup_free_ char *usage = NULL;
+	char text[32];
+	pid_t pid;
+
+	if (!dir)
+		return;
+	usage = read_value(dir, exists(dir, "memory.current") ? "memory.current" : "memory.usage_in_bytes");
+	if (!usage)
+		return;
+	snprintf(text, sizeof(text), "%llu", (strtoull(usage, NULL, 10) + SK_OOM_ROOM) & ~4095ull);
+	if (write_value(dir, exists(dir, "memory.max") ? "memory.max" : "memory.limit_in_bytes", text) < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		use_memory();
+		_exit(0);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	usleep(20000); /* for whoever watches to hear of this first, and then of the end */
 }
 
 /* ---- statistics */

@@ -68,8 +68,12 @@ int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *proces
 int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply,
 		struct sk_error *err)
 {
-	int r = sk_vm_call(&o->paths, c->vm_id, take_request, ret_reply, err);
+	_cleanup_fd_ int fd = sk_oci_connect(o, c, err);
+	int r = fd;
 
+	sk_oci_address(c, take_request);
+	if (fd >= 0)
+		r = sk_vm_request(fd, take_request, ret_reply, NULL, err);
 	json_decref(take_request);
 	return r;
 }
@@ -113,14 +117,13 @@ static int parse_create(int argc, char **argv, bool run, struct create_options *
 	return 0;
 }
 
-static int write_files(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g,
-		       struct sk_error *err)
+/* What the VM is to be; of a container that gets one. */
+static int write_vm(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g,
+		    struct sk_error *err)
 {
-	json_t *vm = sk_oci_bundle_vm(b, c, err), *hooks = json_object_get(b->spec, "hooks"),
-	       *annotations = json_object_get(b->spec, "annotations");
+	json_t *vm = sk_oci_bundle_vm(b, c, err);
 	_cleanup_free_ char *text = NULL, *path = sk_asprintf("%s/vm.json", c->dir);
 	const char *group = sk_oci_cgroups_memory(g->paths);
-	char created[40];
 	int r;
 
 	if (!vm)
@@ -130,8 +133,15 @@ static int write_files(struct sk_oci_container *c, const struct sk_oci_bundle *b
 	text = json_dumps(vm, JSON_COMPACT);
 	json_decref(vm);
 	r = text && path ? sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false) : -ENOMEM;
-	if (r < 0)
-		return sk_error_errno(err, r, "cannot write %s", path);
+	return r < 0 ? sk_error_errno(err, r, "cannot write %s", path) : 0;
+}
+
+static int write_record(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g,
+			struct sk_error *err)
+{
+	json_t *hooks = json_object_get(b->spec, "hooks"), *annotations = json_object_get(b->spec, "annotations");
+	char created[40];
+
 	json_object_set_new(c->record, "bundle", json_string(b->dir));
 	json_object_set_new(c->record, "rootfs", json_string(b->rootfs));
 	json_object_set_new(c->record, "created", json_string(sk_time_now(created)));
@@ -193,9 +203,29 @@ static int new_console(const struct create_options *co, const struct sk_oci_bund
 	return *ret_fd < 0 ? *ret_fd : 0;
 }
 
-/* The container's folder exists; everything else is made here. */
-static int create_container(struct sk_oci *o, struct sk_oci_container *c, const struct create_options *co,
-			    const struct sk_oci_bundle *b, pid_t *ret_pid, struct sk_error *err)
+/* In the VM of another container. */
+static int create_member(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_container *sandbox,
+			 const struct sk_oci_launch *l, pid_t *ret_pid, struct sk_error *err)
+{
+	struct sk_oci_member *m = NULL;
+	int exit_code = 0, r = sk_oci_member_launch(o, c, sandbox, l, &m, ret_pid, err);
+
+	if (r == 0)
+		r = run_create_hooks(c, json_object_get(l->bundle->spec, "hooks"), *ret_pid, err);
+	if (r == 0) {
+		r = sk_oci_member_create(m, c, &exit_code, err);
+		if (r < 0)
+			sk_oci_start_error(err, exit_code, json_object_get(l->bundle->spec, "process"),
+					   "skerry create failed");
+	}
+	sk_oci_member_free(m);
+	return r;
+}
+
+/* The container's folder exists; everything else is made here. `sandbox` NULL: it gets a VM of its own. */
+static int create_container(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_container *sandbox,
+			    const struct create_options *co, const struct sk_oci_bundle *b, pid_t *ret_pid,
+			    struct sk_error *err)
 {
 	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1 };
 	_cleanup_fd_ int console = -1, fd = -1;
@@ -203,17 +233,19 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	int r = sk_oci_cgroups_make(o, b->spec, c->id, &cgroups, err);
 
 	if (r == 0)
-		r = write_files(c, b, &cgroups, err);
+		r = write_record(c, b, &cgroups, err);
+	if (r == 0 && !sandbox)
+		r = write_vm(c, b, &cgroups, err);
 	if (r == 0)
 		r = new_console(co, b, &console, err);
-	if (r == 0) {
-		launch.cgroups = &cgroups;
-		launch.console_fd = console;
+	launch.cgroups = &cgroups;
+	launch.console_fd = console;
+	if (r == 0 && sandbox) {
+		r = create_member(o, c, sandbox, &launch, ret_pid, err);
+	} else if (r == 0) {
 		fd = sk_oci_launch(o, c, &launch, ret_pid, err);
-		r = fd < 0 ? fd : 0;
+		r = fd < 0 ? fd : create_in_guest(c, b, fd, *ret_pid, err);
 	}
-	if (r == 0)
-		r = create_in_guest(c, b, fd, *ret_pid, err);
 	if (r == 0)
 		r = sk_oci_write_pid(co->pid_file, *ret_pid, err);
 	if (r < 0) {
@@ -230,15 +262,18 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 static int create(struct sk_oci *o, const struct create_options *co, struct sk_oci_container *c, pid_t *ret_pid,
 		  struct sk_error *err)
 {
+	struct sk_oci_container sandbox = { 0 };
 	struct sk_oci_bundle b;
-	int r = sk_oci_bundle_load(co->bundle, &b, err);
+	int r = sk_oci_bundle_load(co->bundle, &b, err), in_pod = 0;
 
 	*ret_pid = 0;
 	if (r < 0)
 		return r;
-	r = sk_oci_container_new(o, co->id, c, err);
+	r = in_pod = sk_oci_pod_of(o, &b, &sandbox, err);
+	if (r >= 0)
+		r = sk_oci_container_new(o, co->id, c, err);
 	if (r == 0) {
-		r = create_container(o, c, co, &b, ret_pid, err);
+		r = create_container(o, c, in_pod ? &sandbox : NULL, co, &b, ret_pid, err);
 		if (r < 0) {
 			struct sk_error quiet = SK_ERROR_INIT;
 
@@ -247,6 +282,8 @@ static int create(struct sk_oci *o, const struct create_options *co, struct sk_o
 			sk_oci_container_close(c);
 		}
 	}
+	if (in_pod > 0)
+		sk_oci_container_close(&sandbox);
 	sk_oci_bundle_fini(&b);
 	return r;
 }
@@ -278,14 +315,16 @@ static int start(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *
 		return sk_error_set(err, EINVAL, "cannot start an already running container");
 	if (strcmp(status, "created") != 0)
 		return sk_error_set(err, EINVAL, "cannot start a container that has stopped");
-	fd = sk_vm_connect(&o->paths, c->vm_id, err);
+	fd = sk_oci_connect(o, c, err);
 	if (fd < 0)
 		return fd;
 	request = json_pack("{s:s}", "op", "start");
+	sk_oci_address(c, request);
 	r = sk_vm_request(fd, request, NULL, &exit_code, err);
 	json_decref(request);
 	if (r < 0)
 		return sk_oci_start_error(err, exit_code, json_object_get(c->record, "process"), "skerry start failed");
+	sk_oci_member_status(o, c, "running");
 	state = sk_oci_state_json(c, "running", sk_oci_pid(o, c));
 	r = sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststart", state, 0, err);
 	json_decref(state);

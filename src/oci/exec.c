@@ -37,6 +37,7 @@ struct exec_proxy {
 	struct sk_loop *loop;
 	struct sk_proxy *proxy;
 	int code;
+	bool oom;
 };
 
 static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_error *err)
@@ -191,7 +192,7 @@ static void on_done(void *arg, int code, bool oom)
 {
 	struct exec_proxy *p = arg;
 
-	(void)oom;
+	p->oom = oom;
 	p->code = code < 0 ? 137 : code; /* gone with its VM */
 	sk_loop_quit(p->loop);
 }
@@ -211,7 +212,7 @@ static void on_signal(void *arg, int fd, unsigned events)
 }
 
 /* Everything that can be caught goes on to the process, but what is about us. */
-static int catch_signals(void)
+int sk_oci_catch_signals(void)
 {
 	sigset_t set;
 
@@ -228,8 +229,7 @@ static int catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Copies until the process has ended; returns its exit code. `fd` is a connection on which exec was answered. */
-static int proxy_run(int take_fd, int signal_fd, int in, int out, int errout, bool terminal)
+int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom)
 {
 	struct exec_proxy p = { .code = 255 };
 	struct sk_proxy_config c = { .take_conn_fd = take_fd,
@@ -250,6 +250,8 @@ static int proxy_run(int take_fd, int signal_fd, int in, int out, int errout, bo
 	}
 	sk_proxy_free(p.proxy);
 	sk_loop_free(p.loop);
+	if (ret_oom)
+		*ret_oom = p.oom;
 	return p.code;
 }
 
@@ -263,13 +265,14 @@ static bool has_input(int fd)
 static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, const json_t *process, bool input,
 			const struct winsize *ws, struct sk_error *err)
 {
-	_cleanup_fd_ int fd = sk_vm_connect(&o->paths, c->vm_id, err);
+	_cleanup_fd_ int fd = sk_oci_connect(o, c, err);
 	json_t *request;
 	int exit_code, r;
 
 	if (fd < 0)
 		return fd;
 	request = json_pack("{s:s,s:O,s:b,s:b}", "op", "exec", "process", process, "stdin", input, "owner", 1);
+	sk_oci_address(c, request);
 	if (ws->ws_row && ws->ws_col) {
 		json_object_set_new(request, "rows", json_integer(ws->ws_row));
 		json_object_set_new(request, "cols", json_integer(ws->ws_col));
@@ -303,7 +306,7 @@ struct exec_job {
 static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *err)
 {
 	bool terminal = json_is_true(json_object_get(j->process, "terminal")), input;
-	int signal_fd = catch_signals(), in = 0, out = 1, errout = 2, fd;
+	int signal_fd = sk_oci_catch_signals(), in = 0, out = 1, errout = 2, fd;
 	struct winsize ws = { 0 };
 	struct termios saved, raw;
 	bool restore = false;
@@ -333,7 +336,7 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 		restore = tcsetattr(in, TCSADRAIN, &raw) == 0;
 	}
 	report(report_fd, NULL);
-	code = proxy_run(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1, out, errout, terminal);
+	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1, out, errout, terminal, NULL);
 	if (restore)
 		tcsetattr(in, TCSADRAIN, &saved);
 	return code;

@@ -14,6 +14,7 @@
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
  *   create.c   create, run, start, delete
+ *   pod.c      containers that live in the VM of another one
  *   exec.c     exec
  *   verbs.c    the rest
  *   info.c     spec, features
@@ -84,11 +85,16 @@ struct sk_oci_bundle {
 	bool has_netns;		/* the container has a network namespace of its own … */
 	const char *netns_path; /* … this one; NULL: a new one. In `spec` */
 	bool netns_of_process;	/* the path is another container's process */
+	bool sandbox;		/* the first container of a pod: others will come into its VM … */
+	const char *sandbox_id; /* … or one of those, and this is the first one's id; else NULL. In `spec` */
 };
 int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err);
 void sk_oci_bundle_fini(struct sk_oci_bundle *b);
 /* What the VM is to be. A new reference; NULL with err. */
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err);
+/* The same for a container that comes into a VM that runs: the spec for the guest; `*ret_mounts`: its folders of the
+ * host and the like, in the form of vm.json's "mounts". New references; NULL with err. */
+json_t *sk_oci_bundle_member(const struct sk_oci_bundle *b, json_t **ret_mounts, struct sk_error *err);
 /* Bytes of memory that the VM needs on the host beside those of the guest. */
 #define SK_OCI_OVERHEAD (96ull << 20)
 uint64_t sk_oci_vm_memory(const json_t *resources);
@@ -109,6 +115,8 @@ void sk_oci_cgroups_remove(const json_t *paths);
 void sk_oci_cgroups_fini(struct sk_oci_cgroups *g);
 /* Async-signal-safe: the calling process joins. */
 int sk_oci_cgroups_join(const struct sk_oci_cgroups *g);
+/* Lets a process run out of memory in the group, for whoever watches it: the guest's container did. */
+void sk_oci_cgroups_tell_oom(const json_t *paths);
 /* The group that counts memory, in `paths`; NULL: none. */
 const char *sk_oci_cgroups_memory(const json_t *paths);
 /* Numbers for `events --stats`, in runc's form; a new reference. */
@@ -133,6 +141,28 @@ struct sk_oci_launch {
 int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid,
 		  struct sk_error *err);
 
+/* pod.c. A container of a pod that is not its first has "sandbox" (the first one's VM id) and "container" (the agent's
+ * name of it) in its record. */
+struct sk_oci_member; /* a container on its way into a VM */
+/* Whose VM the bundle's container belongs into: 1: `*ret_sandbox` is that container, opened; 0: it gets one of its own;
+ * negative: an error. */
+int sk_oci_pod_of(struct sk_oci *o, const struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox,
+		  struct sk_error *err);
+/* Starts the container's process on the host; nothing happens in the guest yet. */
+int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_container *sandbox,
+			 const struct sk_oci_launch *l, struct sk_oci_member **ret, pid_t *ret_pid,
+			 struct sk_error *err);
+/* Creates it in the guest. */
+int sk_oci_member_create(struct sk_oci_member *m, struct sk_oci_container *c, int *ret_exit_code, struct sk_error *err);
+void sk_oci_member_free(struct sk_oci_member *m);
+/* Changes the status of such a container ("running", "paused"); nothing for others, whose monitor does that. */
+void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, const char *status);
+
+/* exec.c: stands for a process in the guest until it ends, and returns its exit code. `take_fd`: an attached
+ * connection; `in` is taken, -1: no input. */
+int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom);
+int sk_oci_catch_signals(void);
+
 /* Verbs. Each takes argc, argv from its own name on, and returns an exit code; a negative one is an error in `err`
  * (exit code 1). */
 int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
@@ -156,6 +186,10 @@ int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);
 /* runc's words for a program that cannot be started: docker takes 126 and 127 from them. */
 int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *process, const char *what);
+/* A connection to the monitor of the container's VM. */
+int sk_oci_connect(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err);
+/* Says in `request` which container it is about, where its VM has several. */
+void sk_oci_address(const struct sk_oci_container *c, json_t *request);
 /* A request to the container's monitor. */
 int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply,
 		struct sk_error *err);

@@ -120,6 +120,8 @@ static int freeze(struct sk_oci *o, int argc, char **argv, bool pause, struct sk
 		r = sk_error_set(err, EINVAL, "container not paused");
 	else
 		r = sk_oci_call(o, &c, json_pack("{s:s}", "op", pause ? "pause" : "resume"), NULL, err);
+	if (r == 0)
+		sk_oci_member_status(o, &c, pause ? "paused" : "running");
 	sk_oci_container_close(&c);
 	return r;
 }

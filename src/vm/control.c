@@ -30,7 +30,10 @@ static void conn_dead(struct sk_conn *c)
 	c->dead = true;
 	sk_loop_remove(c->source);
 	c->source = NULL;
-	if (c->proc) {
+	if (c->proc && c->proc->member) {
+		sk_pod_conn_dead(c);
+		sk_proc_detach(c);
+	} else if (c->proc) {
 		struct sk_proc *p = c->proc;
 
 		/* docker's StdinOnce: the input ends with the client that gave it. */
@@ -40,14 +43,14 @@ static void conn_dead(struct sk_conn *c)
 			sk_monitor_kill(c->m);
 		else if (c->owns_process && !p->exited)
 			sk_session_request(c->m,
-					   json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", SK_CONTAINER,
+					   json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", p->container,
 						     "key", p->key, "signal", 9),
 					   NULL, NULL);
 		sk_proc_detach(c);
 	} else if (c->owner) {
 		sk_monitor_kill(c->m);
 	}
-	if (c->kind == SK_CONN_COPY && c->copy.stream) {
+	if ((c->kind == SK_CONN_COPY || c->kind == SK_CONN_SHARE) && c->copy.stream) {
 		sk_stream_close(c->copy.stream);
 		c->copy.stream = NULL;
 		c->copy.done = true;
@@ -99,6 +102,16 @@ bool sk_conn_output(struct sk_conn *c, uint8_t type, const void *p, size_t n)
 	}
 	flush_out(c);
 	return !c->dead;
+}
+
+void sk_conn_raw(struct sk_conn *c, const void *p, size_t n)
+{
+	if (c->dead)
+		return;
+	if (sk_buf_append(&c->out, p, n) < 0)
+		conn_dead(c);
+	else
+		flush_out(c);
 }
 
 void sk_conn_event(struct sk_conn *c, json_t *take_event)
@@ -196,12 +209,17 @@ static void on_passed(struct sk_monitor *m, void *arg, const json_t *reply)
 
 static void pass_on(struct sk_conn *c, json_t *take_request, sk_reply_cb cb)
 {
-	json_object_set_new(take_request, "container", json_string(SK_CONTAINER));
+	json_object_set_new(take_request, "container", json_string(sk_pod_container(c->m, take_request)));
 	if (sk_session_request(c->m, take_request, cb, conn_ref(c)) < 0) {
 		c->refs--;
 		sk_conn_reply_error(c, ENOTCONN, 0, "the container is not running");
 		sk_conn_finish(c);
 	}
+}
+
+void sk_conn_pass_on(struct sk_conn *c, json_t *take_request)
+{
+	pass_on(c, take_request, on_passed);
 }
 
 /* ---- requests */
@@ -244,10 +262,21 @@ static void op_start(struct sk_conn *c, const json_t *o)
 		sk_monitor_want_start(c->m);
 }
 
+/* Keys of exec's processes are unique among all containers. */
+static struct sk_proc *proc_by_key(struct sk_monitor *m, const char *key)
+{
+	struct sk_proc *p;
+
+	for (p = m->procs; p && strcmp(p->key, key) != 0; p = p->next)
+		;
+	return p;
+}
+
 static void on_exec(struct sk_monitor *m, void *arg, const json_t *reply)
 {
 	struct sk_conn *c = arg;
-	struct sk_proc *p = sk_proc_find(m, c->exec_key); /* the client may have gone meanwhile */
+	struct sk_proc *p =
+		c->exec_key[0] ? proc_by_key(m, c->exec_key) : NULL; /* the client may have gone meanwhile */
 
 	c->refs--;
 	if (!p || !reply || !json_is_true(json_object_get(reply, "ok"))) {
@@ -290,7 +319,7 @@ static void op_exec(struct sk_conn *c, const json_t *o)
 	c->wants_wait = json_is_true(json_object_get(o, "detach"));
 	c->owns_process = json_is_true(json_object_get(o, "owner"));
 	snprintf(key, sizeof(key), "x%u", ++m->next_key);
-	p = sk_proc_new(m, key, terminal, c->wants_stdin);
+	p = sk_proc_new(m, sk_pod_container(m, o), key, terminal, c->wants_stdin);
 	if (!p) {
 		conn_dead(c);
 		return;
@@ -298,8 +327,9 @@ static void op_exec(struct sk_conn *c, const json_t *o)
 	snprintf(c->exec_key, sizeof(c->exec_key), "%s", key);
 	sk_proc_attach(p, c);
 	pass_on(c,
-		json_pack("{s:s,s:s,s:O,s:s,s:O*,s:o}", "op", "exec", "key", key, "process", process, "user",
-			  user ? user : "", "groups", json_object_get(m->config.json, "groups"), "stdio",
+		json_pack("{s:s,s:s,s:s,s:O,s:s,s:O*,s:o}", "op", "exec", "container", p->container, "key", key,
+			  "process", process, "user", user ? user : "", "groups",
+			  p->container[1] == '0' ? json_object_get(m->config.json, "groups") : NULL, "stdio",
 			  sk_proc_stdio(p, (unsigned)json_integer_value(json_object_get(o, "rows")),
 					(unsigned)json_integer_value(json_object_get(o, "cols")))),
 		on_exec);
@@ -321,17 +351,18 @@ static void op_kill(struct sk_conn *c, const json_t *o)
 {
 	json_int_t signal = json_integer_value(json_object_get(o, "signal"));
 	const char *key = json_string_value(json_object_get(o, "key"));
+	bool member = strcmp(sk_pod_container(c->m, o), SK_CONTAINER) != 0;
 
 	if (signal < 1 || signal > 64) {
 		sk_conn_reply_error(c, EINVAL, 0, "no such signal");
 		sk_conn_finish(c);
 		return;
 	}
-	if (!key && (signal == 9 || signal == c->m->config.stop_signal))
+	if (!key && !member && (signal == 9 || signal == c->m->config.stop_signal))
 		c->m->killed = true; /* asked for by the user: no restart */
 	pass_on(c,
-		json_pack("{s:s,s:s,s:I,s:b}", "op", "signal", "key", key ? key : SK_INIT_KEY, "signal", signal, "all",
-			  json_is_true(json_object_get(o, "all"))),
+		json_pack("{s:s,s:s,s:s,s:I,s:b}", "op", "signal", "container", sk_pod_container(c->m, o), "key",
+			  key ? key : SK_INIT_KEY, "signal", signal, "all", json_is_true(json_object_get(o, "all"))),
 		on_passed);
 }
 
@@ -385,6 +416,8 @@ static void handle_request(struct sk_conn *c, json_t *o)
 
 	if (!op)
 		op = "";
+	if (sk_pod_request(c, op, o))
+		return;
 	if (c->m->managed && sk_managed_request(c, op, o))
 		return;
 	if (wants_root(op) && c->m->phase == SK_PHASE_BOOTING) {
@@ -402,6 +435,8 @@ static void handle_request(struct sk_conn *c, json_t *o)
 	}
 	if (strcmp(op, "pause") == 0 || strcmp(op, "resume") == 0 || strcmp(op, "update") == 0) {
 		pass_on(c, json_incref(o), on_passed);
+		if (strcmp(sk_pod_container(c->m, o), SK_CONTAINER) != 0)
+			return;
 		if (op[0] == 'p' && c->m->phase == SK_PHASE_RUNNING)
 			sk_monitor_set_status(c->m, "paused");
 		else if (op[0] == 'r' && c->m->phase == SK_PHASE_RUNNING)
@@ -462,13 +497,14 @@ static void attached_message(struct sk_conn *c, const json_t *o)
 		c->rows = (uint16_t)json_integer_value(json_object_get(o, "rows"));
 		c->cols = (uint16_t)json_integer_value(json_object_get(o, "cols"));
 		sk_session_request(c->m,
-				   json_pack("{s:s,s:s,s:s,s:i,s:i}", "op", "resize", "container", SK_CONTAINER, "key",
-					     c->proc->key, "rows", (int)c->rows, "cols", (int)c->cols),
+				   json_pack("{s:s,s:s,s:s,s:i,s:i}", "op", "resize", "container", c->proc->container,
+					     "key", c->proc->key, "rows", (int)c->rows, "cols", (int)c->cols),
 				   NULL, NULL);
 	} else if (c->proc && strcmp(op, "signal") == 0) {
 		sk_session_request(c->m,
-				   json_pack("{s:s,s:s,s:s,s:I}", "op", "signal", "container", SK_CONTAINER, "key",
-					     c->proc->key, "signal", json_integer_value(json_object_get(o, "signal"))),
+				   json_pack("{s:s,s:s,s:s,s:I}", "op", "signal", "container", c->proc->container,
+					     "key", c->proc->key, "signal",
+					     json_integer_value(json_object_get(o, "signal"))),
 				   NULL, NULL);
 	}
 }
@@ -517,6 +553,25 @@ static void pump_put(struct sk_conn *c)
 	}
 }
 
+/* The file server's answers, to the guest as it takes them. */
+static void pump_share(struct sk_conn *c)
+{
+	while (c->copy.stream && c->in.len) {
+		size_t n = sk_stream_write(c->copy.stream, sk_buf_data(&c->in), c->in.len);
+
+		if (n == 0)
+			break;
+		sk_buf_consume(&c->in, n);
+	}
+	if (c->in_closed && sk_buf_room(&c->in) > 0) {
+		c->in_closed = false;
+		flush_out(c);
+	}
+	/* The guest has unmounted it, or was refused. */
+	if (c->copy.done && !c->copy.token[0])
+		conn_dead(c);
+}
+
 static void handle_frames(struct sk_conn *c)
 {
 	struct sk_frame f;
@@ -525,6 +580,10 @@ static void handle_frames(struct sk_conn *c)
 	while (!c->dead && c->kind != SK_CONN_CLOSING) {
 		json_t *o;
 
+		if (c->kind == SK_CONN_SHARE) {
+			pump_share(c);
+			return;
+		}
 		if (c->kind == SK_CONN_COPY) {
 			if (c->copy_put)
 				pump_put(c);
@@ -617,8 +676,11 @@ void sk_control_step(struct sk_monitor *m)
 {
 	struct sk_conn *c, *next;
 
-	for (c = m->conns; c; c = c->next)
+	for (c = m->conns; c; c = c->next) {
 		step_copy(c);
+		if (c->kind == SK_CONN_SHARE && !c->dead)
+			pump_share(c);
+	}
 	for (c = m->conns; c; c = next) {
 		next = c->next;
 		if (c->dead && c->refs == 0)
@@ -680,6 +742,10 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 		next = c->next;
 		if (c->dead)
 			continue;
+		if (c->kind == SK_CONN_SHARE) {
+			conn_dead(c);
+			continue;
+		}
 		if ((c->wants_start || c->deferred) && m->failure[0]) {
 			c->wants_start = false;
 			c->owner = false;

@@ -534,7 +534,7 @@ static void boot(struct sk_monitor *m)
 	struct sk_error err = SK_ERROR_INIT;
 
 	sk_proc_free(m->init);
-	m->init = sk_proc_new(m, SK_INIT_KEY, m->config.terminal, m->config.stdin_open);
+	m->init = sk_proc_new(m, SK_CONTAINER, SK_INIT_KEY, m->config.terminal, m->config.stdin_open);
 	m->oom = false;
 	m->mounted = false;
 	m->exit_code = 0;

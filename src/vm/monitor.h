@@ -14,6 +14,7 @@
  *   control.c   connections of clients
  *   shares.c    the folders of the host that the VM sees, and their server
  *   share_stream.c   the way to it through vsock streams
+ *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
  * apart from start
  *
@@ -46,7 +47,7 @@
 #define SK_CONTAINER "c0" /* the agent's name of a standalone container */
 #define SK_INIT_KEY "init"
 #define SK_TOKEN_LEN 16u /* bytes */
-#define SK_MAX_CONNS 256u
+#define SK_MAX_CONNS 1024u
 #define SK_MAX_PROCS 1024u
 #define SK_STDIN_WINDOW (256u * 1024u)
 #define SK_CONN_HIGH (512u * 1024u) /* a reader with more than this unsent holds up the output it reads */
@@ -79,7 +80,9 @@ struct sk_channel {
 struct sk_proc {
 	struct sk_monitor *m;
 	struct sk_proc *next;
+	char container[16];
 	char key[24];
+	bool member; /* the first process of a further container */
 	bool init, terminal, started, exited, finished;
 	int code;
 	bool oom;
@@ -95,6 +98,7 @@ enum sk_conn_kind {
 	SK_CONN_WAITING, /* a reply is on its way */
 	SK_CONN_ATTACHED,
 	SK_CONN_COPY,	 /* get or put */
+	SK_CONN_SHARE,	 /* a file server's: bytes to and from a stream of the guest */
 	SK_CONN_CLOSING, /* what is in `out` is sent, then closed */
 };
 
@@ -148,7 +152,7 @@ struct sk_monitor {
 	struct sk_proc *procs;
 	struct sk_proc *init;
 	bool start_wanted, stop_wanted, killed, starting, mounted;
-	unsigned next_key, restarts;
+	unsigned next_key, next_container, restarts;
 	uint64_t started_ms;
 	uint64_t backoff_ms;
 	int exit_code;
@@ -212,6 +216,13 @@ void sk_managed_tell_oom(
  */
 bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request);
 
+/* pod.c: further containers in the VM of a managed one. */
+/* join, share, and requests with a "container" that is not ours. True: it was one of those. */
+bool sk_pod_request(struct sk_conn *c, const char *op, json_t *request);
+void sk_pod_conn_dead(struct sk_conn *c); /* the host's process of a container has gone */
+void sk_pod_finished(struct sk_proc *p);  /* a container's first process has ended, its output is out */
+const char *sk_pod_container(const struct sk_monitor *m, const json_t *request); /* the agent's name; c0 */
+
 /* confine.c */
 void sk_monitor_confine(struct sk_monitor *m); /* gives up what a running VM does not need; for good */
 
@@ -224,8 +235,9 @@ void sk_session_setup(struct sk_monitor *m); /* tells the agent about its VM: on
 void sk_session_end(struct sk_monitor *m);
 
 /* stdio.c */
-struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *key, bool terminal, bool wants_stdin);
-struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *key);
+struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *container, const char *key, bool terminal,
+			    bool wants_stdin);
+struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *container, const char *key);
 json_t *sk_proc_stdio(const struct sk_proc *p, unsigned rows, unsigned cols); /* for create and exec */
 void sk_proc_exited(struct sk_proc *p, int code, bool oom);
 void sk_proc_attach(struct sk_proc *p, struct sk_conn *c);
@@ -244,7 +256,10 @@ void sk_conn_reply_ok(struct sk_conn *c, json_t *take_extra);
 void sk_conn_reply_error(struct sk_conn *c, int code, int exit_code, const char *message);
 /* Appends a frame of output. False: the connection is no more. */
 bool sk_conn_output(struct sk_conn *c, uint8_t type, const void *p, size_t n);
+void sk_conn_raw(struct sk_conn *c, const void *p, size_t n); /* bytes, no frame */
 void sk_conn_event(struct sk_conn *c, json_t *take_event);
+/* To the agent, and its reply to the client. */
+void sk_conn_pass_on(struct sk_conn *c, json_t *take_request);
 void sk_conn_finish(struct sk_conn *c); /* sends what is there, then closes */
 void sk_conn_free(struct sk_conn *c);
 void sk_control_container_ended(struct sk_monitor *m, int code); /* tells waiters and stoppers */

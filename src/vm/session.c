@@ -147,6 +147,7 @@ static void on_event(struct sk_monitor *m, const json_t *o)
 {
 	const char *event = json_string_value(json_object_get(o, "event"));
 	const char *key = json_string_value(json_object_get(o, "key"));
+	const char *container = json_string_value(json_object_get(o, "container"));
 	struct sk_proc *p;
 
 	if (!event)
@@ -154,13 +155,13 @@ static void on_event(struct sk_monitor *m, const json_t *o)
 	if (strcmp(event, "hello") == 0 && !m->session->hello) {
 		on_hello(m, o);
 	} else if (strcmp(event, "exit") == 0 && key) {
-		p = sk_proc_find(m, key);
+		p = sk_proc_find(m, container ? container : SK_CONTAINER, key);
 		if (p && !p->exited)
 			sk_proc_exited(p, (int)json_integer_value(json_object_get(o, "code")) & 255,
 				       json_is_true(json_object_get(o, "oom")));
 	} else if (strcmp(event, "halted") == 0 && m->phase == SK_PHASE_STOPPING) {
 		sk_monitor_lost(m, ""); /* all is written: no need to wait for the kernel to power off */
-	} else if (strcmp(event, "oom") == 0) {
+	} else if (strcmp(event, "oom") == 0 && (!container || strcmp(container, SK_CONTAINER) == 0)) {
 		m->oom = true;
 		json_object_set_new(m->state, "oom_killed", json_true());
 		sk_monitor_event(m, "oom");

@@ -36,7 +36,8 @@ void sk_channel_token(struct sk_channel *ch)
 	sk_random_hex(ch->token, SK_TOKEN_LEN);
 }
 
-struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *key, bool terminal, bool wants_stdin)
+struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *container, const char *key, bool terminal,
+			    bool wants_stdin)
 {
 	struct sk_proc *p = calloc(1, sizeof(*p));
 	int i;
@@ -46,7 +47,9 @@ struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *key, bool terminal
 	p->m = m;
 	snprintf(p->key, sizeof(p->key), "%s", key);
 	p->terminal = terminal;
-	p->init = strcmp(key, SK_INIT_KEY) == 0;
+	snprintf(p->container, sizeof(p->container), "%s", container);
+	p->member = strcmp(key, SK_INIT_KEY) == 0 && strcmp(container, SK_CONTAINER) != 0;
+	p->init = strcmp(key, SK_INIT_KEY) == 0 && !p->member;
 	sk_buf_init(&p->in, SK_STDIN_WINDOW + SK_FRAME_MAX);
 	for (i = 0; i < 3; i++) {
 		struct sk_channel *ch = &p->ch[i];
@@ -64,12 +67,12 @@ struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *key, bool terminal
 	return p;
 }
 
-struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *key)
+struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *container, const char *key)
 {
 	struct sk_proc *p;
 
 	for (p = m->procs; p; p = p->next)
-		if (strcmp(p->key, key) == 0)
+		if (strcmp(p->key, key) == 0 && strcmp(p->container, container) == 0)
 			return p;
 	return NULL;
 }
@@ -107,6 +110,10 @@ static void check_finished(struct sk_proc *p)
 	p->drain_timer = NULL;
 	if (p->init) {
 		sk_monitor_finished(p->m); /* its readers hear of it when the VM is down and the state says so */
+		return;
+	}
+	if (p->member) {
+		sk_pod_finished(p);
 		return;
 	}
 	while ((c = p->readers)) {
@@ -287,6 +294,19 @@ static size_t proc_output(struct sk_channel *ch, const uint8_t *data, size_t n)
 	return done;
 }
 
+/* What a guest's 9P client says, to the file server's connection. */
+static size_t share_output(struct sk_channel *ch, const uint8_t *data, size_t n)
+{
+	struct sk_conn *c = ch->conn;
+	size_t room = c->out.len < SK_CONN_HIGH ? SK_CONN_HIGH - c->out.len : 0, part = n < room ? n : room;
+
+	if (part < n)
+		ch->stalled = true;
+	if (part && !c->dead)
+		sk_conn_raw(c, data, part);
+	return c->dead ? n : part;
+}
+
 /* Output of a get: to its one client. Stalled only when it has SK_CONN_HIGH unsent: what it sends then resumes us. */
 static size_t copy_output(struct sk_channel *ch, const uint8_t *data, size_t n)
 {
@@ -314,6 +334,8 @@ static size_t on_data(void *arg, const uint8_t *data, size_t n)
 {
 	struct sk_channel *ch = arg;
 
+	if (ch->conn && ch->conn->kind == SK_CONN_SHARE)
+		return share_output(ch, data, n);
 	if (ch->conn)
 		return ch->conn->copy_put ? n : copy_output(ch, data, n);
 	if (ch->number == 0)

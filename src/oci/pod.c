@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers that live in the VM of another one. They come to be so in two ways:
+ *
+ *   annotations   Kubernetes' (containerd, CRI-O): the pod's sandbox container makes the VM, the others name it
+ *   the network   a container that is to share the network of one that lives in a VM (docker run --network
+ * container:ID, every podman pod): there is no other way than to share the VM too
+ *
+ * On the host such a container is a process of its own, forked from `create`: it is in the container's control groups
+ * and network namespace, holds the lock of the container's folder as a monitor would, has a file server as its child,
+ * and carries stdio and the exit code (vm/pod.c has the other end). All verbs find the monitor through the record.
+ *
+ * The steps of create: the process is there (`launch`) → hooks → it makes the container in the guest (`create`).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "base/process.h"
+#include "oci/oci.h"
+#include "skerry_config.h"
+#include "vm/vm.h"
+
+#define SK_TOKEN_HEX 32u
+#define SK_SHARES_MAX 60u
+
+struct sk_oci_member {
+	json_t *request; /* join */
+	json_t *shares;	 /* [{"path", "readonly", "file", "aname", "token"}] */
+	struct sk_oci *o;
+	const struct sk_oci_container *c;
+	char sandbox[65];
+	const struct sk_oci_launch *launch;
+	int netns, dirfd;
+	int go_fd, said_fd; /* the parent's ends, or the child's */
+	pid_t server;
+};
+
+static const char *str(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+/* ---- for every verb */
+
+int sk_oci_connect(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err)
+{
+	const char *sandbox = str(c->record, "sandbox");
+
+	return sk_vm_connect(&o->paths, sandbox ? sandbox : c->vm_id, err);
+}
+
+void sk_oci_address(const struct sk_oci_container *c, json_t *request)
+{
+	json_t *container = json_object_get(c->record, "container");
+
+	if (container && request)
+		json_object_set(request, "container", container);
+}
+
+void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, const char *status)
+{
+	_cleanup_fd_ int dirfd = -1;
+	json_t *state = NULL;
+
+	if (!str(c->record, "sandbox") || sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
+		return;
+	dirfd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Whether it has stopped is told by the lock: an end meanwhile is not covered up. */
+	json_object_set_new(state, "status", json_string(status));
+	if (dirfd >= 0)
+		sk_vm_state_save(dirfd, state, NULL);
+	json_decref(state);
+}
+
+/* ---- whose VM */
+
+struct search {
+	pid_t pid;
+	char id[SK_OCI_ID_MAX + 1], container[16];
+	char sandbox[65];
+};
+
+static void match_pid(struct sk_oci *o, struct sk_oci_container *c, void *arg)
+{
+	struct search *s = arg;
+	const char *container = str(c->record, "container"), *sandbox = str(c->record, "sandbox");
+
+	if (s->id[0] || sk_oci_pid(o, c) != s->pid)
+		return;
+	snprintf(s->id, sizeof(s->id), "%s", c->id);
+	snprintf(s->container, sizeof(s->container), "%s", container ? container : "c0");
+	snprintf(s->sandbox, sizeof(s->sandbox), "%s", sandbox ? sandbox : c->vm_id);
+}
+
+static void match_vm(struct sk_oci *o, struct sk_oci_container *c, void *arg)
+{
+	struct search *s = arg;
+
+	(void)o;
+	if (strcmp(c->vm_id, s->sandbox) == 0)
+		snprintf(s->id, sizeof(s->id), "%s", c->id);
+}
+
+/* Finds the container of ours that process `pid` stands for. */
+static bool find_pid(struct sk_oci *o, pid_t pid, struct search *ret)
+{
+	*ret = (struct search){ .pid = pid };
+	return pid > 0 && sk_oci_each(o, match_pid, ret, NULL) == 0 && ret->id[0];
+}
+
+int sk_oci_pod_of(struct sk_oci *o, const struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox,
+		  struct sk_error *err)
+{
+	struct search s = { 0 };
+	const char *id = b->sandbox_id;
+	int r, pid = 0;
+
+	if (!id && b->netns_of_process && !b->sandbox && sscanf(b->netns_path, "/proc/%d/", &pid) == 1 &&
+	    find_pid(o, pid, &s)) {
+		if (strcmp(s.container, "c0") != 0) { /* itself in the VM of another */
+			s.id[0] = '\0';
+			sk_oci_each(o, match_vm, &s, NULL);
+		}
+		id = s.id;
+	}
+	if (!id || !*id)
+		return 0;
+	r = sk_oci_container_open(o, id, ret_sandbox, err);
+	if (r == -ENOENT)
+		return sk_error_set(err, ENOENT,
+				    "the pod's sandbox %s does not exist here: all containers of a pod need the same "
+				    "runtime",
+				    id);
+	if (r < 0)
+		return r;
+	if (strcmp(sk_oci_status(o, ret_sandbox, NULL), "running") != 0) {
+		sk_oci_container_close(ret_sandbox);
+		return sk_error_set(err, ESRCH, "the container whose VM is to be shared (%s) is not running", id);
+	}
+	return 1;
+}
+
+/* Namespaces that are joined and not made: {"ipc": "c0", …}. */
+static json_t *joined_namespaces(struct sk_oci *o, const struct sk_oci_bundle *b)
+{
+	static const char *const kinds[] = { "ipc", "uts", "pid", "user" };
+	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
+	json_t *join = json_object();
+	size_t i, k;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const char *type = str(json_array_get(list, i), "type"), *path = str(json_array_get(list, i), "path");
+		struct search s;
+		int pid = 0;
+
+		for (k = 0; type && k < SK_ARRAY_SIZE(kinds) && strcmp(type, kinds[k]) != 0; k++)
+			;
+		if (!type || k == SK_ARRAY_SIZE(kinds) || !path || !*path)
+			continue;
+		sscanf(path, "/proc/%d/", &pid);
+		json_object_set_new(join, type,
+				    json_string(pid && find_pid(o, pid, &s) ? s.container : "c0"));
+	}
+	return join;
+}
+
+/* ---- what it is to be */
+
+static void add_stream(json_t *o, json_t *shares, const char *aname, const char *path, bool readonly,
+		       const char *file)
+{
+	char token[SK_TOKEN_HEX + 1];
+
+	sk_random_hex(token, SK_TOKEN_HEX / 2);
+	json_object_set_new(o, "token", json_string(token));
+	json_object_set_new(o, "aname", json_string(aname));
+	json_array_append_new(shares, json_pack("{s:s,s:b,s:s?,s:s,s:s}", "path", path, "readonly", readonly, "file",
+						file, "aname", aname, "token", token));
+}
+
+static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, struct sk_error *err)
+{
+	json_t *mounts = NULL, *spec = sk_oci_bundle_member(b, &mounts, err), *rootfs;
+	size_t i;
+
+	if (!spec)
+		return -err->code;
+	m->shares = json_array();
+	rootfs = json_pack("{s:s,s:s}", "type", "9p", "tag", "rootfs");
+	add_stream(rootfs, m->shares, "rootfs", b->rootfs, false, NULL);
+	for (i = 0; i < json_array_size(mounts); i++) {
+		json_t *o = json_array_get(mounts, i);
+
+		if (str(o, "path"))
+			add_stream(o, m->shares, str(o, "tag"), str(o, "path"),
+				   json_is_true(json_object_get(o, "readonly")), str(o, "file"));
+	}
+	if (json_array_size(m->shares) == 1) /* then the path is one in it, and not its name */
+		json_object_set_new(rootfs, "aname", json_string(""));
+	m->request = json_pack("{s:s,s:b,s:b,s:{s:o,s:o,s:o,s:o}}", "op", "join", "terminal", b->terminal, "stdin", 1,
+			       "create", "rootfs", rootfs, "spec", spec, "mounts", mounts, "join",
+			       joined_namespaces(m->o, b));
+	if (!m->request)
+		return sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
+	if (json_array_size(m->shares) > SK_SHARES_MAX)
+		return sk_error_set(err, E2BIG, "more than %u folders and files of the host for one container",
+				    SK_SHARES_MAX);
+	return 0;
+}
+
+/* ---- the process on the host */
+
+/* "": all is well. */
+static void say(const struct sk_oci_member *m, int exit_code, const char *text)
+{
+	char message[SK_ERROR_MAX + 16];
+
+	snprintf(message, sizeof(message), "%3d%s", exit_code, text);
+	sk_fs_write_all(m->said_fd, message, strlen(message) + 1);
+}
+
+static int save_state(const struct sk_oci_member *m, const char *status, int code, bool oom)
+{
+	char now[40];
+	json_t *state = json_pack("{s:s,s:i,s:i,s:b,s:s}", "status", status, "pid",
+				  strcmp(status, "exited") == 0 ? 0 : (int)getpid(), "exit_code", code, "oom_killed",
+				  oom, "changed_at", sk_time_now(now));
+	int r = sk_vm_state_save(m->dirfd, state, NULL);
+
+	json_decref(state);
+	return r;
+}
+
+/* Runs where the container is to run, as far as that is on the host. */
+static int enter(const struct sk_oci_member *m, struct sk_error *err)
+{
+	const struct sk_oci_launch *l = m->launch;
+	int r = sk_oci_cgroups_join(l->cgroups), lock;
+
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot join the control groups");
+	setsid();
+	prctl(PR_SET_NAME, "skerry-member");
+	if (m->netns >= 0 && setns(m->netns, CLONE_NEWNET) < 0)
+		return sk_error_errno(err, errno, "cannot join the network namespace");
+	if (l->console_fd >= 0)
+		ioctl(l->console_fd, TIOCSCTTY, 0);
+	lock = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	r = lock < 0 ? -errno : sk_fs_lock(lock, true, false); /* held as long as this process lives */
+	if (r == 0)
+		r = save_state(m, "starting", 0, false);
+	return r < 0 ? sk_error_errno(err, r, "cannot take the container's lock") : 0;
+}
+
+/* A connection of the monitor's that is a stream to the guest from then on. */
+static int connect_share(struct sk_oci_member *m, const json_t *share, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = sk_vm_connect(&m->o->paths, m->sandbox, err);
+	json_t *request;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	request = json_pack("{s:s,s:O}", "op", "share", "token", json_object_get(share, "token"));
+	r = sk_vm_request(fd, request, NULL, NULL, err);
+	json_decref(request);
+	return r < 0 ? r : SK_TAKE_FD(fd);
+}
+
+struct server {
+	int fds[2 * SK_SHARES_MAX];
+	char *words[2 * SK_SHARES_MAX];
+	size_t n;
+};
+
+static int prepare_share(struct sk_oci_member *m, struct server *s, const json_t *share, struct sk_error *err)
+{
+	const char *path = str(share, "path"), *file = str(share, "file");
+	int dir = open(path, O_PATH | O_CLOEXEC), conn;
+
+	if (dir < 0)
+		return sk_error_errno(err, errno, "cannot share %s", path);
+	s->fds[s->n] = dir;
+	s->words[s->n++] = sk_asprintf("%s=fd:%d:%s%s%s", str(share, "aname"), dir,
+				       json_is_true(json_object_get(share, "readonly")) ? "ro" : "rw",
+				       file ? ",file=" : "", file ? file : "");
+	conn = connect_share(m, share, err);
+	if (conn < 0)
+		return conn;
+	s->fds[s->n] = conn;
+	s->words[s->n++] = sk_asprintf("%d", conn);
+	return 0;
+}
+
+static int start_server(struct sk_oci_member *m, struct sk_error *err)
+{
+	const char *argv[4 * SK_SHARES_MAX + 2] = { "skerry-9pd" }, *program = getenv("SKERRY_9PD");
+	struct sk_spawn spawn = SK_SPAWN_INIT;
+	struct server s = { .n = 0 };
+	size_t i, n = 1;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < json_array_size(m->shares); i++)
+		r = prepare_share(m, &s, json_array_get(m->shares, i), err);
+	for (i = 0; i < s.n; i++) {
+		argv[n++] = i % 2 ? "--fd" : "--export";
+		argv[n++] = s.words[i] ? s.words[i] : "";
+	}
+	spawn.file = program && *program ? program : SK_LIBEXECDIR "/skerry-9pd";
+	spawn.argv = argv;
+	spawn.keep_fds = s.fds;
+	spawn.n_keep_fds = s.n;
+	spawn.die_with_parent = true;
+	if (r == 0)
+		r = sk_spawn(&spawn, &m->server, NULL, err);
+	for (i = 0; i < s.n; i++) {
+		close(s.fds[i]);
+		free(s.words[i]);
+	}
+	return r;
+}
+
+static bool has_input(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+}
+
+/* Makes the container in the guest. The connection that keeps it, or an error. */
+static int join(struct sk_oci_member *m, json_t **ret_reply, int *ret_exit_code, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = sk_vm_connect(&m->o->paths, m->sandbox, err);
+	int in = m->launch->console_fd >= 0 ? m->launch->console_fd : 0, r;
+	struct winsize ws = { 0 };
+
+	if (fd < 0)
+		return fd;
+	if (m->launch->bundle->terminal) {
+		ioctl(in, TIOCGWINSZ, &ws);
+		json_object_set_new(m->request, "rows", json_integer(ws.ws_row));
+		json_object_set_new(m->request, "cols", json_integer(ws.ws_col));
+	} else if (!has_input(in)) {
+		json_object_set_new(m->request, "stdin", json_false());
+	}
+	r = sk_vm_request(fd, m->request, ret_reply, ret_exit_code, err);
+	return r < 0 ? r : SK_TAKE_FD(fd);
+}
+
+static int be_container(struct sk_oci_member *m)
+{
+	bool terminal = m->launch->bundle->terminal, oom = false, input;
+	int in = m->launch->console_fd >= 0 ? m->launch->console_fd : 0, signal_fd, fd, code, exit_code = 0;
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *reply = NULL;
+	char go;
+
+	if (enter(m, &err) < 0) {
+		say(m, 0, err.message);
+		return 255;
+	}
+	say(m, 0, "");
+	if (read(m->go_fd, &go, 1) != 1)
+		return 255; /* a hook has failed, or `create` was killed */
+	signal_fd = sk_oci_catch_signals();
+	fd = start_server(m, &err);
+	if (fd == 0)
+		fd = join(m, &reply, &exit_code, &err);
+	if (fd < 0) {
+		say(m, exit_code, err.message);
+		return 255;
+	}
+	save_state(m, "created", 0, false);
+	input = json_is_true(json_object_get(m->request, "stdin"));
+	say(m, 0, str(reply, "container"));
+	close(m->said_fd);
+	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1,
+			       terminal && in ? fcntl(in, F_DUPFD_CLOEXEC, 3) : 1, terminal ? -1 : 2, terminal, &oom);
+	if (oom)
+		sk_oci_cgroups_tell_oom(m->launch->cgroups->paths);
+	save_state(m, "exited", code, oom);
+	return code;
+}
+
+/* ---- the parent's side */
+
+/* Reads what the child says: a NUL-terminated message. */
+static int hear(const struct sk_oci_member *m, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		ssize_t n = read(m->said_fd, buf + len, 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EPIPE;
+		if (buf[len++] == '\0')
+			return len > 3 ? 0 : -EPROTO;
+	}
+	return -EPROTO;
+}
+
+int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_container *sandbox,
+			 const struct sk_oci_launch *l, struct sk_oci_member **ret, pid_t *ret_pid,
+			 struct sk_error *err)
+{
+	struct sk_oci_member *m = calloc(1, sizeof(*m));
+	char message[SK_ERROR_MAX + 16];
+	int go[2], said[2], r;
+	pid_t pid;
+
+	if (!m || pipe2(go, O_CLOEXEC) < 0)
+		return sk_error_errno(err, errno, "cannot start the container");
+	*ret = m;
+	if (pipe2(said, O_CLOEXEC) < 0)
+		return sk_error_errno(err, errno, "cannot start the container");
+	*m = (struct sk_oci_member){ .o = o, .c = c, .launch = l, .netns = -1, .go_fd = go[1], .said_fd = said[0] };
+	snprintf(m->sandbox, sizeof(m->sandbox), "%s", sandbox->vm_id);
+	m->dirfd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = describe(m, l->bundle, err);
+	if (r == 0 && l->bundle->netns_path) {
+		m->netns = open(l->bundle->netns_path, O_RDONLY | O_CLOEXEC);
+		if (m->netns < 0)
+			r = sk_error_errno(err, errno, "network namespace %s", l->bundle->netns_path);
+	}
+	json_object_set_new(c->record, "sandbox", json_string(m->sandbox));
+	pid = r == 0 ? fork() : -1;
+	if (pid == 0) {
+		close(go[1]);
+		close(said[0]);
+		m->go_fd = go[0];
+		m->said_fd = said[1];
+		_exit(be_container(m));
+	}
+	close(go[0]);
+	close(said[1]);
+	if (r == 0 && pid < 0)
+		r = sk_error_errno(err, errno, "cannot start the container");
+	if (r < 0)
+		return r;
+	*ret_pid = pid;
+	r = hear(m, message, sizeof(message));
+	if (r < 0)
+		return sk_error_errno(err, r, "the container's process has gone");
+	return message[3] ? sk_error_set(err, EIO, "%s", message + 3) : 0;
+}
+
+int sk_oci_member_create(struct sk_oci_member *m, struct sk_oci_container *c, int *ret_exit_code,
+			 struct sk_error *err)
+{
+	char message[SK_ERROR_MAX + 16];
+	size_t n;
+	int r;
+
+	*ret_exit_code = 0;
+	if (write(m->go_fd, "g", 1) != 1)
+		return sk_error_errno(err, errno, "the container's process has gone");
+	r = hear(m, message, sizeof(message));
+	if (r < 0)
+		return sk_error_errno(err, r, "the container's process has gone");
+	n = strlen(message + 3);
+	/* The agent's name of it: c1, c2, … */
+	if (message[3] != 'c' || n < 2 || strspn(message + 4, "0123456789") != n - 1) {
+		*ret_exit_code = atoi(message);
+		return sk_error_set(err, EIO, "%s", message + 3);
+	}
+	json_object_set_new(c->record, "container", json_string(message + 3));
+	return sk_oci_container_save(c, err);
+}
+
+void sk_oci_member_free(struct sk_oci_member *m)
+{
+	if (!m)
+		return;
+	close(m->go_fd);
+	close(m->said_fd);
+	if (m->netns >= 0)
+		close(m->netns);
+	if (m->dirfd >= 0)
+		close(m->dirfd);
+	json_decref(m->request);
+	json_decref(m->shares);
+	free(m);
+}

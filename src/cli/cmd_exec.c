@@ -126,7 +126,8 @@ static int exec_in(struct sk_cli *cli, const struct exec_opts *o, const struct s
 	r = sk_vm_request(fd, request, NULL, &code, &err);
 	if (r < 0) {
 		sk_error_wrap(&err, "cannot run the command in container %s", sk_container_name(c));
-		return sk_cli_fail(&err, code ? code : 1);
+		/* Refused by the guest: docker's code for what could not be started. */
+		return sk_cli_fail(&err, code ? code : r == -EINVAL ? 126 : 1);
 	}
 	if (o->detach)
 		return 0;

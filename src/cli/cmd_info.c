@@ -15,6 +15,7 @@
 #include "cli/jx.h"
 #include "cli/list.h"
 #include "cli/units.h"
+#include "image/manifest.h"
 #include "skerry_config.h"
 
 struct info_opts {
@@ -182,7 +183,6 @@ static int cmd_version(struct sk_cli *cli, void *opts, int argc, char **argv)
 	_cleanup_json_ json_t *version = sk_jx_object();
 	json_t *client = sk_jx_object(), *guest = sk_jx_object();
 	struct sk_error err = SK_ERROR_INIT;
-	struct utsname u;
 
 	(void)cli;
 	(void)argc;
@@ -190,7 +190,7 @@ static int cmd_version(struct sk_cli *cli, void *opts, int argc, char **argv)
 	add_engine(guest);
 	sk_jx_set_str(client, "Version", SK_VERSION);
 	sk_jx_set_str(client, "Os", "linux");
-	sk_jx_set_str(client, "Arch", uname(&u) == 0 ? u.machine : "");
+	sk_jx_set_str(client, "Arch", strchr(sk_platform_host(), '/') + 1);
 	sk_jx_set(version, "Client", client);
 	sk_jx_set(version, "Guest", guest);
 	if (o->format)

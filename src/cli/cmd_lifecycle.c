@@ -24,10 +24,11 @@ int sk_each(struct sk_cli *cli, int argc, char **argv, bool echo,
 
 	for (i = 0; i < argc; i++) {
 		struct sk_error err = SK_ERROR_INIT;
+		int r = one(cli, argv[i], arg, &err);
 
-		if (one(cli, argv[i], arg, &err) < 0) {
+		if (r < 0) {
 			code = sk_cli_fail(&err, 1);
-		} else if (echo) {
+		} else if (echo && r == 0) {
 			printf("%s\n", argv[i]);
 			fflush(stdout);
 		}
@@ -194,8 +195,7 @@ struct kill_opts {
 };
 
 static const struct sk_opt kill_opts[] = {
-	{ "signal", 's', SK_OPT_STRING, offsetof(struct kill_opts, signal), "string", "Signal to send to the container",
-	  sk_check_signal, NULL, false },
+	SK_OPT_STR_("signal", 's', offsetof(struct kill_opts, signal), "string", "Signal to send to the container"),
 	SK_OPT_END,
 };
 
@@ -225,6 +225,12 @@ static int kill_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 
 static int cmd_kill(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
+	const struct kill_opts *o = opts;
+
+	if (o->signal && sk_signal_parse(o->signal) < 0) {
+		fprintf(stderr, "skerry: Invalid signal: %s\n", o->signal);
+		return 1;
+	}
 	return each(cli, argc, argv, true, kill_one, opts);
 }
 
@@ -264,7 +270,7 @@ static int rm_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_erro
 
 	if (r == -ENOENT && o->force) { /* as docker: said, and no failure */
 		fprintf(stderr, "skerry: %s\n", err->message);
-		return 0;
+		return 1;
 	}
 	if (r == 0)
 		r = sk_remove_container(cli, &c, o->force, err);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "cli/list.h"
 #include "cli/remove.h"
 #include "cli/units.h"
+#include "cli/volume.h"
 
 /* Unfinished work that nobody has touched for this long has no owner any more. */
 #define STALE_SECONDS 3600
@@ -283,6 +285,46 @@ static void df_row(json_t *rows, const char *type, size_t total, size_t active, 
 	sk_jx_push(rows, o);
 }
 
+static uint64_t usage; /* nftw() has no argument to pass on */
+
+static int add_usage(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)path;
+	(void)ftw;
+	if (kind != FTW_NS)
+		usage += (uint64_t)st->st_blocks * 512;
+	return 0;
+}
+
+static uint64_t tree_usage(const char *path)
+{
+	usage = 0;
+	nftw(path, add_usage, 32, FTW_PHYS);
+	return usage;
+}
+
+static void df_volumes(struct sk_cli *cli, json_t *rows)
+{
+	_cleanup_json_ json_t *volumes = NULL;
+	struct sk_error ignored = SK_ERROR_INIT;
+	uint64_t size = 0, unused = 0;
+	size_t i, active = 0;
+	json_t *v;
+
+	if (sk_volume_list(&cli->paths, &volumes, &ignored) < 0)
+		return;
+	json_array_foreach(volumes, i, v)
+	{
+		uint64_t n = tree_usage(sk_jx_get_str(v, "Mountpoint", ""));
+		_cleanup_free_ char *user = sk_volume_user(&cli->paths, sk_jx_get_str(v, "Name", ""));
+
+		size += n;
+		active += user != NULL;
+		unused += user ? 0 : n;
+	}
+	df_row(rows, "Local Volumes", json_array_size(volumes), active, size, unused);
+}
+
 static int cmd_df(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct df_opts *o = opts;
@@ -324,6 +366,7 @@ static int cmd_df(struct sk_cli *cli, void *opts, int argc, char **argv)
 	}
 	df_row(rows, "Containers", all.n, active, size, unused);
 	sk_containers_fini(&all);
+	df_volumes(cli, rows);
 	if (r == 0)
 		r = sk_list_print(&list, rows, stdout, &err);
 	return r < 0 ? sk_cli_fail(&err, 1) : 0;

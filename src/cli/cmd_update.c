@@ -45,8 +45,7 @@ static const struct sk_opt update_opts[] = {
 	{ "memory-swap", 0, SK_OPT_BYTES, AT(memory_swap), "bytes", "Taken, without effect: VMs have no swap", NULL,
 	  NULL, false },
 	SK_OPT_INT_("pids-limit", 0, AT(pids_limit), "Tune container pids limit (set -1 for unlimited)"),
-	{ "restart", 0, SK_OPT_STRING, AT(restart), "string", "Restart policy to apply when a container exits",
-	  sk_check_restart, NULL, false },
+	SK_OPT_STR_("restart", 0, AT(restart), "string", "Restart policy to apply when a container exits"),
 	SK_OPT_END,
 };
 
@@ -166,8 +165,18 @@ static int update_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_
 
 static int cmd_update(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
+	const struct update_opts none = { 0 }, *o = opts;
 	struct sk_error err = SK_ERROR_INIT;
+	char why[256];
 
+	if (memcmp(o, &none, sizeof(none)) == 0) {
+		fprintf(stderr, "skerry: you must provide one or more flags when using this command\n");
+		return 1;
+	}
+	if (o->restart && sk_check_restart(o->restart, why) < 0) {
+		fprintf(stderr, "skerry: %s\n", why);
+		return 1;
+	}
 	return sk_cli_open(cli, &err) < 0 ? sk_cli_fail(&err, 1) : sk_each(cli, argc, argv, true, update_one, opts);
 }
 

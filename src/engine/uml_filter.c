@@ -178,8 +178,8 @@ static int filter_rules(scmp_filter_ctx ctx)
 	r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
-	/* A guest kernel that panics aborts itself, again and again: as the init of its pid namespace it does not die of a
-	 * signal of its own. When that is refused it exits. */
+	/* A guest kernel that panics aborts itself, again and again: as the init of its pid namespace it does not die
+	 * of a signal of its own. When that is refused it exits. */
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A1(SCMP_CMP_NE, SIGABRT, 0));
 	/* Stubs are traced only in the mode that we do not use; UML asks for nothing else of ptrace when it starts. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,15 +27,13 @@
 #define SK_BACKOFF_MIN_MS 100u
 #define SK_BACKOFF_MAX_MS 60000u
 #define SK_BACKOFF_RESET_MS 10000u
-#define SK_CLOCK_CHECK_MS 10000u
 
 /* What the deferred step has to do; set in callbacks, acted on when none is running. */
 struct lifecycle {
 	struct sk_monitor m;
 	bool lost, container_done, final;
 	char why[256];
-	struct sk_source *signal_source, *clock_timer, *linger;
-	int64_t clock_skew_ms;
+	struct sk_source *signal_source, *clock_source, *linger;
 	bool ran; /* the container's process has run at least once in this life */
 };
 
@@ -560,30 +559,44 @@ static void on_signal(void *arg, int fd, unsigned events)
 		sk_monitor_stop(m, m->config.stop_signal, m->config.stop_timeout);
 }
 
-static int64_t suspend_skew_ms(void)
+/* A timer that never ends, but is cancelled when the clock is set: by hand, or by the kernel after the host has slept.
+ */
+static void arm_clock(int fd)
 {
-	struct timespec mono;
+	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
 
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	return (int64_t)sk_now_ms() - ((int64_t)mono.tv_sec * 1000 + mono.tv_nsec / 1000000);
+	if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 && errno != ECANCELED)
+		sk_log(SK_LOG_WARN, "the host's clock cannot be watched: %s", strerror(errno));
 }
 
-/* The host slept: the guest's clock did not notice. */
-static void on_clock_check(void *arg)
+/* The guest's clock runs by itself and does not notice. */
+static void on_clock_set(void *arg, int fd, unsigned events)
 {
 	struct sk_monitor *m = arg;
-	struct lifecycle *l = life(m);
-	int64_t skew = suspend_skew_ms();
 	struct timespec ts;
+	uint64_t ticks;
 
-	sk_loop_set_timer(l->clock_timer, SK_CLOCK_CHECK_MS);
-	if (skew - l->clock_skew_ms < 500)
+	(void)events;
+	if (read(fd, &ticks, sizeof(ticks)) < 0 && errno == EAGAIN)
 		return;
-	l->clock_skew_ms = skew;
+	arm_clock(fd);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	sk_session_request(
-		m, json_pack("{s:s,s:[I,I]}", "op", "time", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec),
-		NULL, NULL);
+	if (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_RUNNING)
+		sk_session_request(
+			m,
+			json_pack("{s:s,s:[I,I]}", "op", "time", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec),
+			NULL, NULL);
+}
+
+static int watch_clock(struct sk_monitor *m)
+{
+	struct lifecycle *l = life(m);
+	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	l->clock_source = fd < 0 ? NULL : sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_clock_set, m);
+	if (l->clock_source)
+		arm_clock(fd);
+	return l->clock_source ? 0 : -ENOMEM;
 }
 
 static int watch_signals(struct sk_monitor *m, struct sk_error *err)
@@ -600,9 +613,7 @@ static int watch_signals(struct sk_monitor *m, struct sk_error *err)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	l->signal_source = fd < 0 ? NULL : sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_signal, m);
-	l->clock_skew_ms = suspend_skew_ms();
-	l->clock_timer = sk_loop_add_timer(m->loop, SK_CLOCK_CHECK_MS, on_clock_check, m);
-	return l->signal_source && l->clock_timer ? 0 : sk_error_errno(err, ENOMEM, "cannot start the monitor");
+	return l->signal_source && watch_clock(m) == 0 ? 0 : sk_error_errno(err, ENOMEM, "cannot start the monitor");
 }
 
 /* The lock of a monitor that has just finished may be held a moment longer. */

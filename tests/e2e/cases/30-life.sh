@@ -378,3 +378,16 @@ case_life_time_is_the_hosts() {
 	local d=$(($(date +%s) - out))
 	[ "${d#-}" -le 3 ] || fail "the clock is $d s off"
 }
+
+# After the host has slept, or its clock was set, the guest's follows. Setting the clock to what it is makes the same event.
+# case: root-only serial
+case_life_time_follows_the_host() {
+	python3 -c 'import time; time.clock_settime(time.CLOCK_REALTIME, time.time())' 2>/dev/null || skip 'the clock cannot be set here'
+	ok skerry run -d --name t1 --cap-add SYS_TIME "$IMG" sleep 1000
+	ok skerry exec t1 date -s 2001-02-03
+	has "$(skerry exec t1 date +%Y)" 2001
+	python3 -c 'import time; time.clock_settime(time.CLOCK_REALTIME, time.time())'
+	until_ok 10 bash -c '[ "$(skerry exec t1 date +%Y)" = "$(date +%Y)" ]'
+	local d=$(($(date +%s) - $(skerry exec t1 date +%s)))
+	[ "${d#-}" -le 3 ] || fail "the clock is $d s off"
+}

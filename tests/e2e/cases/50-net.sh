@@ -143,3 +143,34 @@ case_net_dns() {
 	ok unshare -m bash -c "mount --bind resolv /etc/resolv.conf && skerry run --rm $IMG getent ahostsv4 www.example.test"
 	has "$out" '^192\.0\.2\.7'
 }
+
+# Outbound ICMP as the host can: over ping sockets, where they are allowed; said to be unreachable where not. In a network of
+# the case's own, whose "outside" is an address of its loopback.
+# case: root-only
+case_net_icmp() {
+	cat >ping.pl <<-'END'
+		use Socket;
+		socket(my $s, AF_INET, SOCK_DGRAM, 1) or die "socket: $!";
+		connect($s, pack_sockaddr_in(0, inet_aton($ARGV[0]))) or die "connect: $!";
+		send($s, pack("CCnnn", 8, 0, 0, 0, 1) . "x" x 56, 0) or die "send: $!";
+		my $r = ""; vec($r, fileno $s, 1) = 1;
+		select($r, undef, undef, 10) or die "no answer";
+		defined recv($s, my $d, 2000, 0) or die "refused: $!";
+		printf "type %d, %d bytes\n", unpack("C", $d), length $d;
+	END
+	cat >inside <<-END
+		set -e
+		ip link set lo up
+		ip addr add 198.51.100.7/32 dev lo
+		echo "0 2147483647" >/proc/sys/net/ipv4/ping_group_range
+		skerry run --rm -v $PWD/ping.pl:/p $IMG perl /p 198.51.100.7
+		skerry run --rm -v $PWD/ping.pl:/p $IMG perl /p host.skerry.internal
+		echo "1 0" >/proc/sys/net/ipv4/ping_group_range
+		skerry run --rm -v $PWD/ping.pl:/p $IMG perl /p 198.51.100.7 2>&1 || echo failed
+	END
+	unshare -n true || skip 'no network namespaces here'
+	ok unshare -n bash inside
+	same "$(head -2 <<<"$out")" $'type 0, 64 bytes\ntype 0, 64 bytes'
+	has "$out" '^refused: '
+	has "$out" '^failed$'
+}

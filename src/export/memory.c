@@ -451,7 +451,7 @@ static int64_t mem_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk
 
 	if (m->fail_after && --m->fail_after == 0)
 		return -m->fail_error;
-	if (file->flags & P9_O_APPEND)
+	if ((file->flags & P9_O_APPEND) || offset == SK_9P_APPEND)
 		offset = i->size;
 	if (offset > m->limits.bytes || len > m->limits.bytes - offset)
 		return -P9_ENOSPC;

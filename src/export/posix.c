@@ -18,6 +18,7 @@
  *   posix_node.c   nodes, the table of names, the budget        posix_cred.c  ids and capabilities of the thread
  *   posix_io.c     open, create, read, write, listings          posix_attr.c  attributes, plain and extended
  *   posix_name.c   making, moving and removing names            posix_lock.c  locks of the host
+ *   posix_watch.c  leases: folders that are watched
  *   override.c     owner and mode kept in an attribute (MAPPED)
  *
  * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
@@ -158,6 +159,8 @@ static const struct sk_9p_fs_ops ops = {
 	.lookup = posix_lookup,
 	.parent = posix_parent,
 	.place = posix_place,
+	.look = posix_look,
+	.leases = posix_leases,
 	.getattr = posix_getattr,
 	.setattr = posix_setattr,
 	.statfs = posix_statfs,

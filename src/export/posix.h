@@ -58,6 +58,17 @@ void sk_posix_pool_used(const struct sk_posix_pool *pool, unsigned *ret_nodes, u
  */
 int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, const struct sk_posix_config *config,
 		 struct sk_9p_fs **ret_fs, struct sk_error *err);
+/*
+ * Leases: folders that a client with our extension walks to are watched with `watch` (made with sk_posix_on_watch() or
+ * something that calls it; borrowed), and what others do there goes to `event`. The export has one client.
+ */
+struct sk_watch;
+struct sk_watch_event;
+struct sk_9p_event;
+typedef void (*sk_posix_event_cb)(void *arg, const struct sk_9p_event *event);
+void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_cb event, void *arg);
+/* For the watcher's callback: passes an event on to the exports it is about. Not SK_WATCH_OVERFLOW, SK_WATCH_DONE. */
+void sk_posix_on_watch(const struct sk_watch_event *event);
 /* All nodes and files must have been given back. */
 void sk_posix_free(struct sk_9p_fs *fs);
 

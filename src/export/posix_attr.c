@@ -32,6 +32,25 @@ static void virtual_attr(const struct statx *stx, struct p9_attr *a)
 	a->atime = a->mtime = a->ctime = time_of(&stx->stx_ctime);
 }
 
+static void fill_attr(const struct statx *stx, struct p9_attr *a)
+{
+	a->valid = P9_GETATTR_BASIC | (stx->stx_mask & STATX_BTIME ? P9_GETATTR_BTIME : 0);
+	a->mode = stx->stx_mode;
+	a->uid = stx->stx_uid;
+	a->gid = stx->stx_gid;
+	a->nlink = stx->stx_nlink;
+	a->rdev = (stx->stx_rdev_minor & 0xff) | (stx->stx_rdev_major & 0xfff) << 8 |
+		  (stx->stx_rdev_minor & ~0xffu) << 12;
+	a->size = stx->stx_size;
+	a->blksize = stx->stx_blksize;
+	a->blocks = stx->stx_blocks;
+	a->atime = time_of(&stx->stx_atime);
+	a->mtime = time_of(&stx->stx_mtime);
+	a->ctime = time_of(&stx->stx_ctime);
+	if (stx->stx_mask & STATX_BTIME)
+		a->btime = time_of(&stx->stx_btime);
+}
+
 int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
 		  uint64_t mask, struct p9_attr *a)
 {
@@ -55,20 +74,100 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	posix_qid(p, &stx, &a->qid);
 	if (p->c.who == SK_POSIX_MAPPED)
 		sk_override_apply(fd, &stx);
-	a->valid = P9_GETATTR_BASIC | (stx.stx_mask & STATX_BTIME ? P9_GETATTR_BTIME : 0);
-	a->mode = stx.stx_mode;
-	a->uid = stx.stx_uid;
-	a->gid = stx.stx_gid;
-	a->nlink = stx.stx_nlink;
-	a->rdev = (stx.stx_rdev_minor & 0xff) | (stx.stx_rdev_major & 0xfff) << 8 | (stx.stx_rdev_minor & ~0xffu) << 12;
-	a->size = stx.stx_size;
-	a->blksize = stx.stx_blksize;
-	a->blocks = stx.stx_blocks;
-	a->atime = time_of(&stx.stx_atime);
-	a->mtime = time_of(&stx.stx_mtime);
-	a->ctime = time_of(&stx.stx_ctime);
-	if (stx.stx_mask & STATX_BTIME)
-		a->btime = time_of(&stx.stx_btime);
+	fill_attr(&stx, a);
+	return 0;
+}
+
+/* The file has no extended attributes that the guest may see. */
+static bool no_xattrs(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node, int dirfd,
+		      const char *name)
+{
+	char path[POSIX_PROC_PATH + P9_NAME_MAX + 2];
+
+	if (node)
+		return posix_xattr_list(&p->fs, cred, node, NULL, 0) == 0;
+	posix_proc(path, dirfd);
+	strcat(path, "/");
+	strcat(path, name);
+	return llistxattr(path, NULL, 0) == 0;
+}
+
+uint32_t posix_leases(struct sk_9p_fs *fs, struct sk_9p_node *dir)
+{
+	(void)fs;
+	return dir->watched ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : 0;
+}
+
+/* Events name the folder that something happened in: they cover a file whose only name is in that folder, and a folder
+ * that is watched itself. */
+static uint32_t leases_of(const struct sk_9p_node *dir, const struct sk_9p_node *node, const struct p9_attr *a)
+{
+	if (!dir->watched)
+		return 0;
+	if (a->qid.type & P9_QTDIR)
+		return node && node->watched ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
+	return a->nlink == 1 ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
+}
+
+/* By node: where the attributes are not only the inode's, and for folders. */
+static int look_node(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		     struct sk_9p_node **ret_node, struct p9_attr *a)
+{
+	struct p9_qid qid;
+	int r = posix_lookup(&p->fs, cred, dir, name, ret_node, &qid);
+
+	if (r < 0)
+		return r;
+	if ((*ret_node)->type == S_IFDIR)
+		posix_watch(p, *ret_node);
+	r = posix_getattr(&p->fs, cred, *ret_node, NULL, 0, a);
+	if (r < 0) {
+		posix_put(&p->fs, *ret_node);
+		*ret_node = NULL;
+	}
+	return r;
+}
+
+int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+	       bool want_dir, struct sk_9p_node **ret_node, struct p9_attr *a, uint32_t *ret_flags)
+{
+	struct posix_fs *p = posix_of(fs);
+	struct sk_9p_node *node = NULL;
+	struct statx stx;
+	int dirfd = -1, r;
+
+	*ret_node = NULL;
+	*ret_flags = 0;
+	if (dir->type != S_IFDIR)
+		return -ENOTDIR;
+	if (dir->is_virtual || p->c.who == SK_POSIX_MAPPED) {
+		r = look_node(p, cred, dir, name, &node, a);
+	} else {
+		posix_as_caller(p, cred);
+		dirfd = posix_fd(p, dir);
+		if (dirfd < 0)
+			return dirfd;
+		r = statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0 ? -errno : 0;
+		if (r == 0 && S_ISDIR(stx.stx_mode) && want_dir) {
+			r = look_node(p, cred, dir, name, &node, a);
+		} else if (r == 0) {
+			posix_qid(p, &stx, &a->qid);
+			fill_attr(&stx, a);
+		}
+	}
+	if (r == -ENOENT) {
+		*ret_flags = dir->watched ? P9_LOOK_NAME_LEASE : 0;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	*ret_flags = P9_LOOK_EXISTS | leases_of(dir, node, a);
+	if (no_xattrs(p, cred, node, dirfd, name))
+		*ret_flags |= P9_LOOK_NO_XATTR;
+	if (node && want_dir && node->type == S_IFDIR)
+		*ret_node = node;
+	else if (node)
+		posix_put(fs, node);
 	return 0;
 }
 

@@ -46,9 +46,11 @@ struct sk_9p_node {
 	bool pinned;	 /* fd stays open: there is no name to open it by */
 	bool hashed;	 /* in the table under (parent, name) */
 	bool is_virtual; /* the root above a single file */
+	bool watched;	 /* a folder whose changes are told */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
 	struct statx_timestamp btime;
+	struct posix_fs *fs;	   /* of `watched` */
 	struct sk_9p_node *parent; /* counted */
 	struct sk_9p_node *hash_next;
 	struct sk_9p_file *files; /* open instances */
@@ -75,6 +77,9 @@ struct posix_fs {
 	uint64_t devs[POSIX_DEVS];
 	unsigned n_devs;
 	bool stat_entries;
+	struct sk_watch *watch; /* NULL: no leases */
+	sk_posix_event_cb event;
+	void *event_arg;
 	struct sk_9p_node *buckets[POSIX_BUCKETS];
 };
 
@@ -110,6 +115,11 @@ int posix_parent(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node
 int posix_place(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_dir,
 		char ret_name[P9_NAME_MAX + 1]);
 
+/* posix_watch.c */
+/* Watches a folder if that is possible; posix_unwatch() before its node goes. */
+void posix_watch(struct posix_fs *p, struct sk_9p_node *node);
+void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node);
+
 /* posix.c */
 /* "/proc/self/fd/N" */
 void posix_proc(char path[POSIX_PROC_PATH], int fd);
@@ -142,6 +152,9 @@ int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fil
 /* posix_attr.c */
 int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
 		  uint64_t mask, struct p9_attr *ret_attr);
+int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+	       bool want_dir, struct sk_9p_node **ret_node, struct p9_attr *ret_attr, uint32_t *ret_flags);
+uint32_t posix_leases(struct sk_9p_fs *fs, struct sk_9p_node *dir);
 int posix_setattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
 		  const struct p9_setattr *attr);
 int posix_statfs(struct sk_9p_fs *fs, struct sk_9p_node *node, struct p9_statfs *ret_statfs);

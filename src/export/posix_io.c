@@ -263,7 +263,9 @@ int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_i
 	if (file->suid && posix_of(fs)->c.who == SK_POSIX_MAPPED)
 		clear_kept_suid(file);
 	while (done < want) {
-		ssize_t r = pwritev(file->fd, (const struct iovec *)(const void *)iov, (int)n, (off_t)(offset + done));
+		const struct iovec *v = (const struct iovec *)(const void *)iov;
+		ssize_t r = offset == SK_9P_APPEND ? pwritev2(file->fd, v, (int)n, 0, RWF_APPEND)
+						   : pwritev(file->fd, v, (int)n, (off_t)(offset + done));
 
 		if (r < 0 && errno == EINTR)
 			continue;

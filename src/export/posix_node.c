@@ -299,6 +299,7 @@ void posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node)
 		struct sk_9p_node *up = node->parent;
 
 		unhash(p, node);
+		posix_unwatch(p, node);
 		close_node(p->pool, node);
 		free(node->name);
 		free(node);

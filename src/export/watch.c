@@ -214,6 +214,7 @@ static void on_timer(void *arg)
 {
 	struct sk_watch *w = arg;
 	_Alignas(struct fanotify_event_metadata) uint8_t buf[16384];
+	struct sk_watch_event done = { .kind = SK_WATCH_DONE };
 	unsigned rounds;
 
 	w->n_seen = 0;
@@ -226,6 +227,7 @@ static void on_timer(void *arg)
 		for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
 			on_event(w, m);
 	}
+	w->cb(w->arg, &done);
 	sk_loop_set_events(w->source, SK_LOOP_READ);
 }
 

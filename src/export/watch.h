@@ -17,6 +17,7 @@ enum sk_watch_kind {
 	SK_WATCH_ATTRIB,
 	SK_WATCH_RENAME,   /* from `name` in `dir` to `new_name` in `new_dir` */
 	SK_WATCH_OVERFLOW, /* events were lost: whatever is watched may have changed. No names */
+	SK_WATCH_DONE,	   /* that was all for now. No names */
 };
 
 struct sk_watch_event {

@@ -32,7 +32,17 @@ struct field {
 };
 
 #define AT(member) (uint16_t) offsetof(struct p9_msg, u.member)
-#define MAX_FIELDS 18
+#define MAX_FIELDS 19
+
+/* Fields of a struct p9_attr. */
+#define ATTR(at)                                                                                                     \
+	{ K_U64, AT(at.valid) }, { K_QID, AT(at.qid) }, { K_U32, AT(at.mode) }, { K_U32, AT(at.uid) },               \
+		{ K_U32, AT(at.gid) }, { K_U64, AT(at.nlink) }, { K_U64, AT(at.rdev) }, { K_U64, AT(at.size) },      \
+		{ K_U64, AT(at.blksize) }, { K_U64, AT(at.blocks) }, { K_TIME, AT(at.atime) },                       \
+		{ K_TIME, AT(at.mtime) }, { K_TIME, AT(at.ctime) }, { K_TIME, AT(at.btime) }, { K_U64, AT(at.gen) }, \
+	{                                                                                                            \
+		K_U64, AT(at.data_version)                                                                           \
+	}
 
 struct message {
 	const char *name;
@@ -81,23 +91,7 @@ static const struct message messages[P9_TYPES] = {
 	[P9_TREADLINK] = { "Treadlink", { { K_U32, AT(fid) } } },
 	[P9_RREADLINK] = { "Rreadlink", { { K_STR, AT(target) } } },
 	[P9_TGETATTR] = { "Tgetattr", { { K_U32, AT(getattr.fid) }, { K_U64, AT(getattr.mask) } } },
-	[P9_RGETATTR] = { "Rgetattr",
-			  { { K_U64, AT(attr.valid) },
-			    { K_QID, AT(attr.qid) },
-			    { K_U32, AT(attr.mode) },
-			    { K_U32, AT(attr.uid) },
-			    { K_U32, AT(attr.gid) },
-			    { K_U64, AT(attr.nlink) },
-			    { K_U64, AT(attr.rdev) },
-			    { K_U64, AT(attr.size) },
-			    { K_U64, AT(attr.blksize) },
-			    { K_U64, AT(attr.blocks) },
-			    { K_TIME, AT(attr.atime) },
-			    { K_TIME, AT(attr.mtime) },
-			    { K_TIME, AT(attr.ctime) },
-			    { K_TIME, AT(attr.btime) },
-			    { K_U64, AT(attr.gen) },
-			    { K_U64, AT(attr.data_version) } } },
+	[P9_RGETATTR] = { "Rgetattr", { ATTR(attr) } },
 	[P9_TSETATTR] = { "Tsetattr",
 			  { { K_U32, AT(setattr.fid) },
 			    { K_U32, AT(setattr.valid) },
@@ -165,6 +159,37 @@ static const struct message messages[P9_TYPES] = {
 			     { K_STR, AT(unlinkat.name) },
 			     { K_U32, AT(unlinkat.flags) } } },
 	[P9_RUNLINKAT] = { "Runlinkat", { { K_END, 0 } } },
+	[P9_TLOOK] = { "Tlook", { { K_U32, AT(look.fid) }, { K_U32, AT(look.newfid) }, { K_STR, AT(look.name) } } },
+	[P9_RLOOK] = { "Rlook", { { K_U32, AT(found.flags) }, ATTR(found.attr) } },
+	[P9_TOPENX] = { "Topenx",
+			{ { K_U32, AT(look.fid) },
+			  { K_U32, AT(look.newfid) },
+			  { K_U32, AT(look.flags) },
+			  { K_STR, AT(look.name) } } },
+	[P9_ROPENX] = { "Ropenx", { { K_U32, AT(found.flags) }, { K_U32, AT(found.iounit) }, ATTR(found.attr) } },
+	[P9_TCREATEX] = { "Tcreatex",
+			  { { K_U32, AT(look.fid) },
+			    { K_U32, AT(look.newfid) },
+			    { K_STR, AT(look.name) },
+			    { K_U32, AT(look.flags) },
+			    { K_U32, AT(look.mode) },
+			    { K_U32, AT(look.gid) } } },
+	[P9_RCREATEX] = { "Rcreatex", { { K_U32, AT(found.flags) }, { K_U32, AT(found.iounit) }, ATTR(found.attr) } },
+	[P9_TWRITEX] = { "Twritex",
+			 { { K_U32, AT(write.fid) }, { K_U64, AT(write.offset) }, { K_DATA, AT(write.data) } } },
+	[P9_RWRITEX] = { "Rwritex", { { K_U32, AT(found.count) }, { K_U32, AT(found.pre) }, ATTR(found.attr) } },
+	[P9_TSETATTRX] = { "Tsetattrx",
+			   { { K_U32, AT(setattr.fid) },
+			     { K_U32, AT(setattr.valid) },
+			     { K_U32, AT(setattr.mode) },
+			     { K_U32, AT(setattr.uid) },
+			     { K_U32, AT(setattr.gid) },
+			     { K_U64, AT(setattr.size) },
+			     { K_TIME, AT(setattr.atime) },
+			     { K_TIME, AT(setattr.mtime) } } },
+	[P9_RSETATTRX] = { "Rsetattrx", { { K_U32, AT(found.pre) }, ATTR(found.attr) } },
+	[P9_TNOTIFY] = { "Tnotify", { { K_U32, AT(count) } } },
+	[P9_RNOTIFY] = { "Rnotify", { { K_DATA, AT(data) } } },
 	[P9_TVERSION] = { "Tversion", { { K_U32, AT(version.msize) }, { K_STR, AT(version.version) } } },
 	[P9_RVERSION] = { "Rversion", { { K_U32, AT(version.msize) }, { K_STR, AT(version.version) } } },
 	[P9_TAUTH] = { "Tauth",

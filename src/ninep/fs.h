@@ -40,6 +40,8 @@ struct sk_9p_key {
 typedef bool (*sk_9p_emit)(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t type, const char *name,
 			   size_t len);
 
+#define SK_9P_APPEND UINT64_MAX
+
 struct sk_9p_fs;
 struct sk_9p_fs_ops {
 	/* The export's root, a new reference. */
@@ -49,6 +51,15 @@ struct sk_9p_fs_ops {
 	/* `name` in `dir`; symbolic links are not followed. -P9_ENOTDIR, -P9_ENOENT. */
 	int (*lookup)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		      struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
+	/*
+	 * May be NULL. Attributes of `name` in `dir` in one go, and, with `want_dir` and if it is a folder, its node
+	 * (else *ret_node is NULL). `*ret_flags`: P9_LOOK_EXISTS or not (no error), NO_XATTR, and leases: while the
+	 * node of the folder lives, what others do in it is told with sk_9p_session_event().
+	 */
+	int (*look)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		    bool want_dir, struct sk_9p_node **ret_node, struct p9_attr *ret_attr, uint32_t *ret_flags);
+	/* May be NULL. The leases that a file just made in `dir` has. */
+	uint32_t (*leases)(struct sk_9p_fs *fs, struct sk_9p_node *dir);
 	/* The directory above; the root is its own. */
 	int (*parent)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_node,
 		      struct p9_qid *ret_qid);
@@ -77,6 +88,7 @@ struct sk_9p_fs_ops {
 	/* Bytes moved. `iov` may be used up. read: less than asked only at the end of the file. */
 	int64_t (*read)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
 			uint64_t offset);
+	/* offset SK_9P_APPEND: at the end of the file, wherever that is, in one go. */
 	int64_t (*write)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
 			 uint64_t offset);
 	/* `file` may be NULL. */

@@ -5,11 +5,6 @@
 
 #include "ninep/server_internal.h"
 
-/* Flags that a client may set; the rest is dropped. */
-#define OPEN_FLAGS                                                                                           \
-	(P9_O_ACCMODE | P9_O_EXCL | P9_O_TRUNC | P9_O_APPEND | P9_O_NONBLOCK | P9_O_DSYNC | P9_O_DIRECTORY | \
-	 P9_O_NOFOLLOW | P9_O_NOATIME | P9_O_SYNC)
-
 static bool wants_write(uint32_t flags)
 {
 	return (flags & P9_O_ACCMODE) != P9_O_RDONLY || (flags & P9_O_TRUNC);
@@ -28,7 +23,7 @@ static void opened(struct p9_req *q, struct p9_fid *f, struct sk_9p_file *file, 
 
 int p9_do_lopen(struct p9_req *q)
 {
-	uint32_t flags = q->t.u.lopen.flags & OPEN_FLAGS & ~P9_O_EXCL;
+	uint32_t flags = q->t.u.lopen.flags & P9_OPEN_FLAGS & ~P9_O_EXCL;
 	struct sk_9p_cred cred = { 0, P9_NONUNAME };
 	struct sk_9p_file *file;
 	struct p9_qid qid;
@@ -57,7 +52,7 @@ int p9_do_lopen(struct p9_req *q)
 
 int p9_do_lcreate(struct p9_req *q)
 {
-	uint32_t flags = q->t.u.lcreate.flags & OPEN_FLAGS;
+	uint32_t flags = q->t.u.lcreate.flags & P9_OPEN_FLAGS;
 	struct sk_9p_cred cred = { 0, q->t.u.lcreate.gid };
 	char name[P9_NAME_MAX + 1];
 	struct sk_9p_node *node;
@@ -183,7 +178,8 @@ int p9_do_write(struct p9_req *q)
 		n = write_memory(q, f, count);
 	} else if (f->state != P9_FID_OPEN || f->accmode == P9_O_RDONLY) {
 		n = -P9_EBADF;
-	} else if (offset > INT64_MAX || count > INT64_MAX - offset) {
+	} else if (!(q->t.type == P9_TWRITEX && offset == SK_9P_APPEND) &&
+		   (offset > INT64_MAX || count > INT64_MAX - offset)) {
 		n = -P9_EFBIG;
 	} else if (count == 0) {
 		n = 0;

@@ -15,7 +15,9 @@ int p9_do_getattr(struct p9_req *q)
 		return r;
 	cred.uid = f->uid;
 	memset(&q->r.u.attr, 0, sizeof(q->r.u.attr));
-	return f->export->fs->ops->getattr(f->export->fs, &cred, f->node, f->file, q->t.u.getattr.mask, &q->r.u.attr);
+	r = f->export->fs->ops->getattr(f->export->fs, &cred, f->node, f->file, q->t.u.getattr.mask, &q->r.u.attr);
+	p9_stamp(q->s, &q->r.u.attr);
+	return r;
 }
 
 int p9_do_setattr(struct p9_req *q)

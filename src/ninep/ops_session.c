@@ -20,10 +20,11 @@ int p9_do_version(struct p9_req *q)
 	sk_9p_session_reset(s, true);
 	if (msize > s->c.msize)
 		msize = s->c.msize;
-	s->ready = str_is(&q->t.u.version.version, P9_VERSION);
+	s->ext = s->c.ext && str_is(&q->t.u.version.version, P9_VERSION_EXT);
+	s->ready = s->ext || str_is(&q->t.u.version.version, P9_VERSION);
 	s->msize = msize;
 	q->r.u.version.msize = msize;
-	q->r.u.version.version.p = s->ready ? P9_VERSION : "unknown";
+	q->r.u.version.version.p = s->ext ? P9_VERSION_EXT : s->ready ? P9_VERSION : "unknown";
 	q->r.u.version.version.len = (uint16_t)strlen(q->r.u.version.version.p);
 	return 0;
 }
@@ -161,8 +162,10 @@ int p9_do_attach(struct p9_req *q)
 
 int p9_do_flush(struct p9_req *q)
 {
-	if (q->t.u.oldtag != q->t.tag)
+	if (q->t.u.oldtag != q->t.tag) {
 		p9_lock_flush(q->s, q->t.u.oldtag);
+		p9_notify_flush(q->s, q->t.u.oldtag);
+	}
 	return 0;
 }
 

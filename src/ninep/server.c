@@ -48,6 +48,12 @@ static const handler handlers[P9_TYPES] = {
 	[P9_TMKDIR] = p9_do_mkdir,
 	[P9_TRENAMEAT] = p9_do_renameat,
 	[P9_TUNLINKAT] = p9_do_unlinkat,
+	[P9_TLOOK] = p9_do_look,
+	[P9_TOPENX] = p9_do_openx,
+	[P9_TCREATEX] = p9_do_createx,
+	[P9_TWRITEX] = p9_do_writex,
+	[P9_TSETATTRX] = p9_do_setattrx,
+	[P9_TNOTIFY] = p9_do_notify,
 	[P9_TVERSION] = p9_do_version,
 	[P9_TAUTH] = p9_do_auth,
 	[P9_TATTACH] = p9_do_attach,
@@ -128,7 +134,9 @@ void sk_9p_session_reset(struct sk_9p_session *s, bool answer)
 {
 	p9_lock_forget(s, answer);
 	p9_fid_clunk_all(s);
-	s->ready = false;
+	free(s->notices);
+	s->notices = NULL;
+	s->ready = s->ext = false;
 	s->msize = s->c.msize;
 }
 
@@ -179,7 +187,7 @@ static int dispatch(struct p9_req *q, int decoded)
 
 	if (decoded < 0)
 		return decoded == -P9_EOPNOTSUPP ? decoded : -P9_EINVAL;
-	if (!handlers[q->t.type])
+	if (!handlers[q->t.type] || (!s->ext && q->t.type >= P9_TLOOK && q->t.type < P9_TVERSION))
 		return -P9_EOPNOTSUPP;
 	if (!s->ready && q->t.type != P9_TVERSION)
 		return -P9_EPROTO;
@@ -251,7 +259,7 @@ int64_t sk_9p_request(struct sk_9p_session *s, struct sk_9p_iov *out, unsigned n
 	q.in = in;
 	q.n_in = n_in;
 	q.in_len = sk_9p_iov_len(in, n_in);
-	avail = q.t.type == P9_TWRITE && size > P9_TWRITE_HEADER ? P9_TWRITE_HEADER : size;
+	avail = (q.t.type == P9_TWRITE || q.t.type == P9_TWRITEX) && size > P9_TWRITE_HEADER ? P9_TWRITE_HEADER : size;
 	if (size > s->msize)
 		return reply(&q, -P9_EMSGSIZE, buf, sizeof(buf));
 	if (avail > sizeof(buf))

@@ -56,9 +56,10 @@ struct sk_9p_session_config {
 	uint32_t msize; /* most that the transport can take; 0: 512000 */
 	const struct sk_9p_auth_ops *auth;
 	void *auth_arg;
-	/* Answers a request that was parked: `reply` of `len` bytes (at most P9_RLERROR_SIZE), or len 0: it was
-	 * cancelled and gets no reply. Called inside sk_9p_request(), sk_9p_server_timer() and sk_9p_session_reset(...,
-	 * true), of any session of the server. */
+	bool ext; /* offer our extension (proto.h) */
+	/* Answers a request that was parked: `reply` of `len` bytes (at most P9_RLERROR_SIZE, without `ext`), or len 0:
+	 * it was cancelled and gets no reply. Called inside sk_9p_request(), sk_9p_server_timer(),
+	 * sk_9p_session_events_done() and sk_9p_session_reset(..., true), of any session of the server. */
 	void (*complete)(void *arg, uint64_t token, const void *reply, size_t len);
 	void *arg;
 };
@@ -89,6 +90,19 @@ uint32_t sk_9p_session_msize(const struct sk_9p_session *session);
  */
 int64_t sk_9p_request(struct sk_9p_session *session, struct sk_9p_iov *out, unsigned n_out, struct sk_9p_iov *in,
 		      unsigned n_in, uint64_t token);
+
+/*
+ * Something was done by others than this session's client in a folder that it was given a lease of (sk_9p_fs_ops.look),
+ * and: that was all for now. A client that does not ask for events has none kept.
+ */
+struct sk_9p_event {
+	uint8_t kind; /* P9_EVENT_* */
+	bool is_dir;
+	uint64_t dir, new_dir; /* qid.path */
+	const char *name, *new_name;
+};
+void sk_9p_session_event(struct sk_9p_session *session, const struct sk_9p_event *event);
+void sk_9p_session_events_done(struct sk_9p_session *session);
 
 /* For tests and bounds: fids in use, requests parked. */
 unsigned sk_9p_session_fids(const struct sk_9p_session *session);

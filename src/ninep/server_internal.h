@@ -7,6 +7,10 @@
 #include "ninep/server.h"
 
 #define P9_NOBODY 65534u
+/* Open flags that a client may set; the rest is dropped. */
+#define P9_OPEN_FLAGS                                                                                        \
+	(P9_O_ACCMODE | P9_O_EXCL | P9_O_TRUNC | P9_O_APPEND | P9_O_NONBLOCK | P9_O_DSYNC | P9_O_DIRECTORY | \
+	 P9_O_NOFOLLOW | P9_O_NOATIME | P9_O_SYNC)
 #define P9_XATTR_BYTES_MAX (4u << 20) /* values held by one session's fids */
 #define P9_AUTH_TRIES 3u
 
@@ -65,6 +69,16 @@ struct p9_waiter {
 	char id[64];
 };
 
+/* Events for a client that asks for them (ops_ext.c): those that wait, or the request that waits. */
+struct p9_notices {
+	bool parked, lost;
+	uint16_t tag;
+	uint64_t token;
+	size_t room; /* of the parked request */
+	size_t len;
+	uint8_t buf[];
+};
+
 struct sk_9p_server {
 	struct sk_9p_server_config c;
 	struct sk_9p_locks *locks;
@@ -78,6 +92,9 @@ struct sk_9p_session {
 	struct sk_9p_session_config c;
 	uint32_t msize;
 	bool ready; /* Tversion was agreed on */
+	bool ext;   /* with our extension */
+	uint64_t stamp;
+	struct p9_notices *notices; /* NULL: never asked for */
 	unsigned auth_failures;
 	bool dead;
 	struct p9_fid **buckets;
@@ -125,6 +142,12 @@ void p9_lock_drop_fid(struct sk_9p_session *s, struct p9_fid *fid);
 /* Forgets what waits of a session; `answer`: completes it as cancelled. */
 void p9_lock_forget(struct sk_9p_session *s, bool answer);
 
+/* ops_ext.c */
+/* Generation and number of attributes that go out. */
+void p9_stamp(struct sk_9p_session *s, struct p9_attr *a);
+/* Answers the parked Tnotify of that tag. */
+void p9_notify_flush(struct sk_9p_session *s, uint16_t tag);
+
 /* Handlers: 0 (reply in q->r), P9_PARKED, or negative errno. */
 int p9_do_version(struct p9_req *q);
 int p9_do_auth(struct p9_req *q);
@@ -154,5 +177,11 @@ int p9_do_renameat(struct p9_req *q);
 int p9_do_unlinkat(struct p9_req *q);
 int p9_do_lock(struct p9_req *q);
 int p9_do_getlock(struct p9_req *q);
+int p9_do_look(struct p9_req *q);
+int p9_do_openx(struct p9_req *q);
+int p9_do_createx(struct p9_req *q);
+int p9_do_writex(struct p9_req *q);
+int p9_do_setattrx(struct p9_req *q);
+int p9_do_notify(struct p9_req *q);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "export/watch.h"
 #include "ninepd/ninepd.h"
 #include "virtio/ninep_dev.h"
 
@@ -76,6 +77,51 @@ static int set_up_exports(struct ninepd *d, struct sk_error *err)
 	return r;
 }
 
+static void on_watch(void *arg, const struct sk_watch_event *event)
+{
+	struct ninepd *d = arg;
+	const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };
+	unsigned i;
+
+	if (event->kind != SK_WATCH_OVERFLOW && event->kind != SK_WATCH_DONE) {
+		sk_posix_on_watch(event);
+		return;
+	}
+	for (i = 0; i < d->n_exports; i++) {
+		struct sk_9p_session *s = d->exports[i].device ? sk_ninep_dev_session(d->exports[i].device) : NULL;
+
+		if (s && event->kind == SK_WATCH_OVERFLOW)
+			sk_9p_session_event(s, &lost);
+		else if (s)
+			sk_9p_session_events_done(s);
+	}
+}
+
+static void on_event(void *arg, const struct sk_9p_event *event)
+{
+	sk_9p_session_event(arg, event);
+}
+
+/* A guest may keep what it has seen until it is told of a change; without this, for a second. */
+static void set_up_leases(struct ninepd *d)
+{
+	unsigned i;
+	int r;
+
+	for (i = 0; i < d->n_exports; i++) {
+		struct ninepd_export *e = &d->exports[i];
+
+		if (!e->device)
+			continue;
+		r = d->watch ? 0 : sk_watch_new(d->loop, on_watch, d, &d->watch);
+		if (r < 0) {
+			sk_log(SK_LOG_INFO, "changes made on the host cannot be watched: %s", strerror(-r));
+			return;
+		}
+		sk_posix_lease(d->served[i].fs, d->watch, on_event, sk_ninep_dev_session(e->device));
+	}
+}
+
 static int set_up_devices(struct ninepd *d, struct sk_error *err)
 {
 	unsigned i;
@@ -109,6 +155,7 @@ static void finish(struct ninepd *d)
 		close(d->listeners[i].fd);
 		free(d->listeners[i].path);
 	}
+	sk_watch_free(d->watch);
 	sk_9p_server_free(d->server);
 	sk_posix_pool_free(d->pool);
 	sk_loop_free(d->loop);
@@ -142,6 +189,8 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 		r = ninepd_listen(d, err);
 	if (r == 0)
 		r = set_up_devices(d, err);
+	if (r == 0)
+		set_up_leases(d);
 	return r == 0 ? ninepd_lock_down(d, err) : r;
 }
 

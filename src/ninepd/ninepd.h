@@ -47,6 +47,7 @@ struct ninepd {
 	struct sk_loop *loop;
 	struct sk_source *lock_timer;
 	struct sk_posix_pool *pool;
+	struct sk_watch *watch; /* NULL: the host cannot, or nobody needs it */
 	struct sk_9p_server *server;
 	struct ninepd_conn *conns;
 	unsigned n_conns;

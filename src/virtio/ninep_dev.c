@@ -7,8 +7,13 @@
  * request is answered before the next one is looked at, and published at once: a guest that polls sees it without
  * waiting for the others.
  *
- * A parked request (a blocked lock) keeps its chain, by its head. When its answer comes, the descriptors are read
- * again: the memory table may have changed meanwhile. When the queue stops, chains are void and the session starts
+ * A guest that is busy with files sends its next request some microseconds after the last answer: less than it takes to
+ * be put to sleep and woken, on either side. So a queue found empty is looked at for a while longer before the guest is
+ * asked for a notification. How long depends on how that went lately: SPIN_MAX_NS when requests came while or soon
+ * after it was done, next to nothing after it was for nothing several times over.
+ *
+ * A parked request (a blocked lock, a Tnotify) keeps its chain, by its head. When its answer comes, the descriptors are
+ * read again: the memory table may have changed meanwhile. When the queue stops, chains are void and the session starts
  * anew.
  *
  * Not trusted: what is in the chain (the server copies headers before it looks at them), its lengths, its number. A
@@ -21,6 +26,7 @@
 #include <linux/virtio_9p.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -28,6 +34,9 @@
 
 /* Most that virtio-9p of Linux takes: 128 pages less what a request may start and end in. */
 #define MSIZE_MAX 512000u
+
+#define SPIN_MAX_NS 60000u
+#define SPIN_MIN_NS 2000u
 
 _Static_assert(sizeof(struct iovec) == sizeof(struct sk_9p_iov) &&
 		       offsetof(struct iovec, iov_len) == offsetof(struct sk_9p_iov, len),
@@ -38,6 +47,8 @@ struct ninep_dev {
 	struct sk_9p_session *session;
 	char tag[SK_9P_TAG_MAX + 1];
 	struct sk_vq_chain chain, late;
+	unsigned spin_ns;    /* how long an empty queue is looked at */
+	uint64_t idle_since; /* when that was last given up */
 };
 
 static struct ninep_dev *ninep_of(struct sk_device *dev)
@@ -65,6 +76,46 @@ static void complete(void *arg, uint64_t token, const void *reply, size_t len)
 	sk_vq_flush(vq);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
+/* Waits a moment for the next request. */
+static bool spin(struct ninep_dev *n, struct sk_virtqueue *vq)
+{
+	uint64_t start = now_ns(), now;
+
+	do {
+		if (sk_vq_pending(vq)) {
+			n->spin_ns = SPIN_MAX_NS;
+			return true;
+		}
+		relax();
+		now = now_ns();
+	} while (now - start < n->spin_ns);
+	if (n->spin_ns > SPIN_MIN_NS)
+		n->spin_ns /= 2;
+	return false;
+}
+
+/* The guest had to wake us: had we waited a little longer, it had not. */
+static void woken(struct ninep_dev *n)
+{
+	if (now_ns() - n->idle_since < 2 * SPIN_MAX_NS)
+		n->spin_ns = SPIN_MAX_NS;
+}
+
 static bool ninep_kick(struct sk_device *dev, unsigned q)
 {
 	struct ninep_dev *n = ninep_of(dev);
@@ -73,10 +124,13 @@ static bool ninep_kick(struct sk_device *dev, unsigned q)
 	unsigned budget;
 	int r = 0;
 
+	woken(n);
 	for (budget = SK_VIRTIO_BUDGET; budget > 0; budget--) {
 		struct sk_9p_iov *iov;
 		int64_t len;
 
+		if (!sk_vq_pending(vq))
+			(void)spin(n, vq);
 		r = sk_vq_next(vq, c);
 		if (r <= 0)
 			break;
@@ -93,6 +147,7 @@ static bool ninep_kick(struct sk_device *dev, unsigned q)
 	}
 	if (r < 0)
 		sk_virtio_fail(dev, "the guest broke the request queue");
+	n->idle_since = now_ns();
 	return r > 0;
 }
 
@@ -129,13 +184,18 @@ static const struct sk_virtio_ops ninep_ops = {
 	.free = ninep_free,
 };
 
+struct sk_9p_session *sk_ninep_dev_session(struct sk_device *device)
+{
+	return ninep_of(device)->session;
+}
+
 int sk_ninep_dev_new(struct sk_loop *loop, int take_listen_fd, const char *tag, struct sk_9p_server *server,
 		     const struct sk_9p_export *export, struct sk_device **ret_device, struct sk_error *err)
 {
 	_cleanup_fd_ int listen_fd = take_listen_fd;
 	struct ninep_dev *n;
 	struct sk_9p_session_config config = {
-		.exports = export, .n_exports = 1, .msize = MSIZE_MAX, .complete = complete
+		.exports = export, .n_exports = 1, .msize = MSIZE_MAX, .ext = true, .complete = complete
 	};
 	int r;
 

@@ -15,5 +15,7 @@
  */
 int sk_ninep_dev_new(struct sk_loop *loop, int take_listen_fd, const char *tag, struct sk_9p_server *server,
 		     const struct sk_9p_export *export, struct sk_device **ret_device, struct sk_error *err);
+/* Its session, for events (ninep/server.h). */
+struct sk_9p_session *sk_ninep_dev_session(struct sk_device *device);
 
 #endif

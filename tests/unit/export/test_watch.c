@@ -22,6 +22,8 @@ static void note(void *arg, const struct sk_watch_event *e)
 	char line[600];
 
 	(void)arg;
+	if (e->kind == SK_WATCH_DONE)
+		return;
 	if (e->kind == SK_WATCH_RENAME)
 		snprintf(line, sizeof(line), "rename %d/%s %d/%s%s\n", (int)e->dir, e->name, (int)e->new_dir,
 			 e->new_name, e->is_dir ? " dir" : "");

@@ -23,6 +23,8 @@ struct client {
 	unsigned completed, cancelled;
 	uint64_t last_token;
 	int last_status; /* of the lock; negative: Rlerror */
+	uint8_t notice[4096];
+	size_t notice_len;
 	uint64_t token;
 	int64_t reply_len;
 };
@@ -38,7 +40,12 @@ static inline void cl_complete(void *arg, uint64_t token, const void *reply, siz
 		return;
 	}
 	c->completed++;
-	if (p9_decode((const uint8_t *)reply, len, &m) == 0)
+	if (p9_decode((const uint8_t *)reply, len, &m) < 0)
+		return;
+	if (m.type == P9_RNOTIFY && m.u.data.count <= sizeof(c->notice)) {
+		c->notice_len = m.u.data.count;
+		memcpy(c->notice, m.u.data.p, m.u.data.count);
+	} else
 		c->last_status = m.type == P9_RLOCK ? m.u.status : -(int)m.u.ecode;
 }
 

@@ -44,10 +44,12 @@ static void fill(struct p9_msg *m, uint8_t type)
 			m->u.rwalk.qids[i] = q;
 		break;
 	case P9_TWRITE:
+	case P9_TWRITEX:
 		m->u.write.data = (struct p9_data){ data, sizeof(data) };
 		break;
 	case P9_RREAD:
 	case P9_RREADDIR:
+	case P9_RNOTIFY:
 		m->u.data = (struct p9_data){ data, sizeof(data) };
 		break;
 	case P9_TLCREATE:
@@ -76,6 +78,11 @@ static void fill(struct p9_msg *m, uint8_t type)
 		break;
 	case P9_RREADLINK:
 		m->u.target = s2;
+		break;
+	case P9_TLOOK:
+	case P9_TOPENX:
+	case P9_TCREATEX:
+		m->u.look.name = s;
 		break;
 	case P9_TXATTRWALK:
 		m->u.xattrwalk.name = s;
@@ -138,7 +145,7 @@ static void every_message(void **state)
 		p9_put32(b, (uint32_t)n + 1);
 		assert_int_equal(p9_decode(b, (size_t)n + 1, &back), -P9_EPROTO);
 	}
-	assert_int_equal(count, 57);
+	assert_int_equal(count, 69);
 }
 
 static void known_bytes(void **state)

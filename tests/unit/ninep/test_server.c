@@ -774,12 +774,206 @@ static void stream_pieces(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- the extension
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static int start_ext(struct fixture *fx, struct client *c)
+{
+	struct sk_9p_session_config config = { .exports = &fx->export,
+					       .n_exports = 1,
+					       .msize = CL_MSIZE,
+					       .ext = true,
+					       .complete = cl_complete,
+					       .arg = c };
+	struct p9_msg t = { .type = P9_TVERSION, .tag = P9_NOTAG };
+	int r;
+
+	memset(c, 0, sizeof(*c));
+	if (sk_9p_session_new(fx->server, &config, &c->session) < 0)
+		return -1;
+	t.u.version.msize = CL_MSIZE;
+	t.u.version.version = CL_STR(P9_VERSION_EXT);
+	r = cl_call(c, &t);
+	if (r < 0)
+		return r;
+	assert_int_equal(c->r.u.version.version.len, strlen(P9_VERSION_EXT));
+	return cl_attach(c, 0, 1000, "");
+}
+
+static int cl_look(struct client *c, uint8_t type, uint32_t fid, uint32_t newfid, const char *name, uint32_t flags)
+{
+	struct p9_msg t = { .type = type };
+
+	t.u.look.fid = fid;
+	t.u.look.newfid = newfid;
+	t.u.look.name = CL_STR(name);
+	t.u.look.flags = flags;
+	t.u.look.mode = 0640;
+	t.u.look.gid = 100;
+	return cl_call(c, &t);
+}
+
+static void ext_only_where_agreed(void **state)
+{
+	struct fixture *fx = *state;
+	struct p9_msg t = { .type = P9_TVERSION, .tag = P9_NOTAG };
+
+	assert_int_equal(cl_look(&fx->a, P9_TLOOK, 0, P9_NOFID, "x", 0), -P9_EOPNOTSUPP);
+	t.u.version.msize = CL_MSIZE;
+	t.u.version.version = CL_STR(P9_VERSION_EXT);
+	/* These sessions do not offer it: unknown, and the session waits for another. */
+	assert_int_equal(cl_call(&fx->a, &t), 0);
+	assert_memory_equal(fx->a.r.u.version.version.p, "unknown", 7);
+	assert_int_equal(cl_version(&fx->a), 0);
+}
+
+static void ext_look_and_open(void **state)
+{
+	struct fixture *fx = *state;
+	static struct client c;
+	uint64_t stamp;
+
+	assert_int_equal(start_ext(fx, &c), 0);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags & P9_LOOK_EXISTS, 0);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "..", 0), -P9_EINVAL);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 7, "f", P9_O_RDWR | P9_O_EXCL), 0);
+	assert_int_equal(c.r.u.found.attr.mode & 0777, 0640);
+	assert_int_equal(c.r.u.found.flags & P9_LOOK_FID, P9_LOOK_FID);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 7, "g", P9_O_RDWR), -P9_EBADF);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 8, "f", P9_O_RDWR | P9_O_EXCL), -P9_EEXIST);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, 9, "f", 0), 0);
+	/* A file gets no fid by being looked at, a folder does. */
+	assert_int_equal(c.r.u.found.flags & (P9_LOOK_FID | P9_LOOK_EXISTS), P9_LOOK_EXISTS);
+	stamp = c.r.u.found.attr.data_version;
+	assert_int_equal(cl_clunk(&c, 9), -P9_EBADF);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 7, P9_NOFID, "f", 0), -P9_ENOTDIR);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 10, "f", P9_O_RDONLY), 0);
+	assert_true(c.r.u.found.attr.data_version > stamp);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 11, "missing", P9_O_RDONLY), -P9_ENOENT);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 11, "", P9_O_RDONLY | P9_O_DIRECTORY), 0);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 12, "", P9_O_RDWR), -P9_EISDIR);
+	assert_int_equal(cl_clunk(&c, 7), 0);
+	assert_int_equal(cl_clunk(&c, 10), 0);
+	assert_int_equal(cl_clunk(&c, 11), 0);
+	assert_int_equal(sk_9p_session_fids(c.session), 1);
+	sk_9p_session_free(c.session);
+}
+
+static void ext_write_tells_version(void **state)
+{
+	struct fixture *fx = *state;
+	struct p9_msg t = { .type = P9_TWRITEX };
+	static struct client c;
+	uint32_t version;
+
+	assert_int_equal(start_ext(fx, &c), 0);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 7, "f", P9_O_RDWR | P9_O_EXCL), 0);
+	version = c.r.u.found.attr.qid.version;
+	t.u.write.fid = 7;
+	t.u.write.data = (struct p9_data){ (const uint8_t *)"hello", 5 };
+	assert_int_equal(cl_call(&c, &t), 0);
+	assert_int_equal(c.r.u.found.count, 5);
+	assert_int_equal(c.r.u.found.pre, version);
+	assert_int_equal(c.r.u.found.attr.size, 5);
+	/* At the end, wherever that is. */
+	t.tag = 0;
+	t.u.write.offset = SK_9P_APPEND;
+	t.u.write.data = (struct p9_data){ (const uint8_t *)"more", 4 };
+	assert_int_equal(cl_call(&c, &t), 0);
+	assert_int_equal(c.r.u.found.attr.size, 9);
+	t = (struct p9_msg){ .type = P9_TSETATTRX };
+	t.u.setattr.fid = 7;
+	t.u.setattr.valid = P9_SETATTR_SIZE;
+	t.u.setattr.size = 2;
+	version = c.r.u.found.attr.qid.version;
+	assert_int_equal(cl_call(&c, &t), 0);
+	assert_int_equal(c.r.u.found.pre, version);
+	assert_int_equal(c.r.u.found.attr.size, 2);
+	t = (struct p9_msg){ .type = P9_TWRITEX };
+	t.u.write.fid = 99;
+	t.u.write.data = (struct p9_data){ (const uint8_t *)"x", 1 };
+	assert_int_equal(cl_call(&c, &t), -P9_EBADF);
+	sk_9p_session_free(c.session);
+}
+
+static void ext_notices(void **state)
+{
+	struct fixture *fx = *state;
+	struct sk_9p_event e = { .kind = P9_EVENT_CREATE, .dir = 42, .name = "new" };
+	struct p9_msg t = { .type = P9_TNOTIFY };
+	static struct client c;
+	unsigned i;
+
+	assert_int_equal(start_ext(fx, &c), 0);
+	/* Before the client asks, nothing is kept. */
+	sk_9p_session_event(c.session, &e);
+	sk_9p_session_events_done(c.session);
+	t.u.count = 4;
+	assert_int_equal(cl_call(&c, &t), -P9_EINVAL);
+	t = (struct p9_msg){ .type = P9_TNOTIFY, .tag = 77 };
+	t.u.count = 1000;
+	assert_int_equal(cl_call(&c, &t), 1); /* parked */
+	t.tag = 78;
+	assert_int_equal(cl_call(&c, &t), -P9_EINVAL); /* one is enough */
+	sk_9p_session_event(c.session, &e);
+	assert_int_equal(c.completed, 0);
+	sk_9p_session_events_done(c.session);
+	assert_int_equal(c.completed, 1);
+	assert_int_equal(c.notice_len, P9_EVENT_MIN + 3);
+	assert_int_equal(c.notice[0], P9_EVENT_CREATE);
+	assert_int_equal(c.notice[2], 42);
+	assert_memory_equal(c.notice + 20, "new", 3);
+	/* What comes while nobody waits is kept for the next request. */
+	sk_9p_session_event(c.session, &e);
+	sk_9p_session_events_done(c.session);
+	t.tag = 79;
+	assert_int_equal(cl_call(&c, &t), 0);
+	assert_int_equal(c.r.u.data.count, P9_EVENT_MIN + 3);
+	/* Too much: one notice that says so. */
+	for (i = 0; i < 5000; i++)
+		sk_9p_session_event(c.session, &e);
+	t.tag = 80;
+	assert_int_equal(cl_call(&c, &t), 0);
+	assert_int_equal(c.r.u.data.count, P9_EVENT_MIN);
+	assert_int_equal(c.r.u.data.p[0], P9_EVENT_LOST);
+	/* Flush answers it with nothing. */
+	t.tag = 81;
+	assert_int_equal(cl_call(&c, &t), 1);
+	c.completed = 0;
+	t = (struct p9_msg){ .type = P9_TFLUSH };
+	t.u.oldtag = 81;
+	assert_int_equal(cl_call(&c, &t), 0);
+	assert_int_equal(c.completed, 1);
+	assert_int_equal(c.notice_len, 0);
+	sk_9p_session_free(c.session);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(version),    T(auth_refused), T(walking),    T(attach_names), T(io),		T(suid_goes),
-		T(listing),    T(names),	T(xattrs),     T(read_only),	T(lock_ranges), T(lock_owners),
-		T(lock_waits), T(lock_host),	T(lock_bound), T(fid_bound),	T(framing),	T(stream_pieces),
+		T(version),
+		T(auth_refused),
+		T(walking),
+		T(attach_names),
+		T(io),
+		T(suid_goes),
+		T(listing),
+		T(names),
+		T(xattrs),
+		T(read_only),
+		T(lock_ranges),
+		T(lock_owners),
+		T(lock_waits),
+		T(lock_host),
+		T(lock_bound),
+		T(fid_bound),
+		T(framing),
+		T(stream_pieces),
+		T(ext_only_where_agreed),
+		T(ext_look_and_open),
+		T(ext_write_tells_version),
+		T(ext_notices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A hostile frontend: messages of any kind with descriptors of any kind, writes to shared memory and kicks, against a
- * disk and a vsock device in turn (lowest bit of the first byte). Record: kind, then 0  message: request u8, flags u8,
+ * disk, a vsock device and a balloon (the two lowest bits of the first byte). Record: kind, then 0  message: request u8, flags u8,
  * payload size u8, payload, number of descriptors u8 and the kind of each 1  write to the shared memory: offset u16,
  * length u8, bytes 2  kick 3  a queue as a driver would set it up: one byte of choices
  */
@@ -38,7 +38,7 @@ static int listen_fd(void)
 	return fd;
 }
 
-static void open_state(struct state *s, bool vsock)
+static void open_state(struct state *s, unsigned which)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	int sv[2], r;
@@ -51,8 +51,10 @@ static void open_state(struct state *s, bool vsock)
 	if (ftruncate(s->memfd, MEM) < 0)
 		abort();
 	s->mem = mmap(NULL, MEM, PROT_READ | PROT_WRITE, MAP_SHARED, s->memfd, 0);
-	if (vsock) {
+	if (which == 1) {
 		r = sk_vsock_new(s->loop, listen_fd(), 3, NULL, NULL, &s->dev, &s->carrier, &err);
+	} else if (which == 2) {
+		r = sk_balloon_new(s->loop, listen_fd(), &s->dev, &err);
 	} else {
 		struct sk_blk_part part = { memfd_create("disk", MFD_CLOEXEC), 16384, false };
 
@@ -160,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned rounds;
 
 	sk_log_init(-1, SK_LOG_ERROR);
-	open_state(&s, in_u8(&in) & 1);
+	open_state(&s, in_u8(&in) & 3);
 	while (in.n > 0) {
 		uint64_t one = 1;
 		uint16_t off;

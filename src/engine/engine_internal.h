@@ -18,6 +18,10 @@ int sk_guest_part_check(const char *name, bool exec, struct sk_error *err);
 int sk_guest_parts_info(const char *kernel, struct sk_engine_info *info, struct sk_error *err);
 
 #define SK_GUEST_INITRAMFS "initramfs.cpio"
+/* Words of the guest kernel's command line: free blocks of 512 KiB and more go back to the host a second after, 256 MiB
+ * of them or more in each second. Kernels of before Linux 7.3 know the first only. */
+#define SK_GUEST_REPORTING_ORDER "page_reporting.page_reporting_order=7"
+#define SK_GUEST_REPORTING_DELAY "page_reporting.page_reporting_delay_ms=1000"
 
 /*
  * CPU placement. Claims the host CPU with the fewest claims among those we may run on; `lock_dir` (made if missing) is

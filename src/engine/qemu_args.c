@@ -75,7 +75,7 @@ static void add_kernel(struct sk_args *a, const struct sk_qemu_start *s, const s
 	 * reboot=t: after a panic, a triple fault, which ends QEMU (-no-reboot). */
 	sk_args_add(a,
 		    "console=ttyS0 %s panic=-1 oops=panic reboot=t pci=off dummy.numdummies=0 "
-		    "random.trust_bootloader=on%s%s%s%s",
+		    "random.trust_bootloader=on " SK_GUEST_REPORTING_ORDER " " SK_GUEST_REPORTING_DELAY "%s%s%s%s",
 		    debug ? "" : "quiet loglevel=4", s->kvm ? "" : " mitigations=off no_timer_check", tsc,
 		    c->extra_args ? " " : "", c->extra_args ? c->extra_args : "");
 }

@@ -49,6 +49,8 @@ static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool
 	sk_args_add(a, "lpj=40000000");	      /* else 70 ms of measuring a delay loop that nothing depends on */
 	sk_args_add(a, "oops=panic");
 	sk_args_add(a, "random.trust_bootloader=on");
+	sk_args_add(a, SK_GUEST_REPORTING_ORDER);
+	sk_args_add(a, SK_GUEST_REPORTING_DELAY);
 	for (i = 0; i < c->n_devices; i++)
 		sk_args_add(a, "virtio_uml.device=vu/%s:%u", c->devices[i].socket, c->devices[i].virtio_id);
 	if (c->extra_args)

@@ -20,6 +20,7 @@ struct sk_device;
 enum sk_virtio_id {
 	SK_VIRTIO_NET = 1,
 	SK_VIRTIO_BLOCK = 2,
+	SK_VIRTIO_BALLOON = 5,
 	SK_VIRTIO_9P = 9,
 	SK_VIRTIO_VSOCK = 19,
 };
@@ -38,6 +39,10 @@ struct sk_blk_part {
 };
 int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts,
 	       bool readonly, struct sk_device **ret_device, struct sk_error *err);
+
+/* Gives memory that the guest frees back to the host: a balloon with free page reporting, never inflated. Blocks for some
+ * milliseconds while it does. */
+int sk_balloon_new(struct sk_loop *loop, int take_listen_fd, struct sk_device **ret_device, struct sk_error *err);
 
 /* Network: frames go to and come from a back end. The guest's side of the libslirp network, for the agent's setup
  * request (the agent appends the prefix lengths); the second family only where sk_net_host_has_ipv6(). */

@@ -27,7 +27,7 @@
  *
  * Negotiated features are in `acked`, and stable as long as a queue runs.
  */
-#define SK_VIRTIO_QUEUES 4u
+#define SK_VIRTIO_QUEUES 5u
 #define SK_VIRTIO_CONFIG 256u
 
 /* Chains that a device takes in one queue_kick before it lets others on its loop run. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One boot of a VM: device sockets in <run>/<id>/vu, the devices behind them, the engine process. Block devices block
- * on the host's disk, so they run on a thread with a loop of its own; it shares nothing with the rest but the eventfd
- * that ends it.
+ * on the host's disk, and the balloon while the host takes memory back, so they run on a thread with a loop of its own;
+ * it shares nothing with the rest but the eventfd that ends it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,13 +32,14 @@
 #define SK_BOOT_TIMEOUT_MS 60000u
 #define SK_LAYERS_SOCKET "layers"
 #define SK_DISK_SOCKET "disk"
+#define SK_BALLOON_SOCKET "balloon"
 
 struct sk_blk_thread {
 	pthread_t thread;
 	bool running;
 	int quit_fd;
 	struct sk_loop *loop;
-	struct sk_device *layers, *disk;
+	struct sk_device *layers, *disk, *balloon;
 };
 
 static int device_socket(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err)
@@ -116,6 +117,13 @@ static int new_disk(struct sk_monitor *m, struct sk_error *err)
 	return r;
 }
 
+static int new_balloon(struct sk_monitor *m, struct sk_error *err)
+{
+	int sock, r = device_socket(m, SK_BALLOON_SOCKET, &sock, err);
+
+	return r < 0 ? r : sk_balloon_new(m->blk->loop, sock, &m->blk->balloon, err);
+}
+
 static void on_quit(void *arg, int fd, unsigned events)
 {
 	(void)fd;
@@ -149,6 +157,8 @@ static int blk_up(struct sk_monitor *m, struct sk_error *err)
 	r = m->config.n_layers ? new_layers(m, err) : 0;
 	if (r == 0 && m->config.disk)
 		r = new_disk(m, err);
+	if (r == 0)
+		r = new_balloon(m, err);
 	return r;
 }
 
@@ -182,6 +192,7 @@ static void blk_down(struct sk_monitor *m)
 	}
 	sk_device_free(t->layers);
 	sk_device_free(t->disk);
+	sk_device_free(t->balloon);
 	sk_loop_free(t->loop);
 	if (t->quit_fd >= 0)
 		close(t->quit_fd);
@@ -332,6 +343,8 @@ static int engine_up(struct sk_monitor *m, struct sk_error *err)
 			(struct sk_engine_device){ .virtio_id = SK_VIRTIO_BLOCK, .socket = SK_DISK_SOCKET };
 	if (m->net)
 		devices[c.n_devices++] = net_device(m);
+	devices[c.n_devices++] =
+		(struct sk_engine_device){ .virtio_id = SK_VIRTIO_BALLOON, .socket = SK_BALLOON_SOCKET };
 	c.n_devices += sk_managed_engine_devices(m, devices + c.n_devices, SK_ARRAY_SIZE(devices) - c.n_devices);
 	c.n_devices += sk_shares_engine_devices(m, devices + c.n_devices, SK_ARRAY_SIZE(devices) - c.n_devices);
 	r = m->engine->start(&c, &m->process, err);

@@ -19,7 +19,7 @@
 #define FE_GPA0 UINT64_C(0x100000)
 #define FE_GPA1 UINT64_C(0x40000000)
 #define FE_UVA_OFFSET UINT64_C(0x7f0000000000)
-#define FE_QUEUES 4u
+#define FE_QUEUES 5u
 #define FE_QUEUE_SIZE 64u
 
 struct fe_queue {

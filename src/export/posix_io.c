@@ -312,6 +312,21 @@ struct dirent64_raw {
 	char name[];
 };
 
+/* MAPPED: what the guest takes for a FIFO, a socket or a device is an empty regular file here. */
+static uint8_t kept_type(struct sk_9p_file *file, const char *name)
+{
+	_cleanup_fd_ int fd = -1;
+	struct statx stx;
+
+	if (statx(file->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0 || stx.stx_size)
+		return DT_REG;
+	fd = openat(file->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || posix_statx(fd, &stx) < 0)
+		return DT_REG;
+	sk_override_apply(fd, &stx);
+	return (uint8_t)((stx.stx_mode & S_IFMT) >> 12);
+}
+
 /* What the entry's object is: as getattr would say. False: it is gone. */
 static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct dirent64_raw *d, struct p9_qid *ret_qid,
 		      uint8_t *ret_type)
@@ -333,12 +348,16 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 		ret_qid->type = d->type == DT_DIR ? P9_QTDIR : d->type == DT_LNK ? P9_QTSYMLINK : P9_QTFILE;
 		ret_qid->version = 1;
 		ret_qid->path = posix_qid_path(p, (uint32_t)(node->dev >> 32), (uint32_t)node->dev, d->ino);
+		if (d->type == DT_REG && p->c.who == SK_POSIX_MAPPED)
+			*ret_type = kept_type(file, d->name);
 		return true;
 	}
 	if (statx(file->fd, d->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0)
 		return false;
 	posix_qid(p, &stx, ret_qid);
 	*ret_type = (uint8_t)((stx.stx_mode & S_IFMT) >> 12);
+	if (*ret_type == DT_REG && p->c.who == SK_POSIX_MAPPED)
+		*ret_type = kept_type(file, d->name);
 	return true;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "../sk_test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -229,6 +230,30 @@ static void create_and_look(void **state)
 	}
 }
 
+/* What a listing of the root says that `name` is; DT_UNKNOWN: it is not in there. */
+static uint8_t listed_type(struct client *a, const char *name)
+{
+	uint8_t type, found = DT_UNKNOWN;
+	uint64_t offset = 0;
+	size_t left, used;
+	const uint8_t *p;
+	struct p9_qid q;
+	struct p9_str s;
+	int n;
+
+	open_fid(a, 77, "", P9_O_RDONLY);
+	while ((n = cl_readdir(a, 77, offset, 1000)) > 0) {
+		p = a->r.u.data.p;
+		for (left = (size_t)n; left && (used = p9_get_dirent(p, left, &q, &offset, &type, &s)); left -= used) {
+			p += used;
+			if (s.len == strlen(name) && memcmp(s.p, name, s.len) == 0)
+				found = type;
+		}
+	}
+	cl_clunk(a, 77);
+	return found;
+}
+
 static void devices(void **state)
 {
 	struct fixture *fx = *state;
@@ -248,6 +273,10 @@ static void devices(void **state)
 	assert_int_equal(a->r.u.attr.rdev, (70000 & 0xff) | 259 << 8 | (70000 & ~0xff) << 12);
 	assert_int_equal(cl_open(a, 1, P9_O_RDONLY), -ENXIO);
 	assert_int_equal(fstatat(fx->dirfd, "null", &st, 0), 0);
+	assert_int_equal(listed_type(a, "null"), DT_CHR);
+	assert_int_equal(listed_type(a, "big"), DT_BLK);
+	assert_int_equal(cl_mknod(a, 0, "pipe", S_IFIFO | 0600, 0, 0), 0);
+	assert_int_equal(listed_type(a, "pipe"), DT_FIFO);
 	if (who == SK_POSIX_MAPPED) {
 		assert_true(S_ISREG(st.st_mode));
 	} else {
@@ -639,56 +668,113 @@ static void no_way_out(void **state)
 	assert_int_equal(setattr(a, 2, (struct p9_setattr){ .valid = P9_SETATTR_SIZE }), -EINVAL);
 }
 
-/* The host swaps a folder and a link to the outside as fast as it can, while the client walks and creates through that
- * name. */
+/* How long the race goes on, in each of the five ways to act: a minute together in the long form. */
+static uint64_t race_ms(void)
+{
+	const char *full = getenv("SKERRY_TEST_FULL");
+
+	return full && strcmp(full, "1") == 0 ? 12000 : 1000;
+}
+
+static void put(int dirfd, const char *name, const char *text)
+{
+	int fd = openat(dirfd, name, O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW, 0666);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	fchmod(fd, 0666);
+	close(fd);
+}
+
+/* One try of everything that takes a name, through one that leads outside half of the time. True: it worked. */
+static bool try_names(struct client *a, unsigned n)
+{
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "f%u", n);
+	r = cl_walk(a, 0, 1, "d");
+	if (r == 0) {
+		r = cl_create(a, 1, name, P9_O_RDWR | P9_O_EXCL, 0644, 0);
+		cl_clunk(a, 1);
+	}
+	if (cl_walk(a, 0, 1, "d") == 0) {
+		cl_unlinkat(a, 1, name, 0);
+		cl_mkdir(a, 1, name, 0777, 0);
+		cl_unlinkat(a, 1, name, P9_AT_REMOVEDIR);
+		cl_mknod(a, 1, name, S_IFIFO | 0666, 0, 0);
+		cl_renameat(a, 1, name, 0, "moved");
+		cl_renameat(a, 0, "moved", 1, name);
+		cl_unlinkat(a, 1, name, 0);
+		cl_clunk(a, 1);
+	}
+	if (cl_walk(a, 0, 1, "d/file") == 0) {
+		setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0600 | (n & 077) });
+		cl_xattr_set(a, 1, "user.race", "x", 1, 0);
+		if (cl_open(a, 1, P9_O_RDWR) == 0) {
+			assert_int_equal(cl_read(a, 1, 0, 20), 6);
+			assert_memory_equal(a->r.u.data.p, "inside", 6);
+			cl_write(a, 1, 0, "inside", 6);
+		}
+		cl_clunk(a, 1);
+	}
+	return r == 0;
+}
+
+/* The host swaps a folder and a link to the outside as fast as it can, while the client does all that it can through
+ * that name. Nothing outside changes, nothing of it is read. */
 static void race(void **state)
 {
 	struct fixture *fx = *state;
-	struct client *a = &fx->a;
-	char outside[128];
+	char outside[128], path[160], text[16] = "";
 	uint64_t end;
 	unsigned ok = 0, refused = 0;
+	int status, fd, inside;
+	struct stat st;
 	pid_t child;
-	int status;
 
 	snprintf(outside, sizeof(outside), "%s/outside-XXXXXX", top);
 	assert_non_null(mkdtemp(outside));
 	chmod(outside, 0777);
+	snprintf(path, sizeof(path), "%s/file", outside);
+	put(AT_FDCWD, path, "outside");
 	assert_int_equal(mkdirat(fx->dirfd, "d", 0777), 0);
 	assert_int_equal(fchmodat(fx->dirfd, "d", 0777, 0), 0);
+	inside = openat(fx->dirfd, "d", O_RDONLY | O_DIRECTORY);
+	put(inside, "file", "inside");
+	close(inside);
 	assert_int_equal(symlinkat(outside, fx->dirfd, "link"), 0);
 	child = fork();
 	if (child == 0) {
-		for (;;)
+		unsigned seed = 1;
+
+		/* Now and then a pause, so that neither state is seen by accident only. */
+		for (;;) {
 			if (renameat2(fx->dirfd, "d", fx->dirfd, "link", RENAME_EXCHANGE) < 0)
 				_exit(1);
+			if (rand_r(&seed) % 8 == 0)
+				usleep((unsigned)rand_r(&seed) % 60);
+		}
 	}
-	end = sk_now_ms() + 700;
-	while (sk_now_ms() < end) {
-		char name[32];
-		int r;
-
-		snprintf(name, sizeof(name), "f%u", ok + refused);
-		r = cl_walk(a, 0, 1, "d");
-		if (r == 0) {
-			r = cl_create(a, 1, name, P9_O_RDWR | P9_O_EXCL, 0644, 0);
-			cl_clunk(a, 1);
-		}
-		if (r == 0) {
+	for (end = sk_now_ms() + race_ms(); sk_now_ms() < end;) {
+		if (try_names(&fx->a, ok + refused))
 			ok++;
-			cl_unlinkat(a, 0, name, 0);
-		} else {
+		else
 			refused++;
-		}
-		r = cl_walk(a, 0, 1, "d/escaped");
-		if (r == 0)
-			cl_clunk(a, 1);
 	}
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
 	assert_true(WIFSIGNALED(status));
 	assert_true(ok > 0);
-	assert_int_equal(rmdir(outside), 0); /* empty: nothing ended up there */
+	fd = open(path, O_RDONLY);
+	assert_int_equal(read(fd, text, sizeof(text)), 7);
+	assert_string_equal(text, "outside");
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0666);
+	assert_int_equal(fgetxattr(fd, "user.race", text, sizeof(text)), -1);
+	close(fd);
+	unlink(path);
+	assert_int_equal(rmdir(outside), 0); /* empty: nothing else ended up there */
 	printf("           %u times inside, %u refused\n", ok, refused);
 }
 

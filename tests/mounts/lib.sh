@@ -1,0 +1,76 @@
+# shellcheck shell=bash disable=SC2154,SC2034
+# SPDX-License-Identifier: Apache-2.0
+#
+# Words for the cases of mounts, on top of tests/e2e/lib.sh.
+
+full=${SKERRY_TEST_FULL:-0}
+# long SHORT FULL: a number for each form.
+long() { if [ "$full" = 1 ]; then echo "$2"; else echo "$1"; fi; }
+
+# "bind" or "volume": where the data are; sets $data to what -v wants before the colon. The folder is empty and belongs to the user.
+place() {
+	case $1 in
+	bind)
+		mkdir -p "$WORK/data"
+		data=$WORK/data
+		;;
+	volume) data=data ;;
+	esac
+}
+
+# serve_in NAME ARG...: a detached container with the suite's scripts in /suite.
+serve_in() {
+	local name=$1
+	shift
+	ok skerry run -d --name "$name" --hostname "$name" -v "$SUITE:/suite:ro" "$@"
+}
+
+# Power cut: the whole VM, at once.
+kill_vm() {
+	local engine
+	engine=$(engine_pid "$1")
+	kill -9 "$engine"
+	until_ok 30 gone "$engine"
+	until_ok 30 is_status "$1" exited
+}
+
+# ready SECONDS NAME COMMAND...: until the command succeeds in the container; fails early when that has ended.
+ready() {
+	local end=$((SECONDS + $1)) name=$2
+	shift 2
+	until skerry exec "$name" "$@" >/dev/null 2>&1; do
+		if ! is_status "$name" running; then
+			skerry logs --tail 30 "$name" || true
+			fail "$name ended"
+		fi
+		if [ "$SECONDS" -gt "$end" ]; then
+			skerry logs --tail 30 "$name" || true
+			fail "$name does not get ready: $*"
+		fi
+		sleep 0.5
+	done
+}
+
+# load_until_killed NAME SECONDS COMMAND...: runs COMMAND in the container, which prints a line for all that was acknowledged; then cuts the
+# power. The lines are in $WORK/acked.
+load_until_killed() {
+	local name=$1 seconds=$2 loader
+	shift 2
+	skerry exec "$name" "$@" >"$WORK/acked" 2>"$WORK/load.err" &
+	loader=$!
+	sleep "$seconds"
+	kill -0 "$loader" 2>/dev/null || {
+		cat "$WORK/load.err"
+		fail "the load ended by itself: $*"
+	}
+	kill_vm "$name"
+	wait "$loader" || true
+	[ -s "$WORK/acked" ] || {
+		cat "$WORK/load.err"
+		fail "nothing was acknowledged in $seconds s"
+	}
+	printf 'acknowledged before the power cut: %s\n' "$(wc -l <"$WORK/acked")"
+}
+
+# The number in the last line that is whole (the power cut may have cut one).
+last_acked() { sed -n '/^acked [0-9][0-9]* *$/p' "$WORK/acked" | tail -1 | cut -d' ' -f2; }

@@ -87,8 +87,9 @@ static int run_created(struct sk_cli *cli, const struct sk_run_opts *o, struct s
 	} else {
 		code = sk_launch_attached(cli, plan->id, config, &launch);
 	}
-	/* The monitor removes its container; where there was none to do it, it is left to us. */
-	if (o->rm && code == 125)
+	/* The monitor removes its container; where there was none to do it, it is left to us. (One that lives on,
+	 * detached, is not removed by this.) */
+	if (o->rm && (code == 125 || !o->detach))
 		sk_vm_remove(&cli->paths, plan->id, &err);
 	if (o->rm && (!o->detach || code == 125) && plan->mounts.n) {
 		sk_remove_anonymous_volumes(cli, config);

@@ -42,7 +42,7 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 		   struct sk_error *err)
 {
 	static const struct sk_engine_settings none = { 0 };
-	struct sk_error ignored;
+	struct sk_error ignored, why = SK_ERROR_INIT;
 	size_t i;
 	int r;
 
@@ -60,9 +60,11 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 		*ret_engine = engines[i];
 		if (engines[i]->probe(settings, &ignored) == 0)
 			return 0;
+		if (engines[i] == &sk_engine_uml)
+			why = ignored; /* it needs the least */
 	}
-	return sk_error_set(err, ENOENT, "no engine works on this machine: `skerry doctor` says what is missing (%s)",
-			    ignored.message);
+	return sk_error_set(err, ENOENT, "no engine works on this machine: %s (`skerry doctor` looks at all of them)",
+			    why.message);
 }
 
 int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err)

@@ -173,16 +173,14 @@ static json_t *joined_namespaces(struct sk_oci *o, const struct sk_oci_bundle *b
 		if (!type || k == SK_ARRAY_SIZE(kinds) || !path || !*path)
 			continue;
 		sscanf(path, "/proc/%d/", &pid);
-		json_object_set_new(join, type,
-				    json_string(pid && find_pid(o, pid, &s) ? s.container : "c0"));
+		json_object_set_new(join, type, json_string(pid && find_pid(o, pid, &s) ? s.container : "c0"));
 	}
 	return join;
 }
 
 /* ---- what it is to be */
 
-static void add_stream(json_t *o, json_t *shares, const char *aname, const char *path, bool readonly,
-		       const char *file)
+static void add_stream(json_t *o, json_t *shares, const char *aname, const char *path, bool readonly, const char *file)
 {
 	char token[SK_TOKEN_HEX + 1];
 
@@ -462,8 +460,7 @@ int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const str
 	return message[3] ? sk_error_set(err, EIO, "%s", message + 3) : 0;
 }
 
-int sk_oci_member_create(struct sk_oci_member *m, struct sk_oci_container *c, int *ret_exit_code,
-			 struct sk_error *err)
+int sk_oci_member_create(struct sk_oci_member *m, struct sk_oci_container *c, int *ret_exit_code, struct sk_error *err)
 {
 	char message[SK_ERROR_MAX + 16];
 	size_t n;

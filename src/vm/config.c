@@ -136,7 +136,7 @@ static int parse_rootfs(struct sk_vm_config *c, const json_t *rootfs, struct sk_
 	return 0;
 }
 
-static int parse_restart(struct sk_vm_config *c, const json_t *restart, struct sk_error *err)
+int sk_vm_config_restart(struct sk_vm_config *c, const json_t *restart, struct sk_error *err)
 {
 	static const char *const names[] = { "no", "always", "on-failure", "unless-stopped" };
 	const char *policy = get_string(restart, "policy", "no");
@@ -207,7 +207,7 @@ int sk_vm_config_init(struct sk_vm_config *c, json_t *json, struct sk_error *err
 	if (r == 0)
 		r = parse_rootfs(c, json_object_get(json, "rootfs"), err);
 	if (r == 0)
-		r = parse_restart(c, json_object_get(json, "restart"), err);
+		r = sk_vm_config_restart(c, json_object_get(json, "restart"), err);
 	if (r < 0)
 		sk_vm_config_fini(c);
 	return r;

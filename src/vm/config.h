@@ -76,6 +76,8 @@ struct sk_vm_config {
 
 /* Parses and checks. Takes a reference of its own to `json`. -EINVAL with the field named. */
 int sk_vm_config_init(struct sk_vm_config *config, json_t *json, struct sk_error *err);
+/* The part that may change while the container runs: vm.json's "restart". */
+int sk_vm_config_restart(struct sk_vm_config *config, const json_t *restart, struct sk_error *err);
 /* Accepts a zeroed config. */
 void sk_vm_config_fini(struct sk_vm_config *config);
 

@@ -797,11 +797,13 @@ int sk_control_listen(struct sk_monitor *m, struct sk_error *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_fd_ int dirfd = open(m->run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool inherited = m->listen_fd >= 0;
+	int fd = inherited ? m->listen_fd : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/monitor.sock", dirfd);
 	m->listen_fd = fd;
-	if (fd < 0 || dirfd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 64) < 0)
+	if (!inherited &&
+	    (fd < 0 || dirfd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 64) < 0))
 		return sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
 	m->listen_source = sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_listen, m);
 	return m->listen_source ? 0 : sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);

@@ -17,12 +17,13 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "vm/vm.h"
+#include "vm/keeper.h"
 
 #define SK_CONFIG_MAX (16u << 20)
 #define SK_SHUTDOWN_MS 10000u
 #define SK_KILL_MS 5000u
 #define SK_LINGER_MS 10000u
+#define SK_HAND_OVER_MS 2000u
 #define SK_LOCK_WAIT_MS 10000u
 #define SK_BACKOFF_MIN_MS 100u
 #define SK_BACKOFF_MAX_MS 60000u
@@ -35,6 +36,8 @@ struct lifecycle {
 	char why[256];
 	struct sk_source *signal_source, *clock_source, *linger;
 	bool ran; /* the container's process has run at least once in this life */
+	struct sk_keeper keeper;
+	bool handing_over; /* the next life's monitor takes over as soon as nobody is connected any more */
 };
 
 static struct lifecycle *life(struct sk_monitor *m)
@@ -296,6 +299,21 @@ static void on_down_timeout(void *arg)
 	sk_monitor_lost(m, "");
 }
 
+/* `skerry update --restart` may have changed it meanwhile. */
+static void reload_restart_policy(struct sk_monitor *m)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *json = NULL;
+	size_t len;
+
+	if (m->managed || sk_fs_read(m->dirfd, "vm.json", SK_CONFIG_MAX, &text, &len) < 0)
+		return;
+	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	if (json && sk_vm_config_restart(&m->config, json_object_get(json, "restart"), NULL) < 0)
+		sk_log(SK_LOG_ERROR, "vm.json: the restart policy is wrong");
+	json_decref(json);
+}
+
 static bool will_restart(const struct sk_monitor *m)
 {
 	if (m->killed || m->stop_wanted || m->failure[0])
@@ -316,6 +334,7 @@ static bool will_restart(const struct sk_monitor *m)
 static void begin_stopping(struct sk_monitor *m)
 {
 	m->phase = SK_PHASE_STOPPING;
+	reload_restart_policy(m);
 	m->exit_code = m->init->code;
 	m->oom |= m->init->oom;
 	sk_loop_remove(m->stop_timer);
@@ -330,37 +349,13 @@ static void begin_stopping(struct sk_monitor *m)
 
 /* ---- down */
 
-/* The container's anonymous volumes go with it, unless another container was given them by name (cli/volume.c). */
-static void remove_own_volumes(struct sk_monitor *m)
-{
-	const json_t *names = json_object_get(m->config.json, "volumes");
-	size_t i;
-
-	for (i = 0; i < json_array_size(names); i++) {
-		const char *name = json_string_value(json_array_get(names, i));
-		_cleanup_free_ char *dir = sk_asprintf("%s/volumes/%s", m->paths.root, name ? name : "");
-		_cleanup_free_ char *mark = sk_asprintf("%s/" SK_VOLUME_NAMED, dir ? dir : "");
-		_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-volume-%s", m->paths.root, name ? name : "");
-
-		if (!name || !*name || strchr(name, '/') || !dir || !mark || !tomb || access(mark, F_OK) == 0)
-			continue;
-		if (rename(dir, tomb) < 0 && errno != ENOENT)
-			sk_log(SK_LOG_ERROR, "cannot remove %s: %s", dir, strerror(errno));
-		else
-			sk_event_append(&m->paths, "volume", "destroy", name, NULL);
-	}
-}
-
+/* With its anonymous volumes. */
 static void remove_own_files(struct sk_monitor *m)
 {
-	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", m->paths.root, m->id);
-	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-%s", m->paths.root, m->id);
+	int r = sk_keeper_remove(&life(m)->keeper);
 
-	if (!dir || !tomb)
-		return;
-	if (rename(dir, tomb) < 0)
-		sk_log(SK_LOG_ERROR, "cannot remove %s: %s", dir, strerror(errno));
-	remove_own_volumes(m);
+	if (r < 0)
+		sk_log(SK_LOG_ERROR, "the container's folder could not be removed: %s", strerror(-r));
 	sk_monitor_event(m, "destroy");
 }
 
@@ -403,14 +398,41 @@ static void finish(struct sk_monitor *m)
 	sk_loop_trigger(m->reap);
 }
 
-static void boot(struct sk_monitor *m);
+/* The next life is another monitor's: this one has given up what it takes to start a VM. */
+static void hand_over(struct sk_monitor *m)
+{
+	const struct sk_next_life next = { m->lock_fd, m->listen_fd, m->restarts, m->backoff_ms };
+	struct lifecycle *l = life(m);
+	int r = sk_keeper_restart(&l->keeper, &next);
+
+	l->handing_over = false;
+	if (r == 0) {
+		sk_loop_quit(m->loop);
+		return;
+	}
+	snprintf(m->failure, sizeof(m->failure), "cannot be restarted: %s", strerror(-r));
+	finish(m);
+}
+
+static void on_hand_over_late(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	life(m)->linger = NULL;
+	hand_over(m);
+}
 
 static void on_restart(void *arg)
 {
 	struct sk_monitor *m = arg;
 
 	m->restart_timer = NULL;
-	boot(m);
+	/* Who knocks from here on is let in by the next one. */
+	sk_loop_remove(SK_TAKE_PTR(m->listen_source));
+	sk_control_container_ended(m, m->exit_code);
+	life(m)->handing_over = true;
+	life(m)->linger = sk_loop_add_timer(m->loop, SK_HAND_OVER_MS, on_hand_over_late, m);
+	sk_loop_trigger(m->reap);
 }
 
 static void schedule_restart(struct sk_monitor *m)
@@ -460,8 +482,10 @@ static void go_down(struct sk_monitor *m)
 	sk_sandbox_down(m);
 	sk_managed_tell_oom(m);
 	l->lost = l->container_done = false;
-	if (running)
+	if (running) {
 		sk_monitor_event(m, "die");
+		reload_restart_policy(m);
+	}
 	/* A VM that fell over is restarted like a program that did. */
 	if (running && m->failure[0] && m->config.restart != SK_RESTART_NO && !m->killed && !m->stop_wanted)
 		m->failure[0] = '\0';
@@ -504,6 +528,10 @@ static void on_reap(void *arg)
 	}
 	sk_control_step(m);
 	reap_procs(m);
+	if (l->handing_over && !m->conns) {
+		sk_loop_remove(SK_TAKE_PTR(l->linger));
+		hand_over(m);
+	}
 	if (l->final && !m->conns && sk_managed_idle(m))
 		sk_loop_quit(m->loop);
 	/* Booted for a copy only, or its client went before it started anything: nobody is left to ask for more. */
@@ -623,6 +651,8 @@ static int take_lock(struct sk_monitor *m, struct sk_error *err)
 	json_t *state;
 	int r;
 
+	if (m->lock_fd >= 0)
+		return 0; /* handed on by this container's last life */
 	m->lock_fd = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->lock_fd < 0)
 		return sk_error_errno(err, errno, "cannot lock container %.12s", m->id);
@@ -666,7 +696,7 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 	if (r < 0)
 		return r;
 	json_object_set_new(m->state, "pid", json_integer(getpid()));
-	json_object_set_new(m->state, "restart_count", json_integer(0));
+	json_object_set_new(m->state, "restart_count", json_integer(m->restarts));
 	json_object_set_new(m->state, "stopped_by_user", json_false());
 	json_object_set_new(m->state, "error", json_string(""));
 	if (m->config.network)
@@ -705,7 +735,8 @@ static int open_files(struct sk_monitor *m, struct sk_error *err)
 	if (r < 0)
 		return r;
 	snprintf(m->run_dir, sizeof(m->run_dir), "%s/%s", m->paths.run, m->id);
-	sk_fs_remove_tree(AT_FDCWD, m->run_dir); /* of a monitor that was killed */
+	if (m->listen_fd < 0)
+		sk_fs_remove_tree(AT_FDCWD, m->run_dir); /* of a monitor that was killed */
 	r = sk_fs_mkdir_p(m->run_dir, 0700);
 	return r < 0 ? sk_error_errno(err, r, "cannot make %s", m->run_dir) : 0;
 }
@@ -753,6 +784,13 @@ static int usage(void)
 	return 125;
 }
 
+static int inherited(const char *text)
+{
+	int fd = atoi(text);
+
+	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+}
+
 static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owner_fd)
 {
 	static const struct option options[] = {
@@ -760,6 +798,10 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 		{ "run", required_argument, NULL, 'n' },
 		{ "id", required_argument, NULL, 'i' },
 		{ "owner-fd", required_argument, NULL, 'o' },
+		{ "lock-fd", required_argument, NULL, 'l' },
+		{ "listen-fd", required_argument, NULL, 's' },
+		{ "restarts", required_argument, NULL, 'c' },
+		{ "backoff-ms", required_argument, NULL, 'b' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int opt;
@@ -773,6 +815,14 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 			m->id = optarg;
 		else if (opt == 'o')
 			*ret_owner_fd = atoi(optarg);
+		else if (opt == 'l')
+			m->lock_fd = inherited(optarg);
+		else if (opt == 's')
+			m->listen_fd = inherited(optarg);
+		else if (opt == 'c')
+			m->restarts = (unsigned)strtoul(optarg, NULL, 10);
+		else if (opt == 'b')
+			m->backoff_ms = strtoull(optarg, NULL, 10);
 		else
 			return -EINVAL;
 	}
@@ -789,6 +839,7 @@ int main(int argc, char **argv)
 		       .console_fd = -1,
 		       .console_log = -1,
 		       .process = { .pidfd = -1, .claim_fd = -1 } },
+		.keeper = { .fd = -1 },
 	};
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_monitor *m = &l.m;
@@ -799,16 +850,19 @@ int main(int argc, char **argv)
 	if (owner_fd >= 0 && fcntl(owner_fd, F_SETFD, FD_CLOEXEC) < 0)
 		return usage();
 	umask(077);
-	if (set_up(m, owner_fd, &err) < 0) {
+	if (sk_keeper_start(&l.keeper, argv[0], &m->paths, m->id, &err) < 0 || set_up(m, owner_fd, &err) < 0) {
 		fail_early(m, owner_fd, &err);
+		sk_keeper_end(&l.keeper);
 		return 125;
 	}
+	if (m->config.managed)
+		sk_keeper_end(&l.keeper); /* restarts and removals are docker's */
+	m->start_wanted = m->restarts > 0;
 	boot(m);
 	if (sk_loop_run(m->loop) < 0)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
 	sk_sandbox_down(m);
-	if (m->config.auto_remove)
-		sk_vm_sweep(&m->paths);
 	sk_managed_fini(m);
+	sk_keeper_end(&l.keeper);
 	return m->config.managed ? m->exit_code : 0;
 }

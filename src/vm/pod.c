@@ -3,14 +3,14 @@
  * Further containers in a VM that runs already: the containers of a pod. The VM belongs to its first container, c0 (a
  * pod's sandbox), and ends with it; the others, c1, c2, …, come and go.
  *
- * Each has a process of its own on the host, which is for it what this program is for c0: it holds the connection "join"
- * as long as the container lives, carries its stdio, and ends with its exit code. When that process goes first, the
- * container is killed.
+ * Each has a process of its own on the host, which is for it what this program is for c0: it holds the connection
+ * "join" as long as the container lives, carries its stdio, and ends with its exit code. When that process goes first,
+ * the container is killed.
  *
- * Its files come from a file server of its own, a child of that process: a VM cannot be given a device while it runs, on
- * every engine, so 9P travels over streams. A connection "share" brings the server's end; the guest connects with the
- * same token, and bytes are passed on both ways without a look at them. So a container's server holds nothing of another
- * container, and is confined like c0's.
+ * Its files come from a file server of its own, a child of that process: a VM cannot be given a device while it runs,
+ * on every engine, so 9P travels over streams. A connection "share" brings the server's end; the guest connects with
+ * the same token, and bytes are passed on both ways without a look at them. So a container's server holds nothing of
+ * another container, and is confined like c0's.
  *
  * The exit of a container is told when the guest has unmounted its files: whoever hears of it may take them away.
  */

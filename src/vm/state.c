@@ -162,7 +162,7 @@ static json_t *load_once(int dirfd)
 	json_t *state = NULL;
 	size_t len;
 
-	if (sk_fs_read(dirfd, "state.json", SK_STATE_MAX, &text, &len) == 0)
+	if (sk_fs_read(dirfd, SK_STATE_FILE, SK_STATE_MAX, &text, &len) == 0)
 		state = json_loadb(text, len, 0, NULL);
 	if (json_is_object(state))
 		return state;
@@ -202,7 +202,12 @@ int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_
 int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err)
 {
 	_cleanup_free_ char *text = json_dumps(state, JSON_INDENT(1));
-	int r = text ? sk_fs_write_atomic(dirfd, "state.json", text, strlen(text), 0600, false) : -ENOMEM;
+	int r = text ? 0 : -ENOMEM;
+
+	if (r == 0 && mkdirat(dirfd, SK_STATE_DIR, 0700) < 0 && errno != EEXIST)
+		r = -errno;
+	if (r == 0)
+		r = sk_fs_write_atomic(dirfd, SK_STATE_FILE, text, strlen(text), 0600, false);
 
 	return r < 0 ? sk_error_errno(err, r, "cannot write the container's state") : 0;
 }

@@ -22,6 +22,10 @@ void sk_paths_fini(struct sk_paths *paths);
  */
 char *sk_paths_host_run(void);
 
+/* In a container's folder. A folder of its own: it is all that a confined monitor may write there, but for the log. */
+#define SK_STATE_DIR "state"
+#define SK_STATE_FILE SK_STATE_DIR "/state.json"
+
 /*
  * state.json: {"status": "created"|"starting"|"running"|"paused"|"restarting"|"exited"|"dead", "pid": monitor,
  * "engine_pid", "started_at", "finished_at" (RFC 3339, nanoseconds, UTC; "" never), "exit_code", "oom_killed", "error",

@@ -391,3 +391,45 @@ case_life_time_follows_the_host() {
 	local d=$(($(date +%s) - $(skerry exec t1 date +%s)))
 	[ "${d#-}" -le 3 ] || fail "the clock is $d s off"
 }
+
+# case: timeout=90
+case_life_update_restart_at_once() {
+	ok skerry run -d --name u1 "$IMG" sh -c 'echo try; sleep 3; exit 4'
+	ok skerry update --restart on-failure:2 u1
+	until_ok 40 bash -c '[ "$(skerry inspect -f "{{.RestartCount}} {{.State.Status}}" u1)" = "2 exited" ]'
+	same "$(skerry logs u1 | grep -c try)" 3
+	# And back: the policy of a running container is taken away.
+	ok skerry run -d --name u2 --restart always "$IMG" sh -c 'echo try; sleep 3'
+	ok skerry update --restart no u2
+	until_ok 20 is_status u2 exited
+	same "$(field u2 'd["RestartCount"]')" 0
+	ok skerry run -d --rm --name u3 "$IMG" sleep 100
+	expect 1 skerry update --restart always u3
+	complaint 'AutoRemove'
+	expect 1 skerry update u3
+	expect 1 skerry update --restart nosuch u3
+}
+
+# Clients that knock while one life of the container hands over to the next are let in by the next.
+# case: timeout=120
+case_life_restart_under_fire() {
+	ok skerry run -d --name f1 --restart always "$IMG" sh -c 'sleep 0.2'
+	local i
+	for i in {1..60}; do
+		skerry exec f1 true >/dev/null 2>&1 || true
+		case $(skerry inspect -f '{{.State.Status}}' f1) in running | restarting | created) ;; *) fail "it is $(status f1)" ;; esac
+	done
+	ok skerry stop -t 1 f1
+	same "$(status f1)" exited
+	[ "$(field f1 'd["RestartCount"]')" -ge 2 ] || fail 'it was not restarted'
+}
+
+case_life_monitor_is_confined() {
+	ok skerry run -d --name c1 --restart always "$IMG" sleep 1000
+	local s
+	s=$(cat "/proc/$(monitor_pid c1)/status")
+	has "$s" '^NoNewPrivs:.1$'
+	has "$s" '^Seccomp:.2$'
+	# CAP_KILL at most.
+	has "$s" '^CapEff:.00000000000000[02]0$'
+}

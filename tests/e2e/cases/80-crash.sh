@@ -102,6 +102,57 @@ case_crash_engine_restart_policy() {
 	[ "$(field e1 'd["RestartCount"]')" -ge 1 ] || fail 'no restart is counted'
 }
 
+# child_pid CONTAINER NAME: a process of that name right below the monitor.
+child_pid() {
+	local pid
+	while read -r pid; do
+		[ "$(cat "/proc/$pid/comm")" != "$2" ] || echo "$pid"
+	done < <(cat /proc/"$(monitor_pid "$1")"/task/*/children | tr ' ' '\n' | grep .)
+}
+keeper_pid() { child_pid "$1" skerry-keeper; }
+
+case_crash_keeper() {
+	# The container lives on, and ends as it should; what the keeper was for is said or made up for.
+	ok skerry run -d --name k1 "$IMG" sleep 1000
+	local k
+	k=$(keeper_pid k1)
+	[ -n "$k" ] || fail 'there is no keeper'
+	kill -9 "$k"
+	ok skerry exec k1 true
+	ok skerry stop -t 0 k1
+	same "$(field k1 'd["State"]["ExitCode"]')" 137
+	ok skerry start k1
+	ok skerry exec k1 true
+	ok skerry rm -f k1
+	# With a restart policy it cannot be restarted any more: it ends, and says so.
+	ok skerry run -d --name k2 --restart always "$IMG" sh -c 'sleep 2; exit 3'
+	kill -9 "$(keeper_pid k2)"
+	until_ok 20 is_status k2 exited
+	has "$(field k2 'd["State"]["Error"]')" 'restarted'
+	ok skerry rm k2
+	# --rm in the foreground: its CLI does it.
+	skerry run --rm --name k3 "$IMG" sleep 3 &
+	local cli=$!
+	until_ok 20 is_status k3 running
+	kill -9 "$(keeper_pid k3)"
+	wait "$cli" || fail "exit code $?"
+	same "$(skerry ps -aq)" ''
+}
+
+case_crash_file_server() {
+	mkdir share
+	ok skerry run -d --name s1 -v "$PWD/share:/data" "$IMG" sleep 1000
+	local server
+	server=$(child_pid s1 skerry-9pd)
+	[ -n "$server" ] || fail 'there is no file server'
+	kill -9 "$server"
+	until_ok 20 is_status s1 exited
+	has "$(field s1 'd["State"]["Error"]')" 'file server'
+	[ "$(field s1 'd["State"]["ExitCode"]')" != 0 ] || fail 'exit code 0'
+	ok skerry start s1
+	ok skerry exec s1 touch /data/x
+}
+
 case_crash_guest_kernel() {
 	# The guest's kernel dies of itself.
 	ok skerry run -d --name p1 --cap-add ALL --security-opt seccomp=unconfined --security-opt systempaths=unconfined "$IMG" sleep 1000

@@ -194,6 +194,7 @@ static void test_monitor_killed(void **state)
 	send_start(fd);
 	engine = engine_pid();
 	assert_true(engine > 0);
+	wait_status("starting");
 	assert_int_equal(sk_vm_state_load(&paths, id, &s, NULL), 0);
 	monitor = (pid_t)json_integer_value(json_object_get(s, "pid"));
 	json_decref(s);

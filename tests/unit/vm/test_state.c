@@ -77,7 +77,8 @@ static void test_damaged(void **state)
 	snprintf(dir, sizeof(dir), "%s/containers/c2", root);
 	assert_int_equal(mkdir(dir, 0700), 0);
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY);
-	assert_int_equal(sk_fs_write_atomic(dirfd, "state.json", "{\"status\":\"run", 14, 0600, false), 0);
+	assert_int_equal(mkdirat(dirfd, SK_STATE_DIR, 0700), 0);
+	assert_int_equal(sk_fs_write_atomic(dirfd, SK_STATE_FILE, "{\"status\":\"run", 14, 0600, false), 0);
 	assert_string_equal(status_of("c2"), "created");
 }
 

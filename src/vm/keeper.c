@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * A monitor parses what a hostile guest sends, so it gives up all rights that a running VM does not need
+ * (confine.c). Two things need them again, and the keeper does them for it:
+ *
+ *   restart   the next life of a container with a restart policy is a new monitor: the keeper executes the program anew
+ *             and hands it the lock and the listening socket, so that the container is never seen without a monitor and
+ *             clients that knock in between are let in by the next one.
+ *   remove    the end of a container that is removed by itself (--rm): its folder goes to the store's tmp/, and so do
+ *             its anonymous volumes; then they are deleted.
+ *
+ * The monitor is not trusted here: it chooses one of the two and says two numbers. Which container and which folders
+ * was settled before it met its guest, and a confined monitor cannot write vm.json. The keeper holds nothing open
+ * but its end of the connection: the end of the monitor, by whatever cause, is end of file, and it goes too.
+ */
+#include "vm/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "vm/vm.h"
+
+#define SK_KEEPER_FD 3
+#define SK_KEEPER_WAIT_MS 60000
+#define SK_VM_JSON_MAX (16u << 20)
+
+enum what {
+	KEEPER_RESTART = 1,
+	KEEPER_REMOVE,
+};
+
+struct message {
+	uint32_t what, restarts;
+	uint64_t backoff_ms;
+};
+
+/* ---- in the keeper */
+
+struct place {
+	const char *self;
+	char *root, *run, *id;
+	struct sk_paths paths;
+};
+
+static void become_monitor(const struct place *p, const struct message *m, const int fds[2])
+{
+	char lock[16], listener[16], restarts[16], backoff[24];
+	const char *argv[] = { p->self,	       "--root",  p->root,	 "--run",	p->run,		"--id",	   p->id,
+			       "--lock-fd",    lock,	  "--listen-fd", listener,	"--restarts",	restarts,
+			       "--backoff-ms", backoff,	  NULL };
+
+	snprintf(lock, sizeof(lock), "%d", fds[0]);
+	snprintf(listener, sizeof(listener), "%d", fds[1]);
+	snprintf(restarts, sizeof(restarts), "%u", m->restarts);
+	snprintf(backoff, sizeof(backoff), "%llu", (unsigned long long)m->backoff_ms);
+	if (fcntl(fds[0], F_SETFD, 0) < 0 || fcntl(fds[1], F_SETFD, 0) < 0)
+		return;
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	/* exec's prototype predates const: nothing is written. */
+	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+}
+
+static json_t *own_volumes(const struct place *p)
+{
+	_cleanup_free_ char *file = sk_asprintf("%s/containers/%s/vm.json", p->root, p->id), *text = NULL;
+	json_t *vm = NULL, *volumes;
+	size_t len;
+
+	if (file && sk_fs_read(AT_FDCWD, file, SK_VM_JSON_MAX, &text, &len) == 0)
+		vm = json_loadb(text, len, 0, NULL);
+	volumes = json_incref(json_object_get(vm, "volumes"));
+	json_decref(vm);
+	return volumes;
+}
+
+/* Unless another container was given it by name (cli/volume.c). */
+static void remove_volume(const struct place *p, const char *name)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/volumes/%s", p->root, name);
+	_cleanup_free_ char *mark = sk_asprintf("%s/volumes/%s/" SK_VOLUME_NAMED, p->root, name);
+	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-volume-%s", p->root, name);
+
+	if (!*name || strchr(name, '/') || !dir || !mark || !tomb || access(mark, F_OK) == 0)
+		return;
+	if (rename(dir, tomb) == 0)
+		sk_event_append(&p->paths, "volume", "destroy", name, NULL);
+}
+
+static void remove_all(const struct place *p, int fd)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", p->root, p->id);
+	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-%s", p->root, p->id);
+	json_t *volumes = own_volumes(p);
+	size_t i;
+	char done = dir && tomb && rename(dir, tomb) == 0;
+
+	for (i = 0; done && i < json_array_size(volumes); i++)
+		if (json_is_string(json_array_get(volumes, i)))
+			remove_volume(p, json_string_value(json_array_get(volumes, i)));
+	json_decref(volumes);
+	if (write(fd, &done, 1) < 0)
+		done = 0;
+	sk_vm_sweep(&p->paths);
+}
+
+/* A message and at most two descriptors. 0: the monitor has gone. */
+static ssize_t receive(int fd, struct message *m, int fds[2])
+{
+	union {
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { m, sizeof(*m) };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	fds[0] = fds[1] = -1;
+	do
+		n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(2 * sizeof(int)))
+		memcpy(fds, CMSG_DATA(c), 2 * sizeof(int));
+	return n;
+}
+
+static void keep(const struct place *p, int fd)
+{
+	struct message m;
+	int fds[2];
+
+	if (receive(fd, &m, fds) != sizeof(m))
+		return;
+	if (m.what == KEEPER_RESTART && fds[0] >= 0 && fds[1] >= 0) {
+		if (write(fd, "1", 1) == 1)
+			become_monitor(p, &m, fds);
+	} else if (m.what == KEEPER_REMOVE) {
+		remove_all(p, fd);
+	}
+}
+
+static void keeper_main(const struct place *p, int fd)
+{
+	int null = open("/dev/null", O_RDWR), i;
+
+	prctl(PR_SET_NAME, "skerry-keeper");
+	signal(SIGTERM, SIG_IGN); /* goes with the monitor, not before */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	/* What it holds open would not end for others when the monitor closes it. */
+	for (i = 0; i < 3; i++)
+		dup2(null, i);
+	if (fd != SK_KEEPER_FD)
+		dup2(fd, SK_KEEPER_FD);
+	syscall(SYS_close_range, SK_KEEPER_FD + 1, ~0u, 0);
+	fcntl(SK_KEEPER_FD, F_SETFD, FD_CLOEXEC);
+	keep(p, SK_KEEPER_FD);
+}
+
+/* ---- in the monitor */
+
+int sk_keeper_start(struct sk_keeper *k, const char *self, const struct sk_paths *paths, const char *id,
+		    struct sk_error *err)
+{
+	struct place p = { .self = self };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return sk_error_errno(err, errno, "cannot start the monitor");
+	k->pid = fork();
+	if (k->pid < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return sk_error_errno(err, errno, "cannot start the monitor's keeper");
+	}
+	if (k->pid == 0) {
+		close(pair[0]);
+		p.paths = *paths;
+		p.root = paths->root;
+		p.run = paths->run;
+		p.id = (char *)(uintptr_t)id;
+		keeper_main(&p, pair[1]);
+		_exit(0);
+	}
+	close(pair[1]);
+	k->fd = pair[0];
+	return 0;
+}
+
+/* Sends and waits for the one byte of the answer. */
+static int ask(struct sk_keeper *k, const struct message *m, const int *fds)
+{
+	union {
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { (void *)(uintptr_t)m, sizeof(*m) };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct pollfd pfd = { .fd = k->fd, .events = POLLIN };
+	struct cmsghdr *c;
+	char done = 0;
+
+	if (k->fd < 0)
+		return -ESRCH;
+	if (fds) {
+		h.msg_control = control.buf;
+		h.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&h);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(2 * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, 2 * sizeof(int));
+	}
+	if (sendmsg(k->fd, &h, MSG_NOSIGNAL) < 0)
+		return -errno;
+	if (poll(&pfd, 1, SK_KEEPER_WAIT_MS) != 1 || read(k->fd, &done, 1) != 1)
+		return -ESRCH; /* it was killed */
+	return done ? 0 : -EIO;
+}
+
+int sk_keeper_restart(struct sk_keeper *k, const struct sk_next_life *next)
+{
+	const struct message m = { KEEPER_RESTART, next->restarts, next->backoff_ms };
+	const int fds[2] = { next->lock_fd, next->listen_fd };
+	int r = ask(k, &m, fds);
+
+	if (r == 0) {
+		close(k->fd); /* it is somebody else now: not waited for */
+		k->fd = -1;
+	}
+	return r;
+}
+
+int sk_keeper_remove(struct sk_keeper *k)
+{
+	const struct message m = { .what = KEEPER_REMOVE };
+
+	return ask(k, &m, NULL);
+}
+
+void sk_keeper_end(struct sk_keeper *k)
+{
+	if (k->fd < 0)
+		return;
+	close(k->fd);
+	k->fd = -1;
+	while (waitpid(k->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}

@@ -82,10 +82,11 @@ struct sk_share_stream {
 int sk_share_stream_parse(const json_t *json, struct sk_share_stream *ret, struct sk_error *err);
 
 struct sk_rootfs_spec {
-	bool is_9p, stream;
+	bool is_9p;
 	bool readonly;
 	const char *device, *upper; /* layers; upper NULL: changes live in memory */
 	const char *tag, *options;  /* 9p */
+	const char *stream;	    /* 9p over a stream: the name to attach to */
 	struct sk_share_stream own;
 	size_t n_layers;
 	struct {

@@ -48,6 +48,28 @@ static int make_dir(char *path, size_t size, const char *dir, const char *name, 
 	return 0;
 }
 
+/* "serial:ID" becomes the virtio disk that says so of itself; a path stays one. */
+static void find_device(const char *device, char *buf, size_t size)
+{
+	char path[64], letter;
+
+	snprintf(buf, size, "%s", device);
+	if (strncmp(device, "serial:", 7) != 0)
+		return;
+	for (letter = 'a'; letter <= 'z'; letter++) {
+		_cleanup_free_ char *text = NULL;
+
+		snprintf(path, sizeof(path), "/sys/class/block/vd%c/serial", letter);
+		if (sk_fs_read(AT_FDCWD, path, 64, &text, NULL) < 0)
+			return;
+		text[strcspn(text, "\n")] = '\0';
+		if (strcmp(text, device + 7) == 0) {
+			snprintf(buf, size, "/dev/vd%c", letter);
+			return;
+		}
+	}
+}
+
 /* A hot-plugged device may be a moment late. */
 static int open_device(const char *device, struct sk_error *err)
 {
@@ -208,18 +230,18 @@ static void detach_parts(size_t n_layers, const char *dir)
 }
 
 /* Options of a share that comes over a connection: "trans=virtio" becomes that. `buf` holds them. */
-static int stream_options(const char *options, int fd, const char *tag, char *buf, size_t size)
+static int stream_options(const char *options, int fd, const char *aname, char *buf, size_t size)
 {
 	const char *at = strstr(options, "trans=virtio"), *rest = at ? at + strlen("trans=virtio") : options;
-	int n = snprintf(buf, size, "trans=fd,rfdno=%d,wfdno=%d,aname=%s%s%.*s%s", fd, fd, tag,
+	int n = snprintf(buf, size, "trans=fd,rfdno=%d,wfdno=%d%s%s%s%.*s%s", fd, fd, *aname ? ",aname=" : "", aname,
 			 at && at == options ? "" : ",", at ? (int)(at - options) : 0, options, rest);
 
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-/* `stream`: the engine has no device for it. The monitor carries the connection to its file server, which knows the
- * share by its name; the mount keeps the connection open. */
-static int mount_9p(const char *tag, const char *options, bool stream, const char *target, struct sk_error *err)
+/* `stream` not NULL: the engine has no device for it. The monitor carries the connection to its file server, which
+ * knows the share by this name (none: it has no other); the mount keeps the connection open. */
+static int mount_9p(const char *tag, const char *options, const char *stream, const char *target, struct sk_error *err)
 {
 	const struct sk_uplink uplink = { .unix_prefix = NULL };
 	_cleanup_fd_ int fd = -1;
@@ -230,7 +252,7 @@ static int mount_9p(const char *tag, const char *options, bool stream, const cha
 		options = SHARE_OPTIONS;
 	if (stream) {
 		fd = sk_uplink_connect(&uplink, SK_PORT_9P);
-		r = fd < 0 ? fd : stream_options(options, fd, tag, buf, sizeof(buf));
+		r = fd < 0 ? fd : stream_options(options, fd, stream, buf, sizeof(buf));
 		if (r < 0)
 			return sk_error_errno(err, r, "cannot connect to share %s", tag);
 		options = buf;
@@ -266,7 +288,8 @@ static int mount_stream(const struct sk_share_stream *stream, const char *option
 int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *uplink, const char *dir,
 		    struct sk_error *err)
 {
-	char target[256];
+	char target[256], device[64], upper[64];
+	struct sk_rootfs_spec here = *spec;
 	int r = make_dir(target, sizeof(target), dir, "rootfs", err);
 
 	if (r < 0)
@@ -275,9 +298,15 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
 		return mount_stream(&spec->own, spec->options, uplink, target, err);
 	if (spec->is_9p)
 		return mount_9p(spec->tag, spec->options, spec->stream, target, err);
-	r = mount_layers(spec, dir, err);
+	find_device(spec->device, device, sizeof(device));
+	here.device = device;
+	if (spec->upper) {
+		find_device(spec->upper, upper, sizeof(upper));
+		here.upper = upper;
+	}
+	r = mount_layers(&here, dir, err);
 	if (r == 0)
-		r = mount_upper(spec, dir, err);
+		r = mount_upper(&here, dir, err);
 	if (r == 0)
 		r = mount_overlay(spec->n_layers, dir, target, err);
 	detach_parts(spec->n_layers, dir);
@@ -362,7 +391,7 @@ static int mount_share(const json_t *m, const char *shares_dir, char *target, si
 	if (r < 0 || is_mount_point(target, shares_dir))
 		return r;
 	if (strcmp(type, "9p") == 0)
-		return mount_9p(tag, options, json_is_true(json_object_get(m, "stream")), target, err);
+		return mount_9p(tag, options, json_string_value(json_object_get(m, "stream")), target, err);
 	if (strcmp(type, "shm") == 0)
 		type = "tmpfs";
 	if (mount(tag, target, type, 0, options) < 0)

@@ -199,7 +199,7 @@ static int enter_root(const struct sk_confine *f)
 		r = bind_in(&devices);
 	if (r < 0)
 		return r;
-	if (mkdir("tmp", 0777) < 0 || chmod("tmp", 0777) < 0)
+	if ((mkdir("tmp", 0777) < 0 && errno != EEXIST) || chmod("tmp", 0777) < 0)
 		return -errno;
 	/* pivot_root(2) "new_root and put_old the same folder": the old root lies on top of the new one and is taken
 	 * off. */

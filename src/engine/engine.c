@@ -42,7 +42,7 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 		   struct sk_error *err)
 {
 	static const struct sk_engine_settings none = { 0 };
-	struct sk_error ignored, why = SK_ERROR_INIT;
+	struct sk_error why = SK_ERROR_INIT, of_one;
 	size_t i;
 	int r;
 
@@ -56,15 +56,15 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 		return r < 0 ? sk_error_wrap(err, "engine %s cannot run here", name) : 0;
 	}
 	for (i = 0; i < SK_ARRAY_SIZE(engines); i++) {
-		ignored = (struct sk_error)SK_ERROR_INIT;
+		of_one = (struct sk_error)SK_ERROR_INIT;
 		*ret_engine = engines[i];
-		if (engines[i]->probe(settings, &ignored) == 0)
+		if (engines[i]->probe(settings, &of_one) == 0)
 			return 0;
+		/* The one that needs least of the machine: what it lacks is what is wrong. */
 		if (engines[i] == &sk_engine_uml)
-			why = ignored; /* it needs the least */
+			why = of_one;
 	}
-	return sk_error_set(err, ENOENT, "no engine works on this machine: %s (`skerry doctor` looks at all of them)",
-			    why.message);
+	return sk_error_set(err, ENOENT, "no engine works: %s (`skerry doctor` says more)", why.message);
 }
 
 int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err)
@@ -97,15 +97,13 @@ int sk_guest_part_check(const char *name, bool exec, struct sk_error *err)
 	return r;
 }
 
-int sk_guest_parts_info(const char *kernel, struct sk_engine_info *info, struct sk_error *err)
+int sk_guest_parts_info(struct sk_engine_info *info, struct sk_error *err)
 {
 	char path[512], version[600];
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
-	int r = sk_guest_part(kernel, info->kernel_path, sizeof(info->kernel_path), err);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (stat(info->kernel_path, &st) == 0)
 		info->kernel_size = (uint64_t)st.st_size;
 	snprintf(version, sizeof(version), "%.*s/kernel.version",

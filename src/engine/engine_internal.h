@@ -14,8 +14,8 @@ extern const struct sk_engine sk_engine_fake;
 
 /* engine.c: the file of a guest part is there, executable if `exec`. */
 int sk_guest_part_check(const char *name, bool exec, struct sk_error *err);
-/* Fills the kernel's and the initramfs's fields. */
-int sk_guest_parts_info(const char *kernel, struct sk_engine_info *info, struct sk_error *err);
+/* Fills the fields of kernel and initramfs; kernel_path is set. */
+int sk_guest_parts_info(struct sk_engine_info *info, struct sk_error *err);
 
 #define SK_GUEST_INITRAMFS "initramfs.cpio"
 /* Words of the guest kernel's command line: free blocks of 512 KiB and more go back to the host a second after, 256 MiB
@@ -82,7 +82,7 @@ void sk_filter_free(struct sock_fprog *filter);
 /* seccomp_export_bpf() into memory; `ctx` is a scmp_filter_ctx. */
 int sk_filter_export(void *ctx, struct sock_fprog **ret_filter);
 
-/* --- QEMU (qemu.c, qemu_args.c, qemu_probe.c) --- */
+/* --- QEMU (qemu.c, qemu_args.c, qemu_kernel.c, qemu_probe.c) --- */
 
 #define SK_QEMU_KERNEL "vmlinux-x86_64"
 #define SK_QEMU_MIN_VERSION 70200u /* 7.2.0 */
@@ -107,8 +107,10 @@ void sk_qemu_args(struct sk_args *args, const struct sk_qemu_start *start, const
 
 /* Finds QEMU, checks its version; remembered. */
 int sk_qemu_find(const struct sk_engine_settings *settings, struct sk_qemu_facts *ret, struct sk_error *err);
-/* The guest kernel is one of this machine's architecture and boots the way we boot it. */
-int sk_qemu_check_kernel(const char *path, struct sk_error *err);
+/* The installed guest kernel, as it is (it may be compressed); one of the right architecture. */
+int sk_qemu_kernel_part(char *buf, size_t size, struct sk_error *err);
+/* The same as QEMU takes it, unpacked if need be. */
+int sk_qemu_kernel(const struct sk_engine_settings *settings, char *buf, size_t size, struct sk_error *err);
 /* KVM works, seen by a guest that booted; remembered for this boot of the host. */
 int sk_kvm_check(const struct sk_engine_settings *settings, const struct sk_qemu_facts *facts, struct sk_error *err);
 int sk_qemu_start(const struct sk_engine_config *config, const struct sk_qemu_facts *facts, bool kvm,

@@ -87,7 +87,7 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 	int r;
 
 	*ret = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
-	r = sk_guest_part(SK_QEMU_KERNEL, kernel, sizeof(kernel), err);
+	r = sk_qemu_kernel(c->settings, kernel, sizeof(kernel), err);
 	if (r == 0)
 		r = sk_guest_part(SK_GUEST_INITRAMFS, initramfs, sizeof(initramfs), err);
 	if (r == 0)
@@ -126,9 +126,7 @@ static int check_parts(const struct sk_engine_settings *s, struct sk_qemu_facts 
 	int r = sk_qemu_find(s, ret, err);
 
 	if (r == 0)
-		r = sk_guest_part(SK_QEMU_KERNEL, kernel, sizeof(kernel), err);
-	if (r == 0)
-		r = sk_qemu_check_kernel(kernel, err);
+		r = sk_qemu_kernel_part(kernel, sizeof(kernel), err);
 	return r < 0 ? r : sk_guest_part_check(SK_GUEST_INITRAMFS, false, err);
 }
 
@@ -177,7 +175,8 @@ static int qemu_info(const struct sk_engine_settings *s, const char *name, const
 	if (r < 0)
 		return r;
 	snprintf(info->program, sizeof(info->program), "%s (QEMU %s)", facts.path, facts.version);
-	return sk_guest_parts_info(SK_QEMU_KERNEL, info, err);
+	r = sk_qemu_kernel_part(info->kernel_path, sizeof(info->kernel_path), err);
+	return r < 0 ? r : sk_guest_parts_info(info, err);
 }
 
 static int tcg_info(const struct sk_engine_settings *s, struct sk_engine_info *info, struct sk_error *err)

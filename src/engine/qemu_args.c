@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * QEMU's command line: machine "microvm" with nothing on it but what is named here. Devices sit on virtio-mmio; the
- * guest finds them in ACPI tables in the order of their buses, so disks keep theirs. No BIOS menu, no option ROM, no
- * PCI, no USB, no monitor: QEMU starts our kernel at its PVH entry.
+ * QEMU's command line: machine "microvm" with nothing on it but what is named here. Devices sit on virtio-mmio; in
+ * which order the guest finds them is up to QEMU's version (disks are known by their serial numbers). No BIOS menu, no
+ * option ROM, no PCI, no USB, no monitor: QEMU starts our kernel at its PVH entry.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 #include "engine/engine_internal.h"
 #include "virtio/device.h"
 
-/* Places on microvm's virtio-mmio buses; one is the balloon's. */
+/* Places on microvm's virtio-mmio buses. The last one is the balloon's; the first one stays empty: its interrupt is pin
+ * 0 of the second I/O APIC, which Linux does not use. */
 #define SK_QEMU_SLOTS 24u
 #define MIB (1024u * 1024u)
 
@@ -50,6 +51,9 @@ static void add_machine(struct sk_args *a, const struct sk_qemu_start *s, const 
 		    "microvm,acpi=on,pcie=off,usb=off,rtc=off,pic=%s,pit=%s,isa-serial=on,ioapic2=on,x-option-roms=off,"
 		    "auto-kernel-cmdline=off,mem-merge=off,dump-guest-core=off,memory-backend=ram",
 		    s->kvm ? "off" : "on", s->kvm ? "off" : "on");
+	/* Devices of virtio 1.0 and later. */
+	sk_args_add(a, "-global");
+	sk_args_add(a, "virtio-mmio.force-legacy=false");
 	sk_args_add(a, "-m");
 	sk_args_add(a, "%lluM", (unsigned long long)(c->memory / MIB));
 	sk_args_add(a, "-object");
@@ -80,6 +84,11 @@ static void add_kernel(struct sk_args *a, const struct sk_qemu_start *s, const s
 		    c->extra_args ? " " : "", c->extra_args ? c->extra_args : "");
 }
 
+static size_t slot(size_t device)
+{
+	return SK_QEMU_SLOTS - 2 - device;
+}
+
 static void add_chardev(struct sk_args *a, size_t i, const char *socket)
 {
 	sk_args_add(a, "-chardev");
@@ -95,12 +104,13 @@ static void add_device(struct sk_args *a, const struct sk_engine_device *d, size
 	case SK_VIRTIO_VSOCK:
 		add_chardev(a, i, d->socket);
 		sk_args_add(a, "-device");
-		sk_args_add(a, "vhost-user-vsock-device,chardev=c%zu,bus=virtio-mmio-bus.%zu", i, i);
+		sk_args_add(a, "vhost-user-vsock-device,chardev=c%zu,bus=virtio-mmio-bus.%zu", i, slot(i));
 		break;
 	case SK_VIRTIO_BLOCK:
 		add_chardev(a, i, d->socket);
 		sk_args_add(a, "-device");
-		sk_args_add(a, "vhost-user-blk,chardev=c%zu,num-queues=1,queue-size=256,bus=virtio-mmio-bus.%zu", i, i);
+		sk_args_add(a, "vhost-user-blk,chardev=c%zu,num-queues=1,queue-size=256,bus=virtio-mmio-bus.%zu", i,
+			    slot(i));
 		break;
 	case SK_VIRTIO_NET:
 		add_chardev(a, i, d->socket);
@@ -111,8 +121,9 @@ static void add_device(struct sk_args *a, const struct sk_engine_device *d, size
 		sk_args_add(a, "-device");
 		sk_args_add(a,
 			    "virtio-net-device,netdev=n%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x%s,mq=off,ctrl_vq=off,"
-			    "bus=virtio-mmio-bus.%zu",
-			    i, m[0], m[1], m[2], m[3], m[4], m[5], mtu, i);
+			    "ctrl_rx=off,ctrl_vlan=off,ctrl_rx_extra=off,ctrl_mac_addr=off,ctrl_guest_offloads=off,"
+			    "guest_announce=off,bus=virtio-mmio-bus.%zu",
+			    i, m[0], m[1], m[2], m[3], m[4], m[5], mtu, slot(i));
 		break;
 	default: /* no such device for QEMU: whoever asks knows another way (shares_by_stream) */
 		break;
@@ -123,7 +134,7 @@ void sk_qemu_args(struct sk_args *a, const struct sk_qemu_start *s, const struct
 {
 	size_t i;
 
-	if (c->n_devices >= SK_QEMU_SLOTS) {
+	if (c->n_devices > SK_QEMU_SLOTS - 2) {
 		a->failed = true;
 		return;
 	}

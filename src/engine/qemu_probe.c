@@ -8,7 +8,6 @@
  * changed (program, kernel, rights of the device). A lock lets one ask and the others wait for its answer. Where
  * nothing can be kept, each start asks.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -288,42 +287,6 @@ int sk_qemu_find(const struct sk_engine_settings *s, struct sk_qemu_facts *f, st
 	return r < 0 ? r : check_version(f, err);
 }
 
-/* --- the guest's kernel --- */
-
-static const char *machine_name(unsigned machine)
-{
-	switch (machine) {
-	case EM_X86_64:
-		return "x86-64";
-	case EM_AARCH64:
-		return "arm64";
-	case EM_386:
-		return "i386";
-	case EM_RISCV:
-		return "riscv";
-	default:
-		return "another architecture";
-	}
-}
-
-int sk_qemu_check_kernel(const char *path, struct sk_error *err)
-{
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	Elf64_Ehdr h;
-
-	if (fd < 0 || pread(fd, &h, sizeof(h), 0) != sizeof(h) || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)
-		return sk_error_set(err, ENOEXEC,
-				    "guest kernel %s is not an ELF file (a vmlinux): run `make build`, or install the "
-				    "skerry package again",
-				    path);
-	if (h.e_machine != EM_X86_64 || h.e_ident[EI_CLASS] != ELFCLASS64)
-		return sk_error_set(err, ENOEXEC,
-				    "guest kernel %s is made for %s, and the guest's processor is x86-64: run `make "
-				    "build` on this machine, or install the skerry package for amd64",
-				    path, machine_name(h.e_machine));
-	return 0;
-}
-
 /* --- KVM --- */
 
 static int check_device(const char *device, struct sk_error *err)
@@ -433,7 +396,7 @@ int sk_kvm_check(const struct sk_engine_settings *s, const struct sk_qemu_facts 
 	int r = check_device(device, err);
 
 	if (r == 0)
-		r = sk_guest_part(SK_QEMU_KERNEL, kernel, sizeof(kernel), err);
+		r = sk_qemu_kernel_part(kernel, sizeof(kernel), err);
 	if (r < 0)
 		return r;
 	stamp_of(f->path, a, sizeof(a));

@@ -132,12 +132,15 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 
 static int uml_info(const struct sk_engine_settings *settings, struct sk_engine_info *info, struct sk_error *err)
 {
+	int r;
+
 	(void)settings;
 	*info = (struct sk_engine_info){
 		.name = "uml",
 		.isolation = "own kernel in a confined process tree (User-mode Linux): not a hardware boundary",
 	};
-	return sk_guest_parts_info(SK_UML_KERNEL, info, err);
+	r = sk_guest_part(SK_UML_KERNEL, info->kernel_path, sizeof(info->kernel_path), err);
+	return r < 0 ? r : sk_guest_parts_info(info, err);
 }
 
 const struct sk_engine sk_engine_uml = {

@@ -25,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "engine/engine.h"
 #include "oci/oci.h"
 
 #define SK_TMPFS_MAGIC 0x01021994
@@ -486,11 +487,22 @@ static int pod_cpus(const json_t *annotations)
 	return cpus < 1 ? 1 : cpus > SK_POD_CPUS_MAX ? SK_POD_CPUS_MAX : (int)cpus;
 }
 
+/* The annotation org.skerry.engine; without one what is configured (vm/settings.h). NULL: it names none. */
+static const char *engine_name(const struct sk_oci_bundle *b, struct sk_error *err)
+{
+	const char *name = str(json_object_get(b->spec, "annotations"), "org.skerry.engine");
+
+	if (!name || sk_engine_name_valid(name))
+		return name ? name : "auto";
+	sk_error_set(err, EINVAL, "annotation org.skerry.engine is \"%.64s\": it is " SK_ENGINE_NAMES, name);
+	return NULL;
+}
+
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err)
 {
 	const json_t *resources = json_object_get(json_object_get(b->spec, "linux"), "resources");
-	const char *hostname = str(b->spec, "hostname");
-	json_t *exports = json_array(), *spec = guest_spec(b, exports, err), *network, *vm;
+	const char *hostname = str(b->spec, "hostname"), *engine = engine_name(b, err);
+	json_t *exports = json_array(), *spec = engine ? guest_spec(b, exports, err) : NULL, *network, *vm;
 
 	network = spec ? network_json(b, err) : NULL;
 	if (!network) {
@@ -500,7 +512,7 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 	}
 	/* A read-only root is so for the container: mount points that are missing in it are made before. */
 	vm = json_pack("{s:i,s:s,s:s,s:s,s:i,s:I,s:o,s:{s:s,s:s,s:s},s:o,s:o,s:b,s:b,s:{s:s}}", "version", 1, "id",
-		       c->vm_id, "hostname", hostname ? hostname : "localhost", "engine", "auto", "cpus", 1, "memory",
+		       c->vm_id, "hostname", hostname ? hostname : "localhost", "engine", engine, "cpus", 1, "memory",
 		       (json_int_t)sk_oci_vm_memory(resources), "network", network, "rootfs", "type", "9p", "tag",
 		       "rootfs", "path", b->rootfs, "spec", spec, "mounts", exports, "terminal", b->terminal, "managed",
 		       1, "log", "driver", "none");

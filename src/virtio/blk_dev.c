@@ -321,9 +321,12 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	case VIRTIO_BLK_T_FLUSH:
 		return status_of(disk_flush(b));
 	case VIRTIO_BLK_T_GET_ID: {
-		char id[VIRTIO_BLK_ID_BYTES] = "skerry";
+		/* By this the guest knows which is which, in whatever order it finds them. */
+		static const char layers[VIRTIO_BLK_ID_BYTES] = SK_BLK_ID_READONLY;
+		static const char disk[VIRTIO_BLK_ID_BYTES] = SK_BLK_ID_WRITABLE;
+		const char *id = b->readonly ? layers : disk;
 
-		*ret_len = (uint32_t)sk_iov_write(in, n_in, 0, id, sizeof(id));
+		*ret_len = (uint32_t)sk_iov_write(in, n_in, 0, id, VIRTIO_BLK_ID_BYTES);
 		return VIRTIO_BLK_S_OK;
 	}
 	case VIRTIO_BLK_T_DISCARD:

@@ -32,6 +32,8 @@ int sk_vsock_new(struct sk_loop *loop, int take_listen_fd, uint64_t guest_cid, v
 
 /* Block device over one or more files laid end to end (each one's length rounded up to 4096 with zeros). Descriptors
  * are taken. */
+#define SK_BLK_ID_READONLY "skerry-layers" /* the device's serial number */
+#define SK_BLK_ID_WRITABLE "skerry-disk"
 struct sk_blk_part {
 	int take_fd;
 	uint64_t size; /* bytes used of the file */

@@ -117,17 +117,18 @@ static json_t *rootfs_json(const struct sk_monitor *m)
 	unsigned i;
 
 	if (json_object_get(rootfs, "tag"))
-		return json_pack("{s:s,s:O,s:O?,s:b,s:b}", "type", "9p", "tag", json_object_get(rootfs, "tag"),
+		return json_pack("{s:s,s:O,s:O?,s:b,s:s*}", "type", "9p", "tag", json_object_get(rootfs, "tag"),
 				 "options", json_object_get(rootfs, "options"), "readonly", m->config.rootfs_readonly,
-				 "stream", m->engine->shares_by_stream);
+				 "stream", sk_shares_stream(m, rootfs));
 	layers = json_array();
 	for (i = 0; i < m->config.n_layers; i++) {
 		json_array_append_new(layers, json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size",
 							(json_int_t)m->config.layers[i].size));
 		offset += (m->config.layers[i].size + 4095) & ~4095ull;
 	}
-	return json_pack("{s:s,s:s,s:o,s:s?,s:b}", "type", "layers", "device", "/dev/vda", "layers", layers, "upper",
-			 m->config.disk ? "/dev/vdb" : NULL, "readonly", m->config.rootfs_readonly);
+	return json_pack("{s:s,s:s,s:o,s:s?,s:b}", "type", "layers", "device", "serial:" SK_BLK_ID_READONLY, "layers",
+			 layers, "upper", m->config.disk ? "serial:" SK_BLK_ID_WRITABLE : NULL, "readonly",
+			 m->config.rootfs_readonly);
 }
 
 static void on_created(struct sk_monitor *m, void *arg, const json_t *reply)

@@ -189,6 +189,8 @@ int sk_shares_up(struct sk_monitor *m,
 		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		 struct sk_error *err);
 size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
+/* What the guest attaches to where shares come by stream; NULL: they do not. */
+const char *sk_shares_stream(const struct sk_monitor *m, const json_t *share);
 json_t *sk_shares_mounts(const struct sk_monitor *m); /* "mounts" for the agent; NULL: none */
 void sk_shares_down(struct sk_monitor *m);	      /* after the engine: nobody asks any more */
 

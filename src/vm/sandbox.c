@@ -29,7 +29,6 @@
 #define SK_CONSOLE_MAX (1u << 20)
 #define SK_LAST_WORDS 16u /* reads of 4 KiB */
 #define SK_PANIC "Kernel panic - not syncing"
-#define SK_BOOT_TIMEOUT_MS 60000u
 #define SK_LAYERS_SOCKET "layers"
 #define SK_DISK_SOCKET "disk"
 #define SK_BALLOON_SOCKET "balloon"
@@ -249,7 +248,15 @@ static int devices_up(struct sk_monitor *m, struct sk_error *err)
 
 static void on_boot_timeout(void *arg)
 {
-	sk_monitor_lost(arg, "the guest did not come up within 60 s: see log/console.log in the container's folder");
+	struct sk_monitor *m = arg;
+	char why[200];
+
+	snprintf(why, sizeof(why),
+		 "the guest did not come up within %u s: see log/console.log in the container's folder "
+		 "(\"start_timeout\" "
+		 "of the configuration file says how long it may take)",
+		 m->settings.start_timeout_ms / 1000);
+	sk_monitor_lost(m, why);
 }
 
 /* What the guest kernel says goes to log/console.log through us, the first SK_CONSOLE_MAX bytes of a boot: it must not
@@ -334,7 +341,6 @@ static int engine_up(struct sk_monitor *m, struct sk_error *err)
 		return r;
 	c.console_fd = console;
 	devices[c.n_devices++] = (struct sk_engine_device){ .virtio_id = SK_VIRTIO_VSOCK, .socket = "vsock" };
-	/* The guest names disks in this order: vda the layers, vdb the disk. */
 	if (m->blk->layers)
 		devices[c.n_devices++] =
 			(struct sk_engine_device){ .virtio_id = SK_VIRTIO_BLOCK, .socket = SK_LAYERS_SOCKET };
@@ -351,7 +357,7 @@ static int engine_up(struct sk_monitor *m, struct sk_error *err)
 	if (r < 0)
 		return r;
 	m->process_source = sk_loop_add_fd(m->loop, m->process.pidfd, SK_LOOP_READ, on_process, m);
-	m->boot_timer = sk_loop_add_timer(m->loop, SK_BOOT_TIMEOUT_MS, on_boot_timeout, m);
+	m->boot_timer = sk_loop_add_timer(m->loop, m->settings.start_timeout_ms, on_boot_timeout, m);
 	return m->process_source && m->boot_timer ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the VM");
 }
 

@@ -19,6 +19,14 @@ static int bad(struct sk_error *err, const char *path, const char *why)
 	return sk_error_set(err, EINVAL, "configuration file %s: %s", path, why);
 }
 
+static int check_seconds(const char *path, const char *key, const json_t *value, int max, struct sk_error *err)
+{
+	if (json_is_number(value) && json_number_value(value) >= 1 && json_number_value(value) <= max)
+		return 0;
+	return sk_error_set(err, EINVAL, "configuration file %s: \"%s\" is a number of seconds, 1 to %d", path, key,
+			    max);
+}
+
 static int check(const char *path, const char *key, const json_t *value, struct sk_error *err)
 {
 	if (strcmp(key, "engine") == 0)
@@ -30,12 +38,12 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 			       ? 0
 			       : bad(err, path, "\"qemu\" is the absolute path of qemu-system-x86_64");
 	if (strcmp(key, "kvm_timeout") == 0)
-		return json_is_number(value) && json_number_value(value) >= 1 && json_number_value(value) <= 600
-			       ? 0
-			       : bad(err, path, "\"kvm_timeout\" is a number of seconds, 1 to 600");
+		return check_seconds(path, key, value, 600, err);
+	if (strcmp(key, "start_timeout") == 0)
+		return check_seconds(path, key, value, 3600, err);
 	return sk_error_set(err, EINVAL,
-			    "configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\" and "
-			    "\"kvm_timeout\"",
+			    "configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\" "
+			    "and \"start_timeout\"",
 			    path, key);
 }
 
@@ -87,10 +95,16 @@ static int read_files(struct sk_settings *s, struct sk_error *err)
 	return own ? read_file(s, own, false, err) : 0;
 }
 
+static unsigned milliseconds(const struct sk_settings *s, const char *key, unsigned absent)
+{
+	const json_t *value = json_object_get(s->json, key);
+
+	return value ? (unsigned)(json_number_value(value) * 1000) : absent * 1000;
+}
+
 int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 {
 	const char *env = getenv("SKERRY_ENGINE");
-	double timeout;
 	int r;
 
 	*s = (struct sk_settings){ .json = json_object() };
@@ -109,12 +123,12 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 		s->engine = env;
 		s->source = "SKERRY_ENGINE";
 	}
-	timeout = json_number_value(json_object_get(s->json, "kvm_timeout"));
+	s->start_timeout_ms = milliseconds(s, "start_timeout", 60);
 	s->cache_dir = sk_paths_host_run();
 	s->engines = (struct sk_engine_settings){
 		.cache_dir = s->cache_dir,
 		.qemu = json_string_value(json_object_get(s->json, "qemu")),
-		.kvm_timeout_ms = (unsigned)(timeout * 1000),
+		.kvm_timeout_ms = milliseconds(s, "kvm_timeout", 5),
 	};
 	return 0;
 }

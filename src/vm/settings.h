@@ -15,6 +15,7 @@
  *   "engine": "auto"        for containers that do not name one; $SKERRY_ENGINE
  *   "qemu": "/path"         the program qemu-system-x86_64
  *   "kvm_timeout": 5        seconds for the guest that shows whether KVM works, 1 to 600
+ *   "start_timeout": 60     seconds for a guest to come up, 1 to 3600
  *
  * Anything else in a file is an error: it would be a misspelt word.
  */
@@ -23,6 +24,7 @@ struct sk_settings {
 	const char *engine; /* never NULL */
 	const char *source; /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
 	char *source_buf, *cache_dir;
+	unsigned start_timeout_ms;
 	struct sk_engine_settings engines;
 };
 int sk_settings_init(struct sk_settings *settings, struct sk_error *err);

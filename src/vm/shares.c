@@ -171,6 +171,16 @@ size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_dev
 	return n;
 }
 
+/* A server with one share takes the name for a path in it. */
+const char *sk_shares_stream(const struct sk_monitor *m, const json_t *share)
+{
+	const char *tag = json_string_value(json_object_get(share, "tag"));
+
+	if (!m->engine->shares_by_stream || !tag)
+		return NULL;
+	return m->shares && m->shares->n > 1 ? tag : "";
+}
+
 json_t *sk_shares_mounts(const struct sk_monitor *m)
 {
 	json_t *mounts = m->config.mounts ? json_deep_copy(m->config.mounts) : NULL, *o;
@@ -180,8 +190,8 @@ json_t *sk_shares_mounts(const struct sk_monitor *m)
 	json_array_foreach(mounts, i, o)
 	{
 		type = json_string_value(json_object_get(o, "type"));
-		if (m->engine->shares_by_stream && type && strcmp(type, "9p") == 0)
-			json_object_set_new(o, "stream", json_true());
+		if (type && strcmp(type, "9p") == 0 && sk_shares_stream(m, o))
+			json_object_set_new(o, "stream", json_string(sk_shares_stream(m, o)));
 	}
 	return mounts;
 }

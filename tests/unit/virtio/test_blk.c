@@ -117,7 +117,7 @@ static void test_round_trip(void **state)
 	assert_memory_equal(fx.data + 4096, file, 4096);
 	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, false, &used), VIRTIO_BLK_S_OK);
 	assert_int_equal(request(VIRTIO_BLK_T_GET_ID, 0, 20, true, &used), VIRTIO_BLK_S_OK);
-	assert_string_equal((char *)fx.data, "skerry");
+	assert_string_equal((char *)fx.data, SK_BLK_ID_WRITABLE);
 	assert_int_equal(request(77, 0, 512, true, &used), VIRTIO_BLK_S_UNSUPP);
 	stop();
 }

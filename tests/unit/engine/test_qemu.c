@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of QEMU, and what is found out before it is used: each thing that can be wrong has a message of its
+ * own that says what to do. */
+#include "../sk_test.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "engine/engine_internal.h"
+#include "virtio/device.h"
+
+static char dir[] = "/tmp/sk-test-qemu-XXXXXX";
+static char cache[64], device[64];
+
+static void copy_program(const char *name)
+{
+	_cleanup_fd_ int in = open(getenv("SKERRY_TEST_QEMU"), O_RDONLY), out = -1;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/q/bin/%s", dir, name);
+	out = open(path, O_WRONLY | O_CREAT, 0755);
+	assert_true(in >= 0 && out >= 0);
+	assert_int_equal(sk_fs_copy_sparse(in, out), 0);
+}
+
+static void write_kernel(unsigned machine)
+{
+	Elf64_Ehdr h = { .e_machine = (Elf64_Half)machine, .e_type = ET_EXEC };
+	char path[128];
+
+	memcpy(h.e_ident, ELFMAG, SELFMAG);
+	h.e_ident[EI_CLASS] = ELFCLASS64;
+	snprintf(path, sizeof(path), "%s/" SK_QEMU_KERNEL, dir);
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, &h, sizeof(h), 0644, false), 0);
+}
+
+static int setup(void **state)
+{
+	static const char *const programs[] = { "qemu-works", "qemu-hangs", "qemu-dies", "qemu-old", "qemu-odd" };
+	char path[128];
+	size_t i;
+
+	(void)state;
+	if (!mkdtemp(dir) || chmod(dir, 0755) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/q/bin", dir);
+	if (sk_fs_mkdir_p(path, 0755) < 0)
+		return -1;
+	for (i = 0; i < SK_ARRAY_SIZE(programs); i++)
+		copy_program(programs[i]);
+	snprintf(path, sizeof(path), "%s/initramfs.cpio", dir);
+	snprintf(cache, sizeof(cache), "%s/cache", dir);
+	snprintf(device, sizeof(device), "%s/kvm", dir);
+	close(open(path, O_WRONLY | O_CREAT, 0644));
+	close(open(device, O_WRONLY | O_CREAT, 0600));
+	setenv("SKERRY_GUEST_DIR", dir, 1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return sk_fs_remove_tree(AT_FDCWD, dir);
+}
+
+static struct sk_engine_settings settings_of(const char *program)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/q/bin/%s", dir, program);
+	write_kernel(EM_X86_64);
+	return (struct sk_engine_settings){
+		.cache_dir = cache, .qemu = path, .kvm_device = device, .kvm_timeout_ms = 20000
+	};
+}
+
+static int probe(const char *engine, const struct sk_engine_settings *s, struct sk_error *err)
+{
+	const struct sk_engine *e;
+
+	*err = (struct sk_error)SK_ERROR_INIT;
+	return sk_engine_find(engine, s, &e, err);
+}
+
+#define assert_says(err, word)                                             \
+	do {                                                               \
+		if (!strstr((err).message, word))                          \
+			fail_msg("no \"%s\" in: %s", word, (err).message); \
+	} while (0)
+
+/* --- the command line --- */
+
+static char *joined(const struct sk_args *a)
+{
+	char *text = NULL;
+	size_t size, i;
+	FILE *f = open_memstream(&text, &size);
+
+	for (i = 0; i < a->n; i++)
+		fprintf(f, "%s ", a->v[i]);
+	fclose(f);
+	return text;
+}
+
+static char *line_of(bool kvm, const struct sk_engine_config *c)
+{
+	const struct sk_qemu_facts facts = { .path = "/usr/bin/qemu-system-x86_64", .tsc_khz = 2345678 };
+	const struct sk_qemu_start start = {
+		.facts = &facts, .kvm = kvm, .kernel = "/kernel", .initramfs = "/initramfs", .process = "skerry-x"
+	};
+	struct sk_args args = { 0 };
+	char *text;
+
+	sk_qemu_args(&args, &start, c);
+	assert_false(args.failed);
+	text = joined(&args);
+	sk_args_fini(&args);
+	return text;
+}
+
+static void test_args(void **state)
+{
+	const struct sk_engine_device devices[] = {
+		{ .virtio_id = SK_VIRTIO_VSOCK, .socket = "vsock" },
+		{ .virtio_id = SK_VIRTIO_BLOCK, .socket = "layers" },
+		{ .virtio_id = SK_VIRTIO_BLOCK, .socket = "disk" },
+		{ .virtio_id = SK_VIRTIO_NET, .socket = "net", .mac = { 2, 0, 0, 0, 0, 0xab }, .mtu = 65520 },
+	};
+	const struct sk_engine_config c = {
+		.memory = 512u << 20, .cpus = 2, .devices = devices, .n_devices = 4, .extra_args = "-- x"
+	};
+	static const char *const both[] = {
+		"-nodefaults ",
+		"-no-user-config ",
+		"-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny",
+		"memory-backend-memfd,id=ram,size=512M,share=on,prealloc=off",
+		"-m 512M ",
+		"-smp 2 ",
+		"vhost-user-vsock-device,chardev=c0,bus=virtio-mmio-bus.22",
+		"socket,id=c1,path=vu/layers",
+		"vhost-user-blk,chardev=c2,num-queues=1,queue-size=256,bus=virtio-mmio-bus.20",
+		"mac=02:00:00:00:00:ab,host_mtu=65520",
+		"free-page-reporting=on",
+		" -- x ",
+		"-no-reboot "
+	};
+	_cleanup_free_ char *tcg = line_of(false, &c), *kvm = line_of(true, &c);
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < SK_ARRAY_SIZE(both); i++) {
+		if (!strstr(tcg, both[i]) || !strstr(kvm, both[i]))
+			fail_msg("no \"%s\" in: %s\n%s", both[i], tcg, kvm);
+	}
+	assert_non_null(strstr(tcg, "-accel tcg,"));
+	assert_non_null(strstr(tcg, "-cpu max,-erms"));
+	assert_non_null(strstr(tcg, "tsc_early_khz=2345678"));
+	assert_non_null(strstr(kvm, "-accel kvm "));
+	assert_non_null(strstr(kvm, "-cpu host "));
+	/* Mitigations stay on where there is a processor to be mitigated. */
+	assert_null(strstr(kvm, "mitigations=off"));
+	assert_null(strstr(kvm, "tsc_early_khz"));
+}
+
+static void test_too_many_devices(void **state)
+{
+	struct sk_engine_device devices[23];
+	const struct sk_engine_config c = { .memory = 512u << 20, .cpus = 1, .devices = devices, .n_devices = 23 };
+	const struct sk_qemu_facts facts = { .path = "/q" };
+	const struct sk_qemu_start start = { .facts = &facts, .kernel = "/k", .initramfs = "/i", .process = "p" };
+	struct sk_args args = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 23; i++)
+		devices[i] = (struct sk_engine_device){ .virtio_id = SK_VIRTIO_NET, .socket = "n" };
+	sk_qemu_args(&args, &start, &c);
+	assert_true(args.failed);
+	sk_args_fini(&args);
+}
+
+/* --- what can be wrong --- */
+
+static void test_no_qemu(void **state)
+{
+	struct sk_engine_settings s = { .cache_dir = cache };
+	_cleanup_free_ char *path = strdup(getenv("PATH"));
+	struct sk_error err;
+
+	(void)state;
+	setenv("PATH", dir, 1);
+	assert_int_equal(probe("tcg", &s, &err), -ENOENT);
+	setenv("PATH", path, 1);
+	assert_says(err, "there is no QEMU");
+	assert_says(err, "apt install qemu-system-x86");
+	s.qemu = "/nonexistent/qemu";
+	assert_int_equal(probe("kvm", &s, &err), -ENOENT);
+	assert_says(err, "/nonexistent/qemu");
+}
+
+static void test_versions(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-old");
+	struct sk_qemu_facts facts;
+	struct sk_error err;
+
+	(void)state;
+	assert_int_equal(probe("tcg", &s, &err), -ENOTSUP);
+	assert_says(err, "QEMU 6.2.0");
+	assert_says(err, "too old: 7.2 or newer");
+	/* Also when it is known from before. */
+	assert_int_equal(probe("tcg", &s, &err), -ENOTSUP);
+	s = settings_of("qemu-odd");
+	assert_int_equal(probe("tcg", &s, &err), -EPROTO);
+	assert_says(err, "does not say which version");
+	s = settings_of("qemu-works");
+	assert_int_equal(sk_qemu_find(&s, &facts, &err), 0);
+	assert_string_equal(facts.version, "7.2.22");
+	assert_int_equal(facts.number, 70222);
+	assert_int_equal(probe("tcg", &s, &err), 0);
+}
+
+static void test_kernel(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-works");
+	struct sk_error err;
+	char path[128];
+
+	(void)state;
+	write_kernel(EM_AARCH64);
+	assert_int_equal(probe("tcg", &s, &err), -ENOEXEC);
+	assert_says(err, "made for arm64");
+	assert_says(err, "make build");
+	snprintf(path, sizeof(path), "%s/" SK_QEMU_KERNEL, dir);
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, "#!/bin/sh\n", 10, 0644, false), 0);
+	assert_int_equal(probe("kvm", &s, &err), -ENOEXEC);
+	assert_says(err, "not an ELF file");
+	unlink(path);
+	assert_int_equal(probe("kvm", &s, &err), -ENOENT);
+	assert_says(err, "is missing");
+}
+
+static void test_no_device(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-works");
+	struct sk_error err;
+
+	(void)state;
+	s.kvm_device = "/nonexistent/kvm";
+	assert_int_equal(probe("kvm", &s, &err), -ENOENT);
+	assert_says(err, "there is no /nonexistent/kvm");
+	assert_says(err, "firmware");
+}
+
+/* As somebody who is neither owner nor in the group. */
+static void test_no_permission(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-works");
+	struct sk_error err;
+	int status = -1;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() == 0) {
+		pid = fork();
+		if (pid == 0) {
+			s.cache_dir = NULL;
+			if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+				_exit(3);
+			_exit(probe("kvm", &s, &err) != -EACCES || !strstr(err.message, "usermod -aG kvm"));
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		return;
+	}
+	assert_int_equal(chmod(device, 0), 0);
+	assert_int_equal(probe("kvm", &s, &err), -EACCES);
+	assert_says(err, "usermod -aG kvm");
+	assert_int_equal(chmod(device, 0600), 0);
+}
+
+static void test_kvm_works(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-works");
+	const struct sk_engine *e;
+	struct sk_error err;
+	int r = probe("kvm", &s, &err);
+
+	(void)state;
+	if (r < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(sk_engine_find("auto", &s, &e, &err), 0);
+	assert_string_equal(e->name, "kvm");
+}
+
+/* The deadline ends it, with all of its family; and that is remembered, until it is asked for anew. */
+static void test_kvm_hangs(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-hangs");
+	_cleanup_free_ char *text = NULL;
+	struct sk_error err;
+	char path[128], *at;
+
+	(void)state;
+	s.kvm_timeout_ms = 400;
+	assert_int_equal(probe("kvm", &s, &err), -ETIMEDOUT);
+	assert_says(err, "did not come up within 0.4 s");
+	assert_says(err, "kvm_timeout");
+	assert_says(err, "nested virtualization");
+	assert_null(strstr(err.message, "cannot be killed"));
+
+	snprintf(path, sizeof(path), "%s/engines.json", cache);
+	assert_int_equal(sk_fs_read(AT_FDCWD, path, 65536, &text, NULL), 0);
+	at = strstr(text, "did not come up");
+	assert_non_null(at);
+	memcpy(at, "is remembered, ", 15);
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false), 0);
+	assert_int_equal(probe("kvm", &s, &err), -ETIMEDOUT);
+	assert_says(err, "is remembered");
+	s.probe_again = true;
+	assert_int_equal(probe("kvm", &s, &err), -ETIMEDOUT);
+	assert_says(err, "did not come up");
+}
+
+/* What was known before a reboot of the host is not believed. */
+static void test_another_boot(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-hangs");
+	_cleanup_free_ char *text = NULL;
+	struct sk_error err;
+	char path[128], *at;
+
+	(void)state;
+	s.kvm_timeout_ms = 300;
+	assert_int_equal(probe("kvm", &s, &err), -ETIMEDOUT);
+	snprintf(path, sizeof(path), "%s/engines.json", cache);
+	assert_int_equal(sk_fs_read(AT_FDCWD, path, 65536, &text, NULL), 0);
+	memcpy(strstr(text, "did not come up"), "is remembered, ", 15);
+	at = strstr(text, "\"boot\": \"");
+	assert_non_null(at);
+	memcpy(at + 9, "00000000", 8);
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false), 0);
+	assert_int_equal(probe("kvm", &s, &err), -ETIMEDOUT);
+	assert_says(err, "did not come up");
+	/* Nor is a file that is none. */
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, "{", 1, 0600, false), 0);
+	assert_int_equal(probe("kvm", &s, &err), -ETIMEDOUT);
+}
+
+static void test_kvm_dies(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-dies");
+	struct sk_error err;
+
+	(void)state;
+	assert_int_equal(probe("kvm", &s, &err), -EIO);
+	assert_says(err, "failed to initialize kvm: No such device");
+}
+
+static void test_names(void **state)
+{
+	const struct sk_engine *e;
+	struct sk_error err = SK_ERROR_INIT;
+
+	(void)state;
+	assert_true(sk_engine_name_valid("auto") && sk_engine_name_valid("tcg"));
+	assert_false(sk_engine_name_valid("qemu"));
+	assert_int_equal(sk_engine_find("vmware", NULL, &e, &err), -ENOENT);
+	assert_says(err, "auto, kvm, uml or tcg");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_args),	      cmocka_unit_test(test_too_many_devices),
+		cmocka_unit_test(test_no_qemu),	      cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_kernel),	      cmocka_unit_test(test_no_device),
+		cmocka_unit_test(test_no_permission), cmocka_unit_test(test_kvm_works),
+		cmocka_unit_test(test_kvm_hangs),     cmocka_unit_test(test_another_boot),
+		cmocka_unit_test(test_kvm_dies),      cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests_name("engine-qemu", tests, setup, teardown);
+}

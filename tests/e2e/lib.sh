@@ -10,6 +10,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 {
 	IMG=$IMAGE
 	TAR=$E2E_STAGE/debian.tar
+	# the kernel of the engine that runs the guests
+	KERNEL=linux-uml
+	case ${SKERRY_ENGINE:-} in kvm | tcg) KERNEL=vmlinux-x86_64.gz ;; esac
 }
 out=
 err=
@@ -110,7 +113,7 @@ while todo:
         kids = [int(k) for t in os.listdir(f"/proc/{pid}/task") for k in open(f"/proc/{pid}/task/{t}/children").read().split()]
     except OSError:
         continue
-    if pid != int(sys.argv[1]) and ("linux" in line or "linux" in name or "uml" in name):
+    if pid != int(sys.argv[1]) and ("linux" in line or "linux" in name or "uml" in name or "qemu" in line):
         print(pid)
         sys.exit(0)
     todo += kids

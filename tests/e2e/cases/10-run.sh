@@ -3,6 +3,7 @@
 #
 # run: exit codes, standard streams, foreground and background.
 
+# case: quick
 case_run_exit_codes() {
 	run "$IMG" true
 	expect 1 skerry run --rm "$IMG" false
@@ -23,12 +24,14 @@ case_run_exit_125_our_own_failure() {
 	same "$(skerry ps -aq)" ''
 }
 
+# case: quick
 case_run_exit_126_cannot_be_invoked() {
 	expect 126 skerry run --rm "$IMG" /etc/passwd
 	has "$err" '/etc/passwd'
 	expect 126 skerry run --rm "$IMG" /etc
 }
 
+# case: quick
 case_run_exit_127_not_found() {
 	expect 127 skerry run --rm "$IMG" /no/such/program
 	has "$err" '/no/such/program'
@@ -47,6 +50,7 @@ case_run_exit_by_signal() {
 	expect 139 skerry run --rm --init "$IMG" sh -c 'kill -SEGV $$'
 }
 
+# case: quick
 case_run_own_kernel() {
 	run "$IMG" uname -r
 	[ "$out" != "$(uname -r)" ] || fail 'the guest has the kernel of the host'
@@ -60,6 +64,7 @@ case_run_stderr_apart() {
 	same "$err" two stderr
 }
 
+# case: quick
 case_run_stdin() {
 	try skerry run --rm -i "$IMG" cat <<<'hello there'
 	same "$out" 'hello there' 'with -i'
@@ -79,7 +84,7 @@ case_run_stdin_closed_early() {
 	same "$(wc -c <got)" 10 'bytes'
 }
 
-# case: timeout=120
+# case: timeout=120 quick
 case_run_100mb_through_stdin_and_stdout() {
 	head -c 104857600 /dev/urandom >data
 	local want
@@ -117,6 +122,7 @@ case_run_detached_rm() {
 	fail '--rm did not remove the container'
 }
 
+# case: quick
 case_run_signal_is_passed_on() {
 	skerry run --rm --name sig "$IMG" bash -c 'trap "echo got it; exit 7" TERM; echo ready; while :; do sleep 0.1; done' >o 2>e &
 	local pid=$!

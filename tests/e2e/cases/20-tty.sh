@@ -11,6 +11,7 @@ case_tty_is_one() {
 	has "$out" $'\r' 'the terminal turns newlines'
 }
 
+# case: quick
 case_tty_resize() {
 	ok pty --size 24x80 --expect ready --size 44x111 --expect 'size 44 111' --exit 0 -- \
 		skerry run --rm -it "$IMG" bash -c 'trap "echo size \$(stty size); exit 0" WINCH; echo ready; while :; do sleep 0.05; done'
@@ -30,6 +31,7 @@ case_tty_is_restored() {
 		bash -c "skerry run --rm -it $IMG sh -c 'echo ready; read a; exit 0'; echo over; read b"
 }
 
+# case: quick
 case_tty_detach_and_attach() {
 	ok pty --expect ready --send 'one\r' --expect 'got one' --send '\x10\x11' --exit 0 -- \
 		skerry run -it --name term "$IMG" bash -c 'echo ready; while read -r l; do [ "$l" = end ] && exit 6; echo "got $l"; done'

@@ -3,6 +3,7 @@
 #
 # The life of a container and the commands that look at it.
 
+# case: quick
 case_life_create_start_stop_rm() {
 	ok skerry create --name a1 "$IMG" sleep 1000
 	ok skerry start a1
@@ -20,6 +21,7 @@ case_life_create_start_stop_rm() {
 	complaint '\ba1\b'
 }
 
+# case: quick
 case_life_data_stays_across_restart() {
 	ok skerry run -d --name a1 "$IMG" sleep 1000
 	ok skerry exec a1 sh -c 'echo kept >/root/file; sync'
@@ -59,6 +61,7 @@ case_life_stop_signal() {
 	same "$(field usr 'd["State"]["ExitCode"]')" 11
 }
 
+# case: quick
 case_life_kill() {
 	ok skerry run -d --name k1 "$IMG" bash -c 'trap "echo hup" HUP; echo ready; while :; do sleep 0.1; done'
 	until_ok 10 bash -c 'skerry logs k1 | grep -q ready'
@@ -93,6 +96,7 @@ case_life_rename() {
 	expect 1 skerry rename third new
 }
 
+# case: quick
 case_life_pause() {
 	ok skerry run -d --name p1 "$IMG" bash -c 'i=0; while :; do echo $((i++)); sleep 0.05; done'
 	skerry pause --help >/dev/null 2>&1 || skip 'there is no pause command'
@@ -130,6 +134,7 @@ case_life_logs_follow() {
 	has "$out" tick6
 }
 
+# case: quick
 case_life_exec() {
 	ok skerry run -d --name x1 -e FROM=run "$IMG" sleep 1000
 	expect 7 skerry exec x1 sh -c 'exit 7'
@@ -232,6 +237,7 @@ case_life_inspect() {
 	complaint nothere
 }
 
+# case: quick
 case_life_cp() {
 	ok skerry run -d --name c1 "$IMG" sleep 1000
 	mkdir -p tree/sub
@@ -289,6 +295,7 @@ case_life_cp_large() {
 	cmp big back || fail 'it came back different'
 }
 
+# case: quick
 case_life_stats() {
 	ok skerry run -d --name s1 -m 128m "$IMG" bash -c 'while :; do :; done'
 	sleep 1
@@ -341,6 +348,7 @@ case_life_info_and_version() {
 	has "$out" '--rm'
 }
 
+# case: quick
 case_life_restart_on_failure() {
 	ok skerry run -d --name r1 --restart on-failure:3 "$IMG" sh -c 'echo try; exit 5'
 	until_ok 40 is_status r1 exited

@@ -72,6 +72,7 @@ case_config_dns() {
 	has "$out" 'search example\.test'
 }
 
+# case: quick
 case_config_memory_oom() {
 	ok skerry run -d --name oom -m 96m "$IMG" perl -e 'my @a; push @a, "x" x 1000000 while 1'
 	ok timeout 50 skerry wait oom
@@ -103,12 +104,14 @@ case_config_cpus() {
 	expect 125 skerry run --rm --cpus none "$IMG" true
 }
 
+# case: quick
 case_config_two_cpus() {
 	[ "$(nproc)" -ge 2 ] || skip 'the host has one processor'
 	run --cpus 2 "$IMG" nproc
 	same "$out" 2
 }
 
+# case: quick
 case_config_read_only() {
 	expect 1 skerry run --rm --read-only "$IMG" sh -c 'touch /root/x'
 	has "$err" 'Read-only'
@@ -142,6 +145,7 @@ case_config_capabilities() {
 	has "$out" 'CapEff:.*0000000000000000'
 }
 
+# case: quick
 case_config_seccomp() {
 	run "$IMG" grep Seccomp: /proc/self/status
 	has "$out" '2$'
@@ -199,6 +203,7 @@ case_config_devices_and_files() {
 	same "$out" ok
 }
 
+# case: quick
 case_config_no_files_of_the_host() {
 	# No way to the host's files that a root in the guest might try is there.
 	run --cap-add SYS_ADMIN --security-opt seccomp=unconfined "$IMG" sh -c '

@@ -15,6 +15,7 @@ while (defined $s->recv(my $d, 65536)) { $s->send("guest: $d") }'
 
 ready() { skerry logs "$1" 2>&1 | grep -q ready; }
 
+# case: quick
 case_net_publish_tcp() {
 	local p
 	p=$(free_port)
@@ -31,6 +32,7 @@ case_net_publish_tcp() {
 	same "$(client tcp-ask 127.0.0.1 "$p" again)" 'guest: again'
 }
 
+# case: quick
 case_net_publish_udp() {
 	local p
 	p=$(free_port udp)
@@ -76,6 +78,7 @@ case_net_publish_many_connections() {
 	done
 }
 
+# case: quick
 case_net_out_tcp_to_the_host() {
 	serve tcp-echo
 	run "$IMG" bash -c "exec 3<>/dev/tcp/host.skerry.internal/$port; echo hi >&3; read -r l <&3; echo \"\$l\""
@@ -89,7 +92,7 @@ case_net_out_udp_to_the_host() {
 	same "$out" 'echo: hi'
 }
 
-# case: timeout=90
+# case: timeout=90 quick
 case_net_out_bulk() {
 	serve tcp-source 50000000
 	run "$IMG" bash -c "wc -c </dev/tcp/host.skerry.internal/$port"
@@ -126,6 +129,7 @@ case_net_loopback_inside() {
 	same "$out" in
 }
 
+# case: quick
 case_net_none() {
 	serve tcp-echo
 	run --network none "$IMG" bash -c 'grep -c : /proc/net/dev; grep lo: /proc/net/dev | wc -l'

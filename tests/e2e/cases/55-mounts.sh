@@ -3,6 +3,7 @@
 #
 # Folders and files of the host, and volumes.
 
+# case: quick
 case_mount_bind_folder() {
 	mkdir share
 	echo from-host >share/f
@@ -13,6 +14,7 @@ case_mount_bind_folder() {
 	same "$(readlink share/l)" f
 }
 
+# case: quick
 case_mount_bind_ownership() {
 	mkdir share
 	# As a plain user the host refuses; the container sees what it asked for all the same, now and in the next container.
@@ -22,6 +24,7 @@ case_mount_bind_ownership() {
 	same "$out" 1234:4321:600
 }
 
+# case: quick
 case_mount_bind_readonly() {
 	mkdir share
 	echo x >share/f
@@ -31,6 +34,7 @@ case_mount_bind_readonly() {
 	same "$(cat share/f)" x
 }
 
+# case: quick
 case_mount_bind_file() {
 	echo one >one
 	echo two >two
@@ -46,6 +50,7 @@ case_mount_bind_missing() {
 	complaint missing
 }
 
+# case: quick
 case_mount_host_changes_are_seen() {
 	mkdir share
 	expect 0 skerry run -d --name watcher -v "$PWD/share:/data" "$IMG" sleep 100
@@ -62,6 +67,7 @@ case_mount_host_changes_are_seen() {
 	expect 0 skerry rm -f watcher
 }
 
+# case: quick
 case_mount_volume() {
 	run -v vol:/etc "$IMG" sh -c 'ls /etc | wc -l; echo kept >/etc/kept; stat -c %a /etc'
 	has "$out" $'^[1-9][0-9]+'

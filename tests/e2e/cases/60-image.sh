@@ -109,7 +109,7 @@ case_image_load_oci_archive_and_folder() {
 	ok skerry load -i oci
 }
 
-# case: timeout=90
+# case: timeout=90 quick
 case_image_config_is_honoured() {
 	need_tools skopeo
 	make_oci

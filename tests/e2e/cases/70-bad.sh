@@ -23,7 +23,7 @@ case_bad_missing_kernel() {
 	has "$err" "nothere"
 	same "$(skerry ps -aq)" ''
 	mkdir half
-	cp "$SKERRY_GUEST_DIR/linux-uml" half/
+	cp "$SKERRY_GUEST_DIR/$KERNEL" half/
 	expect 125 env SKERRY_GUEST_DIR="$WORK/half" skerry run --rm "$IMG" true
 	has "$err" 'initramfs'
 }
@@ -32,13 +32,13 @@ case_bad_missing_kernel() {
 case_bad_kernel_that_does_not_boot() {
 	mkdir guest
 	cp "$SKERRY_GUEST_DIR/initramfs.cpio" guest/
-	printf '#!/bin/sh\nexit 1\n' >guest/linux-uml
-	chmod 755 guest/linux-uml
+	printf '#!/bin/sh\nexit 1\n' >"guest/$KERNEL"
+	chmod 755 "guest/$KERNEL"
 	expect 125 timeout 60 env SKERRY_GUEST_DIR="$WORK/guest" skerry run --rm "$IMG" true
 	[ -n "$err" ] || fail 'no word about it'
 	same "$(skerry ps -aq)" ''
 	printf 'not an archive' >guest/initramfs.cpio
-	cp "$SKERRY_GUEST_DIR/linux-uml" guest/
+	cp "$SKERRY_GUEST_DIR/$KERNEL" guest/
 	expect 125 timeout 100 env SKERRY_GUEST_DIR="$WORK/guest" skerry run --rm "$IMG" true
 	[ -n "$err" ] || fail 'no word about it'
 }

@@ -15,6 +15,7 @@ case_crash_cli_foreground() {
 	ok skerry rm f1
 }
 
+# case: quick
 case_crash_cli_foreground_rm() {
 	skerry run --rm --name f1 "$IMG" sleep 1000 >/dev/null 2>&1 &
 	local cli=$!
@@ -48,6 +49,7 @@ case_crash_cli_detached_early() {
 	run "$IMG" true
 }
 
+# case: quick
 case_crash_monitor() {
 	ok skerry run -d --name m1 "$IMG" sleep 1000
 	local m e
@@ -73,6 +75,7 @@ case_crash_monitor_under_foreground_run() {
 	same "$(status m1)" exited
 }
 
+# case: quick
 case_crash_engine() {
 	ok skerry run -d --name e1 "$IMG" sleep 1000
 	local m e
@@ -153,6 +156,7 @@ case_crash_file_server() {
 	ok skerry exec s1 touch /data/x
 }
 
+# case: quick
 case_crash_guest_kernel() {
 	# The guest's kernel dies of itself.
 	ok skerry run -d --name p1 --cap-add ALL --security-opt seccomp=unconfined --security-opt systempaths=unconfined "$IMG" sleep 1000

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A hostile frontend: messages of any kind with descriptors of any kind, writes to shared memory and kicks, against a
- * disk, a vsock device and a balloon (the two lowest bits of the first byte). Record: kind, then 0  message: request u8, flags u8,
- * payload size u8, payload, number of descriptors u8 and the kind of each 1  write to the shared memory: offset u16,
- * length u8, bytes 2  kick 3  a queue as a driver would set it up: one byte of choices
+ * disk, a vsock device and a balloon (the two lowest bits of the first byte). Record: kind, then 0  message: request
+ * u8, flags u8, payload size u8, payload, number of descriptors u8 and the kind of each 1  write to the shared memory:
+ * offset u16, length u8, bytes 2  kick 3  a queue as a driver would set it up: one byte of choices
  */
 #include <fcntl.h>
 #include <linux/virtio_config.h>

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/devices.h"
 #include "cli/hosts.h"
 #include "cli/jx.h"
 #include "cli/plan.h"
@@ -112,7 +113,7 @@ static void add_resources(json_t *h, const struct sk_plan *p)
 	sk_jx_set_int(h, "NanoCpus", o->cpus);
 	sk_jx_set_int(h, "CpuPeriod", o->cpu_period);
 	sk_jx_set_int(h, "CpuQuota", o->cpu_quota);
-	sk_jx_set(h, "Devices", sk_jx_array());
+	sk_jx_set(h, "Devices", sk_devices_to_host(&o->device));
 	sk_jx_set_int(h, "MemoryReservation", o->memory_reservation);
 	sk_jx_set_int(h, "MemorySwap", o->memory_swap ? o->memory_swap : o->memory * 2);
 	sk_jx_set(h, "OomKillDisable", json_boolean(o->oom_kill_disable));

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/devices.h"
 #include "cli/hosts.h"
 #include "cli/signals.h"
 #include "cli/ulimits.h"
@@ -270,7 +271,6 @@ static int check_group(const char *value, char *why)
 /* Known to docker: taken where leaving it out changes nothing that a program can rely on, refused where it would. */
 static const struct sk_opt foreign_opts[] = {
 	REFUSED("blkio-weight-device", 0, "the container's disk is its own, there are no host devices"),
-	REFUSED("device", 0, "host devices cannot be given to a VM"),
 	REFUSED("device-cgroup-rule", 0, "host devices cannot be given to a VM"),
 	REFUSED("device-read-bps", 0, "host devices cannot be given to a VM"),
 	REFUSED("device-read-iops", 0, "host devices cannot be given to a VM"),
@@ -327,6 +327,7 @@ const struct sk_opt sk_create_opts[] = {
 	NUM("cpu-quota", 0, SK_OPT_INT, cpu_quota, "int", "Limit CPU CFS (Completely Fair Scheduler) quota"),
 	NUM("cpu-shares", 'c', SK_OPT_INT, cpu_shares, "int", "CPU shares (relative weight)"),
 	NUM("cpus", 0, SK_OPT_CPUS, cpus, "decimal", "Number of CPUs; the VM has as many, rounded up"),
+	LIST("device", 0, device, "list", "Add a device of the guest: /dev/fuse or /dev/net/tun", sk_check_device),
 	LIST("dns", 0, dns, "list", "Set custom DNS servers", check_ip),
 	LIST("dns-option", 0, dns_option, "list", "Set DNS options", NULL),
 	{ "dns-opt", 0, SK_OPT_LIST, AT(dns_option), NULL, NULL, NULL, NULL, true },

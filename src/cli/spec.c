@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "cli/env.h"
+#include "cli/devices.h"
 #include "cli/jx.h"
 #include "cli/plan.h"
 #include "cli/ulimits.h"
@@ -196,6 +197,8 @@ json_t *sk_spec_resources(const json_t *host, bool privileged)
 		sk_jx_set(o, "devices", sk_jx(json_pack("[{s:b,s:s}]", "allow", 1, "access", "rwm")));
 	else
 		sk_jx_set(o, "devices", sk_jx(json_pack("[{s:b,s:s}]", "allow", 0, "access", "rwm")));
+	if (!privileged)
+		sk_devices_allow(json_object_get(o, "devices"), json_object_get(host, "Devices"));
 	if (memory > 0)
 		sk_jx_set_int(m, "limit", memory);
 	if (reservation > 0)
@@ -273,6 +276,8 @@ static json_t *spec_linux(const struct sk_plan *p)
 	sk_jx_set_int(host, "CpuPeriod", p->opts->cpu_period);
 	sk_jx_set_int(host, "CpuShares", p->opts->cpu_shares);
 	sk_jx_set_int(host, "PidsLimit", p->opts->pids_limit);
+	sk_jx_set(host, "Devices", sk_devices_to_host(&p->opts->device));
+	sk_jx_set(o, "devices", sk_devices_to_spec(json_object_get(host, "Devices"), p->opts->privileged));
 	sk_jx_set(o, "resources", sk_spec_resources(host, p->opts->privileged));
 	sk_jx_set(o, "sysctl", spec_sysctl(p));
 	if (p->seccomp)

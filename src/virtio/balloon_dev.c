@@ -4,9 +4,9 @@
  *
  * A memory balloon that is never inflated: it exists for free page reporting (virtio 1.2, section 5.5.6.8). The guest's
  * page allocator keeps large free blocks aside, lists them on the reporting queue, and waits until they come back from
- * there. While they are listed, a hole is punched into the shared memory file (MADV_REMOVE does so through our mapping),
- * so that the host has its memory back; whoever touches the pages later gets zeros. All processes that map the guest's
- * memory map this one file, so that there is nothing to be kept in step.
+ * there. While they are listed, a hole is punched into the shared memory file (MADV_REMOVE does so through our
+ * mapping), so that the host has its memory back; whoever touches the pages later gets zeros. All processes that map
+ * the guest's memory map this one file, so that there is nothing to be kept in step.
  *
  * Queues: 0 inflate, 1 deflate, and the reporting queue. The specification numbers that 4; Linux leaves no gaps for
  * queues that were not negotiated, which makes it 2. Statistics and hints are never offered, so all from 2 on are it.

@@ -42,8 +42,8 @@ struct sk_blk_part {
 int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts,
 	       bool readonly, struct sk_device **ret_device, struct sk_error *err);
 
-/* Gives memory that the guest frees back to the host: a balloon with free page reporting, never inflated. Blocks for some
- * milliseconds while it does. */
+/* Gives memory that the guest frees back to the host: a balloon with free page reporting, never inflated. Blocks for
+ * some milliseconds while it does. */
 int sk_balloon_new(struct sk_loop *loop, int take_listen_fd, struct sk_device **ret_device, struct sk_error *err);
 
 /* Network: frames go to and come from a back end. The guest's side of the libslirp network, for the agent's setup

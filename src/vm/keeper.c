@@ -62,9 +62,9 @@ struct place {
 static void become_monitor(const struct place *p, const struct message *m, const int fds[2])
 {
 	char lock[16], listener[16], restarts[16], backoff[24];
-	const char *argv[] = { p->self,	       "--root",  p->root,	 "--run",	p->run,		"--id",	   p->id,
-			       "--lock-fd",    lock,	  "--listen-fd", listener,	"--restarts",	restarts,
-			       "--backoff-ms", backoff,	  NULL };
+	const char *argv[] = { p->self,	 "--root",	 p->root, "--run",	 p->run,   "--id",
+			       p->id,	 "--lock-fd",	 lock,	  "--listen-fd", listener, "--restarts",
+			       restarts, "--backoff-ms", backoff, NULL };
 
 	snprintf(lock, sizeof(lock), "%d", fds[0]);
 	snprintf(listener, sizeof(listener), "%d", fds[1]);
@@ -141,8 +141,7 @@ static ssize_t receive(int fd, struct message *m, int fds[2])
 		n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(2 * sizeof(int)))
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(2 * sizeof(int)))
 		memcpy(fds, CMSG_DATA(c), 2 * sizeof(int));
 	return n;
 }

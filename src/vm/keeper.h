@@ -10,8 +10,8 @@
 #include "vm/state.h"
 
 /*
- * A child of the monitor, forked before the monitor gives anything up. It sleeps until it is asked for one of the two things
- * that a confined monitor cannot do, and goes when the monitor goes. See keeper.c.
+ * A child of the monitor, forked before the monitor gives anything up. It sleeps until it is asked for one of the two
+ * things that a confined monitor cannot do, and goes when the monitor goes. See keeper.c.
  */
 struct sk_keeper {
 	int fd; /* -1: there is none */

@@ -230,3 +230,21 @@ case_config_file_system_semantics() {
 		perl -e "open my \$f, q(>), q(a) or die; flock \$f, 2 or die; unlink q(a); print \$f q(x) or die; print qq(ok\n)"'
 	same "$out" $'daemon 2\nok'
 }
+
+case_config_devices_of_the_guest() {
+	run --device /dev/net/tun --device /dev/fuse "$IMG" perl -e '
+		open(my $t, "+<", "/dev/net/tun") or die "tun: $!";
+		ioctl($t, 0x400454ca, my $r = pack("a16 s x22", "tun7", 0x1001)) and die "without NET_ADMIN";
+		open(my $f, "+<", "/dev/fuse") or die "fuse: $!"; print "ok"'
+	same "$out" ok
+	run --device /dev/net/tun --cap-add NET_ADMIN "$IMG" perl -e '
+		open(my $t, "+<", "/dev/net/tun") or die "tun: $!";
+		ioctl($t, 0x400454ca, my $r = pack("a16 s x22", "tun7", 0x1001)) or die "TUNSETIFF: $!";
+		print grep(/tun7/, `cat /proc/net/dev`) ? "up" : "no"'
+	same "$out" up
+	run "$IMG" sh -c 'test ! -e /dev/fuse; mknod /tmp/f c 10 229 && cat /tmp/f 2>&1 || true'
+	has "$out" 'not permitted'
+	run --privileged "$IMG" test -c /dev/net/tun
+	expect 125 skerry run --rm --device /dev/sda "$IMG" true
+	complaint '/dev/sda'
+}

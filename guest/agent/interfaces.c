@@ -390,15 +390,15 @@ static int sync_routes(const json_t *routes)
 
 /* ---- devices */
 
-static bool listed(const json_t *list, const uint8_t perm[6])
+static const json_t *listed(const json_t *list, const uint8_t perm[6])
 {
 	uint8_t mac[6];
 	size_t i;
 
 	for (i = 0; i < json_array_size(list); i++)
 		if (parse_mac(json_array_get(list, i), "device", mac) == 0 && memcmp(mac, perm, 6) == 0)
-			return true;
-	return false;
+			return json_array_get(list, i);
+	return NULL;
 }
 
 /* Only devices of the monitor's making are ours to hide. */
@@ -416,6 +416,26 @@ static int park_others(const json_t *list)
 			continue;
 		snprintf(name, sizeof(name), "sk%u", l->perm[5]);
 		r = move_link(&home, l->index, &parked, name);
+	}
+	return r;
+}
+
+/* A name that another device is to have is given up first: two may be about to change theirs. */
+static int free_names(const json_t *list)
+{
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < home.n_links; i++) {
+		const struct link *l = &home.links[i];
+		const json_t *o = listed(list, l->perm);
+		const char *wanted = json_string_value(json_object_get(o, "name"));
+		char name[IF_NAMESIZE];
+
+		if (!o || (wanted && strcmp(wanted, l->name) == 0))
+			continue;
+		snprintf(name, sizeof(name), "sk%u", l->perm[5]);
+		r = change_link(&home, l->index, false, IFLA_IFNAME, name, strlen(name) + 1);
 	}
 	return r;
 }
@@ -477,6 +497,10 @@ int sk_net_interfaces(const json_t *network, struct sk_error *err)
 		r = list_links(&home);
 	if (r == 0)
 		r = park_others(list);
+	if (r == 0)
+		r = list_links(&home);
+	if (r == 0)
+		r = free_names(list);
 	if (r == 0)
 		r = list_links(&home);
 	if (r == 0)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154,SC2016,SC2034 # variables set by ../run; code in quotes is run by p
+#
+# The root file system, mounts, volumes, copies.
+
+case_root() {
+	up "$me" box sleep 1000
+	p diff 'x $me sh -c "echo 1 >/etc/made; rm /etc/group; mkdir /var/new; chmod 700 /root"; docker diff $me | sort' 'A /etc/made'
+	p copy-out 'docker cp $me:/etc/made - | tar -xO' '^1'
+	p copy-in 'echo in >$tmp/in; chmod 640 $tmp/in; docker cp $tmp/in $me:/root/in; x $me sh -c "cat /root/in; stat -c \"%a %u\" /root/in"' 'in'
+	p copy-folder 'mkdir -p $tmp/f/g; echo x >$tmp/f/g/h; docker cp $tmp/f $me:/tmp/; x $me cat /tmp/f/g/h; x $me sh -c "echo y >/tmp/f/g/i"; docker cp $me:/tmp/f $tmp/back; find $tmp/back -type f | sed "s|.*/back||" | sort' '/g/i'
+	p copy-big 'head -c 8000000 /dev/urandom >$tmp/big; docker cp $tmp/big $me:/tmp/big; [ "$(x $me md5sum </dev/null /tmp/big | cut -c1-32)" = "$(md5sum <$tmp/big | cut -c1-32)" ] && echo equal' 'equal'
+	p kinds 'x $me sh -c "cd /tmp; mkfifo p; ln -s p l; touch a; ln a b; mknod c c 1 3; chmod 4755 a; chown 12:34 a; stat -c \"%n %F %a %u %g %h\" p l a b c"' 'fifo'
+	p see-on-host 'dir=$(show $me {{.GraphDriver.Data.MergedDir}}); stat -c "%n %F %a %u %g %h" $dir/tmp/p $dir/tmp/l $dir/tmp/a $dir/tmp/c | sed "s|$dir||"' 'fifo'
+	p write-on-host 'dir=$(show $me {{.GraphDriver.Data.MergedDir}}); echo from-host >$dir/tmp/from-host; x $me cat /tmp/from-host' 'from-host'
+	p unlinked 'x $me sh -c "exec 3>/tmp/u 4</tmp/u; rm /tmp/u; echo still >&3; cat <&4; ls /tmp/u"' 'still'
+	p rename 'x $me sh -c "mkdir /tmp/d1; echo z >/tmp/d1/f; mv /tmp/d1 /tmp/d2; mv /tmp/d2/f /tmp/d2/g; cat /tmp/d2/g; ls /tmp/d1"' 'z'
+	p append 'x $me sh -c "for i in 1 2 3; do echo \$i >>/tmp/app; done; cat /tmp/app; truncate -s 3 /tmp/app; wc -c </tmp/app"' '^1'
+	p sparse 'x $me sh -c "dd if=/dev/zero of=/tmp/sp bs=1 count=1 seek=100000000 2>/dev/null; stat -c %s /tmp/sp; test \$(stat -c %b /tmp/sp) -lt 1000 && echo sparse"' 'sparse'
+	p locks 'x -e PATH=/usr/bin:/bin $me sh -c "touch /tmp/lk; flock /tmp/lk flock -n -E 9 /tmp/lk true"' 'exit 9$'
+	p times 'x $me sh -c "touch -d \"2001-02-03 04:05:06\" /tmp/t; stat -c %y /tmp/t"' '2001-02-03'
+	p many-files 'x $me sh -c "mkdir /tmp/m; cd /tmp/m; for i in \$(seq 300); do echo \$i >\$i; done; ls | wc -l; cat * | md5sum; rm -r /tmp/m"' '300'
+	p commit 'docker commit -c "ENV C=1" $me $me >/dev/null; docker run --rm $me sh -c "cat /etc/made; echo \$C; ls /etc/group"' '^1'
+	p export 'docker export $me | tar -t | grep -E "^(etc/made|var/new/|tmp/p)$" | sort' 'etc/made'
+	p survives 'docker stop -t 0 $me >/dev/null; docker start $me >/dev/null; x $me cat /etc/made' '^1'
+	p dotfiles 'd box ls -a / | grep -v -E "^(etc|\.dockerenv)$"' 'bin'
+	p copy-stopped 'docker stop -t 0 $me >/dev/null; docker cp $tmp/in $me:/stopped; docker cp $me:/stopped - | tar -xO' 'in'
+	p permissions 'd -u anna box sh -c "touch /x; touch /tmp/mine && stat -c %U /tmp/mine; cat /etc/shadow"' 'anna'
+	p exec-from 'd box sh -c "printf \"#!/bin/sh\necho script\n\" >/tmp/s; chmod 755 /tmp/s; /tmp/s; cp /bin/busybox /tmp/echo; /tmp/echo binary"' 'binary'
+}
+case_mounts() {
+	local dir=$tmp/dir
+	mkdir -p "$dir/sub"
+	echo one >"$dir/file"
+	echo sub >"$dir/sub/s"
+	p bind 'd -v $dir:/v box sh -c "cat /v/file; echo two >/v/new; chown 5:6 /v/new; chmod 640 /v/new; mkfifo /v/pipe; ln -s x /v/link; mknod /v/dev c 1 5"; find $dir -mindepth 1 -printf "%f %y %m %U:%G %s\n" | sort' 'new f 640 5:6 4'
+	p file 'd -v $dir/file:/single box sh -c "cat /single; echo more >>/single"; cat $dir/file' 'more'
+	p file-read-only 'd -v $dir/file:/single:ro box sh -c "cat /single; echo no >>/single"' 'Read-only'
+	p read-only 'd -v $dir:/v:ro box sh -c "cat /v/file; touch /v/x"' 'Read-only'
+	p nested 'd -v $dir:/v -v $dir/sub:/v/sub:ro -v $dir/file:/v/sub/s box sh -c "cat /v/sub/s; touch /v/sub/x"' 'Read-only'
+	p made 'd -v $tmp/made:/v box touch /v/x; ls $tmp/made' 'x'
+	p missing 'd --mount type=bind,source=$tmp/missing,target=/v box true' 'exit 125$'
+	p mount-syntax 'd --mount type=bind,source=$dir,target=/v,readonly --mount type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770 box sh -c "touch /v/x; df -k /t | tail -n 1 | tr -s \" \" | cut -d\" \" -f2; stat -c %a /t"' '1024'
+	p tmpfs 'd --tmpfs /t:size=2m,mode=700,noexec box sh -c "df -k /t | tail -n 1 | tr -s \" \" | cut -d\" \" -f2; stat -c %a /t; grep \" /t \" /proc/mounts | grep -o noexec"' 'noexec'
+	p tmpfs-full 'd --tmpfs /t:size=1m box sh -c "head -c 3000000 /dev/zero >/t/x"' 'exit 1$'
+	p read-only-root 'd --read-only --tmpfs /t box sh -c "touch /x 2>&1; touch /t/y && echo tmpfs; touch /dev/shm/z && echo shm"' 'tmpfs'
+	p read-only-volume 'd --read-only -v $dir:/v box sh -c "touch /v/w && echo written"' 'written'
+	p propagation 'mount --bind $dir $dir; mount --make-shared $dir; d -v $dir:/v:rslave box cat /v/sub/s; umount $dir' 'sub'
+	p live 'up $me-l -v $dir:/v box sleep 1000; echo later >$dir/later; x $me-l cat /v/later; x $me-l sh -c "echo back >/v/back"; cat $dir/back' 'back'
+	p live-change 'x $me-l cat /v/later >/dev/null; echo changed-and-longer >$dir/later; sleep 1; x $me-l cat /v/later; rm $dir/later; sleep 1; x $me-l cat /v/later' 'changed-and-longer'
+	p live-file 'printf "a\n" >$dir/live; up $me-f -v $dir/live:/live box sleep 1000; x $me-f cat /live; printf "bbb\n" >$dir/live; sleep 1; x $me-f cat /live' 'bbb'
+	p targets 'd -v $dir:/v -v $dir/file:/f --tmpfs /t box sh -c "cut -d\" \" -f2 /proc/mounts" | sort | grep -v -E "^/(proc|sys)/"' '/v'
+	p kinds 'd box sh -c "awk \"\\\$2 ~ /^.(proc|sys|dev)(.(pts|shm|mqueue))?\\\$/ {print \\\$2, \\\$3}\" /proc/mounts | sort -u"' 'mqueue'
+	p mqueue 'd --sysctl fs.mqueue.msg_max=20 box cat /proc/sys/fs/mqueue/msg_max' '20'
+	p submount 'mkdir -p $tmp/under; mount -t tmpfs none $tmp/under; echo inner >$tmp/under/i; d -v $tmp:/v box cat /v/under/i; umount $tmp/under' 'inner'
+	p over-existing 'd -v $dir:/etc box sh -c "ls /etc/file; cat /etc/resolv.conf | wc -l | grep -c ."' '/etc/file'
+	p relative-link 'ln -sfn dir $tmp/to-dir; d -v $tmp/to-dir:/v box cat /v/sub/s' 'sub'
+	p colon-free 'd -v $dir:/a/b/c/d box cat /a/b/c/d/sub/s' 'sub'
+	differ socket 'python3 -c "
+import socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1)" $tmp/sock; d -v $tmp/sock:/sock box sh -c "test -S /sock && echo socket"' 'socket' 'socket|cannot'
+}
+case_volumes() {
+	p named 'docker volume create $me-v >/dev/null; docker run --rm -v $me-v:/d box sh -c "echo from-runc >/d/a"; d -v $me-v:/d box sh -c "cat /d/a; echo back >/d/b"; docker run --rm -v $me-v:/d box cat /d/b' 'back'
+	p from-image 'd -v $me-i:/data box sh -c "ls -ln /data | tr -s \" \" | cut -d\" \" -f1,3,4,9; cat /data/image"' 'from the image'
+	p nocopy 'd --mount type=volume,source=$me-n,target=/data,volume-nocopy box ls /data | wc -l' '^0'
+	p anonymous 'up $me-a -v /anon box sh -c "echo x >/anon/f; sleep 1000"; show $me-a "{{len .Mounts}} {{(index .Mounts 0).Type}} {{(index .Mounts 0).Destination}}"' '1 volume /anon'
+	p volumes-from 'sleep 0.5; d --volumes-from $me-a box cat /anon/f; docker run --rm --volumes-from $me-a box cat /anon/f' 'x'
+	p anonymous-gone 'n=$(show $me-a "{{(index .Mounts 0).Name}}"); docker rm -f -v $me-a >/dev/null; docker volume inspect $n' 'exit 1$'
+	p image-volume 'd --entrypoint cat made /data/image' 'from the image'
+	p shared 'up $me-1 -v $me-s:/s box sh -c "while ! test -e /s/go; do sleep 0.1; done; cat /s/go; sleep 1000"; docker run --rm -v $me-s:/s box sh -c "echo go >/s/.go; mv /s/.go /s/go"; until_true 10 "docker logs $me-1 | grep -q go"; docker logs $me-1' 'go'
+	p in-use 'docker volume rm $me-s' 'in use'
+	p read-only 'd -v $me-v:/d:ro box touch /d/x' 'Read-only'
+}

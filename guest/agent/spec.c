@@ -101,6 +101,17 @@ int sk_spec_process(json_t *process, const struct sk_stdio_spec *stdio, struct s
 	return 0;
 }
 
+/* Those that run inside of the container; all others are the host's. */
+static void keep_guest_hooks(json_t *spec)
+{
+	json_t *start = json_incref(json_object_get(json_object_get(spec, "hooks"), "startContainer"));
+
+	json_object_del(spec, "hooks");
+	if (json_array_size(start))
+		json_object_set_new(spec, "hooks", json_pack("{s:O}", "startContainer", start));
+	json_decref(start);
+}
+
 int sk_spec_complete(json_t *spec, const struct sk_spec_extra *x, json_t **ret_sysctl, struct sk_error *err)
 {
 	json_t *root = child_object(spec, "root"), *linux_ = child_object(spec, "linux");
@@ -113,7 +124,7 @@ int sk_spec_complete(json_t *spec, const struct sk_spec_extra *x, json_t **ret_s
 	json_object_set_new(root, "path", json_string(x->rootfs));
 	if (x->readonly)
 		json_object_set_new(root, "readonly", json_true());
-	json_object_del(spec, "hooks");
+	keep_guest_hooks(spec);
 	json_object_del(linux_, "intelRdt");
 	json_object_del(linux_, "mountLabel");
 	fix_namespaces(linux_);

@@ -124,6 +124,7 @@ static void find_pod(struct sk_oci_bundle *b)
 static void find_netns(struct sk_oci_bundle *b)
 {
 	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
+	struct stat theirs, ours;
 	size_t i;
 
 	for (i = 0; i < json_array_size(list); i++) {
@@ -137,6 +138,9 @@ static void find_netns(struct sk_oci_bundle *b)
 		b->netns_path = path && *path ? path : NULL;
 		b->netns_of_process =
 			b->netns_path && sscanf(path, "/proc/%d/ns/net%n", &pid, &n) == 1 && path[n] == '\0';
+		/* docker --network host has a name for it. */
+		b->netns_of_host = b->netns_path && stat(path, &theirs) == 0 && stat("/proc/self/ns/net", &ours) == 0 &&
+				   theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 	}
 }
 
@@ -183,6 +187,16 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 	}
 	sk_oci_bundle_fini(ret);
 	return r;
+}
+
+bool sk_oci_bundle_wants_terminal(const char *dir)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/config.json", dir);
+	json_t *spec = path ? json_load_file(path, 0, NULL) : NULL;
+	bool terminal = json_is_true(json_object_get(json_object_get(spec, "process"), "terminal"));
+
+	json_decref(spec);
+	return terminal;
 }
 
 void sk_oci_bundle_fini(struct sk_oci_bundle *b)
@@ -404,7 +418,7 @@ static json_t *network_json(const struct sk_oci_bundle *b, struct sk_error *err)
 	}
 	/* The host's network, or that of a container beside which the VM lives: connections go out from there, through
 	 * a NAT of the monitor's. */
-	if (!b->has_netns || b->netns_of_process)
+	if (!b->has_netns || b->netns_of_process || b->netns_of_host)
 		return json_pack("{s:s,s:b}", "mode", "slirp", "host_loopback", 1);
 	return json_pack("{s:s,s:b}", "mode", "netns", "wait", waits);
 }

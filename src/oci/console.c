@@ -45,12 +45,10 @@ static int connect_to(const char *path)
 	return SK_TAKE_FD(sock);
 }
 
-int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err)
+int sk_oci_console_pair(int *ret_master, struct sk_error *err)
 {
-	_cleanup_fd_ int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave = -1, sock = -1;
-	struct winsize ws = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols };
+	_cleanup_fd_ int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave = -1;
 	struct termios t;
-	int r;
 
 	if (master < 0 || unlockpt(master) < 0)
 		return sk_error_errno(err, errno, "cannot make a terminal");
@@ -61,6 +59,18 @@ int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, st
 	cfmakeraw(&t);
 	if (tcsetattr(slave, TCSANOW, &t) < 0)
 		return sk_error_errno(err, errno, "cannot make a terminal");
+	*ret_master = SK_TAKE_FD(master);
+	return SK_TAKE_FD(slave);
+}
+
+int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err)
+{
+	struct winsize ws = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols };
+	_cleanup_fd_ int master = -1, slave = sk_oci_console_pair(&master, err), sock = -1;
+	int r;
+
+	if (slave < 0)
+		return slave;
 	if (rows && cols)
 		ioctl(master, TIOCSWINSZ, &ws);
 	sock = connect_to(socket_path);

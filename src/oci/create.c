@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * create, start, run, delete.
+ * create, start, delete.
  *
  * create: folder and record → control groups → monitor (the VM boots from here on) → hooks, which make the network →
  * the network is told to the VM → the container is created in the guest. A failure anywhere takes everything back. Its
@@ -27,11 +27,6 @@
 
 #define SK_KILL_WAIT_MS 10000
 
-struct create_options {
-	const char *bundle, *pid_file, *console_socket, *id;
-	bool detach, keep;
-};
-
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err)
 {
 	char text[16];
@@ -51,6 +46,14 @@ int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *proces
 
 	if ((exit_code != 126 && exit_code != 127) || !program)
 		return sk_error_wrap(err, "%s", what);
+	if (strstr(err->message, "chdir")) {
+		const char *cwd = json_string_value(json_object_get(process, "cwd"));
+
+		return sk_error_set(err, ENOENT,
+				    "%s: unable to start container process: chdir to cwd (\"%s\") set in config.json "
+				    "failed: %s",
+				    what, cwd ? cwd : "", denied ? "permission denied" : "no such file or directory");
+	}
 	if (denied)
 		return sk_error_set(err, EACCES,
 				    "%s: unable to start container process: exec: \"%s\": permission denied", what,
@@ -80,7 +83,7 @@ int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take
 
 /* ---- create */
 
-static int parse_create(int argc, char **argv, bool run, struct create_options *ret, struct sk_error *err)
+int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_options *ret, struct sk_error *err)
 {
 	static const struct option options[] = {
 		{ "bundle", required_argument, NULL, 'b' },   { "console-socket", required_argument, NULL, 'c' },
@@ -91,7 +94,7 @@ static int parse_create(int argc, char **argv, bool run, struct create_options *
 	};
 	int opt;
 
-	*ret = (struct create_options){ .bundle = "." };
+	*ret = (struct sk_oci_create_options){ .bundle = ".", .console_fd = -1 };
 	optind = 1;
 	while ((opt = getopt_long(argc, argv, "+b:d", options, NULL)) != -1) {
 		if (opt == 'b')
@@ -185,12 +188,14 @@ static int create_in_guest(struct sk_oci_container *c, const struct sk_oci_bundl
 	return r;
 }
 
-static int new_console(const struct create_options *co, const struct sk_oci_bundle *b, int *ret_fd,
+static int new_console(const struct sk_oci_create_options *co, const struct sk_oci_bundle *b, int *ret_fd,
 		       struct sk_error *err)
 {
 	const json_t *size = json_object_get(json_object_get(b->spec, "process"), "consoleSize");
 
-	*ret_fd = -1;
+	*ret_fd = co->console_fd;
+	if (*ret_fd >= 0)
+		return 0;
 	if (!b->terminal) {
 		if (co->console_socket)
 			return sk_error_set(err, EINVAL, "cannot use console socket if the container has no terminal");
@@ -224,7 +229,7 @@ static int create_member(struct sk_oci *o, struct sk_oci_container *c, const str
 
 /* The container's folder exists; everything else is made here. `sandbox` NULL: it gets a VM of its own. */
 static int create_container(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_container *sandbox,
-			    const struct create_options *co, const struct sk_oci_bundle *b, pid_t *ret_pid,
+			    const struct sk_oci_create_options *co, const struct sk_oci_bundle *b, pid_t *ret_pid,
 			    struct sk_error *err)
 {
 	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1 };
@@ -259,8 +264,8 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	return r;
 }
 
-static int create(struct sk_oci *o, const struct create_options *co, struct sk_oci_container *c, pid_t *ret_pid,
-		  struct sk_error *err)
+int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_container *c,
+			    pid_t *ret_pid, struct sk_error *err)
 {
 	struct sk_oci_container sandbox = { 0 };
 	struct sk_oci_bundle b;
@@ -290,13 +295,13 @@ static int create(struct sk_oci *o, const struct create_options *co, struct sk_o
 
 int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	struct create_options co;
+	struct sk_oci_create_options co;
 	struct sk_oci_container c;
 	pid_t pid;
-	int r = parse_create(argc, argv, false, &co, err);
+	int r = sk_oci_create_parse(argc, argv, false, &co, err);
 
 	if (r == 0)
-		r = create(o, &co, &c, &pid, err);
+		r = sk_oci_create_container(o, &co, &c, &pid, err);
 	if (r == 0)
 		sk_oci_container_close(&c);
 	return r;
@@ -304,7 +309,7 @@ int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 /* ---- start */
 
-static int start(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
+int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
 {
 	const char *status = sk_oci_status(o, c, NULL);
 	json_t *request, *state;
@@ -345,7 +350,7 @@ int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r < 0)
 		return r;
-	r = start(o, &c, err);
+	r = sk_oci_start_container(o, &c, err);
 	sk_oci_container_close(&c);
 	return r;
 }
@@ -353,7 +358,7 @@ int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 /* ---- delete */
 
 /* Ends the VM for sure and waits until it is gone. */
-static void kill_container(struct sk_oci *o, struct sk_oci_container *c)
+void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c)
 {
 	json_t *request = json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", SIGKILL, "all", 1);
 	int waited;
@@ -370,7 +375,7 @@ static void kill_container(struct sk_oci *o, struct sk_oci_container *c)
 	}
 }
 
-static int delete_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
+int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
 {
 	json_t *state = sk_oci_state_json(c, "stopped", 0);
 	struct sk_error hook = SK_ERROR_INIT;
@@ -419,70 +424,9 @@ int sk_oci_delete(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 			sk_oci_container_close(&c);
 			return r;
 		}
-		kill_container(o, &c);
+		sk_oci_kill_container(o, &c);
 	}
-	r = delete_container(o, &c, err);
+	r = sk_oci_delete_container(o, &c, err);
 	sk_oci_container_close(&c);
 	return r;
-}
-
-/* ---- run */
-
-/* In the foreground: signals go on to the container, its exit code is ours. */
-static int follow(struct sk_oci *o, struct sk_oci_container *c, pid_t pid, int signal_fd)
-{
-	struct signalfd_siginfo si;
-
-	while (read(signal_fd, &si, sizeof(si)) == sizeof(si)) {
-		int status;
-
-		if (si.ssi_signo != SIGCHLD) {
-			sk_oci_call(o, c, json_pack("{s:s,s:i}", "op", "kill", "signal", (int)si.ssi_signo), NULL,
-				    NULL);
-			continue;
-		}
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	}
-	return 255;
-}
-
-int sk_oci_run(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
-{
-	_cleanup_fd_ int signal_fd = -1;
-	struct sk_oci_container c;
-	struct create_options co;
-	sigset_t set;
-	pid_t pid;
-	int r = parse_create(argc, argv, true, &co, err), code;
-
-	if (r < 0)
-		return r;
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGUSR2);
-	if (!co.detach) {
-		sigprocmask(SIG_BLOCK, &set, NULL);
-		signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	}
-	r = create(o, &co, &c, &pid, err);
-	if (r < 0)
-		return r;
-	r = start(o, &c, err);
-	if (r < 0) {
-		kill_container(o, &c);
-		delete_container(o, &c, NULL);
-		sk_oci_container_close(&c);
-		return r;
-	}
-	code = co.detach ? 0 : follow(o, &c, pid, signal_fd);
-	if (!co.detach && !co.keep)
-		r = delete_container(o, &c, err);
-	sk_oci_container_close(&c);
-	return r < 0 ? r : code;
 }

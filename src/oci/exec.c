@@ -302,8 +302,8 @@ struct exec_job {
 	const struct exec_options *x;
 };
 
-/* With a console the caller's own descriptors are not the process's: containerd waits for the end of what it gave us, and
- * lets nobody resize the terminal until then. */
+/* With a console the caller's own descriptors are not the process's: containerd waits for the end of what it gave us,
+ * and lets nobody resize the terminal until then. */
 static void leave_stdio(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;

@@ -126,6 +126,7 @@ int main(int argc, char **argv)
 	const char *root = NULL;
 	int r;
 
+	sk_oci_stand_in_main();
 	opterr = 0;
 	r = parse_globals(argc, argv, &o, &root, &err);
 	if (r == 0 && optind >= argc) {

@@ -85,9 +85,12 @@ struct sk_oci_bundle {
 	bool has_netns;		/* the container has a network namespace of its own … */
 	const char *netns_path; /* … this one; NULL: a new one. In `spec` */
 	bool netns_of_process;	/* the path is another container's process */
+	bool netns_of_host;	/* the path is the namespace that we are in */
 	bool sandbox;		/* the first container of a pod: others will come into its VM … */
 	const char *sandbox_id; /* … or one of those, and this is the first one's id; else NULL. In `spec` */
 };
+/* Whether process.terminal is set; false where the bundle cannot be read: loading it says why. */
+bool sk_oci_bundle_wants_terminal(const char *dir);
 int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err);
 void sk_oci_bundle_fini(struct sk_oci_bundle *b);
 /* What the VM is to be. A new reference; NULL with err. */
@@ -127,6 +130,8 @@ json_t *sk_oci_cgroups_stats(const json_t *paths);
 int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state, pid_t netns_pid, struct sk_error *err);
 
 /* console.c */
+/* A new terminal; returns the slave, raw. */
+int sk_oci_console_pair(int *ret_master, struct sk_error *err);
 /* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative
  * errno. */
 int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err);
@@ -157,6 +162,26 @@ int sk_oci_member_create(struct sk_oci_member *m, struct sk_oci_container *c, in
 void sk_oci_member_free(struct sk_oci_member *m);
 /* Changes the status of such a container ("running", "paused"); nothing for others, whose monitor does that. */
 void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, const char *status);
+
+/* create.c */
+struct sk_oci_create_options {
+	const char *bundle, *pid_file, *console_socket, *id;
+	bool detach, keep;
+	int console_fd; /* a terminal for the container, -1: none, or through the socket */
+};
+int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_options *ret, struct sk_error *err);
+int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_container *c,
+			    pid_t *ret_pid, struct sk_error *err);
+int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err);
+/* Ends the VM for sure and waits until it is gone. */
+void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c);
+int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err);
+
+/* standin.c: processes of this host that stand for the guest's, for who looks them up here. */
+/* Starts one for each of `processes` (the agent's reply to "ps") and returns their pids; they leave by themselves. */
+json_t *sk_oci_stand_ins(const json_t *processes);
+/* True: this process was started to be one; it never comes back then. */
+void sk_oci_stand_in_main(void);
 
 /* exec.c: stands for a process in the guest until it ends, and returns its exit code. `take_fd`: an attached
  * connection; `in` is taken, -1: no input. */

@@ -178,16 +178,17 @@ int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	status = sk_oci_status(o, &c, NULL);
 	if (strcmp(status, "stopped") == 0) {
 		r = sk_error_set(err, ESRCH, "container not running");
-	} else if (json) {
-		/* Pids of this host: whoever asks goes on to look them up here. */
-		json_t *pids = json_pack("[i]", (int)sk_oci_pid(o, &c));
-
-		r = print_json(pids, JSON_COMPACT, err);
-		json_decref(pids);
 	} else {
 		r = sk_oci_call(o, &c, json_pack("{s:s}", "op", "ps"), &reply, err);
-		if (r == 0)
+		if (r == 0 && json) {
+			/* Pids of this host: whoever asks goes on to look them up here. */
+			json_t *pids = sk_oci_stand_ins(json_object_get(reply, "processes"));
+
+			r = print_json(pids, JSON_COMPACT, err);
+			json_decref(pids);
+		} else if (r == 0) {
 			print_processes(json_object_get(reply, "processes"));
+		}
 		json_decref(reply);
 	}
 	sk_oci_container_close(&c);

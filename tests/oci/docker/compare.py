@@ -43,9 +43,9 @@ def compare(name, folder):
         elif a[0] == b[0] and not a[1] and not b[1]:
             yield point, "pass", ""
         else:
-            text = ["    - " + line for line in a[0] if line not in b[0] or a[1]] + ["    -! " + line for line in a[1]]
-            text += ["    + " + line for line in b[0] if line not in a[0] or b[1]] + ["    +! " + line for line in b[1]]
-            yield point, "fail", "\n".join(text or ["    the order of lines differs:", *("    - " + l for l in a[0]), *("    + " + l for l in b[0])])
+            text = ["    - " + line for line in a[0]] + ["    -! " + line for line in a[1]]
+            text += ["    + " + line for line in b[0]] + ["    +! " + line for line in b[1]]
+            yield point, "fail", "\n".join(text)
     for word, loose in (("runc", their_loose), ("skerry", our_loose)):
         if loose and their_loose != our_loose:
             print(f"  {name}: printed outside of points with {word}: " + " / ".join(loose[:5]))

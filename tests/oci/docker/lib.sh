@@ -80,7 +80,7 @@ nothing_left() {
 	local left
 	docker ps -aq | xargs -r timeout 60 docker rm -f >/dev/null 2>&1
 	sleep 1
-	left=$(ps -eo args | grep -E '(skerry-monitor|skerry-9pd|linux-uml)' | grep -v grep)
+	left=$(pgrep -a -f '(skerry-monitor|skerry-9pd|skerry-vm-)')
 	printf 'processes| %s\n' "${left:-none}"
 	left=$(find "$work/exec" -path '*/containers/*' -name vm.json)
 	printf 'state| %s\n' "${left:-none}"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The monitor's end of the control channel: what a guest, whose agent may be anybody, says as frames. The first byte is
- * the size of the pieces that it comes in, the second the number of requests that wait for an answer. No I/O: streams and
- * the rest of the monitor are stubs that look at what they are given.
+ * the size of the pieces that it comes in, the second the number of requests that wait for an answer. No I/O: streams
+ * and the rest of the monitor are stubs that look at what they are given.
  */
 #include <assert.h>
 #include <stdlib.h>

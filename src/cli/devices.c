@@ -64,8 +64,8 @@ int sk_check_device(const char *value, char *why)
 	}
 	if (find(path))
 		return 0;
-	snprintf(why, 256,
-		 "the host's %.64s cannot be given to a VM; of its own it has /dev/fuse and /dev/net/tun", path);
+	snprintf(why, 256, "the host's %.64s cannot be given to a VM; of its own it has /dev/fuse and /dev/net/tun",
+		 path);
 	return -EINVAL;
 }
 

@@ -13,6 +13,10 @@
 #include "base/process.h"
 #include "vm/vm.h"
 
+/* Disks whose journal would be too large a part of them. */
+#define SK_SMALL_DISK (512ull << 20)
+#define SK_TINY_DISK (32ull << 20)
+
 /* mkfs.ext4 for a container's writable layer: no blocks reserved for a superuser who shares it with nobody, a small
  * journal, and tables that count as zeroed because a new sparse file is: under 1 MiB on the host whatever its size, and
  * nothing left for the guest to initialise. */
@@ -28,6 +32,8 @@ static int make_template(const char *path, uint64_t size, struct sk_error *err)
 	struct sk_spawn s = SK_SPAWN_INIT;
 	int r;
 
+	if (size < SK_SMALL_DISK)
+		argv[4] = size < SK_TINY_DISK ? "-Jsize=1" : "-Jsize=4";
 	sk_random_hex(suffix, 8);
 	tmp = sk_asprintf("%s.%s.tmp", path, suffix);
 	if (!tmp)

@@ -145,3 +145,39 @@ case_bad_disk_full_while_running() {
 	has "$out" 'full Exited'
 	has "$out" 'and it works again'
 }
+
+case_bad_disk_full_in_the_guest() {
+	# The container's own disk is full: its program hears of it, nothing else does.
+	ok skerry create --name small --storage-size 64m "$IMG" sh -c 'dd if=/dev/zero of=/root/f bs=1M count=200; echo "rc $?"; rm /root/f; echo again >/root/g && cat /root/g'
+	ok skerry start -a small
+	has "$err" 'No space left'
+	same "$out" $'rc 1\nagain'
+	ok skerry start -a small
+	run "$IMG" true
+}
+
+# A store without any room: nothing is made, what is there can be looked at and removed.
+# case: root-only
+case_bad_store_full() {
+	mkdir small
+	ok unshare -m bash -c '
+		mount -t tmpfs -o size=300m none small
+		cp -r '"$SKERRY_ROOT"'/. small/
+		export SKERRY_ROOT=$PWD/small
+		skerry run -d --name alive '"$IMG"' sleep 1000 >/dev/null || exit 1
+		skerry create --name old '"$IMG"' true >/dev/null || exit 1
+		dd if=/dev/zero of=small/fill bs=4k 2>/dev/null
+		rc=0
+		timeout 60 skerry run --rm '"$IMG"' true 2>e || rc=$?
+		[ $rc = 125 ] || { echo "run: $rc"; cat e; exit 1; }
+		grep -qi "no space" e || { cat e; exit 1; }
+		[ "$(wc -l <e)" -le 2 ] || { cat e; exit 1; }
+		skerry ps -a --format "{{.Names}}" | sort | tr "\n" " "
+		skerry exec alive echo works || exit 1
+		skerry rm old || exit 1
+		skerry rm -f alive || exit 1
+		rm small/fill
+		skerry run --rm '"$IMG"' echo again'
+	has "$out" '^alive old works'
+	has "$out" '^again$'
+}

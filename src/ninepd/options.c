@@ -205,7 +205,7 @@ static int unix_socket(const char *path, int *ret_fd, struct sk_error *err)
 	mask = umask(0177);
 	r = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
 	umask(mask);
-	if (r < 0 || listen(fd, 16) < 0)
+	if (r < 0 || listen(fd, 128) < 0)
 		return sk_error_errno(err, errno, "cannot listen on %s", path);
 	*ret_fd = SK_TAKE_FD(fd);
 	return 0;
@@ -248,7 +248,7 @@ static int tcp_socket(struct ninepd *d, const char *arg, struct sk_error *err)
 	if (r == 0)
 		r = bind(fd, ai->ai_addr, ai->ai_addrlen);
 	if (r == 0)
-		r = listen(fd, 16);
+		r = listen(fd, 128);
 	freeaddrinfo(ai);
 	if (r < 0)
 		return sk_error_errno(err, errno, "cannot listen on %s", arg);

@@ -19,6 +19,9 @@ int sk_fs_write_atomic(int dirfd, const char *path, const void *data, size_t len
 int sk_fs_write_all(int fd, const void *data, size_t len);
 /* Makes every missing folder of `path` (absolute or relative to the current folder) with `mode`. */
 int sk_fs_mkdir_p(const char *path, mode_t mode);
+/* Opens `path` below `dirfd` as O_PATH; links may lead about in there, but not out of it, nor may "..". Descriptor or
+ * negative errno; -EXDEV: it leads out. */
+int sk_fs_open_beneath(int dirfd, const char *path);
 /* Removes `name` under `dirfd` and everything below it, not following links or crossing mounts. -ENOENT is success. */
 int sk_fs_remove_tree(int dirfd, const char *name);
 /* Copies a file keeping holes (reflink where the file system can); both descriptors from offset 0. */

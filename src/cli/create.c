@@ -92,6 +92,22 @@ static int resolve_bind(struct sk_mount *m, struct sk_error *err)
 	return 0;
 }
 
+/* A part of a volume: looked at here to say what is wrong, and found again, as confined, by the monitor. */
+static int check_subpath(struct sk_mount *m, struct sk_error *err)
+{
+	_cleanup_fd_ int top = open(m->path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	struct stat st;
+
+	if (top < 0)
+		return sk_error_errno(err, errno, "cannot open volume %s", m->source);
+	fd = sk_fs_open_beneath(top, m->subpath);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return sk_error_errno(err, fd < 0 ? -fd : errno, "cannot mount %s of volume %s at %s", m->subpath,
+				      m->source, m->target);
+	m->file = !S_ISDIR(st.st_mode);
+	return 0;
+}
+
 /* Finds what the mounts name on the host; volumes that are missing are made, as docker does. */
 static int resolve_mounts(struct sk_cli *cli, struct sk_plan *plan, struct sk_error *err)
 {
@@ -110,6 +126,8 @@ static int resolve_mounts(struct sk_cli *cli, struct sk_plan *plan, struct sk_er
 				m->source = sk_volume_random_name();
 			m->anonymous = nameless;
 			r = sk_volume_ensure(&cli->paths, m->source, nameless ? anonymous : NULL, &m->path, err);
+			if (r == 0 && m->subpath)
+				r = check_subpath(m, err);
 		}
 	}
 	return r;

@@ -340,6 +340,10 @@ static int finish_mount(struct mount_parse *p, const char *spec)
 		snprintf(p->why, 256, "invalid volume name: %.64s", p->source);
 		return -EINVAL;
 	}
+	if (p->m.subpath && (p->m.type != SK_MOUNT_VOLUME || !p->source || !*p->m.subpath || *p->m.subpath == '/')) {
+		snprintf(p->why, 256, "volume-subpath wants a named volume and a relative path: %.64s", p->m.subpath);
+		return -EINVAL;
+	}
 	if (p->source)
 		p->m.source = p->m.type == SK_MOUNT_BIND ? sk_cli_path_absolute(p->source) : sk_xstrdup(p->source);
 	return set_target(&p->m, p->target, spec, p->why);
@@ -376,6 +380,13 @@ int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err)
 	return 0;
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 json_t *sk_mounts_to_vm(const struct sk_mounts *mounts)
 {
 	json_t *list = sk_jx_array();
@@ -395,9 +406,11 @@ json_t *sk_mounts_to_vm(const struct sk_mounts *mounts)
 		sk_jx_set_str(o, "path", m->path);
 		sk_jx_set_str(o, "destination", m->target);
 		sk_jx_set_bool(o, "readonly", m->readonly);
+		if (m->subpath)
+			sk_jx_set_str(o, "subpath", m->subpath);
 		if (m->file)
-			sk_jx_set_str(o, "file", strrchr(m->path, '/') + 1);
-		if (m->type == SK_MOUNT_VOLUME && !m->nocopy)
+			sk_jx_set_str(o, "file", base_name(m->subpath ? m->subpath : m->path));
+		if (m->type == SK_MOUNT_VOLUME && !m->nocopy && !m->subpath)
 			sk_jx_set_bool(o, "copy_up", true);
 		sk_jx_push(list, o);
 	}

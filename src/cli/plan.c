@@ -261,11 +261,6 @@ static int set_mounts(struct sk_plan *p, const json_t *image, struct sk_error *e
 		for (k = 0; k < lists[i]->n; k++)
 			if (parsers[i](&p->mounts, lists[i]->v[k], why) < 0)
 				return sk_error_set(err, EINVAL, "%s", why);
-	for (i = 0; i < p->mounts.n; i++)
-		if (p->mounts.v[i].subpath)
-			return sk_error_set(err, EOPNOTSUPP,
-					    "cannot mount a part of volume %s at %s: mount the volume whole",
-					    p->mounts.v[i].source, p->mounts.v[i].target);
 	if (sk_mounts_check(&p->mounts, err) < 0)
 		return -err->code;
 	if (add_image_volumes(p, why) < 0)

@@ -61,7 +61,8 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 	struct sk_shares *s = m->shares;
 	const char *tag = json_string_value(json_object_get(o, "tag")),
 		   *path = json_string_value(json_object_get(o, "path"));
-	const char *file = json_string_value(json_object_get(o, "file"));
+	const char *file = json_string_value(json_object_get(o, "file")),
+		   *subpath = json_string_value(json_object_get(o, "subpath"));
 	struct share *e = &s->all[s->n];
 
 	if (!path)
@@ -82,6 +83,15 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 				file ? file : "");
 	if (m->engine->shares_by_stream)
 		return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
+	if (subpath) {
+		int whole = e->path_fd;
+
+		/* The guest may have written what is in there, links too. */
+		e->path_fd = sk_fs_open_beneath(whole, subpath);
+		close(whole);
+		if (e->path_fd < 0)
+			return sk_error_errno(err, -e->path_fd, "cannot share %s of %s", subpath, path);
+	}
 	snprintf(e->socket_name, sizeof(e->socket_name), "share%u", s->n - 1);
 	if (device_socket(m, e->socket_name, &e->socket, err) < 0)
 		return -err->code;

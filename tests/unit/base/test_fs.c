@@ -85,13 +85,31 @@ static void test_lock(void **state)
 	assert_int_equal(sk_fs_lock(b, true, false), 0);
 }
 
+static void test_beneath(void **state)
+{
+	_cleanup_fd_ int top = -1, fd = -1;
+
+	(void)state;
+	assert_int_equal(sk_fs_mkdir_p("beneath/d", 0755), 0);
+	top = open("beneath", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(top >= 0);
+	assert_int_equal(symlinkat("d", top, "in"), 0);
+	assert_int_equal(symlinkat("/etc", top, "out"), 0);
+	assert_int_equal(symlinkat("../..", top, "up"), 0);
+	fd = sk_fs_open_beneath(top, "in/../d");
+	assert_true(fd >= 0);
+	assert_int_equal(sk_fs_open_beneath(top, "out"), -EXDEV);
+	assert_int_equal(sk_fs_open_beneath(top, "up"), -EXDEV);
+	assert_int_equal(sk_fs_open_beneath(top, "d/../.."), -EXDEV);
+	assert_int_equal(sk_fs_open_beneath(top, "/etc"), -EXDEV);
+	assert_int_equal(sk_fs_open_beneath(top, "none"), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_atomic),
-		cmocka_unit_test(test_remove_tree),
-		cmocka_unit_test(test_copy_sparse),
-		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_atomic), cmocka_unit_test(test_remove_tree), cmocka_unit_test(test_copy_sparse),
+		cmocka_unit_test(test_lock),   cmocka_unit_test(test_beneath),
 	};
 
 	return cmocka_run_group_tests_name("base-fs", tests, setup, teardown);

@@ -288,7 +288,9 @@ static void test_network_and_mounts(void **state)
 	assert_string_equal(plan.mounts.v[2].target, "/data");
 	assert_null(plan.mounts.v[2].source);
 	assert_string_equal(sk_jx_get_str(json_array_get(json_object_get(config, "Mounts"), 0), "Source", ""), "/x");
-	assert_int_equal(RUN("--mount", "src=vol,dst=/y,volume-subpath=a", "img"), -EOPNOTSUPP);
+	assert_int_equal(RUN("--mount", "src=vol,dst=/y,volume-subpath=a", "img"), 0);
+	assert_int_equal(RUN("--mount", "dst=/y,volume-subpath=a", "img"), -EINVAL);
+	assert_int_equal(RUN("--mount", "src=vol,dst=/y,volume-subpath=/a", "img"), -EINVAL);
 	assert_int_equal(RUN("--tmpfs", "/a", "--mount", "type=tmpfs,target=/a", "img"), -EINVAL);
 	drop();
 }

@@ -1,0 +1,218 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# A folder that the host and two machines use at the same time; a disk that is full; machines that are killed.
+# shellcheck source=tests/mounts/lib.sh
+. "$SUITE/lib.sh"
+
+lockers() { python3 "$SUITE/lockers.py" "$@"; }
+
+# count_together HOW N: two machines and a program of the host count up one number, each under a lock.
+count_together() {
+	local how=$1 n=$2 a b c
+	printf '00000000' >"share/$how"
+	chmod 666 "share/$how"
+	skerry exec one python3 /suite/lockers.py "/data/$how" count "$n" "$how" >o1 2>&1 &
+	a=$!
+	skerry exec two python3 /suite/lockers.py "/data/$how" count "$n" "$how" >o2 2>&1 &
+	b=$!
+	lockers "share/$how" count "$n" "$how" &
+	c=$!
+	wait "$a" || fail "one: $(cat o1)"
+	wait "$b" || fail "two: $(cat o2)"
+	wait "$c" || fail 'the host'
+	same "$(cat "share/$how")" "$(printf %08d $((3 * n)))" "$how: updates were lost"
+}
+two_machines() {
+	mkdir share
+	chmod 777 share
+	serve_in one -m 256m -v "$PWD/share:/data" "$IMG" sleep 10000
+	serve_in two -m 256m -v "$PWD/share:/data" "$IMG" sleep 10000
+}
+# case: timeout=400
+case_host_locks_fcntl() {
+	two_machines
+	count_together fcntl "$(long 100 1000)"
+	count_together ofd "$(long 50 300)"
+}
+# case: timeout=400
+case_host_locks_mmap() {
+	two_machines
+	count_together mmap "$(long 50 300)"
+}
+
+# case: timeout=300
+case_host_locks_are_seen() {
+	two_machines
+	touch share/f
+	chmod 666 share/f
+	lockers share/f hold 100 >held &
+	local holder=$!
+	until_ok 20 grep -q held held
+	expect 3 skerry exec one python3 /suite/lockers.py /data/f try
+	kill -9 "$holder"
+	until_ok 20 skerry exec one python3 /suite/lockers.py /data/f try
+	# The other way round; and the machine that held it is killed.
+	skerry exec one python3 /suite/lockers.py /data/f hold 100 >held2 2>&1 &
+	until_ok 30 grep -q held held2
+	expect 3 lockers share/f try
+	expect 3 skerry exec two python3 /suite/lockers.py /data/f try
+	kill_vm one
+	until_ok 20 lockers share/f try
+	until_ok 20 skerry exec two python3 /suite/lockers.py /data/f try
+}
+
+# case: timeout=600
+case_host_locks_of_killed_waiters() {
+	two_machines
+	touch share/f
+	chmod 666 share/f
+	ok skerry exec one python3 /suite/lockers.py /data/f killed "$(long 100 1000)"
+	ok skerry exec two python3 /suite/lockers.py /data/f try
+	ok lockers share/f try
+}
+
+# What the host does is seen as soon as a program looks.
+# case: timeout=300
+case_host_changes() {
+	local i
+	two_machines
+	for i in 1 2 3 4 5; do
+		echo "round $i" >share/f
+		until_ok 3 skerry exec one grep -qx "round $i" /data/f
+		ok skerry exec two sh -c "echo guest $i >/data/g"
+		until_ok 3 grep -qx "guest $i" share/g
+		until_ok 3 skerry exec one grep -qx "guest $i" /data/g
+	done
+	mv share/f share/moved
+	mkdir share/d
+	ln -s moved share/l
+	sleep 1
+	ok skerry exec one sh -c 'test ! -e /data/f && test -d /data/d && test "$(readlink /data/l)" = moved && cat /data/l'
+	same "$out" 'round 5'
+	# Replaced by rename, as editors do.
+	echo replaced >share/.new
+	mv share/.new share/moved
+	sleep 1
+	ok skerry exec one cat /data/moved
+	same "$out" replaced
+	chmod 600 share/moved
+	touch -d '2001-02-03 04:05:06.789 UTC' share/moved
+	sleep 1
+	ok skerry exec one stat -c '%a %Y' /data/moved
+	same "$out" '600 981173106'
+	rm -r share/d
+	sleep 1
+	expect 1 skerry exec one test -e /data/d
+	# A file that a guest has open and the host removes stays whole for the guest.
+	ok skerry exec one bash -c 'exec 5<>/data/held; echo kept >&5; touch /data/ready; until [ ! -e /data/ready ]; do sleep 0.1; done; test ! -e /data/held && cat /proc/self/fd/5' &
+	local reader=$!
+	until_ok 30 test -e share/ready
+	rm share/held share/ready
+	wait "$reader"
+}
+
+# case: timeout=600
+case_host_large_folder() {
+	local n
+	n=$(long 10000 100000)
+	mkdir share
+	python3 -c 'import sys
+for i in range(int(sys.argv[1])): open(f"share/entry-{i:06}", "w").close()' "$n"
+	run -v "$PWD/share:/data" "$IMG" sh -c 'ls -f /data | grep -c entry-'
+	same "$out" "$n"
+	run -v "$PWD/share:/data" "$IMG" sh -c 'find /data -name "entry-*[1-9]" -delete; ls -f /data | grep -c entry-'
+	same "$out" "$((n / 10))"
+	same "$(find share -name 'entry-*' | wc -l)" "$((n / 10))"
+}
+
+# case: timeout=300 root-only
+case_host_full_disk() {
+	mkdir share
+	mount -t tmpfs -o size=4m,mode=0777 none share
+	# What write cannot say any more (it is cached), fsync and close say.
+	expect 1 skerry run --rm -v "$PWD/share:/data" "$IMG" sh -c 'dd if=/dev/zero of=/data/f bs=64k count=200 conv=fsync 2>&1'
+	has "$out" 'No space left on device'
+	expect 1 skerry run --rm -v "$PWD/share:/data" "$IMG" sh -c 'cp /usr/bin/perl /data/g 2>&1 && sync -d /data/g 2>&1'
+	has "$out" 'No space left on device'
+	rm share/*
+	run -v "$PWD/share:/data" "$IMG" sh -c 'echo again >/data/f && sync -d /data/f'
+	same "$(cat share/f)" again
+	umount share
+}
+
+# case: timeout=300 root-only
+case_host_bad_disk() {
+	truncate -s 32M image
+	mkfs.ext4 -q -F -O ^has_journal -b 4096 image
+	mkdir share
+	mount -o loop,errors=continue image share || skip 'no loop devices here'
+	head -c 24M /dev/urandom >share/f
+	sync
+	truncate -s 6M image
+	echo 1 >/proc/sys/vm/drop_caches
+	expect 1 skerry run --rm -v "$PWD/share:/data" "$IMG" sh -c 'cat /data/f 2>&1 >/dev/null'
+	has "$out" 'Input/output error'
+	umount share
+}
+
+# --- options ---
+
+case_mount_readonly_is_the_servers() {
+	mkdir share
+	echo x >share/f
+	chmod 666 share/f
+	# Not even root of the guest, mounting anew, gets to write.
+	try skerry run --rm --cap-add ALL --security-opt seccomp=unconfined -v "$PWD/share:/data:ro" "$IMG" sh -c \
+		'mount -o remount,rw,bind /data; mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L mount0 /m; echo y >/data/f; echo y >/m/f; rm -f /data/f /m/f; chmod 0 /data/f'
+	same "$(cat share/f)" x
+	same "$(stat -c %a share/f)" 666
+}
+case_mount_file_without_siblings() {
+	mkdir folder
+	echo one >folder/one
+	echo two >folder/two
+	try skerry run --rm --cap-add ALL --security-opt seccomp=unconfined -v "$PWD/folder/one:/one" "$IMG" sh -c \
+		'mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L mount0 /m; cat /one; find / -xdev -name two; cat /m/two; ls -a /m 2>/dev/null; true'
+	has "$out" '^one$'
+	hasnt "$out" 'two'
+	# A file that is replaced on the host stays what was given; written by the guest it is the host's.
+	run -v "$PWD/folder/one:/one" "$IMG" sh -c 'echo more >>/one'
+	same "$(cat folder/one)" $'one\nmore'
+	expect 1 skerry run --rm -v "$PWD/folder/one:/one:ro" "$IMG" sh -c 'echo no >>/one'
+	same "$(cat folder/one)" $'one\nmore'
+}
+case_mount_nested() {
+	mkdir -p outer/inner deeper
+	echo outer >outer/f
+	echo hidden >outer/inner/f
+	echo deeper >deeper/f
+	# Whatever the order in which they are given.
+	run -v "$PWD/deeper:/data/inner/deep" -v vol:/data/inner -v "$PWD/outer:/data" --tmpfs /data/tmp "$IMG" sh -c \
+		'cat /data/f; ls /data/inner; cat /data/inner/deep/f; touch /data/inner/in-volume; stat -f -c %T /data/tmp'
+	same "$out" $'outer\ndeep\ndeeper\ntmpfs'
+	same "$(ls outer/inner)" f
+	run -v vol:/v "$IMG" ls /v
+	has "$out" 'in-volume'
+}
+case_mount_volume_words() {
+	run --mount type=volume,source=vol,target=/etc,volume-nocopy "$IMG" sh -c 'ls /etc | grep -c passwd; true'
+	same "$out" 0
+	run -v second:/etc:nocopy "$IMG" sh -c 'ls /etc | grep -c passwd; true'
+	same "$out" 0
+	run -v third:/etc "$IMG" sh -c 'ls /etc | grep -c "^passwd$"'
+	same "$out" 1
+	expect 1 skerry run --rm -v third:/x:ro "$IMG" touch /x/f
+	run -v third:/x "$IMG" sh -c 'mkdir -p /x/sub/dir; echo here >/x/sub/dir/f; ln -s /etc /x/out'
+	run --mount type=volume,source=third,target=/y,volume-subpath=sub/dir "$IMG" cat /y/f
+	same "$out" here
+	expect 125 skerry run --rm --mount type=volume,source=third,target=/y,volume-subpath=none "$IMG" true
+	expect 125 skerry run --rm --mount type=volume,source=third,target=/y,volume-subpath=../.. "$IMG" true
+	expect 125 skerry run --rm --mount type=volume,source=third,target=/y,volume-subpath=out "$IMG" true
+	for words in rprivate private rshared slave z Z cached delegated; do
+		mkdir -p share
+		run -v "$PWD/share:/data:$words" "$IMG" true
+	done
+	expect 125 skerry run --rm -v "$PWD/share:/data:nonsense" "$IMG" true
+	complaint 'invalid mode: nonsense'
+}

@@ -6,16 +6,22 @@
 
 declare -gA _skerry_seen=()
 
-# Commands (no argument) or options (of a command) from the help. Sets _skerry_words.
+# Commands (no argument, or a group of commands) or options (of a command, or of a group and a command) from the help. Sets
+# _skerry_words.
 _skerry_help_words() {
 	local command=${1:-} text
 	if [ -z "${_skerry_seen[.$command]+x}" ]; then
-		if [ -n "$command" ]; then
-			text=$(skerry "$command" --help 2>/dev/null |
+		case $command in
+		'' | container | image | system | volume)
+			# shellcheck disable=SC2086 # no word or one
+			text=$(skerry $command --help 2>/dev/null | sed -nE 's/^  ([a-z][a-z-]*)  +[A-Z].*$/\1/p')
+			;;
+		*)
+			# shellcheck disable=SC2086 # "volume ls" is two words
+			text=$(skerry $command --help 2>/dev/null |
 				sed -nE 's/^ +(-([A-Za-z]), )?--([a-z0-9-]+)( .*)?$/\2 --\3/p' | sed -E 's/^([A-Za-z]) /-\1 /')
-		else
-			text=$(skerry --help 2>/dev/null | sed -nE 's/^  ([a-z][a-z-]*)  +[A-Z].*$/\1/p')
-		fi
+			;;
+		esac
 		_skerry_seen[.$command]=${text//$'\n'/ }
 	fi
 	_skerry_words=${_skerry_seen[.$command]}
@@ -25,6 +31,7 @@ _skerry_containers() { # [FILTER]
 	skerry ps -a ${1:+--filter "$1"} --format '{{.Names}}' 2>/dev/null
 	[[ $cur =~ ^[0-9a-f]{3,}$ ]] && skerry ps -aq ${1:+--filter "$1"} 2>/dev/null
 }
+_skerry_volumes() { skerry volume ls -q 2>/dev/null; }
 _skerry_images() { skerry images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | grep -v '<none>'; }
 
 # What an option takes: sets COMPREPLY and returns 0, or returns 1 when it is no option with a known kind of value.
@@ -55,7 +62,16 @@ _skerry_option_value() {
 
 _skerry_positional() {
 	local command=$1 count=$2
+	# The commands of a group are those without, by other names at times.
 	case $command in
+	'container ls' | 'container prune' | 'image prune' | 'volume ls' | 'volume create' | 'volume prune' | system*) return ;;
+	'image ls') command=images ;;
+	'image rm') command=rmi ;;
+	'image inspect') command=rmi ;;
+	container* | image*) command=${command#* } ;;
+	esac
+	case $command in
+	'volume inspect' | 'volume rm') mapfile -t COMPREPLY < <(compgen -W "$(_skerry_volumes)" -- "$cur") ;;
 	run | create)
 		[ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_images)" -- "$cur")
 		;;
@@ -64,7 +80,7 @@ _skerry_positional() {
 	stop | kill | pause | top | stats | attach) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=running)" -- "$cur") ;;
 	exec) [ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=running)" -- "$cur") ;;
 	unpause) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=paused)" -- "$cur") ;;
-	restart | rm | wait | rename | logs) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers)" -- "$cur") ;;
+	restart | rm | wait | rename | logs | update | port) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers)" -- "$cur") ;;
 	inspect) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers) $(_skerry_images)" -- "$cur") ;;
 	cp)
 		mapfile -t COMPREPLY < <(compgen -S : -W "$(_skerry_containers)" -- "$cur" && compgen -f -- "$cur")
@@ -93,6 +109,8 @@ _skerry() {
 		*)
 			if [ -z "$command" ]; then
 				command=${words[i]}
+			elif [[ $command =~ ^(container|image|system|volume)$ ]]; then
+				command+=" ${words[i]}"
 			elif ! _skerry_option_value "${words[i - 1]}" "$command"; then
 				count=$((count + 1))
 			fi
@@ -107,9 +125,14 @@ _skerry() {
 		mapfile -t COMPREPLY < <(compgen -W "$_skerry_words --root --help --version" -- "$cur")
 		return
 	fi
+	if [[ $command =~ ^(container|image|system|volume)$ ]]; then
+		_skerry_help_words "$command"
+		mapfile -t COMPREPLY < <(compgen -W "$_skerry_words --help" -- "$cur")
+		return
+	fi
 	# After the image, a command of the container's own begins.
 	if [ "$count" -gt 0 ]; then
-		case $command in run | create | exec) return ;; esac
+		case ${command#container } in run | create | exec) return ;; esac
 	fi
 	_skerry_option_value "$prev" "$command" && return
 	if [[ $cur == -* ]]; then

@@ -3,6 +3,7 @@
 #define SK_AGENT_AGENT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/loop.h"
@@ -23,12 +24,13 @@ struct sk_agent {
 	struct sk_uplink uplink;
 	struct sk_jobs jobs;
 	struct sk_container *containers;
-	const char *run_dir; /* "/run/skerry" */
-	const char *crun;    /* path of the container runtime */
-	const char *self;    /* path of this program */
-	bool test;	     /* an ordinary process on a host: never touches clock, network, power */
-	bool cgroups;	     /* /sys/fs/cgroup is version 2 and ours */
-	int inotify;	     /* memory.events of the containers */
+	const char *run_dir;	 /* "/run/skerry" */
+	const char *crun;	 /* path of the container runtime */
+	const char *self;	 /* path of this program */
+	bool test;		 /* an ordinary process on a host: never touches clock, network, power */
+	bool cgroups;		 /* /sys/fs/cgroup is version 2 and ours */
+	uint64_t memory_ceiling; /* of each container; 0: none */
+	int inotify;		 /* memory.events of the containers */
 	int signal_fd;
 	struct {
 		pid_t pid;

@@ -166,6 +166,7 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 	if (r < 0)
 		return r;
 	extra.readonly = layout.readonly;
+	extra.memory = l->agent->test ? 0 : l->agent->memory_ceiling;
 	extra.init = json_is_true(json_object_get(l->req.json, "init"));
 	rootfd = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	r = sk_volumes_fill(json_object_get(l->req.json, "mounts"), rootfd, path, err);

@@ -13,6 +13,7 @@
 #include "cgroup.h"
 #include "container.h"
 #include "files.h"
+#include "memory.h"
 #include "job.h"
 
 /* Replies to a request that is dealt with: `r` negative: with `err`. Takes `take_fields` and the request. */
@@ -144,6 +145,13 @@ static void op_sync(struct sk_agent *a, struct sk_request *take_req)
 	finish(a, take_req, r, &err, NULL);
 }
 
+static unsigned idle_seconds(const json_t *request)
+{
+	json_int_t n = json_integer_value(json_object_get(request, "idle_reclaim"));
+
+	return n < 0 || n > 86400 ? 0 : (unsigned)n;
+}
+
 void sk_ops_handle(void *arg, struct sk_request *take_req)
 {
 	struct sk_agent *a = arg;
@@ -155,6 +163,8 @@ void sk_ops_handle(void *arg, struct sk_request *take_req)
 	switch (take_req->op) {
 	case SK_OP_SETUP:
 		r = sk_setup(a, take_req->json, &err);
+		a->memory_ceiling = sk_memory_ceiling();
+		sk_memory_watch(a, idle_seconds(take_req->json));
 		finish(a, take_req, r, &err, NULL);
 		return;
 	case SK_OP_TIME:

@@ -112,6 +112,16 @@ static void keep_guest_hooks(json_t *spec)
 	json_decref(start);
 }
 
+/* A container's own limit, or all that it can have. */
+static void limit_memory(json_t *linux_, uint64_t most)
+{
+	json_t *memory = child_object(child_object(linux_, "resources"), "memory");
+	json_int_t limit = json_integer_value(json_object_get(memory, "limit"));
+
+	if (most && (limit <= 0 || (uint64_t)limit > most))
+		json_object_set_new(memory, "limit", json_integer((json_int_t)most));
+}
+
 int sk_spec_complete(json_t *spec, const struct sk_spec_extra *x, json_t **ret_sysctl, struct sk_error *err)
 {
 	json_t *root = child_object(spec, "root"), *linux_ = child_object(spec, "linux");
@@ -128,6 +138,7 @@ int sk_spec_complete(json_t *spec, const struct sk_spec_extra *x, json_t **ret_s
 	json_object_del(linux_, "intelRdt");
 	json_object_del(linux_, "mountLabel");
 	fix_namespaces(linux_);
+	limit_memory(linux_, x->memory);
 	snprintf(cgroup, sizeof(cgroup), "/%s", x->container);
 	json_object_set_new(linux_, "cgroupsPath", json_string(cgroup));
 	r = sk_spec_process(process, x->stdio, err);

@@ -17,6 +17,7 @@ struct sk_spec_extra {
 	const char *container;
 	const char *rootfs; /* absolute path in the guest */
 	bool readonly;
+	uint64_t memory;       /* bytes that the container may have at most; 0: no matter */
 	bool init;	       /* run below the agent's own init */
 	const char *init_path; /* the agent's binary */
 	json_t *binds;	       /* borrowed: appended to the mounts */

@@ -51,7 +51,7 @@ uint64_t sk_plan_vm_memory(int64_t limit)
 
 	if (limit <= 0)
 		return SK_DEFAULT_VM_MEMORY;
-	memory = (uint64_t)limit + SK_VM_MEMORY_OVERHEAD;
+	memory = (uint64_t)limit + (uint64_t)limit / SK_VM_MEMORY_MAP + SK_VM_MEMORY_OVERHEAD;
 	memory = (memory + 0xfffff) & ~0xfffffull;
 	return memory < SK_MIN_VM_MEMORY ? SK_MIN_VM_MEMORY : memory;
 }

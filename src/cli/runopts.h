@@ -12,6 +12,7 @@
 /* Sizes that nobody asked for. */
 #define SK_DEFAULT_VM_MEMORY (1024ull << 20) /* without -m */
 #define SK_VM_MEMORY_OVERHEAD (64ull << 20)  /* the guest's kernel and agent, on top of -m */
+#define SK_VM_MEMORY_MAP 60		     /* the kernel keeps a note of each page: one part in so many */
 #define SK_MIN_VM_MEMORY (96ull << 20)
 #define SK_MIN_MEMORY_LIMIT (6ll << 20)	   /* docker's */
 #define SK_DEFAULT_DISK_SIZE (64ull << 30) /* sparse */

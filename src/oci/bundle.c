@@ -33,6 +33,7 @@
 #define SK_MEMORY_MIN (128ull << 20)
 /* What the guest's kernel and agent take of the VM's memory, so that a container gets all of its limit. */
 #define SK_MEMORY_GUEST (64ull << 20)
+#define SK_MEMORY_MAP 60 /* the kernel keeps a note of each page: one part in so many */
 #define SK_MEMORY_POD (2ull << 30)
 #define SK_POD_CPUS_MAX 16
 #define SK_MOUNTS_MAX 1024u
@@ -323,7 +324,7 @@ uint64_t sk_oci_vm_memory(const json_t *resources)
 	uint64_t size = env ? strtoull(env, NULL, 10) : SK_MEMORY_DEFAULT;
 
 	if (limit > 0)
-		size = (uint64_t)limit + SK_MEMORY_GUEST;
+		size = (uint64_t)limit + (uint64_t)limit / SK_MEMORY_MAP + SK_MEMORY_GUEST;
 	if (size < SK_MEMORY_MIN)
 		size = SK_MEMORY_MIN;
 	return (size + 0xfffff) & ~0xfffffull;
@@ -483,7 +484,7 @@ static uint64_t pod_memory(const json_t *annotations)
 	uint64_t size = env ? strtoull(env, NULL, 10) : SK_MEMORY_POD, limit = wanted ? strtoull(wanted, NULL, 10) : 0;
 
 	if (limit)
-		size = limit + SK_MEMORY_GUEST;
+		size = limit + limit / SK_MEMORY_MAP + SK_MEMORY_GUEST;
 	if (size < SK_MEMORY_MIN)
 		size = SK_MEMORY_MIN;
 	return (size + 0xfffff) & ~0xfffffull;

@@ -118,9 +118,10 @@ void sk_session_setup(struct sk_monitor *m)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	sk_random_hex(seed, 32);
 	sk_session_request(m,
-			   json_pack("{s:s,s:[I,I],s:s,s:o,s:s,s:O?}", "op", "setup", "time", (json_int_t)ts.tv_sec,
+			   json_pack("{s:s,s:[I,I],s:s,s:o,s:s,s:O?,s:i}", "op", "setup", "time", (json_int_t)ts.tv_sec,
 				     (json_int_t)ts.tv_nsec, "hostname", m->config.hostname, "network",
-				     setup_network(m), "seed", seed, "sysctl", sysctl),
+				     setup_network(m), "seed", seed, "sysctl", sysctl, "idle_reclaim",
+				     (int)m->settings.idle_reclaim),
 			   on_setup, NULL);
 }
 

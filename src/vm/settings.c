@@ -12,6 +12,7 @@
 #include "vm/state.h"
 
 #define SK_CONFIG_MAX (64u * 1024u)
+#define SK_IDLE_RECLAIM 300u
 #define SK_CONFIG_SYSTEM "/etc/skerry/config.json"
 
 static int bad(struct sk_error *err, const char *path, const char *why)
@@ -19,12 +20,13 @@ static int bad(struct sk_error *err, const char *path, const char *why)
 	return sk_error_set(err, EINVAL, "configuration file %s: %s", path, why);
 }
 
-static int check_seconds(const char *path, const char *key, const json_t *value, int max, struct sk_error *err)
+static int check_seconds(const char *path, const char *key, const json_t *value, int min, int max,
+			 struct sk_error *err)
 {
-	if (json_is_number(value) && json_number_value(value) >= 1 && json_number_value(value) <= max)
+	if (json_is_number(value) && json_number_value(value) >= min && json_number_value(value) <= max)
 		return 0;
-	return sk_error_set(err, EINVAL, "configuration file %s: \"%s\" is a number of seconds, 1 to %d", path, key,
-			    max);
+	return sk_error_set(err, EINVAL, "configuration file %s: \"%s\" is a number of seconds, %d to %d", path, key,
+			    min, max);
 }
 
 static int check(const char *path, const char *key, const json_t *value, struct sk_error *err)
@@ -38,12 +40,14 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 			       ? 0
 			       : bad(err, path, "\"qemu\" is the absolute path of qemu-system-x86_64");
 	if (strcmp(key, "kvm_timeout") == 0)
-		return check_seconds(path, key, value, 600, err);
+		return check_seconds(path, key, value, 1, 600, err);
 	if (strcmp(key, "start_timeout") == 0)
-		return check_seconds(path, key, value, 3600, err);
+		return check_seconds(path, key, value, 1, 3600, err);
+	if (strcmp(key, "idle_reclaim") == 0)
+		return check_seconds(path, key, value, 0, 86400, err);
 	return sk_error_set(err, EINVAL,
-			    "configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\" "
-			    "and \"start_timeout\"",
+			    "configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
+			    "\"start_timeout\" and \"idle_reclaim\"",
 			    path, key);
 }
 
@@ -124,6 +128,7 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 		s->source = "SKERRY_ENGINE";
 	}
 	s->start_timeout_ms = milliseconds(s, "start_timeout", 60);
+	s->idle_reclaim = milliseconds(s, "idle_reclaim", SK_IDLE_RECLAIM) / 1000;
 	s->cache_dir = sk_paths_host_run();
 	s->engines = (struct sk_engine_settings){
 		.cache_dir = s->cache_dir,

@@ -16,13 +16,15 @@
  *   "qemu": "/path"         the program qemu-system-x86_64
  *   "kvm_timeout": 5        seconds for the guest that shows whether KVM works, 1 to 600
  *   "start_timeout": 60     seconds for a guest to come up, 1 to 3600
+ *   "idle_reclaim": 300     seconds after which an idle guest begins to forget what it has cached of files; 0: never
  *
  * Anything else in a file is an error: it would be a misspelt word.
  */
 struct sk_settings {
-	json_t *json;	    /* strings point into it */
-	const char *engine; /* never NULL */
-	const char *source; /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
+	json_t *json;	       /* strings point into it */
+	const char *engine;    /* never NULL */
+	const char *source;    /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
+	unsigned idle_reclaim; /* seconds */
 	char *source_buf, *cache_dir;
 	unsigned start_timeout_ms;
 	struct sk_engine_settings engines;

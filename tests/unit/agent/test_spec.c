@@ -63,6 +63,34 @@ static void test_complete(void **state)
 	json_decref(sysctl);
 }
 
+/* What the container is limited to, when it asks for `limit` and can have `most`; 0: nothing is said. */
+static json_int_t limit_of(json_int_t limit, uint64_t most)
+{
+	struct sk_stdio_spec stdio = { 0 };
+	struct sk_spec_extra x = { .container = "c0", .rootfs = "/r", .stdio = &stdio, .memory = most };
+	json_t *spec = json_pack("{s:{s:[s]}}", "process", "args", "sh"), *sysctl = NULL, *memory;
+
+	if (limit)
+		json_object_set_new(spec, "linux", json_pack("{s:{s:{s:I}}}", "resources", "memory", "limit", limit));
+	assert_int_equal(sk_spec_complete(spec, &x, &sysctl, &err), 0);
+	memory = json_object_get(json_object_get(json_object_get(spec, "linux"), "resources"), "memory");
+	limit = json_integer_value(json_object_get(memory, "limit"));
+	json_decref(spec);
+	json_decref(sysctl);
+	return limit;
+}
+
+static void test_memory_is_what_there_is(void **state)
+{
+	(void)state;
+	assert_int_equal(limit_of(0, 1000), 1000);
+	assert_int_equal(limit_of(-1, 1000), 1000);
+	assert_int_equal(limit_of(5000, 1000), 1000);
+	assert_int_equal(limit_of(500, 1000), 500);
+	assert_int_equal(limit_of(500, 0), 500);
+	assert_int_equal(limit_of(0, 0), 0);
+}
+
 static void test_complete_refused(void **state)
 {
 	static const char *const bad[] = { "{}",
@@ -159,8 +187,11 @@ static void test_crun_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_complete),      cmocka_unit_test(test_complete_refused),
-		cmocka_unit_test(test_user_and_home), cmocka_unit_test(test_home_not_text),
+		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_complete_refused),
+		cmocka_unit_test(test_memory_is_what_there_is),
+		cmocka_unit_test(test_user_and_home),
+		cmocka_unit_test(test_home_not_text),
 		cmocka_unit_test(test_crun_errors),
 	};
 

@@ -165,7 +165,7 @@ static void test_vm_json(void **state)
 	assert_int_equal(sk_vm_config_init(&c, vm, &err), 0);
 	assert_string_equal(c.id, plan.id);
 	assert_int_equal(c.cpus, 2);
-	assert_int_equal(c.memory, 320 << 20);
+	assert_int_equal(c.memory, 325 << 20); /* the limit, 64 MiB for the kernel, and its map of the pages */
 	assert_int_equal(c.n_layers, 2);
 	assert_int_equal(c.layers[1].size, 12288);
 	assert_int_equal(c.n_forwards, 1);

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Memory of the guest that goes back to the host, and a guest that wants more than it has.
+
+# MiB of the host's memory behind container $1
+held() { "$here/held.py" "$(skerry inspect --format '{{.State.Pid}}' "$1")"; }
+holds_less() { [ "$(held "$1")" -lt "$2" ]; }
+
+# case: timeout=240
+case_memory_comes_back() {
+	ok skerry run -d --name big -m 1g "$IMG" sleep 1000
+	ok skerry exec big perl -e 'my $x = "x"; $x x= 700 << 20; open my $f, ">", "/tmp/full"; sleep 1 while !-e "/tmp/go"' &
+	until_ok 120 skerry exec big test -e /tmp/full
+	[ "$(held big)" -gt 700 ] || fail "a program that uses 700 MiB holds only $(held big)"
+	ok skerry exec big touch /tmp/go
+	wait %1 || fail 'the program failed'
+	until_ok 60 holds_less big 150
+}
+
+# What an idle guest remembers of files comes back a little later, and the files are as they were.
+# case: timeout=300
+case_memory_idle_cache() {
+	echo '{"idle_reclaim": 2}' >"$WORK/settings.json"
+	export SKERRY_CONFIG=$WORK/settings.json
+	ok skerry run -d --name big "$IMG" sh -c 'head -c 300000000 /dev/urandom >/big; sha256sum /big; sync; sleep 1000'
+	until_ok 120 grep_log big '/big$'
+	local before=$out
+	until_ok 120 holds_less big 120
+	ok skerry exec big sha256sum /big
+	same "$out" "$before"
+}
+grep_log() {
+	out=$(skerry logs "$1")
+	grep -q "$2" <<<"$out"
+}
+
+# Blocks of memory, in a process, in tmpfs and behind a file, come and go all the time while free ones are given back; each
+# has to be what it was made of.
+# case: timeout=300
+case_memory_content_stays() {
+	ok skerry run -d --privileged --name big -m 600m --tmpfs /t:size=200m "$IMG" sleep 1000
+	cat >"$WORK/stress.pl" <<'END'
+use strict; use warnings;
+srand 7;
+my (@mem, @seed, %file);
+my $end = time + 40; my $rounds = 0;
+sub block { my ($n, $mib) = @_; return substr("<$n>" x ((($mib << 20) / (length($n) + 2)) + 1), 0, $mib << 20) }
+sub check { my ($got, $n, $mib, $what) = @_; die "round $rounds: $what has lost its content\n" if $got ne block($n, $mib) }
+while (time < $end) {
+	my $i = int rand 24; my $n = int rand 1000000; my $mib = 1 + int rand 12;
+	check($mem[$i], @{$seed[$i]}, "memory $i") if $seed[$i];
+	if (rand() < 0.4) { $mem[$i] = undef; undef $mem[$i]; $seed[$i] = undef }
+	else { $mem[$i] = block($n, $mib); $seed[$i] = [$n, $mib] }
+	my $name = (rand() < 0.5 ? "/t/" : "/var/tmp/") . int rand 8;
+	if ($file{$name}) {
+		open my $f, "<", $name or die "$name: $!"; local $/; check(scalar <$f>, @{$file{$name}}, $name); close $f;
+		unlink $name; delete $file{$name};
+	} else {
+		open my $f, ">", $name or die "$name: $!"; print $f block($n, $mib); close $f or die "$name: $!"; $file{$name} = [$n, $mib];
+	}
+	if ($rounds % 10 == 0) { my $pid = fork; if (!$pid) { my $x = block(5, 60); check($x, 5, 60, "a child"); exit 0 } waitpid $pid, 0; die "a child failed\n" if $? }
+	select undef, undef, undef, 0.7 if $rounds % 25 == 0;
+	$rounds++;
+}
+print "rounds $rounds\n";
+END
+	ok skerry cp "$WORK/stress.pl" big:/stress.pl
+	# Reports small blocks too, at once: more than is usual.
+	ok skerry exec big sh -c 'cd /sys/module/page_reporting/parameters && echo 50 >page_reporting_delay_ms && echo 0 >page_reporting_order'
+	ok skerry exec big perl /stress.pl
+	has "$out" '^rounds [0-9]+$'
+}
+
+# Without a limit of its own a container that eats all of the guest's memory is killed, soon, and nothing else is.
+# case: timeout=300
+case_memory_runaway() {
+	ok skerry run -d --name big "$IMG" sleep 1000
+	expect 137 skerry exec big perl -e 'my @a; push @a, q(x) x 1000000 while 1'
+	ok skerry exec big echo alive
+	same "$out" alive
+}

@@ -21,7 +21,7 @@ static unsigned translation_mib(uint64_t memory)
 {
 	uint64_t mib = memory / MIB / 8;
 
-	return (unsigned)(mib < 32 ? 32 : mib > 256 ? 256 : mib);
+	return (unsigned)(mib < 32 ? 32 : mib > 128 ? 128 : mib);
 }
 
 /*

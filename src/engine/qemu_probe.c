@@ -312,11 +312,15 @@ static int check_device(const char *device, struct sk_error *err)
 			      device);
 }
 
-/* The last line that says something. */
+/* Why it ended: what the guest's kernel panicked about, else the last line that says something. */
 static const char *last_line(char *text)
 {
-	char *p;
+	char *p = strstr(text, "Kernel panic");
 
+	if (p) {
+		p[strcspn(p, "\r\n")] = '\0';
+		return p;
+	}
 	for (;;) {
 		size_t n = strlen(text);
 

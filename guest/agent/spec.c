@@ -69,9 +69,29 @@ static int prepend_init(json_t *process, struct sk_error *err)
 	return 0;
 }
 
+static bool is_below(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	return path && strncmp(path, top, n) == 0 && path[n] == '/';
+}
+
+/* In front of what the spec mounts below it (a tmpfs in a shared folder), which it would hide; else behind all. */
+static int insert_bind(json_t *mounts, json_t *bind)
+{
+	const char *top = json_string_value(json_object_get(bind, "destination"));
+	size_t i;
+
+	for (i = 0; i < json_array_size(mounts); i++)
+		if (top && is_below(json_string_value(json_object_get(json_array_get(mounts, i), "destination")), top))
+			break;
+	return json_array_insert(mounts, i, bind);
+}
+
 static int add_mounts(json_t *spec, const struct sk_spec_extra *x, struct sk_error *err)
 {
 	json_t *mounts = json_object_get(spec, "mounts");
+	size_t i;
 
 	if (!json_is_array(mounts)) {
 		mounts = json_array();
@@ -82,7 +102,10 @@ static int add_mounts(json_t *spec, const struct sk_spec_extra *x, struct sk_err
 	    json_array_append_new(mounts, json_pack("{s:s,s:s,s:s,s:[s,s]}", "destination", "/sbin/docker-init", "type",
 						    "bind", "source", x->init_path, "options", "bind", "ro")) < 0)
 		return no_memory(err);
-	return x->binds && json_array_extend(mounts, x->binds) < 0 ? no_memory(err) : 0;
+	for (i = 0; i < json_array_size(x->binds); i++)
+		if (insert_bind(mounts, json_array_get(x->binds, i)) < 0)
+			return no_memory(err);
+	return 0;
 }
 
 int sk_spec_process(json_t *process, const struct sk_stdio_spec *stdio, struct sk_error *err)

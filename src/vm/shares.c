@@ -78,11 +78,6 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 	e->path_fd = open(path, O_PATH | O_CLOEXEC);
 	if (e->path_fd < 0)
 		return sk_error_errno(err, errno, "cannot share %s", path);
-	e->export = sk_asprintf("%s=fd:%d:%s%s%s", tag, e->path_fd,
-				json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw", file ? ",file=" : "",
-				file ? file : "");
-	if (m->engine->shares_by_stream)
-		return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
 	if (subpath) {
 		int whole = e->path_fd;
 
@@ -92,6 +87,11 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 		if (e->path_fd < 0)
 			return sk_error_errno(err, -e->path_fd, "cannot share %s of %s", subpath, path);
 	}
+	e->export = sk_asprintf("%s=fd:%d:%s%s%s", tag, e->path_fd,
+				json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw", file ? ",file=" : "",
+				file ? file : "");
+	if (m->engine->shares_by_stream)
+		return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
 	snprintf(e->socket_name, sizeof(e->socket_name), "share%u", s->n - 1);
 	if (device_socket(m, e->socket_name, &e->socket, err) < 0)
 		return -err->code;

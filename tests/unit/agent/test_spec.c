@@ -20,6 +20,30 @@ static const char *text_at(const json_t *o, const char *a, const char *b)
 	return json_string_value(json_object_get(json_object_get(o, a), b));
 }
 
+/* A tmpfs in a shared folder comes after the folder. */
+static void test_mounts_in_order(void **state)
+{
+	json_t *spec =
+		json("{\"process\":{\"args\":[\"sh\"]},\"root\":{\"path\":\"/host\"},\"mounts\":["
+		     "{\"destination\":\"/proc\"},{\"destination\":\"/data/tmp\"},{\"destination\":\"/database\"}]}");
+	json_t *binds = json("[{\"destination\":\"/data\"},{\"destination\":\"/data/in\"}]"), *sysctl = NULL, *list;
+	static const char *const wanted[] = { "/proc", "/data", "/data/tmp", "/database", "/data/in" };
+	struct sk_stdio_spec stdio = { 0 };
+	struct sk_spec_extra x = { .container = "c0", .rootfs = "/run/r", .binds = binds, .stdio = &stdio };
+	size_t i;
+
+	(void)state;
+	assert_int_equal(sk_spec_complete(spec, &x, &sysctl, &err), 0);
+	list = json_object_get(spec, "mounts");
+	assert_int_equal(json_array_size(list), 5);
+	for (i = 0; i < 5; i++)
+		assert_string_equal(json_string_value(json_object_get(json_array_get(list, i), "destination")),
+				    wanted[i]);
+	json_decref(spec);
+	json_decref(binds);
+	json_decref(sysctl);
+}
+
 static void test_complete(void **state)
 {
 	json_t *spec = json("{\"process\":{\"args\":[\"sh\"],\"apparmorProfile\":\"p\",\"selinuxLabel\":\"l\"},"
@@ -187,11 +211,9 @@ static void test_crun_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_complete),
-		cmocka_unit_test(test_complete_refused),
-		cmocka_unit_test(test_memory_is_what_there_is),
-		cmocka_unit_test(test_user_and_home),
-		cmocka_unit_test(test_home_not_text),
+		cmocka_unit_test(test_complete),	 cmocka_unit_test(test_mounts_in_order),
+		cmocka_unit_test(test_complete_refused), cmocka_unit_test(test_memory_is_what_there_is),
+		cmocka_unit_test(test_user_and_home),	 cmocka_unit_test(test_home_not_text),
 		cmocka_unit_test(test_crun_errors),
 	};
 

@@ -56,6 +56,42 @@ static int set_up_pool(struct ninepd *d, struct sk_error *err)
 	return r;
 }
 
+/* One path leads to the other or below it. */
+static bool overlap(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b), min = n < m ? n : m;
+
+	if (strncmp(a, b, min) != 0)
+		return false;
+	return n == m || min == 1 || (n < m ? b : a)[min] == '/';
+}
+
+/*
+ * Which exports are parts of each other: what is done through one of them changes the other, and is done by this
+ * process, so that the watcher takes it for an echo. To be called while the paths still mean something.
+ */
+static void find_overlaps(struct ninepd *d)
+{
+	char *paths[NINEPD_EXPORTS];
+	unsigned i, k;
+
+	for (i = 0; i < d->n_exports; i++) {
+		char name[32], path[4096];
+		ssize_t n;
+
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", d->exports[i].fd);
+		n = readlink(name, path, sizeof(path) - 1);
+		path[n > 0 ? n : 0] = 0;
+		/* Unknown: it may be anywhere. */
+		paths[i] = strdup(n > 0 ? path : "/");
+		for (k = 0; k < i; k++)
+			if (!paths[i] || !paths[k] || overlap(paths[i], paths[k]))
+				d->exports[i].overlaps = d->exports[k].overlaps = true;
+	}
+	for (i = 0; i < d->n_exports; i++)
+		free(paths[i]);
+}
+
 static int set_up_exports(struct ninepd *d, struct sk_error *err)
 {
 	unsigned i;
@@ -111,7 +147,7 @@ static void set_up_leases(struct ninepd *d)
 	for (i = 0; i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
 
-		if (!e->device)
+		if (!e->device || e->overlaps)
 			continue;
 		r = d->watch ? 0 : sk_watch_new(d->loop, on_watch, d, &d->watch);
 		if (r < 0) {
@@ -174,6 +210,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits(d);
 	r = set_up_pool(d, err);
+	find_overlaps(d);
 	if (r == 0)
 		r = ninepd_isolate(d, err);
 	if (r < 0)

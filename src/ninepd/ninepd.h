@@ -22,6 +22,7 @@ struct ninepd_export {
 	char *file;    /* the name of a single file */
 	int fd;	       /* O_PATH */
 	bool is_dir, readonly;
+	bool overlaps; /* with another export: no leases */
 	struct sk_posix_config config;
 	/* The virtio device, where the export has one. */
 	int vhost_fd;

@@ -136,7 +136,8 @@ static void wake_all(void *arg)
 static int conn_new(struct ninepd *d, int take_fd, bool counted)
 {
 	_cleanup_fd_ int fd = take_fd;
-	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports };
+	/* Our guest kernel may speak its extension here too; without leases: what it has seen, it uses for a second. */
+	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports, .ext = true };
 	struct ninepd_conn *c;
 
 	if (d->n_conns >= NINEPD_CONNECTIONS)

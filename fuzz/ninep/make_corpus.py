@@ -43,6 +43,22 @@ def renameat(a, n, b, o):
     return m(74, "I", a) + s(n) + struct.pack("<I", b) + s(o)
 
 
+def look(fid, newfid, name):
+    return m(80, "II", fid, newfid) + s(name)
+
+
+def openx(fid, newfid, name, flags=2):
+    return m(82, "III", fid, newfid, flags) + s(name)
+
+
+def createx(fid, newfid, name, flags=2):
+    return m(84, "II", fid, newfid) + s(name) + struct.pack("<III", flags, 0o644, 0)
+
+
+def writex(fid, off, data):
+    return m(86, "IQI", fid, off, len(data)) + data
+
+
 def unlinkat(d, n, f=0):
     return m(76, "I", d) + s(n) + struct.pack("<I", f)
 
@@ -55,7 +71,8 @@ MESSAGES = [
     m(72, "I", 0) + s("d") + struct.pack("<II", 0o755, 0), renameat(0, "f", 0, "g"), unlinkat(0, "f"),
     m(100, "I", 8192) + s("9P2000.L"), m(102, "I", 5) + s("u") + s("a") + struct.pack("<I", 0),
     m(104, "II", 0, 0xFFFFFFFF) + s("") + s("/") + struct.pack("<I", 0), m(108, "H", 1), walk(0, 1, "a", ".."), m(116, "IQI", 1, 0, 100),
-    write(1, 0, b"data"), m(120, "I", 1), m(122, "I", 1),
+    write(1, 0, b"data"), m(120, "I", 1), m(122, "I", 1), look(0, 1, "f"), openx(0, 1, "f"), createx(0, 1, "f"), writex(1, 0, b"data"),
+    m(88, "IIIIIQQQQQ", 1, 9, 0o600, 0, 0, 3, 1, 2, 3, 4), m(90, "I", 4000),
 ]
 
 CONVERSATIONS = {
@@ -67,6 +84,9 @@ CONVERSATIONS = {
     "xattr": [walk(0, 1), create(1, "f"), walk(1, 2), m(32, "I", 2) + s("user.a") + struct.pack("<QI", 3, 0), write(2, 0, b"abc"),
               m(120, "I", 2), m(30, "II", 1, 3) + s(""), m(116, "IQI", 3, 0, 100), m(120, "I", 3), walk(1, 2),
               m(32, "I", 2) + s("user.a") + struct.pack("<QI", 0, 2), m(120, "I", 2)],
+    "extension": [m(72, "I", 0) + s("d") + struct.pack("<II", 0o755, 0), look(0, 1, "d"), createx(1, 2, "f", 0o202), writex(2, 0, b"hello"),
+                  writex(2, (1 << 64) - 1, b"more"), m(88, "IIIIIQQQQQ", 2, 8, 0, 0, 0, 2, 0, 0, 0, 0), openx(1, 3, "f", 0), openx(1, 4, ""),
+                  m(90, "I", 4000), b"x", m(90, "I", 4000), m(108, "H", 1), look(1, 0xFFFFFFFF, "g"), m(120, "I", 2)],
     "listing": [m(18, "I", 0) + s("a") + struct.pack("<IIII", 0o100644, 0, 0, 0), walk(0, 1), m(12, "II", 1, 0), m(40, "IQI", 1, 0, 60),
                 m(40, "IQI", 1, 1, 8000), unlinkat(0, "a"), m(40, "IQI", 1, 0, 8000)],
     "links": [m(16, "I", 0) + s("l") + s("../canary") + struct.pack("<I", 0), walk(0, 1, "l"), m(22, "I", 1), m(12, "II", 1, 0),

@@ -5,7 +5,8 @@
 /*
  * Turns fuzz input into a conversation: a row of [length (2 bytes)] [message from its type on], over two sessions of
  * one server (the top bit of the length says which). Sizes are put right, fids are folded into a small range so that
- * messages meet, tags too so that flushes hit. Length 0 lets time pass.
+ * messages meet, tags too so that flushes hit. Length 0 lets time pass, length 1 an event happen. The first session
+ * speaks the extension.
  */
 #include <assert.h>
 #include <string.h>
@@ -28,8 +29,7 @@ static void fuzz_complete(void *arg, uint64_t token, const void *reply, size_t l
 {
 	(void)arg;
 	(void)token;
-	(void)reply;
-	assert(len <= P9_RLERROR_SIZE);
+	assert(len <= P9_RLERROR_SIZE || ((const uint8_t *)reply)[4] == P9_RNOTIFY);
 }
 
 static void fuzz_fold(uint8_t *msg, size_t len)
@@ -40,7 +40,9 @@ static void fuzz_fold(uint8_t *msg, size_t len)
 	msg[6] = 0;
 	if (type != P9_TVERSION && type != P9_TFLUSH && len >= 11)
 		p9_put32(msg + 7, p9_get32(msg + 7) % 8);
-	if ((type == P9_TWALK || type == P9_TXATTRWALK || type == P9_TLINK || type == P9_TRENAME) && len >= 15)
+	if ((type == P9_TLOOK || type == P9_TOPENX || type == P9_TCREATEX || type == P9_TWALK ||
+	     type == P9_TXATTRWALK || type == P9_TLINK || type == P9_TRENAME) &&
+	    len >= 15)
 		p9_put32(msg + 11, p9_get32(msg + 11) % 8);
 	if (type == P9_TFLUSH && len >= 9) {
 		msg[7] &= 7;
@@ -53,7 +55,7 @@ static void fuzz_fold(uint8_t *msg, size_t len)
 		memcpy(msg + 13, P9_VERSION, 8);
 	}
 	/* File sizes and offsets that do not fill the disk, mostly. */
-	if (type == P9_TWRITE && len >= P9_TWRITE_HEADER) {
+	if ((type == P9_TWRITE || type == P9_TWRITEX) && len >= P9_TWRITE_HEADER) {
 		msg[14] &= 0x80;
 		memset(msg + 15, msg[14] ? 0xff : 0, 4);
 		p9_put32(msg + 19, (uint32_t)(len - P9_TWRITE_HEADER));
@@ -79,14 +81,14 @@ static void fuzz_send(struct sk_9p_session *s, uint8_t *msg, size_t len)
 	assert(r.type != P9_RLERROR || (r.u.ecode > 0 && r.u.ecode < 200));
 }
 
-static void fuzz_open(struct sk_9p_session *s)
+static void fuzz_open(struct sk_9p_session *s, const char *version)
 {
 	uint8_t buf[64];
 	struct p9_msg t = { .type = P9_TVERSION, .tag = P9_NOTAG };
 	long n;
 
 	t.u.version.msize = FUZZ_MSIZE;
-	t.u.version.version = (struct p9_str){ P9_VERSION, 8 };
+	t.u.version.version = (struct p9_str){ version, (uint16_t)strlen(version) };
 	n = p9_encode(&t, buf, sizeof(buf));
 	fuzz_send(s, buf, (size_t)n);
 	memset(&t, 0, sizeof(t));
@@ -111,9 +113,10 @@ static void fuzz_conversation(const struct sk_9p_export *export, const uint8_t *
 	if (sk_9p_server_new(&sc, &server) < 0)
 		return;
 	for (i = 0; i < 2; i++) {
+		c.ext = i == 0;
 		if (sk_9p_session_new(server, &c, &s[i]) < 0)
 			return;
-		fuzz_open(s[i]);
+		fuzz_open(s[i], c.ext ? P9_VERSION_EXT : P9_VERSION);
 	}
 	for (i = 0; i < FUZZ_MESSAGES && size >= 2; i++) {
 		unsigned which = data[1] >> 7;
@@ -123,6 +126,14 @@ static void fuzz_conversation(const struct sk_9p_export *export, const uint8_t *
 		size -= 2;
 		if (len > size)
 			len = size;
+		if (len == 1) {
+			const struct sk_9p_event e = {
+				.kind = (uint8_t)(1 + data[0] % 6), .dir = 1, .name = "f", .new_name = "g"
+			};
+
+			sk_9p_session_event(s[which], &e);
+			sk_9p_session_events_done(s[which]);
+		}
 		if (len < 3) {
 			fuzz_now += 100;
 			sk_9p_server_timer(server);

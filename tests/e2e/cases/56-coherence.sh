@@ -1,0 +1,182 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Changes made on the host and in other guests, as a guest sees them: contents, attributes, inotify, locks.
+
+# A program for the guest: prints the inotify events of the folders (or files) that it is given, one a line, and "ready"
+# before. With the interpreter of every Debian system, so that the image needs nothing installed.
+inotify_program() {
+	cat >"$1" <<'END'
+use strict;
+$| = 1;
+my ($init, $add) = `uname -m` =~ /x86_64/ ? (294, 254) : (26, 27);
+my %bits = (0x2 => "modify", 0x4 => "attrib", 0x40 => "moved_from", 0x80 => "moved_to", 0x100 => "create",
+	0x200 => "delete", 0x400 => "delete_self", 0x800 => "move_self");
+my $fd = syscall($init, 0);
+open(my $in, "<&=", $fd) or die;
+my %names;
+for my $path (@ARGV) {
+	my $p = $path;
+	my $wd = syscall($add, $fd, $p, 0xfc6);
+	die "cannot watch $path: $!" if $wd < 0;
+	$names{$wd} = $path;
+}
+print "ready\n";
+while (sysread($in, my $buf, 65536)) {
+	while (length($buf) >= 16) {
+		my ($wd, $mask, $cookie, $len) = unpack("iIII", $buf);
+		my $name = unpack("Z*", substr($buf, 16, $len));
+		$buf = substr($buf, 16 + $len);
+		for my $bit (sort { $a <=> $b } keys %bits) {
+			print "$bits{$bit} $names{$wd}/$name", ($mask & 0x40000000 ? " dir" : ""), ($cookie ? " cookie" : ""), "\n" if $mask & $bit;
+		}
+	}
+}
+END
+}
+
+# watch_in_guest FILE PATH...: starts the program in the container "watcher"; its lines go to FILE on the host.
+watch_in_guest() {
+	local to=$1
+	shift
+	skerry exec watcher perl /tools/watch.pl "$@" >"$to" 2>&1 &
+	until_ok 20 grep -q ready "$to"
+}
+
+case_coherence_inotify() {
+	mkdir -p share/sub tools
+	inotify_program tools/watch.pl
+	echo old >share/old
+	expect 0 skerry run -d --name watcher -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
+	watch_in_guest events /data /data/sub
+	echo x >share/new
+	until_ok 10 grep -qx 'create /data/new' events
+	until_ok 10 grep -qx 'modify /data/new' events
+	mkdir share/dir
+	until_ok 10 grep -qx 'create /data/dir dir' events
+	chmod 600 share/old
+	until_ok 10 grep -qx 'attrib /data/old' events
+	mv share/old share/sub/moved
+	until_ok 10 grep -qx 'moved_from /data/old cookie' events
+	until_ok 10 grep -qx 'moved_to /data/sub/moved cookie' events
+	rm share/new
+	until_ok 10 grep -qx 'delete /data/new' events
+	rmdir share/dir
+	until_ok 10 grep -qx 'delete /data/dir dir' events
+	# In the order in which it was done.
+	local order
+	order=$(grep -nE '^(create /data/new|moved_from|delete /data/new)' events | cut -d: -f2 | cut -d' ' -f1 | tr '\n' ' ')
+	same "$order" 'create moved_from delete '
+}
+
+# What the guest does itself it is told of once, by its own kernel.
+case_coherence_inotify_no_echo() {
+	mkdir -p share tools
+	inotify_program tools/watch.pl
+	expect 0 skerry run -d --name watcher -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
+	watch_in_guest events /data
+	expect 0 skerry exec watcher sh -c 'mkdir /data/d && rmdir /data/d && echo x >/data/f && mv /data/f /data/g && rm /data/g'
+	# A change of the host's comes after all that the server could have to say of those.
+	touch share/last
+	until_ok 10 grep -qx 'create /data/last' events
+	same "$(grep -c 'create /data/d' events)" 1
+	same "$(grep -c 'delete /data/d' events)" 1
+	same "$(grep -c 'create /data/f' events)" 1
+	same "$(grep -c 'moved_from /data/f' events)" 1
+	same "$(grep -c 'moved_to /data/g' events)" 1
+	same "$(grep -c 'delete /data/g' events)" 1
+}
+
+# within_second COMMAND…: true after a second, and then for good.
+within_second() {
+	sleep 1
+	expect 0 "$@"
+}
+
+case_coherence_attributes() {
+	mkdir -p share/d
+	echo one >share/f
+	echo gone >share/d/g
+	expect 0 skerry run -d --name watcher -v "$PWD/share:/data" "$IMG" sleep 1000
+	# All of it is in the guest's caches now.
+	expect 0 skerry exec watcher sh -c 'cat /data/f /data/d/g; stat /data/f /data/d /data/d/g; ls /data/none 2>/dev/null; true'
+	echo two-and-longer >share/f
+	within_second skerry exec watcher sh -c '[ "$(cat /data/f)" = two-and-longer ] && [ "$(stat -c %s /data/f)" = 15 ]'
+	# The same length, the same name, another file.
+	printf 'two-and-LONGER\n' >share/f.new
+	mv share/f.new share/f
+	within_second skerry exec watcher sh -c '[ "$(cat /data/f)" = two-and-LONGER ]'
+	chmod 640 share/f
+	within_second skerry exec watcher sh -c '[ "$(stat -c %a /data/f)" = 640 ]'
+	rm -r share/d
+	within_second skerry exec watcher sh -c '[ ! -e /data/d/g ] && [ ! -e /data/d ]'
+	echo now >share/none
+	within_second skerry exec watcher sh -c '[ "$(cat /data/none)" = now ]'
+}
+
+# A file that a program has open and mapped.
+case_coherence_open_file() {
+	mkdir share
+	printf 'aaaaaaaaaa' >share/f
+	expect 0 skerry run -d --name watcher -v "$PWD/share:/data" "$IMG" sleep 1000
+	skerry exec watcher perl -e '$| = 1; open(my $f, "<", "/data/f"); for (1 .. 200) { seek($f, 0, 0); sysseek($f, 0, 0); sysread($f, my $b, 100); print "$b\n"; select(undef, undef, undef, 0.1) }' >seen &
+	until_ok 20 grep -qx aaaaaaaaaa seen
+	printf 'bbbbbbbbbb' | dd of=share/f conv=notrunc status=none
+	until_ok 5 grep -qx bbbbbbbbbb seen
+	printf 'cc' >>share/f
+	until_ok 5 grep -qx bbbbbbbbbbcc seen
+	: >share/f
+	until_ok 5 grep -qx '' seen
+}
+
+# Two guests add to one number under a lock.
+counter_program() {
+	cat >"$1" <<'END'
+use strict;
+use Fcntl qw(:DEFAULT :flock SEEK_SET F_SETLKW F_WRLCK F_UNLCK);
+my ($path, $rounds, $kind) = @ARGV;
+open(my $f, "+<", $path) or die "$path: $!";
+for (1 .. $rounds) {
+	if ($kind eq "flock") { flock($f, LOCK_EX) or die $! }
+	else { my $l = pack("s s x4 l! l! i x4", F_WRLCK, SEEK_SET, 0, 0, 0); fcntl($f, F_SETLKW, $l) or die $! }
+	sysseek($f, 0, SEEK_SET);
+	sysread($f, my $n, 32);
+	sysseek($f, 0, SEEK_SET);
+	syswrite($f, sprintf("%08d", $n + 1));
+	if ($kind eq "flock") { flock($f, LOCK_UN) or die $! }
+	else { my $l = pack("s s x4 l! l! i x4", F_UNLCK, SEEK_SET, 0, 0, 0); fcntl($f, F_SETLKW, $l) or die $! }
+}
+END
+}
+
+# case: timeout=180
+case_coherence_locks_two_guests() {
+	local kind
+	mkdir -p share tools
+	counter_program tools/count.pl
+	expect 0 skerry run -d --name one -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
+	expect 0 skerry run -d --name two -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
+	for kind in fcntl flock; do
+		printf '%08d' 0 >share/n
+		skerry exec one perl /tools/count.pl /data/n 500 "$kind" &
+		local first=$!
+		skerry exec one perl /tools/count.pl /data/n 500 "$kind" &
+		local second=$!
+		expect 0 skerry exec two perl /tools/count.pl /data/n 500 "$kind"
+		wait "$first" "$second"
+		same "$(cat share/n)" 00001500 "$kind"
+	done
+}
+
+# A lock that a shell holds through a descriptor is not released by the end of the program that took it.
+case_coherence_flock_descriptor() {
+	mkdir share
+	touch share/l
+	expect 0 skerry run -d --name one -v "$PWD/share:/data" "$IMG" sleep 1000
+	expect 0 skerry run -d --name two -v "$PWD/share:/data" "$IMG" sleep 1000
+	skerry exec one sh -c 'exec 9>/data/l; flock 9; echo held >/data/held; while [ ! -e /data/release ]; do sleep 0.1; done; flock -u 9; sleep 100' &
+	until_ok 20 test -e share/held
+	expect 1 skerry exec two flock -n /data/l true
+	touch share/release
+	until_ok 20 skerry exec two flock -n /data/l true
+}

@@ -38,6 +38,9 @@
 #define ZEROES_SECTORS_MAX (1u << 16)  /* 32 MiB */
 #define RANGES_MAX 16u
 #define REQUEST_MAX (64u << 20) /* bytes of one read or write; Linux asks for 4 MiB at most */
+/* Bytes after which a turn ends: whoever ends the VM waits for the turn, and a guest can ask for 16 GiB in 256 requests
+ * that all name the same memory. */
+#define TURN_MAX REQUEST_MAX
 
 struct blk_part {
 	int fd;
@@ -55,6 +58,7 @@ struct blk_dev {
 	unsigned n_parts;
 	struct blk_part *parts;
 	struct sk_vq_chain chain;
+	uint64_t moved; /* bytes in this turn */
 };
 
 static struct blk_dev *blk_of(struct sk_device *dev)
@@ -281,6 +285,8 @@ static int do_ranges(struct blk_dev *b, const struct iovec *iov, unsigned n, siz
 			return -EOPNOTSUPP;
 		if (sectors > max || !in_range(b, sector, sectors * SECTOR))
 			return -EINVAL;
+		if (!discard)
+			b->moved += sectors * SECTOR;
 		r = disk_clear(b, sector * SECTOR, sectors * SECTOR, discard || unmap, !discard);
 		if (r < 0)
 			return r;
@@ -356,7 +362,8 @@ static bool blk_kick(struct sk_device *dev, unsigned q)
 	unsigned budget;
 	int r = 0;
 
-	for (budget = SK_VIRTIO_BUDGET; budget > 0; budget--) {
+	b->moved = 0;
+	for (budget = SK_VIRTIO_BUDGET; budget > 0 && b->moved < TURN_MAX; budget--) {
 		uint8_t *status;
 		uint32_t len;
 
@@ -368,6 +375,7 @@ static bool blk_kick(struct sk_device *dev, unsigned q)
 			r = -EPROTO;
 			break;
 		}
+		b->moved += b->chain.out_len + b->chain.in_len;
 		*status = run_request(b, &len);
 		sk_vq_push(vq, b->chain.head, len + 1);
 		sk_vq_publish(vq);

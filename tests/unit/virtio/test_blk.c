@@ -403,6 +403,37 @@ static void test_malformed(void **state)
 	stop();
 }
 
+/* 64 requests of 64 MiB at once: the loop is back after each. */
+static void test_large_ones_take_turns(void **state)
+{
+	const size_t size = 64u << 20;
+	struct fe_seg segs[18];
+	unsigned i, turns = 0;
+	uint8_t *room;
+
+	(void)state;
+	start(&size, 1, false, 0);
+	fx.h->type = VIRTIO_BLK_T_IN;
+	fx.h->sector = 0;
+	room = fx.fe.mem + FE_HALF;
+	segs[0] = (struct fe_seg){ fx.h, sizeof(*fx.h), false };
+	for (i = 1; i <= 16; i++)
+		segs[i] = (struct fe_seg){ room, FE_HALF, true };
+	segs[17] = (struct fe_seg){ fx.status, 1, true };
+	for (i = 0; i < 8; i++)
+		fe_add_indirect(&fx.fe, 0, segs, 18);
+	fe_kick(&fx.fe, 0);
+	while (fx.fe.q[0].used->idx < 8 && turns++ < 100) {
+		unsigned before = fx.fe.q[0].used->idx;
+
+		sk_loop_once(fx.loop, 0);
+		assert_true(fx.fe.q[0].used->idx - before <= 1);
+	}
+	assert_in_range(turns, 8, 50);
+	assert_int_equal(*fx.status, VIRTIO_BLK_S_OK);
+	stop();
+}
+
 static int new_with(const struct sk_blk_part *parts, unsigned n, bool readonly, struct sk_error *err)
 {
 	struct sk_loop *loop;
@@ -446,7 +477,7 @@ int main(void)
 		cmocka_unit_test(test_write_across),	   cmocka_unit_test(test_readonly),
 		cmocka_unit_test(test_discard_and_zeroes), cmocka_unit_test(test_write_fails),
 		cmocka_unit_test(test_file_shrinks),	   cmocka_unit_test(test_many_in_one_kick),
-		cmocka_unit_test(test_malformed),	   cmocka_unit_test(test_new_errors),
+		cmocka_unit_test(test_large_ones_take_turns), cmocka_unit_test(test_malformed),	   cmocka_unit_test(test_new_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

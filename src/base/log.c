@@ -13,6 +13,7 @@
 
 static int log_fd = STDERR_FILENO;
 static enum sk_log_level log_level = SK_LOG_WARN;
+static size_t written; /* by all threads; counted, not exact */
 static __thread time_t window;
 static __thread unsigned in_window;
 
@@ -20,6 +21,7 @@ void sk_log_init(int fd, enum sk_log_level level)
 {
 	log_fd = fd;
 	log_level = level;
+	__atomic_store_n(&written, 0, __ATOMIC_RELAXED);
 }
 
 void sk_log(enum sk_log_level level, const char *fmt, ...)
@@ -32,7 +34,7 @@ void sk_log(enum sk_log_level level, const char *fmt, ...)
 	va_list ap;
 	size_t n;
 
-	if (level > log_level)
+	if (level > log_level || __atomic_load_n(&written, __ATOMIC_RELAXED) > SK_LOG_BYTES_MAX)
 		return;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	if (ts.tv_sec != window) {
@@ -53,6 +55,8 @@ void sk_log(enum sk_log_level level, const char *fmt, ...)
 	}
 	n = strlen(line);
 	line[n++] = '\n';
+	if (__atomic_add_fetch(&written, n, __ATOMIC_RELAXED) > SK_LOG_BYTES_MAX)
+		n = (size_t)snprintf(line, sizeof(line), "the log is full: nothing more is written\n");
 	if (write(log_fd, line, n) < 0) {
 		/* nowhere to say it */
 	}

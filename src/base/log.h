@@ -14,7 +14,8 @@ enum sk_log_level {
 	SK_LOG_DEBUG,
 };
 
-/* `fd` is borrowed; lines above `level` are dropped. */
+/* `fd` is borrowed; lines above `level` are dropped, and all after the first SK_LOG_BYTES_MAX bytes. */
+#define SK_LOG_BYTES_MAX (4u << 20)
 void sk_log_init(int fd, enum sk_log_level level);
 void sk_log(enum sk_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

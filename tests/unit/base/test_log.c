@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../sk_test.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <pthread.h>
+
+#include "base/log.h"
+
+static off_t size_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_size;
+}
+
+/* The rate is counted for each thread: a new one for each line goes round it, as time would. */
+static void *one_line(void *arg)
+{
+	char text[1100];
+
+	(void)arg;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = 0;
+	sk_log(SK_LOG_ERROR, "%s", text);
+	return NULL;
+}
+
+/* Whatever a guest gives cause for and however long it runs, the log has an end. */
+static void test_bounded(void **state)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	char tail[64] = { 0 };
+	unsigned i;
+	off_t n;
+
+	(void)state;
+	sk_log_init(fd, SK_LOG_WARN);
+	for (i = 0; i < 6000; i++) {
+		pthread_t t;
+
+		assert_int_equal(pthread_create(&t, NULL, one_line, NULL), 0);
+		pthread_join(t, NULL);
+	}
+	n = size_of(fd);
+	assert_in_range(n, SK_LOG_BYTES_MAX / 2, SK_LOG_BYTES_MAX + 2000);
+	assert_true(pread(fd, tail, 41, n - 41) == 41);
+	assert_string_equal(tail, "the log is full: nothing more is written\n");
+	sk_log_init(STDERR_FILENO, SK_LOG_WARN);
+	close(fd);
+}
+
+/* One thread, one second: a line that says so, and silence. */
+static void test_rate(void **state)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	unsigned i;
+
+	(void)state;
+	sk_log_init(fd, SK_LOG_WARN);
+	for (i = 0; i < 1000; i++)
+		sk_log(SK_LOG_WARN, "again");
+	sk_log(SK_LOG_INFO, "not at this level");
+	assert_in_range(size_of(fd), 50 * 30, 400 * 60);
+	sk_log_init(STDERR_FILENO, SK_LOG_WARN);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rate), cmocka_unit_test(test_bounded) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

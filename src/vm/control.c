@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +208,21 @@ static void on_passed(struct sk_monitor *m, void *arg, const json_t *reply)
 	sk_loop_trigger(m->reap);
 }
 
+/* SIGKILL: a guest that went away meanwhile has been killed too. */
+static void on_killed(struct sk_monitor *m, void *arg, const json_t *reply)
+{
+	struct sk_conn *c = arg;
+
+	if (reply) {
+		on_passed(m, arg, reply);
+		return;
+	}
+	c->refs--;
+	sk_conn_reply_ok(c, NULL);
+	sk_conn_finish(c);
+	sk_loop_trigger(m->reap);
+}
+
 static void pass_on(struct sk_conn *c, json_t *take_request, sk_reply_cb cb)
 {
 	json_object_set_new(take_request, "container", json_string(sk_pod_container(c->m, take_request)));
@@ -351,7 +367,7 @@ static void op_kill(struct sk_conn *c, const json_t *o)
 {
 	json_int_t signal = json_integer_value(json_object_get(o, "signal"));
 	const char *key = json_string_value(json_object_get(o, "key"));
-	bool member = strcmp(sk_pod_container(c->m, o), SK_CONTAINER) != 0;
+	bool member = strcmp(sk_pod_container(c->m, o), SK_CONTAINER) != 0, last;
 
 	if (signal < 1 || signal > 64) {
 		sk_conn_reply_error(c, EINVAL, 0, "no such signal");
@@ -360,10 +376,13 @@ static void op_kill(struct sk_conn *c, const json_t *o)
 	}
 	if (!key && !member && (signal == 9 || signal == c->m->config.stop_signal))
 		c->m->killed = true; /* asked for by the user: no restart */
+	last = signal == SIGKILL && !key && !member;
+	if (last)
+		sk_monitor_kill_soon(c->m); /* the guest is hostile: it need not obey */
 	pass_on(c,
 		json_pack("{s:s,s:s,s:s,s:I,s:b}", "op", "signal", "container", sk_pod_container(c->m, o), "key",
 			  key ? key : SK_INIT_KEY, "signal", signal, "all", json_is_true(json_object_get(o, "all"))),
-		on_passed);
+		last ? on_killed : on_passed);
 }
 
 static void on_copied(struct sk_monitor *m, void *arg, const json_t *reply)

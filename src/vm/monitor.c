@@ -266,6 +266,12 @@ static void on_stop_timeout(void *arg)
 	m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
 }
 
+void sk_monitor_kill_soon(struct sk_monitor *m)
+{
+	if (m->phase == SK_PHASE_RUNNING && !m->down_timer)
+		m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
+}
+
 void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
 {
 	m->stop_wanted = true;

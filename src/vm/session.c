@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -18,10 +19,14 @@
 #define SK_AGENT_PORT 1024u
 #define SK_AGENT_VERSION 1
 #define SK_SESSION_PENDING 4096u
+#define SK_ANSWER_MS 60000u
+#define SK_OVERDUE_MS 5000u /* between looks */
+#define SK_OOM_EVENTS_MS 1000u
 
 struct pending {
 	struct pending *next;
 	json_int_t id;
+	uint64_t due_ms;
 	sk_reply_cb cb;
 	void *arg;
 };
@@ -33,7 +38,52 @@ struct sk_session {
 	unsigned n_pending;
 	json_int_t next_id;
 	bool hello;
+	struct sk_source *timer; /* looks for answers that are overdue; while there are requests */
+	uint64_t oom_ms;	 /* of the last OOM kill that was noted */
 };
+
+/* How long the guest may take for an answer. What moves data, or boots and ends a container, takes as long as it takes:
+ * clients can go away, and a stop has deadlines of its own. */
+static unsigned patience_ms(const json_t *request)
+{
+	static const char *const unbounded[] = { "setup", "create", "start", "delete", "get", "put", "sync", "shutdown" };
+	const char *op = json_string_value(json_object_get(request, "op"));
+	size_t i;
+
+	for (i = 0; op && i < SK_ARRAY_SIZE(unbounded); i++)
+		if (strcmp(op, unbounded[i]) == 0)
+			return 0;
+	return op && strcmp(op, "exec") == 0 ? 2 * SK_ANSWER_MS : SK_ANSWER_MS;
+}
+
+static void on_overdue(void *arg)
+{
+	struct sk_monitor *m = arg;
+	struct sk_session *s = m->session;
+	uint64_t now = sk_now_ms();
+	struct pending **link = &s->pending, *p;
+	json_t *late = NULL;
+
+	while ((p = *link)) {
+		if (!p->due_ms || p->due_ms > now) {
+			link = &p->next;
+			continue;
+		}
+		*link = p->next;
+		s->n_pending--;
+		if (!late)
+			late = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", ETIMEDOUT, "message", "the guest does not answer");
+		if (p->cb)
+			p->cb(m, p->arg, late);
+		free(p);
+		if (m->session != s)
+			break;
+		link = &s->pending; /* the callback may have asked for more */
+	}
+	json_decref(late);
+	if (m->session == s)
+		sk_loop_set_timer(s->timer, s->pending ? SK_OVERDUE_MS : UINT64_MAX);
+}
 
 static void flush_out(struct sk_session *s)
 {
@@ -64,6 +114,9 @@ int sk_session_request(struct sk_monitor *m, json_t *take_request, sk_reply_cb c
 	p->id = ++s->next_id;
 	p->cb = cb;
 	p->arg = arg;
+	p->due_ms = patience_ms(take_request);
+	if (p->due_ms)
+		p->due_ms += sk_now_ms();
 	json_object_set_new(take_request, "id", json_integer(p->id));
 	r = sk_frame_put_json(&s->out, take_request);
 	json_decref(take_request);
@@ -71,6 +124,8 @@ int sk_session_request(struct sk_monitor *m, json_t *take_request, sk_reply_cb c
 		free(p);
 		return r;
 	}
+	if (!s->pending)
+		sk_loop_set_timer(s->timer, SK_OVERDUE_MS);
 	p->next = s->pending;
 	s->pending = p;
 	s->n_pending++;
@@ -165,6 +220,10 @@ static void on_event(struct sk_monitor *m, const json_t *o)
 	} else if (strcmp(event, "oom") == 0 && (!container || strcmp(container, SK_CONTAINER) == 0)) {
 		m->oom = true;
 		json_object_set_new(m->state, "oom_killed", json_true());
+		/* Each is a line in the event log of all containers: not as many as a guest likes. */
+		if (m->session->oom_ms && sk_now_ms() - m->session->oom_ms < SK_OOM_EVENTS_MS)
+			return;
+		m->session->oom_ms = sk_now_ms();
 		sk_monitor_event(m, "oom");
 	}
 }
@@ -254,6 +313,12 @@ static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
 	m->session = calloc(1, sizeof(*m->session));
 	if (!m->session)
 		return false;
+	m->session->timer = sk_loop_add_timer(m->loop, UINT64_MAX, on_overdue, m);
+	if (!m->session->timer) {
+		free(m->session);
+		m->session = NULL;
+		return false;
+	}
 	m->session->stream = stream;
 	sk_buf_init(&m->session->in, 2 * (SK_FRAME_MAX + SK_FRAME_HEADER));
 	sk_buf_init(&m->session->out, 8 * (SK_FRAME_MAX + SK_FRAME_HEADER));
@@ -275,6 +340,7 @@ void sk_session_end(struct sk_monitor *m)
 		return;
 	m->session = NULL;
 	sk_stream_close(s->stream);
+	sk_loop_remove(s->timer);
 	while ((p = s->pending)) {
 		s->pending = p->next;
 		if (p->cb)

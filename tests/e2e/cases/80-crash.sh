@@ -207,3 +207,28 @@ case_crash_image_store() {
 	# Nothing half-made stays: what is there belongs to the test image.
 	[ "$(find "$SKERRY_ROOT/images" -name '*.tmp*' | wc -l)" = 0 ] || fail "$(find "$SKERRY_ROOT/images" -name '*.tmp*')"
 }
+
+# A guest that does not answer any more, as a hostile one would: its kernel is stopped.
+# case: timeout=120
+case_crash_guest_is_silent() {
+	ok skerry run -d --name silent "$IMG" sleep 1000
+	kill -STOP "$(engine_pid silent)"
+	ok timeout -s KILL 60 skerry kill silent
+	until_ok 30 silent_has_exited
+	same "$(field silent 'd["State"]["ExitCode"]')" 137
+	ok skerry start silent
+	kill -STOP "$(engine_pid silent)"
+	ok timeout -s KILL 60 skerry stop -t 1 silent
+	same "$(status silent)" exited
+}
+
+silent_has_exited() { [ "$(status silent)" = exited ]; }
+
+# case: timeout=400 full
+case_crash_silent_guest_is_asked() {
+	ok skerry run -d --name silent "$IMG" sleep 1000
+	kill -STOP "$(engine_pid silent)"
+	expect 1 timeout -s KILL 150 skerry pause silent
+	complaint 'does not answer'
+	ok skerry rm -f silent
+}

@@ -202,7 +202,7 @@ static int net_up(struct sk_monitor *m, struct sk_error *err)
 {
 	struct sk_slirp_config c = {
 		.mtu = m->config.mtu,
-		.no_host_loopback = !m->config.host_loopback,
+		.no_host_loopback = !m->config.host_loopback || m->settings.no_host_loopback,
 		.isolated = m->config.isolated,
 		.forwards = m->config.forwards,
 		.n_forwards = m->config.n_forwards,

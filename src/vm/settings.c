@@ -43,11 +43,13 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return check_seconds(path, key, value, 1, 600, err);
 	if (strcmp(key, "start_timeout") == 0)
 		return check_seconds(path, key, value, 1, 3600, err);
+	if (strcmp(key, "host_loopback") == 0)
+		return json_is_boolean(value) ? 0 : bad(err, path, "\"host_loopback\" is true or false");
 	if (strcmp(key, "idle_reclaim") == 0)
 		return check_seconds(path, key, value, 0, 86400, err);
 	return sk_error_set(err, EINVAL,
 			    "configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
-			    "\"start_timeout\" and \"idle_reclaim\"",
+			    "\"start_timeout\", \"idle_reclaim\" and \"host_loopback\"",
 			    path, key);
 }
 
@@ -128,6 +130,7 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 		s->source = "SKERRY_ENGINE";
 	}
 	s->start_timeout_ms = milliseconds(s, "start_timeout", 60);
+	s->no_host_loopback = json_is_false(json_object_get(s->json, "host_loopback"));
 	s->idle_reclaim = milliseconds(s, "idle_reclaim", SK_IDLE_RECLAIM) / 1000;
 	s->cache_dir = sk_paths_host_run();
 	s->engines = (struct sk_engine_settings){

@@ -3,6 +3,7 @@
 #define SK_VM_SETTINGS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "engine/engine.h"
@@ -17,6 +18,7 @@
  *   "kvm_timeout": 5        seconds for the guest that shows whether KVM works, 1 to 600
  *   "start_timeout": 60     seconds for a guest to come up, 1 to 3600
  *   "idle_reclaim": 300     seconds after which an idle guest begins to forget what it has cached of files; 0: never
+ *   "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
  *
  * Anything else in a file is an error: it would be a misspelt word.
  */
@@ -25,6 +27,7 @@ struct sk_settings {
 	const char *engine;    /* never NULL */
 	const char *source;    /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
 	unsigned idle_reclaim; /* seconds */
+	bool no_host_loopback;
 	char *source_buf, *cache_dir;
 	unsigned start_timeout_ms;
 	struct sk_engine_settings engines;

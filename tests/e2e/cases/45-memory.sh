@@ -6,26 +6,26 @@
 held() { "$here/held.py" "$(skerry inspect --format '{{.State.Pid}}' "$1")"; }
 holds_less() { [ "$(held "$1")" -lt "$2" ]; }
 
-# case: timeout=240
+# case: timeout=600
 case_memory_comes_back() {
 	ok skerry run -d --name big -m 1g "$IMG" sleep 1000
-	ok skerry exec big perl -e 'my $x = "x"; $x x= 700 << 20; open my $f, ">", "/tmp/full"; sleep 1 while !-e "/tmp/go"' &
-	until_ok 120 skerry exec big test -e /tmp/full
-	[ "$(held big)" -gt 700 ] || fail "a program that uses 700 MiB holds only $(held big)"
+	ok skerry exec big perl -e 'my $x = "x"; $x x= 300 << 20; open my $f, ">", "/tmp/full"; sleep 1 while !-e "/tmp/go"' &
+	until_ok 300 skerry exec big test -e /tmp/full
+	[ "$(held big)" -gt 300 ] || fail "a program that uses 300 MiB holds only $(held big)"
 	ok skerry exec big touch /tmp/go
 	wait %1 || fail 'the program failed'
-	until_ok 60 holds_less big 150
+	until_ok 60 holds_less big 120
 }
 
 # What an idle guest remembers of files comes back a little later, and the files are as they were.
-# case: timeout=300
+# case: timeout=600
 case_memory_idle_cache() {
 	echo '{"idle_reclaim": 2}' >"$WORK/settings.json"
 	export SKERRY_CONFIG=$WORK/settings.json
-	ok skerry run -d --name big "$IMG" sh -c 'head -c 300000000 /dev/urandom >/big; sha256sum /big; sync; sleep 1000'
-	until_ok 120 grep_log big '/big$'
+	ok skerry run -d --name big "$IMG" sh -c 'head -c 150000000 /dev/urandom >/big; sha256sum /big; sync; sleep 1000'
+	until_ok 300 grep_log big '/big$'
 	local before=$out
-	until_ok 120 holds_less big 120
+	until_ok 120 holds_less big 100
 	ok skerry exec big sha256sum /big
 	same "$out" "$before"
 }
@@ -36,7 +36,7 @@ grep_log() {
 
 # Blocks of memory, in a process, in tmpfs and behind a file, come and go all the time while free ones are given back; each
 # has to be what it was made of.
-# case: timeout=300
+# case: timeout=600
 case_memory_content_stays() {
 	ok skerry run -d --privileged --name big -m 600m --tmpfs /t:size=200m "$IMG" sleep 1000
 	cat >"$WORK/stress.pl" <<'END'
@@ -72,7 +72,7 @@ END
 }
 
 # Without a limit of its own a container that eats all of the guest's memory is killed, soon, and nothing else is.
-# case: timeout=300
+# case: timeout=600
 case_memory_runaway() {
 	ok skerry run -d --name big "$IMG" sleep 1000
 	expect 137 skerry exec big perl -e 'my @a; push @a, q(x) x 1000000 while 1'

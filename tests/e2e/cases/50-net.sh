@@ -85,6 +85,14 @@ case_net_out_tcp_to_the_host() {
 	same "$out" 'echo: hi'
 }
 
+# Where the configuration says so, what listens on the host's loopback is not for containers.
+case_net_no_host_loopback() {
+	serve tcp-echo
+	echo '{"host_loopback": false}' >"$WORK/settings.json"
+	SKERRY_CONFIG=$WORK/settings.json expect 1 skerry run --rm "$IMG" timeout 20 bash -c "exec 3<>/dev/tcp/host.skerry.internal/$port"
+	run "$IMG" bash -c "exec 3<>/dev/tcp/host.skerry.internal/$port"
+}
+
 case_net_out_udp_to_the_host() {
 	serve udp-echo
 	run "$IMG" perl -e 'use IO::Socket::INET; my $s = IO::Socket::INET->new(PeerAddr => "host.skerry.internal:'"$port"'", Proto => "udp") or die $!;

@@ -400,16 +400,19 @@ case_life_time_follows_the_host() {
 	[ "${d#-}" -le 3 ] || fail "the clock is $d s off"
 }
 
-# case: timeout=90
+# case: timeout=150
 case_life_update_restart_at_once() {
-	ok skerry run -d --name u1 "$IMG" sh -c 'echo try; sleep 3; exit 4'
+	local until_told='echo try; until test -e /go; do sleep 0.2; done; exit 4'
+	ok skerry run -d --name u1 "$IMG" sh -c "$until_told"
 	ok skerry update --restart on-failure:2 u1
-	until_ok 40 bash -c '[ "$(skerry inspect -f "{{.RestartCount}} {{.State.Status}}" u1)" = "2 exited" ]'
+	ok skerry exec u1 touch /go
+	until_ok 60 bash -c '[ "$(skerry inspect -f "{{.RestartCount}} {{.State.Status}}" u1)" = "2 exited" ]'
 	same "$(skerry logs u1 | grep -c try)" 3
 	# And back: the policy of a running container is taken away.
-	ok skerry run -d --name u2 --restart always "$IMG" sh -c 'echo try; sleep 3'
+	ok skerry run -d --name u2 --restart always "$IMG" sh -c "$until_told"
 	ok skerry update --restart no u2
-	until_ok 20 is_status u2 exited
+	ok skerry exec u2 touch /go
+	until_ok 30 is_status u2 exited
 	same "$(field u2 'd["RestartCount"]')" 0
 	ok skerry run -d --rm --name u3 "$IMG" sleep 100
 	expect 1 skerry update --restart always u3

@@ -114,6 +114,7 @@ child_pid() {
 }
 keeper_pid() { child_pid "$1" skerry-keeper; }
 
+# case: timeout=120
 case_crash_keeper() {
 	# The container lives on, and ends as it should; what the keeper was for is said or made up for.
 	ok skerry run -d --name k1 "$IMG" sleep 1000
@@ -128,16 +129,19 @@ case_crash_keeper() {
 	ok skerry exec k1 true
 	ok skerry rm -f k1
 	# With a restart policy it cannot be restarted any more: it ends, and says so.
-	ok skerry run -d --name k2 --restart always "$IMG" sh -c 'sleep 2; exit 3'
+	local until_told='until test -e /go; do sleep 0.2; done'
+	ok skerry run -d --name k2 --restart always "$IMG" sh -c "$until_told"
 	kill -9 "$(keeper_pid k2)"
-	until_ok 20 is_status k2 exited
+	ok skerry exec k2 touch /go
+	until_ok 30 is_status k2 exited
 	has "$(field k2 'd["State"]["Error"]')" 'restarted'
 	ok skerry rm k2
 	# --rm in the foreground: its CLI does it.
-	skerry run --rm --name k3 "$IMG" sleep 3 &
+	skerry run --rm --name k3 "$IMG" sh -c "$until_told" &
 	local cli=$!
-	until_ok 20 is_status k3 running
+	until_ok 30 is_status k3 running
 	kill -9 "$(keeper_pid k3)"
+	ok skerry exec k3 touch /go
 	wait "$cli" || fail "exit code $?"
 	same "$(skerry ps -aq)" ''
 }

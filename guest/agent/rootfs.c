@@ -26,8 +26,7 @@
 #include "uplink.h"
 
 #define ROOTFS_DEVICE_WAIT_MS 2000
-#define SHARE_OPTIONS \
-	"trans=virtio,version=9p2000.L,access=client,posixacl,msize=512000,cache=coherent,locktimeout=1"
+#define SHARE_OPTIONS "trans=virtio,version=9p2000.L,access=client,posixacl,msize=512000,cache=coherent,locktimeout=1"
 
 static int path_set(char *path, size_t size, const char *dir, const char *name, struct sk_error *err)
 {

@@ -173,8 +173,8 @@ void sk_monitor_mount(struct sk_monitor *m);	  /* READY: mount the root without 
 void sk_monitor_want_start(struct sk_monitor *m); /* start the container as soon as READY */
 void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout); /* timeout in s, -1 for ever */
 void sk_monitor_kill(struct sk_monitor *m);			     /* the VM, at once */
-void sk_monitor_kill_soon(struct sk_monitor *m);		     /* the same, if SIGKILL does not end the container */
-void sk_monitor_lost(struct sk_monitor *m, const char *why);	     /* agent or engine went away */
+void sk_monitor_kill_soon(struct sk_monitor *m);	     /* the same, if SIGKILL does not end the container */
+void sk_monitor_lost(struct sk_monitor *m, const char *why); /* agent or engine went away */
 void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code); /* err NULL: it runs */
 void sk_monitor_finished(struct sk_monitor *m); /* the first process has ended and its output is out */
 void sk_monitor_set_status(struct sk_monitor *m, const char *status);

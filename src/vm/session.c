@@ -46,7 +46,9 @@ struct sk_session {
  * clients can go away, and a stop has deadlines of its own. */
 static unsigned patience_ms(const json_t *request)
 {
-	static const char *const unbounded[] = { "setup", "create", "start", "delete", "get", "put", "sync", "shutdown" };
+	static const char *const unbounded[] = {
+		"setup", "create", "start", "delete", "get", "put", "sync", "shutdown"
+	};
 	const char *op = json_string_value(json_object_get(request, "op"));
 	size_t i;
 
@@ -72,7 +74,8 @@ static void on_overdue(void *arg)
 		*link = p->next;
 		s->n_pending--;
 		if (!late)
-			late = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", ETIMEDOUT, "message", "the guest does not answer");
+			late = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", ETIMEDOUT, "message",
+					 "the guest does not answer");
 		if (p->cb)
 			p->cb(m, p->arg, late);
 		free(p);

@@ -20,8 +20,7 @@ static int bad(struct sk_error *err, const char *path, const char *why)
 	return sk_error_set(err, EINVAL, "configuration file %s: %s", path, why);
 }
 
-static int check_seconds(const char *path, const char *key, const json_t *value, int min, int max,
-			 struct sk_error *err)
+static int check_seconds(const char *path, const char *key, const json_t *value, int min, int max, struct sk_error *err)
 {
 	if (json_is_number(value) && json_number_value(value) >= min && json_number_value(value) <= max)
 		return 0;
@@ -47,10 +46,11 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return json_is_boolean(value) ? 0 : bad(err, path, "\"host_loopback\" is true or false");
 	if (strcmp(key, "idle_reclaim") == 0)
 		return check_seconds(path, key, value, 0, 86400, err);
-	return sk_error_set(err, EINVAL,
-			    "configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
-			    "\"start_timeout\", \"idle_reclaim\" and \"host_loopback\"",
-			    path, key);
+	return sk_error_set(
+		err, EINVAL,
+		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
+		"\"start_timeout\", \"idle_reclaim\" and \"host_loopback\"",
+		path, key);
 }
 
 /* A file that is not there says nothing, unless it was asked for. */

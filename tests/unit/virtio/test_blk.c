@@ -472,12 +472,19 @@ static void test_new_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),	   cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_several_files),	   cmocka_unit_test(test_scattered),
-		cmocka_unit_test(test_write_across),	   cmocka_unit_test(test_readonly),
-		cmocka_unit_test(test_discard_and_zeroes), cmocka_unit_test(test_write_fails),
-		cmocka_unit_test(test_file_shrinks),	   cmocka_unit_test(test_many_in_one_kick),
-		cmocka_unit_test(test_large_ones_take_turns), cmocka_unit_test(test_malformed),	   cmocka_unit_test(test_new_errors),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_several_files),
+		cmocka_unit_test(test_scattered),
+		cmocka_unit_test(test_write_across),
+		cmocka_unit_test(test_readonly),
+		cmocka_unit_test(test_discard_and_zeroes),
+		cmocka_unit_test(test_write_fails),
+		cmocka_unit_test(test_file_shrinks),
+		cmocka_unit_test(test_many_in_one_kick),
+		cmocka_unit_test(test_large_ones_take_turns),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_new_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,12 +16,13 @@
 #define SK_QEMU_SLOTS 24u
 #define MIB (1024u * 1024u)
 
-/* Code that TCG has translated, at most: it is touched as it fills. Small guests run small programs. */
+/* Code that TCG has translated, at most: it is touched as it fills, and thrown away when it is full. Booting alone
+ * fills 32 MiB, most of it never to be used again; what large guests run is larger. */
 static unsigned translation_mib(uint64_t memory)
 {
-	uint64_t mib = memory / MIB / 8;
+	uint64_t mib = memory / MIB / 32;
 
-	return (unsigned)(mib < 32 ? 32 : mib > 128 ? 128 : mib);
+	return (unsigned)(mib < 32 ? 32 : mib > 256 ? 256 : mib);
 }
 
 /*

@@ -51,13 +51,14 @@ ready() {
 	done
 }
 
-# load_until_killed NAME SECONDS COMMAND...: runs COMMAND in the container, which prints a line for all that was acknowledged; then cuts the
-# power. The lines are in $WORK/acked.
+# load_until_killed NAME SECONDS COMMAND...: runs COMMAND in the container, which prints a line for all that was acknowledged; SECONDS after the
+# first one cuts the power. The lines are in $WORK/acked.
 load_until_killed() {
 	local name=$1 seconds=$2 loader
 	shift 2
 	skerry exec "$name" "$@" >"$WORK/acked" 2>"$WORK/load.err" &
 	loader=$!
+	until_ok 180 test -s "$WORK/acked"
 	sleep "$seconds"
 	kill -0 "$loader" 2>/dev/null || {
 		cat "$WORK/load.err"

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "vm/parent.h"
 #include "vm/keeper.h"
 
 #define SK_CONFIG_MAX (16u << 20)
@@ -702,7 +703,7 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 
 	if (r < 0)
 		return r;
-	json_object_set_new(m->state, "pid", json_integer(getpid()));
+	json_object_set_new(m->state, "pid", json_integer(m->stand_in ? getppid() : getpid()));
 	json_object_set_new(m->state, "restart_count", json_integer(m->restarts));
 	json_object_set_new(m->state, "stopped_by_user", json_false());
 	json_object_set_new(m->state, "error", json_string(""));
@@ -801,15 +802,11 @@ static int inherited(const char *text)
 static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owner_fd)
 {
 	static const struct option options[] = {
-		{ "root", required_argument, NULL, 'r' },
-		{ "run", required_argument, NULL, 'n' },
-		{ "id", required_argument, NULL, 'i' },
-		{ "owner-fd", required_argument, NULL, 'o' },
-		{ "lock-fd", required_argument, NULL, 'l' },
-		{ "listen-fd", required_argument, NULL, 's' },
-		{ "restarts", required_argument, NULL, 'c' },
-		{ "backoff-ms", required_argument, NULL, 'b' },
-		{ NULL, 0, NULL, 0 },
+		{ "root", required_argument, NULL, 'r' },	{ "run", required_argument, NULL, 'n' },
+		{ "id", required_argument, NULL, 'i' },		{ "owner-fd", required_argument, NULL, 'o' },
+		{ "stand-in", no_argument, NULL, 's' },		{ "lock-fd", required_argument, NULL, 'l' },
+		{ "listen-fd", required_argument, NULL, 's' },	{ "restarts", required_argument, NULL, 'c' },
+		{ "backoff-ms", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 },
 	};
 	int opt;
 
@@ -822,6 +819,8 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 			m->id = optarg;
 		else if (opt == 'o')
 			*ret_owner_fd = atoi(optarg);
+		else if (opt == 's')
+			m->stand_in = true;
 		else if (opt == 'l')
 			m->lock_fd = inherited(optarg);
 		else if (opt == 's')
@@ -834,6 +833,20 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 			return -EINVAL;
 	}
 	return m->paths.root && m->paths.run && m->id && strlen(m->id) == 64 ? 0 : -EINVAL;
+}
+
+/* Before anything else: what there is in this process is in both then. */
+static void fork_stand_in(const struct sk_monitor *m)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/containers/%s/vm.json", m->paths.root, m->id), *text = NULL;
+	const char *rootfs;
+	json_t *json = NULL;
+
+	if (path && sk_fs_read(AT_FDCWD, path, SK_CONFIG_MAX, &text, NULL) == 0)
+		json = json_loads(text, 0, NULL);
+	rootfs = json_string_value(json_object_get(json_object_get(json, "rootfs"), "path"));
+	sk_parent_fork(rootfs ? rootfs : "/", json_object_get(json, "mounts"));
+	json_decref(json);
 }
 
 int main(int argc, char **argv)
@@ -857,6 +870,8 @@ int main(int argc, char **argv)
 	if (owner_fd >= 0 && fcntl(owner_fd, F_SETFD, FD_CLOEXEC) < 0)
 		return usage();
 	umask(077);
+	if (m->stand_in)
+		fork_stand_in(m);
 	if (sk_keeper_start(&l.keeper, argv[0], &m->paths, m->id, &err) < 0 || set_up(m, owner_fd, &err) < 0) {
 		fail_early(m, owner_fd, &err);
 		sk_keeper_end(&l.keeper);

@@ -151,6 +151,7 @@ struct sk_monitor {
 	/* the container */
 	struct sk_proc *procs;
 	struct sk_proc *init;
+	bool stand_in; /* the container's process on the host is our parent: vm/parent.h */
 	bool start_wanted, stop_wanted, killed, starting, mounted;
 	unsigned next_key, next_container, restarts;
 	uint64_t started_ms;

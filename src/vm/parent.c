@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the container has mounted in the guest (tmpfs and the like) is not to be seen here, but for /proc, which is the
+ * host's. Nothing of all that is needed for the container to run: where it cannot be had, the process just waits.
+ *
+ * The container can change its root file system at any time: destinations of mounts are looked up as in a chroot.
+ */
+#include "vm/parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* <sys/mount.h> does not go together with <linux/mount.h>. */
+extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+extern int umount2(const char *target, int flags);
+#define MNT_DETACH 2
+
+#define SK_PARENT_MOUNTS 64u
+
+struct bind {
+	int tree;
+	bool dir;
+	const char *destination;
+};
+
+static int clone_tree(const char *path, bool readonly, bool *ret_dir)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	*ret_dir = S_ISDIR(st.st_mode);
+	if (readonly)
+		syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
+	return fd;
+}
+
+static void attach(const struct bind *b)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), to;
+	struct stat st;
+
+	to = (int)syscall(SYS_openat2, root, b->destination, &how, sizeof(how));
+	if (to >= 0 && fstat(to, &st) == 0 && S_ISDIR(st.st_mode) == b->dir)
+		syscall(SYS_move_mount, b->tree, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	if (to >= 0)
+		close(to);
+	if (root >= 0)
+		close(root);
+}
+
+static bool enter_root(const char *rootfs)
+{
+	if (mount(rootfs, rootfs, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir(rootfs) < 0)
+		return false;
+	return syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0;
+}
+
+static void take_root(const char *rootfs, const json_t *mounts)
+{
+	struct bind binds[SK_PARENT_MOUNTS];
+	unsigned n = 0, i;
+	size_t k;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return;
+	for (k = 0; k < json_array_size(mounts) && n < SK_PARENT_MOUNTS; k++) {
+		const json_t *m = json_array_get(mounts, k);
+		const char *path = json_string_value(json_object_get(m, "path"));
+
+		binds[n].destination = json_string_value(json_object_get(m, "destination"));
+		if (!path || !binds[n].destination)
+			continue;
+		binds[n].tree = clone_tree(path, json_is_true(json_object_get(m, "readonly")), &binds[n].dir);
+		n += binds[n].tree >= 0;
+	}
+	if (enter_root(rootfs)) {
+		for (i = 0; i < n; i++)
+			attach(&binds[i]);
+		(void)mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	}
+}
+
+/* It waits, and passes on the two signals that mean an orderly end. */
+static void stand(pid_t child, const sigset_t *all)
+{
+	cap_t none = cap_init();
+	int sig, status;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (none)
+		cap_set_proc(none);
+	cap_free(none);
+	while (sigwait(all, &sig) == 0) {
+		if (sig == SIGTERM || sig == SIGINT)
+			kill(child, sig);
+		if (sig == SIGCHLD && waitpid(child, &status, WNOHANG) == child)
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	}
+	_exit(255);
+}
+
+void sk_parent_fork(const char *rootfs, const json_t *mounts)
+{
+	pid_t parent = getpid(), child;
+	sigset_t all, old;
+	int null;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	child = fork();
+	if (child < 0)
+		_exit(125);
+	if (child == 0) {
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(137);
+		return;
+	}
+	/* The container's stdio is the child's: an end of file must reach its readers. */
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+	}
+	syscall(SYS_close_range, 3u, ~0u, 0u);
+	take_root(rootfs, mounts);
+	syscall(SYS_close_range, 3u, ~0u, 0u);
+	stand(child, &all);
+}

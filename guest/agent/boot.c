@@ -76,7 +76,7 @@ void sk_boot_mounts(void)
 	mount_or_log("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
 	if (symlink("/proc/self/fd", "/dev/fd") < 0 && errno != EEXIST)
 		sk_log(SK_LOG_ERROR, "cannot make /dev/fd: %s", strerror(errno));
-	mkdir("/run/skerry", 0700);
+	mkdir("/run/skerry", 0711);
 }
 
 bool sk_boot_cgroups(void)

@@ -174,7 +174,8 @@ static struct sk_container *container_new(struct sk_agent *agent, const char *id
 	c->oom_watch = -1;
 	snprintf(c->id, sizeof(c->id), "%s", id);
 	snprintf(c->dir, sizeof(c->dir), "%s/%s", agent->run_dir, id);
-	if (mkdir(c->dir, 0700) < 0) {
+	/* The root of a user namespace goes through it. */
+	if (mkdir(c->dir, 0711) < 0) {
 		sk_error_errno(err, errno, "cannot make %s", c->dir);
 		free(c);
 		return NULL;

@@ -191,7 +191,7 @@ static int agent_main(struct sk_agent *a)
 	/* The monitor prepares its requests while we go on. */
 	say_hello(a);
 	if (a->test)
-		mkdir(a->run_dir, 0700);
+		mkdir(a->run_dir, 0711);
 	else
 		sk_boot_mounts();
 	a->cgroups = sk_boot_cgroups();

@@ -385,7 +385,7 @@ static int mount_share(const json_t *m, const char *shares_dir, char *target, si
 
 	if (!tag || !sk_name_valid(tag))
 		return sk_error_set(err, EINVAL, "mounts: no valid tag");
-	if (mkdir(shares_dir, 0700) < 0 && errno != EEXIST)
+	if (mkdir(shares_dir, 0711) < 0 && errno != EEXIST)
 		return sk_error_errno(err, errno, "cannot make %s", shares_dir);
 	r = make_dir(target, size, shares_dir, tag, err);
 	if (r < 0 || is_mount_point(target, shares_dir))

@@ -153,31 +153,21 @@ static int find_rootfs(struct sk_oci_bundle *b, struct sk_error *err)
 
 	b->rootfs = joined ? realpath(joined, NULL) : NULL;
 	if (!b->rootfs || stat(b->rootfs, &st) < 0)
-		return sk_error_errno(err, errno, "rootfs (%s) does not exist", joined ? joined : path);
-	return S_ISDIR(st.st_mode) ? 0 : sk_error_set(err, ENOTDIR, "rootfs (%s) is not a directory", b->rootfs);
+		return sk_error_set(err, errno, "invalid rootfs: stat %s: %s", joined ? joined : path,
+				    errno == ENOENT ? "no such file or directory" : strerror(errno));
+	return S_ISDIR(st.st_mode) ? 0 : sk_error_set(err, ENOTDIR, "invalid rootfs: %s is not a directory", b->rootfs);
 }
 
-int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err)
+int sk_oci_bundle_parse(const char *dir, const char *text, size_t len, struct sk_oci_bundle *ret, struct sk_error *err)
 {
-	_cleanup_free_ char *path = NULL, *text = NULL;
 	json_error_t je;
-	size_t len;
 	int r;
 
-	*ret = (struct sk_oci_bundle){ .dir = realpath(dir, NULL) };
-	if (!ret->dir)
-		return sk_error_errno(err, errno, "bundle %s", dir);
-	path = sk_asprintf("%s/config.json", ret->dir);
-	r = path ? sk_fs_read(AT_FDCWD, path, SK_OCI_CONFIG_MAX, &text, &len) : -ENOMEM;
-	if (r == -ENOENT)
-		r = sk_error_set(err, ENOENT, "JSON specification file config.json not found");
-	else if (r < 0)
-		r = sk_error_errno(err, r, "cannot read %s", path);
-	if (r == 0) {
-		ret->spec = json_loadb(text, len, 0, &je);
-		r = ret->spec ? check_spec(ret->spec, err)
-			      : sk_error_set(err, EINVAL, "config.json: line %d: %s", je.line, je.text);
-	}
+	*ret = (struct sk_oci_bundle){ .dir = strdup(dir), .spec = json_loadb(text, len, 0, &je) };
+	if (!ret->spec)
+		r = sk_error_set(err, EINVAL, "config.json: line %d: %s", je.line, je.text);
+	else
+		r = ret->dir ? check_spec(ret->spec, err) : sk_error_errno(err, ENOMEM, "config.json");
 	if (r == 0)
 		r = find_rootfs(ret, err);
 	if (r == 0) {
@@ -188,6 +178,25 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 	}
 	sk_oci_bundle_fini(ret);
 	return r;
+}
+
+int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL, *real = realpath(dir, NULL);
+	size_t len;
+	int r;
+
+	*ret = (struct sk_oci_bundle){ 0 };
+	if (!real)
+		return sk_error_set(err, errno, "chdir %s: %s", dir,
+				    errno == ENOENT ? "no such file or directory" : strerror(errno));
+	path = sk_asprintf("%s/config.json", real);
+	r = path ? sk_fs_read(AT_FDCWD, path, SK_OCI_CONFIG_MAX, &text, &len) : -ENOMEM;
+	if (r == -ENOENT)
+		return sk_error_set(err, ENOENT, "JSON specification file config.json not found");
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot read %s", path);
+	return sk_oci_bundle_parse(real, text, len, ret, err);
 }
 
 bool sk_oci_bundle_wants_terminal(const char *dir)

@@ -198,11 +198,13 @@ static int new_console(const struct sk_oci_create_options *co, const struct sk_o
 		return 0;
 	if (!b->terminal) {
 		if (co->console_socket)
-			return sk_error_set(err, EINVAL, "cannot use console socket if the container has no terminal");
+			return sk_error_set(err, EINVAL,
+					    "cannot use console socket if skerry will not detach or allocate tty");
 		return 0;
 	}
 	if (!co->console_socket)
-		return sk_error_set(err, EINVAL, "cannot allocate tty without a console socket");
+		return sk_error_set(err, EINVAL,
+				    "cannot allocate tty if skerry will detach without setting console socket");
 	*ret_fd = sk_oci_console_new(co->console_socket, (unsigned)json_integer_value(json_object_get(size, "height")),
 				     (unsigned)json_integer_value(json_object_get(size, "width")), err);
 	return *ret_fd < 0 ? *ret_fd : 0;
@@ -264,6 +266,19 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	return r;
 }
 
+/* Its monitor writes its last state just before it lets go of the lock; a killed one may take a moment to be gone. */
+static int remove_files(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err)
+{
+	int r = -EBUSY, tries;
+
+	for (tries = 0; r == -EBUSY && tries < 400; tries++) {
+		if (tries)
+			usleep(5000);
+		r = sk_vm_remove(&o->paths, c->vm_id, err);
+	}
+	return r;
+}
+
 int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_container *c,
 			    pid_t *ret_pid, struct sk_error *err)
 {
@@ -282,7 +297,7 @@ int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options
 		if (r < 0) {
 			struct sk_error quiet = SK_ERROR_INIT;
 
-			if (sk_vm_remove(&o->paths, c->vm_id, &quiet) < 0)
+			if (remove_files(o, c, &quiet) < 0)
 				sk_oci_log(o, "warning", "%s", quiet.message);
 			sk_oci_container_close(c);
 		}
@@ -293,6 +308,19 @@ int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options
 	return r;
 }
 
+void sk_oci_say_verb(struct sk_error *err, const char *words)
+{
+	static const char *const inner[] = { "skerry create failed: ", "skerry start failed: " };
+	size_t i, n;
+
+	for (i = 0; i < SK_ARRAY_SIZE(inner); i++) {
+		n = strlen(inner[i]);
+		if (strncmp(err->message, inner[i], n) == 0)
+			memmove(err->message, err->message + n, strlen(err->message + n) + 1);
+	}
+	sk_error_wrap(err, "%s", words);
+}
+
 int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_oci_create_options co;
@@ -300,9 +328,12 @@ int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	pid_t pid;
 	int r = sk_oci_create_parse(argc, argv, false, &co, err);
 
-	if (r == 0)
-		r = sk_oci_create_container(o, &co, &c, &pid, err);
-	if (r == 0)
+	if (r < 0)
+		return r;
+	r = sk_oci_create_container(o, &co, &c, &pid, err);
+	if (r < 0)
+		sk_oci_say_verb(err, "skerry create failed");
+	else
 		sk_oci_container_close(&c);
 	return r;
 }
@@ -379,16 +410,10 @@ int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct
 {
 	json_t *state = sk_oci_state_json(c, "stopped", 0);
 	struct sk_error hook = SK_ERROR_INIT;
-	int r = 0, tries;
+	int r;
 
 	sk_oci_cgroups_remove(json_object_get(c->record, "cgroups"));
-	/* Its monitor writes its last state just before it lets go of the lock. */
-	for (tries = 0; tries < 200; tries++) {
-		r = sk_vm_remove(&o->paths, c->vm_id, err);
-		if (r != -EBUSY)
-			break;
-		usleep(5000);
-	}
+	r = remove_files(o, c, err);
 	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, 0, &hook) < 0)
 		sk_oci_log(o, "warning", "%s", hook.message);
 	json_decref(state);

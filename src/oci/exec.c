@@ -337,6 +337,8 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 		ioctl(in, TIOCSCTTY, 0);
 		leave_stdio();
 	}
+	if (terminal && !isatty(in))
+		return sk_error_set(err, ENOTTY, "exec failed: the terminal that was asked for needs one here");
 	input = terminal || has_input(in);
 	if (terminal)
 		ioctl(in, TIOCGWINSZ, &ws);
@@ -423,6 +425,8 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	}
 	if (r == 0 && !x.detach)
 		r = stand_in(&j, -1, err);
+	if (r < 0 && strncmp(err->message, "exec failed", 11) != 0)
+		sk_error_wrap(err, "exec failed");
 	json_decref(j.process);
 	json_decref(x.args);
 	json_decref(x.env);

@@ -43,6 +43,28 @@ static const char example[] =
 	"\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
 	"\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}}";
 
+/* For a user who is root in a namespace of his own. */
+static void make_rootless(json_t *linux_)
+{
+	json_t *list = json_object_get(linux_, "namespaces");
+	size_t i;
+
+	for (i = 0; i < json_array_size(list);) {
+		const char *type = json_string_value(json_object_get(json_array_get(list, i), "type"));
+
+		if (type && strcmp(type, "network") == 0)
+			json_array_remove(list, i);
+		else
+			i++;
+	}
+	json_array_append_new(list, json_pack("{s:s}", "type", "user"));
+	json_object_set_new(linux_, "uidMappings",
+			    json_pack("[{s:i,s:i,s:i}]", "containerID", 0, "hostID", (int)geteuid(), "size", 1));
+	json_object_set_new(linux_, "gidMappings",
+			    json_pack("[{s:i,s:i,s:i}]", "containerID", 0, "hostID", (int)getegid(), "size", 1));
+	json_object_del(linux_, "resources");
+}
+
 int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	static const struct option options[] = { { "bundle", required_argument, NULL, 'b' },
@@ -50,6 +72,7 @@ int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 						 { NULL, 0, NULL, 0 } };
 	_cleanup_free_ char *text = NULL, *path = NULL;
 	const char *bundle = ".";
+	bool rootless = false;
 	json_t *spec;
 	int opt, r;
 
@@ -60,11 +83,14 @@ int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 			return sk_error_set(err, EINVAL, "spec: unknown option");
 		if (opt == 'b')
 			bundle = optarg;
+		rootless |= opt == 'r';
 	}
 	path = sk_asprintf("%s/config.json", bundle);
 	if (path && access(path, F_OK) == 0)
 		return sk_error_set(err, EEXIST, "File config.json exists. Remove it first");
 	spec = json_loads(example, 0, NULL);
+	if (spec && rootless)
+		make_rootless(json_object_get(spec, "linux"));
 	text = spec ? json_dumps(spec, JSON_INDENT(4)) : NULL;
 	json_decref(spec);
 	r = text && path ? sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0666, false) : -ENOMEM;

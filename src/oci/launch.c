@@ -61,8 +61,8 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
 	const char *monitor = getenv("SKERRY_MONITOR");
 	_cleanup_fd_ int ours = -1, theirs = -1, netns = -1;
 	char fd_text[16];
-	const char *argv[] = { "skerry-monitor", "--root", o->paths.root, "--run", o->paths.run,
-			       "--id",		 c->vm_id, "--owner-fd",  fd_text, NULL };
+	const char *argv[] = { "skerry-monitor", "--root",     o->paths.root, "--run",	    o->paths.run, "--id",
+			       c->vm_id,	 "--owner-fd", fd_text,	      "--stand-in", NULL };
 	struct child child = { .cgroups = l->cgroups,
 			       .new_netns = l->bundle->has_netns && !l->bundle->netns_path,
 			       .terminal = l->bundle->terminal };

@@ -109,8 +109,10 @@ static int dispatch(struct sk_oci *o, const char *root, int argc, char **argv, s
 
 	for (i = 0; i < SK_ARRAY_SIZE(verbs) && strcmp(argv[0], verbs[i].name) != 0; i++)
 		;
-	if (i == SK_ARRAY_SIZE(verbs))
-		return sk_error_set(err, EINVAL, "no such verb: %s (see skerry-oci --help)", argv[0]);
+	if (i == SK_ARRAY_SIZE(verbs)) {
+		fprintf(stderr, "No help topic for '%s': see skerry-oci --help\n", argv[0]);
+		return 3; /* as runc's */
+	}
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		printf("usage: skerry-oci %s %s\n\n%s\n", verbs[i].name, verbs[i].args, verbs[i].what);
 		return 0;
@@ -124,11 +126,12 @@ int main(int argc, char **argv)
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_oci o = { 0 };
 	const char *root = NULL;
-	int r;
+	int r, first;
 
 	sk_oci_stand_in_main();
 	opterr = 0;
 	r = parse_globals(argc, argv, &o, &root, &err);
+	first = optind;
 	if (r == 0 && optind >= argc) {
 		help(stdout);
 		return 0;
@@ -141,5 +144,6 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	sk_oci_log(&o, "error", "%s", err.message);
-	return 1;
+	/* exec's own failure is not to be taken for the program's */
+	return first < argc && strcmp(argv[first], "exec") == 0 ? 255 : 1;
 }

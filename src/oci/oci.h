@@ -91,6 +91,8 @@ struct sk_oci_bundle {
 };
 /* Whether process.terminal is set; false where the bundle cannot be read: loading it says why. */
 bool sk_oci_bundle_wants_terminal(const char *dir);
+/* The text of a config.json; `dir`: absolute path of the bundle. */
+int sk_oci_bundle_parse(const char *dir, const char *text, size_t len, struct sk_oci_bundle *ret, struct sk_error *err);
 int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err);
 void sk_oci_bundle_fini(struct sk_oci_bundle *b);
 /* What the VM is to be. A new reference; NULL with err. */
@@ -187,6 +189,9 @@ void sk_oci_stand_in_main(void);
  * connection; `in` is taken, -1: no input. */
 int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom);
 int sk_oci_catch_signals(void);
+
+/* create.c: runc's words in front of an error, once. */
+void sk_oci_say_verb(struct sk_error *err, const char *words);
 
 /* Verbs. Each takes argc, argv from its own name on, and returns an exit code; a negative one is an error in `err`
  * (exit code 1). */

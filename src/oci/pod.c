@@ -33,6 +33,7 @@
 #include "base/process.h"
 #include "oci/oci.h"
 #include "skerry_config.h"
+#include "vm/parent.h"
 #include "vm/vm.h"
 
 #define SK_TOKEN_HEX 32u
@@ -236,7 +237,7 @@ static int save_state(const struct sk_oci_member *m, const char *status, int cod
 {
 	char now[40];
 	json_t *state = json_pack("{s:s,s:i,s:i,s:b,s:s}", "status", status, "pid",
-				  strcmp(status, "exited") == 0 ? 0 : (int)getpid(), "exit_code", code, "oom_killed",
+				  strcmp(status, "exited") == 0 ? 0 : (int)getppid(), "exit_code", code, "oom_killed",
 				  oom, "changed_at", sk_time_now(now));
 	int r = sk_vm_state_save(m->dirfd, state, NULL);
 
@@ -258,6 +259,7 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 		return sk_error_errno(err, errno, "cannot join the network namespace");
 	if (l->console_fd >= 0)
 		ioctl(l->console_fd, TIOCSCTTY, 0);
+	sk_parent_fork(l->bundle->rootfs, json_object_get(json_object_get(m->request, "create"), "mounts"));
 	lock = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = lock < 0 ? -errno : sk_fs_lock(lock, true, false); /* held as long as this process lives */
 	if (r == 0)

@@ -171,6 +171,8 @@ int sk_oci_run(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (!co.detach)
 		f.signal_fd = catch_signals();
 	r = run(o, &co, &f, err);
+	if (r < 0)
+		sk_oci_say_verb(err, "skerry run failed");
 	terminal_down(&f);
 	sk_close_fd(&f.signal_fd);
 	return r;

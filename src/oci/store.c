@@ -82,7 +82,7 @@ static int container_name(struct sk_oci *o, const char *id, struct sk_oci_contai
 {
 	*ret = (struct sk_oci_container){ 0 };
 	if (!id || !id_valid(id))
-		return sk_error_set(err, EINVAL, "invalid container ID format: %s", id ? id : "");
+		return sk_error_set(err, EINVAL, "invalid container ID format");
 	snprintf(ret->id, sizeof(ret->id), "%s", id);
 	if (vm_id(id, ret->vm_id) < 0)
 		return sk_error_set(err, EIO, "no SHA-256 here");

@@ -69,6 +69,16 @@ static int parse_signal(const char *text)
 	return -EINVAL;
 }
 
+/* It is ending: its process on the host, which callers look at next, follows at once. */
+static void wait_for_end(struct sk_oci *o, const struct sk_oci_container *c)
+{
+	int tries;
+
+	for (tries = 0; tries < 400 && strcmp(sk_oci_status(o, c, NULL), "stopped") != 0; tries++)
+		usleep(5000);
+	usleep(20000);
+}
+
 int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	static const struct option options[] = { { "all", no_argument, NULL, 'a' }, { NULL, 0, NULL, 0 } };
@@ -96,8 +106,10 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	} else {
 		r = sk_oci_call(o, &c, json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", all), NULL, err);
 		/* It ended meanwhile, or its first process has: that is for the caller's next look at the state. */
-		if (r == -ESRCH || r == -ENOENT || r == -ENOTCONN)
+		if (r == -ESRCH || r == -ENOENT || r == -ENOTCONN) {
+			wait_for_end(o, &c);
 			r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
+		}
 	}
 	sk_oci_container_close(&c);
 	return r;
@@ -115,7 +127,7 @@ static int freeze(struct sk_oci *o, int argc, char **argv, bool pause, struct sk
 		return r;
 	status = sk_oci_status(o, &c, NULL);
 	if (pause && strcmp(status, "running") != 0)
-		r = sk_error_set(err, EINVAL, "container not running or created: %s", status);
+		r = sk_error_set(err, EINVAL, "container not running");
 	else if (!pause && strcmp(status, "paused") != 0)
 		r = sk_error_set(err, EINVAL, "container not paused");
 	else

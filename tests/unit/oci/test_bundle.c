@@ -97,7 +97,7 @@ static void test_broken(void **state)
 	refused("args");
 	write_config(
 		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"gone\"},\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"}}");
-	refused("does not exist");
+	refused("invalid rootfs: stat");
 	write_sound(",\"mounts\":[{\"destination\":\"relative\"}]", "");
 	refused("not an absolute path");
 	write_sound(",\"mounts\":[{\"destination\":\"/x\",\"type\":\"bind\",\"source\":\"/no/such\"}]", "");
@@ -194,12 +194,45 @@ static void test_start_errors(void **state)
 	json_decref(path);
 }
 
+static void test_pod(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_oci_bundle b;
+	json_t *vm, *mounts = NULL, *spec;
+
+	(void)state;
+	write_sound(",\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
+		    "\"io.kubernetes.cri.sandbox-memory\":\"268435456\"},\"mounts\":[{\"destination\":\"/dev/shm\","
+		    "\"type\":\"bind\",\"source\":\"/dev/shm\",\"options\":[\"rbind\"]}]",
+		    "");
+	vm = load_vm(&err);
+	assert_non_null(vm);
+	assert_in_range(json_integer_value(json_object_get(vm, "memory")), (256 + 32) << 20, (256 + 128) << 20);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(json_object_get(vm, "mounts"), 0), "type")), "shm");
+	json_decref(vm);
+
+	write_sound(",\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"container\","
+		    "\"io.kubernetes.cri-o.SandboxID\":\"pod\"}",
+		    "\"namespaces\":[{\"type\":\"ipc\",\"path\":\"/proc/1/ns/ipc\"}]");
+	assert_int_equal(sk_oci_bundle_load(dir, &b, &err), 0);
+	assert_false(b.sandbox);
+	assert_string_equal(b.sandbox_id, "pod");
+	spec = sk_oci_bundle_member(&b, &mounts, &err);
+	assert_non_null(spec);
+	assert_null(json_object_get(spec, "annotations"));
+	json_decref(spec);
+	json_decref(mounts);
+	sk_oci_bundle_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_broken, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_network, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_mounts_and_devices, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_pod, make_dir, remove_dir),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_start_errors),
 	};

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes an image of one layer as an OCI archive: make_image.py ROOTFS ARCHIVE NAME COMMAND …"""
+import hashlib
+import io
+import json
+import os
+import sys
+import tarfile
+
+
+def add(tar, name, data):
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def main():
+    rootfs, archive, name, *command = sys.argv[1:]
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        for entry in sorted(os.listdir(rootfs)):
+            tar.add(os.path.join(rootfs, entry), entry)
+    blobs = {}
+
+    def blob(data, kind):
+        digest = hashlib.sha256(data).hexdigest()
+        blobs[digest] = data
+        return {"mediaType": "application/vnd.oci.image." + kind, "digest": "sha256:" + digest, "size": len(data)}
+
+    layers = [blob(layer.getvalue(), "layer.v1.tar")]
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    config = {"architecture": machine, "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command},
+              "rootfs": {"type": "layers", "diff_ids": [layers[0]["digest"]]}}
+    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": blob(json.dumps(config).encode(), "config.v1+json"), "layers": layers}
+    described = dict(blob(json.dumps(manifest).encode(), "manifest.v1+json"),
+                     annotations={"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rsplit(":", 1)[-1]})
+    with tarfile.open(archive, "w") as tar:
+        add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+        add(tar, "index.json", json.dumps({"schemaVersion": 2, "manifests": [described]}).encode())
+        for digest, data in blobs.items():
+            add(tar, "blobs/sha256/" + digest, data)
+
+
+main()

@@ -1,0 +1,214 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# tests/oci/engines/runc.sh [CASE …]: the command line itself, on one bundle, with runc and with skerry-oci: output, exit codes, words and forms of errors.
+# shellcheck disable=SC2016,SC2034,SC2128,SC2154,SC2178,SC2181 # words for shells in containers; variables of common.sh
+# shellcheck source=tests/oci/engines/common.sh
+. "$(dirname "$0")/common.sh"
+need python3
+
+# bundle NAME 'python that changes spec s' COMMAND …: $work/NAME.$runtime with a root file system of its own
+bundle() {
+	local name=$1 change=$2
+	shift 2
+	mkdir -p "$work/$name.$runtime"
+	cp -a "$rootfs" "$work/$name.$runtime/rootfs"
+	(cd "$work/$name.$runtime" && runc spec && python3 - "$change" "$@" <<'END'
+import json, sys
+s = json.load(open("config.json"))
+s["process"]["args"] = sys.argv[2:]
+s["process"]["terminal"] = False
+s["root"]["readonly"] = False
+s["hostname"] = "host"
+s["linux"]["cgroupsPath"] = "/skerry-test"
+exec(sys.argv[1])
+json.dump(s, open("config.json", "w"))
+END
+	)
+}
+# r VERB …: the runtime, with a state folder of its own
+r() { timeout 60 "$program" --root "$work/state.$runtime" "$@"; }
+create() { r create --bundle "$work/$1.$runtime" "$2" </dev/null >"$work/$2.$runtime.log" 2>&1; }
+status() { r state "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])'; }
+is() { [ "$(status "$1")" = "$2" ]; }
+same_words() {
+	# Times and pids; names of runtimes; runc says "runc run failed" where we say "skerry …".
+	sed -E -e 's/time="[^"]*"/TIME/; s/"time":"[^"]*"/TIME/; s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' -e 's/\b(runc|skerry)(-oci)?\b/RUNTIME/g' \
+		-e "s|$work|WORK|g" -e 's/ +$//'
+}
+
+case_life() {
+	bundle life '' sleep 100
+	create life a; echo $?
+	status a
+	r start a; echo $?
+	status a
+	r state a | python3 -c 'import json, sys; s = json.load(sys.stdin); print(sorted(s), s["pid"] > 1, s["bundle"], s["rootfs"], s["owner"], s["id"])'
+	r list -q
+	r list --format json | python3 -c 'import json, sys; s = json.load(sys.stdin); print(sorted(s[0]), len(s))'
+	r list | awk '{ print NF, $1, $3, $4 }'
+	r ps a | wc -l
+	r ps --format json a | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))'
+	r pause a; echo $?; status a
+	r pause a; echo $?
+	r exec a true; echo $?
+	r resume a; echo $?; status a
+	r resume a; echo $?
+	r delete a; echo $?
+	r kill a; echo $?
+	r kill a KILL
+	wait_for is a stopped
+	r kill a; echo $?
+	r start a; echo $?
+	r exec a true; echo $?
+	r delete a; echo $?
+	r state a; echo $?
+	r delete a; echo $?
+	r delete --force a; echo $?
+}
+case_run() {
+	bundle run '' sh -c 'echo out; echo err >&2; cat; exit 7'
+	echo in | r run --bundle "$work/run.$runtime" b 2>"$work/err.$runtime"; echo $?
+	cat "$work/err.$runtime"
+	r list -q
+	bundle null '' sh -c 'kill -TERM $$'
+	r run -b "$work/null.$runtime" b </dev/null; echo $?
+	bundle detached '' sleep 100
+	r run --detach --pid-file "$work/pid.$runtime" --bundle "$work/detached.$runtime" b </dev/null >/dev/null 2>&1; echo $?
+	[ "$(cat "$work/pid.$runtime")" = "$(r state b | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')" ]; echo $?
+	r delete --force b; echo $?
+	r list -q
+	# a signal for the foreground goes on to the container
+	bundle trap '' sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
+	"$program" --root "$work/state.$runtime" run --bundle "$work/trap.$runtime" b >"$work/trap.$runtime.out" 2>&1 </dev/null &
+	wait_for grep -q ready "$work/trap.$runtime.out"
+	kill -TERM $!
+	wait $!; echo $?
+}
+case_exec() {
+	bundle ex '' sleep 100
+	create ex c; r start c
+	echo text | r exec c cat; echo $?
+	r exec c sh -c 'exit 5'; echo $?
+	r exec -e A=b --cwd /tmp --user 1000:1000 c sh -c 'echo $A; pwd; id -u; id -g'; echo $?
+	r exec --additional-gids 5 c id -G
+	r exec --no-new-privs c grep NoNewPrivs /proc/self/status
+	r exec --cap CAP_NET_ADMIN c grep -c Cap /proc/self/status
+	r exec c /no/such; echo $?
+	r exec c no-such; echo $?
+	r exec c /etc/passwd; echo $?
+	r exec --cwd /no/such c true >/dev/null 2>&1; echo $?
+	r exec c; echo $?
+	r exec no-container true; echo $?
+	printf '%s' '{"terminal": false, "args": ["sh", "-c", "echo $Z; pwd"], "env": ["PATH=/bin", "Z=z"], "cwd": "/etc", "user": {"uid": 0, "gid": 0}}' >"$work/process.json"
+	r exec --process "$work/process.json" c; echo $?
+	r exec --detach --pid-file "$work/expid.$runtime" c sleep 50 </dev/null >/dev/null 2>&1; echo $?
+	kill -0 "$(cat "$work/expid.$runtime")"; echo $?
+	r ps c | grep -c 'sleep 50'
+	r exec --preserve-fds 0 c true; echo $?
+	r delete -f c
+}
+case_errors() {
+	local log
+	bundle ok '' true
+	for log in text json; do
+		"$program" --root "$work/state.$runtime" --log "$work/log.$runtime" --log-format $log state none; echo $?
+		tail -n 1 "$work/log.$runtime"
+	done
+	r start none; echo $?
+	r kill none; echo $?
+	r create --bundle /no/such d; echo $?
+	r create --bundle "$work/ok.$runtime" 'bad id!'; echo $?
+	r create --bundle "$work/ok.$runtime" 2>/dev/null >&2; echo $?
+	r no-such-verb >/dev/null 2>&1; echo $?
+	create ok d; echo $?
+	create ok d; echo $?
+	tail -n 1 "$work/d.$runtime.log"
+	r kill d NOSUCH; echo $?
+	r delete --force d
+	bundle noargs 's["process"]["args"] = []' true
+	create noargs d; echo $?; tail -n 1 "$work/d.$runtime.log"
+	bundle cwd 's["process"]["cwd"] = "rel"' true
+	create cwd d; echo $?; tail -n 1 "$work/d.$runtime.log"
+	bundle noprog '' /no/such
+	create noprog d; echo $?
+	r start d >/dev/null 2>&1; [ $? != 0 ] || wait_for is d stopped
+	r delete --force d
+	bundle noroot 's["root"]["path"] = "nothing"' true
+	create noroot d; echo $?; tail -n 1 "$work/d.$runtime.log"
+	bundle nomount 's["mounts"].append({"destination": "/x", "type": "bind", "source": "/no/such", "options": ["bind"]})' true
+	create nomount d; echo $?
+	echo '{' >"$work/nomount.$runtime/config.json"
+	create nomount d; echo $?
+	rm "$work/nomount.$runtime/config.json"
+	create nomount d; echo $?; tail -n 1 "$work/d.$runtime.log"
+	r list -q
+	find /sys/fs/cgroup -name skerry-test | wc -l
+}
+case_hooks() {
+	cat >"$work/hook.sh" <<'END'
+#!/bin/sh
+state=$(cat)
+echo "$1 $(echo "$state" | grep -o '"status": *"[a-z]*"' | tr -d ' ') $(ls /proc/self/fd | wc -l | awk '{ print ($1 < 6) }') env=$E" >>"$OUT"
+exit "${RC:-0}"
+END
+	chmod 755 "$work/hook.sh"
+	local all="s['hooks'] = {k: [{'path': '$work/hook.sh', 'args': ['hook', k], 'env': ['PATH=/bin:/usr/bin', 'OUT=$work/hooks.$runtime', 'E=' + k]}] for k in ('prestart', 'createRuntime', 'createContainer', 'poststart', 'poststop')}"
+	bundle hooks "$all" true
+	r run --bundle "$work/hooks.$runtime" h </dev/null; echo $?
+	grep -v createContainer "$work/hooks.$runtime"
+	bundle failing "s['hooks'] = {'prestart': [{'path': '/bin/false'}]}" true
+	create failing h; echo $?
+	r list -q
+}
+case_limits() {
+	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100
+	create limits l; r start l
+	r update --memory 100000000 l; echo $?
+	r update --cpu-quota 50000 --cpu-period 100000 l; echo $?
+	r update --cpu-share 512 l; echo $?
+	r update --pids-limit 30 l; echo $?
+	echo '{"memory": {"limit": 80000000}}' | r update --resources - l; echo $?
+	echo '{' | r update --resources - l 2>/dev/null; echo $?
+	r update none; echo $?
+	r events --stats l | python3 -c 'import json, sys; o = json.loads(sys.stdin.readline()); print(o["type"], o["id"], o["data"]["cpu"]["usage"]["total"] > 0, o["data"]["memory"]["usage"]["usage"] > 0, o["data"]["pids"]["current"])'
+	r delete --force l
+	bundle oom 's["linux"]["resources"]["memory"] = {"limit": 33554432}' sh -c 'sleep 1; tail /dev/zero'
+	create oom l
+	"$program" --root "$work/state.$runtime" events --interval 1s l >"$work/events.$runtime" 2>/dev/null &
+	r start l
+	wait_for is l stopped
+	sleep 1.5
+	kill $! 2>/dev/null # runc's waits for the end of the control group
+	wait $!
+	grep -c '"type":"oom"' "$work/events.$runtime" | sed 's/[1-9].*/some/'
+	r delete --force l
+}
+case_console() {
+	bundle tty 's["process"]["terminal"] = True' sh -c 'tty; stty size; exit 3'
+	create tty t; echo $?; tail -n 1 "$work/t.$runtime.log"
+	# in the foreground, without a console socket
+	script -qec "$program --root $work/state.$runtime run --bundle $work/tty.$runtime t; echo code \$?" /dev/null | tr -d '\r' | sed 's/\^@//' | grep -v -e '^0 0$' -e stty:
+	bundle up '' sleep 100
+	create up t; r start t
+	script -qec "$program --root $work/state.$runtime exec -t t sh -c 'tty; exit 4'; echo code \$?" /dev/null | tr -d '\r' | sed 's/\^@//'
+	r exec -t t true </dev/null >/dev/null 2>&1; echo $?
+	r delete -f t
+	create up t --no-such 2>/dev/null
+	r create --bundle "$work/up.$runtime" --console-socket /no/such t </dev/null; echo $?
+	r delete -f t
+}
+case_spec() {
+	mkdir -p "$work/spec.$runtime"
+	(cd "$work/spec.$runtime" && "$program" spec; echo $?)
+	python3 - "$work/spec.$runtime/config.json" <<'END'
+import json, sys
+s = json.load(open(sys.argv[1]))
+print(sorted(s), s["process"]["args"], s["root"], [m["destination"] for m in s["mounts"]], sorted(n["type"] for n in s["linux"]["namespaces"] if n["type"] != "cgroup"), s["process"]["rlimits"])
+END
+	(cd "$work/spec.$runtime" && "$program" spec 2>&1; echo $?)
+	mkdir -p "$work/rl.$runtime"
+	(cd "$work/rl.$runtime" && "$program" spec --rootless; echo $?; grep -c uidMappings config.json)
+	"$program" --version | wc -l | awk '{ print ($1 >= 2) }'
+}
+run_cases "$@"

@@ -116,7 +116,7 @@ def one(config, place):
     place["dir"] = "/bench/" + place["name"]
     options, stream = place["options"], None
     if place["kind"] == "local":
-        os.makedirs(place["dir"])
+        os.makedirs(place["dir"], exist_ok=True)
     else:
         if "port" in place:
             stream = open_stream(place["port"])

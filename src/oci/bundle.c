@@ -63,10 +63,15 @@ static int check_process(const json_t *spec, struct sk_error *err)
 {
 	const json_t *process = json_object_get(spec, "process"), *args = json_object_get(process, "args");
 	const char *cwd = str(process, "cwd");
+	const json_t *user = json_object_get(process, "user");
+	json_int_t uid = json_integer_value(json_object_get(user, "uid")),
+		   gid = json_integer_value(json_object_get(user, "gid"));
 	size_t i;
 
 	if (!json_is_object(process))
 		return sk_error_set(err, EINVAL, "process property must not be empty");
+	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
+		return sk_error_set(err, EINVAL, "process.user: no such user or group number");
 	if (json_array_size(args) == 0)
 		return sk_error_set(err, EINVAL, "args must not be empty");
 	for (i = 0; i < json_array_size(args); i++)

@@ -433,5 +433,7 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	json_decref(x.groups);
 	json_decref(x.caps);
 	sk_oci_container_close(&c);
+	if (r < 0 && strncmp(err->message, "exec failed", 11) != 0)
+		sk_error_wrap(err, "exec failed");
 	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,7 @@ int main(int argc, char **argv)
 	int r, first;
 
 	sk_oci_stand_in_main();
+	signal(SIGPIPE, SIG_IGN); /* a monitor that is gone is an error with words */
 	opterr = 0;
 	r = parse_globals(argc, argv, &o, &root, &err);
 	first = optind;

@@ -160,7 +160,7 @@ static void start_container(struct sk_monitor *m)
 	json_t *create;
 
 	for (c = m->conns; c; c = c->next) {
-		if (c->wants_start && c->rows) {
+		if ((c->wants_start || c->proc == m->init) && c->rows) {
 			rows = c->rows;
 			cols = c->cols;
 		}

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 
 #define SK_STAND_IN_S 10u
 #define SK_STAND_INS_MAX 512u
+#define SK_STAND_IN_WAIT_MS 2000
 #define SK_STAND_IN_ENV "SKERRY_STAND_IN="
 
 struct person {
@@ -45,38 +47,55 @@ static int become(void *arg)
 
 json_t *sk_oci_stand_ins(const json_t *processes)
 {
+	int ready[2], keep[1];
 	json_t *pids = json_array();
+	struct pollfd p;
+	char fd_word[40];
 	size_t i;
 
+	/* All have their names when all have closed this. */
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return pids;
+	keep[0] = ready[1];
+	snprintf(fd_word, sizeof(fd_word), "SKERRY_STAND_IN_READY=%d", ready[1]);
+
 	for (i = 0; i < json_array_size(processes) && i < SK_STAND_INS_MAX; i++) {
-		const json_t *p = json_array_get(processes, i);
-		const char *cmd = json_string_value(json_object_get(p, "cmd")),
-			   *comm = json_string_value(json_object_get(p, "comm"));
-		struct person person = { .uid = (unsigned)json_integer_value(json_object_get(p, "uid")) };
+		const json_t *one = json_array_get(processes, i);
+		const char *cmd = json_string_value(json_object_get(one, "cmd")),
+			   *comm = json_string_value(json_object_get(one, "comm"));
+		struct person person = { .uid = (unsigned)json_integer_value(json_object_get(one, "uid")) };
 		_cleanup_free_ char *word = sk_asprintf(SK_STAND_IN_ENV "%.15s", comm ? comm : "?");
-		const char *argv[] = { cmd ? cmd : "?", NULL }, *envp[] = { word, NULL };
+		const char *argv[] = { cmd ? cmd : "?", NULL }, *envp[] = { word, fd_word, NULL };
 		struct sk_spawn s = SK_SPAWN_INIT;
 		pid_t pid;
 
 		s.file = "/proc/self/exe";
 		s.argv = argv;
 		s.envp = envp;
+		s.keep_fds = keep;
+		s.n_keep_fds = 1;
 		s.new_session = true;
 		s.prepare = become;
 		s.prepare_arg = &person;
 		if (word && sk_spawn(&s, &pid, NULL, NULL) == 0)
 			json_array_append_new(pids, json_integer(pid));
 	}
+	close(ready[1]);
+	p = (struct pollfd){ .fd = ready[0], .events = POLLIN };
+	poll(&p, 1, SK_STAND_IN_WAIT_MS);
+	close(ready[0]);
 	return pids;
 }
 
 void sk_oci_stand_in_main(void)
 {
-	const char *name = getenv("SKERRY_STAND_IN");
+	const char *name = getenv("SKERRY_STAND_IN"), *ready = getenv("SKERRY_STAND_IN_READY");
 
 	if (!name)
 		return;
 	prctl(PR_SET_NAME, name, 0, 0, 0);
+	if (ready)
+		close(atoi(ready));
 	setpriority(PRIO_PROCESS, 0, 19);
 	sleep(SK_STAND_IN_S);
 	_exit(0);

@@ -126,8 +126,10 @@ static void feed(struct sk_monitor *m, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sk_monitor m = { .phase = SK_PHASE_BOOTING };
-	int stream;
+	int stream, r;
 
+	r = sk_loop_new(&m.loop);
+	assert(r == 0);
 	m.config.hostname = "fuzz";
 	m.config.network = true;
 	m.state = json_object();
@@ -139,5 +141,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(!accept_cb(&m, (struct sk_stream *)(void *)&stream, 2)); /* there is one agent */
 	feed(&m, data, size);
 	json_decref(m.state);
+	sk_loop_free(m.loop);
 	return 0;
 }

@@ -1,9 +1,8 @@
-#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# tests/oci/engines/podman.sh [CASE …]: podman, as root and as a plain user, with runc and with skerry. Storage and state of its own; networks get names of
+# bash tests/oci/engines/podman.sh [CASE …]: podman, as root and as a plain user, with runc and with skerry. Storage and state of its own; networks get names of
 # their own.
-# shellcheck disable=SC2016,SC2034,SC2128,SC2154,SC2178,SC2181 # words for shells in containers; variables of common.sh
+# shellcheck shell=bash disable=SC2016,SC2034,SC2128,SC2154,SC2178,SC2181 # words for shells in containers; variables of common.sh
 # shellcheck source=tests/oci/engines/common.sh
 . "$(dirname "$0")/common.sh"
 need podman conmon

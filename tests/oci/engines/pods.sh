@@ -1,9 +1,8 @@
-#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# tests/oci/engines/pods.sh [CASE …]: pods through containerd's Kubernetes interface, with runc and with skerry. Starts a containerd of its own, in a
+# bash tests/oci/engines/pods.sh [CASE …]: pods through containerd's Kubernetes interface, with runc and with skerry. Starts a containerd of its own, in a
 # network namespace of its own, and ends it by its pid.
-# shellcheck disable=SC2016,SC2034,SC2128,SC2154,SC2178,SC2181 # words for shells in containers; variables of common.sh
+# shellcheck shell=bash disable=SC2016,SC2034,SC2128,SC2154,SC2178,SC2181 # words for shells in containers; variables of common.sh
 # shellcheck source=tests/oci/engines/common.sh
 . "$(dirname "$0")/common.sh"
 need containerd ctr ip nsenter

@@ -1,8 +1,7 @@
-#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# tests/oci/engines/runc.sh [CASE …]: the command line itself, on one bundle, with runc and with skerry-oci: output, exit codes, words and forms of errors.
-# shellcheck disable=SC2016,SC2034,SC2128,SC2154,SC2178,SC2181 # words for shells in containers; variables of common.sh
+# bash tests/oci/engines/runc.sh [CASE …]: the command line itself, on one bundle, with runc and with skerry-oci: output, exit codes, words and forms of errors.
+# shellcheck shell=bash disable=SC2016,SC2034,SC2128,SC2154,SC2178,SC2181 # words for shells in containers; variables of common.sh
 # shellcheck source=tests/oci/engines/common.sh
 . "$(dirname "$0")/common.sh"
 need python3

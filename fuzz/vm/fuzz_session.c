@@ -98,9 +98,12 @@ void sk_proc_exited(struct sk_proc *p, int code, bool oom)
 
 static void on_answer(struct sk_monitor *m, void *arg, const json_t *reply)
 {
+	const char *p = json_string_value(json_object_get(reply, "message"));
+
 	(void)m;
 	(void)arg;
-	(void)reply;
+	for (; p && *p; p++)
+		assert((unsigned char)*p >= ' ' && *p != 0x7f); /* it goes to people's terminals */
 	answers++;
 }
 

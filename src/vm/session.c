@@ -231,6 +231,24 @@ static void on_event(struct sk_monitor *m, const json_t *o)
 	}
 }
 
+/* What the guest says is printed on people's terminals and written to logs: no control characters. */
+static void make_plain(json_t *o, const char *key)
+{
+	const char *given = json_string_value(json_object_get(o, key));
+	_cleanup_free_ char *plain = given ? strdup(given) : NULL;
+	char *p;
+
+	if (!plain)
+		return;
+	for (p = plain; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
+		else if ((unsigned char)p[0] == 0xc2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0)
+			p[0] = p[1] = ' '; /* C1, in UTF-8 */
+	}
+	json_object_set_new(o, key, json_string(plain));
+}
+
 static void on_reply(struct sk_monitor *m, const json_t *o)
 {
 	json_int_t id = json_integer_value(json_object_get(o, "id"));
@@ -267,6 +285,8 @@ static size_t on_data(void *arg, const uint8_t *p, size_t n)
 			return n;
 		}
 		sk_frame_consume(&m->session->in, &frame);
+		make_plain(o, "message");
+		make_plain(o, "kernel");
 		if (json_object_get(o, "event"))
 			on_event(m, o);
 		else

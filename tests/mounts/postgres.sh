@@ -40,7 +40,7 @@ load)
 	;;
 kill)
 	for p in /proc/[0-9]*; do
-		if grep -qa '^postgres: checkpointer' "$p/cmdline" 2>/dev/null; then exec kill -9 "${p#/proc/}"; fi
+		if grep -qa '^postgres: checkpointer' "$p/cmdline" 2>/dev/null; then kill -9 "${p#/proc/}" && exit; fi
 	done
 	exit 1
 	;;

@@ -229,12 +229,16 @@ static void detach_parts(size_t n_layers, const char *dir)
 	umount2(path, MNT_DETACH);
 }
 
-/* Options of a share that comes over a connection: "trans=virtio" becomes that. `buf` holds them. */
+/*
+ * Options of a share that comes over a connection: "trans=virtio" becomes that. `buf` holds them. Messages are smaller:
+ * the kernel allocates each in one piece, which a guest that has been busy may not have.
+ */
 static int stream_options(const char *options, int fd, const char *aname, char *buf, size_t size)
 {
 	const char *at = strstr(options, "trans=virtio"), *rest = at ? at + strlen("trans=virtio") : options;
-	int n = snprintf(buf, size, "trans=fd,rfdno=%d,wfdno=%d%s%s%s%.*s%s", fd, fd, *aname ? ",aname=" : "", aname,
-			 at && at == options ? "" : ",", at ? (int)(at - options) : 0, options, rest);
+	int n = snprintf(buf, size, "trans=fd,rfdno=%d,wfdno=%d%s%s%s%.*s%s,msize=131072", fd, fd,
+			 *aname ? ",aname=" : "", aname, at && at == options ? "" : ",", at ? (int)(at - options) : 0,
+			 options, rest);
 
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
@@ -267,20 +271,13 @@ static int mount_9p(const char *tag, const char *options, const char *stream, co
 static int mount_stream(const struct sk_share_stream *stream, const char *options, const struct sk_uplink *uplink,
 			const char *target, struct sk_error *err)
 {
-	static const char device[] = "trans=virtio,";
-	_cleanup_free_ char *all = NULL;
 	_cleanup_fd_ int fd = sk_uplink_stream(uplink, stream->token, SK_TOKEN_BYTES);
+	char buf[1024];
+	int r = fd < 0 ? fd : stream_options(options ? options : SHARE_OPTIONS, fd, stream->aname, buf, sizeof(buf));
 
-	if (!options)
-		options = SHARE_OPTIONS;
-	if (strncmp(options, device, sizeof(device) - 1) == 0)
-		options += sizeof(device) - 1;
-	if (fd < 0)
-		return sk_error_errno(err, fd, "cannot reach the server of share %s", stream->aname);
-	if (asprintf(&all, "trans=fd,rfdno=%d,wfdno=%d%s%s,%s", fd, fd, *stream->aname ? ",aname=" : "", stream->aname,
-		     options) < 0)
-		return sk_error_errno(err, ENOMEM, "cannot mount share %s", stream->aname);
-	if (mount(*stream->aname ? stream->aname : "share", target, "9p", 0, all) < 0)
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot reach the server of share %s", stream->aname);
+	if (mount(*stream->aname ? stream->aname : "share", target, "9p", 0, buf) < 0)
 		return sk_error_errno(err, errno, "cannot mount share %s", stream->aname);
 	return 0;
 }

@@ -5,7 +5,7 @@
 # ($me, and what begins with it) and a folder of its own ($tmp). It prints points:
 #
 #   p POINT CODE [WANT]          runs CODE (bash); exit code and output, in any order (stdout and stderr are apart), must be the same with both, and match the regular
-#                                expression WANT if there is one, so that both being wrong is noticed
+#                                expression WANT if there is one, so that both being wrong is noticed (a point where only runc does not is skipped)
 #   differ POINT CODE RUNC SKERRY   where a VM differs, and why stands beside it: a regular expression for each
 #   skip_point POINT WHY         said in the results
 

@@ -15,7 +15,7 @@ case_root() {
 	p write-on-host 'dir=$(show $me {{.GraphDriver.Data.MergedDir}}); echo from-host >$dir/tmp/from-host; x $me cat /tmp/from-host' 'from-host'
 	p unlinked 'x $me sh -c "exec 3>/tmp/u 4</tmp/u; rm /tmp/u; echo still >&3; cat <&4; ls /tmp/u"' 'still'
 	p rename 'x $me sh -c "mkdir /tmp/d1; echo z >/tmp/d1/f; mv /tmp/d1 /tmp/d2; mv /tmp/d2/f /tmp/d2/g; cat /tmp/d2/g; ls /tmp/d1"' 'z'
-	p append 'x $me sh -c "for i in 1 2 3; do echo \$i >>/tmp/app; done; cat /tmp/app; truncate -s 3 /tmp/app; wc -c </tmp/app"' '^1'
+	p append 'x $me sh -c "for i in 1 2 3; do echo \$i >>/tmp/app; done; xargs </tmp/app; truncate -s 3 /tmp/app; wc -c </tmp/app"' '1 2 3.*3'
 	p sparse 'x $me sh -c "dd if=/dev/zero of=/tmp/sp bs=1 count=1 seek=100000000 2>/dev/null; stat -c %s /tmp/sp; test \$(stat -c %b /tmp/sp) -lt 1000 && echo sparse"' 'sparse'
 	p locks 'x -e PATH=/usr/bin:/bin $me sh -c "touch /tmp/lk; flock /tmp/lk flock -n -E 9 /tmp/lk true"' 'exit 9$'
 	p times 'x $me sh -c "touch -d \"2001-02-03 04:05:06\" /tmp/t; stat -c %y /tmp/t"' '2001-02-03'

@@ -53,7 +53,7 @@ case_verbs() {
 	p state 'rt state $me-a | keys' 'bundle.*ociVersion.*pid.*status'
 	p state-pid 'rt state $me-a | python3 -c "import json, sys; s = json.load(sys.stdin); print(s[\"pid\"] == int(open(sys.argv[1]).read()), s[\"id\"] == sys.argv[2], s[\"bundle\"] == sys.argv[3])" $tmp/a.pid $me-a $tmp/a' 'True True True'
 	p list 'rt list -q; rt list -f json | keys' 'status'
-	p ps 'rt ps -f json $me-a | python3 -c "import json, sys; print(len(json.load(sys.stdin)) >= 1)"; rt ps $me-a | head -n 1 | grep -o -w -E "UID|PID|CMD" | xargs' 'UID PID CMD'
+	p ps 'rt ps -f json $me-a | python3 -c "import json, sys; print(len(json.load(sys.stdin)) >= 1)"; rt ps $me-a | sed -n 1p | grep -o -w -E "UID|PID|CMD" | xargs' 'UID PID CMD'
 	p exec 'rt exec $me-a sh -c "echo in; exit 4"; echo $?' 'in'
 	p exec-options 'rt exec --cwd /tmp --env A=b --user 1000:1001 $me-a sh -c "pwd; echo \$A; id -u; id -g"' '1000'
 	p exec-process 'echo "{\"args\":[\"sh\",\"-c\",\"echo given; exit 6\"],\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"user\":{\"uid\":0,\"gid\":0}}" >$tmp/process; rt exec --process $tmp/process $me-a; echo $?' 'given'

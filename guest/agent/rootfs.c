@@ -23,6 +23,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "uplink.h"
 
 #define ROOTFS_DEVICE_WAIT_MS 2000
@@ -230,17 +231,29 @@ static void detach_parts(size_t n_layers, const char *dir)
 }
 
 /*
- * Options of a share that comes over a connection: "trans=virtio" becomes that. `buf` holds them. Messages are smaller:
- * the kernel allocates each in one piece, which a guest that has been busy may not have.
+ * Mounts a share that comes over a connection: "trans=virtio" in its options becomes that. The kernel allocates each
+ * message in one piece, which a guest may not have: they are smaller then.
  */
-static int stream_options(const char *options, int fd, const char *aname, char *buf, size_t size)
+static int mount_on_stream(const char *source, const char *target, const char *options, int fd, const char *aname)
 {
 	const char *at = strstr(options, "trans=virtio"), *rest = at ? at + strlen("trans=virtio") : options;
-	int n = snprintf(buf, size, "trans=fd,rfdno=%d,wfdno=%d%s%s%s%.*s%s,msize=131072", fd, fd,
-			 *aname ? ",aname=" : "", aname, at && at == options ? "" : ",", at ? (int)(at - options) : 0,
-			 options, rest);
+	unsigned msize;
 
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+	for (msize = 131072; msize >= 8192; msize /= 4) {
+		char buf[1024];
+		int n = snprintf(buf, sizeof(buf), "trans=fd,rfdno=%d,wfdno=%d%s%s%s%.*s%s,msize=%u", fd, fd,
+				 *aname ? ",aname=" : "", aname, at && at == options ? "" : ",",
+				 at ? (int)(at - options) : 0, options, rest, msize);
+
+		if (n < 0 || (size_t)n >= sizeof(buf))
+			return -ENAMETOOLONG;
+		if (mount(source, target, "9p", 0, buf) == 0)
+			return 0;
+		if (errno != ENOMEM)
+			return -errno;
+		sk_log(SK_LOG_WARN, "no memory for a share with messages of %u bytes", msize);
+	}
+	return -ENOMEM;
 }
 
 /* `stream` not NULL: the engine has no device for it. The monitor carries the connection to its file server, which
@@ -249,21 +262,19 @@ static int mount_9p(const char *tag, const char *options, const char *stream, co
 {
 	const struct sk_uplink uplink = { .unix_prefix = NULL };
 	_cleanup_fd_ int fd = -1;
-	char buf[1024];
 	int r;
 
 	if (!options)
 		options = SHARE_OPTIONS;
 	if (stream) {
 		fd = sk_uplink_connect(&uplink, SK_PORT_9P);
-		r = fd < 0 ? fd : stream_options(options, fd, stream, buf, sizeof(buf));
-		if (r < 0)
-			return sk_error_errno(err, r, "cannot connect to share %s", tag);
-		options = buf;
+		if (fd < 0)
+			return sk_error_errno(err, fd, "cannot connect to share %s", tag);
+		r = mount_on_stream(tag, target, options, fd, stream);
+	} else {
+		r = mount(tag, target, "9p", 0, options) < 0 ? -errno : 0;
 	}
-	if (mount(tag, target, "9p", 0, options) < 0)
-		return sk_error_errno(err, errno, "cannot mount share %s", tag);
-	return 0;
+	return r < 0 ? sk_error_errno(err, r, "cannot mount share %s", tag) : 0;
 }
 
 /* The same over a connection of its own to the monitor, which joins it to a file server. The kernel keeps the
@@ -272,14 +283,13 @@ static int mount_stream(const struct sk_share_stream *stream, const char *option
 			const char *target, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_uplink_stream(uplink, stream->token, SK_TOKEN_BYTES);
-	char buf[1024];
-	int r = fd < 0 ? fd : stream_options(options ? options : SHARE_OPTIONS, fd, stream->aname, buf, sizeof(buf));
+	int r;
 
-	if (r < 0)
-		return sk_error_errno(err, r, "cannot reach the server of share %s", stream->aname);
-	if (mount(*stream->aname ? stream->aname : "share", target, "9p", 0, buf) < 0)
-		return sk_error_errno(err, errno, "cannot mount share %s", stream->aname);
-	return 0;
+	if (fd < 0)
+		return sk_error_errno(err, fd, "cannot reach the server of share %s", stream->aname);
+	r = mount_on_stream(*stream->aname ? stream->aname : "share", target, options ? options : SHARE_OPTIONS, fd,
+			    stream->aname);
+	return r < 0 ? sk_error_errno(err, r, "cannot mount share %s", stream->aname) : 0;
 }
 
 int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *uplink, const char *dir,

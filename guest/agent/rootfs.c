@@ -252,6 +252,7 @@ static int mount_on_stream(const char *source, const char *target, const char *o
 		if (errno != ENOMEM)
 			return -errno;
 		sk_log(SK_LOG_WARN, "no memory for a share with messages of %u bytes", msize);
+		usleep(20000); /* what the boot used is given back meanwhile */
 	}
 	return -ENOMEM;
 }

@@ -270,7 +270,7 @@ int p9_do_setattrx(struct p9_req *q)
 static void answer(struct sk_9p_session *s, bool empty)
 {
 	struct p9_notices *n = s->notices;
-	size_t len = n->len < n->room ? n->len : 0;
+	size_t len = n->len <= n->room ? n->len : 0;
 	struct p9_msg m = { .type = P9_RNOTIFY, .tag = n->tag };
 	uint8_t *buf;
 	long head;

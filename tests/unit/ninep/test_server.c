@@ -937,6 +937,17 @@ static void ext_notices(void **state)
 	assert_int_equal(cl_call(&c, &t), 0);
 	assert_int_equal(c.r.u.data.count, P9_EVENT_MIN);
 	assert_int_equal(c.r.u.data.p[0], P9_EVENT_LOST);
+	/* What just fits into the room that the client has is told, not lost. */
+	t.tag = 82;
+	t.u.count = P9_EVENT_MIN + 3;
+	assert_int_equal(cl_call(&c, &t), 1);
+	c.completed = 0;
+	sk_9p_session_event(c.session, &e);
+	sk_9p_session_events_done(c.session);
+	assert_int_equal(c.completed, 1);
+	assert_int_equal(c.notice_len, P9_EVENT_MIN + 3);
+	assert_int_equal(c.notice[0], P9_EVENT_CREATE);
+	t.u.count = 1000;
 	/* Flush answers it with nothing. */
 	t.tag = 81;
 	assert_int_equal(cl_call(&c, &t), 1);

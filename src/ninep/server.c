@@ -134,6 +134,8 @@ void sk_9p_session_reset(struct sk_9p_session *s, bool answer)
 {
 	p9_lock_forget(s, answer);
 	p9_fid_clunk_all(s);
+	if (answer && s->notices && s->notices->parked)
+		s->c.complete(s->c.arg, s->notices->token, NULL, 0);
 	free(s->notices);
 	s->notices = NULL;
 	s->ready = s->ext = false;

@@ -957,6 +957,13 @@ static void ext_notices(void **state)
 	assert_int_equal(cl_call(&c, &t), 0);
 	assert_int_equal(c.completed, 1);
 	assert_int_equal(c.notice_len, 0);
+	/* A new session on the same transport gives it back as cancelled. */
+	t = (struct p9_msg){ .type = P9_TNOTIFY, .tag = 83 };
+	t.u.count = 1000;
+	assert_int_equal(cl_call(&c, &t), 1);
+	c.cancelled = 0;
+	assert_int_equal(cl_version(&c), 0);
+	assert_int_equal(c.cancelled, 1);
 	sk_9p_session_free(c.session);
 }
 

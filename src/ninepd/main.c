@@ -35,9 +35,10 @@ static int raise_limits(struct ninepd *d)
 
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
 		return -errno;
+	/* Each descriptor keeps an inode in the host's memory: what a hard limit would allow is too many. */
+	if (l.rlim_max > (d->max_fds ? d->max_fds : NINEPD_FDS))
+		l.rlim_max = d->max_fds ? d->max_fds : NINEPD_FDS;
 	l.rlim_cur = l.rlim_max;
-	if (d->max_fds && d->max_fds < l.rlim_max)
-		l.rlim_cur = l.rlim_max = d->max_fds;
 	return setrlimit(RLIMIT_NOFILE, &l) < 0 ? -errno : 0;
 }
 

@@ -14,6 +14,7 @@
 /* skerry-9pd: the parts of the program. */
 #define NINEPD_EXPORTS 64u
 #define NINEPD_CONNECTIONS 64u
+#define NINEPD_FDS 262144u
 #define NINEPD_SECRET_MAX 4096u
 
 struct ninepd_export {

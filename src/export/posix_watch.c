@@ -10,14 +10,15 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 {
 	int fd;
 
-	if (!p->watch || node->watched || node->is_virtual || node->type != S_IFDIR)
+	if (!p->watch || node->watched || node->is_virtual || node->type != S_IFDIR ||
+	    p->pool->watched >= p->pool->max_nodes / 2)
 		return;
 	fd = posix_fd(p, node);
 	/* No watch is no error: without a lease the client asks again when its time is up. */
 	if (fd < 0 || sk_watch_add(p->watch, fd, (uint64_t)(uintptr_t)node) < 0)
 		return;
-	node->watched = true;
 	node->fs = p;
+	posix_keep(p, node);
 }
 
 void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node)
@@ -25,6 +26,7 @@ void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node)
 	if (!node->watched)
 		return;
 	node->watched = false;
+	p->pool->watched--;
 	sk_watch_remove(p->watch, node->fd, (uint64_t)(uintptr_t)node);
 }
 

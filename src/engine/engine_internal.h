@@ -101,6 +101,7 @@ struct sk_qemu_start {
 	const struct sk_qemu_facts *facts;
 	bool kvm;
 	const char *kernel, *initramfs; /* as QEMU sees them */
+	const char *firmware;		/* "": QEMU's choice */
 	const char *process;		/* title */
 };
 void sk_qemu_args(struct sk_args *args, const struct sk_qemu_start *start, const struct sk_engine_config *config);

@@ -53,6 +53,20 @@ static void bind_program(struct sk_confine *f, const char *program, const char *
 		sk_confine_bind(f, prefix, prefix + 1, true, false);
 }
 
+/* qboot, which does no more than to start a kernel, where QEMU has brought it along: "" if not. */
+static void find_firmware(const char *prefix, char *buf, size_t size)
+{
+	static const char *const places[] = { "qemu", "qboot" };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(places); i++) {
+		snprintf(buf, size, "%s/share/%s/qboot.rom", prefix, places[i]);
+		if (access(buf, R_OK) == 0)
+			return;
+	}
+	buf[0] = '\0';
+}
+
 static int spawn_confined(const struct sk_engine_config *c, struct sk_confine *f, struct sk_qemu_start *q,
 			  const char *kernel, const char *initramfs, struct sk_engine_process *ret,
 			  struct sk_error *err)
@@ -80,8 +94,8 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 		  struct sk_engine_process *ret, struct sk_error *err)
 {
 	const char *device = c->settings && c->settings->kvm_device ? c->settings->kvm_device : "/dev/kvm";
-	char kernel[512], initramfs[512], prefix[512], process[32];
-	struct sk_qemu_start q = { .facts = facts, .kvm = kvm, .process = process };
+	char kernel[512], initramfs[512], prefix[512], firmware[600], process[32];
+	struct sk_qemu_start q = { .facts = facts, .kvm = kvm, .process = process, .firmware = firmware };
 	struct sock_fprog *filter;
 	struct sk_confine f;
 	int r;
@@ -99,6 +113,7 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 	snprintf(process, sizeof(process), "skerry-%.8s", c->name);
 	prefix_of(facts->path, prefix, sizeof(prefix));
 	bind_program(&f, facts->path, prefix);
+	find_firmware(prefix, firmware, sizeof(firmware));
 	sk_confine_bind(&f, kernel, "kernel", false, false);
 	sk_confine_bind(&f, initramfs, "initramfs", false, false);
 	if (kvm)

@@ -114,7 +114,12 @@ static char *line_of(bool kvm, const struct sk_engine_config *c)
 {
 	const struct sk_qemu_facts facts = { .path = "/usr/bin/qemu-system-x86_64", .tsc_khz = 2345678 };
 	const struct sk_qemu_start start = {
-		.facts = &facts, .kvm = kvm, .kernel = "/kernel", .initramfs = "/initramfs", .process = "skerry-x"
+		.facts = &facts,
+		.kvm = kvm,
+		.kernel = "/kernel",
+		.initramfs = "/initramfs",
+		.firmware = "/q/qboot.rom",
+		.process = "skerry-x",
 	};
 	struct sk_args args = { 0 };
 	char *text;
@@ -143,6 +148,8 @@ static void test_args(void **state)
 		"-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny",
 		"memory-backend-memfd,id=ram,size=512M,share=on,prealloc=off",
 		"-m 512M ",
+		"-bios /q/qboot.rom ",
+		"rtc=on,",
 		"-smp 2 ",
 		"vhost-user-vsock-device,chardev=c0,bus=virtio-mmio-bus.22",
 		"socket,id=c1,path=vu/layers",
@@ -175,7 +182,9 @@ static void test_too_many_devices(void **state)
 	struct sk_engine_device devices[23];
 	const struct sk_engine_config c = { .memory = 512u << 20, .cpus = 1, .devices = devices, .n_devices = 23 };
 	const struct sk_qemu_facts facts = { .path = "/q" };
-	const struct sk_qemu_start start = { .facts = &facts, .kernel = "/k", .initramfs = "/i", .process = "p" };
+	const struct sk_qemu_start start = {
+		.facts = &facts, .kernel = "/k", .initramfs = "/i", .firmware = "", .process = "p"
+	};
 	struct sk_args args = { 0 };
 	size_t i;
 

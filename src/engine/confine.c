@@ -197,6 +197,8 @@ static int enter_root(const struct sk_confine *f)
 		r = bind_in(&f->binds[i]);
 	if (r == 0)
 		r = bind_in(&devices);
+	if (r == 0 && f->fill)
+		r = f->fill(f->fill_arg, f->uid);
 	if (r < 0)
 		return r;
 	if ((mkdir("tmp", 0777) < 0 && errno != EEXIST) || chmod("tmp", 0777) < 0)

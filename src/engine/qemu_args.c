@@ -45,7 +45,7 @@ static void add_processor(struct sk_args *a, const struct sk_qemu_start *s, cons
 }
 
 /*
- * Memory is a memfd that the devices map too; nothing is allocated before it is touched.
+ * Memory is a file that the devices map too; nothing is allocated before it is touched.
  *
  * rtc: without a clock there Linux waits a second for its reading to become valid.
  */
@@ -62,8 +62,13 @@ static void add_machine(struct sk_args *a, const struct sk_qemu_start *s, const 
 	sk_args_add(a, "-m");
 	sk_args_add(a, "%lluM", (unsigned long long)(c->memory / MIB));
 	sk_args_add(a, "-object");
-	sk_args_add(a, "memory-backend-memfd,id=ram,size=%lluM,share=on,prealloc=off,merge=off,dump=off",
-		    (unsigned long long)(c->memory / MIB));
+	if (s->memory)
+		sk_args_add(
+			a, "memory-backend-file,id=ram,mem-path=%s,size=%lluM,share=on,prealloc=off,merge=off,dump=off",
+			s->memory, (unsigned long long)(c->memory / MIB));
+	else
+		sk_args_add(a, "memory-backend-memfd,id=ram,size=%lluM,share=on,prealloc=off,merge=off,dump=off",
+			    (unsigned long long)(c->memory / MIB));
 }
 
 static void add_kernel(struct sk_args *a, const struct sk_qemu_start *s, const struct sk_engine_config *c)

@@ -97,9 +97,8 @@ static void add_xattrs(struct walk *w, int fd)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	n = list ? listxattr(path, list, ARCHIVE_XATTR_LIST) : 0;
 	for (name = list; n > 0 && name < list + n; name += strlen(name) + 1) {
-		/* The overlay's own, and NFS-like views of the mode, are not the file's. */
-		if (strncmp(name, "trusted.overlay.", 16) == 0 || strcmp(name, "system.posix_acl_default") == 0)
-			continue;
+		if (strncmp(name, "trusted.overlay.", 16) == 0)
+			continue; /* the overlay's own, not the file's */
 		v = getxattr(path, name, w->chunk, ARCHIVE_CHUNK);
 		if (v >= 0)
 			archive_entry_xattr_add_entry(w->entry, name, w->chunk, (size_t)v);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "image/acl.h"
 
 #define CHUNK (256u * 1024)
 #define SK_TAR_BLOCK 512u
@@ -153,7 +154,7 @@ static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 
 /* ---- second half: tar entries ----------------------------------------------------------------------------------- */
 
-/* libarchive warns of names that are not UTF-8 and of ACLs (which squashfs cannot hold) and gives what we want anyway.
+/* libarchive warns of names that are not UTF-8 and of ACLs that it does not understand, and gives what we want anyway.
  * Any other warning is about something that it left out. */
 static bool harmless(struct archive *a)
 {
@@ -192,13 +193,26 @@ static int entry_attr(struct archive_entry *e, const char *path, struct sk_inode
 	return 0;
 }
 
+static int entry_acl(struct reader *r, struct archive_entry *e, int type, const char *name, struct sk_inode *ino,
+		     struct sk_error *err)
+{
+	uint8_t acl[SK_ACL_BYTES_MAX];
+	size_t len = sk_acl_of_entry(e, type, acl);
+
+	return len ? sk_tree_set_xattr(r->tree, ino, name, acl, len, err) : 0;
+}
+
+/* Extended attributes; an ACL that is there in both forms is taken as an attribute. */
 static int entry_xattrs(struct reader *r, struct archive_entry *e, struct sk_inode *ino, struct sk_error *err)
 {
 	const char *name;
 	const void *value;
 	size_t len;
-	int rc = 0;
+	int rc;
 
+	rc = entry_acl(r, e, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, "system.posix_acl_access", ino, err);
+	if (rc == 0)
+		rc = entry_acl(r, e, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, "system.posix_acl_default", ino, err);
 	archive_entry_xattr_reset(e);
 	while (rc == 0 && archive_entry_xattr_next(e, &name, &value, &len) == ARCHIVE_OK)
 		if (name)

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/id.h"
+#include "image/acl.h"
 
 #define LINKS_MAX 40 /* symbolic links followed in one name, as in Linux */
 #define WHITEOUT ".wh."
@@ -543,20 +544,37 @@ int sk_tree_hardlink(struct sk_tree *t, const char *path, const char *target, st
 static bool xattr_wanted(const char *name)
 {
 	if (strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0 ||
-	    strcmp(name, "security.selinux") == 0)
+	    strncmp(name, "trusted.posix_acl_", 18) == 0 || strcmp(name, "security.selinux") == 0)
 		return false;
 	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
 	       strncmp(name, "security.", 9) == 0;
 }
 
+/* Whether `value` is an ACL that `ino` can have. The group's bits of the mode follow the access ACL. */
+static bool acl_wanted(struct sk_inode *ino, const char *name, const void *value, size_t len)
+{
+	bool access = strcmp(name, "system.posix_acl_access") == 0;
+	unsigned mask;
+
+	if (S_ISLNK(ino->attr.mode) || (!access && !S_ISDIR(ino->attr.mode)) || !sk_acl_valid(value, len, &mask))
+		return false;
+	if (access)
+		ino->attr.mode = (ino->attr.mode & ~(uint32_t)S_IRWXG) | mask << 3;
+	return true;
+}
+
 int sk_tree_set_xattr(struct sk_tree *t, struct sk_inode *ino, const char *name, const void *value, size_t len,
 		      struct sk_error *err)
 {
+	const char *disk_name = sk_acl_disk_name(name);
 	struct sk_xattr *x, **p;
-	size_t name_len = strlen(name);
+	size_t name_len;
 
-	if (!xattr_wanted(name))
+	if (disk_name ? !acl_wanted(ino, name, value, len) : !xattr_wanted(name))
 		return 0;
+	if (disk_name)
+		name = disk_name;
+	name_len = strlen(name);
 	if (name_len > SK_TREE_NAME_MAX || len > SK_TREE_XATTR_VALUE_MAX ||
 	    t->bytes + name_len + len > SK_TREE_BYTES_MAX || ino->n_xattrs >= SK_TREE_XATTRS_MAX)
 		return sk_error_set(err, E2BIG, "too many or too large extended attributes");

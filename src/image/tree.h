@@ -101,7 +101,7 @@ int sk_tree_add(struct sk_tree *tree, const char *path, const struct sk_inode_at
 /* Another name for `target`, a name in this tree that is not a folder; ENOENT otherwise. */
 int sk_tree_hardlink(struct sk_tree *tree, const char *path, const char *target, struct sk_error *err);
 /* Sets an attribute. Those that mean something to overlayfs itself, and SELinux's, are dropped; so are kinds that
- * squashfs does not know. */
+ * squashfs does not know, and ACLs that are not valid or that this kind of file cannot have (see acl.h). */
 int sk_tree_set_xattr(struct sk_tree *tree, struct sk_inode *inode, const char *name, const void *value, size_t len,
 		      struct sk_error *err);
 /* Drops AUFS's files, counts links, numbers the inodes, sorts. Returns 0 or -ENOMEM with err. */

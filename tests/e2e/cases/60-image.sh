@@ -86,6 +86,55 @@ case_image_import_ownership_and_kinds() {
 	same "$out" '20 0100000200200000' 'file capabilities'
 }
 
+case_image_import_acls() {
+	# POSIX ACLs, in both forms that archives have for them: obeyed, shown, inherited, and still there when the file moved to the container's disk.
+	python3 - <<-'END'
+		import io, struct, tarfile
+		t = tarfile.open("a.tar", "w", format=tarfile.PAX_FORMAT)
+		def add(name, kind=tarfile.REGTYPE, mode=0o640, **pax):
+		    i = tarfile.TarInfo(name); i.type = kind; i.size = 0 if kind == tarfile.DIRTYPE else 3; i.mode = mode
+		    i.pax_headers = {"SCHILY." + k.replace("__", "."): v for k, v in pax.items()}
+		    t.addfile(i, io.BytesIO(b"in\n"))
+		none = 0xffffffff
+		def acl(*entries):
+		    return (struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries))
+		binary = acl((1, 6, none), (2, 4, 1000), (4, 0, none), (16, 4, none), (32, 0, none))
+		add("acl", tarfile.DIRTYPE, 0o777, acl__default="user::rwx,user:1000:r-x,group::---,mask::r-x,other::---")
+		add("acl/text", acl__access="user::rw-,user:1000:r--,group::---,mask::r--,other::---")
+		i = tarfile.TarInfo("acl/binary"); i.size = 3; i.mode = 0o640
+		t.close()
+		# An attribute with bytes that are not UTF-8 needs a header made by hand.
+		value = b"SCHILY.xattr.system.posix_acl_access=" + binary + b"\n"
+		record = b"%d " % (len(value) + 4 if len(value) + 4 > 99 else len(value) + 3) + value
+		head = tarfile.TarInfo("pax"); head.type = tarfile.XHDTYPE; head.size = len(record)
+		with open("a.tar", "rb") as f: data = f.read().rstrip(b"\0")
+		data += b"\0" * (-len(data) % 512)
+		data += head.tobuf(tarfile.USTAR_FORMAT) + record + b"\0" * (-len(record) % 512)
+		data += i.tobuf(tarfile.USTAR_FORMAT) + b"in\n".ljust(512, b"\0") + b"\0" * 1024
+		open("a.tar", "wb").write(data)
+	END
+	cat "$TAR" >all.tar
+	tar -A -f all.tar a.tar
+	ok skerry import all.tar acl:1
+	local file
+	for file in text binary; do
+		run acl:1 stat -c %a "/acl/$file"
+		same "$out" 640
+		run -u 1000 acl:1 cat "/acl/$file"
+		same "$out" in
+		expect 1 skerry run --rm -u 1001 acl:1 cat "/acl/$file"
+		has "$err" 'Permission denied'
+		# Copied up: by a change of its times, and of its contents.
+		run acl:1 sh -c "touch -d @5 /acl/$file; chown 0:7 /acl/$file; perl -e 'use POSIX; POSIX::setuid(1000); open(F, qq(/acl/$file)) or die; print <F>; open(F, qq(>/acl/$file)) and print qq(written)'"
+		same "$out" in
+		run acl:1 perl -e 'my $b = " " x 64; my ($p, $n) = ($ARGV[0], "system.posix_acl_access"); print syscall(191, $p, $n, $b, 64), " ", unpack("H*", substr $b, 12, 8); $b = " " x 64; syscall(194, $p, $b, 64); print " $b"' "/acl/$file"
+		has "$out" '^44 02000400e8030000 system.posix_acl_access'
+	done
+	# The folder's default ACL.
+	run acl:1 sh -c 'umask 0; echo new >/acl/new; stat -c %a /acl/new; mkdir /acl/d; stat -c %a /acl/d; perl -e "use POSIX; POSIX::setuid(1000); open(F, q(/acl/new)) or die; print <F>; POSIX::setuid(0)"'
+	same "$(xargs <<<"$out")" '640 750 new'
+}
+
 case_image_load_docker_archive() {
 	need_tools skopeo
 	make_oci

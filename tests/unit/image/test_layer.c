@@ -3,6 +3,7 @@
  */
 #include "util.h"
 
+#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -400,6 +401,9 @@ static void test_empty(void **state)
 static void test_mounted(void **state)
 {
 	static const uint8_t cap[20] = { 1, 0, 0, 2, 0, 4 };
+	static const uint8_t acl[] = { 2, 0,	0,   0,	  1,   0,   6,	0, 255, 255, 255, 255, 2,   0,	4,
+				       0, 0xe8, 3,   0,	  0,   4,   0,	0, 0,	255, 255, 255, 255, 16, 0,
+				       4, 0,	255, 255, 255, 255, 32, 0, 0,	0,   255, 255, 255, 255 };
 	struct sk_store *store = open_store();
 	struct tar *t = tar_new();
 	struct sk_image *image;
@@ -423,6 +427,15 @@ static void test_mounted(void **state)
 	tar_hardlink(t, "ping3", "ping");
 	tar_file(t, "opaque/.wh..wh..opq", 0600, "");
 	tar_dir(t, "d/e", 0755);
+	tar_xattr(t, "system.posix_acl_access", acl, sizeof(acl));
+	tar_xattr(t, "system.posix_acl_default", acl, sizeof(acl));
+	tar_file(t, "acl", 0600, "x"); /* a file has no default ACL */
+	tar_xattr(t, "system.posix_acl_access", acl, sizeof(acl) - 1);
+	tar_xattr(t, "trusted.posix_acl_access", acl, sizeof(acl));
+	tar_file(t, "no-acl", 0604, "x");
+	tar_acl(t, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, ARCHIVE_ENTRY_ACL_READ, ARCHIVE_ENTRY_ACL_USER, 1000);
+	tar_acl(t, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, ARCHIVE_ENTRY_ACL_READ, ARCHIVE_ENTRY_ACL_MASK, -1);
+	tar_file(t, "acl-text", 0600, "x");
 	b = tar_end(t);
 	import_ok(store, &b, "mounted");
 	assert_int_equal(sk_store_find(store, "mounted", &image, NULL), 0);
@@ -438,6 +451,19 @@ static void test_mounted(void **state)
 	assert_int_equal(getxattr("mnt/opaque", "trusted.overlay.opaque", value, sizeof(value)), 1);
 	assert_int_equal(value[0], 'y');
 	assert_int_equal(getxattr("mnt/d", "trusted.overlay.opaque", value, sizeof(value)), -1);
+	/* Another kernel sees ACLs as what they are on disk. */
+	assert_int_equal(getxattr("mnt/acl", "trusted.posix_acl_access", value, sizeof(value)), sizeof(acl));
+	assert_memory_equal(value, acl, sizeof(acl));
+	assert_int_equal(getxattr("mnt/acl", "trusted.posix_acl_default", value, sizeof(value)), -1);
+	assert_int_equal(getxattr("mnt/acl-text", "trusted.posix_acl_access", value, sizeof(value)), sizeof(acl));
+	assert_memory_equal(value, acl, sizeof(acl));
+	assert_int_equal(stat("mnt/acl-text", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(stat("mnt/acl", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(getxattr("mnt/no-acl", "trusted.posix_acl_access", value, sizeof(value)), -1);
+	assert_int_equal(stat("mnt/no-acl", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0604);
 	assert_int_equal(stat("mnt/ping3", &st), 0);
 	assert_int_equal(st.st_nlink, 3);
 	assert_int_equal(stat("mnt/d", &st), 0);

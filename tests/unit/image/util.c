@@ -132,6 +132,11 @@ void tar_xattr(struct tar *t, const char *name, const void *value, size_t len)
 	archive_entry_xattr_add_entry(t->e, name, value, len);
 }
 
+void tar_acl(struct tar *t, int type, int permset, int tag, int id)
+{
+	archive_entry_acl_add_entry(t->e, type, permset, tag, id, NULL);
+}
+
 void tar_sparse(struct tar *t, int64_t size, int64_t offset, int64_t len)
 {
 	archive_entry_set_size(t->e, size); /* it looks at it */

@@ -39,6 +39,7 @@ void tar_owner(struct tar *t, int64_t uid, int64_t gid);
 void tar_mtime(struct tar *t, int64_t seconds);
 void tar_xattr(struct tar *t, const char *name, const void *value, size_t len);
 /* Data at `offset`, the rest of `size` bytes a hole. */
+void tar_acl(struct tar *t, int type, int permset, int tag, int id);
 void tar_sparse(struct tar *t, int64_t size, int64_t offset, int64_t len);
 /* Ends it; its digest is filled in. */
 struct blob tar_end(struct tar *t);

@@ -106,7 +106,7 @@ static uint32_t leases_of(const struct sk_9p_node *dir, const struct sk_9p_node 
 		return 0;
 	if (a->qid.type & P9_QTDIR)
 		return node && node->watched ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
-	return a->nlink == 1 ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
+	return a->nlink == 1 || dir->is_virtual ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
 }
 
 /* By node: where the attributes are not only the inode's, and for folders. */

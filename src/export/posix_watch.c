@@ -10,12 +10,13 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 {
 	int fd;
 
-	if (!p->watch || node->watched || node->is_virtual || node->type != S_IFDIR ||
-	    p->pool->watched >= p->pool->max_nodes / 2)
+	if (!p->watch || node->watched || node->type != S_IFDIR || p->pool->watched >= p->pool->max_nodes / 2)
 		return;
-	fd = posix_fd(p, node);
+	/* Of the folder above a single file, that is what is watched. */
+	fd = posix_fd(p, node->is_virtual ? p->single : node);
 	/* No watch is no error: without a lease the client asks again when its time is up. */
-	if (fd < 0 || sk_watch_add(p->watch, fd, (uint64_t)(uintptr_t)node) < 0)
+	if (fd < 0 || (node->is_virtual ? sk_watch_add_file(p->watch, fd, (uint64_t)(uintptr_t)node)
+					: sk_watch_add(p->watch, fd, (uint64_t)(uintptr_t)node)) < 0)
 		return;
 	node->fs = p;
 	posix_keep(p, node);
@@ -27,7 +28,10 @@ void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node)
 		return;
 	node->watched = false;
 	p->pool->watched--;
-	sk_watch_remove(p->watch, node->fd, (uint64_t)(uintptr_t)node);
+	if (node->is_virtual)
+		sk_watch_remove_file(p->watch, p->single->fd, (uint64_t)(uintptr_t)node);
+	else
+		sk_watch_remove(p->watch, node->fd, (uint64_t)(uintptr_t)node);
 }
 
 void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_cb event, void *arg)
@@ -42,7 +46,7 @@ void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_
 
 static uint64_t path_of(const struct sk_9p_node *n)
 {
-	return posix_qid_path(n->fs, (uint32_t)(n->dev >> 32), (uint32_t)n->dev, n->ino);
+	return n->is_virtual ? UINT64_MAX : posix_qid_path(n->fs, (uint32_t)(n->dev >> 32), (uint32_t)n->dev, n->ino);
 }
 
 static void tell(const struct sk_9p_node *dir, uint8_t kind, bool is_dir, const char *name)
@@ -75,7 +79,9 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 	const struct sk_9p_node *dir = (const struct sk_9p_node *)(uintptr_t)w->dir;
 	const struct sk_9p_node *to = (const struct sk_9p_node *)(uintptr_t)w->new_dir;
 
-	if (w->kind != SK_WATCH_RENAME) {
+	if (dir->is_virtual) {
+		tell(dir, kinds[w->kind], false, dir->fs->single->name);
+	} else if (w->kind != SK_WATCH_RENAME) {
 		tell(dir, kinds[w->kind], w->is_dir, w->name);
 	} else if (dir->fs == to->fs) {
 		tell_rename(w, dir, to);

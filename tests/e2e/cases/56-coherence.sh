@@ -114,6 +114,35 @@ case_coherence_attributes() {
 	within_second skerry exec watcher sh -c '[ "$(cat /data/none)" = now ]'
 }
 
+# A single file as a bind: as in a folder that is watched.
+case_coherence_single_file() {
+	mkdir -p folder tools
+	inotify_program tools/watch.pl
+	echo one >folder/file
+	chmod 644 folder/file
+	expect 0 skerry run -d --name watcher -v "$PWD/folder/file:/etc/file" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
+	expect 0 skerry exec watcher sh -c 'cat /etc/file; stat /etc/file'
+	watch_in_guest events /etc/file
+	echo two-and-longer >folder/file
+	until_ok 10 grep -qx 'modify /etc/file/' events
+	expect 0 skerry exec watcher sh -c 'cat /etc/file; stat -c %s /etc/file'
+	same "$out" $'two-and-longer\n15'
+	# The same length: only the event can tell.
+	echo TWO-and-longer >folder/file
+	within_second skerry exec watcher cat /etc/file
+	same "$out" TWO-and-longer
+	chmod 604 folder/file
+	until_ok 10 grep -qx 'attrib /etc/file/' events
+	expect 0 skerry exec watcher stat -c %a /etc/file
+	same "$out" 604
+	# What the guest writes it is told of once, and the host sees it.
+	: >events
+	expect 0 skerry exec watcher sh -c 'echo guest >>/etc/file'
+	same "$(tail -1 folder/file)" guest
+	sleep 0.5
+	same "$(grep -c 'modify' events)" 1
+}
+
 # A file that a program has open and mapped.
 case_coherence_open_file() {
 	mkdir share

@@ -71,6 +71,7 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 		virtual_attr(&stx, a);
 		return 0;
 	}
+	posix_identity(p, n, &stx);
 	posix_qid(p, &stx, &a->qid);
 	if (p->c.who == SK_POSIX_MAPPED)
 		sk_override_apply(fd, &stx);

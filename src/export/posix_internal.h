@@ -136,6 +136,17 @@ void posix_proc(char path[POSIX_PROC_PATH], int fd);
 uint64_t posix_qid_path(struct posix_fs *p, uint32_t dev_major, uint32_t dev_minor, uint64_t ino);
 void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_qid);
 
+/* A single file may be another one than at first (sk_posix_replace); to clients it stays the same. */
+static inline void posix_identity(const struct posix_fs *p, const struct sk_9p_node *node, struct statx *stx)
+{
+	if (node != p->single)
+		return;
+	stx->stx_dev_major = (uint32_t)(node->dev >> 32);
+	stx->stx_dev_minor = (uint32_t)node->dev;
+	stx->stx_ino = node->ino;
+	stx->stx_btime = node->btime;
+}
+
 /* posix_cred.c */
 int posix_cred_init(struct sk_posix_pool *pool);
 /* The thread is root again (without CAP_FSETID). */

@@ -100,6 +100,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		close(fd);
 		return r;
 	}
+	posix_identity(p, node, &stx);
 	posix_qid(p, &stx, ret_qid);
 	if (p->c.who == SK_POSIX_MAPPED)
 		sk_override_apply(fd, &stx);

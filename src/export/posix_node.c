@@ -359,6 +359,7 @@ static int node_qid(struct posix_fs *p, struct sk_9p_node *n, struct p9_qid *ret
 		r = posix_statx(r, &stx);
 	if (r < 0)
 		return r;
+	posix_identity(p, n, &stx);
 	posix_qid(p, &stx, ret_qid);
 	return 0;
 }

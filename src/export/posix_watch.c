@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leases: folders that a client has walked to are watched as long as their nodes live. See watch.c. */
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "export/posix_internal.h"
 #include "export/watch.h"
 #include "ninep/server.h"
@@ -90,4 +94,51 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 		tell(dir, P9_EVENT_DELETE, w->is_dir, w->name);
 		tell(to, P9_EVENT_CREATE, w->is_dir, w->new_name);
 	}
+}
+
+/* Who has the file open goes on with the new one: there is one file for the guest, and what it caches of it. */
+static void open_again(struct sk_9p_node *single)
+{
+	struct sk_9p_file *f;
+	char path[POSIX_PROC_PATH];
+
+	posix_proc(path, single->fd);
+	for (f = single->files; f; f = f->next) {
+		int flags = fcntl(f->fd, F_GETFL), fd;
+
+		if (flags < 0)
+			continue;
+		fd = open(path, (flags & (O_ACCMODE | O_APPEND | O_SYNC)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0)
+			continue; /* it may not be opened like that: the old one then */
+		close(f->fd);
+		f->fd = fd;
+	}
+}
+
+int sk_posix_replace(struct sk_9p_fs *fs, int take_fd)
+{
+	_cleanup_fd_ int fd = take_fd;
+	struct posix_fs *p = posix_of(fs);
+	struct statx stx;
+
+	if (!p->single || p->single->type != S_IFREG || posix_statx(fd, &stx) < 0 || !S_ISREG(stx.stx_mode))
+		return -EINVAL;
+	posix_unwatch(p, p->root);
+	close(p->single->fd);
+	p->single->fd = SK_TAKE_FD(fd);
+	open_again(p->single);
+	posix_watch(p, p->root);
+	if (!p->event)
+		return 0;
+	p->root->fs = p;
+	if (!p->root->watched) {
+		/* The leases that were given are not worth anything now. */
+		const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };
+
+		p->event(p->event_arg, &lost);
+	}
+	tell(p->root, P9_EVENT_ATTRIB, false, p->single->name);
+	tell(p->root, P9_EVENT_MODIFY, false, p->single->name);
+	return 0;
 }

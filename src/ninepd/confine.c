@@ -183,6 +183,7 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 			return sk_error_errno(err, -r, "cannot set %s apart", d->exports[i].name);
 	}
 	r = empty_root();
+	d->isolated = r == 0;
 	return r < 0 ? sk_error_errno(err, -r, "cannot leave the host's file system") : 0;
 }
 
@@ -247,6 +248,14 @@ static int restrict_files(const struct ninepd *d)
 			rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 		if (!e->is_dir)
 			rule.allowed_access &= of_file;
+		/* Files that the follower sends lie in that folder. The server has no way to any other there. */
+		if (!e->is_dir && e->folder >= 0 && d->isolated) {
+			struct landlock_path_beneath_attr there = { .parent_fd = e->folder,
+								    .allowed_access = rule.allowed_access };
+
+			if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &there, 0) < 0)
+				return -errno;
+		}
 		if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
 			return -errno;
 	}
@@ -389,6 +398,7 @@ static int load_filter(void)
 int ninepd_lock_down(struct ninepd *d, struct sk_error *err)
 {
 	struct rlimit core = { 0, 0 }, data = { DATA_MAX, DATA_MAX };
+	unsigned i;
 	int r;
 
 	setrlimit(RLIMIT_CORE, &core);
@@ -403,6 +413,8 @@ int ninepd_lock_down(struct ninepd *d, struct sk_error *err)
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot give up capabilities");
 	r = restrict_files(d);
+	for (i = 0; i < d->n_exports; i++)
+		sk_close_fd(&d->exports[i].folder);
 	if (r < 0)
 		sk_log(SK_LOG_INFO, "no Landlock on this host: %s", strerror(-r));
 	r = load_filter();

@@ -192,6 +192,8 @@ static void finish(struct ninepd *d)
 		close(d->listeners[i].fd);
 		free(d->listeners[i].path);
 	}
+	sk_loop_remove(d->follow);
+	sk_close_fd(&d->follow_fd);
 	sk_watch_free(d->watch);
 	sk_9p_server_free(d->server);
 	sk_posix_pool_free(d->pool);
@@ -210,8 +212,10 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits(d);
-	r = set_up_pool(d, err);
 	find_overlaps(d);
+	r = ninepd_follow(d, err);
+	if (r == 0)
+		r = set_up_pool(d, err);
 	if (r == 0)
 		r = ninepd_isolate(d, err);
 	if (r < 0)
@@ -227,6 +231,8 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 		r = ninepd_listen(d, err);
 	if (r == 0)
 		r = set_up_devices(d, err);
+	if (r == 0 && ninepd_following(d) < 0)
+		return sk_error_errno(err, ENOMEM, "cannot start");
 	if (r == 0)
 		set_up_leases(d);
 	return r == 0 ? ninepd_lock_down(d, err) : r;

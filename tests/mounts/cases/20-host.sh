@@ -210,7 +210,7 @@ case_mount_file_without_siblings() {
 		'mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L mount0 /m; cat /one; find / -xdev -name two; cat /m/two; ls -a /m 2>/dev/null; true'
 	has "$out" '^one$'
 	hasnt "$out" 'two'
-	# A file that is replaced on the host stays what was given; written by the guest it is the host's.
+	# Written by the guest it is the host's.
 	run -v "$PWD/folder/one:/one" "$IMG" sh -c 'echo more >>/one'
 	same "$(cat folder/one)" $'one\nmore'
 	expect 2 skerry run --rm -v "$PWD/folder/one:/one:ro" "$IMG" sh -c 'echo no >>/one'

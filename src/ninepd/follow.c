@@ -4,12 +4,13 @@
  *
  * A single file that is shared is a name for its users: editors and tools that configure replace it by a new file under
  * that name. The server must not have the folder, in which the file's siblings are. So a process of its own has it, the
- * follower: started before the server isolates itself, told nothing by anybody afterwards, it watches the folders of the
- * single files, and when a name is given to another regular file, it opens that (O_PATH) and passes the descriptor to
- * the server. It ends when the server's end of the socket is closed.
+ * follower: started before the server isolates itself, told nothing by anybody afterwards, it watches the folders of
+ * the single files, and when a name is given to another regular file, it opens that (O_PATH) and passes the descriptor
+ * to the server. It ends when the server's end of the socket is closed.
  *
- * Not followed: a file that was given by a descriptor whose path leads elsewhere by now, and all where the server has no
- * mount namespace of its own (there Landlock is what keeps the siblings away, and could not let the new file through).
+ * Not followed: a file that was given by a descriptor whose path leads elsewhere by now, and all where the server has
+ * no mount namespace of its own (there Landlock is what keeps the siblings away, and could not let the new file
+ * through).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -116,10 +117,10 @@ static int on_events(int sock, int inotify, struct followed *files, unsigned n)
 
 static void lock_down(void)
 {
-	static const int allowed[] = { SCMP_SYS(read),	     SCMP_SYS(openat),	 SCMP_SYS(close),
-				       SCMP_SYS(fstat),	     SCMP_SYS(newfstatat), SCMP_SYS(sendmsg),
-				       SCMP_SYS(poll),	     SCMP_SYS(exit),	 SCMP_SYS(exit_group),
-				       SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall) };
+	static const int allowed[] = { SCMP_SYS(read),	     SCMP_SYS(openat),	     SCMP_SYS(close),
+				       SCMP_SYS(fstat),	     SCMP_SYS(newfstatat),   SCMP_SYS(sendmsg),
+				       SCMP_SYS(poll),	     SCMP_SYS(ppoll),	     SCMP_SYS(exit),
+				       SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall) };
 	static const cap_value_t keep[] = { CAP_DAC_READ_SEARCH };
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	cap_t caps = cap_init();

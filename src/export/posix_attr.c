@@ -222,7 +222,7 @@ static int do_chmod(struct target *t, uint32_t mode)
 /* MAPPED: owner and mode go into the attribute; the host's own mode keeps the server able to work. */
 static int keep_attr(struct target *t, const struct p9_setattr *a)
 {
-	struct sk_override o;
+	struct sk_override o, before;
 	struct statx stx;
 	int r = posix_statx(t->fd, &stx);
 
@@ -232,6 +232,7 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 		return 0; /* the host has no place for it on links: it stays as it is, which is what programs expect of
 			     links */
 	sk_override_effective(t->fd, &stx, &o);
+	before = o;
 	if (a->valid & P9_SETATTR_UID)
 		o.uid = a->uid;
 	if (a->valid & P9_SETATTR_GID)
@@ -252,7 +253,11 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 		if (stx.stx_uid == geteuid() && chmod(t->path, mode) < 0)
 			return -errno;
 	}
-	return sk_override_store(t->fd, &o);
+	r = sk_override_store(t->fd, &o);
+	/* Without extended attributes there is no other owner. */
+	if (r == -EOPNOTSUPP)
+		r = o.uid == before.uid && o.gid == before.gid ? 0 : -EPERM;
+	return r;
 }
 
 static void time_spec(const struct p9_setattr *a, uint32_t bit, uint32_t set, const struct p9_time *t,

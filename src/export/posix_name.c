@@ -49,7 +49,12 @@ static int made(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_
 	if (r < 0)
 		return r;
 	posix_qid(p, &stx, ret_qid);
-	return keep && p->c.who == SK_POSIX_MAPPED ? sk_override_store(fd, keep) : 0;
+	if (!keep || p->c.who != SK_POSIX_MAPPED)
+		return 0;
+	r = sk_override_store(fd, keep);
+	/* A file system without extended attributes: owner and mode are what the host makes of them. What only an
+	 * attribute could tell from a file is refused. */
+	return r == -EOPNOTSUPP && (S_ISREG(keep->mode) || S_ISDIR(keep->mode)) ? 0 : r;
 }
 
 static uint32_t gid_of(const struct sk_9p_cred *cred)

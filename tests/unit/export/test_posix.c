@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -29,10 +30,10 @@
 #include "p9_client.h"
 
 static enum sk_posix_who who;
-static char top[64];
+static char top[100];
 
 struct fixture {
-	char dir[96];
+	char dir[110];
 	int dirfd; /* the host's own way in */
 	struct sk_posix_pool *pool;
 	struct sk_9p_fs *fs;
@@ -951,7 +952,7 @@ static void single_file_replaced(void **state)
 {
 	struct fixture *fx = *state;
 	struct client *a = &fx->a;
-	char path[128], buf[16];
+	char path[160], buf[16];
 	uint64_t ino;
 	int fd;
 
@@ -988,7 +989,7 @@ static void single_file(void **state)
 {
 	struct fixture *fx = *state;
 	struct client *a = &fx->a;
-	char path[128];
+	char path[160];
 	int fd = openat(fx->dirfd, "only", O_CREAT | O_WRONLY, 0666);
 	const struct p9_qid *q;
 
@@ -1143,6 +1144,35 @@ static void kept_owner(void **state)
 	assert_int_equal(fx->b.r.u.attr.uid, geteuid());
 }
 
+/* MAPPED on a file system that has no place for owners: everything works, and belongs to who serves. */
+static void no_xattrs(void **state)
+{
+	struct fixture *fx = *state;
+	struct client *b = &fx->b;
+
+	make(b, 1, "f");
+	assert_int_equal(cl_write(b, 1, 0, "hello", 5), 5);
+	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = 2 }), 0);
+	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0600 }), 0);
+	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_UID, .uid = geteuid() }), 0);
+	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_UID, .uid = 4711 }), -EPERM);
+	assert_int_equal(cl_getattr(b, 1), 0);
+	assert_int_equal(b->r.u.attr.mode, S_IFREG | 0600);
+	assert_int_equal(b->r.u.attr.uid, geteuid());
+	assert_int_equal(b->r.u.attr.size, 2);
+	assert_int_equal(cl_mkdir(b, 0, "d", 0755, 0), 0);
+	assert_int_equal(cl_walk(b, 0, 2, "d"), 0);
+	assert_int_equal(cl_create(b, 2, "g", P9_O_RDWR, 0644, 0), 0);
+}
+
+static int run_without_xattrs(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(no_xattrs, setup, teardown) };
+
+	who = SK_POSIX_MAPPED;
+	return _cmocka_run_group_tests("no xattrs", tests, 1, NULL, NULL);
+}
+
 static int run(const char *name, enum sk_posix_who w)
 {
 	const struct CMUnitTest tests[] = {
@@ -1183,6 +1213,7 @@ static int run(const char *name, enum sk_posix_who w)
 int main(void)
 {
 	const char *tmp = getenv("TMPDIR");
+	char bare[110];
 	int failed = 0, status = 0;
 	pid_t child;
 
@@ -1199,16 +1230,28 @@ int main(void)
 		printf("LEFT OUT, for want of root: acting for other users (TRUST, CHECK, SQUASH)\n");
 	}
 	fflush(NULL);
+	snprintf(bare, sizeof(bare), "%s/bare", top);
+	mkdir(bare, 0777);
+	if (mount("none", bare, "ramfs", 0, "mode=0777") < 0) {
+		printf("LEFT OUT: a file system without extended attributes cannot be mounted: %s\n", strerror(errno));
+		bare[0] = 0;
+	}
 	child = fork();
 	if (child == 0) {
 		if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
 			_exit(1);
 		failed = run("self", SK_POSIX_SELF);
 		failed += run("mapped", SK_POSIX_MAPPED);
+		if (bare[0]) {
+			snprintf(top, sizeof(top), "%s", bare);
+			failed += run_without_xattrs();
+		}
 		fflush(NULL);
 		_exit(failed ? 1 : 0);
 	}
 	waitpid(child, &status, 0);
+	if (bare[0])
+		umount(bare);
 	sk_fs_remove_tree(AT_FDCWD, top);
 	return failed || status ? 1 : 0;
 }

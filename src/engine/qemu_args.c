@@ -17,12 +17,12 @@
 #define MIB (1024u * 1024u)
 
 /* Code that TCG has translated, at most: it is touched as it fills, and thrown away when it is full. Booting alone
- * fills 32 MiB, most of it never to be used again; what large guests run is larger. */
+ * fills 48 MiB, most of it never to be used again; what large guests run is larger. */
 static unsigned translation_mib(uint64_t memory)
 {
-	uint64_t mib = memory / MIB / 32;
+	uint64_t mib = memory / MIB, more = mib > 1024 ? (mib - 1024) / 128 : 0;
 
-	return (unsigned)(mib < 32 ? 32 : mib > 256 ? 256 : mib);
+	return (unsigned)(24 + more > 256 ? 256 : 24 + more);
 }
 
 /*

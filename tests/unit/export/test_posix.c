@@ -1145,6 +1145,75 @@ static void kept_owner(void **state)
 	assert_int_equal(fx->b.r.u.attr.uid, geteuid());
 }
 
+/* As root of a user namespace that knows few users: what others make belongs to nobody, not to who came before them. */
+static void unknown_users(void **state)
+{
+	struct fixture *fx = *state;
+	struct client *a = &fx->a, *b = &fx->b;
+	struct stat st;
+
+	make(b, 1, "first"); /* 1234, who exists */
+	assert_int_equal(fstatat(fx->dirfd, "first", &st, 0), 0);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(cl_attach(a, 5, 50000, ""), 0);
+	assert_int_equal(cl_walk(a, 5, 6, ""), 0);
+	assert_int_equal(cl_create(a, 6, "second", P9_O_RDWR, 0644, 50000), 0);
+	assert_int_equal(fstatat(fx->dirfd, "second", &st, 0), 0);
+	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(st.st_gid, 65534);
+	make(b, 2, "third");
+	assert_int_equal(fstatat(fx->dirfd, "third", &st, 0), 0);
+	assert_int_equal(st.st_uid, 1234);
+}
+
+static int run_in_small_namespace(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(unknown_users, setup, teardown) };
+	static const char *const files[] = { "uid_map", "gid_map" };
+	char path[64], go;
+	int out[2], in[2], status = 0;
+	unsigned i;
+	pid_t child;
+
+	if (pipe(out) < 0 || pipe(in) < 0)
+		return 1;
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		if (unshare(CLONE_NEWUSER) < 0)
+			_exit(77);
+		close(in[1]);
+		if (write(out[1], "x", 1) != 1 || read(in[0], &go, 1) != 1 || setgroups(0, NULL) < 0)
+			_exit(77);
+		who = SK_POSIX_TRUST;
+		status = _cmocka_run_group_tests("few users", tests, 1, NULL, NULL);
+		fflush(NULL);
+		_exit(status ? 1 : 0);
+	}
+	close(out[1]);
+	if (read(out[0], &go, 1) == 1) {
+		for (i = 0; i < 2; i++) {
+			int fd;
+
+			snprintf(path, sizeof(path), "/proc/%d/%s", (int)child, files[i]);
+			fd = open(path, O_WRONLY | O_CLOEXEC);
+			if (fd >= 0 && write(fd, "0 0 2000\n65534 65534 1\n", 23) != 23)
+				perror(path);
+			close(fd);
+		}
+		(void)!write(in[1], "x", 1);
+	}
+	close(in[1]);
+	close(in[0]);
+	close(out[0]);
+	waitpid(child, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		printf("LEFT OUT: no user namespace can be made here\n");
+		return 0;
+	}
+	return status != 0;
+}
+
 /* MAPPED on a file system that has no place for owners: everything works, and belongs to who serves. */
 static void no_xattrs(void **state)
 {
@@ -1227,6 +1296,7 @@ int main(void)
 		failed += run("trust", SK_POSIX_TRUST);
 		failed += run("check", SK_POSIX_CHECK);
 		failed += run("squash", SK_POSIX_SQUASH);
+		failed += run_in_small_namespace();
 	} else {
 		printf("LEFT OUT, for want of root: acting for other users (TRUST, CHECK, SQUASH)\n");
 	}

@@ -107,6 +107,9 @@ def main():
     sides = [0, 0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0, 1]
     for name, msgs in CONVERSATIONS.items():
         files["session/" + name] = conversation(msgs)
+    single = [look(0, 0xFFFFFFFF, "f"), openx(0, 1, "f"), walk(0, 2, "f"), write(1, 0, b"hello"), lock(1, 1, 0, 0, 10, 1), b"x", writex(1, 0, b"more"),
+              setattr_(2, 8), m(116, "IQI", 1, 0, 100), lock(1, 2, 0, 0, 10, 1), b"x", walk(0, 3), m(12, "II", 3, 0), m(40, "IQI", 3, 0, 8000), m(120, "I", 1)]
+    files["session/single"] = conversation(single, 16)
     files["session/locks"] = conversation(locks, 0, lambda i: sides[i])
     files["session/locks_host"] = conversation(locks, 1, lambda i: sides[i])
     for name, data in files.items():

@@ -703,7 +703,7 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 
 	if (r < 0)
 		return r;
-	json_object_set_new(m->state, "pid", json_integer(m->stand_in ? getppid() : getpid()));
+	json_object_set_new(m->state, "pid", json_integer(m->stand_in ? sk_parent_pid() : getpid()));
 	json_object_set_new(m->state, "restart_count", json_integer(m->restarts));
 	json_object_set_new(m->state, "stopped_by_user", json_false());
 	json_object_set_new(m->state, "error", json_string(""));

@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -23,6 +24,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 /* <sys/mount.h> does not go together with <linux/mount.h>. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
@@ -117,11 +120,25 @@ static void take_root(const char *rootfs, const json_t *mounts)
 	}
 }
 
-/* It waits, and passes on the two signals that mean an orderly end. */
+pid_t sk_parent_pid(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	int pid;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "PPid: %d", &pid) == 1)
+			return pid;
+	return getppid();
+}
+
+/* It waits, takes in what its namespace leaves to its first process, and passes on the two signals that mean an orderly
+ * end. */
 static void stand(pid_t child, const sigset_t *all)
 {
 	cap_t none = cap_init();
 	int sig, status;
+	pid_t pid;
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (none)
@@ -130,8 +147,9 @@ static void stand(pid_t child, const sigset_t *all)
 	while (sigwait(all, &sig) == 0) {
 		if (sig == SIGTERM || sig == SIGINT)
 			kill(child, sig);
-		if (sig == SIGCHLD && waitpid(child, &status, WNOHANG) == child)
-			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+		while (sig == SIGCHLD && (pid = waitpid(-1, &status, WNOHANG)) > 0)
+			if (pid == child)
+				_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	}
 	_exit(255);
 }

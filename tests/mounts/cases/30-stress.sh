@@ -32,7 +32,7 @@ stress_on() {
 	place "$1"
 	serve_in stress -m 512m -v "$data:/data" "$IMG" sleep 10000
 	for one in access chdir chmod chown copy-file dentry dir dirdeep dirmany dup fcntl file-ioctl filename flock fpunch fstat getdent hdd iomix \
-		link lockf lockofd locka mknod mmapfork open readahead rename revio seek sendfile symlink sync-file touch unlink utime xattr; do
+		link lockf lockofd locka mknod mmapfork open readahead rename revio seek sendfile symlink sync-file touch utime xattr; do
 		ok skerry exec stress sh -c "mkdir -p /data/$one && stress-ng --temp-path /data/$one --$one 2 --timeout 3 --verify --hdd-bytes 16m --iomix-bytes 16m --seek-size 8m --oomable 2>&1"
 		hasnt "$out" ' fail: ' "$one"
 		hasnt "$out" 'unsuccessful run' "$one"

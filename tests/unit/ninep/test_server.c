@@ -897,6 +897,85 @@ static void ext_write_tells_version(void **state)
 	sk_9p_session_free(c.session);
 }
 
+static int cl_list(struct client *c, uint32_t fid, uint64_t offset, uint32_t n, uint32_t flags)
+{
+	struct p9_msg t = { .type = P9_TREADDIRX };
+	int r;
+
+	t.u.read.fid = fid;
+	t.u.read.offset = offset;
+	t.u.read.count = n;
+	t.u.read.flags = flags;
+	r = cl_call(c, &t);
+	return r < 0 ? r : (int)c->r.u.data.count;
+}
+
+/* Lists all; returns how many entries, and how many of them had attributes, all of them ones of empty files. */
+static unsigned list_all(struct client *c, uint32_t fid, uint32_t chunk, uint32_t flags, unsigned *ret_attrs)
+{
+	uint64_t offset = 0, stamp = 0;
+	uint32_t last = 0;
+	unsigned count = 0;
+	int n;
+
+	*ret_attrs = 0;
+	while (!last && (n = cl_list(c, fid, offset, chunk, flags)) > 0) {
+		const uint8_t *p = c->r.u.data.p;
+		size_t left = (size_t)n, used;
+		struct p9_attr a;
+		struct p9_str s;
+
+		while (left && (used = p9_get_direntx(p, left, &last, &offset, &a, &s))) {
+			assert_true(a.data_version > stamp);
+			stamp = a.data_version;
+			assert_true(s.p[0] == '.' ? (a.mode & 0170000) == 0040000 : (a.mode & 0170000) == 0100000);
+			if (last & P9_LOOK_EXISTS) {
+				assert_int_equal(a.mode, 0100644);
+				assert_true(s.p[0] != '.');
+				++*ret_attrs;
+			}
+			p += used;
+			left -= used;
+			count++;
+			last &= P9_LOOK_LAST;
+			assert_true(!last || !left);
+		}
+		assert_int_equal(left, 0);
+	}
+	assert_int_equal(last, P9_LOOK_LAST);
+	/* And behind the end. */
+	assert_int_equal(cl_list(c, fid, offset, chunk, flags), 0);
+	return count;
+}
+
+static void ext_listing(void **state)
+{
+	struct fixture *fx = *state;
+	static struct client c;
+	unsigned i, attrs;
+	char name[32];
+
+	assert_int_equal(start_ext(fx, &c), 0);
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "entry%u", i);
+		assert_int_equal(cl_mknod(&c, 0, name, 0100644, 0, 0), 0);
+	}
+	assert_int_equal(cl_list(&c, 0, 0, 1000, 0), -P9_EBADF);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 1, "", P9_O_RDONLY), 0);
+	assert_int_equal(cl_list(&c, 1, 0, 0, 0), -P9_EINVAL);
+	assert_int_equal(cl_list(&c, 1, 0, 100, 0), -P9_EINVAL);
+	assert_int_equal(cl_list(&c, 1, 0, 1000, 2), -P9_EINVAL);
+	assert_int_equal(cl_list(&c, 99, 0, 1000, 0), -P9_EBADF);
+	assert_int_equal(list_all(&c, 1, 200, 0, &attrs), 302);
+	assert_int_equal(attrs, 0);
+	assert_int_equal(list_all(&c, 1, 1000, P9_LIST_ATTRS, &attrs), 302);
+	assert_int_equal(attrs, 300);
+	assert_int_equal(list_all(&c, 1, 1u << 30, P9_LIST_ATTRS, &attrs), 302);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 2, "entry1", P9_O_RDONLY), 0);
+	assert_int_equal(cl_list(&c, 2, 0, 1000, 0), -P9_ENOTDIR);
+	sk_9p_session_free(c.session);
+}
+
 static void ext_notices(void **state)
 {
 	struct fixture *fx = *state;
@@ -991,6 +1070,7 @@ int main(void)
 		T(ext_only_where_agreed),
 		T(ext_look_and_open),
 		T(ext_write_tells_version),
+		T(ext_listing),
 		T(ext_notices),
 	};
 

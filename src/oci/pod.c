@@ -212,8 +212,8 @@ static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, stru
 	}
 	if (json_array_size(m->shares) == 1) /* then the path is one in it, and not its name */
 		json_object_set_new(rootfs, "aname", json_string(""));
-	m->request = json_pack("{s:s,s:b,s:b,s:{s:o,s:o,s:o,s:o}}", "op", "join", "terminal", b->terminal, "stdin", 1,
-			       "create", "rootfs", rootfs, "spec", spec, "mounts", mounts, "join",
+	m->request = json_pack("{s:s,s:b,s:b,s:{s:s,s:o,s:o,s:o,s:o}}", "op", "join", "terminal", b->terminal, "stdin",
+			       1, "create", "name", m->c->id, "rootfs", rootfs, "spec", spec, "mounts", mounts, "join",
 			       joined_namespaces(m->o, b));
 	if (!m->request)
 		return sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");

@@ -772,6 +772,80 @@ static void stream_pieces(void **state)
 	sk_9p_stream_fini(&st);
 }
 
+static void stream_send(struct sk_9p_stream *st, struct p9_msg *t, uint16_t tag)
+{
+	uint8_t *to;
+	size_t n;
+
+	t->tag = tag;
+	to = sk_9p_stream_room(st, &n);
+	sk_9p_stream_commit(st, (size_t)p9_encode(t, to, n));
+	assert_int_equal(sk_9p_stream_run(st), 0);
+}
+
+/* The next message of the output; its data stays there until the next one is sent. */
+static void stream_get(struct sk_9p_stream *st, uint8_t type, uint16_t tag, struct p9_msg *ret_r)
+{
+	size_t n;
+	const uint8_t *out = sk_9p_stream_output(st, &n);
+
+	assert_true(n >= 7 && n >= p9_get32(out));
+	assert_int_equal(p9_decode(out, p9_get32(out), ret_r), 0);
+	assert_int_equal(ret_r->type, type);
+	assert_int_equal(ret_r->tag, tag);
+	sk_9p_stream_sent(st, p9_get32(out));
+}
+
+/* Long replies of the extension: a listing, and notices that come later. */
+static void stream_ext(void **state)
+{
+	struct fixture *fx = *state;
+	struct sk_9p_session_config config = { .exports = &fx->export, .n_exports = 1, .msize = 65536, .ext = true };
+	struct sk_9p_event e = { .kind = P9_EVENT_CREATE, .dir = 42, .name = "a name of some length" };
+	struct sk_9p_stream st;
+	struct p9_msg t, r;
+	char name[32];
+	unsigned i;
+
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "entry%u", i);
+		assert_int_equal(cl_mknod(&fx->a, 0, name, 0100644, 0, 0), 0);
+	}
+	assert_int_equal(sk_9p_stream_init(&st, fx->server, &config), 0);
+	t = (struct p9_msg){ .type = P9_TVERSION };
+	t.u.version.msize = 65536;
+	t.u.version.version = CL_STR(P9_VERSION_EXT);
+	stream_send(&st, &t, P9_NOTAG);
+	stream_get(&st, P9_RVERSION, P9_NOTAG, &r);
+	t = (struct p9_msg){ .type = P9_TATTACH };
+	t.u.attach.afid = P9_NOFID;
+	t.u.attach.uname = t.u.attach.aname = CL_STR("");
+	stream_send(&st, &t, 1);
+	stream_get(&st, P9_RATTACH, 1, &r);
+	t = (struct p9_msg){ .type = P9_TOPENX };
+	t.u.look.newfid = 1;
+	t.u.look.name = CL_STR("");
+	stream_send(&st, &t, 2);
+	stream_get(&st, P9_ROPENX, 2, &r);
+	t = (struct p9_msg){ .type = P9_TNOTIFY };
+	t.u.count = 32768;
+	stream_send(&st, &t, 3);
+	t = (struct p9_msg){ .type = P9_TREADDIRX };
+	t.u.read.fid = 1;
+	t.u.read.count = 60000;
+	t.u.read.flags = P9_LIST_ATTRS;
+	stream_send(&st, &t, 4);
+	/* They come while the listing is not taken yet. */
+	for (i = 0; i < 700; i++)
+		sk_9p_session_event(st.session, &e);
+	sk_9p_session_events_done(st.session);
+	stream_get(&st, P9_RREADDIRX, 4, &r);
+	assert_true(r.u.data.count > 200 * P9_DIRENTX_MIN);
+	stream_get(&st, P9_RNOTIFY, 3, &r);
+	assert_int_equal(r.u.data.count, 700 * (P9_EVENT_MIN + strlen(e.name)));
+	sk_9p_stream_fini(&st);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 /* --- the extension
@@ -1067,6 +1141,7 @@ int main(void)
 		T(fid_bound),
 		T(framing),
 		T(stream_pieces),
+		T(stream_ext),
 		T(ext_only_where_agreed),
 		T(ext_look_and_open),
 		T(ext_write_tells_version),

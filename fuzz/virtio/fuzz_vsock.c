@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "numbers.h"
+#include "input.h"
 #include "virtio/stream.h"
 #include "virtio/virtio_internal.h"
 

@@ -9,12 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -27,14 +25,13 @@
 #include "base/loop.h"
 #include "export/override.h"
 #include "export/posix.h"
-#include "export/watch.h"
 #include "p9_client.h"
 
 static enum sk_posix_who who;
-static char top[100];
+static char top[64];
 
 struct fixture {
-	char dir[110];
+	char dir[96];
 	int dirfd; /* the host's own way in */
 	struct sk_posix_pool *pool;
 	struct sk_9p_fs *fs;
@@ -643,172 +640,6 @@ static void budget(void **state)
 	assert_int_equal(cl_getattr(a, 1400), 0);
 }
 
-/* Two folders at once, of which the second has to be opened again with all that is above it: the first one's descriptor
- * must not become one of those meanwhile. */
-static void two_folders(void **state)
-{
-	struct fixture *fx = *state;
-	struct client *a = &fx->a;
-	unsigned i;
-
-	assert_int_equal(cl_mkdir(a, 0, "src", 0777, 0), 0);
-	assert_int_equal(cl_walk(a, 0, 1, "src"), 0);
-	assert_int_equal(cl_mkdir(a, 1, "f", 0777, 0), 0);
-	assert_int_equal(cl_walk(a, 0, 100, ""), 0);
-	for (i = 0; i < 100; i++) {
-		assert_int_equal(cl_mkdir(a, 100 + i, "d", 0777, 0), 0);
-		assert_int_equal(cl_walk(a, 100 + i, 101 + i, "d"), 0);
-		assert_int_equal(cl_clunk(a, 100 + i), 0);
-	}
-	for (i = 0; i < 60; i++) {
-		char name[20];
-
-		snprintf(name, sizeof(name), "other%u", i);
-		assert_int_equal(cl_mkdir(a, 0, name, 0777, 0), 0);
-		assert_int_equal(cl_walk(a, 0, 1000 + i, name), 0);
-	}
-	assert_int_equal(cl_renameat(a, 1, "f", 200, "g"), 0);
-	assert_int_equal(cl_walk(a, 200, 201, "g"), 0);
-	for (i = 0; i < 60; i++)
-		assert_int_equal(cl_getattr(a, 1000 + i), 0);
-	make(a, 2, "file");
-	assert_int_equal(cl_link(a, 200, 2, "link"), 0);
-	assert_int_equal(cl_walk(a, 200, 202, "link"), 0);
-}
-
-static unsigned list_some(struct client *a, uint32_t fid, uint64_t *offset)
-{
-	int n = cl_readdir(a, fid, *offset, 200);
-	const uint8_t *p = a->r.u.data.p;
-	size_t left, used;
-	unsigned count = 0;
-	struct p9_qid q;
-	struct p9_str s;
-	uint8_t type;
-
-	assert_true(n >= 0);
-	for (left = (size_t)n; left && (used = p9_get_dirent(p, left, &q, offset, &type, &s)); count++) {
-		p += used;
-		left -= used;
-	}
-	return count;
-}
-
-/* More folders are listed at once than there are buffers. */
-static void many_listings(void **state)
-{
-	struct fixture *fx = *state;
-	struct client *a = &fx->a;
-	static uint64_t offset[200];
-	static unsigned seen[200];
-	bool more = true;
-	unsigned i, k;
-
-	assert_int_equal(cl_mkdir(a, 0, "d", 0777, 0), 0);
-	for (i = 0; i < 30; i++) {
-		char name[20];
-
-		snprintf(name, sizeof(name), "d/f%u", i);
-		assert_int_equal(mkdirat(fx->dirfd, name, 0777), 0);
-	}
-	memset(offset, 0, sizeof(offset));
-	memset(seen, 0, sizeof(seen));
-	for (k = 0; k < 200; k++)
-		open_fid(a, 1 + k, "d", P9_O_RDONLY);
-	while (more) {
-		more = false;
-		for (k = 0; k < 200; k++) {
-			unsigned n = list_some(a, 1 + k, &offset[k]);
-
-			seen[k] += n;
-			more |= n != 0;
-		}
-	}
-	for (k = 0; k < 200; k++)
-		assert_int_equal(seen[k], 32);
-}
-
-static void no_event(void *arg, const struct sk_9p_event *event)
-{
-	(void)arg;
-	(void)event;
-}
-
-static void on_watch(void *arg, const struct sk_watch_event *event)
-{
-	(void)arg;
-	(void)event;
-}
-
-static unsigned marks(void)
-{
-	DIR *d = opendir("/proc/self/fdinfo");
-	struct dirent *e;
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while ((e = readdir(d))) {
-		char path[300], line[512];
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", e->d_name);
-		f = fopen(path, "re");
-		while (f && fgets(line, sizeof(line), f))
-			n += strncmp(line, "fanotify ino:", 13) == 0;
-		if (f)
-			fclose(f);
-	}
-	closedir(d);
-	return n;
-}
-
-/* What is watched is not forgotten to be unwatched, even with few descriptors. */
-static void watched_folders(void **state)
-{
-	struct fixture *fx = *state;
-	const struct sk_9p_fs_ops *ops = fx->fs->ops;
-	const struct sk_9p_cred cred = { 0, P9_NONUNAME };
-	struct sk_9p_node *root, *nodes[200];
-	struct sk_watch *watch;
-	struct sk_loop *loop;
-	struct p9_attr attr;
-	struct p9_qid qid;
-	uint32_t flags;
-	unsigned i;
-	int r;
-
-	assert_int_equal(sk_loop_new(&loop), 0);
-	r = sk_watch_new(loop, on_watch, NULL, &watch);
-	if (r < 0) {
-		printf("LEFT OUT: this kernel has no fanotify for us: %s\n", strerror(-r));
-		skip();
-	}
-	sk_posix_lease(fx->fs, watch, no_event, NULL);
-	if (marks() == 0) {
-		printf("LEFT OUT: folders of this file system cannot be watched\n");
-		skip();
-	}
-	assert_int_equal(ops->root(fx->fs, &root, &qid), 0);
-	for (i = 0; i < 200; i++) {
-		char name[20];
-
-		snprintf(name, sizeof(name), "d%u", i);
-		assert_int_equal(mkdirat(fx->dirfd, name, 0777), 0);
-		assert_int_equal(ops->look(fx->fs, &cred, root, name, true, &nodes[i], &attr, &flags), 0);
-		assert_non_null(nodes[i]);
-	}
-	assert_true(marks() > 10 && marks() < 40);
-	for (i = 0; i < 200; i++)
-		ops->put(fx->fs, nodes[i]);
-	assert_int_equal(marks(), 1); /* the root's */
-	ops->put(fx->fs, root);
-	stop(fx);
-	assert_int_equal(marks(), 0);
-	sk_watch_free(watch);
-	sk_loop_free(loop);
-	assert_int_equal(start(fx, fx->dir, NULL), 0);
-}
-
 /* --- staying inside
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -947,50 +778,11 @@ static void race(void **state)
 	printf("           %u times inside, %u refused\n", ok, refused);
 }
 
-/* The host gives the name of a single file to another: for the client the file has changed, also where it has it open.
- */
-static void single_file_replaced(void **state)
-{
-	struct fixture *fx = *state;
-	struct client *a = &fx->a;
-	char path[160], buf[16];
-	uint64_t ino;
-	int fd;
-
-	put(fx->dirfd, "only", "first");
-	put(fx->dirfd, "other", "the second");
-	stop(fx);
-	snprintf(path, sizeof(path), "%s/only", fx->dir);
-	assert_int_equal(start(fx, path, "shown"), 0);
-	open_fid(a, 1, "shown", P9_O_RDWR);
-	ino = a->r.u.ropen.qid.path;
-	assert_int_equal(cl_walk(a, 0, 2, "shown"), 0);
-	assert_int_equal(renameat(fx->dirfd, "other", fx->dirfd, "only"), 0);
-	fd = openat(fx->dirfd, "only", O_PATH | O_CLOEXEC);
-	assert_int_equal(sk_posix_replace(fx->fs, fd), 0);
-	assert_int_equal(cl_getattr(a, 2), 0);
-	assert_int_equal(a->r.u.attr.qid.path, ino);
-	assert_int_equal(a->r.u.attr.size, 10);
-	assert_int_equal(cl_read(a, 1, 0, 16), 10);
-	assert_memory_equal(a->r.u.data.p, "the second", 10);
-	assert_int_equal(cl_write(a, 1, 0, "THE", 3), 3);
-	assert_int_equal(cl_walk(a, 0, 3, "shown"), 0);
-	assert_int_equal(cl_open(a, 3, P9_O_RDONLY), 0);
-	assert_int_equal(a->r.u.ropen.qid.path, ino);
-	fd = openat(fx->dirfd, "only", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(read(fd, buf, sizeof(buf)), 10);
-	assert_memory_equal(buf, "THE second", 10);
-	close(fd);
-	/* Not a folder, and not for an export that is one. */
-	assert_int_equal(sk_posix_replace(fx->fs, open(fx->dir, O_PATH | O_CLOEXEC)), -EINVAL);
-	assert_int_equal(cl_getattr(a, 2), 0);
-}
-
 static void single_file(void **state)
 {
 	struct fixture *fx = *state;
 	struct client *a = &fx->a;
-	char path[160];
+	char path[128];
 	int fd = openat(fx->dirfd, "only", O_CREAT | O_WRONLY, 0666);
 	const struct p9_qid *q;
 
@@ -1145,104 +937,6 @@ static void kept_owner(void **state)
 	assert_int_equal(fx->b.r.u.attr.uid, geteuid());
 }
 
-/* As root of a user namespace that knows few users: what others make belongs to nobody, not to who came before them. */
-static void unknown_users(void **state)
-{
-	struct fixture *fx = *state;
-	struct client *a = &fx->a, *b = &fx->b;
-	struct stat st;
-
-	make(b, 1, "first"); /* 1234, who exists */
-	assert_int_equal(fstatat(fx->dirfd, "first", &st, 0), 0);
-	assert_int_equal(st.st_uid, 1234);
-	assert_int_equal(cl_attach(a, 5, 50000, ""), 0);
-	assert_int_equal(cl_walk(a, 5, 6, ""), 0);
-	assert_int_equal(cl_create(a, 6, "second", P9_O_RDWR, 0644, 50000), 0);
-	assert_int_equal(fstatat(fx->dirfd, "second", &st, 0), 0);
-	assert_int_equal(st.st_uid, 65534);
-	assert_int_equal(st.st_gid, 65534);
-	make(b, 2, "third");
-	assert_int_equal(fstatat(fx->dirfd, "third", &st, 0), 0);
-	assert_int_equal(st.st_uid, 1234);
-}
-
-static int run_in_small_namespace(void)
-{
-	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(unknown_users, setup, teardown) };
-	static const char *const files[] = { "uid_map", "gid_map" };
-	char path[64], go;
-	int out[2], in[2], status = 0;
-	unsigned i;
-	pid_t child;
-
-	if (pipe(out) < 0 || pipe(in) < 0)
-		return 1;
-	fflush(NULL);
-	child = fork();
-	if (child == 0) {
-		if (unshare(CLONE_NEWUSER) < 0)
-			_exit(77);
-		close(in[1]);
-		if (write(out[1], "x", 1) != 1 || read(in[0], &go, 1) != 1 || setgroups(0, NULL) < 0)
-			_exit(77);
-		who = SK_POSIX_TRUST;
-		status = _cmocka_run_group_tests("few users", tests, 1, NULL, NULL);
-		fflush(NULL);
-		_exit(status ? 1 : 0);
-	}
-	close(out[1]);
-	if (read(out[0], &go, 1) == 1) {
-		for (i = 0; i < 2; i++) {
-			int fd;
-
-			snprintf(path, sizeof(path), "/proc/%d/%s", (int)child, files[i]);
-			fd = open(path, O_WRONLY | O_CLOEXEC);
-			if (fd >= 0 && write(fd, "0 0 2000\n65534 65534 1\n", 23) != 23)
-				perror(path);
-			close(fd);
-		}
-		(void)!write(in[1], "x", 1);
-	}
-	close(in[1]);
-	close(in[0]);
-	close(out[0]);
-	waitpid(child, &status, 0);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		printf("LEFT OUT: no user namespace can be made here\n");
-		return 0;
-	}
-	return status != 0;
-}
-
-/* MAPPED on a file system that has no place for owners: everything works, and belongs to who serves. */
-static void no_xattrs(void **state)
-{
-	struct fixture *fx = *state;
-	struct client *b = &fx->b;
-
-	make(b, 1, "f");
-	assert_int_equal(cl_write(b, 1, 0, "hello", 5), 5);
-	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = 2 }), 0);
-	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0600 }), 0);
-	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_UID, .uid = geteuid() }), 0);
-	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_UID, .uid = 4711 }), -EPERM);
-	assert_int_equal(cl_getattr(b, 1), 0);
-	assert_int_equal(b->r.u.attr.mode, S_IFREG | 0600);
-	assert_int_equal(b->r.u.attr.uid, geteuid());
-	assert_int_equal(b->r.u.attr.size, 2);
-	assert_int_equal(cl_mkdir(b, 0, "d", 0755, 0), 0);
-	assert_int_equal(cl_walk(b, 0, 2, "d"), 0);
-	assert_int_equal(cl_create(b, 2, "g", P9_O_RDWR, 0644, 0), 0);
-}
-
-static int run_without_xattrs(void)
-{
-	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(no_xattrs, setup, teardown) };
-
-	who = SK_POSIX_MAPPED;
-	return _cmocka_run_group_tests("no xattrs", tests, 1, NULL, NULL);
-}
-
 static int run(const char *name, enum sk_posix_who w)
 {
 	const struct CMUnitTest tests[] = {
@@ -1259,13 +953,9 @@ static int run(const char *name, enum sk_posix_who w)
 		T(no_way_out),
 		T(race),
 		T(single_file),
-		T(single_file_replaced),
 		T(host_locks),
 		T(kept_owner),
-		T(many_listings),
 		cmocka_unit_test_setup_teardown(budget, setup_few, teardown),
-		cmocka_unit_test_setup_teardown(two_folders, setup_few, teardown),
-		cmocka_unit_test_setup_teardown(watched_folders, setup_few, teardown),
 		cmocka_unit_test_setup_teardown(no_way_out, setup_old, teardown),
 		cmocka_unit_test_setup_teardown(race, setup_old, teardown),
 	};
@@ -1283,7 +973,6 @@ static int run(const char *name, enum sk_posix_who w)
 int main(void)
 {
 	const char *tmp = getenv("TMPDIR");
-	char bare[110];
 	int failed = 0, status = 0;
 	pid_t child;
 
@@ -1296,35 +985,20 @@ int main(void)
 		failed += run("trust", SK_POSIX_TRUST);
 		failed += run("check", SK_POSIX_CHECK);
 		failed += run("squash", SK_POSIX_SQUASH);
-		failed += run_in_small_namespace();
 	} else {
 		printf("LEFT OUT, for want of root: acting for other users (TRUST, CHECK, SQUASH)\n");
 	}
 	fflush(NULL);
-	snprintf(bare, sizeof(bare), "%s/bare", top);
-	mkdir(bare, 0777);
-	/* In a mount namespace of this test's own: it is gone with it. */
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", bare, "ramfs", 0, "mode=0777") < 0) {
-		printf("LEFT OUT: a file system without extended attributes cannot be mounted: %s\n", strerror(errno));
-		bare[0] = 0;
-	}
 	child = fork();
 	if (child == 0) {
 		if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
 			_exit(1);
 		failed = run("self", SK_POSIX_SELF);
 		failed += run("mapped", SK_POSIX_MAPPED);
-		if (bare[0]) {
-			snprintf(top, sizeof(top), "%s", bare);
-			failed += run_without_xattrs();
-		}
 		fflush(NULL);
 		_exit(failed ? 1 : 0);
 	}
 	waitpid(child, &status, 0);
-	if (bare[0])
-		umount(bare);
 	sk_fs_remove_tree(AT_FDCWD, top);
 	return failed || status ? 1 : 0;
 }

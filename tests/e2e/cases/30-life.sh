@@ -36,7 +36,8 @@ case_life_data_stays_across_restart() {
 }
 
 case_life_stop_timeout_kills() {
-	ok skerry run -d --name deaf "$IMG" bash -c 'trap "" TERM; while :; do sleep 0.1; done'
+	ok skerry run -d --name deaf "$IMG" bash -c 'trap "" TERM; touch /ready; while :; do sleep 0.1; done'
+	until_ok 20 skerry exec deaf test -e /ready
 	local from=$SECONDS
 	ok skerry stop -t 1 deaf
 	[ $((SECONDS - from)) -lt 8 ] || fail 'stop took too long'
@@ -45,8 +46,8 @@ case_life_stop_timeout_kills() {
 }
 
 case_life_stop_term() {
-	ok skerry run -d --name polite "$IMG" bash -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'
-	until_ok 10 skerry exec polite true
+	ok skerry run -d --name polite "$IMG" bash -c 'trap "exit 0" TERM; touch /ready; while :; do sleep 0.1; done'
+	until_ok 20 skerry exec polite test -e /ready
 	ok skerry stop polite
 	same "$(field polite 'd["State"]["ExitCode"]')" 0
 	ok skerry run -d --name init --init "$IMG" sleep 1000
@@ -55,8 +56,8 @@ case_life_stop_term() {
 }
 
 case_life_stop_signal() {
-	ok skerry run -d --name usr --stop-signal USR1 --stop-timeout 20 "$IMG" bash -c 'trap "exit 11" USR1; while :; do sleep 0.1; done'
-	sleep 0.5
+	ok skerry run -d --name usr --stop-signal USR1 --stop-timeout 20 "$IMG" bash -c 'trap "exit 11" USR1; touch /ready; while :; do sleep 0.1; done'
+	until_ok 20 skerry exec usr test -e /ready
 	ok skerry stop usr
 	same "$(field usr 'd["State"]["ExitCode"]')" 11
 }

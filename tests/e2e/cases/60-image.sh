@@ -133,6 +133,15 @@ case_image_import_acls() {
 	# The folder's default ACL.
 	run acl:1 sh -c 'umask 0; echo new >/acl/new; stat -c %a /acl/new; mkdir /acl/d; stat -c %a /acl/d; perl -e "use POSIX; POSIX::setuid(1000); open(F, q(/acl/new)) or die; print <F>; POSIX::setuid(0)"'
 	same "$(xargs <<<"$out")" '640 750 new'
+	# They go along with a copy, out and in.
+	ok skerry run -d --name c1 acl:1 sleep 1000
+	skerry cp c1:/acl - >out.tar || fail 'cannot copy out'
+	ok skerry cp - c1:/tmp <out.tar
+	ok skerry exec -u 1000 c1 cat /tmp/acl/text /tmp/acl/binary
+	same "$out" $'in\nin'
+	expect 1 skerry exec -u 1001 c1 cat /tmp/acl/text
+	ok skerry exec c1 sh -c 'umask 0; echo new >/tmp/acl/new; stat -c %a /tmp/acl/new'
+	same "$out" 640
 }
 
 case_image_load_docker_archive() {

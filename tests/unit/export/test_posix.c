@@ -25,131 +25,12 @@
 #include "base/loop.h"
 #include "export/override.h"
 #include "export/posix.h"
-#include "p9_client.h"
-
-static enum sk_posix_who who;
-static char top[64];
-
-struct fixture {
-	char dir[96];
-	int dirfd; /* the host's own way in */
-	struct sk_posix_pool *pool;
-	struct sk_9p_fs *fs;
-	struct sk_9p_export export;
-	struct sk_9p_server *server;
-	struct client a, b;
-	struct sk_posix_config config;
-	unsigned max_fds;
-};
-
-static uint64_t clock_ms(void *arg)
-{
-	(void)arg;
-	return sk_now_ms();
-}
-
-static int start(struct fixture *fx, const char *path, const char *name)
-{
-	struct sk_9p_server_config config = { .now_ms = clock_ms };
-	struct sk_error err = SK_ERROR_INIT;
-	int fd = open(path, O_PATH | O_CLOEXEC);
-
-	fx->config.who = who;
-	fx->config.squash_uid = 4321;
-	fx->config.squash_gid = 4322;
-	if (fd < 0 || sk_posix_pool_new(fx->max_fds, &fx->pool, &err) < 0 ||
-	    sk_posix_new(fx->pool, fd, name, &fx->config, &fx->fs, &err) < 0 ||
-	    sk_9p_server_new(&config, &fx->server) < 0) {
-		fprintf(stderr, "%s\n", err.message);
-		return -1;
-	}
-	fx->export = (struct sk_9p_export){ "x", fx->fs, false };
-	if (cl_start(&fx->a, fx->server, &fx->export, 0) < 0 || cl_start(&fx->b, fx->server, &fx->export, 1234) < 0)
-		return -1;
-	return 0;
-}
-
-static void stop(struct fixture *fx)
-{
-	unsigned nodes, files;
-
-	cl_end(&fx->a);
-	cl_end(&fx->b);
-	sk_9p_server_free(fx->server);
-	sk_posix_pool_used(fx->pool, &nodes, &files);
-	assert_int_equal(files, 0);
-	assert_true(nodes <= 2);
-	sk_posix_free(fx->fs);
-	sk_posix_pool_used(fx->pool, &nodes, &files);
-	assert_int_equal(nodes, 0);
-	sk_posix_pool_free(fx->pool);
-}
-
-static int setup_with(void **state, bool no_openat2, unsigned max_fds)
-{
-	static struct fixture fx;
-
-	memset(&fx, 0, sizeof(fx));
-	fx.config.no_openat2 = no_openat2;
-	fx.max_fds = max_fds;
-	snprintf(fx.dir, sizeof(fx.dir), "%s/XXXXXX", top);
-	if (!mkdtemp(fx.dir))
-		return -1;
-	chmod(fx.dir, 0777);
-	fx.dirfd = open(fx.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = &fx;
-	return start(&fx, fx.dir, NULL);
-}
-
-static int setup(void **state)
-{
-	return setup_with(state, false, 4000);
-}
-
-static int setup_old(void **state)
-{
-	return setup_with(state, true, 4000);
-}
-
-static int setup_few(void **state)
-{
-	return setup_with(state, false, 80);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *fx = *state;
-
-	stop(fx);
-	close(fx->dirfd);
-	return sk_fs_remove_tree(AT_FDCWD, fx->dir);
-}
+#include "posix_fixture.h"
 
 /* What the server's owner rules make of a caller. */
 static uint32_t uid_of(uint32_t uid)
 {
 	return who == SK_POSIX_SQUASH ? 4321 : who == SK_POSIX_SELF ? geteuid() : uid;
-}
-
-static void make(struct client *c, uint32_t fid, const char *name)
-{
-	assert_int_equal(cl_walk(c, 0, fid, ""), 0);
-	assert_int_equal(cl_create(c, fid, name, P9_O_RDWR | P9_O_EXCL, 0644, 1234), 0);
-}
-
-static void open_fid(struct client *c, uint32_t fid, const char *name, uint32_t flags)
-{
-	assert_int_equal(cl_walk(c, 0, fid, name), 0);
-	assert_int_equal(cl_open(c, fid, flags), 0);
-}
-
-static int setattr(struct client *c, uint32_t fid, struct p9_setattr a)
-{
-	struct p9_msg t = { .type = P9_TSETATTR };
-
-	a.fid = fid;
-	t.u.setattr = a;
-	return cl_call(c, &t);
 }
 
 static void create_and_look(void **state)
@@ -159,7 +40,7 @@ static void create_and_look(void **state)
 	struct stat st;
 	char buf[16];
 
-	make(b, 1, "f");
+	fx_make(b, 1, "f");
 	assert_int_equal(cl_write(b, 1, 3, "hello", 5), 5);
 	assert_int_equal(cl_getattr(b, 1), 0);
 	assert_int_equal(b->r.u.attr.mode, S_IFREG | 0644);
@@ -241,7 +122,7 @@ static uint8_t listed_type(struct client *a, const char *name)
 	struct p9_str s;
 	int n;
 
-	open_fid(a, 77, "", P9_O_RDONLY);
+	fx_open(a, 77, "", P9_O_RDONLY);
 	while ((n = cl_readdir(a, 77, offset, 1000)) > 0) {
 		p = a->r.u.data.p;
 		for (left = (size_t)n; left && (used = p9_get_dirent(p, left, &q, &offset, &type, &s)); left -= used) {
@@ -291,22 +172,22 @@ static void modes_and_owners(void **state)
 	struct client *a = &fx->a;
 	bool owners = who == SK_POSIX_TRUST || who == SK_POSIX_CHECK || who == SK_POSIX_MAPPED;
 
-	make(a, 1, "f");
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 06755 }), 0);
+	fx_make(a, 1, "f");
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 06755 }), 0);
 	assert_int_equal(cl_getattr(a, 1), 0);
 	assert_int_equal(a->r.u.attr.mode, S_IFREG | 06755);
 	/* A write drops them, whoever writes (CVE-2023-1386). */
 	assert_int_equal(cl_write(a, 1, 0, "x", 1), 1);
 	assert_int_equal(cl_getattr(a, 1), 0);
 	assert_int_equal(a->r.u.attr.mode, S_IFREG | 0755);
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 06755 }), 0);
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = 0 }), 0);
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 06755 }), 0);
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = 0 }), 0);
 	assert_int_equal(cl_getattr(a, 1), 0);
 	assert_int_equal(a->r.u.attr.mode, S_IFREG | 0755);
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 06755 }), 0);
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 06755 }), 0);
 	{
-		int r = setattr(a, 1,
-				(struct p9_setattr){ .valid = P9_SETATTR_UID | P9_SETATTR_GID, .uid = 77, .gid = 78 });
+		int r = fx_setattr(
+			a, 1, (struct p9_setattr){ .valid = P9_SETATTR_UID | P9_SETATTR_GID, .uid = 77, .gid = 78 });
 
 		assert_int_equal(r, who == SK_POSIX_SELF ? -EPERM : 0);
 	}
@@ -319,20 +200,21 @@ static void modes_and_owners(void **state)
 	}
 	/* Both at once: chown comes first. */
 	if (owners) {
-		assert_int_equal(setattr(a, 1,
-					 (struct p9_setattr){
-						 .valid = P9_SETATTR_MODE | P9_SETATTR_UID, .uid = 79, .mode = 04711 }),
+		assert_int_equal(fx_setattr(a, 1,
+					    (struct p9_setattr){ .valid = P9_SETATTR_MODE | P9_SETATTR_UID,
+								 .uid = 79,
+								 .mode = 04711 }),
 				 0);
 		assert_int_equal(cl_getattr(a, 1), 0);
 		assert_int_equal(a->r.u.attr.mode, S_IFREG | 04711);
 		assert_int_equal(a->r.u.attr.uid, 79);
 	}
 	/* Modes that would lock the server out do not. */
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0 }), 0);
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0 }), 0);
 	assert_int_equal(cl_getattr(a, 1), 0);
 	assert_int_equal(a->r.u.attr.mode, S_IFREG);
 	if (who != SK_POSIX_SELF) {
-		open_fid(a, 2, "f", P9_O_RDWR);
+		fx_open(a, 2, "f", P9_O_RDWR);
 		assert_int_equal(cl_write(a, 2, 0, "y", 1), 1);
 	}
 	/* Set-group-id folder: what is made in it gets its group and, a folder, the bit. */
@@ -341,7 +223,7 @@ static void modes_and_owners(void **state)
 
 		assert_int_equal(cl_mkdir(a, 0, "g", 0755, 5), 0);
 		assert_int_equal(cl_walk(a, 0, 3, "g"), 0);
-		assert_int_equal(setattr(a, 3, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 02775 }), 0);
+		assert_int_equal(fx_setattr(a, 3, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 02775 }), 0);
 		assert_int_equal(cl_mkdir(a, 3, "h", 0755, 9), 0);
 		assert_int_equal(fstatat(fx->dirfd, "g/h", &st, 0), 0);
 		assert_int_equal(st.st_gid, 5);
@@ -359,29 +241,30 @@ static void times_and_sizes(void **state)
 				.mtime = { 2000000000, 999999999 } };
 	struct stat st;
 
-	make(a, 1, "f");
-	assert_int_equal(setattr(a, 1, t), 0);
+	fx_make(a, 1, "f");
+	assert_int_equal(fx_setattr(a, 1, t), 0);
 	assert_int_equal(cl_getattr(a, 1), 0);
 	assert_int_equal(a->r.u.attr.atime.sec, 1000000000);
 	assert_int_equal(a->r.u.attr.mtime.nsec, 999999999);
 	t.valid = P9_SETATTR_ATIME; /* now; mtime stays */
-	assert_int_equal(setattr(a, 1, t), 0);
+	assert_int_equal(fx_setattr(a, 1, t), 0);
 	assert_int_equal(cl_getattr(a, 1), 0);
 	assert_true(a->r.u.attr.atime.sec > 1000000000);
 	assert_int_equal(a->r.u.attr.mtime.sec, 2000000000);
 	t.valid = P9_SETATTR_MTIME | P9_SETATTR_MTIME_SET;
 	t.mtime.nsec = 1000000000;
-	assert_int_equal(setattr(a, 1, t), -EINVAL);
+	assert_int_equal(fx_setattr(a, 1, t), -EINVAL);
 	/* A file of 5 GiB that takes no room; data behind 4 GiB. */
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = UINT64_C(5) << 30 }), 0);
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = UINT64_C(5) << 30 }),
+			 0);
 	assert_int_equal(cl_write(a, 1, (UINT64_C(4) << 30) + 7, "far", 3), 3);
 	assert_int_equal(cl_read(a, 1, (UINT64_C(4) << 30) + 7, 3), 3);
 	assert_memory_equal(a->r.u.data.p, "far", 3);
 	assert_int_equal(fstatat(fx->dirfd, "f", &st, 0), 0);
 	assert_int_equal(st.st_size, INT64_C(5) << 30);
 	assert_true(st.st_blocks < 1000);
-	assert_int_equal(setattr(a, 0, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = 0 }), -EISDIR);
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = UINT64_MAX }), -EFBIG);
+	assert_int_equal(fx_setattr(a, 0, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = 0 }), -EISDIR);
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = UINT64_MAX }), -EFBIG);
 }
 
 static void open_flags(void **state)
@@ -400,12 +283,12 @@ static void open_flags(void **state)
 					  P9_O_CLOEXEC | P9_O_FASYNC };
 	size_t i;
 
-	make(a, 1, "f");
+	fx_make(a, 1, "f");
 	assert_int_equal(cl_write(a, 1, 0, "0123456789", 10), 10);
 	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		uint32_t fid = (uint32_t)(10 + i);
 
-		open_fid(a, fid, "f", P9_O_RDWR | flags[i]);
+		fx_open(a, fid, "f", P9_O_RDWR | flags[i]);
 		/* Not a multiple of anything, and at its offset though O_APPEND (the client appends). */
 		assert_int_equal(cl_write(a, fid, 3, "abc", 3), 3);
 		assert_int_equal(cl_read(a, fid, 0, 100), 10);
@@ -431,12 +314,12 @@ static void append_policy(void **state)
 {
 	struct fixture *fx = *state;
 
-	stop(fx);
+	fx_stop(fx);
 	fx->config.append = true;
-	assert_int_equal(start(fx, fx->dir, NULL), 0);
-	make(&fx->a, 1, "f");
+	assert_int_equal(fx_start(fx, fx->dir, NULL), 0);
+	fx_make(&fx->a, 1, "f");
 	assert_int_equal(cl_write(&fx->a, 1, 0, "0123456789", 10), 10);
-	open_fid(&fx->a, 2, "f", P9_O_RDWR | P9_O_APPEND);
+	fx_open(&fx->a, 2, "f", P9_O_RDWR | P9_O_APPEND);
 	assert_int_equal(cl_write(&fx->a, 2, 3, "abc", 3), 3);
 	assert_int_equal(cl_read(&fx->a, 2, 0, 100), 13);
 }
@@ -447,14 +330,14 @@ static void unlinked(void **state)
 	struct client *a = &fx->a;
 
 	/* Open, removed: read, write, stat, chmod, truncate, clone go on. */
-	make(a, 1, "f");
+	fx_make(a, 1, "f");
 	assert_int_equal(cl_walk(a, 0, 2, "f"), 0);
 	assert_int_equal(cl_unlinkat(a, 0, "f", 0), 0);
 	assert_int_equal(cl_walk(a, 0, 3, "f"), -ENOENT);
 	assert_int_equal(cl_write(a, 1, 0, "hello", 5), 5);
 	assert_int_equal(
-		setattr(a, 1,
-			(struct p9_setattr){ .valid = P9_SETATTR_MODE | P9_SETATTR_SIZE, .mode = 0600, .size = 3 }),
+		fx_setattr(a, 1,
+			   (struct p9_setattr){ .valid = P9_SETATTR_MODE | P9_SETATTR_SIZE, .mode = 0600, .size = 3 }),
 		0);
 	assert_int_equal(cl_getattr(a, 2), 0);
 	assert_int_equal(a->r.u.attr.size, 3);
@@ -463,9 +346,9 @@ static void unlinked(void **state)
 	assert_int_equal(cl_open(a, 4, P9_O_RDONLY), 0);
 	assert_int_equal(cl_read(a, 4, 0, 10), 3);
 	/* Replaced by rename: the old one lives on. */
-	make(a, 10, "old");
+	fx_make(a, 10, "old");
 	assert_int_equal(cl_write(a, 10, 0, "old", 3), 3);
-	make(a, 11, "new");
+	fx_make(a, 11, "new");
 	assert_int_equal(cl_write(a, 11, 0, "newer", 5), 5);
 	assert_int_equal(cl_walk(a, 0, 12, "old"), 0);
 	assert_int_equal(cl_walk(a, 0, 13, "new"), 0);
@@ -475,7 +358,7 @@ static void unlinked(void **state)
 	assert_int_equal(a->r.u.attr.size, 3);
 	assert_int_equal(cl_getattr(a, 13), 0);
 	assert_int_equal(a->r.u.attr.size, 5);
-	open_fid(a, 14, "old", P9_O_RDONLY);
+	fx_open(a, 14, "old", P9_O_RDONLY);
 	assert_int_equal(cl_read(a, 14, 0, 10), 5);
 	/* The host replaces it: walking again finds the new one, the open one stays. */
 	{
@@ -513,7 +396,7 @@ static void xattrs(void **state)
 				       6, 0,	255, 255, 255, 255, 32, 0, 4,	0,   255, 255, 255, 255 };
 	int r;
 
-	make(a, 1, "f");
+	fx_make(a, 1, "f");
 	r = cl_xattr_set(a, 1, "user.x", "value", 5, 0);
 	if (r == -EOPNOTSUPP)
 		skip();
@@ -539,7 +422,7 @@ static void xattrs(void **state)
 	assert_int_equal(cl_unlinkat(a, 0, "f", 0), 0);
 	assert_int_equal(cl_xattr_set(a, 1, "user.x", "", 0, P9_XATTR_REPLACE), 0);
 	assert_int_equal(cl_xattr_get(a, 1, "user.x"), -ENODATA);
-	make(a, 2, "target");
+	fx_make(a, 2, "target");
 	assert_int_equal(cl_symlink(a, 0, "l", "target"), 0);
 	assert_int_equal(cl_walk(a, 0, 3, "l"), 0);
 	assert_true(cl_xattr_set(a, 3, "user.x", "v", 1, 0) < 0);
@@ -566,7 +449,7 @@ static void listing(void **state)
 		close(fd);
 	}
 	assert_int_equal(i, 3000);
-	open_fid(a, 1, "d", P9_O_RDONLY);
+	fx_open(a, 1, "d", P9_O_RDONLY);
 	while ((n = cl_readdir(a, 1, offset, 1000)) > 0) {
 		const uint8_t *p = a->r.u.data.p;
 		size_t left = (size_t)n, used;
@@ -640,186 +523,6 @@ static void budget(void **state)
 	assert_int_equal(cl_getattr(a, 1400), 0);
 }
 
-/* --- staying inside
- * ---------------------------------------------------------------------------------------------------------- */
-
-static void no_way_out(void **state)
-{
-	struct fixture *fx = *state;
-	struct client *a = &fx->a;
-
-	assert_int_equal(symlinkat("/", fx->dirfd, "root"), 0);
-	assert_int_equal(symlinkat("..", fx->dirfd, "up"), 0);
-	assert_int_equal(symlinkat("/proc/self/root", fx->dirfd, "magic"), 0);
-	assert_int_equal(cl_walk(a, 0, 1, "root/etc"), -ENOENT);
-	assert_int_equal(cl_walk(a, 0, 1, "up/x"), -ENOENT);
-	assert_int_equal(cl_attach(a, 1, 0, "/root/etc"), -ENOTDIR);
-	assert_int_equal(cl_attach(a, 1, 0, "/up"), 0); /* the link itself */
-	assert_int_equal(cl_getattr(a, 1), 0);
-	assert_true(S_ISLNK(a->r.u.attr.mode));
-	assert_int_equal(cl_walk(a, 0, 2, "root"), 0);
-	assert_int_equal(cl_open(a, 2, P9_O_RDONLY), -ELOOP);
-	assert_int_equal(cl_mkdir(a, 2, "x", 0755, 0), -ENOTDIR);
-	assert_int_equal(cl_walk(a, 0, 3, ""), 0);
-	assert_int_equal(cl_create(a, 3, "root", P9_O_RDWR, 0644, 0), -ELOOP);
-	assert_int_equal(cl_create(a, 3, "root", P9_O_RDWR | P9_O_EXCL, 0644, 0), -EEXIST);
-	assert_int_equal(setattr(a, 2, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0777 }),
-			 who == SK_POSIX_MAPPED ? 0 : -EOPNOTSUPP);
-	assert_int_equal(setattr(a, 2, (struct p9_setattr){ .valid = P9_SETATTR_SIZE }), -EINVAL);
-}
-
-/* How long the race goes on, in each of the five ways to act: a minute together in the long form. */
-static uint64_t race_ms(void)
-{
-	const char *full = getenv("SKERRY_TEST_FULL");
-
-	return full && strcmp(full, "1") == 0 ? 12000 : 1000;
-}
-
-static void put(int dirfd, const char *name, const char *text)
-{
-	int fd = openat(dirfd, name, O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW, 0666);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	fchmod(fd, 0666);
-	close(fd);
-}
-
-/* One try of everything that takes a name, through one that leads outside half of the time. True: it worked. */
-static bool try_names(struct client *a, unsigned n)
-{
-	char name[32];
-	int r;
-
-	snprintf(name, sizeof(name), "f%u", n);
-	r = cl_walk(a, 0, 1, "d");
-	if (r == 0) {
-		r = cl_create(a, 1, name, P9_O_RDWR | P9_O_EXCL, 0644, 0);
-		cl_clunk(a, 1);
-	}
-	if (cl_walk(a, 0, 1, "d") == 0) {
-		cl_unlinkat(a, 1, name, 0);
-		cl_mkdir(a, 1, name, 0777, 0);
-		cl_unlinkat(a, 1, name, P9_AT_REMOVEDIR);
-		cl_mknod(a, 1, name, S_IFIFO | 0666, 0, 0);
-		cl_renameat(a, 1, name, 0, "moved");
-		cl_renameat(a, 0, "moved", 1, name);
-		cl_unlinkat(a, 1, name, 0);
-		cl_clunk(a, 1);
-	}
-	if (cl_walk(a, 0, 1, "d/file") == 0) {
-		setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0600 | (n & 077) });
-		cl_xattr_set(a, 1, "user.race", "x", 1, 0);
-		if (cl_open(a, 1, P9_O_RDWR) == 0) {
-			assert_int_equal(cl_read(a, 1, 0, 20), 6);
-			assert_memory_equal(a->r.u.data.p, "inside", 6);
-			cl_write(a, 1, 0, "inside", 6);
-		}
-		cl_clunk(a, 1);
-	}
-	return r == 0;
-}
-
-/* The host swaps a folder and a link to the outside as fast as it can, while the client does all that it can through
- * that name. Nothing outside changes, nothing of it is read. */
-static void race(void **state)
-{
-	struct fixture *fx = *state;
-	char outside[128], path[160], text[16] = "";
-	uint64_t end;
-	unsigned ok = 0, refused = 0;
-	int status, fd, inside;
-	struct stat st;
-	pid_t child;
-
-	snprintf(outside, sizeof(outside), "%s/outside-XXXXXX", top);
-	assert_non_null(mkdtemp(outside));
-	chmod(outside, 0777);
-	snprintf(path, sizeof(path), "%s/file", outside);
-	put(AT_FDCWD, path, "outside");
-	assert_int_equal(mkdirat(fx->dirfd, "d", 0777), 0);
-	assert_int_equal(fchmodat(fx->dirfd, "d", 0777, 0), 0);
-	inside = openat(fx->dirfd, "d", O_RDONLY | O_DIRECTORY);
-	put(inside, "file", "inside");
-	close(inside);
-	assert_int_equal(symlinkat(outside, fx->dirfd, "link"), 0);
-	child = fork();
-	if (child == 0) {
-		unsigned seed = 1;
-
-		/* Now and then a pause, so that neither state is seen by accident only. */
-		for (;;) {
-			if (renameat2(fx->dirfd, "d", fx->dirfd, "link", RENAME_EXCHANGE) < 0)
-				_exit(1);
-			if (rand_r(&seed) % 8 == 0)
-				usleep((unsigned)rand_r(&seed) % 60);
-		}
-	}
-	for (end = sk_now_ms() + race_ms(); sk_now_ms() < end;) {
-		if (try_names(&fx->a, ok + refused))
-			ok++;
-		else
-			refused++;
-	}
-	kill(child, SIGKILL);
-	waitpid(child, &status, 0);
-	assert_true(WIFSIGNALED(status));
-	assert_true(ok > 0);
-	fd = open(path, O_RDONLY);
-	assert_int_equal(read(fd, text, sizeof(text)), 7);
-	assert_string_equal(text, "outside");
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0666);
-	assert_int_equal(fgetxattr(fd, "user.race", text, sizeof(text)), -1);
-	close(fd);
-	unlink(path);
-	assert_int_equal(rmdir(outside), 0); /* empty: nothing else ended up there */
-	printf("           %u times inside, %u refused\n", ok, refused);
-}
-
-static void single_file(void **state)
-{
-	struct fixture *fx = *state;
-	struct client *a = &fx->a;
-	char path[128];
-	int fd = openat(fx->dirfd, "only", O_CREAT | O_WRONLY, 0666);
-	const struct p9_qid *q;
-
-	assert_int_equal(fchmod(fd, 0666), 0);
-	assert_int_equal(write(fd, "text", 4), 4);
-	close(fd);
-	close(openat(fx->dirfd, "sibling", O_CREAT | O_WRONLY, 0666));
-	stop(fx);
-	snprintf(path, sizeof(path), "%s/only", fx->dir);
-	assert_int_equal(start(fx, path, "shown"), 0);
-	assert_int_equal(cl_getattr(a, 0), 0);
-	assert_int_equal(a->r.u.attr.mode, S_IFDIR | 0555);
-	assert_int_equal(cl_walk(a, 0, 1, "sibling"), -ENOENT);
-	assert_int_equal(cl_walk(a, 0, 1, "only"), -ENOENT);
-	open_fid(a, 1, "shown", P9_O_RDWR);
-	q = &a->r.u.ropen.qid;
-	assert_int_not_equal(q->version, 0);
-	assert_int_equal(cl_read(a, 1, 0, 10), 4);
-	assert_int_equal(cl_write(a, 1, 4, "!", 1), 1);
-	assert_int_equal(cl_walk(a, 1, 2, ""), 0);
-	assert_int_equal(cl_walk(a, 2, 3, ".."), -ENOTDIR);
-	open_fid(a, 3, "", P9_O_RDONLY);
-	assert_int_equal(cl_readdir(a, 3, 0, 1000), 24 + 1 + 24 + 2 + 24 + 5);
-	assert_int_equal(cl_walk(a, 0, 4, ""), 0);
-	assert_int_equal(cl_create(a, 4, "x", P9_O_RDWR, 0644, 0), -EACCES);
-	assert_int_equal(cl_mkdir(a, 0, "x", 0755, 0), -EACCES);
-	assert_int_equal(cl_unlinkat(a, 0, "shown", 0), -EACCES);
-	assert_int_equal(cl_renameat(a, 0, "shown", 0, "x"), -EACCES);
-	assert_int_equal(setattr(a, 0, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0777 }), -EPERM);
-	assert_int_equal(cl_fid(a, P9_TREMOVE, 2), -EBUSY);
-	/* Its name on the host may go; the file is still the one that was shared. */
-	assert_int_equal(unlinkat(fx->dirfd, "only", 0), 0);
-	assert_int_equal(cl_walk(a, 0, 5, "shown"), 0);
-	assert_int_equal(cl_open(a, 5, P9_O_RDONLY), 0);
-	assert_int_equal(cl_read(a, 5, 0, 10), 5);
-}
-
 /* --- locks against the host
  * -------------------------------------------------------------------------------------------------- */
 
@@ -830,11 +533,11 @@ static void host_locks(void **state)
 	struct flock l = { .l_type = F_WRLCK, .l_start = 10, .l_len = 10 };
 	int fd;
 
-	make(a, 1, "f");
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0666 }), 0);
+	fx_make(a, 1, "f");
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0666 }), 0);
 	fd = openat(fx->dirfd, "f", O_RDWR);
 	assert_true(fd >= 0);
-	open_fid(b, 1, "f", P9_O_RDWR);
+	fx_open(b, 1, "f", P9_O_RDWR);
 	/* Ours keep the host out, the host's keep us out. */
 	assert_int_equal(cl_lock(a, 1, P9_LOCK_WRLCK, 0, 0, 15, 1), 0);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), -1);
@@ -870,7 +573,7 @@ static void host_locks(void **state)
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
 	close(fd);
 	/* A folder can be locked too. */
-	open_fid(a, 2, "", P9_O_RDONLY);
+	fx_open(a, 2, "", P9_O_RDONLY);
 	assert_int_equal(cl_lock(a, 2, P9_LOCK_WRLCK, 0, 0, 0, 1), 0);
 	assert_int_equal(flock(fx->dirfd, LOCK_SH | LOCK_NB), -1);
 	assert_int_equal(cl_lock(a, 2, P9_LOCK_UNLCK, 0, 0, 0, 1), 0);
@@ -886,8 +589,8 @@ static void rights(void **state)
 	struct client *a = &fx->a, *b = &fx->b;
 	int r;
 
-	make(a, 1, "secret");
-	assert_int_equal(setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0600 }), 0);
+	fx_make(a, 1, "secret");
+	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0600 }), 0);
 	assert_int_equal(cl_mkdir(a, 0, "d", 01777, 0), 0);
 	assert_int_equal(cl_walk(a, 0, 2, "d"), 0);
 	assert_int_equal(cl_create(a, 2, "f", P9_O_RDWR, 0666, 0), 0);
@@ -898,7 +601,7 @@ static void rights(void **state)
 	assert_int_equal(cl_walk(b, 0, 2, "d"), 0);
 	r = cl_unlinkat(b, 2, "f", 0);
 	assert_int_equal(r, who == SK_POSIX_CHECK ? -EPERM : 0);
-	assert_int_equal(setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0666 }),
+	assert_int_equal(fx_setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0666 }),
 			 who == SK_POSIX_CHECK ? -EPERM : 0);
 }
 
@@ -937,10 +640,25 @@ static void kept_owner(void **state)
 	assert_int_equal(fx->b.r.u.attr.uid, geteuid());
 }
 
+static int setup(void **state)
+{
+	return fx_setup(state, false, 4000);
+}
+
+static int setup_old(void **state)
+{
+	return fx_setup(state, true, 4000);
+}
+
+static int setup_few(void **state)
+{
+	return fx_setup(state, false, 80);
+}
+
 static int run(const char *name, enum sk_posix_who w)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, fx_teardown)
 		T(create_and_look),
 		T(devices),
 		T(modes_and_owners),
@@ -950,14 +668,14 @@ static int run(const char *name, enum sk_posix_who w)
 		T(unlinked),
 		T(xattrs),
 		T(listing),
-		T(no_way_out),
-		T(race),
-		T(single_file),
+		T(inside_no_way_out),
+		T(inside_race),
+		T(inside_single_file),
 		T(host_locks),
 		T(kept_owner),
-		cmocka_unit_test_setup_teardown(budget, setup_few, teardown),
-		cmocka_unit_test_setup_teardown(no_way_out, setup_old, teardown),
-		cmocka_unit_test_setup_teardown(race, setup_old, teardown),
+		cmocka_unit_test_setup_teardown(budget, setup_few, fx_teardown),
+		cmocka_unit_test_setup_teardown(inside_no_way_out, setup_old, fx_teardown),
+		cmocka_unit_test_setup_teardown(inside_race, setup_old, fx_teardown),
 	};
 	const struct CMUnitTest check[] = { T(create_and_look), T(rights), T(host_locks) };
 	const struct CMUnitTest squash[] = { T(create_and_look), T(modes_and_owners), T(rights) };

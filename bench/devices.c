@@ -4,9 +4,11 @@
  * monitor has.
  *
  *   bench-devices [--disk SOCKET=IMAGE]… [--vsock SOCKET=PORT:UNIX-SOCKET]
+ *   bench-devices --tsc
  *
  * --vsock: what the guest connects to on host port PORT is carried to UNIX-SOCKET. Ends with SIGTERM, or with its
- * parent.
+ * parent. --tsc: prints how many kHz the processor's time stamp counter has, which a guest of QEMU's emulation has to
+ * be told (see src/engine/qemu_args.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -201,6 +204,25 @@ static int add_vsock(const char *socket, char *spec, struct sk_error *err)
 	return r < 0 ? r : sk_carrier_listen(carrier, (uint32_t)strtoul(spec, NULL, 10), on_accept, NULL);
 }
 
+static int print_tsc(void)
+{
+#ifdef __x86_64__
+	struct timespec from, to, pause = { 0, 100000000 };
+	uint64_t begin, ticks, ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	begin = __builtin_ia32_rdtsc();
+	nanosleep(&pause, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	ticks = __builtin_ia32_rdtsc() - begin;
+	ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u + (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
+	printf("%llu\n", (unsigned long long)(ticks * 1000000 / ns));
+	return 0;
+#else
+	return 1;
+#endif
+}
+
 static void on_signal(int sig)
 {
 	(void)sig;
@@ -212,6 +234,8 @@ int main(int argc, char **argv)
 	struct sk_error err = SK_ERROR_INIT;
 	int i, r;
 
+	if (argc == 2 && strcmp(argv[1], "--tsc") == 0)
+		return print_tsc();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	r = sk_loop_new(&loop);
 	signal(SIGTERM, on_signal);

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/frame.h"
 #include "filter.h"
-#include "input.h"
+#include "../input.h"
 #include "request.h"
 #include "spec.h"
 

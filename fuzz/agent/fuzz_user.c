@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input.h"
+#include "../input.h"
 #include "ps.h"
 #include "spec.h"
 #include "user.h"

@@ -7,7 +7,7 @@
 #include "image/changes.h"
 #include "image/image_internal.h"
 #include "image/skopeo.h"
-#include "input.h"
+#include "../input.h"
 
 static void manifest(const uint8_t *data, size_t size)
 {

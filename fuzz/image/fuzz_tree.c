@@ -12,7 +12,7 @@
 
 #include "image/squash.h"
 #include "image/tree.h"
-#include "input.h"
+#include "../input.h"
 
 static const char *const parts[] = {
 	"a",	     "b",   "c", "..", ".",  "",     ".wh.a",	     ".wh.b", ".wh..wh..opq",

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "input.h"
+#include "../input.h"
 
 /* Mutates a tar, and makes the headers' checksums right again most of the time: or nothing would get past them. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)

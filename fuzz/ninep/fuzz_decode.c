@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (size > P9_TWRITE_HEADER && p9_decode(copy, P9_TWRITE_HEADER, &m) == 0)
 		assert(m.type == P9_TWRITE || m.type == P9_TWRITEX || m.type == P9_RREAD || m.type == P9_RREADDIR ||
-		       m.type == P9_RNOTIFY);
+		       m.type == P9_RREADDIRX || m.type == P9_RNOTIFY);
 	free(copy);
 	free(out);
 	return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conversations with the server on a folder of this host (made below TMPDIR, emptied each time). Beside the folder lies
- * a file that no conversation may reach, and inside it a symbolic link that leads there.
+ * a file that no conversation may reach, and inside it a symbolic link that leads there. Or on a single file, whose
+ * name is given to others meanwhile.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,6 +48,23 @@ static void prepare(char path[256])
 	snprintf(path, 256, "%s/share", top);
 }
 
+static struct sk_9p_fs *single;
+
+static void replace_single(void)
+{
+	char path[256], from[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/share/only", top);
+	snprintf(from, sizeof(from), "%s/share/next", top);
+	fd = open(from, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, "another", 7) != 7 || rename(from, path) < 0)
+		abort();
+	close(fd);
+	if (sk_posix_replace(single, open(path, O_PATH | O_CLOEXEC)) < 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sk_posix_config config = { .who = SK_POSIX_SELF, .nodev = true };
@@ -66,8 +84,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	prepare(path);
 	if (sk_posix_pool_new(data[0] & 8 ? 40 : 400, &pool, NULL) < 0)
 		abort();
-	if (sk_posix_new(pool, open(path, O_PATH | O_CLOEXEC), NULL, &config, &fs, NULL) < 0)
+	if (data[0] & 16) {
+		strcat(path, "/only");
+		close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	}
+	if (sk_posix_new(pool, open(path, O_PATH | O_CLOEXEC), data[0] & 16 ? "f" : NULL, &config, &fs, NULL) < 0)
 		abort();
+	single = fs;
+	fuzz_happens = data[0] & 16 ? replace_single : NULL;
 	export.fs = fs;
 	fuzz_conversation(&export, data + 1, size - 1);
 	sk_posix_free(fs);

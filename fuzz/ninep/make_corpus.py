@@ -72,7 +72,7 @@ MESSAGES = [
     m(100, "I", 8192) + s("9P2000.L"), m(102, "I", 5) + s("u") + s("a") + struct.pack("<I", 0),
     m(104, "II", 0, 0xFFFFFFFF) + s("") + s("/") + struct.pack("<I", 0), m(108, "H", 1), walk(0, 1, "a", ".."), m(116, "IQI", 1, 0, 100),
     write(1, 0, b"data"), m(120, "I", 1), m(122, "I", 1), look(0, 1, "f"), openx(0, 1, "f"), createx(0, 1, "f"), writex(1, 0, b"data"),
-    m(88, "IIIIIQQQQQ", 1, 9, 0o600, 0, 0, 3, 1, 2, 3, 4), m(90, "I", 4000),
+    m(88, "IIIIIQQQQQ", 1, 9, 0o600, 0, 0, 3, 1, 2, 3, 4), m(90, "I", 4000), m(92, "IQII", 1, 0, 1, 8000),
 ]
 
 CONVERSATIONS = {
@@ -87,6 +87,8 @@ CONVERSATIONS = {
     "extension": [m(72, "I", 0) + s("d") + struct.pack("<II", 0o755, 0), look(0, 1, "d"), createx(1, 2, "f", 0o202), writex(2, 0, b"hello"),
                   writex(2, (1 << 64) - 1, b"more"), m(88, "IIIIIQQQQQ", 2, 8, 0, 0, 0, 2, 0, 0, 0, 0), openx(1, 3, "f", 0), openx(1, 4, ""),
                   m(90, "I", 4000), b"x", m(90, "I", 4000), m(108, "H", 1), look(1, 0xFFFFFFFF, "g"), m(120, "I", 2)],
+    "listing_ext": [m(72, "I", 0) + s("d") + struct.pack("<II", 0o755, 0), createx(0, 1, "f"), openx(0, 2, "", 0), m(92, "IQII", 2, 0, 1, 4000),
+                    m(92, "IQII", 2, 0, 0, 300), unlinkat(0, "f"), m(92, "IQII", 2, 1, 1, 4000), m(92, "IQII", 1, 0, 1, 4000)],
     "listing": [m(18, "I", 0) + s("a") + struct.pack("<IIII", 0o100644, 0, 0, 0), walk(0, 1), m(12, "II", 1, 0), m(40, "IQI", 1, 0, 60),
                 m(40, "IQI", 1, 1, 8000), unlinkat(0, "a"), m(40, "IQI", 1, 0, 8000)],
     "links": [m(16, "I", 0) + s("l") + s("../canary") + struct.pack("<I", 0), walk(0, 1, "l"), m(22, "I", 1), m(12, "II", 1, 0),
@@ -107,6 +109,9 @@ def main():
     sides = [0, 0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0, 1]
     for name, msgs in CONVERSATIONS.items():
         files["session/" + name] = conversation(msgs)
+    single = [look(0, 0xFFFFFFFF, "f"), openx(0, 1, "f"), walk(0, 2, "f"), write(1, 0, b"hello"), lock(1, 1, 0, 0, 10, 1), b"x", writex(1, 0, b"more"),
+              setattr_(2, 8), m(116, "IQI", 1, 0, 100), lock(1, 2, 0, 0, 10, 1), b"x", walk(0, 3), m(12, "II", 3, 0), m(40, "IQI", 3, 0, 8000), m(120, "I", 1)]
+    files["session/single"] = conversation(single, 16)
     files["session/locks"] = conversation(locks, 0, lambda i: sides[i])
     files["session/locks_host"] = conversation(locks, 1, lambda i: sides[i])
     for name, data in files.items():

@@ -18,6 +18,8 @@
 #define FUZZ_MESSAGES 400
 
 static uint64_t fuzz_now;
+/* What else happens when an event does; NULL: nothing. */
+static void (*fuzz_happens)(void);
 
 static uint64_t fuzz_clock(void *arg)
 {
@@ -131,6 +133,8 @@ static void fuzz_conversation(const struct sk_9p_export *export, const uint8_t *
 				.kind = (uint8_t)(1 + data[0] % 6), .dir = 1, .name = "f", .new_name = "g"
 			};
 
+			if (fuzz_happens)
+				fuzz_happens();
 			sk_9p_session_event(s[which], &e);
 			sk_9p_session_events_done(s[which]);
 		}

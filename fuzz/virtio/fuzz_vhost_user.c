@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "input.h"
+#include "numbers.h"
 #include "virtio/vhost_user.h"
 #include "virtio/virtio_internal.h"
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "input.h"
+#include "numbers.h"
 #include "virtio/virtqueue.h"
 
 #define A 4096u

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "input.h"
+#include "numbers.h"
 #include "virtio/stream.h"
 #include "virtio/virtio_internal.h"
 

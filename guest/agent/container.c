@@ -162,7 +162,17 @@ static void claim_orphan(struct sk_process *p)
 
 /* --- containers --------------------------------------------------------------------------------------------------- */
 
-static struct sk_container *container_new(struct sk_agent *agent, const char *id, struct sk_error *err)
+/* A container's name as OCI runtimes have it: it becomes a folder's. */
+static bool name_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n < SK_CONTAINER_NAME && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.") == n;
+}
+
+static struct sk_container *container_new(struct sk_agent *agent, const char *id, const char *name,
+					  struct sk_error *err)
 {
 	struct sk_container *c = calloc(1, sizeof(*c));
 
@@ -173,6 +183,7 @@ static struct sk_container *container_new(struct sk_agent *agent, const char *id
 	c->agent = agent;
 	c->oom_watch = -1;
 	snprintf(c->id, sizeof(c->id), "%s", id);
+	snprintf(c->name, sizeof(c->name), "%s", name && name_valid(name) ? name : id);
 	snprintf(c->dir, sizeof(c->dir), "%s/%s", agent->run_dir, id);
 	/* The root of a user namespace goes through it. */
 	if (mkdir(c->dir, 0711) < 0) {
@@ -285,11 +296,11 @@ static int delete_child(void *arg, int report_fd)
 {
 	const struct removal *r = arg;
 	const struct sk_container *c = r->container;
-	char path[160];
+	char path[SK_CONTAINER_NAME + 96];
 
 	(void)report_fd;
 	remove_files(c);
-	snprintf(path, sizeof(path), "%s/crun/%s", c->agent->run_dir, c->id);
+	snprintf(path, sizeof(path), "%s/crun/%s", c->agent->run_dir, c->name);
 	sk_fs_remove_tree(AT_FDCWD, path);
 	if (c->agent->cgroups)
 		sk_cgroup_remove(c->id);
@@ -409,7 +420,9 @@ void sk_container_create(struct sk_agent *agent, struct sk_request *take_req)
 	else if (!json_is_object(json_object_get(take_req->json, "spec")) &&
 		 !json_is_true(json_object_get(take_req->json, "mount_only")))
 		sk_error_set(&err, EINVAL, "create without spec");
-	c = err.code ? NULL : container_new(agent, take_req->container, &err);
+	c = err.code ? NULL
+		     : container_new(agent, take_req->container,
+				     json_string_value(json_object_get(take_req->json, "name")), &err);
 	if (c)
 		p = process_new(c, "init");
 	if (p)

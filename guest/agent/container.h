@@ -35,10 +35,13 @@ struct sk_deferred {
 	struct sk_request req;
 };
 
+#define SK_CONTAINER_NAME 200
+
 struct sk_container {
 	struct sk_container *next;
 	struct sk_agent *agent;
 	char id[65];
+	char name[SK_CONTAINER_NAME]; /* crun's of it, which hooks are told: `id`, or the request's "name" */
 	char dir[128];
 	enum sk_container_state state;
 	struct sk_process *processes;

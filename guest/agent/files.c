@@ -23,7 +23,7 @@
 struct files_job {
 	struct sk_agent *agent;
 	struct sk_request req;
-	char id[65], dir[128];
+	char id[65], name[SK_CONTAINER_NAME], dir[128];
 	pid_t init;
 };
 
@@ -59,9 +59,8 @@ static int update(const struct files_job *f, struct sk_error *err)
 	const json_t *resources = json_object_get(f->req.json, "resources");
 	_cleanup_free_ char *text = resources ? json_dumps(resources, JSON_COMPACT) : NULL;
 	char path[192], root[192];
-	const char *argv[] = {
-		"crun", "--root", root, "--cgroup-manager", "cgroupfs", "update", "-r", path, f->id, NULL
-	};
+	const char *argv[] = { "crun", "--root", root, "--cgroup-manager", "cgroupfs", "update", "-r",
+			       path,   f->name,	 NULL };
 	struct sk_spawn spawn = SK_SPAWN_INIT;
 	int r;
 
@@ -137,6 +136,7 @@ void sk_files_start(struct sk_container *c, struct sk_request *take_req)
 	if (f) {
 		*f = (struct files_job){ .agent = c->agent, .req = *take_req, .init = sk_container_init_pid(c) };
 		strcpy(f->id, c->id);
+		strcpy(f->name, c->name);
 		strcpy(f->dir, c->dir);
 		r = sk_job_start(&c->agent->jobs, &ops, f);
 		if (r == 0)

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -24,27 +23,17 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/rtnl.h"
 #include "boot.h"
 #include "request.h"
 
 #define LINKS_MAX 16u
 #define INTERFACES_MAX 8u
 #define STALE_MAX 256u
-#define REPLY_SIZE (32u * 1024u)
 
 #ifndef IFLA_PERM_ADDRESS
 #define IFLA_PERM_ADDRESS 54
 #endif
-
-struct message {
-	struct nlmsghdr hdr;
-	union {
-		struct ifinfomsg link;
-		struct ifaddrmsg addr;
-		struct rtmsg route;
-	};
-	uint8_t attributes[192];
-};
 
 struct link {
 	unsigned index;
@@ -61,75 +50,13 @@ struct place {
 
 /* Messages to be sent again as deletions: what is there and should not be. */
 struct stale {
-	struct message m[STALE_MAX];
+	struct sk_rtnl m[STALE_MAX];
 	unsigned n;
 	unsigned index; /* of the interface whose addresses are listed */
 	const json_t *keep;
 };
 
 static struct place home = { .ns = -1, .nl = -1 }, parked = { .ns = -1, .nl = -1 };
-
-static void start(struct message *q, uint16_t type, uint16_t flags, size_t body)
-{
-	*q = (struct message){ 0 };
-	q->hdr.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
-	q->hdr.nlmsg_type = type;
-	q->hdr.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-}
-
-static void add(struct message *q, uint16_t type, const void *data, size_t len)
-{
-	struct rtattr *a = (struct rtattr *)(void *)((uint8_t *)q + NLMSG_ALIGN(q->hdr.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (uint16_t)RTA_LENGTH(len);
-	memcpy(RTA_DATA(a), data, len);
-	q->hdr.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->hdr.nlmsg_len) + RTA_ALIGN(a->rta_len));
-}
-
-static int talk(int fd, struct message *q)
-{
-	uint8_t reply[1024] __attribute__((aligned(8)));
-	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
-	ssize_t n;
-
-	q->hdr.nlmsg_flags |= NLM_F_ACK;
-	if (send(fd, q, q->hdr.nlmsg_len, 0) < 0)
-		return -errno;
-	n = recv(fd, reply, sizeof(reply), 0);
-	if (n < 0)
-		return -errno;
-	if ((size_t)n < NLMSG_LENGTH(sizeof(struct nlmsgerr)) || h->nlmsg_type != NLMSG_ERROR)
-		return -EPROTO;
-	return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-}
-
-static int dump(int fd, uint16_t type, size_t body, void (*each)(void *arg, const struct nlmsghdr *h), void *arg)
-{
-	_cleanup_free_ uint8_t *reply = aligned_alloc(8, REPLY_SIZE);
-	struct message q;
-
-	if (!reply)
-		return -ENOMEM;
-	start(&q, type, NLM_F_DUMP, body);
-	if (send(fd, &q, q.hdr.nlmsg_len, 0) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n = recv(fd, reply, REPLY_SIZE, 0);
-		unsigned left = n > 0 ? (unsigned)n : 0;
-		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
-
-		if (n <= 0)
-			return n < 0 ? -errno : -EPROTO;
-		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			if (h->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (h->nlmsg_type == NLMSG_ERROR)
-				return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-			each(arg, h);
-		}
-	}
-}
 
 static int open_places(void)
 {
@@ -138,17 +65,17 @@ static int open_places(void)
 	if (parked.nl >= 0)
 		return 0;
 	home.ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	home.nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	home.nl = sk_rtnl_open();
 	if (home.ns < 0 || home.nl < 0 || unshare(CLONE_NEWNET) < 0)
 		return -errno;
 	parked.ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	parked.nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	parked.nl = sk_rtnl_open();
 	if (parked.ns < 0 || parked.nl < 0)
 		r = -errno;
 	return setns(home.ns, CLONE_NEWNET) < 0 ? -errno : r;
 }
 
-static void each_link(void *arg, const struct nlmsghdr *h)
+static int each_link(void *arg, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
@@ -169,12 +96,13 @@ static void each_link(void *arg, const struct nlmsghdr *h)
 	}
 	if (perm && p->n_links < LINKS_MAX)
 		p->links[p->n_links++] = l;
+	return 0;
 }
 
 static int list_links(struct place *p)
 {
 	p->n_links = 0;
-	return dump(p->nl, RTM_GETLINK, sizeof(struct ifinfomsg), each_link, p);
+	return sk_rtnl_dump(p->nl, RTM_GETLINK, sizeof(struct ifinfomsg), each_link, p);
 }
 
 static struct link *by_perm(struct place *p, const uint8_t perm[6])
@@ -189,27 +117,27 @@ static struct link *by_perm(struct place *p, const uint8_t perm[6])
 
 static int change_link(struct place *p, unsigned index, bool up, uint16_t type, const void *data, size_t len)
 {
-	struct message q;
+	struct sk_rtnl q;
 
-	start(&q, RTM_NEWLINK, 0, sizeof(q.link));
+	sk_rtnl_start(&q, RTM_NEWLINK, 0, sizeof(q.link));
 	q.link.ifi_index = (int)index;
 	q.link.ifi_change = IFF_UP;
 	q.link.ifi_flags = up ? IFF_UP : 0;
 	if (data)
-		add(&q, type, data, len);
-	return talk(p->nl, &q);
+		sk_rtnl_add(&q, type, data, len);
+	return sk_rtnl_change(p->nl, &q);
 }
 
 static int move_link(struct place *from, unsigned index, const struct place *to, const char *name)
 {
-	struct message q;
+	struct sk_rtnl q;
 	uint32_t ns = (uint32_t)to->ns;
 
-	start(&q, RTM_NEWLINK, 0, sizeof(q.link));
+	sk_rtnl_start(&q, RTM_NEWLINK, 0, sizeof(q.link));
 	q.link.ifi_index = (int)index;
-	add(&q, IFLA_NET_NS_FD, &ns, sizeof(ns));
-	add(&q, IFLA_IFNAME, name, strlen(name) + 1);
-	return talk(from->nl, &q);
+	sk_rtnl_add(&q, IFLA_NET_NS_FD, &ns, sizeof(ns));
+	sk_rtnl_add(&q, IFLA_IFNAME, name, strlen(name) + 1);
+	return sk_rtnl_change(from->nl, &q);
 }
 
 static int parse_mac(const json_t *o, const char *key, uint8_t mac[6])
@@ -227,7 +155,7 @@ static int parse_mac(const json_t *o, const char *key, uint8_t mac[6])
 
 /* ---- addresses */
 
-static void each_address(void *arg, const struct nlmsghdr *h)
+static int each_address(void *arg, const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
@@ -235,54 +163,55 @@ static void each_address(void *arg, const struct nlmsghdr *h)
 	struct stale *s = arg;
 	const void *address = NULL;
 	const struct rtattr *a;
-	struct message *q;
+	struct sk_rtnl *q;
 	size_t i;
 
 	if (m->ifa_index != s->index || m->ifa_scope == RT_SCOPE_LINK || s->n == STALE_MAX)
-		return;
+		return 0;
 	for (a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
 		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !address))
 			address = RTA_DATA(a);
 	if (!address || !inet_ntop(m->ifa_family, address, text, sizeof(text)))
-		return;
+		return 0;
 	snprintf(full, sizeof(full), "%s/%u", text, m->ifa_prefixlen);
 	for (i = 0; i < json_array_size(s->keep); i++) {
 		const char *keep = json_string_value(json_array_get(s->keep, i));
 
 		if (keep && strcmp(keep, full) == 0)
-			return;
+			return 0;
 	}
 	q = &s->m[s->n++];
-	start(q, RTM_DELADDR, 0, sizeof(q->addr));
+	sk_rtnl_start(q, RTM_DELADDR, 0, sizeof(q->addr));
 	q->addr = *m;
-	add(q, IFA_LOCAL, address, m->ifa_family == AF_INET6 ? 16 : 4);
+	sk_rtnl_add(q, IFA_LOCAL, address, m->ifa_family == AF_INET6 ? 16 : 4);
+	return 0;
 }
 
 static int add_address(unsigned index, const char *text)
 {
 	bool v6 = strchr(text, ':') != NULL;
 	struct sk_address a;
-	struct message q;
+	struct sk_rtnl q;
 	size_t len = v6 ? 16 : 4;
 	int r = sk_address_parse(text, v6 ? AF_INET6 : AF_INET, &a);
 
 	if (r < 0)
 		return r;
-	start(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
+	sk_rtnl_start(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
 	q.addr.ifa_family = (uint8_t)a.family;
 	q.addr.ifa_prefixlen = a.prefix;
 	q.addr.ifa_index = index;
 	q.addr.ifa_flags = v6 ? IFA_F_NODAD : 0;
-	add(&q, IFA_LOCAL, a.addr, len);
-	add(&q, IFA_ADDRESS, a.addr, len);
+	sk_rtnl_add(&q, IFA_LOCAL, a.addr, len);
+	sk_rtnl_add(&q, IFA_ADDRESS, a.addr, len);
 	if (!v6 && a.prefix < 31) {
 		uint32_t broadcast, host = htonl(a.prefix ? UINT32_MAX >> a.prefix : UINT32_MAX);
 
 		memcpy(&broadcast, a.addr, 4);
 		broadcast |= host;
-		add(&q, IFA_BROADCAST, &broadcast, 4);
+		sk_rtnl_add(&q, IFA_BROADCAST, &broadcast, 4);
 	}
-	r = talk(home.nl, &q);
+	r = sk_rtnl_change(home.nl, &q);
 	return r == -EEXIST ? 0 : r;
 }
 
@@ -296,9 +225,9 @@ static int sync_addresses(unsigned index, const json_t *addresses)
 		return -ENOMEM;
 	s->index = index;
 	s->keep = addresses;
-	r = dump(home.nl, RTM_GETADDR, sizeof(struct ifaddrmsg), each_address, s);
+	r = sk_rtnl_dump(home.nl, RTM_GETADDR, sizeof(struct ifaddrmsg), each_address, s);
 	for (i = 0; i < s->n; i++)
-		talk(home.nl, &s->m[i]);
+		sk_rtnl_change(home.nl, &s->m[i]);
 	for (i = 0; r == 0 && i < json_array_size(addresses); i++) {
 		const char *text = json_string_value(json_array_get(addresses, i));
 
@@ -309,24 +238,25 @@ static int sync_addresses(unsigned index, const json_t *addresses)
 
 /* ---- routes */
 
-static void each_route(void *arg, const struct nlmsghdr *h)
+static int each_route(void *arg, const struct nlmsghdr *h)
 {
 	const struct rtmsg *m = NLMSG_DATA(h);
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
 	struct stale *s = arg;
 	const struct rtattr *a;
-	struct message *q;
+	struct sk_rtnl *q;
 
 	if (m->rtm_table != RT_TABLE_MAIN || m->rtm_protocol != RTPROT_STATIC || m->rtm_type != RTN_UNICAST ||
 	    s->n == STALE_MAX)
-		return;
+		return 0;
 	q = &s->m[s->n++];
-	start(q, RTM_DELROUTE, 0, sizeof(q->route));
+	sk_rtnl_start(q, RTM_DELROUTE, 0, sizeof(q->route));
 	q->route = *m;
 	for (a = RTM_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
 		if (a->rta_type == RTA_DST || a->rta_type == RTA_GATEWAY || a->rta_type == RTA_OIF ||
 		    a->rta_type == RTA_PRIORITY)
-			add(q, a->rta_type, RTA_DATA(a), RTA_PAYLOAD(a));
+			sk_rtnl_add(q, a->rta_type, RTA_DATA(a), RTA_PAYLOAD(a));
+	return 0;
 }
 
 static int add_route(const json_t *o)
@@ -340,11 +270,11 @@ static int add_route(const json_t *o)
 	int family = to && strchr(to, ':') ? AF_INET6 : AF_INET, r;
 	size_t len = family == AF_INET6 ? 16 : 4;
 	struct sk_address a;
-	struct message q;
+	struct sk_rtnl q;
 
 	if (!to || !oif || sk_address_parse(to, family, &a) < 0)
 		return -EINVAL;
-	start(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.route));
+	sk_rtnl_start(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.route));
 	q.route.rtm_family = (uint8_t)family;
 	q.route.rtm_dst_len = a.prefix;
 	q.route.rtm_table = RT_TABLE_MAIN;
@@ -352,22 +282,22 @@ static int add_route(const json_t *o)
 	q.route.rtm_scope = via || family == AF_INET6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 	q.route.rtm_type = RTN_UNICAST;
 	if (a.prefix)
-		add(&q, RTA_DST, a.addr, len);
-	add(&q, RTA_OIF, &oif, sizeof(oif));
+		sk_rtnl_add(&q, RTA_DST, a.addr, len);
+	sk_rtnl_add(&q, RTA_OIF, &oif, sizeof(oif));
 	if (metric)
-		add(&q, RTA_PRIORITY, &metric, sizeof(metric));
+		sk_rtnl_add(&q, RTA_PRIORITY, &metric, sizeof(metric));
 	if (via) {
 		if (sk_address_parse(via, family, &a) < 0)
 			return -EINVAL;
-		add(&q, RTA_GATEWAY, a.addr, len);
+		sk_rtnl_add(&q, RTA_GATEWAY, a.addr, len);
 	}
 	if (src && sk_address_parse(src, family, &a) == 0)
-		add(&q, RTA_PREFSRC, a.addr, len);
-	r = talk(home.nl, &q);
+		sk_rtnl_add(&q, RTA_PREFSRC, a.addr, len);
+	r = sk_rtnl_change(home.nl, &q);
 	if (r == -ENETUNREACH || r == -EHOSTUNREACH) {
 		/* A gateway outside of every subnet is on the link all the same (podman, some CNI plugins). */
 		q.route.rtm_flags = RTNH_F_ONLINK;
-		r = talk(home.nl, &q);
+		r = sk_rtnl_change(home.nl, &q);
 	}
 	return r == -EEXIST ? 0 : r;
 }
@@ -380,9 +310,9 @@ static int sync_routes(const json_t *routes)
 
 	if (!s)
 		return -ENOMEM;
-	r = dump(home.nl, RTM_GETROUTE, sizeof(struct rtmsg), each_route, s);
+	r = sk_rtnl_dump(home.nl, RTM_GETROUTE, sizeof(struct rtmsg), each_route, s);
 	for (i = 0; i < s->n; i++)
-		talk(home.nl, &s->m[i]);
+		sk_rtnl_change(home.nl, &s->m[i]);
 	for (i = 0; r == 0 && i < json_array_size(routes); i++)
 		r = add_route(json_array_get(routes, i));
 	return r;

@@ -213,7 +213,7 @@ int sk_launch_create_child(struct sk_launch *l, int report_fd)
 	}
 	if (start)
 		verb[n++] = "--detach";
-	verb[n++] = l->container->id;
+	verb[n++] = l->container->name;
 	become_crun(l, verb, &err);
 	return sk_job_report_error(report_fd, &err, 0);
 }
@@ -260,7 +260,7 @@ int sk_launch_exec_child(struct sk_launch *l, int report_fd)
 		verb[n++] = "--console-socket";
 		verb[n++] = console;
 	}
-	verb[n++] = l->container->id;
+	verb[n++] = l->container->name;
 	become_crun(l, verb, &err);
 	return sk_job_report_error(report_fd, &err, 0);
 }
@@ -268,7 +268,7 @@ int sk_launch_exec_child(struct sk_launch *l, int report_fd)
 int sk_launch_start_child(struct sk_launch *l, int report_fd)
 {
 	struct sk_error err = SK_ERROR_INIT;
-	const char *verb[] = { "start", l->container->id, NULL };
+	const char *verb[] = { "start", l->container->name, NULL };
 
 	become_crun(l, verb, &err);
 	return sk_job_report_error(report_fd, &err, 0);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Network set-up by rtnetlink (rtnetlink(7)): one request at a time, each acknowledged. */
+/* Network set-up of a guest with one device. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,65 +10,22 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/rtnl.h"
 #include "boot.h"
 
 #define NET_DEVICE "eth0"
 
-struct request {
-	struct nlmsghdr hdr;
-	union {
-		struct ifinfomsg link;
-		struct ifaddrmsg addr;
-		struct rtmsg route;
-	};
-	uint8_t attributes[128];
-};
-
-static void start(struct request *q, uint16_t type, uint16_t flags, size_t body)
-{
-	*q = (struct request){ 0 };
-	q->hdr.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
-	q->hdr.nlmsg_type = type;
-	q->hdr.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
-}
-
-static void add(struct request *q, uint16_t type, const void *data, size_t len)
-{
-	struct rtattr *a = (struct rtattr *)(void *)((uint8_t *)q + NLMSG_ALIGN(q->hdr.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (uint16_t)RTA_LENGTH(len);
-	memcpy(RTA_DATA(a), data, len);
-	q->hdr.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->hdr.nlmsg_len) + RTA_ALIGN(a->rta_len));
-}
-
-static int talk(int fd, const struct request *q)
-{
-	uint8_t reply[1024] __attribute__((aligned(8)));
-	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
-	ssize_t n;
-
-	if (send(fd, q, q->hdr.nlmsg_len, 0) < 0)
-		return -errno;
-	n = recv(fd, reply, sizeof(reply), 0);
-	if (n < 0)
-		return -errno;
-	if ((size_t)n < NLMSG_LENGTH(sizeof(struct nlmsgerr)) || h->nlmsg_type != NLMSG_ERROR)
-		return -EPROTO;
-	return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-}
-
 static int link_up(int fd, unsigned index, uint32_t mtu)
 {
-	struct request q;
+	struct sk_rtnl q;
 
-	start(&q, RTM_NEWLINK, 0, sizeof(q.link));
+	sk_rtnl_start(&q, RTM_NEWLINK, 0, sizeof(q.link));
 	q.link.ifi_index = (int)index;
 	q.link.ifi_flags = IFF_UP;
 	q.link.ifi_change = IFF_UP;
 	if (mtu)
-		add(&q, IFLA_MTU, &mtu, sizeof(mtu));
-	return talk(fd, &q);
+		sk_rtnl_add(&q, IFLA_MTU, &mtu, sizeof(mtu));
+	return sk_rtnl_change(fd, &q);
 }
 
 static size_t address_len(const struct sk_address *a)
@@ -79,17 +35,17 @@ static size_t address_len(const struct sk_address *a)
 
 static int add_address(int fd, unsigned index, const struct sk_address *a)
 {
-	struct request q;
+	struct sk_rtnl q;
 	int r;
 
-	start(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
+	sk_rtnl_start(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
 	q.addr.ifa_family = (uint8_t)a->family;
 	q.addr.ifa_prefixlen = a->prefix;
 	q.addr.ifa_index = index;
 	/* Usable at once: the network is the monitor's, which gives every address once. */
 	q.addr.ifa_flags = a->family == AF_INET6 ? IFA_F_NODAD : 0;
-	add(&q, IFA_LOCAL, a->addr, address_len(a));
-	add(&q, IFA_ADDRESS, a->addr, address_len(a));
+	sk_rtnl_add(&q, IFA_LOCAL, a->addr, address_len(a));
+	sk_rtnl_add(&q, IFA_ADDRESS, a->addr, address_len(a));
 	if (a->family == AF_INET && a->prefix < 31) {
 		uint8_t broadcast[4];
 		unsigned i;
@@ -102,20 +58,20 @@ static int add_address(int fd, unsigned index, const struct sk_address *a)
 			if (i >= a->prefix)
 				broadcast[i / 8] |= bit;
 		}
-		add(&q, IFA_BROADCAST, broadcast, sizeof(broadcast));
+		sk_rtnl_add(&q, IFA_BROADCAST, broadcast, sizeof(broadcast));
 	}
-	r = talk(fd, &q);
+	r = sk_rtnl_change(fd, &q);
 	return r == -EEXIST ? 0 : r;
 }
 
 /* `gateway` NULL: `to` is reached over the link itself. `to` NULL: default route. */
 static int add_route(int fd, unsigned index, const struct sk_address *to, const struct sk_address *gateway)
 {
-	struct request q;
+	struct sk_rtnl q;
 	uint32_t oif = index;
 	int r;
 
-	start(&q, RTM_NEWROUTE, NLM_F_CREATE, sizeof(q.route));
+	sk_rtnl_start(&q, RTM_NEWROUTE, NLM_F_CREATE, sizeof(q.route));
 	q.route.rtm_family = (uint8_t)(to ? to->family : gateway->family);
 	q.route.rtm_table = RT_TABLE_MAIN;
 	q.route.rtm_protocol = RTPROT_BOOT;
@@ -123,12 +79,12 @@ static int add_route(int fd, unsigned index, const struct sk_address *to, const 
 	q.route.rtm_type = RTN_UNICAST;
 	if (to) {
 		q.route.rtm_dst_len = (uint8_t)(8 * address_len(to));
-		add(&q, RTA_DST, to->addr, address_len(to));
+		sk_rtnl_add(&q, RTA_DST, to->addr, address_len(to));
 	}
 	if (gateway)
-		add(&q, RTA_GATEWAY, gateway->addr, address_len(gateway));
-	add(&q, RTA_OIF, &oif, sizeof(oif));
-	r = talk(fd, &q);
+		sk_rtnl_add(&q, RTA_GATEWAY, gateway->addr, address_len(gateway));
+	sk_rtnl_add(&q, RTA_OIF, &oif, sizeof(oif));
+	r = sk_rtnl_change(fd, &q);
 	return r == -EEXIST ? 0 : r;
 }
 
@@ -162,12 +118,12 @@ static int add_family(int fd, unsigned index, const struct sk_address *address, 
 
 int sk_net_setup(const struct sk_network_spec *net, struct sk_error *err)
 {
-	_cleanup_fd_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), sysctl = -1;
+	_cleanup_fd_ int fd = sk_rtnl_open(), sysctl = -1;
 	unsigned index;
 	int r;
 
 	if (fd < 0)
-		return sk_error_errno(err, errno, "no rtnetlink");
+		return sk_error_errno(err, fd, "no rtnetlink");
 	r = link_up(fd, if_nametoindex("lo"), 0);
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot bring lo up");

@@ -37,5 +37,8 @@ int sk_wait(pid_t pid);
 /* Runs to the end and returns the exit code (128 + signal), with what it wrote to stderr (at most the last 512 bytes)
  * in `err` when the code is not 0. Negative errno when it could not be started. */
 int sk_run(const struct sk_spawn *spawn, struct sk_error *err);
+/* True: this process is in a user namespace, where uid 0 is not the host's and most users do not exist (rootless
+ * podman). */
+bool sk_in_user_namespace(void);
 
 #endif

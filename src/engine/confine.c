@@ -34,6 +34,7 @@
 
 /* Users of VMs that root starts: one of their own each, far from any real account. */
 #define SK_VM_UID_BASE 0x5b000000u
+#define SK_VM_UID_INNER 1000u
 
 /* --- in the parent --- */
 
@@ -46,7 +47,12 @@ int sk_confine_init(struct sk_confine *f, const struct sk_engine_config *c, uint
 	snprintf(f->tmpfs_options, sizeof(f->tmpfs_options), "size=%lluk,mode=0755",
 		 (unsigned long long)(tmpfs_size / 1024));
 	sk_random(&random, sizeof(random));
-	if (geteuid() == 0) {
+	if (geteuid() == 0 && sk_in_user_namespace()) {
+		/* No user of its own to be had: one without rights, in one more namespace. */
+		f->uid = SK_VM_UID_INNER;
+		snprintf(f->uid_map, sizeof(f->uid_map), "%u 0 1\n", SK_VM_UID_INNER);
+		snprintf(f->gid_map, sizeof(f->gid_map), "%u 0 1\n", SK_VM_UID_INNER);
+	} else if (geteuid() == 0) {
 		f->uid = SK_VM_UID_BASE + (random & 0xffffff);
 	} else {
 		f->uid = geteuid();
@@ -197,6 +203,8 @@ static int enter_root(const struct sk_confine *f)
 		r = bind_in(&f->binds[i]);
 	if (r == 0)
 		r = bind_in(&devices);
+	if (r == 0 && f->fill)
+		r = f->fill(f->fill_arg, f->uid);
 	if (r < 0)
 		return r;
 	if ((mkdir("tmp", 0777) < 0 && errno != EEXIST) || chmod("tmp", 0777) < 0)

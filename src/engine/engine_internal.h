@@ -61,6 +61,10 @@ struct sk_confine {
 	int cpu;		       /* pin here; -1: nowhere */
 	uint64_t data_limit;	       /* RLIMIT_DATA in bytes; 0: none */
 	bool namespaces, no_randomize;
+	/* Makes further files in the new root, the working folder then, for this user; in the child, under the rules
+	 * for that. Not without namespaces. NULL: none. */
+	int (*fill)(void *arg, uid_t uid);
+	void *fill_arg;
 	const struct sock_fprog *filter;
 };
 /* For a VM with this run folder; namespaces are wanted, nothing is bound yet but dev/null and the device sockets (vu/).
@@ -96,11 +100,34 @@ struct sk_qemu_facts {
 	uint64_t tsc_khz; /* of the host's processor; 0: unknown */
 };
 
+/* The guest's memory with the kernel in it (qemu_memory.c). */
+#define SK_QEMU_MEMORY_FILE "/memory"
+#define SK_QEMU_KERNEL_FILE "/kernel"
+#define SK_QEMU_LOADS 8u
+#define SK_QEMU_START_FILE 200u
+struct sk_qemu_load {
+	uint64_t offset, size, address;
+};
+struct sk_qemu_memory {
+	int kernel_fd;
+	uint64_t size; /* bytes */
+	struct sk_qemu_load loads[SK_QEMU_LOADS];
+	size_t n_loads;
+	unsigned char start[SK_QEMU_START_FILE]; /* for -kernel */
+};
+/* Reads what there is to do from the (unpacked) kernel. */
+int sk_qemu_memory_init(struct sk_qemu_memory *memory, const char *kernel, uint64_t size, struct sk_error *err);
+void sk_qemu_memory_fini(struct sk_qemu_memory *memory);
+/* A `fill` of struct sk_confine: makes both files in the working folder. */
+int sk_qemu_memory_fill(void *memory, uid_t uid);
+
 /* One start of QEMU, as the command line is made of it. */
 struct sk_qemu_start {
 	const struct sk_qemu_facts *facts;
 	bool kvm;
 	const char *kernel, *initramfs; /* as QEMU sees them */
+	const char *memory;		/* file with the guest's memory; NULL: QEMU makes it */
+	const char *firmware;		/* "": QEMU's choice */
 	const char *process;		/* title */
 };
 void sk_qemu_args(struct sk_args *args, const struct sk_qemu_start *start, const struct sk_engine_config *config);

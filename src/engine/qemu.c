@@ -53,6 +53,20 @@ static void bind_program(struct sk_confine *f, const char *program, const char *
 		sk_confine_bind(f, prefix, prefix + 1, true, false);
 }
 
+/* qboot, which does no more than to start a kernel, where QEMU has brought it along: "" if not. */
+static void find_firmware(const char *prefix, char *buf, size_t size)
+{
+	static const char *const places[] = { "qemu", "qboot" };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(places); i++) {
+		snprintf(buf, size, "%s/share/%s/qboot.rom", prefix, places[i]);
+		if (access(buf, R_OK) == 0)
+			return;
+	}
+	buf[0] = '\0';
+}
+
 static int spawn_confined(const struct sk_engine_config *c, struct sk_confine *f, struct sk_qemu_start *q,
 			  const char *kernel, const char *initramfs, struct sk_engine_process *ret,
 			  struct sk_error *err)
@@ -62,7 +76,8 @@ static int spawn_confined(const struct sk_engine_config *c, struct sk_confine *f
 	struct sk_args args = { 0 };
 	int r;
 
-	q->kernel = f->namespaces ? "/kernel" : kernel;
+	q->kernel = f->namespaces ? SK_QEMU_KERNEL_FILE : kernel;
+	q->memory = f->namespaces ? SK_QEMU_MEMORY_FILE : NULL;
 	q->initramfs = f->namespaces ? "/initramfs" : initramfs;
 	sk_qemu_args(&args, q, c);
 	s.file = q->facts->path;
@@ -80,9 +95,10 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 		  struct sk_engine_process *ret, struct sk_error *err)
 {
 	const char *device = c->settings && c->settings->kvm_device ? c->settings->kvm_device : "/dev/kvm";
-	char kernel[512], initramfs[512], prefix[512], process[32];
-	struct sk_qemu_start q = { .facts = facts, .kvm = kvm, .process = process };
-	struct sock_fprog *filter;
+	char kernel[512], initramfs[512], prefix[512], firmware[600], process[32];
+	struct sk_qemu_start q = { .facts = facts, .kvm = kvm, .process = process, .firmware = firmware };
+	struct sock_fprog *filter = NULL;
+	struct sk_qemu_memory memory;
 	struct sk_confine f;
 	int r;
 
@@ -91,21 +107,26 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 	if (r == 0)
 		r = sk_guest_part(SK_GUEST_INITRAMFS, initramfs, sizeof(initramfs), err);
 	if (r == 0)
-		r = sk_confine_init(&f, c, 16 * MIB, err);
+		r = sk_confine_init(&f, c, c->memory + 16 * MIB, err);
 	if (r == 0)
-		r = sk_qemu_filter_new(&filter, err);
+		r = sk_qemu_memory_init(&memory, kernel, c->memory / MIB * MIB, err);
 	if (r < 0)
 		return r;
+	r = sk_qemu_filter_new(&filter, err);
+	if (r < 0)
+		goto out;
 	snprintf(process, sizeof(process), "skerry-%.8s", c->name);
 	prefix_of(facts->path, prefix, sizeof(prefix));
 	bind_program(&f, facts->path, prefix);
-	sk_confine_bind(&f, kernel, "kernel", false, false);
+	find_firmware(prefix, firmware, sizeof(firmware));
 	sk_confine_bind(&f, initramfs, "initramfs", false, false);
 	if (kvm)
 		f.device = device;
 	/* Its own memory: translated code, threads' stacks, buffers. The guest's is shared memory and not counted. */
 	f.data_limit = 1024 * MIB + c->cpus * 32 * MIB;
 	f.filter = filter;
+	f.fill = sk_qemu_memory_fill;
+	f.fill_arg = &memory;
 	r = spawn_confined(c, &f, &q, kernel, initramfs, ret, err);
 	if (sk_confine_refused(r)) {
 		sk_log(SK_LOG_WARN, "no namespaces for QEMU (%s): it runs with less confinement; see `skerry doctor`",
@@ -113,8 +134,11 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 		f.namespaces = false;
 		r = spawn_confined(c, &f, &q, kernel, initramfs, ret, err);
 	}
+	r = r < 0 ? sk_error_wrap(err, "cannot start QEMU") : 0;
+out:
 	sk_filter_free(filter);
-	return r < 0 ? sk_error_wrap(err, "cannot start QEMU") : 0;
+	sk_qemu_memory_fini(&memory);
+	return r;
 }
 
 /* --- the two engines --- */

@@ -292,6 +292,8 @@ void sk_posix_free(struct sk_9p_fs *fs)
 
 	if (!p)
 		return;
+	if (p->root && p->root->is_virtual)
+		posix_unwatch(p, p->root);
 	if (p->single)
 		posix_put(fs, p->single);
 	if (p->root)

@@ -69,6 +69,9 @@ typedef void (*sk_posix_event_cb)(void *arg, const struct sk_9p_event *event);
 void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_cb event, void *arg);
 /* For the watcher's callback: passes an event on to the exports it is about. Not SK_WATCH_OVERFLOW, SK_WATCH_DONE. */
 void sk_posix_on_watch(const struct sk_watch_event *event);
+/* The single file of an export is another one from now on (O_PATH, taken; a regular file as before): for clients it is
+ * the same with other contents, also where they have it open. -EINVAL: it is no such export, or no such file. */
+int sk_posix_replace(struct sk_9p_fs *fs, int take_fd);
 /* All nodes and files must have been given back. */
 void sk_posix_free(struct sk_9p_fs *fs);
 

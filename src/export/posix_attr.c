@@ -71,6 +71,7 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 		virtual_attr(&stx, a);
 		return 0;
 	}
+	posix_identity(p, n, &stx);
 	posix_qid(p, &stx, &a->qid);
 	if (p->c.who == SK_POSIX_MAPPED)
 		sk_override_apply(fd, &stx);
@@ -106,7 +107,7 @@ static uint32_t leases_of(const struct sk_9p_node *dir, const struct sk_9p_node 
 		return 0;
 	if (a->qid.type & P9_QTDIR)
 		return node && node->watched ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
-	return a->nlink == 1 ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
+	return a->nlink == 1 || dir->is_virtual ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
 }
 
 /* By node: where the attributes are not only the inode's, and for folders. */
@@ -221,7 +222,7 @@ static int do_chmod(struct target *t, uint32_t mode)
 /* MAPPED: owner and mode go into the attribute; the host's own mode keeps the server able to work. */
 static int keep_attr(struct target *t, const struct p9_setattr *a)
 {
-	struct sk_override o;
+	struct sk_override o, before;
 	struct statx stx;
 	int r = posix_statx(t->fd, &stx);
 
@@ -231,6 +232,7 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 		return 0; /* the host has no place for it on links: it stays as it is, which is what programs expect of
 			     links */
 	sk_override_effective(t->fd, &stx, &o);
+	before = o;
 	if (a->valid & P9_SETATTR_UID)
 		o.uid = a->uid;
 	if (a->valid & P9_SETATTR_GID)
@@ -251,7 +253,11 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 		if (stx.stx_uid == geteuid() && chmod(t->path, mode) < 0)
 			return -errno;
 	}
-	return sk_override_store(t->fd, &o);
+	r = sk_override_store(t->fd, &o);
+	/* Without extended attributes there is no other owner. */
+	if (r == -EOPNOTSUPP)
+		r = o.uid == before.uid && o.gid == before.gid ? 0 : -EPERM;
+	return r;
 }
 
 static void time_spec(const struct p9_setattr *a, uint32_t bit, uint32_t set, const struct p9_time *t,

@@ -62,16 +62,29 @@ int posix_cred_init(struct sk_posix_pool *pool)
 	return set_effective(pool->caps);
 }
 
-/* `full`: with capabilities whatever the uid. */
+/* The file system uid; false: this user namespace has no such user, and the call says nothing of it. */
+static bool change_uid(uint32_t uid)
+{
+	setfsuid(uid);
+	return (uint32_t)setfsuid((uid_t)-1) == uid;
+}
+
+static bool change_gid(uint32_t gid)
+{
+	setfsgid(gid);
+	return (uint32_t)setfsgid((gid_t)-1) == gid;
+}
+
+/* `full`: with capabilities whatever the uid. Who does not exist here is nobody, not who was served before. */
 static void set_ids(struct sk_posix_pool *pool, uint32_t uid, uint32_t gid, bool full)
 {
 	bool crossed = (pool->fsuid == 0) != (uid == 0);
 
 	full |= uid == 0;
-	if (pool->fsgid != gid)
-		setfsgid(gid);
-	if (pool->fsuid != uid)
-		setfsuid(uid);
+	if (pool->fsgid != gid && !change_gid(gid))
+		(void)change_gid(P9_NOBODY_GID);
+	if (pool->fsuid != uid && !change_uid(uid))
+		(void)change_uid(P9_NOBODY_GID);
 	if (crossed || pool->full != full)
 		(void)set_effective(full ? pool->caps : pool->caps & ~FS_CAPS);
 	pool->fsuid = uid;

@@ -14,6 +14,7 @@
 #define POSIX_PROC_PATH 32u
 #define POSIX_STATX (STATX_BASIC_STATS | STATX_BTIME)
 #define POSIX_GROUPS_MAX 64u
+#define POSIX_LISTINGS 64u
 #define P9_NOBODY_GID 65534u
 
 struct posix_lru {
@@ -29,6 +30,10 @@ struct posix_user {
 
 struct sk_posix_pool {
 	unsigned max_nodes, max_files, nodes, files;
+	unsigned watched; /* nodes whose descriptor stays open for their mark: at most half of max_nodes */
+	/* Files that have a buffer for their listing; who needs one more takes over the oldest's. */
+	struct sk_9p_file *listings[POSIX_LISTINGS];
+	unsigned next_listing;
 	struct posix_lru lru; /* nodes whose descriptor may be closed, most recently used first */
 	/* The thread's ids as far as file systems look at them. */
 	bool root;
@@ -62,8 +67,9 @@ struct sk_9p_file {
 	struct sk_9p_node *node;
 	int fd;
 	bool writable;
-	/* Listings: what getdents gave and how far it was used. */
+	/* Listings: what getdents gave and how far it was used. NULL: nothing, or the buffer was given to another. */
 	uint8_t *buf;
+	unsigned listing; /* with buf: its place in the pool's list */
 	size_t pos, len;
 	uint64_t next_off; /* cookie of the last entry that was emitted */
 	bool suid;	   /* MAPPED: the kept mode has a set-id bit, to go with the first write */
@@ -91,6 +97,10 @@ static inline struct posix_fs *posix_of(struct sk_9p_fs *fs)
 /* posix_node.c */
 /* The O_PATH descriptor of a node, opened again if need be. -ESTALE: what is there now is not what was walked to. */
 int posix_fd(struct posix_fs *p, struct sk_9p_node *node);
+/* Those of two nodes at once: to open the second may close what the budget has no room for, but not the first. */
+int posix_two_fds(struct posix_fs *p, struct sk_9p_node *a, struct sk_9p_node *b, int *ret_a, int *ret_b);
+/* The node, whose descriptor is open, is watched from now on and keeps it. */
+void posix_keep(struct posix_fs *p, struct sk_9p_node *node);
 /* A new node for an open O_PATH descriptor (-1: not open yet; taken), entered under (parent, name) unless parent is
  * NULL. */
 int posix_node_new(struct posix_fs *p, int take_fd, struct sk_9p_node *parent, const char *name,
@@ -125,6 +135,17 @@ void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node);
 void posix_proc(char path[POSIX_PROC_PATH], int fd);
 uint64_t posix_qid_path(struct posix_fs *p, uint32_t dev_major, uint32_t dev_minor, uint64_t ino);
 void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_qid);
+
+/* A single file may be another one than at first (sk_posix_replace); to clients it stays the same. */
+static inline void posix_identity(const struct posix_fs *p, const struct sk_9p_node *node, struct statx *stx)
+{
+	if (node != p->single)
+		return;
+	stx->stx_dev_major = (uint32_t)(node->dev >> 32);
+	stx->stx_dev_minor = (uint32_t)node->dev;
+	stx->stx_ino = node->ino;
+	stx->stx_btime = node->btime;
+}
 
 /* posix_cred.c */
 int posix_cred_init(struct sk_posix_pool *pool);

@@ -100,6 +100,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		close(fd);
 		return r;
 	}
+	posix_identity(p, node, &stx);
 	posix_qid(p, &stx, ret_qid);
 	if (p->c.who == SK_POSIX_MAPPED)
 		sk_override_apply(fd, &stx);
@@ -137,7 +138,8 @@ static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dir
 		struct sk_override o = { cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, S_IFREG | mode, 0, 0 };
 
 		r = sk_override_store(fd, &o);
-		if (r < 0) {
+		/* Without extended attributes everything belongs to this user: better than nothing at all. */
+		if (r < 0 && r != -EOPNOTSUPP) {
 			unlinkat(dirfd, name, 0);
 			close(fd);
 			return r;
@@ -195,6 +197,32 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	return r;
 }
 
+static void drop_listing(struct sk_posix_pool *pool, struct sk_9p_file *file)
+{
+	if (!file->buf)
+		return;
+	free(file->buf);
+	file->buf = NULL;
+	file->pos = file->len = 0;
+	pool->listings[file->listing] = NULL;
+}
+
+/* A client may have any number of folders open: only so many have a buffer. */
+static int take_listing(struct sk_posix_pool *pool, struct sk_9p_file *file)
+{
+	unsigned i = pool->next_listing;
+
+	if (pool->listings[i])
+		drop_listing(pool, pool->listings[i]);
+	file->buf = malloc(LISTING_BUF);
+	if (!file->buf)
+		return -ENOMEM;
+	file->listing = i;
+	pool->listings[i] = file;
+	pool->next_listing = (i + 1) % POSIX_LISTINGS;
+	return 0;
+}
+
 void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 {
 	struct posix_fs *p = posix_of(fs);
@@ -210,7 +238,7 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	p->pool->files--;
-	free(file->buf);
+	drop_listing(p->pool, file);
 	free(file);
 }
 
@@ -382,15 +410,13 @@ int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fil
 		  sk_9p_emit emit, void *arg)
 {
 	struct posix_fs *p = posix_of(fs);
+	bool fresh = !file->buf;
 
 	if (node->is_virtual)
 		return list_virtual(p, offset, emit, arg);
-	if (!file->buf) {
-		file->buf = malloc(LISTING_BUF);
-		if (!file->buf)
-			return -ENOMEM;
-	}
-	if (offset == 0 || offset != file->next_off) {
+	if (fresh && take_listing(p->pool, file) < 0)
+		return -ENOMEM;
+	if (fresh || offset == 0 || offset != file->next_off) {
 		if (lseek(file->fd, (off_t)offset, SEEK_SET) < 0)
 			return -errno;
 		file->pos = file->len = 0;
@@ -408,8 +434,10 @@ int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fil
 				return -errno;
 			file->pos = 0;
 			file->len = (size_t)n;
-			if (n == 0)
+			if (n == 0) {
+				drop_listing(p->pool, file);
 				return 0;
+			}
 		}
 		d = (const struct dirent64_raw *)(const void *)(file->buf + file->pos);
 		if (entry_qid(p, file, d, &qid, &type) &&

@@ -49,7 +49,12 @@ static int made(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_
 	if (r < 0)
 		return r;
 	posix_qid(p, &stx, ret_qid);
-	return keep && p->c.who == SK_POSIX_MAPPED ? sk_override_store(fd, keep) : 0;
+	if (!keep || p->c.who != SK_POSIX_MAPPED)
+		return 0;
+	r = sk_override_store(fd, keep);
+	/* A file system without extended attributes: owner and mode are what the host makes of them. What only an
+	 * attribute could tell from a file is refused. */
+	return r == -EOPNOTSUPP && (S_ISREG(keep->mode) || S_ISDIR(keep->mode)) ? 0 : r;
 }
 
 static uint32_t gid_of(const struct sk_9p_cred *cred)
@@ -117,15 +122,14 @@ int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	struct posix_fs *p = posix_of(fs);
 	struct sk_9p_node *known;
 	char path[POSIX_PROC_PATH];
-	int fd, dirfd;
+	int fd, dirfd, r;
 
 	if (dir->is_virtual || node->is_virtual)
 		return -EACCES;
 	posix_as_caller(p, cred);
-	fd = posix_fd(p, node);
-	dirfd = fd < 0 ? fd : posix_fd(p, dir);
-	if (dirfd < 0)
-		return dirfd;
+	r = posix_two_fds(p, node, dir, &fd, &dirfd);
+	if (r < 0)
+		return r;
 	/* The magic link leads to the inode itself, were it a symbolic link. */
 	posix_proc(path, fd);
 	if (linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) < 0)
@@ -177,9 +181,9 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	if (moving)
 		posix_hold(p, moving);
 	posix_as_caller(p, cred);
-	oldfd = posix_fd(p, olddir);
-	newfd = posix_fd(p, newdir);
-	r = oldfd < 0 ? oldfd : newfd < 0 ? newfd : renameat(oldfd, oldname, newfd, newname) < 0 ? -errno : 0;
+	r = posix_two_fds(p, olddir, newdir, &oldfd, &newfd);
+	if (r == 0 && renameat(oldfd, oldname, newfd, newname) < 0)
+		r = -errno;
 	/* Two names of one file: rename() does nothing. */
 	if (r == 0 && moving && replaced && moving->ino == replaced->ino && moving->dev == replaced->dev)
 		r = 1;

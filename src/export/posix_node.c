@@ -68,6 +68,13 @@ static void lru_front(struct sk_posix_pool *pool, struct sk_9p_node *n)
 	pool->lru.next = &n->lru;
 }
 
+/* Its descriptor is not to be closed for the budget: there is no name to open it by, or no other way to take its mark
+ * away again. */
+static bool kept(const struct sk_9p_node *n)
+{
+	return n->pinned || n->watched;
+}
+
 static void close_node(struct sk_posix_pool *pool, struct sk_9p_node *n)
 {
 	lru_remove(n);
@@ -86,7 +93,7 @@ static void set_fd(struct posix_fs *p, struct sk_9p_node *n, int take_fd)
 
 	n->fd = take_fd;
 	pool->nodes++;
-	if (!n->pinned)
+	if (!kept(n))
 		lru_front(pool, n);
 	while (pool->nodes > pool->max_nodes && pool->lru.prev != pool->lru.next) {
 		struct sk_9p_node *last =
@@ -109,7 +116,7 @@ static int reopen(struct posix_fs *p, struct sk_9p_node *n, unsigned depth);
 static int fd_of(struct posix_fs *p, struct sk_9p_node *n, unsigned depth)
 {
 	if (n->fd >= 0) {
-		if (!n->pinned && p->pool->lru.next != &n->lru)
+		if (!kept(n) && p->pool->lru.next != &n->lru)
 			lru_front(p->pool, n);
 		return n->fd;
 	}
@@ -156,6 +163,29 @@ static int reopen(struct posix_fs *p, struct sk_9p_node *n, unsigned depth)
 int posix_fd(struct posix_fs *p, struct sk_9p_node *node)
 {
 	return fd_of(p, node, 0);
+}
+
+int posix_two_fds(struct posix_fs *p, struct sk_9p_node *a, struct sk_9p_node *b, int *ret_a, int *ret_b)
+{
+	bool pinned = a->pinned;
+
+	*ret_a = posix_fd(p, a);
+	if (*ret_a < 0)
+		return *ret_a;
+	a->pinned = true;
+	lru_remove(a);
+	*ret_b = posix_fd(p, b);
+	a->pinned = pinned;
+	if (!kept(a))
+		lru_front(p->pool, a);
+	return *ret_b < 0 ? *ret_b : 0;
+}
+
+void posix_keep(struct posix_fs *p, struct sk_9p_node *node)
+{
+	node->watched = true;
+	p->pool->watched++;
+	lru_remove(node);
 }
 
 /* --- table
@@ -224,7 +254,7 @@ void posix_gone(struct posix_fs *p, struct sk_9p_node *n)
 void posix_stays(struct posix_fs *p, struct sk_9p_node *n)
 {
 	n->pinned = false;
-	if (n->fd >= 0)
+	if (n->fd >= 0 && !kept(n))
 		lru_front(p->pool, n);
 }
 
@@ -329,6 +359,7 @@ static int node_qid(struct posix_fs *p, struct sk_9p_node *n, struct p9_qid *ret
 		r = posix_statx(r, &stx);
 	if (r < 0)
 		return r;
+	posix_identity(p, n, &stx);
 	posix_qid(p, &stx, ret_qid);
 	return 0;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leases: folders that a client has walked to are watched as long as their nodes live. See watch.c. */
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "export/posix_internal.h"
 #include "export/watch.h"
 #include "ninep/server.h"
@@ -10,14 +14,16 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 {
 	int fd;
 
-	if (!p->watch || node->watched || node->is_virtual || node->type != S_IFDIR)
+	if (!p->watch || node->watched || node->type != S_IFDIR || p->pool->watched >= p->pool->max_nodes / 2)
 		return;
-	fd = posix_fd(p, node);
+	/* Of the folder above a single file, that is what is watched. */
+	fd = posix_fd(p, node->is_virtual ? p->single : node);
 	/* No watch is no error: without a lease the client asks again when its time is up. */
-	if (fd < 0 || sk_watch_add(p->watch, fd, (uint64_t)(uintptr_t)node) < 0)
+	if (fd < 0 || (node->is_virtual ? sk_watch_add_file(p->watch, fd, (uint64_t)(uintptr_t)node)
+					: sk_watch_add(p->watch, fd, (uint64_t)(uintptr_t)node)) < 0)
 		return;
-	node->watched = true;
 	node->fs = p;
+	posix_keep(p, node);
 }
 
 void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node)
@@ -25,7 +31,11 @@ void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node)
 	if (!node->watched)
 		return;
 	node->watched = false;
-	sk_watch_remove(p->watch, node->fd, (uint64_t)(uintptr_t)node);
+	p->pool->watched--;
+	if (node->is_virtual)
+		sk_watch_remove_file(p->watch, p->single->fd, (uint64_t)(uintptr_t)node);
+	else
+		sk_watch_remove(p->watch, node->fd, (uint64_t)(uintptr_t)node);
 }
 
 void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_cb event, void *arg)
@@ -40,7 +50,7 @@ void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_
 
 static uint64_t path_of(const struct sk_9p_node *n)
 {
-	return posix_qid_path(n->fs, (uint32_t)(n->dev >> 32), (uint32_t)n->dev, n->ino);
+	return n->is_virtual ? UINT64_MAX : posix_qid_path(n->fs, (uint32_t)(n->dev >> 32), (uint32_t)n->dev, n->ino);
 }
 
 static void tell(const struct sk_9p_node *dir, uint8_t kind, bool is_dir, const char *name)
@@ -73,7 +83,9 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 	const struct sk_9p_node *dir = (const struct sk_9p_node *)(uintptr_t)w->dir;
 	const struct sk_9p_node *to = (const struct sk_9p_node *)(uintptr_t)w->new_dir;
 
-	if (w->kind != SK_WATCH_RENAME) {
+	if (dir->is_virtual) {
+		tell(dir, kinds[w->kind], false, dir->fs->single->name);
+	} else if (w->kind != SK_WATCH_RENAME) {
 		tell(dir, kinds[w->kind], w->is_dir, w->name);
 	} else if (dir->fs == to->fs) {
 		tell_rename(w, dir, to);
@@ -82,4 +94,51 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 		tell(dir, P9_EVENT_DELETE, w->is_dir, w->name);
 		tell(to, P9_EVENT_CREATE, w->is_dir, w->new_name);
 	}
+}
+
+/* Who has the file open goes on with the new one: there is one file for the guest, and what it caches of it. */
+static void open_again(struct sk_9p_node *single)
+{
+	struct sk_9p_file *f;
+	char path[POSIX_PROC_PATH];
+
+	posix_proc(path, single->fd);
+	for (f = single->files; f; f = f->next) {
+		int flags = fcntl(f->fd, F_GETFL), fd;
+
+		if (flags < 0)
+			continue;
+		fd = open(path, (flags & (O_ACCMODE | O_APPEND | O_SYNC)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0)
+			continue; /* it may not be opened like that: the old one then */
+		close(f->fd);
+		f->fd = fd;
+	}
+}
+
+int sk_posix_replace(struct sk_9p_fs *fs, int take_fd)
+{
+	_cleanup_fd_ int fd = take_fd;
+	struct posix_fs *p = posix_of(fs);
+	struct statx stx;
+
+	if (!p->single || p->single->type != S_IFREG || posix_statx(fd, &stx) < 0 || !S_ISREG(stx.stx_mode))
+		return -EINVAL;
+	posix_unwatch(p, p->root);
+	close(p->single->fd);
+	p->single->fd = SK_TAKE_FD(fd);
+	open_again(p->single);
+	posix_watch(p, p->root);
+	if (!p->event)
+		return 0;
+	p->root->fs = p;
+	if (!p->root->watched) {
+		/* The leases that were given are not worth anything now. */
+		const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };
+
+		p->event(p->event_arg, &lost);
+	}
+	tell(p->root, P9_EVENT_ATTRIB, false, p->single->name);
+	tell(p->root, P9_EVENT_MODIFY, false, p->single->name);
+	return 0;
 }

@@ -40,6 +40,8 @@
 #define WATCH_BUCKETS 256u
 #define WATCH_DELAY_MS 10u
 #define WATCH_SEEN 64u
+#define WATCH_FILES 64u
+#define WATCH_FILE_MASK (FAN_MODIFY | FAN_ATTRIB)
 #define WATCH_MASK (FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_ATTRIB | FAN_RENAME | FAN_EVENT_ON_CHILD | FAN_ONDIR)
 /* Old kernels lack the flag of the handle's last argument; ours is small enough. */
 #define HANDLE_MAX 128u
@@ -68,6 +70,10 @@ struct sk_watch {
 	struct folder *buckets[WATCH_BUCKETS];
 	struct seen seen[WATCH_SEEN];
 	unsigned n_seen;
+	/* Single files. An event of one names its folder, which is not known here: it is told of all of them. */
+	uint64_t files[WATCH_FILES];
+	unsigned n_files;
+	bool files_modified, files_attrib; /* in this batch */
 };
 
 static struct folder **bucket(struct sk_watch *w, const uint8_t *key, unsigned len)
@@ -190,6 +196,11 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 			to = parse_side(w, info, len);
 		p += len;
 	}
+	if (!at.folder && !from.folder && !to.folder) {
+		w->files_modified |= m->mask & FAN_MODIFY;
+		w->files_attrib |= m->mask & FAN_ATTRIB;
+		return;
+	}
 	/* The kernel joins what happened to one entry: in this order it makes sense. */
 	if (at.folder && (m->mask & FAN_CREATE))
 		deliver(w, SK_WATCH_CREATE, is_dir, &at, NULL);
@@ -207,6 +218,22 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 		deliver(w, SK_WATCH_DELETE, is_dir, &from, NULL);
 	else if (to.folder)
 		deliver(w, SK_WATCH_CREATE, is_dir, &to, NULL);
+}
+
+static void tell_files(struct sk_watch *w)
+{
+	unsigned i;
+
+	for (i = 0; i < w->n_files; i++) {
+		struct sk_watch_event e = { .kind = SK_WATCH_MODIFY, .dir = w->files[i] };
+
+		if (w->files_modified)
+			w->cb(w->arg, &e);
+		e.kind = SK_WATCH_ATTRIB;
+		if (w->files_attrib)
+			w->cb(w->arg, &e);
+	}
+	w->files_modified = w->files_attrib = false;
 }
 
 /* The delay is over: everything that has come. */
@@ -227,6 +254,7 @@ static void on_timer(void *arg)
 		for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
 			on_event(w, m);
 	}
+	tell_files(w);
 	w->cb(w->arg, &done);
 	sk_loop_set_events(w->source, SK_LOOP_READ);
 }
@@ -363,4 +391,29 @@ void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
 			return;
 		}
 	}
+}
+
+int sk_watch_add_file(struct sk_watch *w, int fd, uint64_t id)
+{
+	char path[32];
+
+	if (w->n_files == WATCH_FILES)
+		return -ENOSPC;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fanotify_mark(w->fd, FAN_MARK_ADD, WATCH_FILE_MASK, AT_FDCWD, path) < 0)
+		return -errno;
+	w->files[w->n_files++] = id;
+	return 0;
+}
+
+void sk_watch_remove_file(struct sk_watch *w, int fd, uint64_t id)
+{
+	char path[32];
+	unsigned i;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_FILE_MASK, AT_FDCWD, path);
+	for (i = 0; i < w->n_files; i++)
+		if (w->files[i] == id)
+			w->files[i--] = w->files[--w->n_files];
 }

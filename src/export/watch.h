@@ -39,5 +39,9 @@ void sk_watch_free(struct sk_watch *watch);
  * system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
 int sk_watch_add(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
+/* The same for a single file, whose folder is not watched: only SK_WATCH_MODIFY and SK_WATCH_ATTRIB come, with `id` as
+ * their folder and without a name; possibly also when another such file has changed. -ENOSPC: too many. */
+int sk_watch_add_file(struct sk_watch *watch, int fd, uint64_t id);
+void sk_watch_remove_file(struct sk_watch *watch, int fd, uint64_t id);
 
 #endif

@@ -190,6 +190,12 @@ static const struct message messages[P9_TYPES] = {
 	[P9_RSETATTRX] = { "Rsetattrx", { { K_U32, AT(found.pre) }, ATTR(found.attr) } },
 	[P9_TNOTIFY] = { "Tnotify", { { K_U32, AT(count) } } },
 	[P9_RNOTIFY] = { "Rnotify", { { K_DATA, AT(data) } } },
+	[P9_TREADDIRX] = { "Treaddirx",
+			   { { K_U32, AT(read.fid) },
+			     { K_U64, AT(read.offset) },
+			     { K_U32, AT(read.flags) },
+			     { K_U32, AT(read.count) } } },
+	[P9_RREADDIRX] = { "Rreaddirx", { { K_DATA, AT(data) } } },
 	[P9_TVERSION] = { "Tversion", { { K_U32, AT(version.msize) }, { K_STR, AT(version.version) } } },
 	[P9_RVERSION] = { "Rversion", { { K_U32, AT(version.msize) }, { K_STR, AT(version.version) } } },
 	[P9_TAUTH] = { "Tauth",
@@ -527,6 +533,39 @@ size_t p9_get_dirent(const uint8_t *buf, size_t len, struct p9_qid *ret_qid, uin
 	get_qid(&c, ret_qid);
 	*ret_offset = get_int(&c, 8);
 	*ret_type = (uint8_t)get_int(&c, 1);
+	get_str(&c, ret_name);
+	return c.failed ? 0 : c.off;
+}
+
+size_t p9_put_direntx(uint8_t *buf, size_t cap, uint32_t flags, uint64_t offset, const struct p9_attr *attr,
+		      const char *name, size_t len)
+{
+	const struct field *f = messages[P9_RGETATTR].fields;
+	struct cursor c = { .p = buf, .end = cap };
+	struct p9_str s = { name, (uint16_t)len };
+	const struct p9_msg m = { .u.attr = *attr };
+	size_t extra;
+
+	put_int(&c, 4, flags);
+	put_int(&c, 8, offset);
+	for (; f->kind != K_END; f++)
+		put_field(&c, f, &m, &extra);
+	put_str(&c, &s);
+	return c.failed ? 0 : c.off;
+}
+
+size_t p9_get_direntx(const uint8_t *buf, size_t len, uint32_t *ret_flags, uint64_t *ret_offset,
+		      struct p9_attr *ret_attr, struct p9_str *ret_name)
+{
+	struct cursor c = { .p = (uint8_t *)(uintptr_t)buf, .end = len };
+	const struct field *f = messages[P9_RGETATTR].fields;
+	struct p9_msg m;
+
+	*ret_flags = (uint32_t)get_int(&c, 4);
+	*ret_offset = get_int(&c, 8);
+	for (; f->kind != K_END; f++)
+		get_field(&c, f, &m, 0);
+	*ret_attr = m.u.attr;
 	get_str(&c, ret_name);
 	return c.failed ? 0 : c.off;
 }

@@ -38,7 +38,7 @@ static inline void p9_put64(uint8_t *p, uint64_t v)
 
 /*
  * Decodes one message. `buf` holds the first `avail` bytes of it; the size field says how long it is and has to be
- * avail, except for messages that end in data (Twrite, Rread, Rreaddir), whose data may be left out. Strings and data
+ * avail, except for messages that end in data (Twrite, Rread, Rreaddir …), whose data may be left out. Strings and data
  * point into `buf`. Returns 0; -P9_EOPNOTSUPP: no such type (type and tag are set); -P9_EPROTO: truncated, too long, or
  * a count that does not fit (type and tag are set when there were 7 bytes).
  */
@@ -59,5 +59,12 @@ size_t p9_put_dirent(uint8_t *buf, size_t cap, const struct p9_qid *qid, uint64_
 /* Reads one; bytes used, or 0: truncated. */
 size_t p9_get_dirent(const uint8_t *buf, size_t len, struct p9_qid *ret_qid, uint64_t *ret_offset, uint8_t *ret_type,
 		     struct p9_str *ret_name);
+
+/* The same of Rreaddirx: flags[4] offset[8] attr[153] name[s]. */
+#define P9_DIRENTX_MIN 167u
+size_t p9_put_direntx(uint8_t *buf, size_t cap, uint32_t flags, uint64_t offset, const struct p9_attr *attr,
+		      const char *name, size_t len);
+size_t p9_get_direntx(const uint8_t *buf, size_t len, uint32_t *ret_flags, uint64_t *ret_offset,
+		      struct p9_attr *ret_attr, struct p9_str *ret_name);
 
 #endif

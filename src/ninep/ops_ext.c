@@ -263,6 +263,82 @@ int p9_do_setattrx(struct p9_req *q)
 	return 0;
 }
 
+/* --- listings
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+struct listing {
+	struct p9_req *q;
+	struct p9_fid *f;
+	uint8_t *p;
+	size_t cap, len, last; /* `last`: where the last entry begins */
+	bool attrs, full;
+};
+
+static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t type, const char *name, size_t len)
+{
+	bool dots = name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
+	struct sk_9p_node *node;
+	struct listing *l = arg;
+	struct p9_attr attr;
+	uint32_t flags = 0;
+	size_t n;
+
+	/* Clients give up the whole listing over such a name. */
+	if (len == 0 || len > P9_NAME_MAX)
+		return true;
+	l->full = l->cap - l->len < P9_DIRENTX_MIN + len;
+	if (l->full)
+		return false;
+	memset(&attr, 0, sizeof(attr));
+	/* What was gone meanwhile, or is out of reach, has a name all the same. */
+	if (l->attrs && !dots && look(l->f, name, false, &node, &attr, &flags) < 0)
+		flags = 0;
+	if (!(flags & P9_LOOK_EXISTS)) {
+		memset(&attr, 0, sizeof(attr));
+		attr.qid = *qid;
+		attr.mode = (uint32_t)type << 12;
+		flags = 0;
+	}
+	p9_stamp(l->q->s, &attr);
+	n = p9_put_direntx(l->p + l->len, l->cap - l->len, flags, offset, &attr, name, len);
+	l->last = l->len;
+	l->len += n;
+	return true;
+}
+
+int p9_do_readdirx(struct p9_req *q)
+{
+	struct listing l = { .q = q,
+			     .cap = p9_data_room(q, q->t.u.read.count),
+			     .attrs = q->t.u.read.flags & P9_LIST_ATTRS };
+	struct sk_9p_fs *fs;
+	int r = p9_fid_get(q->s, q->t.u.read.fid, &l.f);
+
+	if (r < 0)
+		return r;
+	if (l.f->state != P9_FID_OPEN)
+		return -P9_EBADF;
+	if (!(l.f->qtype & P9_QTDIR))
+		return -P9_ENOTDIR;
+	if (l.cap == 0 || (q->t.u.read.flags & ~P9_LIST_ALL))
+		return -P9_EINVAL;
+	l.p = p9_scratch(q->s, (uint32_t)l.cap);
+	if (!l.p)
+		return -P9_ENOMEM;
+	fs = l.f->export->fs;
+	r = fs->ops->readdir(fs, l.f->node, l.f->file, q->t.u.read.offset, emit, &l);
+	if (r < 0 && l.len == 0)
+		return r;
+	if (l.full && l.len == 0)
+		return -P9_EINVAL; /* not even one entry fits */
+	if (r == 0 && l.len && !l.full)
+		p9_put32(l.p + l.last, p9_get32(l.p + l.last) | P9_LOOK_LAST);
+	sk_9p_iov_put(q->in, q->n_in, P9_RREAD_HEADER, l.p, l.len);
+	q->r.u.data.p = NULL;
+	q->r.u.data.count = (uint32_t)l.len;
+	return 0;
+}
+
 /* --- notices
  * ----------------------------------------------------------------------------------------------------------------- */
 

@@ -82,8 +82,7 @@ int p9_do_lcreate(struct p9_req *q)
 	return 0;
 }
 
-/* As much of `want` as fits the agreed size and the room that the transport gave. */
-static uint32_t data_room(const struct p9_req *q, uint32_t want)
+uint32_t p9_data_room(const struct p9_req *q, uint32_t want)
 {
 	size_t room = q->in_len < P9_RREAD_HEADER ? 0 : q->in_len - P9_RREAD_HEADER;
 
@@ -112,7 +111,7 @@ static int64_t read_auth(struct p9_req *q, struct p9_fid *f, uint32_t count)
 
 int p9_do_read(struct p9_req *q)
 {
-	uint32_t count = data_room(q, q->t.u.read.count);
+	uint32_t count = p9_data_room(q, q->t.u.read.count);
 	uint64_t offset = q->t.u.read.offset;
 	struct p9_fid *f = p9_fid_find(q->s, q->t.u.read.fid);
 	int64_t n;
@@ -218,10 +217,20 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 	return n != 0;
 }
 
+uint8_t *p9_scratch(struct sk_9p_session *s, uint32_t size)
+{
+	if (s->scratch_size < size) {
+		free(s->scratch);
+		s->scratch = malloc(size);
+		s->scratch_size = s->scratch ? size : 0;
+	}
+	return s->scratch;
+}
+
 int p9_do_readdir(struct p9_req *q)
 {
 	struct sk_9p_session *s = q->s;
-	struct listing l = { .cap = data_room(q, q->t.u.read.count) };
+	struct listing l = { .cap = p9_data_room(q, q->t.u.read.count) };
 	struct sk_9p_fs *fs;
 	struct p9_fid *f;
 	int r = p9_fid_get(s, q->t.u.read.fid, &f);
@@ -234,15 +243,9 @@ int p9_do_readdir(struct p9_req *q)
 		return -P9_ENOTDIR;
 	if (l.cap == 0)
 		return -P9_EINVAL;
-	if (s->scratch_size < l.cap) {
-		free(s->scratch);
-		s->scratch_size = 0;
-		s->scratch = malloc(l.cap);
-		if (!s->scratch)
-			return -P9_ENOMEM;
-		s->scratch_size = (uint32_t)l.cap;
-	}
-	l.p = s->scratch;
+	l.p = p9_scratch(s, (uint32_t)l.cap);
+	if (!l.p)
+		return -P9_ENOMEM;
 	fs = f->export->fs;
 	r = fs->ops->readdir(fs, f->node, f->file, q->t.u.read.offset, emit, &l);
 	if (r < 0 && l.len == 0)

@@ -37,7 +37,10 @@
  *   Twritex  fid offset data            Rwritex  count pre attr     pre: the file's version before; offset ~0: append
  *   Tsetattrx (as Tsetattr)             Rsetattrx pre attr
  *   Tnotify  count                      Rnotify  data               parked until something has happened
- * Events in Rnotify: kind[1] is_dir[1] dir[8] new_dir[8] name[s] new_name[s]; folders by their qid.path.
+ *   Treaddirx fid offset flags count    Rreaddirx data              names, with attributes if P9_LIST_ATTRS
+ * Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type in
+ * mode mean something (of "." and "..", and where attributes were not asked for). Events in Rnotify: kind[1] is_dir[1]
+ * dir[8] new_dir[8] name[s] new_name[s]; folders by their qid.path.
  */
 #define P9_VERSION_EXT "9P2000.L.sk1"
 
@@ -47,6 +50,10 @@
 #define P9_LOOK_ATTR_LEASE 4u /* the same for the attributes and what is in the file */
 #define P9_LOOK_NO_XATTR 8u   /* the file has no extended attributes */
 #define P9_LOOK_FID 16u	      /* newfid was made */
+#define P9_LOOK_LAST 32u      /* in a listing: there is nothing behind it */
+/* Of Treaddirx. */
+#define P9_LIST_ATTRS 1u
+#define P9_LIST_ALL 1u
 
 enum p9_type {
 	P9_TLERROR = 6, /* never sent */
@@ -102,6 +109,8 @@ enum p9_type {
 	P9_RSETATTRX,
 	P9_TNOTIFY = 90,
 	P9_RNOTIFY,
+	P9_TREADDIRX = 92,
+	P9_RREADDIRX,
 	P9_TVERSION = 100,
 	P9_RVERSION,
 	P9_TAUTH = 102,
@@ -234,13 +243,14 @@ struct p9_msg {
 			uint32_t fid;
 			uint64_t offset;
 			uint32_t count;
-		} read; /* Tread, Treaddir */
+			uint32_t flags; /* Treaddirx only */
+		} read;			/* Tread, Treaddir, Treaddirx */
 		struct {
 			uint32_t fid;
 			uint64_t offset;
 			struct p9_data data;
 		} write;
-		struct p9_data data; /* Rread, Rreaddir */
+		struct p9_data data; /* Rread, Rreaddir, Rreaddirx, Rnotify */
 		uint32_t count;	     /* Rwrite */
 		uint32_t fid;	     /* Tclunk Tremove Tstatfs Treadlink */
 		struct p9_statfs statfs;

@@ -54,6 +54,7 @@ static const handler handlers[P9_TYPES] = {
 	[P9_TWRITEX] = p9_do_writex,
 	[P9_TSETATTRX] = p9_do_setattrx,
 	[P9_TNOTIFY] = p9_do_notify,
+	[P9_TREADDIRX] = p9_do_readdirx,
 	[P9_TVERSION] = p9_do_version,
 	[P9_TAUTH] = p9_do_auth,
 	[P9_TATTACH] = p9_do_attach,
@@ -134,6 +135,8 @@ void sk_9p_session_reset(struct sk_9p_session *s, bool answer)
 {
 	p9_lock_forget(s, answer);
 	p9_fid_clunk_all(s);
+	if (answer && s->notices && s->notices->parked)
+		s->c.complete(s->c.arg, s->notices->token, NULL, 0);
 	free(s->notices);
 	s->notices = NULL;
 	s->ready = s->ext = false;

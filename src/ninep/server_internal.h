@@ -142,6 +142,12 @@ void p9_lock_drop_fid(struct sk_9p_session *s, struct p9_fid *fid);
 /* Forgets what waits of a session; `answer`: completes it as cancelled. */
 void p9_lock_forget(struct sk_9p_session *s, bool answer);
 
+/* ops_io.c */
+/* As much of `want` as fits the agreed size and the room that the transport gave. */
+uint32_t p9_data_room(const struct p9_req *q, uint32_t want);
+/* The session's room for listings, or NULL. */
+uint8_t *p9_scratch(struct sk_9p_session *s, uint32_t size);
+
 /* ops_ext.c */
 /* Generation and number of attributes that go out. */
 void p9_stamp(struct sk_9p_session *s, struct p9_attr *a);
@@ -183,5 +189,6 @@ int p9_do_createx(struct p9_req *q);
 int p9_do_writex(struct p9_req *q);
 int p9_do_setattrx(struct p9_req *q);
 int p9_do_notify(struct p9_req *q);
+int p9_do_readdirx(struct p9_req *q);
 
 #endif

@@ -7,9 +7,9 @@
 
 #include "ninep/codec.h"
 
-/* Room behind a whole reply for those of parked requests, which come whenever they like (at most max_parked of them).
- */
-#define EXTRA 4096u
+/* Room behind a whole reply for those of parked requests, which come whenever they like: at most max_parked locks, and
+ * a Tnotify. */
+#define EXTRA (4096u + 32768u + P9_RREAD_HEADER)
 
 static void complete(void *arg, uint64_t token, const void *reply, size_t len)
 {
@@ -68,13 +68,35 @@ void sk_9p_stream_commit(struct sk_9p_stream *st, size_t n)
 	st->in_len += n;
 }
 
+/* Where a request says how many bytes its reply may have; 0: it does not. */
+static size_t count_at(const uint8_t *request, size_t size)
+{
+	size_t at = 0;
+
+	switch (request[4]) {
+	case P9_TREAD:
+	case P9_TREADDIR:
+		at = P9_TWRITE_HEADER - 4;
+		break;
+	case P9_TREADDIRX:
+		at = P9_TWRITE_HEADER;
+		break;
+	case P9_TNOTIFY:
+		at = P9_HEADER;
+		break;
+	default:
+		return 0;
+	}
+	return size >= at + 4 ? at : 0;
+}
+
 /* Room for the reply to this request, behind what waits to be sent. 0: not now. */
 static size_t reply_room(struct sk_9p_stream *st, const uint8_t *request, size_t size)
 {
-	size_t want = P9_REPLY_MAX, room;
+	size_t want = P9_REPLY_MAX, room, at = count_at(request, size);
 
-	if ((request[4] == P9_TREAD || request[4] == P9_TREADDIR) && size >= P9_TWRITE_HEADER) {
-		want = (size_t)p9_get32(request + 19) + P9_RREAD_HEADER;
+	if (at) {
+		want = (size_t)p9_get32(request + at) + P9_RREAD_HEADER;
 		if (want > sk_9p_session_msize(st->session))
 			want = sk_9p_session_msize(st->session);
 		if (want < P9_REPLY_MAX)
@@ -93,7 +115,7 @@ int sk_9p_stream_run(struct sk_9p_stream *st)
 	while (st->in_len >= P9_HEADER) {
 		uint8_t *request = st->in + st->in_head, *at, small[P9_REPLY_MAX];
 		size_t size = p9_get32(request), room;
-		bool data = request[4] == P9_TREAD || request[4] == P9_TREADDIR;
+		bool data = count_at(request, size < st->in_len ? size : st->in_len) != 0;
 		struct sk_9p_iov out = { request, size }, in;
 		int64_t n;
 

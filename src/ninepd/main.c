@@ -35,9 +35,10 @@ static int raise_limits(struct ninepd *d)
 
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
 		return -errno;
+	/* Each descriptor keeps an inode in the host's memory: what a hard limit would allow is too many. */
+	if (l.rlim_max > (d->max_fds ? d->max_fds : NINEPD_FDS))
+		l.rlim_max = d->max_fds ? d->max_fds : NINEPD_FDS;
 	l.rlim_cur = l.rlim_max;
-	if (d->max_fds && d->max_fds < l.rlim_max)
-		l.rlim_cur = l.rlim_max = d->max_fds;
 	return setrlimit(RLIMIT_NOFILE, &l) < 0 ? -errno : 0;
 }
 
@@ -191,6 +192,8 @@ static void finish(struct ninepd *d)
 		close(d->listeners[i].fd);
 		free(d->listeners[i].path);
 	}
+	sk_loop_remove(d->follow);
+	sk_close_fd(&d->follow_fd);
 	sk_watch_free(d->watch);
 	sk_9p_server_free(d->server);
 	sk_posix_pool_free(d->pool);
@@ -209,8 +212,10 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits(d);
-	r = set_up_pool(d, err);
 	find_overlaps(d);
+	r = ninepd_follow(d, err);
+	if (r == 0)
+		r = set_up_pool(d, err);
 	if (r == 0)
 		r = ninepd_isolate(d, err);
 	if (r < 0)
@@ -226,6 +231,8 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 		r = ninepd_listen(d, err);
 	if (r == 0)
 		r = set_up_devices(d, err);
+	if (r == 0 && ninepd_following(d) < 0)
+		return sk_error_errno(err, ENOMEM, "cannot start");
 	if (r == 0)
 		set_up_leases(d);
 	return r == 0 ? ninepd_lock_down(d, err) : r;

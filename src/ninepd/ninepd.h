@@ -14,6 +14,7 @@
 /* skerry-9pd: the parts of the program. */
 #define NINEPD_EXPORTS 64u
 #define NINEPD_CONNECTIONS 64u
+#define NINEPD_FDS 262144u
 #define NINEPD_SECRET_MAX 4096u
 
 struct ninepd_export {
@@ -21,6 +22,7 @@ struct ninepd_export {
 	char *path;    /* as given; NULL: a descriptor */
 	char *file;    /* the name of a single file */
 	int fd;	       /* O_PATH */
+	int folder;    /* O_PATH, of a single file that is followed, until the process is locked down; or -1 */
 	bool is_dir, readonly;
 	bool overlaps; /* with another export: no leases */
 	struct sk_posix_config config;
@@ -44,6 +46,9 @@ struct ninepd {
 	size_t secret_len;
 	unsigned max_fds;
 	bool no_sandbox, allow_devices;
+	bool isolated; /* the mount namespace holds the exports alone */
+	int follow_fd; /* from the follower; or -1 */
+	struct sk_source *follow;
 	bool single; /* --once: the program ends with the first frontend */
 	struct sk_loop *loop;
 	struct sk_source *lock_timer;
@@ -62,6 +67,11 @@ void ninepd_usage(void);
  * the exports alone (their descriptors change); the second, when everything is open, gives up the rest. */
 int ninepd_isolate(struct ninepd *d, struct sk_error *err);
 int ninepd_lock_down(struct ninepd *d, struct sk_error *err);
+
+/* follow.c: single files whose name is given to another file. The first, before the isolation, starts what follows
+ * them; the second takes what it sends. */
+int ninepd_follow(struct ninepd *d, struct sk_error *err);
+int ninepd_following(struct ninepd *d);
 
 /* serve.c: stream connections. */
 int ninepd_listen(struct ninepd *d, struct sk_error *err);

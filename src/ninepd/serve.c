@@ -136,9 +136,7 @@ static void wake_all(void *arg)
 static int conn_new(struct ninepd *d, int take_fd, bool counted)
 {
 	_cleanup_fd_ int fd = take_fd;
-	/* Without our extension: the guest kernel's stream transport forgets a request when it is written, so that a
-	 * clunk that nobody waits for would get an answer that nobody knows. */
-	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports };
+	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports, .ext = true };
 	struct ninepd_conn *c;
 
 	if (d->n_conns >= NINEPD_CONNECTIONS)

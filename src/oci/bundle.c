@@ -547,6 +547,8 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 		       1, "log", "driver", "none");
 	if (!vm)
 		sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
+	if (vm)
+		json_object_set_new(vm, "name", json_string(c->id));
 	if (vm && b->sandbox) {
 		const json_t *annotations = json_object_get(b->spec, "annotations");
 

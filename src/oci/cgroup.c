@@ -19,9 +19,10 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/process.h"
 #include "oci/oci.h"
 
-#define SK_CGROUP_REMOVE_TRIES 200
+#define SK_CGROUP_REMOVE_MS 10000
 
 struct hierarchy {
 	char mount[256];
@@ -177,6 +178,7 @@ int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, st
 	struct hierarchy h[24];
 	char path[768], full[1024];
 	unsigned i, n;
+	bool rootless;
 	int r;
 
 	*ret = (struct sk_oci_cgroups){ .paths = json_array() };
@@ -184,6 +186,7 @@ int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, st
 	if (r < 0)
 		return r;
 	n = find_hierarchies(h, SK_ARRAY_SIZE(h));
+	rootless = geteuid() != 0 || sk_in_user_namespace();
 	for (i = 0; i < n; i++) {
 		_cleanup_free_ char *procs = NULL;
 
@@ -193,7 +196,7 @@ int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, st
 			ret->procs[ret->n] = open(procs, O_WRONLY | O_CLOEXEC);
 			r = ret->procs[ret->n] < 0 ? -errno : 0;
 		}
-		if (r < 0 && geteuid() != 0)
+		if (r < 0 && rootless)
 			continue; /* not given to us */
 		if (r < 0)
 			return sk_error_errno(err, r, "cannot make control group %s", full);
@@ -225,14 +228,14 @@ void sk_oci_cgroups_fini(struct sk_oci_cgroups *g)
 
 void sk_oci_cgroups_remove(const json_t *paths)
 {
+	int left = SK_CGROUP_REMOVE_MS;
 	size_t i;
-	int tries;
 
 	for (i = 0; i < json_array_size(paths); i++) {
 		const char *path = json_string_value(json_array_get(paths, i));
 
-		/* The VM's last process may take a moment to be gone. */
-		for (tries = 0; path && rmdir(path) < 0 && errno == EBUSY && tries < SK_CGROUP_REMOVE_TRIES; tries++)
+		/* The file server is told to go with its monitor, and goes when the disk has answered it. */
+		for (; path && rmdir(path) < 0 && errno == EBUSY && left > 0; left -= 5)
 			usleep(5000);
 	}
 }

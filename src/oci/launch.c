@@ -89,6 +89,8 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
 	s.keep_fds = keep;
 	s.n_keep_fds = 1;
 	s.new_session = true;
+	/* Whoever kills the container's process, has killed all of it, before it is seen to be gone. */
+	s.clone_flags = CLONE_NEWPID;
 	s.prepare = enter;
 	s.prepare_arg = &child;
 	r = sk_spawn(&s, ret_pid, NULL, err);

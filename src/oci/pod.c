@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -211,8 +212,8 @@ static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, stru
 	}
 	if (json_array_size(m->shares) == 1) /* then the path is one in it, and not its name */
 		json_object_set_new(rootfs, "aname", json_string(""));
-	m->request = json_pack("{s:s,s:b,s:b,s:{s:o,s:o,s:o,s:o}}", "op", "join", "terminal", b->terminal, "stdin", 1,
-			       "create", "rootfs", rootfs, "spec", spec, "mounts", mounts, "join",
+	m->request = json_pack("{s:s,s:b,s:b,s:{s:s,s:o,s:o,s:o,s:o}}", "op", "join", "terminal", b->terminal, "stdin",
+			       1, "create", "name", m->c->id, "rootfs", rootfs, "spec", spec, "mounts", mounts, "join",
 			       joined_namespaces(m->o, b));
 	if (!m->request)
 		return sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
@@ -237,8 +238,8 @@ static int save_state(const struct sk_oci_member *m, const char *status, int cod
 {
 	char now[40];
 	json_t *state = json_pack("{s:s,s:i,s:i,s:b,s:s}", "status", status, "pid",
-				  strcmp(status, "exited") == 0 ? 0 : (int)getppid(), "exit_code", code, "oom_killed",
-				  oom, "changed_at", sk_time_now(now));
+				  strcmp(status, "exited") == 0 ? 0 : (int)sk_parent_pid(), "exit_code", code,
+				  "oom_killed", oom, "changed_at", sk_time_now(now));
 	int r = sk_vm_state_save(m->dirfd, state, NULL);
 
 	json_decref(state);
@@ -441,7 +442,8 @@ int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const str
 			r = sk_error_errno(err, errno, "network namespace %s", l->bundle->netns_path);
 	}
 	json_object_set_new(c->record, "sandbox", json_string(m->sandbox));
-	pid = r == 0 ? fork() : -1;
+	/* Like fork(), into a namespace of its own: whoever kills its first process has killed all of it. */
+	pid = r == 0 ? (pid_t)syscall(SYS_clone, (unsigned long)CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL) : -1;
 	if (pid == 0) {
 		close(go[1]);
 		close(said[0]);

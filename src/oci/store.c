@@ -13,15 +13,24 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/process.h"
 #include "oci/oci.h"
 
 #define SK_RECORD_MAX (4u << 20)
+
+/* runc's rule: the root of a user namespace, which rootless podman calls us as, is a plain user. */
+static bool is_rootless(void)
+{
+	const char *user = getenv("USER");
+
+	return geteuid() != 0 || (sk_in_user_namespace() && (!user || strcmp(user, "root") != 0));
+}
 
 static char *default_root(void)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 
-	if (geteuid() == 0)
+	if (!is_rootless())
 		return strdup("/run/skerry-oci");
 	if (xdg && xdg[0] == '/')
 		return sk_asprintf("%s/skerry-oci", xdg);

@@ -10,7 +10,9 @@
  * A guest that is busy with files sends its next request some microseconds after the last answer: less than it takes to
  * be put to sleep and woken, on either side. So a queue found empty is looked at for a while longer before the guest is
  * asked for a notification. How long depends on how that went lately: SPIN_MAX_NS when requests came while or soon
- * after it was done, next to nothing after it was for nothing several times over.
+ * after it was done, next to nothing after it was for nothing several times over. Where the host has other things to do
+ * (we were not running for GAP_NS while we looked), to look takes the processor from the guest that is to send the
+ * request: then it is not done for PAUSE_NS.
  *
  * A parked request (a blocked lock, a Tnotify) keeps its chain, by its head. When its answer comes, the descriptors are
  * read again: the memory table may have changed meanwhile. When the queue stops, chains are void and the session starts
@@ -37,6 +39,8 @@
 
 #define SPIN_MAX_NS 60000u
 #define SPIN_MIN_NS 2000u
+#define GAP_NS 200000u
+#define PAUSE_NS 20000000u
 
 _Static_assert(sizeof(struct iovec) == sizeof(struct sk_9p_iov) &&
 		       offsetof(struct iovec, iov_len) == offsetof(struct sk_9p_iov, len),
@@ -49,6 +53,7 @@ struct ninep_dev {
 	struct sk_vq_chain chain, late;
 	unsigned spin_ns;    /* how long an empty queue is looked at */
 	uint64_t idle_since; /* when that was last given up */
+	uint64_t no_spin;    /* not before then */
 };
 
 static struct ninep_dev *ninep_of(struct sk_device *dev)
@@ -94,15 +99,20 @@ static void relax(void)
 /* Waits a moment for the next request. */
 static bool spin(struct ninep_dev *n, struct sk_virtqueue *vq)
 {
-	uint64_t start = now_ns(), now;
+	uint64_t start = now_ns(), now = start, before;
 
+	if (start < n->no_spin)
+		return false;
 	do {
 		if (sk_vq_pending(vq)) {
 			n->spin_ns = SPIN_MAX_NS;
 			return true;
 		}
 		relax();
+		before = now;
 		now = now_ns();
+		if (now - before > GAP_NS)
+			n->no_spin = now + PAUSE_NS;
 	} while (now - start < n->spin_ns);
 	if (n->spin_ns > SPIN_MIN_NS)
 		n->spin_ns /= 2;

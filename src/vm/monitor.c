@@ -171,6 +171,8 @@ static void start_container(struct sk_monitor *m)
 			   "rootfs", rootfs_json(m), "spec", m->config.spec, "user", m->config.user, "files",
 			   m->config.files, "mounts", sk_shares_mounts(m), "stdio", sk_proc_stdio(m->init, rows, cols),
 			   "init", m->config.init, "start", !m->managed);
+	if (create && json_object_get(m->config.json, "name"))
+		json_object_set(create, "name", json_object_get(m->config.json, "name"));
 	if (create && json_object_get(m->config.json, "groups"))
 		json_object_set(create, "groups", json_object_get(m->config.json, "groups"));
 	if (!create || sk_session_request(m, create, on_created, NULL) < 0)
@@ -703,7 +705,7 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 
 	if (r < 0)
 		return r;
-	json_object_set_new(m->state, "pid", json_integer(m->stand_in ? getppid() : getpid()));
+	json_object_set_new(m->state, "pid", json_integer(m->stand_in ? sk_parent_pid() : getpid()));
 	json_object_set_new(m->state, "restart_count", json_integer(m->restarts));
 	json_object_set_new(m->state, "stopped_by_user", json_false());
 	json_object_set_new(m->state, "error", json_string(""));

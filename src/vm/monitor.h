@@ -151,6 +151,8 @@ struct sk_monitor {
 	/* the container */
 	struct sk_proc *procs;
 	struct sk_proc *init;
+	struct sk_nameless *nameless; /* streams that have not given their token yet, the last one first */
+	unsigned n_nameless;
 	bool stand_in; /* the container's process on the host is our parent: vm/parent.h */
 	bool start_wanted, stop_wanted, killed, starting, mounted;
 	unsigned next_key, next_container, restarts;

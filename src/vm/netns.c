@@ -4,11 +4,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -18,105 +16,18 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/rtnl.h"
 
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
-#define NETNS_REPLY (64u * 1024u)
 #define NETNS_MAX_ADDRESSES 64u
 #define NETNS_MAX_ROUTES 256u
 #define NETNS_RULE_DNS 1u
 #define NETNS_RULE_SILENCE 2u
 #define NETNS_DNS_TABLE 53u
 #define NETNS_RCVBUF (8 << 20)
-
-struct nl_request {
-	struct nlmsghdr hdr;
-	union {
-		struct ifinfomsg link;
-		struct ifaddrmsg addr;
-		struct rtmsg route;
-		struct fib_rule_hdr rule;
-	};
-	uint8_t attributes[192];
-};
-
-typedef int (*nl_each)(struct sk_netns *ns, const struct nlmsghdr *h);
-
-static void nl_start(struct nl_request *q, uint16_t type, uint16_t flags, size_t body)
-{
-	*q = (struct nl_request){ 0 };
-	q->hdr.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
-	q->hdr.nlmsg_type = type;
-	q->hdr.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-}
-
-static void nl_add(struct nl_request *q, uint16_t type, const void *data, size_t len)
-{
-	struct rtattr *a = (struct rtattr *)(void *)((uint8_t *)q + NLMSG_ALIGN(q->hdr.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (uint16_t)RTA_LENGTH(len);
-	memcpy(RTA_DATA(a), data, len);
-	q->hdr.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->hdr.nlmsg_len) + RTA_ALIGN(a->rta_len));
-}
-
-static int nl_open(void)
-{
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* A change, acknowledged. */
-static int nl_change(int fd, struct nl_request *q)
-{
-	uint8_t reply[1024] __attribute__((aligned(8)));
-	const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
-	ssize_t n;
-
-	q->hdr.nlmsg_flags |= NLM_F_ACK;
-	if (send(fd, q, q->hdr.nlmsg_len, 0) < 0)
-		return -errno;
-	n = recv(fd, reply, sizeof(reply), 0);
-	if (n < 0)
-		return -errno;
-	if ((size_t)n < NLMSG_LENGTH(sizeof(struct nlmsgerr)) || h->nlmsg_type != NLMSG_ERROR)
-		return -EPROTO;
-	return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-}
-
-static int nl_dump(int fd, uint16_t type, size_t body, struct sk_netns *ns, nl_each each)
-{
-	_cleanup_free_ uint8_t *reply = aligned_alloc(8, NETNS_REPLY);
-	struct nl_request q;
-
-	nl_start(&q, type, NLM_F_DUMP, body);
-	if (!reply)
-		return -ENOMEM;
-	if (send(fd, &q, q.hdr.nlmsg_len, 0) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n = recv(fd, reply, NETNS_REPLY, 0);
-		unsigned left = n > 0 ? (unsigned)n : 0;
-		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)reply;
-
-		if (n <= 0)
-			return n < 0 ? -errno : -EPROTO;
-		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			int r = 0;
-
-			if (h->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (h->nlmsg_type == NLMSG_ERROR)
-				return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-			r = each(ns, h);
-			if (r < 0)
-				return r;
-		}
-	}
-}
 
 static struct sk_netns_if *by_index(struct sk_netns *ns, unsigned index)
 {
@@ -144,8 +55,9 @@ static bool has_ipv6(const char *name)
 	return c == '0';
 }
 
-static int each_link(struct sk_netns *ns, const struct nlmsghdr *h)
+static int each_link(void *arg, const struct nlmsghdr *h)
 {
+	struct sk_netns *ns = arg;
 	const struct ifinfomsg *link = NLMSG_DATA(h);
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*link));
 	struct sk_netns_if i = { .index = (unsigned)link->ifi_index, .mtu = 1500 };
@@ -168,8 +80,9 @@ static int each_link(struct sk_netns *ns, const struct nlmsghdr *h)
 	return i.addresses ? 0 : -ENOMEM;
 }
 
-static int each_address(struct sk_netns *ns, const struct nlmsghdr *h)
+static int each_address(void *arg, const struct nlmsghdr *h)
 {
+	struct sk_netns *ns = arg;
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
 	struct sk_netns_if *i = by_index(ns, m->ifa_index);
@@ -190,8 +103,9 @@ static int each_address(struct sk_netns *ns, const struct nlmsghdr *h)
 	return json_array_append_new(i->addresses, json_string(full)) < 0 ? -ENOMEM : 0;
 }
 
-static int each_route(struct sk_netns *ns, const struct nlmsghdr *h)
+static int each_route(void *arg, const struct nlmsghdr *h)
 {
+	struct sk_netns *ns = arg;
 	const struct rtmsg *m = NLMSG_DATA(h);
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
 	char to[INET6_ADDRSTRLEN] = "", via[INET6_ADDRSTRLEN] = "", src[INET6_ADDRSTRLEN] = "",
@@ -251,16 +165,16 @@ static bool has_embedded_dns(void)
 
 int sk_netns_read(struct sk_netns *ret, struct sk_error *err)
 {
-	_cleanup_fd_ int fd = nl_open();
+	_cleanup_fd_ int fd = sk_rtnl_open();
 	int r = fd < 0 ? fd : 0;
 
 	*ret = (struct sk_netns){ .routes = json_array() };
 	if (r == 0)
-		r = nl_dump(fd, RTM_GETLINK, sizeof(struct ifinfomsg), ret, each_link);
+		r = sk_rtnl_dump(fd, RTM_GETLINK, sizeof(struct ifinfomsg), each_link, ret);
 	if (r == 0)
-		r = nl_dump(fd, RTM_GETADDR, sizeof(struct ifaddrmsg), ret, each_address);
+		r = sk_rtnl_dump(fd, RTM_GETADDR, sizeof(struct ifaddrmsg), each_address, ret);
 	if (r == 0)
-		r = nl_dump(fd, RTM_GETROUTE, sizeof(struct rtmsg), ret, each_route);
+		r = sk_rtnl_dump(fd, RTM_GETROUTE, sizeof(struct rtmsg), each_route, ret);
 	if (r < 0) {
 		sk_netns_fini(ret);
 		return sk_error_errno(err, r, "cannot read the container's network");
@@ -282,45 +196,45 @@ void sk_netns_fini(struct sk_netns *ns)
 /* "local ADDRESS dev X", in the table `table`: added or removed. */
 static int local_route(int fd, bool add, uint32_t table, int family, const void *address, uint32_t index)
 {
-	struct nl_request q;
+	struct sk_rtnl q;
 	size_t len = family == AF_INET6 ? 16 : 4;
 
-	nl_start(&q, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_REPLACE : 0, sizeof(q.route));
+	sk_rtnl_start(&q, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_REPLACE : 0, sizeof(q.route));
 	q.route.rtm_family = (uint8_t)family;
 	q.route.rtm_table = (uint8_t)table;
 	q.route.rtm_type = RTN_LOCAL;
 	q.route.rtm_dst_len = (uint8_t)(8 * len);
 	q.route.rtm_scope = add ? RT_SCOPE_HOST : RT_SCOPE_NOWHERE;
 	q.route.rtm_protocol = add ? RTPROT_BOOT : RTPROT_UNSPEC;
-	nl_add(&q, RTA_DST, address, len);
-	nl_add(&q, RTA_OIF, &index, sizeof(index));
-	return nl_change(fd, &q);
+	sk_rtnl_add(&q, RTA_DST, address, len);
+	sk_rtnl_add(&q, RTA_OIF, &index, sizeof(index));
+	return sk_rtnl_change(fd, &q);
 }
 
 static int rule(int fd, int family, const char *ifname, uint32_t priority, bool dns)
 {
 	struct fib_rule_port_range port = { 53, 53 };
-	struct nl_request q;
+	struct sk_rtnl q;
 	uint8_t proto = IPPROTO_UDP;
 	int r;
 
-	nl_start(&q, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(q.rule));
+	sk_rtnl_start(&q, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(q.rule));
 	q.rule.family = (uint8_t)family;
 	q.rule.action = dns ? FR_ACT_TO_TBL : FR_ACT_BLACKHOLE;
 	q.rule.table = dns ? NETNS_DNS_TABLE : 0;
-	nl_add(&q, FRA_PRIORITY, &priority, sizeof(priority));
-	nl_add(&q, FRA_IIFNAME, ifname, strlen(ifname) + 1);
+	sk_rtnl_add(&q, FRA_PRIORITY, &priority, sizeof(priority));
+	sk_rtnl_add(&q, FRA_IIFNAME, ifname, strlen(ifname) + 1);
 	if (dns) {
-		nl_add(&q, FRA_IP_PROTO, &proto, sizeof(proto));
-		nl_add(&q, FRA_SPORT_RANGE, &port, sizeof(port));
+		sk_rtnl_add(&q, FRA_IP_PROTO, &proto, sizeof(proto));
+		sk_rtnl_add(&q, FRA_SPORT_RANGE, &port, sizeof(port));
 	}
-	r = nl_change(fd, &q);
+	r = sk_rtnl_change(fd, &q);
 	return r == -EEXIST ? 0 : r;
 }
 
 int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, struct sk_error *err)
 {
-	_cleanup_fd_ int fd = nl_open();
+	_cleanup_fd_ int fd = sk_rtnl_open();
 	int r = fd < 0 ? fd : rule(fd, AF_INET, i->name, NETNS_RULE_SILENCE, false);
 	size_t k;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the container has mounted in the guest (tmpfs and the like) is not to be seen here, but for /proc, which is the
- * host's. Nothing of all that is needed for the container to run: where it cannot be had, the process just waits.
+ * What the container has mounted in the guest (tmpfs and the like) is not to be seen here. Its /proc has no processes,
+ * like that which a program of the host sees in a container of runc: with the host's, /proc/1/root would lead out of
+ * the container's root, and the container could put a link to it in the way of who copies a file in. Nothing of all
+ * that is needed for the container to run: where it cannot be had, the process just waits.
  *
  * The container can change its root file system at any time: destinations of mounts are looked up as in a chroot.
  */
@@ -14,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -21,6 +24,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 /* <sys/mount.h> does not go together with <linux/mount.h>. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
@@ -41,11 +46,15 @@ static int clone_tree(const char *path, bool readonly, bool *ret_dir)
 	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return -1;
+	/* Rather not to be seen than to be written to. */
+	if (fstat(fd, &st) < 0 ||
+	    (readonly && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)) {
+		close(fd);
+		return -1;
+	}
 	*ret_dir = S_ISDIR(st.st_mode);
-	if (readonly)
-		syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
 	return fd;
 }
 
@@ -71,6 +80,21 @@ static bool enter_root(const char *rootfs)
 	return syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0;
 }
 
+/* Mounts the /proc of a namespace of processes that has none any more. */
+static void mount_proc(void)
+{
+	pid_t child;
+	int status;
+
+	if (unshare(CLONE_NEWPID) < 0)
+		return;
+	child = fork();
+	if (child == 0)
+		_exit(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0);
+	if (child > 0)
+		(void)waitpid(child, &status, 0);
+}
+
 static void take_root(const char *rootfs, const json_t *mounts)
 {
 	struct bind binds[SK_PARENT_MOUNTS];
@@ -92,15 +116,29 @@ static void take_root(const char *rootfs, const json_t *mounts)
 	if (enter_root(rootfs)) {
 		for (i = 0; i < n; i++)
 			attach(&binds[i]);
-		(void)mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+		mount_proc();
 	}
 }
 
-/* It waits, and passes on the two signals that mean an orderly end. */
+pid_t sk_parent_pid(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	int pid;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "PPid: %d", &pid) == 1)
+			return pid;
+	return getppid();
+}
+
+/* It waits, takes in what its namespace leaves to its first process, and passes on the two signals that mean an orderly
+ * end. */
 static void stand(pid_t child, const sigset_t *all)
 {
 	cap_t none = cap_init();
 	int sig, status;
+	pid_t pid;
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (none)
@@ -109,8 +147,9 @@ static void stand(pid_t child, const sigset_t *all)
 	while (sigwait(all, &sig) == 0) {
 		if (sig == SIGTERM || sig == SIGINT)
 			kill(child, sig);
-		if (sig == SIGCHLD && waitpid(child, &status, WNOHANG) == child)
-			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+		while (sig == SIGCHLD && (pid = waitpid(-1, &status, WNOHANG)) > 0)
+			if (pid == child)
+				_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	}
 	_exit(255);
 }

@@ -24,7 +24,12 @@
 #define SK_DRAIN_MS 5000u
 #define SK_OUTPUT_CHUNK (64u * 1024u)
 
-struct nameless {
+/* A stream that has not given its token yet. Every program in the guest can open some: beyond so many the oldest has to
+ * go, so that there is room for the agent's, whose tokens follow at once. */
+#define SK_NAMELESS_MAX 64u
+
+struct sk_nameless {
+	struct sk_nameless *next;
 	struct sk_monitor *m;
 	struct sk_stream *stream;
 	uint8_t token[SK_TOKEN_LEN];
@@ -408,7 +413,18 @@ static struct sk_channel *channel_by_token(struct sk_monitor *m, const char *tok
 	return NULL;
 }
 
-static struct sk_channel *claim(struct nameless *u)
+static void nameless_free(struct sk_nameless *u)
+{
+	struct sk_nameless **link = &u->m->nameless;
+
+	while (*link != u)
+		link = &(*link)->next;
+	*link = u->next;
+	u->m->n_nameless--;
+	free(u);
+}
+
+static struct sk_channel *claim(struct sk_nameless *u)
 {
 	static const char hex[] = "0123456789abcdef";
 	char token[2 * SK_TOKEN_LEN + 1];
@@ -430,7 +446,7 @@ static struct sk_channel *claim(struct nameless *u)
 
 static size_t on_nameless_data(void *arg, const uint8_t *data, size_t n)
 {
-	struct nameless *u = arg;
+	struct sk_nameless *u = arg;
 	size_t take = SK_TOKEN_LEN - u->len < n ? SK_TOKEN_LEN - u->len : n;
 	struct sk_channel *ch;
 
@@ -442,11 +458,11 @@ static size_t on_nameless_data(void *arg, const uint8_t *data, size_t n)
 	if (!ch) {
 		sk_log(SK_LOG_WARN, "a stream from the guest has an unknown token");
 		sk_stream_close(u->stream);
-		free(u);
+		nameless_free(u);
 		return take;
 	}
 	sk_stream_set_events(u->stream, &channel_events, ch);
-	free(u);
+	nameless_free(u);
 	if (ch->proc && ch == input_channel(ch->proc))
 		flush_stdin(ch->proc);
 	else if (ch->conn)
@@ -458,16 +474,16 @@ static size_t on_nameless_data(void *arg, const uint8_t *data, size_t n)
 
 static void on_nameless_eof(void *arg)
 {
-	struct nameless *u = arg;
+	struct sk_nameless *u = arg;
 
 	sk_stream_close(u->stream);
-	free(u);
+	nameless_free(u);
 }
 
 static void on_nameless_closed(void *arg, int error)
 {
 	(void)error;
-	free(arg);
+	nameless_free(arg);
 }
 
 static const struct sk_stream_events nameless_events = {
@@ -476,20 +492,36 @@ static const struct sk_stream_events nameless_events = {
 	.closed = on_nameless_closed,
 };
 
+static void drop_oldest(struct sk_monitor *m)
+{
+	struct sk_nameless *u = m->nameless;
+
+	while (u->next)
+		u = u->next;
+	sk_stream_close(u->stream);
+	nameless_free(u);
+}
+
 static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
 {
-	struct nameless *u = calloc(1, sizeof(*u));
+	struct sk_nameless *u = calloc(1, sizeof(*u));
+	struct sk_monitor *m = arg;
 
 	(void)guest_port;
 	if (!u)
 		return false;
-	u->m = arg;
-	u->stream = stream;
+	if (m->n_nameless >= SK_NAMELESS_MAX)
+		drop_oldest(m);
+	*u = (struct sk_nameless){ .next = m->nameless, .m = m, .stream = stream };
+	m->nameless = u;
+	m->n_nameless++;
 	sk_stream_set_events(stream, &nameless_events, u);
 	return true;
 }
 
 int sk_stdio_listen(struct sk_monitor *m)
 {
+	while (m->nameless) /* of a carrier before, gone with it */
+		nameless_free(m->nameless);
 	return sk_carrier_listen(m->carrier, SK_STREAM_PORT, on_accept, m);
 }

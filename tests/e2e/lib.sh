@@ -120,6 +120,13 @@ while todo:
 sys.exit(1)
 END
 }
+# child_pid CONTAINER NAME: a process of that name right below the monitor.
+child_pid() {
+	local pid
+	while read -r pid; do
+		[ "$(cat "/proc/$pid/comm")" != "$2" ] || echo "$pid"
+	done < <(cat /proc/"$(monitor_pid "$1")"/task/*/children | tr ' ' '\n' | grep .)
+}
 gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.[ZX]' "/proc/$1/status"; }
 
 # --- helpers on the host ------------------------------------------------------------------------------------------------------

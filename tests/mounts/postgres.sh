@@ -23,7 +23,12 @@ serve)
 ready) exec "$bin/pg_isready" -q ;;
 sql)
 	mkdir -p /data/space && chown postgres:postgres /data/space
-	exec "${psql[@]}" -v space=/data/space -f /suite/postgres.sql postgres
+	"${psql[@]}" -v space=/data/space -f /suite/postgres.sql postgres
+	# A copy of the running server, checked file by file.
+	mkdir -p /data/copy && chown postgres:postgres /data/copy
+	(as "$bin/pg_basebackup" -D /data/copy -X stream -c fast)
+	"$bin/pg_verifybackup" -q /data/copy
+	rm -r /data/copy
 	;;
 bench)
 	[ -n "$("${psql[@]}" -tc "select 1 from pg_class where relname='pgbench_accounts'" postgres)" ] || "$bin/pgbench" -q -i -s 2 postgres

@@ -811,6 +811,89 @@ def direct_io():
     assert read("f") == b"d" * 4096 + b"e" * 8192
 
 
+def attributes_of_a_new_file_while_it_is_open():
+    """As tar and cp set them: they may be held back, but not seen otherwise, and not lost by what comes after."""
+    fd = os.open("f", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    os.write(fd, b"abc")
+    os.fchmod(fd, 0o640)
+    os.utime(fd, (1000, 2000))
+    os.fchown(fd, os.getuid(), os.getgid())
+    for st in (os.fstat(fd), os.stat("f")):
+        assert (stat.S_IMODE(st.st_mode), st.st_size, st.st_atime, st.st_mtime) == (0o640, 3, 1000, 2000), st
+    # A write after it counts more than the time that was set.
+    os.utime(fd, (1000, 2000))
+    os.write(fd, b"def")
+    assert os.stat("f").st_mtime > 1e9 and os.stat("f").st_size == 6
+    os.utime(fd, (1000, 2000))
+    os.rename("f", "g")
+    os.fchmod(fd, 0o4755)
+    os.fchown(fd, NOBODY, NOBODY)  # clears the bit
+    assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o755
+    os.fchmod(fd, 0o2750)
+    os.close(fd)
+    st = os.stat("g")
+    assert (stat.S_IMODE(st.st_mode), st.st_uid, st.st_mtime, st.st_size) == (0o2750, NOBODY, 2000, 6), st
+    # Closed in a child first, unlinked before it is closed, synced in between.
+    fd = os.open("h", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    os.fchmod(fd, 0o644)
+    child(lambda: os.close(fd))
+    os.utime(fd, (3, 4))
+    os.fsync(fd)
+    os.fchmod(fd, 0o604)
+    os.link("h", "i")
+    os.unlink("h")
+    os.close(fd)
+    st = os.stat("i")
+    assert (stat.S_IMODE(st.st_mode), st.st_mtime, st.st_nlink) == (0o604, 4, 1), st
+
+
+def attributes_after_a_listing():
+    """What a listing has told is what is there, and names made or removed since are known."""
+    for i in range(300):
+        write(f"f{i:03}", b"x" * i)
+    os.mkdir("sub")
+    os.symlink("f001", "link")
+    for _ in range(2):
+        found = {e.name: e.stat(follow_symlinks=False) for e in os.scandir(".")}
+        assert len(found) == 302 and all(found[f"f{i:03}"].st_size == i for i in range(300))
+        assert stat.S_ISLNK(found["link"].st_mode) and stat.S_ISDIR(found["sub"].st_mode)
+    write("f007", b"more than before")
+    os.chmod("f008", 0o600)
+    os.unlink("f009")
+    os.rename("f010", "sub/f010")
+    write("new")
+    found = {e.name: e.stat(follow_symlinks=False) for e in os.scandir(".")}
+    assert found["f007"].st_size == 16 and stat.S_IMODE(found["f008"].st_mode) == 0o600 and "new" in found
+    assert "f009" not in found and "f010" not in found and os.stat("sub/f010").st_size == 10
+    raises(errno.ENOENT, os.stat, "f009")
+    raises(errno.EEXIST, os.mkdir, "new")
+    # A listing that is begun again.
+    assert sorted(os.listdir(".")) == sorted(found)
+
+
+def large_writes_in_pieces():
+    """Written in order, over again, and read back through other descriptors while that goes on."""
+    block = bytes(range(256)) * 1024
+    fd, other = os.open("f", os.O_CREAT | os.O_RDWR), os.open("f", os.O_RDONLY)
+    for i in range(24):
+        assert os.write(fd, block) == len(block)
+        assert os.fstat(other).st_size == (i + 1) * len(block)
+        assert os.pread(other, 1000, i * len(block) + 5) == block[5:1005]
+    for i in range(0, 24, 5):
+        os.pwrite(fd, b"!" * 5000, i * len(block) + 100)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    data = read("f")
+    for i in range(24):
+        want = block if i % 5 else block[:100] + b"!" * 5000 + block[5100:]
+        assert data[i * len(block): (i + 1) * len(block)] == want, i
+    os.ftruncate(fd, 1000)
+    os.pwrite(fd, b"end", 5000)
+    assert read("f") == data[:1000] + bytes(4000) + b"end"
+    os.close(fd)
+    os.close(other)
+
+
 def chdir_and_removed_folder():
     os.mkdir("d")
     os.chdir("d")

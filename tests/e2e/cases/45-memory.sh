@@ -9,6 +9,9 @@ holds_less() { [ "$(held "$1")" -lt "$2" ]; }
 # case: timeout=600
 case_memory_comes_back() {
 	ok skerry run -d --name big -m 1g "$IMG" sleep 1000
+	# Free pages that wait in lists of the processors do not come back: no more than 2 MiB of them.
+	ok skerry exec big cat /proc/sys/vm/percpu_pagelist_high_fraction
+	[ "$out" -ge 400 ] || fail "the lists of free pages are not bounded: $out"
 	ok skerry exec big perl -e 'my $x = "x"; $x x= 300 << 20; open my $f, ">", "/tmp/full"; sleep 1 while !-e "/tmp/go"' &
 	until_ok 300 skerry exec big test -e /tmp/full
 	[ "$(held big)" -gt 300 ] || fail "a program that uses 300 MiB holds only $(held big)"

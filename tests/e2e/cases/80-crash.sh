@@ -105,13 +105,6 @@ case_crash_engine_restart_policy() {
 	[ "$(field e1 'd["RestartCount"]')" -ge 1 ] || fail 'no restart is counted'
 }
 
-# child_pid CONTAINER NAME: a process of that name right below the monitor.
-child_pid() {
-	local pid
-	while read -r pid; do
-		[ "$(cat "/proc/$pid/comm")" != "$2" ] || echo "$pid"
-	done < <(cat /proc/"$(monitor_pid "$1")"/task/*/children | tr ' ' '\n' | grep .)
-}
 keeper_pid() { child_pid "$1" skerry-keeper; }
 
 # case: timeout=120

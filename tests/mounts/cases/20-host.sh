@@ -156,6 +156,38 @@ case_host_bad_disk() {
 	umount share
 }
 
+# Calls that fail as those of a broken disk do: put into the file server by strace.
+# case: timeout=200 root-only
+case_host_failing_calls() {
+	local server tracer
+	command -v strace >/dev/null || skip 'strace is not installed'
+	mkdir share
+	echo old >share/old
+	serve_in one -v "$PWD/share:/data" "$IMG" sleep 1000
+	server=$(child_pid one skerry-9pd)
+	# failing CALLS COMMAND…: COMMAND in the guest fails and says that it was an error of the disk.
+	failing() {
+		strace -f -o trace -p "$server" -e trace="$1" -e inject="$1":error=EIO 2>tracer &
+		tracer=$!
+		until_ok 20 grep -q attached tracer
+		shift
+		expect 1 skerry exec one sh -c "$*" 2>&1
+		has "$out$err" 'Input/output error'
+		kill "$tracer"
+		wait "$tracer" || true
+	}
+	failing fsync,fdatasync 'echo new >/data/a && sync -d /data/a'
+	failing pwritev,pwritev2,pwrite64 'dd if=/dev/zero of=/data/b bs=64k count=4 conv=fsync'
+	# Without fsync it is close that tells.
+	failing pwritev,pwritev2,pwrite64 'dd if=/dev/zero of=/data/c bs=64k count=4'
+	failing preadv,pread64 'cat /data/old >/dev/null'
+	failing getdents64 'mkdir /data/d; ls /data/d || exit 1'
+	# And all is well when the disk is.
+	ok skerry exec one sh -c 'cat /data/old; echo new >/data/a && sync -d /data/a; ls /data/d; rm -r /data/d /data/b /data/c'
+	same "$out" old
+	same "$(cat share/a)" new
+}
+
 # --- options ---
 
 # case: timeout=200
@@ -178,7 +210,7 @@ case_mount_file_without_siblings() {
 		'mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L mount0 /m; cat /one; find / -xdev -name two; cat /m/two; ls -a /m 2>/dev/null; true'
 	has "$out" '^one$'
 	hasnt "$out" 'two'
-	# A file that is replaced on the host stays what was given; written by the guest it is the host's.
+	# Written by the guest it is the host's.
 	run -v "$PWD/folder/one:/one" "$IMG" sh -c 'echo more >>/one'
 	same "$(cat folder/one)" $'one\nmore'
 	expect 2 skerry run --rm -v "$PWD/folder/one:/one:ro" "$IMG" sh -c 'echo no >>/one'

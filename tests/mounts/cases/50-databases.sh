@@ -110,7 +110,7 @@ sqlite_on() {
 }
 # case: timeout=900
 case_db_sqlite_bind() { sqlite_on bind; }
-# case: timeout=900 full
+# case: timeout=900
 case_db_sqlite_volume() { sqlite_on volume; }
 
 git_on() {
@@ -127,7 +127,7 @@ git_on() {
 }
 # case: timeout=900
 case_db_git_bind() { git_on bind; }
-# case: timeout=900 full
+# case: timeout=900
 case_db_git_volume() { git_on volume; }
 
 jvm_on() {

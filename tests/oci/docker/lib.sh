@@ -35,7 +35,7 @@ skip_point() { printf '%s? %s\n' "$1" "$2"; }
 same_words() {
 	# The last two: of the shell's and of docker's own making, now and then.
 	sed -E -e "s/$me/ME/g" -e 's/(runc|skerry) (create|start|run) failed/RUNTIME \2 failed/' -e 's/[0-9a-f]{12,64}/ID/g' \
-		-e 's/172\.29\.[0-9]+\.[0-9]+/ADDRESS/g' -e 's/(02|[0-9a-f]{2})(:[0-9a-f]{2}){5}/MAC/g' -e 's/\r$//' -e 's/"runc"|"skerry"/RUNTIME/g' -e '/^Terminated$/d' \
+		-e 's/172\.29\.[0-9]+\.[0-9]+/ADDRESS/g' -e 's/(02|[0-9a-f]{2})(:[0-9a-f]{2}){5}/MAC/g' -e 's/\r$//' -e 's/error during container init: //' -e 's/"runc"|"skerry"/RUNTIME/g' -e '/^Terminated$/d' \
 		-e '/error waiting for container: context canceled/d'
 }
 

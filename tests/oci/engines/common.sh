@@ -62,13 +62,14 @@ make_rootfs
 
 # Waits until a command succeeds (30 s at most).
 wait_for() {
-	local i
-	for ((i = 0; i < 300; i++)); do
-		"$@" >/dev/null 2>&1 && return 0
+	local end=$((SECONDS + 30))
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || {
+			echo "waited in vain for: $*"
+			return 1
+		}
 		sleep 0.1
 	done
-	echo "waited in vain for: $*"
-	return 1
 }
 
 # What differs by nature: a suite may define its own.

@@ -93,6 +93,8 @@ case_files() {
 	p cp files:/etc/made - | tar -xO
 	echo in >"$work/in"
 	p cp "$work/in" files:/root/in; p exec files cat /root/in
+	# Who enters the container's root from the host must not be led out of it again by a link that the container made.
+	nsenter -m -t "$(p inspect -f '{{.State.Pid}}' files)" /bin/busybox sh -c "test -e /etc/made && ! test -e /proc/$$/root$work/in"; echo $?
 	p commit -q files "im$runtime" >/dev/null; echo $?
 	p rm -f -t 0 files >/dev/null
 	podman --runtime runc run --rm "im$runtime" cat /etc/made

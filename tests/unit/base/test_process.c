@@ -2,7 +2,10 @@
 #include "../sk_test.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/process.h"
 
@@ -27,9 +30,29 @@ static void test_run(void **state)
 	assert_int_equal(sk_run(&s, &err), -ENOENT);
 }
 
+/* In a child, which is in one afterwards whatever it was in before. */
+static void test_user_namespace(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		if (unshare(CLONE_NEWUSER) < 0)
+			_exit(77);
+		_exit(sk_in_user_namespace() ? 0 : 1);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_run) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_user_namespace), cmocka_unit_test(test_run) };
 
 	return cmocka_run_group_tests_name("base-process", tests, NULL, NULL);
 }

@@ -31,15 +31,68 @@ static void copy_program(const char *name)
 	assert_int_equal(sk_fs_copy_sparse(in, out), 0);
 }
 
-static void write_kernel(unsigned machine)
+/* What a vmlinux has: code at 16 MiB, data and zeroes at 18 MiB, and the note that says where to begin. */
+struct kernel_file {
+	Elf64_Ehdr head;
+	Elf64_Phdr text, data, note;
+	struct {
+		Elf64_Nhdr other;
+		char other_name[4], other_text[4];
+		Elf64_Nhdr pvh;
+		char name[4];
+		uint32_t entry[2];
+	} notes;
+	char text_bytes[5000], data_bytes[3000];
+};
+
+static struct kernel_file kernel_of(unsigned machine)
 {
-	Elf64_Ehdr h = { .e_machine = (Elf64_Half)machine, .e_type = ET_EXEC };
+	struct kernel_file k = {
+		.head = { .e_machine = (Elf64_Half)machine,
+			  .e_type = ET_EXEC,
+			  .e_phoff = offsetof(struct kernel_file, text),
+			  .e_phentsize = sizeof(Elf64_Phdr),
+			  .e_phnum = 3 },
+		.text = { .p_type = PT_LOAD,
+			  .p_offset = offsetof(struct kernel_file, text_bytes),
+			  .p_filesz = sizeof(k.text_bytes),
+			  .p_memsz = sizeof(k.text_bytes),
+			  .p_paddr = 16 << 20 },
+		.data = { .p_type = PT_LOAD,
+			  .p_offset = offsetof(struct kernel_file, data_bytes),
+			  .p_filesz = sizeof(k.data_bytes),
+			  .p_memsz = 1 << 20,
+			  .p_paddr = 18 << 20 },
+		.note = { .p_type = PT_NOTE,
+			  .p_offset = offsetof(struct kernel_file, notes),
+			  .p_filesz = sizeof(k.notes) },
+		.notes = { .other = { 4, 1, 3 },
+			   .other_name = "GNU",
+			   .pvh = { 4, 8, 18 },
+			   .name = "Xen",
+			   .entry = { 0x1234560, 0 } },
+	};
+
+	memcpy(k.head.e_ident, ELFMAG, SELFMAG);
+	k.head.e_ident[EI_CLASS] = ELFCLASS64;
+	memset(k.text_bytes, 't', sizeof(k.text_bytes));
+	memset(k.data_bytes, 'd', sizeof(k.data_bytes));
+	return k;
+}
+
+static void save_kernel(const struct kernel_file *k)
+{
 	char path[128];
 
-	memcpy(h.e_ident, ELFMAG, SELFMAG);
-	h.e_ident[EI_CLASS] = ELFCLASS64;
 	snprintf(path, sizeof(path), "%s/" SK_QEMU_KERNEL, dir);
-	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, &h, sizeof(h), 0644, false), 0);
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, k, sizeof(*k), 0644, false), 0);
+}
+
+static void write_kernel(unsigned machine)
+{
+	struct kernel_file k = kernel_of(machine);
+
+	save_kernel(&k);
 }
 
 static int setup(void **state)
@@ -114,7 +167,13 @@ static char *line_of(bool kvm, const struct sk_engine_config *c)
 {
 	const struct sk_qemu_facts facts = { .path = "/usr/bin/qemu-system-x86_64", .tsc_khz = 2345678 };
 	const struct sk_qemu_start start = {
-		.facts = &facts, .kvm = kvm, .kernel = "/kernel", .initramfs = "/initramfs", .process = "skerry-x"
+		.facts = &facts,
+		.kvm = kvm,
+		.kernel = SK_QEMU_KERNEL_FILE,
+		.memory = SK_QEMU_MEMORY_FILE,
+		.initramfs = "/initramfs",
+		.firmware = "/q/qboot.rom",
+		.process = "skerry-x",
 	};
 	struct sk_args args = { 0 };
 	char *text;
@@ -141,8 +200,10 @@ static void test_args(void **state)
 		"-nodefaults ",
 		"-no-user-config ",
 		"-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny",
-		"memory-backend-memfd,id=ram,size=512M,share=on,prealloc=off",
+		"memory-backend-file,id=ram,mem-path=/memory,size=512M,share=on,prealloc=off",
 		"-m 512M ",
+		"-bios /q/qboot.rom ",
+		"rtc=on,",
 		"-smp 2 ",
 		"vhost-user-vsock-device,chardev=c0,bus=virtio-mmio-bus.22",
 		"socket,id=c1,path=vu/layers",
@@ -175,7 +236,9 @@ static void test_too_many_devices(void **state)
 	struct sk_engine_device devices[23];
 	const struct sk_engine_config c = { .memory = 512u << 20, .cpus = 1, .devices = devices, .n_devices = 23 };
 	const struct sk_qemu_facts facts = { .path = "/q" };
-	const struct sk_qemu_start start = { .facts = &facts, .kernel = "/k", .initramfs = "/i", .process = "p" };
+	const struct sk_qemu_start start = {
+		.facts = &facts, .kernel = "/k", .initramfs = "/i", .firmware = "", .process = "p"
+	};
 	struct sk_args args = { 0 };
 	size_t i;
 
@@ -185,6 +248,120 @@ static void test_too_many_devices(void **state)
 	sk_qemu_args(&args, &start, &c);
 	assert_true(args.failed);
 	sk_args_fini(&args);
+}
+
+/* --- memory --- */
+
+static int memory_of(const struct kernel_file *k, uint64_t size, struct sk_qemu_memory *m, struct sk_error *err)
+{
+	char path[128];
+
+	*err = (struct sk_error)SK_ERROR_INIT;
+	save_kernel(k);
+	snprintf(path, sizeof(path), "%s/" SK_QEMU_KERNEL, dir);
+	return sk_qemu_memory_init(m, path, size, err);
+}
+
+static void assert_bytes(int fd, off_t at, size_t n, char c)
+{
+	char buf[8192];
+	size_t i;
+
+	assert_int_equal(pread(fd, buf, n, at), n);
+	for (i = 0; i < n; i++)
+		assert_int_equal(buf[i], c);
+}
+
+static void test_memory(void **state)
+{
+	const struct kernel_file k = kernel_of(EM_X86_64);
+	_cleanup_fd_ int fd = -1, start = -1, back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct sk_qemu_memory m;
+	struct sk_error err;
+	Elf64_Phdr note;
+	uint64_t entry;
+	struct stat st;
+	Elf64_Ehdr h;
+
+	(void)state;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), 0);
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(sk_qemu_memory_fill(&m, geteuid()), 0);
+	sk_qemu_memory_fini(&m);
+	fd = open(&SK_QEMU_MEMORY_FILE[1], O_RDONLY | O_CLOEXEC);
+	start = open(&SK_QEMU_KERNEL_FILE[1], O_RDONLY | O_CLOEXEC);
+	unlink(&SK_QEMU_MEMORY_FILE[1]);
+	unlink(&SK_QEMU_KERNEL_FILE[1]);
+	assert_int_equal(fchdir(back), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 64 << 20);
+	assert_true(st.st_blocks * 512 < 1 << 20); /* the rest is a hole */
+	assert_bytes(fd, 16 << 20, 5000, 't');
+	assert_bytes(fd, (16 << 20) + 5000, 3000, 0);
+	assert_bytes(fd, 18 << 20, 3000, 'd');
+	assert_bytes(fd, (18 << 20) + 3000, 5000, 0);
+	/* What QEMU gets: loads nothing but itself, and says where to begin. */
+	assert_int_equal(fstat(start, &st), 0);
+	assert_int_equal(st.st_size, SK_QEMU_START_FILE);
+	assert_int_equal(pread(start, &h, sizeof(h), 0), sizeof(h));
+	assert_int_equal(h.e_machine, EM_X86_64);
+	assert_int_equal(h.e_phnum, 2);
+	assert_int_equal(pread(start, &note, sizeof(note), (off_t)h.e_phoff + h.e_phentsize), sizeof(note));
+	assert_int_equal(note.p_type, PT_NOTE);
+	assert_int_equal(pread(start, &entry, 8, (off_t)note.p_offset + 16), 8);
+	assert_int_equal(entry, 0x1234560);
+}
+
+static void test_bad_memory(void **state)
+{
+	struct kernel_file k = kernel_of(EM_X86_64);
+	struct sk_qemu_memory m;
+	struct sk_error err;
+
+	(void)state;
+	assert_int_equal(memory_of(&k, 18 << 20, &m, &err), -ENOMEM);
+	assert_says(err, "18 MiB of memory do not hold");
+	k.notes.pvh.n_type = 17;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), -ENOEXEC);
+	assert_says(err, "PVH");
+	k = kernel_of(EM_X86_64);
+	k.notes.other.n_namesz = UINT32_MAX;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), -ENOEXEC);
+	k = kernel_of(EM_X86_64);
+	k.notes.other.n_descsz = UINT32_MAX - 5;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), -ENOEXEC);
+	k = kernel_of(EM_X86_64);
+	k.note.p_filesz = 1 << 20;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), -ENOEXEC);
+	k = kernel_of(EM_X86_64);
+	k.data.p_paddr = UINT64_MAX - 4096;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), -ENOMEM);
+	k = kernel_of(EM_X86_64);
+	k.data.p_filesz = k.data.p_memsz + 1;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), -ENOEXEC);
+	k = kernel_of(EM_X86_64);
+	k.head.e_phnum = 1000;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), -ENOEXEC);
+	k = kernel_of(EM_X86_64);
+	k.text.p_paddr = 4096;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), -ENOEXEC);
+}
+
+/* A file that is shorter than its headers say: seen while it is copied. */
+static void test_short_kernel(void **state)
+{
+	struct kernel_file k = kernel_of(EM_X86_64);
+	struct sk_qemu_memory m;
+	struct sk_error err;
+
+	(void)state;
+	k.data.p_offset = sizeof(k) - 10;
+	assert_int_equal(memory_of(&k, 64 << 20, &m, &err), 0);
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(sk_qemu_memory_fill(&m, geteuid()), -ENOEXEC);
+	unlink(&SK_QEMU_MEMORY_FILE[1]);
+	sk_qemu_memory_fini(&m);
+	assert_int_equal(chdir("/"), 0);
 }
 
 /* --- what can be wrong --- */
@@ -380,12 +557,14 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_args),	      cmocka_unit_test(test_too_many_devices),
-		cmocka_unit_test(test_no_qemu),	      cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_kernel),	      cmocka_unit_test(test_no_device),
-		cmocka_unit_test(test_no_permission), cmocka_unit_test(test_kvm_works),
-		cmocka_unit_test(test_kvm_hangs),     cmocka_unit_test(test_another_boot),
-		cmocka_unit_test(test_kvm_dies),      cmocka_unit_test(test_names),
+		cmocka_unit_test(test_args),	     cmocka_unit_test(test_too_many_devices),
+		cmocka_unit_test(test_memory),	     cmocka_unit_test(test_bad_memory),
+		cmocka_unit_test(test_short_kernel), cmocka_unit_test(test_no_qemu),
+		cmocka_unit_test(test_versions),     cmocka_unit_test(test_kernel),
+		cmocka_unit_test(test_no_device),    cmocka_unit_test(test_no_permission),
+		cmocka_unit_test(test_kvm_works),    cmocka_unit_test(test_kvm_hangs),
+		cmocka_unit_test(test_another_boot), cmocka_unit_test(test_kvm_dies),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests_name("engine-qemu", tests, setup, teardown);

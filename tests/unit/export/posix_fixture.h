@@ -9,10 +9,10 @@
 
 /* What the tests of the POSIX back end share: a folder of the host, a server for it, and two clients. */
 extern enum sk_posix_who who; /* of all that is started */
-extern char top[64];	      /* where folders are made */
+extern char top[100];	      /* where folders are made */
 
 struct fixture {
-	char dir[96];
+	char dir[110];
 	int dirfd; /* the host's own way in */
 	struct sk_posix_pool *pool;
 	struct sk_9p_fs *fs;
@@ -38,5 +38,12 @@ int fx_setattr(struct client *c, uint32_t fid, struct p9_setattr a);
 void inside_no_way_out(void **state);
 void inside_race(void **state);
 void inside_single_file(void **state);
+void inside_single_file_replaced(void **state);
+
+/* Tests of test_posix_bounds.c. */
+void bounds_budget(void **state);
+void bounds_two_folders(void **state);
+void bounds_many_listings(void **state);
+void bounds_watched_folders(void **state);
 
 #endif

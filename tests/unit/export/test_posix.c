@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -480,49 +482,6 @@ static void listing(void **state)
 	assert_int_equal(count, 3002);
 }
 
-static void budget(void **state)
-{
-	struct fixture *fx = *state;
-	struct client *a = &fx->a;
-	unsigned i, nodes, files;
-	int r = 0;
-
-	assert_int_equal(cl_mkdir(a, 0, "d", 0777, 0), 0);
-	assert_int_equal(cl_walk(a, 0, 1, "d"), 0);
-	for (i = 0; i < 500; i++) {
-		char name[20];
-
-		snprintf(name, sizeof(name), "f%u", i);
-		assert_int_equal(cl_mkdir(a, 1, name, 0777, 0), 0);
-		assert_int_equal(cl_walk(a, 1, 1000 + i, name), 0);
-	}
-	sk_posix_pool_used(fx->pool, &nodes, &files);
-	assert_true(nodes <= 41);
-	/* All of them work, and are what they were. */
-	for (i = 0; i < 500; i += 7)
-		assert_int_equal(cl_mkdir(a, 1000 + i, "sub", 0777, 0), 0);
-	assert_int_equal(cl_renameat(a, 0, "d", 0, "moved"), 0);
-	for (i = 0; i < 500; i += 7)
-		assert_int_equal(cl_unlinkat(a, 1000 + i, "sub", P9_AT_REMOVEDIR), 0);
-	/* What the host has replaced meanwhile is stale, not something else. */
-	assert_int_equal(cl_getattr(a, 1499), 0);
-	assert_int_equal(unlinkat(fx->dirfd, "moved/f3", AT_REMOVEDIR), 0);
-	assert_int_equal(mkdirat(fx->dirfd, "moved/f3", 0777), 0);
-	for (i = 100; i < 200; i++)
-		assert_int_equal(cl_getattr(a, 1000 + i), 0);
-	assert_int_equal(cl_getattr(a, 1003), -ESTALE);
-	assert_int_equal(cl_clunk(a, 1003), 0);
-	assert_int_equal(cl_walk(a, 1, 1003, "f3"), 0);
-	assert_int_equal(cl_getattr(a, 1003), 0);
-	/* Open files have a bound of their own, and it is an error, not the end. */
-	for (i = 0; i < 100 && r == 0; i++) {
-		assert_int_equal(cl_walk(a, 1000 + i, 3000 + i, ""), 0);
-		r = cl_open(a, 3000 + i, P9_O_RDONLY);
-	}
-	assert_int_equal(r, -ENFILE);
-	assert_int_equal(cl_getattr(a, 1400), 0);
-}
-
 /* --- locks against the host
  * -------------------------------------------------------------------------------------------------- */
 
@@ -655,6 +614,104 @@ static int setup_few(void **state)
 	return fx_setup(state, false, 80);
 }
 
+/* As root of a user namespace that knows few users: what others make belongs to nobody, not to who came before them. */
+static void unknown_users(void **state)
+{
+	struct fixture *fx = *state;
+	struct client *a = &fx->a, *b = &fx->b;
+	struct stat st;
+
+	fx_make(b, 1, "first"); /* 1234, who exists */
+	assert_int_equal(fstatat(fx->dirfd, "first", &st, 0), 0);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(cl_attach(a, 5, 50000, ""), 0);
+	assert_int_equal(cl_walk(a, 5, 6, ""), 0);
+	assert_int_equal(cl_create(a, 6, "second", P9_O_RDWR, 0644, 50000), 0);
+	assert_int_equal(fstatat(fx->dirfd, "second", &st, 0), 0);
+	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(st.st_gid, 65534);
+	fx_make(b, 2, "third");
+	assert_int_equal(fstatat(fx->dirfd, "third", &st, 0), 0);
+	assert_int_equal(st.st_uid, 1234);
+}
+
+static int run_in_small_namespace(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(unknown_users, setup, fx_teardown) };
+	static const char *const files[] = { "uid_map", "gid_map" };
+	char path[64], go;
+	int out[2], in[2], status = 0;
+	unsigned i;
+	pid_t child;
+
+	if (pipe(out) < 0 || pipe(in) < 0)
+		return 1;
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		if (unshare(CLONE_NEWUSER) < 0)
+			_exit(77);
+		close(in[1]);
+		if (write(out[1], "x", 1) != 1 || read(in[0], &go, 1) != 1 || setgroups(0, NULL) < 0)
+			_exit(77);
+		who = SK_POSIX_TRUST;
+		status = _cmocka_run_group_tests("few users", tests, 1, NULL, NULL);
+		fflush(NULL);
+		_exit(status ? 1 : 0);
+	}
+	close(out[1]);
+	if (read(out[0], &go, 1) == 1) {
+		for (i = 0; i < 2; i++) {
+			int fd;
+
+			snprintf(path, sizeof(path), "/proc/%d/%s", (int)child, files[i]);
+			fd = open(path, O_WRONLY | O_CLOEXEC);
+			if (fd >= 0 && write(fd, "0 0 2000\n65534 65534 1\n", 23) != 23)
+				perror(path);
+			close(fd);
+		}
+		(void)!write(in[1], "x", 1);
+	}
+	close(in[1]);
+	close(in[0]);
+	close(out[0]);
+	waitpid(child, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		printf("LEFT OUT: no user namespace can be made here\n");
+		return 0;
+	}
+	return status != 0;
+}
+
+/* MAPPED on a file system that has no place for owners: everything works, and belongs to who serves. */
+static void no_xattrs(void **state)
+{
+	struct fixture *fx = *state;
+	struct client *b = &fx->b;
+
+	fx_make(b, 1, "f");
+	assert_int_equal(cl_write(b, 1, 0, "hello", 5), 5);
+	assert_int_equal(fx_setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_SIZE, .size = 2 }), 0);
+	assert_int_equal(fx_setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0600 }), 0);
+	assert_int_equal(fx_setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_UID, .uid = geteuid() }), 0);
+	assert_int_equal(fx_setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_UID, .uid = 4711 }), -EPERM);
+	assert_int_equal(cl_getattr(b, 1), 0);
+	assert_int_equal(b->r.u.attr.mode, S_IFREG | 0600);
+	assert_int_equal(b->r.u.attr.uid, geteuid());
+	assert_int_equal(b->r.u.attr.size, 2);
+	assert_int_equal(cl_mkdir(b, 0, "d", 0755, 0), 0);
+	assert_int_equal(cl_walk(b, 0, 2, "d"), 0);
+	assert_int_equal(cl_create(b, 2, "g", P9_O_RDWR, 0644, 0), 0);
+}
+
+static int run_without_xattrs(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(no_xattrs, setup, fx_teardown) };
+
+	who = SK_POSIX_MAPPED;
+	return _cmocka_run_group_tests("no xattrs", tests, 1, NULL, NULL);
+}
+
 static int run(const char *name, enum sk_posix_who w)
 {
 	const struct CMUnitTest tests[] = {
@@ -671,9 +728,13 @@ static int run(const char *name, enum sk_posix_who w)
 		T(inside_no_way_out),
 		T(inside_race),
 		T(inside_single_file),
+		T(inside_single_file_replaced),
 		T(host_locks),
 		T(kept_owner),
-		cmocka_unit_test_setup_teardown(budget, setup_few, fx_teardown),
+		T(bounds_many_listings),
+		cmocka_unit_test_setup_teardown(bounds_budget, setup_few, fx_teardown),
+		cmocka_unit_test_setup_teardown(bounds_two_folders, setup_few, fx_teardown),
+		cmocka_unit_test_setup_teardown(bounds_watched_folders, setup_few, fx_teardown),
 		cmocka_unit_test_setup_teardown(inside_no_way_out, setup_old, fx_teardown),
 		cmocka_unit_test_setup_teardown(inside_race, setup_old, fx_teardown),
 	};
@@ -691,6 +752,7 @@ static int run(const char *name, enum sk_posix_who w)
 int main(void)
 {
 	const char *tmp = getenv("TMPDIR");
+	char bare[110];
 	int failed = 0, status = 0;
 	pid_t child;
 
@@ -703,20 +765,35 @@ int main(void)
 		failed += run("trust", SK_POSIX_TRUST);
 		failed += run("check", SK_POSIX_CHECK);
 		failed += run("squash", SK_POSIX_SQUASH);
+		failed += run_in_small_namespace();
 	} else {
 		printf("LEFT OUT, for want of root: acting for other users (TRUST, CHECK, SQUASH)\n");
 	}
 	fflush(NULL);
+	snprintf(bare, sizeof(bare), "%s/bare", top);
+	mkdir(bare, 0777);
+	/* In a mount namespace of this test's own: it is gone with it. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", bare, "ramfs", 0, "mode=0777") < 0) {
+		printf("LEFT OUT: a file system without extended attributes cannot be mounted: %s\n", strerror(errno));
+		bare[0] = 0;
+	}
 	child = fork();
 	if (child == 0) {
 		if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
 			_exit(1);
 		failed = run("self", SK_POSIX_SELF);
 		failed += run("mapped", SK_POSIX_MAPPED);
+		if (bare[0]) {
+			snprintf(top, sizeof(top), "%s", bare);
+			failed += run_without_xattrs();
+		}
 		fflush(NULL);
 		_exit(failed ? 1 : 0);
 	}
 	waitpid(child, &status, 0);
+	if (bare[0])
+		umount(bare);
 	sk_fs_remove_tree(AT_FDCWD, top);
 	return failed || status ? 1 : 0;
 }

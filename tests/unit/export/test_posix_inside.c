@@ -152,11 +152,50 @@ void inside_race(void **state)
 	printf("           %u times inside, %u refused\n", ok, refused);
 }
 
+/* The host gives the name of a single file to another: for the client the file has changed, also where it has it open.
+ */
+void inside_single_file_replaced(void **state)
+{
+	struct fixture *fx = *state;
+	struct client *a = &fx->a;
+	char path[160], buf[16];
+	uint64_t ino;
+	int fd;
+
+	put(fx->dirfd, "only", "first");
+	put(fx->dirfd, "other", "the second");
+	fx_stop(fx);
+	snprintf(path, sizeof(path), "%s/only", fx->dir);
+	assert_int_equal(fx_start(fx, path, "shown"), 0);
+	fx_open(a, 1, "shown", P9_O_RDWR);
+	ino = a->r.u.ropen.qid.path;
+	assert_int_equal(cl_walk(a, 0, 2, "shown"), 0);
+	assert_int_equal(renameat(fx->dirfd, "other", fx->dirfd, "only"), 0);
+	fd = openat(fx->dirfd, "only", O_PATH | O_CLOEXEC);
+	assert_int_equal(sk_posix_replace(fx->fs, fd), 0);
+	assert_int_equal(cl_getattr(a, 2), 0);
+	assert_int_equal(a->r.u.attr.qid.path, ino);
+	assert_int_equal(a->r.u.attr.size, 10);
+	assert_int_equal(cl_read(a, 1, 0, 16), 10);
+	assert_memory_equal(a->r.u.data.p, "the second", 10);
+	assert_int_equal(cl_write(a, 1, 0, "THE", 3), 3);
+	assert_int_equal(cl_walk(a, 0, 3, "shown"), 0);
+	assert_int_equal(cl_open(a, 3, P9_O_RDONLY), 0);
+	assert_int_equal(a->r.u.ropen.qid.path, ino);
+	fd = openat(fx->dirfd, "only", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, buf, sizeof(buf)), 10);
+	assert_memory_equal(buf, "THE second", 10);
+	close(fd);
+	/* Not a folder, and not for an export that is one. */
+	assert_int_equal(sk_posix_replace(fx->fs, open(fx->dir, O_PATH | O_CLOEXEC)), -EINVAL);
+	assert_int_equal(cl_getattr(a, 2), 0);
+}
+
 void inside_single_file(void **state)
 {
 	struct fixture *fx = *state;
 	struct client *a = &fx->a;
-	char path[128];
+	char path[160];
 	int fd = openat(fx->dirfd, "only", O_CREAT | O_WRONLY, 0666);
 	const struct p9_qid *q;
 

@@ -28,7 +28,7 @@ static void note(void *arg, const struct sk_watch_event *e)
 		snprintf(line, sizeof(line), "rename %d/%s %d/%s%s\n", (int)e->dir, e->name, (int)e->new_dir,
 			 e->new_name, e->is_dir ? " dir" : "");
 	else
-		snprintf(line, sizeof(line), "%s %d/%s%s\n", kinds[e->kind], (int)e->dir, e->name,
+		snprintf(line, sizeof(line), "%s %d/%s%s\n", kinds[e->kind], (int)e->dir, e->name ? e->name : "(null)",
 			 e->is_dir ? " dir" : "");
 	strncat(log_text, line, sizeof(log_text) - strlen(log_text) - 1);
 }
@@ -58,6 +58,41 @@ static void act(int top)
 	unlinkat(top, "a/e", AT_REMOVEDIR);
 	unlinkat(top, "b/i", 0);
 	put(top, "outside/unseen", "x", O_CREAT);
+}
+
+/* A file whose folder is not watched. */
+static void single_file(struct sk_loop *loop, struct sk_watch *w, int topfd)
+{
+	uint64_t end;
+	int fd, status;
+	pid_t child;
+
+	put(topfd, "outside/single", "x", O_CREAT);
+	fd = openat(topfd, "outside/single", O_PATH | O_CLOEXEC);
+	assert_int_equal(sk_watch_add_file(w, fd, 7), 0);
+	put(topfd, "outside/single", "own", O_APPEND);
+	child = fork();
+	if (child == 0) {
+		put(topfd, "outside/other", "x", O_CREAT);
+		put(topfd, "outside/single", "x", O_APPEND);
+		_exit(fchmodat(topfd, "outside/single", 0600, 0));
+	}
+	waitpid(child, &status, 0);
+	for (end = sk_now_ms() + 100; sk_now_ms() < end;)
+		assert_true(sk_loop_once(loop, 20) >= 0);
+	assert_string_equal(log_text, "modify 7/(null)\nattrib 7/(null)\n");
+	log_text[0] = 0;
+	sk_watch_remove_file(w, fd, 7);
+	child = fork();
+	if (child == 0) {
+		put(topfd, "outside/single", "x", O_APPEND);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	for (end = sk_now_ms() + 50; sk_now_ms() < end;)
+		assert_true(sk_loop_once(loop, 20) >= 0);
+	assert_string_equal(log_text, "");
+	close(fd);
 }
 
 static void events(void **state)
@@ -108,6 +143,7 @@ static void events(void **state)
 		log_text, "create 1/f\nmodify 1/f\nattrib 1/f\ncreate 1/d dir\nrename 1/f 2/g\ndelete 2/g\ncreate 2/i\n"
 			  "rename 1/d 1/e dir\ndelete 1/e dir\ndelete 2/i\n");
 	log_text[0] = 0;
+	single_file(loop, w, topfd);
 	sk_watch_remove(w, fd[0], 1);
 	sk_watch_remove(w, fd[1], 2);
 	child = fork();

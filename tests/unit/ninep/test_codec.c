@@ -49,6 +49,7 @@ static void fill(struct p9_msg *m, uint8_t type)
 		break;
 	case P9_RREAD:
 	case P9_RREADDIR:
+	case P9_RREADDIRX:
 	case P9_RNOTIFY:
 		m->u.data = (struct p9_data){ data, sizeof(data) };
 		break;
@@ -145,7 +146,7 @@ static void every_message(void **state)
 		p9_put32(b, (uint32_t)n + 1);
 		assert_int_equal(p9_decode(b, (size_t)n + 1, &back), -P9_EPROTO);
 	}
-	assert_int_equal(count, 69);
+	assert_int_equal(count, 71);
 }
 
 static void known_bytes(void **state)
@@ -227,11 +228,38 @@ static void directory_entries(void **state)
 	assert_memory_equal(&q.path, &q2.path, 8);
 }
 
+static void entries_with_attributes(void **state)
+{
+	struct p9_attr a = { .valid = 1, .qid = { P9_QTDIR, 5, 6 }, .mode = 040755, .size = UINT64_C(1) << 40 }, b;
+	uint8_t buf[P9_DIRENTX_MIN + 4];
+	uint32_t flags;
+	struct p9_str s;
+	uint64_t off;
+
+	(void)state;
+	a.ctime.nsec = 9;
+	a.data_version = 77;
+	assert_int_equal(p9_put_direntx(buf, sizeof(buf), P9_LOOK_LAST, 7, &a, "name", 4), sizeof(buf));
+	assert_int_equal(p9_put_direntx(buf, sizeof(buf) - 1, P9_LOOK_LAST, 7, &a, "name", 4), 0);
+	assert_int_equal(p9_put_direntx(buf, sizeof(buf), P9_LOOK_LAST, 7, &a, "name", 4), sizeof(buf));
+	assert_int_equal(p9_get_direntx(buf, sizeof(buf) - 1, &flags, &off, &b, &s), 0);
+	assert_int_equal(p9_get_direntx(buf, sizeof(buf), &flags, &off, &b, &s), sizeof(buf));
+	assert_int_equal(flags, P9_LOOK_LAST);
+	assert_int_equal(off, 7);
+	assert_int_equal(s.len, 4);
+	assert_int_equal(b.qid.version, 5);
+	assert_int_equal(b.size, a.size);
+	assert_int_equal(b.ctime.nsec, 9);
+	assert_int_equal(b.data_version, 77);
+	assert_memory_equal(s.p, "name", 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_message),  cmocka_unit_test(known_bytes),       cmocka_unit_test(data_elsewhere),
-		cmocka_unit_test(hostile_counts), cmocka_unit_test(directory_entries),
+		cmocka_unit_test(every_message),     cmocka_unit_test(known_bytes),
+		cmocka_unit_test(data_elsewhere),    cmocka_unit_test(hostile_counts),
+		cmocka_unit_test(directory_entries), cmocka_unit_test(entries_with_attributes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

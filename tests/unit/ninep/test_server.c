@@ -772,6 +772,80 @@ static void stream_pieces(void **state)
 	sk_9p_stream_fini(&st);
 }
 
+static void stream_send(struct sk_9p_stream *st, struct p9_msg *t, uint16_t tag)
+{
+	uint8_t *to;
+	size_t n;
+
+	t->tag = tag;
+	to = sk_9p_stream_room(st, &n);
+	sk_9p_stream_commit(st, (size_t)p9_encode(t, to, n));
+	assert_int_equal(sk_9p_stream_run(st), 0);
+}
+
+/* The next message of the output; its data stays there until the next one is sent. */
+static void stream_get(struct sk_9p_stream *st, uint8_t type, uint16_t tag, struct p9_msg *ret_r)
+{
+	size_t n;
+	const uint8_t *out = sk_9p_stream_output(st, &n);
+
+	assert_true(n >= 7 && n >= p9_get32(out));
+	assert_int_equal(p9_decode(out, p9_get32(out), ret_r), 0);
+	assert_int_equal(ret_r->type, type);
+	assert_int_equal(ret_r->tag, tag);
+	sk_9p_stream_sent(st, p9_get32(out));
+}
+
+/* Long replies of the extension: a listing, and notices that come later. */
+static void stream_ext(void **state)
+{
+	struct fixture *fx = *state;
+	struct sk_9p_session_config config = { .exports = &fx->export, .n_exports = 1, .msize = 65536, .ext = true };
+	struct sk_9p_event e = { .kind = P9_EVENT_CREATE, .dir = 42, .name = "a name of some length" };
+	struct sk_9p_stream st;
+	struct p9_msg t, r;
+	char name[32];
+	unsigned i;
+
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "entry%u", i);
+		assert_int_equal(cl_mknod(&fx->a, 0, name, 0100644, 0, 0), 0);
+	}
+	assert_int_equal(sk_9p_stream_init(&st, fx->server, &config), 0);
+	t = (struct p9_msg){ .type = P9_TVERSION };
+	t.u.version.msize = 65536;
+	t.u.version.version = CL_STR(P9_VERSION_EXT);
+	stream_send(&st, &t, P9_NOTAG);
+	stream_get(&st, P9_RVERSION, P9_NOTAG, &r);
+	t = (struct p9_msg){ .type = P9_TATTACH };
+	t.u.attach.afid = P9_NOFID;
+	t.u.attach.uname = t.u.attach.aname = CL_STR("");
+	stream_send(&st, &t, 1);
+	stream_get(&st, P9_RATTACH, 1, &r);
+	t = (struct p9_msg){ .type = P9_TOPENX };
+	t.u.look.newfid = 1;
+	t.u.look.name = CL_STR("");
+	stream_send(&st, &t, 2);
+	stream_get(&st, P9_ROPENX, 2, &r);
+	t = (struct p9_msg){ .type = P9_TNOTIFY };
+	t.u.count = 32768;
+	stream_send(&st, &t, 3);
+	t = (struct p9_msg){ .type = P9_TREADDIRX };
+	t.u.read.fid = 1;
+	t.u.read.count = 60000;
+	t.u.read.flags = P9_LIST_ATTRS;
+	stream_send(&st, &t, 4);
+	/* They come while the listing is not taken yet. */
+	for (i = 0; i < 700; i++)
+		sk_9p_session_event(st.session, &e);
+	sk_9p_session_events_done(st.session);
+	stream_get(&st, P9_RREADDIRX, 4, &r);
+	assert_true(r.u.data.count > 200 * P9_DIRENTX_MIN);
+	stream_get(&st, P9_RNOTIFY, 3, &r);
+	assert_int_equal(r.u.data.count, 700 * (P9_EVENT_MIN + strlen(e.name)));
+	sk_9p_stream_fini(&st);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 /* --- the extension
@@ -897,6 +971,85 @@ static void ext_write_tells_version(void **state)
 	sk_9p_session_free(c.session);
 }
 
+static int cl_list(struct client *c, uint32_t fid, uint64_t offset, uint32_t n, uint32_t flags)
+{
+	struct p9_msg t = { .type = P9_TREADDIRX };
+	int r;
+
+	t.u.read.fid = fid;
+	t.u.read.offset = offset;
+	t.u.read.count = n;
+	t.u.read.flags = flags;
+	r = cl_call(c, &t);
+	return r < 0 ? r : (int)c->r.u.data.count;
+}
+
+/* Lists all; returns how many entries, and how many of them had attributes, all of them ones of empty files. */
+static unsigned list_all(struct client *c, uint32_t fid, uint32_t chunk, uint32_t flags, unsigned *ret_attrs)
+{
+	uint64_t offset = 0, stamp = 0;
+	uint32_t last = 0;
+	unsigned count = 0;
+	int n;
+
+	*ret_attrs = 0;
+	while (!last && (n = cl_list(c, fid, offset, chunk, flags)) > 0) {
+		const uint8_t *p = c->r.u.data.p;
+		size_t left = (size_t)n, used;
+		struct p9_attr a;
+		struct p9_str s;
+
+		while (left && (used = p9_get_direntx(p, left, &last, &offset, &a, &s))) {
+			assert_true(a.data_version > stamp);
+			stamp = a.data_version;
+			assert_true(s.p[0] == '.' ? (a.mode & 0170000) == 0040000 : (a.mode & 0170000) == 0100000);
+			if (last & P9_LOOK_EXISTS) {
+				assert_int_equal(a.mode, 0100644);
+				assert_true(s.p[0] != '.');
+				++*ret_attrs;
+			}
+			p += used;
+			left -= used;
+			count++;
+			last &= P9_LOOK_LAST;
+			assert_true(!last || !left);
+		}
+		assert_int_equal(left, 0);
+	}
+	assert_int_equal(last, P9_LOOK_LAST);
+	/* And behind the end. */
+	assert_int_equal(cl_list(c, fid, offset, chunk, flags), 0);
+	return count;
+}
+
+static void ext_listing(void **state)
+{
+	struct fixture *fx = *state;
+	static struct client c;
+	unsigned i, attrs;
+	char name[32];
+
+	assert_int_equal(start_ext(fx, &c), 0);
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "entry%u", i);
+		assert_int_equal(cl_mknod(&c, 0, name, 0100644, 0, 0), 0);
+	}
+	assert_int_equal(cl_list(&c, 0, 0, 1000, 0), -P9_EBADF);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 1, "", P9_O_RDONLY), 0);
+	assert_int_equal(cl_list(&c, 1, 0, 0, 0), -P9_EINVAL);
+	assert_int_equal(cl_list(&c, 1, 0, 100, 0), -P9_EINVAL);
+	assert_int_equal(cl_list(&c, 1, 0, 1000, 2), -P9_EINVAL);
+	assert_int_equal(cl_list(&c, 99, 0, 1000, 0), -P9_EBADF);
+	assert_int_equal(list_all(&c, 1, 200, 0, &attrs), 302);
+	assert_int_equal(attrs, 0);
+	assert_int_equal(list_all(&c, 1, 1000, P9_LIST_ATTRS, &attrs), 302);
+	assert_int_equal(attrs, 300);
+	assert_int_equal(list_all(&c, 1, 1u << 30, P9_LIST_ATTRS, &attrs), 302);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 2, "entry1", P9_O_RDONLY), 0);
+	assert_int_equal(cl_list(&c, 2, 0, 1000, 0), -P9_ENOTDIR);
+	sk_9p_session_free(c.session);
+}
+
 static void ext_notices(void **state)
 {
 	struct fixture *fx = *state;
@@ -957,6 +1110,13 @@ static void ext_notices(void **state)
 	assert_int_equal(cl_call(&c, &t), 0);
 	assert_int_equal(c.completed, 1);
 	assert_int_equal(c.notice_len, 0);
+	/* A new session on the same transport gives it back as cancelled. */
+	t = (struct p9_msg){ .type = P9_TNOTIFY, .tag = 83 };
+	t.u.count = 1000;
+	assert_int_equal(cl_call(&c, &t), 1);
+	c.cancelled = 0;
+	assert_int_equal(cl_version(&c), 0);
+	assert_int_equal(c.cancelled, 1);
 	sk_9p_session_free(c.session);
 }
 
@@ -981,9 +1141,11 @@ int main(void)
 		T(fid_bound),
 		T(framing),
 		T(stream_pieces),
+		T(stream_ext),
 		T(ext_only_where_agreed),
 		T(ext_look_and_open),
 		T(ext_write_tells_version),
+		T(ext_listing),
 		T(ext_notices),
 	};
 

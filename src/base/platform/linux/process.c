@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -167,4 +168,12 @@ int sk_run(const struct sk_spawn *spawn, struct sk_error *err)
 		sk_error_set(err, EIO, "%s failed with exit code %d%s%s", s.file, r, len ? ": " : "", tail);
 	}
 	return r;
+}
+
+bool sk_in_user_namespace(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/uid_map", "re");
+	unsigned inner, outer, n;
+
+	return f && (fscanf(f, "%u %u %u", &inner, &outer, &n) != 3 || inner != 0 || outer != 0 || n != UINT32_MAX);
 }

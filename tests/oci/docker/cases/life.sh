@@ -41,7 +41,7 @@ case_signals() {
 	p bad-signal 'docker kill -s NOSUCH $me-t' 'nvalid signal'
 }
 case_pause() {
-	up "$me" box sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.05; done'
+	up "$me" box sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/next; mv /tmp/next /tmp/count; sleep 0.05; done'
 	until_true 10 "x $me test -s /tmp/count"
 	p pause 'docker pause $me >/dev/null; show $me "{{.State.Status}} {{.State.Paused}}"' 'paused true'
 	p ps 'docker ps --filter name=^$me$ --format "{{.Status}}" | grep -o Paused' 'Paused'

@@ -49,7 +49,7 @@ server.serve_forever()' "$tmp/port" >"$tmp/server.log" 2>&1 &
 	docker run -d --name "$me-o" box httpd -f -p 80 -h /var/www >/dev/null
 	sleep 0.5
 	differ of-native 'd --network container:$me-o box sh -c "timeout 5 wget -qO- http://127.0.0.1/ || timeout 5 wget -qO- http://10.0.2.2/"' 'hello' 'hello'
-	differ of-vm 'up $me-v box httpd -f -p 80 -h /var/www; sleep 0.5; d --network container:$me-v box timeout 5 wget -qO- http://127.0.0.1/' 'hello' 'cannot be shared|hello'
+	p of-vm 'up $me-v box httpd -f -p 80 -h /var/www; sleep 0.5; d --network container:$me-v box timeout 5 wget -qO- http://127.0.0.1/' 'hello'
 	differ ipc-of 'up $me-i --ipc shareable box sleep 1000; d --ipc container:$me-i box true' 'exit 0' 'exit 0|cannot'
 	differ pid-of 'd --pid container:$me-i box true' 'exit 0' 'exit 0|cannot'
 	differ ipc-host 'd --ipc host box true' 'exit 0' 'exit 0|cannot'

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SK_FUZZ_VIRTIO_INPUT_H
-#define SK_FUZZ_VIRTIO_INPUT_H
+#ifndef SK_FUZZ_VIRTIO_NUMBERS_H
+#define SK_FUZZ_VIRTIO_NUMBERS_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "../input.h"
 
 /* The fuzzer's bytes as a source of numbers; zeros when they are used up. */
 struct input {
@@ -44,7 +46,5 @@ static inline size_t in_bytes(struct input *in, void *to, size_t n)
 	in->n -= n;
 	return n;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

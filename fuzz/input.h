@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SK_FUZZ_IMAGE_INPUT_H
-#define SK_FUZZ_IMAGE_INPUT_H
+#ifndef SK_FUZZ_INPUT_H
+#define SK_FUZZ_INPUT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What most files of the kernel include sooner or later. kernel/build compiles it once, instead of a
  * thousand times: half of a build is reading headers.

@@ -91,12 +91,13 @@ static void add_kernel(struct sk_args *a, const struct sk_qemu_start *s, const s
 	sk_args_add(a, "%s", s->initramfs);
 	sk_args_add(a, "-append");
 	/* mitigations: an emulated processor has no side channels of the kind, and pays for each barrier.
+	 * lapic_khz: QEMU's local APIC counts nanoseconds (kernel/patches/0020): not measured, then.
 	 * reboot=t: after a panic, a triple fault, which ends QEMU (-no-reboot). */
 	sk_args_add(a,
 		    "console=ttyS0 %s panic=-1 oops=panic reboot=t pci=off dummy.numdummies=0 "
 		    "random.trust_bootloader=on " SK_GUEST_REPORTING_ORDER " " SK_GUEST_REPORTING_DELAY "%s%s%s%s",
-		    debug ? "" : "quiet loglevel=4", s->kvm ? "" : " mitigations=off no_timer_check", tsc,
-		    c->extra_args ? " " : "", c->extra_args ? c->extra_args : "");
+		    debug ? "" : "quiet loglevel=4", s->kvm ? "" : " mitigations=off no_timer_check lapic_khz=1000000",
+		    tsc, c->extra_args ? " " : "", c->extra_args ? c->extra_args : "");
 }
 
 static size_t slot(size_t device)

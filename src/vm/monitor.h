@@ -49,6 +49,7 @@
 #define SK_TOKEN_LEN 16u /* bytes */
 #define SK_MAX_CONNS 1024u
 #define SK_MAX_PROCS 1024u
+#define SK_CONSOLE_TAIL 32 /* bytes of the console that are looked at once more, with what follows */
 #define SK_STDIN_WINDOW (256u * 1024u)
 #define SK_CONN_HIGH (512u * 1024u) /* a reader with more than this unsent holds up the output it reads */
 
@@ -146,6 +147,7 @@ struct sk_monitor {
 	char kernel[64];
 	int console_fd, console_log;
 	size_t console_bytes;
+	char console_tail[SK_CONSOLE_TAIL]; /* what was read last */
 	struct sk_source *console_source;
 
 	/* the container */

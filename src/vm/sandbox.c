@@ -218,8 +218,47 @@ static int net_up(struct sk_monitor *m, struct sk_error *err)
 	return r < 0 ? r : sk_net_slirp_new(m->loop, sock, &c, &m->net, err);
 }
 
+/* What the guest kernel says goes to log/console.log through us, the first SK_CONSOLE_MAX bytes of a boot: it must not
+ * fill the host's disk. */
+static void on_console(void *arg, int fd, unsigned events)
+{
+	struct sk_monitor *m = arg;
+	char all[SK_CONSOLE_TAIL + 4096], *buf = all + SK_CONSOLE_TAIL;
+	ssize_t n = read(fd, buf, sizeof(all) - SK_CONSOLE_TAIL);
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		sk_loop_remove(m->console_source);
+		m->console_source = NULL;
+		return;
+	}
+	/* The VM is over before the guest kernel has ended its process. What a guest writes here can hurt itself only.
+	 * The words may come in pieces. */
+	memcpy(all, m->console_tail, SK_CONSOLE_TAIL);
+	memcpy(m->console_tail, all + n, SK_CONSOLE_TAIL);
+	if (memmem(all, SK_CONSOLE_TAIL + (size_t)n, SK_PANIC, sizeof(SK_PANIC) - 1))
+		sk_monitor_lost(m, "the guest kernel panicked: see log/console.log in the container's folder");
+	if (m->console_bytes >= SK_CONSOLE_MAX)
+		return;
+	m->console_bytes += (size_t)n;
+	if (sk_fs_write_all(m->console_log, buf, (size_t)n) < 0)
+		m->console_bytes = SK_CONSOLE_MAX;
+}
+
+/* What the guest kernel has said last may say why it is gone. */
+static void last_words(struct sk_monitor *m)
+{
+	unsigned i;
+
+	for (i = 0; i < SK_LAST_WORDS && m->console_source; i++)
+		on_console(m, m->console_fd, SK_LOOP_READ);
+}
+
 static void on_vsock_lost(void *arg)
 {
+	last_words(arg);
 	sk_monitor_lost(arg, "the guest kernel has closed its devices");
 }
 
@@ -259,44 +298,12 @@ static void on_boot_timeout(void *arg)
 	sk_monitor_lost(m, why);
 }
 
-/* What the guest kernel says goes to log/console.log through us, the first SK_CONSOLE_MAX bytes of a boot: it must not
- * fill the host's disk. */
-static void on_console(void *arg, int fd, unsigned events)
-{
-	struct sk_monitor *m = arg;
-	char buf[4096];
-	ssize_t n = read(fd, buf, sizeof(buf));
-
-	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		sk_loop_remove(m->console_source);
-		m->console_source = NULL;
-		return;
-	}
-	/* The VM is over before the guest kernel has ended its process. What a guest writes here can hurt itself only.
-	 */
-	if (memmem(buf, (size_t)n, SK_PANIC, sizeof(SK_PANIC) - 1))
-		sk_monitor_lost(m, "the guest kernel panicked: see log/console.log in the container's folder");
-	if (m->console_bytes >= SK_CONSOLE_MAX)
-		return;
-	m->console_bytes += (size_t)n;
-	if (sk_fs_write_all(m->console_log, buf, (size_t)n) < 0)
-		m->console_bytes = SK_CONSOLE_MAX;
-}
-
 static void on_process(void *arg, int fd, unsigned events)
 {
-	struct sk_monitor *m = arg;
-	unsigned i;
-
 	(void)fd;
 	(void)events;
-	/* Its last words may say why. */
-	for (i = 0; i < SK_LAST_WORDS && m->console_source; i++)
-		on_console(m, m->console_fd, SK_LOOP_READ);
-	sk_monitor_lost(m, "the VM ended unexpectedly: see log/console.log in the container's folder");
+	last_words(arg);
+	sk_monitor_lost(arg, "the VM ended unexpectedly: see log/console.log in the container's folder");
 }
 
 static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *err)
@@ -304,6 +311,7 @@ static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *
 	int pipefd[2];
 
 	m->console_bytes = 0;
+	memset(m->console_tail, 0, sizeof(m->console_tail));
 	m->console_log =
 		openat(m->dirfd, "log/console.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->console_log < 0 || pipe2(pipefd, O_CLOEXEC) < 0)

@@ -224,11 +224,13 @@ static void test_args(void **state)
 	assert_non_null(strstr(tcg, "-accel tcg,"));
 	assert_non_null(strstr(tcg, "-cpu max,-erms"));
 	assert_non_null(strstr(tcg, "tsc_early_khz=2345678"));
+	assert_non_null(strstr(tcg, "lapic_khz=1000000"));
 	assert_non_null(strstr(kvm, "-accel kvm "));
 	assert_non_null(strstr(kvm, "-cpu host "));
 	/* Mitigations stay on where there is a processor to be mitigated. */
 	assert_null(strstr(kvm, "mitigations=off"));
 	assert_null(strstr(kvm, "tsc_early_khz"));
+	assert_null(strstr(kvm, "lapic_khz"));
 }
 
 static void test_too_many_devices(void **state)

@@ -29,7 +29,8 @@ struct hierarchy {
 	char controllers[128]; /* ",cpu,cpuacct,"; "" for version 2 */
 };
 
-static unsigned find_hierarchies(struct hierarchy *h, unsigned max)
+/* `hybrid`: version 2's too where it is there without controllers, for systemd to follow processes by. */
+static unsigned find_hierarchies(struct hierarchy *h, unsigned max, bool hybrid)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
 	char line[4096], mount[256], root[256], type[32], options[256];
@@ -55,8 +56,7 @@ static unsigned find_hierarchies(struct hierarchy *h, unsigned max)
 		}
 		n++;
 	}
-	/* Hybrid: version 2 is there without controllers. */
-	for (i = 0; v1 && v2 && i < n;)
+	for (i = 0; !hybrid && v1 && v2 && i < n;)
 		if (h[i].controllers[0] == '\0')
 			h[i] = h[--n];
 		else
@@ -64,36 +64,10 @@ static unsigned find_hierarchies(struct hierarchy *h, unsigned max)
 	return n;
 }
 
-/* "a-b.slice" → "a.slice/a-b.slice". */
-static void expand_slice(const char *slice, char *ret, size_t size)
+static int group_path(const char *path, const char *id, char *ret, size_t size, struct sk_error *err)
 {
-	size_t n = strlen(slice), off = 0, i;
-
-	ret[0] = '\0';
-	if (n < 6 || strcmp(slice + n - 6, ".slice") != 0)
-		return;
-	for (i = 0; i <= n - 6; i++)
-		if ((slice[i] == '-' || i == n - 6) && i > 0 && off < size)
-			off += (size_t)snprintf(ret + off, size - off, "/%.*s.slice", (int)i, slice);
-}
-
-static int group_path(struct sk_oci *o, const char *path, const char *id, char *ret, size_t size, struct sk_error *err)
-{
-	char slice[128], prefix[64], name[256], expanded[512];
-
 	if (path && strstr(path, "..")) /* runc cleans it; nobody means it */
 		return sk_error_set(err, EINVAL, "invalid cgroupsPath %s", path);
-	if (o->systemd_cgroup || (path && strchr(path, ':') && path[0] != '/')) {
-		slice[0] = prefix[0] = '\0';
-		if (!path || sscanf(path, "%127[^:]:%63[^:]:%255s", slice, prefix, name) != 3) {
-			snprintf(slice, sizeof(slice), "system.slice");
-			snprintf(prefix, sizeof(prefix), "skerry");
-			snprintf(name, sizeof(name), "%.200s", id);
-		}
-		expand_slice(slice, expanded, sizeof(expanded));
-		snprintf(ret, size, "%s/%s%s%s.scope", expanded, prefix, prefix[0] ? "-" : "", name);
-		return 0;
-	}
 	if (!path || !*path)
 		snprintf(ret, size, "/%.200s", id);
 	else
@@ -171,21 +145,52 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 	return 0;
 }
 
+/* Version 2 alone, and so in the hands of systemd's newer properties. */
+static bool is_v2(void)
+{
+	struct hierarchy h[24];
+	unsigned i, n = find_hierarchies(h, SK_ARRAY_SIZE(h), false);
+
+	for (i = 0; i < n && !h[i].controllers[0]; i++)
+		;
+	return n > 0 && i == n;
+}
+
+/* The group's name; with systemd, it is made by that. */
+static int begin_group(struct sk_oci *o, const json_t *linux_, const char *id, struct sk_oci_cgroups *g, char *path,
+		       size_t size, struct sk_error *err)
+{
+	const char *wanted = json_string_value(json_object_get(linux_, "cgroupsPath"));
+	struct sk_oci_scope scope;
+	int r;
+
+	if (!o->systemd_cgroup)
+		return group_path(wanted, id, path, size, err);
+	r = sk_oci_systemd_name(wanted, id, &scope, err);
+	if (r == 0)
+		r = sk_oci_systemd_start(&scope, id, json_object_get(linux_, "resources"), is_v2(), &g->holder, err);
+	if (r < 0)
+		return r;
+	snprintf(g->unit, sizeof(g->unit), "%s", scope.unit);
+	snprintf(path, size, "%s", scope.path);
+	return 0;
+}
+
 int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret,
 			struct sk_error *err)
 {
-	const char *wanted = json_string_value(json_object_get(json_object_get(spec, "linux"), "cgroupsPath"));
+	const json_t *linux_ = json_object_get(spec, "linux");
 	struct hierarchy h[24];
 	char path[768], full[1024];
 	unsigned i, n;
 	bool rootless;
 	int r;
 
-	*ret = (struct sk_oci_cgroups){ .paths = json_array() };
-	r = group_path(o, wanted, id, path, sizeof(path), err);
+	*ret = (struct sk_oci_cgroups){ .paths = json_array(), .holder.fd = -1 };
+	r = begin_group(o, linux_, id, ret, path, sizeof(path), err);
 	if (r < 0)
 		return r;
-	n = find_hierarchies(h, SK_ARRAY_SIZE(h));
+	n = find_hierarchies(h, SK_ARRAY_SIZE(h), ret->unit[0]);
 	rootless = geteuid() != 0 || sk_in_user_namespace();
 	for (i = 0; i < n; i++) {
 		_cleanup_free_ char *procs = NULL;
@@ -203,7 +208,7 @@ int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, st
 		ret->n++;
 		json_array_append_new(ret->paths, json_string(full));
 	}
-	return sk_oci_cgroups_apply(ret->paths, json_object_get(json_object_get(spec, "linux"), "resources"), err);
+	return sk_oci_cgroups_apply(ret->paths, json_object_get(linux_, "resources"), err);
 }
 
 int sk_oci_cgroups_join(const struct sk_oci_cgroups *g)
@@ -222,15 +227,18 @@ void sk_oci_cgroups_fini(struct sk_oci_cgroups *g)
 
 	for (i = 0; i < g->n; i++)
 		close(g->procs[i]);
+	sk_oci_systemd_release(&g->holder);
 	json_decref(g->paths);
 	*g = (struct sk_oci_cgroups){ 0 };
 }
 
-void sk_oci_cgroups_remove(const json_t *paths)
+void sk_oci_cgroups_remove(const json_t *paths, const char *unit)
 {
 	int left = SK_CGROUP_REMOVE_MS;
 	size_t i;
 
+	if (unit && *unit)
+		sk_oci_systemd_stop(unit);
 	for (i = 0; i < json_array_size(paths); i++) {
 		const char *path = json_string_value(json_array_get(paths, i));
 
@@ -346,6 +354,13 @@ int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk
 			return sk_error_errno(err, r, "cannot set the limits of %s", dir);
 	}
 	return 0;
+}
+
+int sk_oci_cgroups_update(const json_t *paths, const char *unit, const json_t *resources, struct sk_error *err)
+{
+	int r = unit ? sk_oci_systemd_update(unit, resources, is_v2(), err) : 0;
+
+	return r < 0 ? r : sk_oci_cgroups_apply(paths, resources, err);
 }
 
 const char *sk_oci_cgroups_memory(const json_t *paths)

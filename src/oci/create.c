@@ -149,6 +149,8 @@ static int write_record(struct sk_oci_container *c, const struct sk_oci_bundle *
 	json_object_set_new(c->record, "rootfs", json_string(b->rootfs));
 	json_object_set_new(c->record, "created", json_string(sk_time_now(created)));
 	json_object_set(c->record, "cgroups", g->paths);
+	if (g->unit[0])
+		json_object_set_new(c->record, "unit", json_string(g->unit));
 	if (hooks)
 		json_object_set(c->record, "hooks", hooks);
 	if (annotations)
@@ -260,7 +262,8 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 			kill(*ret_pid, SIGKILL);
 			sk_wait(*ret_pid);
 		}
-		sk_oci_cgroups_remove(cgroups.paths);
+		sk_oci_systemd_release(&cgroups.holder);
+		sk_oci_cgroups_remove(cgroups.paths, cgroups.unit);
 	}
 	sk_oci_cgroups_fini(&cgroups);
 	return r;
@@ -412,7 +415,8 @@ int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct
 	struct sk_error hook = SK_ERROR_INIT;
 	int r;
 
-	sk_oci_cgroups_remove(json_object_get(c->record, "cgroups"));
+	sk_oci_cgroups_remove(json_object_get(c->record, "cgroups"),
+			      json_string_value(json_object_get(c->record, "unit")));
 	r = remove_files(o, c, err);
 	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, 0, &hook) < 0)
 		sk_oci_log(o, "warning", "%s", hook.message);

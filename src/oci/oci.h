@@ -10,6 +10,7 @@
  *   store.c    what is known of a container between two calls
  *   bundle.c   a bundle's config.json → vm.json
  *   cgroup.c   the control groups on the host that hold the whole VM
+ *   systemd.c  the same made by systemd
  *   hooks.c    hooks
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
@@ -106,8 +107,29 @@ uint64_t sk_oci_vm_memory(const json_t *resources);
 /* The part of linux.resources that means something in the guest; a new reference. */
 json_t *sk_oci_guest_resources(const json_t *resources);
 
+/* systemd.c */
+struct sk_oci_scope {
+	char slice[128], unit[288];
+	char path[768]; /* of its group: /a.slice/a-b.slice/prefix-name.scope */
+};
+/* A process that is in the scope before the container is. */
+struct sk_oci_holder {
+	pid_t pid; /* 0: none */
+	int fd;	   /* closed: it goes */
+};
+/* Takes `path` ("slice:prefix:name"; NULL or "": a name from `id`) apart. */
+int sk_oci_systemd_name(const char *path, const char *id, struct sk_oci_scope *ret, struct sk_error *err);
+/* Makes the scope, with `resources` as its limits; `v2`: in the words of control groups version 2. */
+int sk_oci_systemd_start(const struct sk_oci_scope *scope, const char *id, const json_t *resources, bool v2,
+			 struct sk_oci_holder *ret, struct sk_error *err);
+void sk_oci_systemd_release(struct sk_oci_holder *h);
+int sk_oci_systemd_update(const char *unit, const json_t *resources, bool v2, struct sk_error *err);
+void sk_oci_systemd_stop(const char *unit);
+
 /* cgroup.c: version 1, 2 and hybrid hosts. */
 struct sk_oci_cgroups {
+	char unit[288]; /* systemd's; "": the groups are ours alone */
+	struct sk_oci_holder holder;
 	int procs[24]; /* cgroup.procs of each hierarchy, for joining */
 	unsigned n;
 	json_t *paths; /* ["/sys/fs/cgroup/memory/docker/…", …]: made by us, owned */
@@ -116,7 +138,9 @@ int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, st
 			struct sk_error *err);
 /* Applies linux.resources to groups that exist. With `best_effort` what the host cannot do is left out. */
 int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err);
-void sk_oci_cgroups_remove(const json_t *paths);
+/* The same, and tells systemd of it where the groups are its `unit` (NULL: they are not). */
+int sk_oci_cgroups_update(const json_t *paths, const char *unit, const json_t *resources, struct sk_error *err);
+void sk_oci_cgroups_remove(const json_t *paths, const char *unit);
 void sk_oci_cgroups_fini(struct sk_oci_cgroups *g);
 /* Async-signal-safe: the calling process joins. */
 int sk_oci_cgroups_join(const struct sk_oci_cgroups *g);

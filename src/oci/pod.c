@@ -254,6 +254,8 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot join the control groups");
+	if (l->cgroups->holder.fd >= 0)
+		close(l->cgroups->holder.fd);
 	setsid();
 	prctl(PR_SET_NAME, "skerry-member");
 	if (m->netns >= 0 && setns(m->netns, CLONE_NEWNET) < 0)

@@ -315,7 +315,8 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 				NULL, err);
 	}
 	if (r == 0)
-		r = sk_oci_cgroups_apply(json_object_get(c.record, "cgroups"), resources, err);
+		r = sk_oci_cgroups_update(json_object_get(c.record, "cgroups"),
+					  json_string_value(json_object_get(c.record, "unit")), resources, err);
 	json_decref(resources);
 	sk_oci_container_close(&c);
 	return r;

@@ -197,6 +197,22 @@ case_console() {
 	r create --bundle "$work/up.$runtime" --console-socket /no/such t </dev/null; echo $?
 	r delete -f t
 }
+# With a systemd: systemd.sh.
+case_systemd_cgroup() {
+	local path
+	bundle systemd '' true
+	for path in /x a:b a.slice:test:name; do
+		sed -i "s|\"cgroupsPath\": *\"[^\"]*\"|\"cgroupsPath\": \"$path\"|" "$work/systemd.$runtime/config.json"
+		r --systemd-cgroup create --bundle "$work/systemd.$runtime" s </dev/null >"$work/s.log" 2>&1; echo $?; cat "$work/s.log"
+	done
+	r --systemd-cgroup list -q
+	r delete --force s
+	# without it such a path is one like any other
+	create systemd s; echo $?
+	find /sys/fs/cgroup -type d -name a.slice:test:name | grep -c .  | sed 's/[1-9].*/some/'
+	r delete --force s; echo $?
+	find /sys/fs/cgroup -type d -name a.slice:test:name
+}
 case_spec() {
 	mkdir -p "$work/spec.$runtime"
 	(cd "$work/spec.$runtime" && "$program" spec; echo $?)

@@ -30,7 +30,7 @@ static const struct {
 	{ "kill", sk_oci_kill, "[--all] ID [SIGNAL]", "send a signal (TERM)", false },
 	{ "list", sk_oci_list, "[--format table|json] [--quiet]", "list containers", false },
 	{ "pause", sk_oci_pause, "ID", "suspend all processes", false },
-	{ "ps", sk_oci_ps, "[--format table|json] ID", "list processes", false },
+	{ "ps", sk_oci_ps, "[--format table|json] ID [PS OPTION …]", "list processes", false },
 	{ "resume", sk_oci_resume, "ID", "undo pause", false },
 	{ "run", sk_oci_run, "[--bundle DIR] [--detach] [--pid-file FILE] [--keep] ID", "create and start", false },
 	{ "spec", sk_oci_spec, "[--bundle DIR]", "write an example config.json", true },

@@ -17,6 +17,8 @@
  *   create.c   create, run, start, delete
  *   pod.c      containers that live in the VM of another one
  *   exec.c     exec
+ *   ps.c       ps
+ *   standin.c  processes on the host that stand for those of the guest, for docker top
  *   verbs.c    the rest
  *   info.c     spec, features
  *   install.c  registers the runtime with docker and podman

@@ -81,8 +81,7 @@ static int expand_slice(const char *slice, char *ret, size_t size)
 
 int sk_oci_systemd_name(const char *path, const char *id, struct sk_oci_scope *ret, struct sk_error *err)
 {
-	static const char unit_characters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@";
+	static const char unit_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@";
 	char prefix[64] = "skerry", name[208];
 	size_t colons = 0, i;
 	int n, r;
@@ -192,8 +191,8 @@ static int wait_ready(int fd, int errors, const char *unit, struct sk_error *err
 static void start_words(struct words *w, const struct sk_oci_scope *scope, const char *id, const json_t *resources,
 			bool v2)
 {
-	static const char *const properties[] = { "Delegate=yes",	"DefaultDependencies=no", "MemoryAccounting=yes",
-						  "CPUAccounting=yes",	"TasksAccounting=yes",	  "TasksMax=infinity" };
+	static const char *const properties[] = { "Delegate=yes",      "DefaultDependencies=no", "MemoryAccounting=yes",
+						  "CPUAccounting=yes", "TasksAccounting=yes",	 "TasksMax=infinity" };
 	size_t i;
 
 	add(w, strdup("systemd-run"));

@@ -148,65 +148,6 @@ int sk_oci_resume(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	return freeze(o, argc, argv, false, err);
 }
 
-/* ---- ps */
-
-static void print_processes(const json_t *list)
-{
-	size_t i;
-
-	printf("%-10s %7s %7s %-5s %s\n", "UID", "PID", "PPID", "TTY", "CMD");
-	for (i = 0; i < json_array_size(list); i++) {
-		const json_t *p = json_array_get(list, i);
-		const char *user = json_string_value(json_object_get(p, "user")),
-			   *tty = json_string_value(json_object_get(p, "tty"));
-		const char *cmd = json_string_value(json_object_get(p, "cmd"));
-
-		printf("%-10s %7lld %7lld %-5s %s\n", user ? user : "?",
-		       (long long)json_integer_value(json_object_get(p, "pid")),
-		       (long long)json_integer_value(json_object_get(p, "ppid")), tty ? tty : "?", cmd ? cmd : "");
-	}
-}
-
-int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
-{
-	static const struct option options[] = { { "format", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
-	struct sk_oci_container c;
-	const char *status;
-	bool json = false;
-	json_t *reply = NULL;
-	int opt, r;
-
-	optind = 1;
-	while ((opt = getopt_long(argc, argv, "+f:", options, NULL)) != -1) {
-		if (opt != 'f' || (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0))
-			return sk_error_set(err, EINVAL, "invalid format option");
-		json = strcmp(optarg, "json") == 0;
-	}
-	if (optind >= argc)
-		return sk_error_set(err, EINVAL, "\"ps\" requires a minimum of 1 argument(s)");
-	r = sk_oci_container_open(o, argv[optind], &c, err);
-	if (r < 0)
-		return r;
-	status = sk_oci_status(o, &c, NULL);
-	if (strcmp(status, "stopped") == 0) {
-		r = sk_error_set(err, ESRCH, "container not running");
-	} else {
-		r = sk_oci_call(o, &c, json_pack("{s:s}", "op", "ps"), &reply, err);
-		if (r == 0 && json) {
-			/* Pids of this host: whoever asks goes on to look them up here. */
-			json_t *pids = sk_oci_stand_ins(json_object_get(reply, "processes"));
-
-			r = print_json(pids, JSON_COMPACT, err);
-			json_decref(pids);
-		} else if (r == 0) {
-			print_processes(json_object_get(reply, "processes"));
-		}
-		json_decref(reply);
-	}
-	sk_oci_container_close(&c);
-	return r;
-}
-
 /* ---- update */
 
 /* --resources FILE, else the flags. */

@@ -33,7 +33,7 @@ is() { [ "$(status "$1")" = "$2" ]; }
 same_words() {
 	# Times and pids; names of runtimes; runc says "runc run failed" where we say "skerry …".
 	sed -E -e 's/time="[^"]*"/TIME/; s/"time":"[^"]*"/TIME/; s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' -e 's/\b(runc|skerry)(-oci)?\b/RUNTIME/g' \
-		-e "s|$work|WORK|g" -e 's/ +$//'
+		-e "s|$work|WORK|g" -e 's/ +$//; s/^UID +PID +PPID/UID PID PPID/'
 }
 
 case_life() {
@@ -196,6 +196,37 @@ case_console() {
 	create up t --no-such 2>/dev/null
 	r create --bundle "$work/up.$runtime" --console-socket /no/such t </dev/null; echo $?
 	r delete -f t
+}
+# The rows without pids and times, with the parent's command in their place.
+rows() {
+	python3 -c '
+import sys
+lines = [line.split(None, int(sys.argv[1]) - 1) for line in sys.stdin]
+head = lines[0]
+pid, ppid, cmd = head.index("PID"), head.index("PPID"), int(sys.argv[1]) - 1
+names = {line[pid]: line[cmd].strip() for line in lines[1:]}
+print(*head)
+for line in sorted(lines[1:], key=lambda line: line[cmd]):
+    print(*["-" if head[i] in ("PID", "C", "STIME", "TIME") else names.get(word, "outside") if i == ppid else word.strip() for i, word in enumerate(line)])' "$1"
+}
+case_ps() {
+	bundle ps '' sh -c 'sleep 1001 & sh -c "sleep 1002; true" & exec sleep 1003'
+	create ps p; r start p
+	wait_for sh -c "$program --root $work/state.$runtime ps p | grep -q 1002"
+	r exec -d -u 4321 p sleep 1004 </dev/null >/dev/null 2>&1
+	r ps p | rows 8
+	r ps p -ef | rows 8
+	r ps p -eo pid,ppid,uid,comm,args | rows 5
+	r ps p aux | awk '{ print (NF > 10), $1, $NF }' | sort
+	r ps p -o comm; echo $?
+	r ps p --no-such >/dev/null 2>&1; echo $?
+	r ps --format no p; echo $?
+	r ps --format json p | python3 -c 'import json, os, sys; p = json.load(sys.stdin); print(len(p), all(os.path.exists(f"/proc/{i}") for i in p))'
+	r kill p KILL
+	wait_for is p stopped
+	r ps p; echo $?
+	r ps --format json p; echo $?
+	r delete p
 }
 # With a systemd: systemd.sh.
 case_systemd_cgroup() {

@@ -109,6 +109,8 @@ case_top() {
 	p commands 'docker top $me -eo pid,comm | tail -n +2 | awk "{print \$2}" | sort' 'sleep'
 	p arguments 'docker top $me | tail -n +2 | grep -o "sleep 10.*" | sort' 'sleep 1004'
 	p pids-are-ours 'docker top $me -eo pid | tail -n +2 | while read -r pid; do test -d /proc/$pid && echo alive; done' 'alive'
+	p columns 'docker top $me | head -n 1 | xargs; docker top $me aux | head -n 1 | xargs; docker top $me | awk "NR > 1 { print \$1, \$8, \$9 }" | sort' 'UID PID PPID C STIME TTY TIME CMD'
+	p parents 'docker top $me -eo pid,ppid,args | awk "NR > 1 { parent[\$1] = \$2; name[\$1] = \$4 } END { for (i in name) print name[i], \"of\", name[parent[i]] }" | sort' '1001 of 1003'
 	p count 'docker top $me -eo pid | tail -n +2 | wc -l' '^4'
 	p stats 'docker stats --no-stream --format "{{.Name}} {{.PIDs}}" $me | grep -c -E "^$me [1-9]"' '^1'
 	p ps 'docker ps --filter name=^$me$ --format "{{.Names}} {{.Image}} {{.State}}"' 'running'

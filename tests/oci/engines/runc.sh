@@ -212,8 +212,9 @@ for line in sorted(lines[1:], key=lambda line: line[cmd]):
 case_ps() {
 	bundle ps '' sh -c 'sleep 1001 & sh -c "sleep 1002; true" & exec sleep 1003'
 	create ps p; r start p
-	wait_for sh -c "$program --root $work/state.$runtime ps p | grep -q 1002"
+	wait_for sh -c "$program --root $work/state.$runtime ps p | grep 1002"
 	r exec -d -u 4321 p sleep 1004 </dev/null >/dev/null 2>&1
+	wait_for sh -c "$program --root $work/state.$runtime ps p | grep 1004"
 	r ps p | rows 8
 	r ps p -ef | rows 8
 	r ps p -eo pid,ppid,uid,comm,args | rows 5

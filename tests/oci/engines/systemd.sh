@@ -46,10 +46,9 @@ END
 chmod 755 "$work/systemd"
 inside() { nsenter -t "$systemd_pid" --mount --pid --cgroup --uts --ipc --net -- "$@"; }
 stop_systemd() {
-	local dir
 	[ -z "$systemd_pid" ] || kill -9 "$systemd_pid"
 	wait "$starter_pid" 2>/dev/null
-	for dir in $(awk '$3 ~ /^cgroup2?$/ { print $2 }' /proc/mounts); do
+	awk '$3 ~ /^cgroup2?$/ { print $2 }' /proc/mounts | while read -r dir; do
 		[ ! -d "$dir/$group" ] || find "$dir/$group" -depth -type d -exec rmdir {} +
 	done
 }

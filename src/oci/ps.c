@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ps. The table is that of ps -ef, with what the guest says of its processes: pids, times and terminals in there. As
- * JSON, pids of this host are wanted, which whoever asks looks up here: those of stand-ins (standin.c). With options for
- * ps, the host's ps shows the stand-ins, as runc has it show the container's processes.
+ * JSON, pids of this host are wanted, which whoever asks looks up here: those of stand-ins (standin.c). With options
+ * for ps, the host's ps shows the stand-ins, as runc has it show the container's processes.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -44,9 +44,9 @@ static void print_process(const json_t *p)
 		strftime(when, sizeof(when), now - begun < 86400 ? "%H:%M" : "%b%d", &tm);
 	/* As ps does it: a long name ends with a plus sign. */
 	printf("%-.*s%s%*s %7lld %7lld %2lld %5s %-8s %02lld:%02lld:%02lld %s\n", strlen(user) > 8 ? 7 : 8, user,
-	       strlen(user) > 8 ? "+" : "", strlen(user) > 8 ? 0 : 8 - (int)strlen(user), "", (long long)number(p, "pid"),
-	       (long long)number(p, "ppid"), share > 99 ? 99 : share, when, word(p, "tty"), s / 3600, s / 60 % 60, s % 60,
-	       word(p, "cmd"));
+	       strlen(user) > 8 ? "+" : "", strlen(user) > 8 ? 0 : 8 - (int)strlen(user), "",
+	       (long long)number(p, "pid"), (long long)number(p, "ppid"), share > 99 ? 99 : share, when, word(p, "tty"),
+	       s / 3600, s / 60 % 60, s % 60, word(p, "cmd"));
 }
 
 static int print_table(const json_t *list, struct sk_error *err)

@@ -265,14 +265,46 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 /* ---- events */
 
+/* Whether its VM is there for others as well: a pod's sandbox, or a container in the VM of another. */
+static bool shares_vm(const struct sk_oci_container *c)
+{
+	const json_t *annotations = json_object_get(c->record, "annotations");
+
+	return json_object_get(c->record, "sandbox") ||
+	       json_object_get(annotations, "io.kubernetes.cri.container-type") ||
+	       json_object_get(annotations, "io.kubernetes.cri-o.ContainerType");
+}
+
+/* The guest's numbers, in the form of the host's. */
+static void set_guest_stats(json_t *data, const json_t *stats)
+{
+	const json_t *memory = json_object_get(stats, "memory");
+
+	json_object_set_new(data, "cpu",
+			    json_pack("{s:{s:O?,s:O?,s:O?},s:{}}", "usage", "total", json_object_get(stats, "cpu_ns"),
+				      "kernel", json_object_get(stats, "system_ns"), "user",
+				      json_object_get(stats, "user_ns"), "throttling"));
+	json_object_set_new(data, "memory",
+			    json_pack("{s:{s:O?,s:O?,s:O?,s:i},s:{s:O?}}", "usage", "limit",
+				      json_object_get(memory, "limit"), "usage", json_object_get(memory, "usage"),
+				      "max", json_object_get(memory, "peak"), "failcnt", 0, "raw", "inactive_file",
+				      json_object_get(memory, "inactive_file")));
+}
+
+/* Of a container with a VM of its own, the host's numbers: all that it costs. Of one that shares a VM, what the guest
+ * counts for it. Processes are the guest's in any case. */
 static int print_stats(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
 {
 	json_t *data = sk_oci_cgroups_stats(json_object_get(c->record, "cgroups")), *reply = NULL, *event;
 	int r;
 
-	/* Processes are the guest's. */
-	if (sk_oci_call(o, c, json_pack("{s:s}", "op", "stats"), &reply, NULL) == 0)
-		json_object_set(data, "pids", json_object_get(json_object_get(reply, "stats"), "pids"));
+	if (sk_oci_call(o, c, json_pack("{s:s}", "op", "stats"), &reply, NULL) == 0) {
+		const json_t *stats = json_object_get(reply, "stats");
+
+		json_object_set(data, "pids", json_object_get(stats, "pids"));
+		if (shares_vm(c))
+			set_guest_stats(data, stats);
+	}
 	json_decref(reply);
 	event = json_pack("{s:s,s:s,s:o}", "type", "stats", "id", c->id, "data", data);
 	r = print_json(event, JSON_COMPACT, err);

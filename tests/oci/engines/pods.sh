@@ -202,6 +202,37 @@ case_limits() {
 	ex "$id" true
 	end_pod
 }
+# stats ID: what the runtime knows of a container: MiB of memory, its limit, tenths of a second of processor, processes.
+stats() {
+	"$program" --root /run/containerd/runc/k8s.io events --stats "$1" | python3 -c '
+import json, sys
+d = json.load(sys.stdin)["data"]
+m = d["memory"]["usage"]
+print(m["usage"] >> 20, m["limit"] >> 20, d["cpu"]["usage"]["total"] // 10**8, d["pids"]["current"])'
+}
+# What each container uses, and may use, is its own.
+case_stats() {
+	local limit=', "linux": {"resources": {"memory_limit_in_bytes": 134217728, "cpu_quota": 50000, "cpu_period": 100000}}'
+	run_pod stats || return
+	eats=$(run_in_pod eats "$limit" sh -c 'head -c 60000000 /dev/zero | tail -c 60000000 | sleep 1000')
+	works=$(run_in_pod works "" sh -c 'while :; do :; done')
+	idle=$(run_in_pod idle ', "linux": {"resources": {"memory_limit_in_bytes": 67108864}}' sh -c 'sleep 1001 & sleep 1002 & exec sleep 1003')
+	sleep 4
+	stats "$eats" | awk '{ print ($1 >= 56 && $1 < 80), $2, ($3 < 25), $4 }'
+	stats "$works" | awk '{ print ($1 < 20), ($2 > 128), ($3 > 10), $4 }'
+	stats "$idle" | awk '{ print ($1 < 20), $2, ($3 < 10), $4 }'
+	stats "$pod" | awk '{ print ($1 < 20), ($3 < 10), $4 }'
+	for id in "$eats" "$idle"; do
+		ex "$id" sh -c 'cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes; cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us | sed "s/-1/max/; s/\$/ 100000/"'
+	done
+	# one that has too little is not another's end, and is not taken out of the pod's
+	id=$(run_in_pod bursts ', "linux": {"resources": {"memory_limit_in_bytes": 33554432}}' sh -c 'tail /dev/zero')
+	wait_for exited "$id"
+	show_end "$id"
+	for id in "$eats" "$works" "$idle"; do state_is "$id" 1; echo $?; done
+	stats "$eats" | awk '{ print ($1 >= 56 && $1 < 80), $2, $4 }'
+	end_pod
+}
 full_pid_namespace() {
 	run_pod pids '"security_context": {"namespace_options": {"pid": 0}}' || return
 	one=$(run_in_pod one ', "linux": {"security_context": {"namespace_options": {"pid": 0}}}' sleep 1234)

@@ -455,6 +455,22 @@ static void add_cgroup_namespace(json_t *linux_)
 		json_array_append_new(list, json_pack("{s:s}", "type", "cgroup"));
 }
 
+/* The guest's network belongs to the guest's root, not to that of a user namespace, who therefore may not open raw
+ * sockets: ping has another kind, which is his for the asking. */
+static void allow_ping(const struct sk_oci_bundle *b, json_t *linux_)
+{
+	json_t *sysctl = json_object_get(linux_, "sysctl");
+
+	if (json_array_size(json_object_get(linux_, "uidMappings")) == 0 || !b->has_netns)
+		return;
+	if (!sysctl) {
+		sysctl = json_object();
+		json_object_set_new(linux_, "sysctl", sysctl);
+	}
+	if (!json_object_get(sysctl, "net.ipv4.ping_group_range"))
+		json_object_set_new(sysctl, "net.ipv4.ping_group_range", json_string("0 2147483647"));
+}
+
 static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct sk_error *err)
 {
 	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux"),
@@ -467,6 +483,7 @@ static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct
 		json_object_set_new(linux_, "resources", sk_oci_guest_resources(json_object_get(linux_, "resources")));
 		json_object_del(linux_, "rootfsPropagation");
 		add_cgroup_namespace(linux_);
+		allow_ping(b, linux_);
 	}
 	json_object_del(spec, "hooks");
 	if (start)

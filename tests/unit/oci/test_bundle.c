@@ -125,6 +125,37 @@ static void test_network(void **state)
 	json_decref(vm);
 }
 
+/* The sysctl of ping's sockets in the guest's spec; NULL: none. */
+static void check_ping(const char *linux_, const char *want)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *vm, *spec;
+	const char *got;
+
+	write_sound("", linux_);
+	vm = load_vm(&err);
+	assert_non_null(vm);
+	spec = json_object_get(vm, "spec");
+	got = json_string_value(json_object_get(json_object_get(json_object_get(spec, "linux"), "sysctl"),
+						"net.ipv4.ping_group_range"));
+	if (want)
+		assert_string_equal(got, want);
+	else
+		assert_null(got);
+	json_decref(vm);
+}
+
+static void test_user_namespace(void **state)
+{
+#define MAP "\"uidMappings\":[{\"containerID\":0,\"hostID\":100000,\"size\":65536}],"
+	(void)state;
+	check_ping("\"namespaces\":[{\"type\":\"network\"}]", NULL);
+	check_ping(MAP "\"namespaces\":[{\"type\":\"user\"}]", NULL);
+	check_ping(MAP "\"namespaces\":[{\"type\":\"user\"},{\"type\":\"network\"}]", "0 2147483647");
+	check_ping(MAP "\"sysctl\":{\"net.ipv4.ping_group_range\":\"1 0\"},\"namespaces\":[{\"type\":\"network\"}]",
+		   "1 0");
+}
+
 static void test_mounts_and_devices(void **state)
 {
 	struct sk_error err = SK_ERROR_INIT;
@@ -231,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_broken, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_network, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_user_namespace, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_mounts_and_devices, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_pod, make_dir, remove_dir),
 		cmocka_unit_test(test_memory),

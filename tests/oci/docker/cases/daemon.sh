@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154,SC2016,SC2034 # variables set by ../run; code in quotes is run by p
+#
+# What the daemon is set up for: a dockerd of the case's own, in a network and a mount namespace of its own.
+
+# other_daemon JSON: starts one with JSON's members in its daemon.json; docker means it from here on.
+other_daemon() {
+	mkdir -p "$tmp/other"
+	chmod 711 "$work" "$work/cases" "$tmp" "$tmp/other"
+	export DOCKER_HOST=unix://$tmp/other/docker.sock
+	cat >"$tmp/other/daemon.json" <<-END
+		{"data-root": "$tmp/other/data", "exec-root": "$tmp/other/exec", "pidfile": "$tmp/other/docker.pid", "hosts": ["$DOCKER_HOST"],
+		 "cgroup-parent": "$group", "bip": "172.29.78.1/24", "runtimes": {"skerry": {"path": "$work/bin/skerry-oci"}}, $1}
+	END
+	cat >"$tmp/other/start" <<-'END'
+		#!/bin/sh
+		# A user with subordinate ids, on nobody's machine but this daemon's. All of /etc: whoever changes a file there puts a new one in its place.
+		ip link set lo up
+		cp -a /etc "$1/etc"
+		echo 'remap:x:61999:61999::/:/bin/false' >>"$1/etc/passwd"
+		echo 'remap:x:61999:' >>"$1/etc/group"
+		echo 'remap:300000:65536' | tee "$1/etc/subuid" >"$1/etc/subgid"
+		mount --bind "$1/etc" /etc
+		cd / && exec dockerd --config-file "$1/daemon.json"
+	END
+	chmod 755 "$tmp/other/start"
+	unshare --net --mount --propagation private "$tmp/other/start" "$tmp/other" >"$tmp/other/log" 2>&1 </dev/null &
+	other_pid=$!
+	until_true 30 'docker version' || tail -n 5 "$tmp/other/log"
+	tar -C "$work/rootfs" -c . | docker import - box >/dev/null
+}
+other_daemon_stop() {
+	docker ps -aq | xargs -r timeout 60 docker rm -f -v >/dev/null 2>&1
+	kill "$other_pid"
+	wait "$other_pid" 2>/dev/null
+	DOCKER_HOST=unix://$work/docker.sock
+}
+# As the daemon sees it.
+there() { nsenter -t "$other_pid" -m -- "$@"; }
+
+# --userns-remap: root of a container is a nobody on the host, and its files are that nobody's.
+case_remap() {
+	local dir=$tmp/dir merged
+	other_daemon '"userns-remap": "remap"'
+	mkdir -p "$dir/theirs" "$dir/closed"
+	chown 300000:300000 "$dir/theirs"
+	chmod 700 "$dir/closed"
+	echo secret >"$dir/closed/file"
+	p remapped 'docker info -f "{{.SecurityOptions}}" | grep -o name=userns; ls $tmp/other/data | grep 300000' '300000.300000'
+	p run 'd box sh -c "id; tr -s \" \" </proc/self/uid_map; tr -s \" \" </proc/self/gid_map"' '0 300000 65536'
+	up "$me" box sleep 1000
+	merged=$(show "$me" '{{.GraphDriver.Data.MergedDir}}')
+	p files 'x $me sh -c "touch /root/a; mkdir /root/d; ln -s a /root/l; touch /root/b; chown 5:6 /root/b; mkfifo /root/p; stat -c \"%n %u:%g\" /root/*; cat /etc/passwd | wc -l"' '/root/b 5:6'
+	p files-outside 'there stat -c "%n %F %u:%g" $merged/root/a $merged/root/b $merged/root/d $merged/root/l $merged/root/p | sed "s|$merged||"' '300005:300006'
+	p written-outside 'echo from-host | there tee $merged/root/h >/dev/null; there chown 300007:300007 $merged/root/h; x $me sh -c "cat /root/h; stat -c %u /root/h"' '^7|from-host'
+	p bind 'd -v $dir/theirs:/v box sh -c "echo x >/v/f; stat -c %u /v /v/f"; stat -c "%u:%g" $dir/theirs/f' '300000:300000'
+	p not-theirs 'd -v $dir:/v box sh -c "touch /v/x; cat /v/closed/file; stat -c %u /v"; ls $dir' 'Permission denied'
+	p read-only 'd -v $dir/theirs:/v:ro box sh -c "cat /v/f; touch /v/g"' 'Read-only'
+	p volume 'docker volume create $me-v >/dev/null; docker run --rm -v $me-v:/d box sh -c "echo runc >/d/a; chown 7:7 /d/a"; d -v $me-v:/d box sh -c "cat /d/a; stat -c %u /d/a; echo back >/d/b"; stat -c "%u" $(docker volume inspect -f {{.Mountpoint}} $me-v)/*' '300007'
+	p user 'd -u 1000:1001 box sh -c "id -u; touch /tmp/x; stat -c %u:%g /tmp/x; touch /x"' 'Permission denied'
+	p mounts 'd --tmpfs /t --shm-size 3m box sh -c "touch /t/a /dev/shm/a; stat -c \"%n %u\" /t /t/a /dev/shm/a /dev/pts; echo x >/dev/null; head -c 4 /dev/zero | wc -c"' '/t/a 0'
+	p terminal 'd -t box sh -c "tty; stat -c %u /dev/pts/0"' '/dev/pts/0'
+	p rights 'd box sh -c "grep ^Cap /proc/self/status; mknod /tmp/c c 1 3; chown 5:5 /tmp && echo owned; hostname x; mount -t tmpfs x /mnt"' 'owned'
+	p exec 'x $me sh -c "id -u; exit 3"; x -u 7 $me id -u' 'exit 0$'
+	p copy 'echo in >$tmp/in; chown 1:1 $tmp/in; docker cp $tmp/in $me:/root/in; x $me sh -c "cat /root/in; stat -c %u:%g /root/in"; docker cp $me:/root/b - | tar -tv | tr -s " " | cut -d " " -f 1-2' 'in'
+	p diff 'docker diff $me | sort' 'A /root/a'
+	p commit 'docker commit $me $me:new >/dev/null; docker run --rm $me:new stat -c "%n %u:%g" /root/b /root/a' '/root/b 5:6'
+	p network 'd box sh -c "ip -4 -o addr show eth0 | wc -l; nc -w 5 172.29.78.1 9 </dev/null; echo \$?"; d --network none box ls /sys/class/net' 'refused.*lo'
+	# A VM's network is not that of its user namespaces' roots: no raw sockets. What ping (not busybox's) uses first is there.
+	differ ping 'd -v /usr/bin/perl:/perl:ro -v /usr/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:ro -e LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu box sh -c "ping -c 1 -w 5 172.29.78.1; /perl -e \"print socket(S, 2, 2, 1) ? qq(ping socket\\n) : qq(\\$!\\n)\""' '1 packets received' 'ping socket'
+	p pids 'docker top $me -eo pid,uid,args | tail -n 1 | xargs | cut -d " " -f 2-' '300000 sleep 1000'
+	p restart 'docker restart -t 0 $me >/dev/null; x $me cat /root/in; docker stop -t 0 $me >/dev/null; docker start $me >/dev/null; x $me stat -c %u /root/b' '(^|.)5'
+	p host-users 'd --userns host box sh -c "tr -s \" \" </proc/self/uid_map"' '0 0 4294967295'
+	other_daemon_stop
+}

@@ -168,9 +168,9 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 	w->cb(w->arg, &e);
 }
 
-static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m)
+/* What is behind the head of an event goes from p to end. */
+static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m, const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *p = (const uint8_t *)m + m->metadata_len, *end = (const uint8_t *)m + m->event_len;
 	struct side at = { NULL, NULL }, from = at, to = at;
 	bool is_dir = m->mask & FAN_ONDIR;
 
@@ -241,18 +241,25 @@ static void on_timer(void *arg)
 {
 	struct sk_watch *w = arg;
 	_Alignas(struct fanotify_event_metadata) uint8_t buf[16384];
+	struct fanotify_event_metadata m;
 	struct sk_watch_event done = { .kind = SK_WATCH_DONE };
 	unsigned rounds;
 
 	w->n_seen = 0;
 	for (rounds = 0; rounds < 64; rounds++) {
 		ssize_t n = read(w->fd, buf, sizeof(buf));
-		const struct fanotify_event_metadata *m = (const struct fanotify_event_metadata *)(const void *)buf;
+		const uint8_t *p = buf;
 
 		if (n <= 0)
 			break;
-		for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
-			on_event(w, m);
+		/* The length of an event with a name need not be a multiple of 8. */
+		for (; (size_t)(buf + n - p) >= sizeof(m); p += m.event_len) {
+			memcpy(&m, p, sizeof(m));
+			if (m.metadata_len < sizeof(m) || m.event_len < m.metadata_len ||
+			    m.event_len > (size_t)(buf + n - p))
+				break;
+			on_event(w, &m, p + m.metadata_len, p + m.event_len);
+		}
 	}
 	tell_files(w);
 	w->cb(w->arg, &done);

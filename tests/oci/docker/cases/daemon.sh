@@ -73,3 +73,46 @@ case_remap() {
 	p host-users 'd --userns host box sh -c "tr -s \" \" </proc/self/uid_map"' '0 0 4294967295'
 	other_daemon_stop
 }
+
+# "default-runtime": docker run without a word about it, and docker build (the old builder: its steps are containers of the default runtime).
+case_default_runtime() {
+	other_daemon "\"default-runtime\": \"$runtime\""
+	export DOCKER_BUILDKIT=0
+	mkdir -p "$tmp/build/folder"
+	echo one >"$tmp/build/folder/file"
+	echo skip >"$tmp/build/skipped"
+	echo skipped >"$tmp/build/.dockerignore"
+	cat >"$tmp/build/Dockerfile" <<-'END'
+		FROM box AS first
+		ARG WORD=none
+		ENV KEPT=$WORD
+		RUN echo $KEPT >/made && id -u >>/made && uname -r >/kernel && pwd >>/made
+		WORKDIR /work
+		COPY --chown=1000:1001 folder /work/folder
+		COPY . /all/
+		RUN ls -A /all && stat -c '%n %u:%g %a' folder/file && chmod 600 folder/file && ln -s file folder/link && rm /all/Dockerfile
+		USER anna
+		RUN id -un && touch /tmp/hers && ! touch /no 2>/dev/null
+		FROM box
+		COPY --from=first /made /work /copied/
+		COPY --from=first /kernel /tmp/hers /
+		RUN ["/bin/sh", "-c", "find /copied | sort; cat /copied/made"]
+		RUN printf '#!/bin/sh\necho "ran $1"\n' >/run.sh && chmod 755 /run.sh
+		HEALTHCHECK --interval=1s CMD test -e /made || exit 1
+		ENTRYPOINT ["/run.sh"]
+		CMD ["default"]
+	END
+	p runtime 'docker info -f "{{json .DefaultRuntime}}"' 'exit 0$'
+	differ run 'docker run --rm box uname -r' '.' 'skerry'
+	p build 'docker build -t $me --build-arg WORD=given $tmp/build 2>&1 | grep -v -E "^(Step|Removing| --->|Sending|Successfully)"; docker images -q $me | wc -l' 'anna.*/copied/folder/file.*given'
+	differ built-in 'docker run --rm --entrypoint cat $me /kernel' '.' 'skerry'
+	p result 'docker run --rm $me; docker run --rm $me word; docker run --rm --entrypoint sh $me -c "stat -c \"%n %u:%g %a\" /copied/folder/file /tmp/hers /hers 2>&1; readlink /copied/folder/link"' 'ran default.*ran word.*1000:1001 600'
+	p with-runc 'docker run --rm --runtime runc $me other' 'ran other'
+	p again 'docker build -t $me --build-arg WORD=given $tmp/build | grep -c "Using cache"' '^[1-9]'
+	p step-fails 'printf "FROM box\nRUN echo before; exit 9\n" | docker build - 2>&1 | grep -E "before|non-zero code: 9"' 'code: 9'
+	p no-program 'printf "FROM box\nRUN [\"/no/such\"]\n" | docker build - >/dev/null 2>&1; echo $?' '^[1-9]'
+	p network-none 'printf "FROM box\nRUN ls /sys/class/net\n" | docker build --network none - 2>&1 | grep -x -E "lo|eth0"' '^lo'
+	p network 'printf "FROM box\nRUN ip -4 -o addr show eth0 | wc -l\n" | docker build - 2>&1 | grep -x 1' '^1'
+	p limits 'printf "FROM box\nRUN cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes\n" | docker build -m 100m - 2>&1 | grep -x 104857600' '104857600'
+	other_daemon_stop
+}

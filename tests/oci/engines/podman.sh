@@ -137,13 +137,13 @@ case_build() {
 		FROM box AS first
 		ARG WORD=none
 		RUN echo $WORD >/made && id -u >>/made && uname -r >/kernel
-		WORKDIR /work
-		COPY --chown=1000:1000 folder /work/folder
+		WORKDIR /there
+		COPY --chown=1000:1000 folder /there/folder
 		RUN stat -c '%n %u:%g %a' folder/file && chmod 600 folder/file && ln -s file folder/link
 		USER user
 		RUN id -un && touch /tmp/hers && ! touch /no 2>/dev/null
 		FROM box
-		COPY --from=first /made /work /copied/
+		COPY --from=first /made /there /copied/
 		COPY --from=first /kernel /tmp/hers /
 		RUN ["/bin/sh", "-c", "find /copied | sort; cat /copied/made"]
 		CMD ["cat", "/copied/made"]

@@ -12,31 +12,46 @@ other_daemon() {
 		{"data-root": "$tmp/other/data", "exec-root": "$tmp/other/exec", "pidfile": "$tmp/other/docker.pid", "hosts": ["$DOCKER_HOST"],
 		 "cgroup-parent": "$group", "bip": "172.29.78.1/24", "runtimes": {"skerry": {"path": "$work/bin/skerry-oci"}}, $1}
 	END
-	cat >"$tmp/other/start" <<-'END'
+	cat >"$tmp/other/place" <<-'END'
 		#!/bin/sh
 		# A user with subordinate ids, on nobody's machine but this daemon's. All of /etc: whoever changes a file there puts a new one in its place.
 		ip link set lo up
-		cp -a /etc "$1/etc"
+		[ -d "$1/etc" ] || cp -a /etc "$1/etc"
 		echo 'remap:x:61999:61999::/:/bin/false' >>"$1/etc/passwd"
 		echo 'remap:x:61999:' >>"$1/etc/group"
 		echo 'remap:300000:65536' | tee "$1/etc/subuid" >"$1/etc/subgid"
 		mount --bind "$1/etc" /etc
-		cd / && exec dockerd --config-file "$1/daemon.json"
+		touch "$1/ready"
+		exec sleep 100000
 	END
-	chmod 755 "$tmp/other/start"
-	unshare --net --mount --propagation private "$tmp/other/start" "$tmp/other" >"$tmp/other/log" 2>&1 </dev/null &
-	other_pid=$!
-	until_true 30 'docker version' || tail -n 5 "$tmp/other/log"
+	chmod 755 "$tmp/other/place"
+	rm -f "$tmp/other/ready"
+	unshare --net --mount --propagation private "$tmp/other/place" "$tmp/other" >"$tmp/other/log" 2>&1 </dev/null &
+	place_pid=$!
+	until_true 20 "[ -e $tmp/other/ready ]"
+	other_daemon_start
 	tar -C "$work/rootfs" -c . | docker import - box >/dev/null
+}
+other_daemon_start() {
+	nsenter -t "$place_pid" -n -m -- dockerd --config-file "$tmp/other/daemon.json" >>"$tmp/other/log" 2>&1 </dev/null &
+	until_true 30 'docker version' || tail -n 5 "$tmp/other/log"
+}
+# SIGNAL: whatever else is there goes on. Its pid is not a variable: points are run in subshells.
+other_daemon_end() {
+	local pid
+	pid=$(cat "$tmp/other/docker.pid")
+	kill -s "$1" "$pid"
+	until_true 60 "! kill -0 $pid || grep -q '^State:.Z' /proc/$pid/status"
 }
 other_daemon_stop() {
 	docker ps -aq | xargs -r timeout 60 docker rm -f -v >/dev/null 2>&1
-	kill "$other_pid"
-	wait "$other_pid" 2>/dev/null
+	other_daemon_end TERM
+	kill "$place_pid"
+	wait "$place_pid" 2>/dev/null
 	DOCKER_HOST=unix://$work/docker.sock
 }
 # As the daemon sees it.
-there() { nsenter -t "$other_pid" -m -- "$@"; }
+there() { nsenter -t "$place_pid" -m -- "$@"; }
 
 # --userns-remap: root of a container is a nobody on the host, and its files are that nobody's.
 case_remap() {
@@ -87,14 +102,14 @@ case_default_runtime() {
 		ARG WORD=none
 		ENV KEPT=$WORD
 		RUN echo $KEPT >/made && id -u >>/made && uname -r >/kernel && pwd >>/made
-		WORKDIR /work
-		COPY --chown=1000:1001 folder /work/folder
+		WORKDIR /there
+		COPY --chown=1000:1001 folder /there/folder
 		COPY . /all/
 		RUN ls -A /all && stat -c '%n %u:%g %a' folder/file && chmod 600 folder/file && ln -s file folder/link && rm /all/Dockerfile
 		USER anna
 		RUN id -un && touch /tmp/hers && ! touch /no 2>/dev/null
 		FROM box
-		COPY --from=first /made /work /copied/
+		COPY --from=first /made /there /copied/
 		COPY --from=first /kernel /tmp/hers /
 		RUN ["/bin/sh", "-c", "find /copied | sort; cat /copied/made"]
 		RUN printf '#!/bin/sh\necho "ran $1"\n' >/run.sh && chmod 755 /run.sh
@@ -114,5 +129,37 @@ case_default_runtime() {
 	p network-none 'printf "FROM box\nRUN ls /sys/class/net\n" | docker build --network none - 2>&1 | grep -x -E "lo|eth0"' '^lo'
 	p network 'printf "FROM box\nRUN ip -4 -o addr show eth0 | wc -l\n" | docker build - 2>&1 | grep -x 1' '^1'
 	p limits 'printf "FROM box\nRUN cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes\n" | docker build -m 100m - 2>&1 | grep -x 104857600' '104857600'
+	other_daemon_stop
+}
+
+# The daemon goes and comes back: containers go on without it, or come back with it.
+case_daemon_restarts() {
+	other_daemon '"live-restore": true'
+	local beat='i=0; trap "exit 5" TERM; while :; do i=$((i+1)); echo $i >/tmp/next; mv /tmp/next /tmp/count; sleep 0.1; done'
+	up "$me" -p 8081:80 box sh -c "httpd -p 80 -h /var/www; echo begun; $beat"
+	up "$me-gone" box sleep 1000
+	up "$me-h" --health-cmd 'test -e /etc/passwd' --health-interval 0.5s box sh -c "$beat"
+	until_true 10 "docker logs $me | grep begun && x $me test -s /tmp/count"
+	for way in TERM KILL; do
+		p "live-$way" 'pid=$(show $me {{.State.Pid}}); other_daemon_end $way; sleep 1; other_daemon_start; [ "$(show $me {{.State.Pid}})" = "$pid" ] && x $me echo alive' 'alive'
+		p "goes-on-$way" 'a=$(x $me cat /tmp/count); sleep 1; b=$(x $me cat /tmp/count); [ "$b" -gt "$a" ] && echo on; docker logs $me' 'on.begun'
+		p "network-$way" 'address=$(show $me {{.NetworkSettings.IPAddress}}); d box wget -q -O - http://$address/; nsenter -t $place_pid -n busybox wget -q -O - http://$address/' 'hello.hello'
+	done
+	p healthy 'until_true 20 "[ \$(docker inspect -f {{.State.Health.Status}} $me-h) = healthy ]"; show $me-h {{.State.Health.Status}}' 'healthy'
+	p ended-meanwhile 'pid=$(show $me-gone {{.State.Pid}}); other_daemon_end TERM; kill -9 $pid; sleep 1; other_daemon_start; ended $me-gone; show $me-gone "{{.State.Status}} {{.State.ExitCode}}"' 'exited'
+	p stats 'docker stats --no-stream --format "{{.PIDs}}" $me | grep -c "^[1-9]"' '^1'
+	p stop 'docker stop -t 20 $me >/dev/null; show $me "{{.State.Status}} {{.State.ExitCode}}"; docker start $me >/dev/null; x $me echo again' 'exited 5.*again'
+	other_daemon_stop
+	other_daemon '"live-restore": false'
+	up "$me-a" --restart always box sh -c "$beat"
+	up "$me-u" --restart unless-stopped box sh -c "$beat"
+	up "$me-s" --restart unless-stopped box sh -c "$beat"
+	up "$me-n" box sh -c "$beat"
+	sleep 1
+	docker stop -t 20 "$me-s" >/dev/null
+	p policies 'other_daemon_end TERM; other_daemon_start; until_true 30 "x $me-a true && x $me-u true"; for c in a u s n; do show $me-$c "$c {{.State.Running}}"; done; x $me-a echo alive; x $me-u echo alive' 'a true.u true.s false.n false.alive.alive'
+	# "unless-stopped" does not bring one back that the next daemon finds and ends
+	p policies-killed 'other_daemon_end KILL; other_daemon_start; until_true 30 "x $me-a true"; for c in a s n; do show $me-$c "$c {{.State.Running}}"; done; x $me-a echo alive' 'a true.s false.n false.alive'
+	p start 'docker start $me-n >/dev/null; x $me-n echo alive' 'alive'
 	other_daemon_stop
 }

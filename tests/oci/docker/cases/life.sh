@@ -69,6 +69,8 @@ case_health() {
 	p unhealthy 'until_true 20 "[ \$(docker inspect -f {{.State.Health.Status}} $me-u) = unhealthy ]"; show $me-u "{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}"' '1 no'
 	p slow 'until_true 20 "[ \$(docker inspect -f {{.State.Health.Status}} $me-t) = unhealthy ]"; show $me-t "{{(index .State.Health.Log 0).ExitCode}}"' '-1'
 	p turns 'x $me-h rm /tmp/well; until_true 20 "[ \$(docker inspect -f {{.State.Health.Status}} $me-h) = unhealthy ]"; show $me-h {{.State.Health.Status}}' 'unhealthy'
+	p told 'docker events --since $(($(date +%s) - 60)) --until $(($(date +%s) + 1)) --filter container=$me-h --filter event=health_status --format "{{.Action}}" | sort -u' 'health_status: healthy.health_status: unhealthy'
+	p starts-healthy 'docker restart -t 0 $me-h >/dev/null; until_true 20 "[ \$(docker inspect -f {{.State.Health.Status}} $me-h) = healthy ]"; show $me-h {{.State.Health.Status}}' '^healthy'
 	p nothing-piles-up 'x $me-t sh -c "pgrep -f \"sleep 500\" | wc -l" | awk "{exit !(\$1 < 4)}" && echo few' 'few'
 }
 case_logs() {

@@ -72,6 +72,8 @@ case_rights() {
 	# A machine without some capabilities refuses it with runc.
 	differ privileged 'd --privileged box sh -c "grep -E \"^(CapEff|Seccomp:)\" /proc/self/status | sed s/[1-9a-f]/F/g; echo 1 >/proc/sys/net/ipv4/ip_forward && mount -t tmpfs x /tmp && echo may"' 'may|unable to apply caps' 'may'
 	differ privileged-devices 'd --privileged box sh -c "ls /dev | wc -l"' '^[0-9]{2,}|unable to apply caps' '^[0-9]{2}'
+	p device 'for device in /dev/fuse /dev/net/tun; do [ ! -e $device ] || d --device $device box sh -c "test -c $device && echo there"; done'
+	differ device-refused 'd --device /dev/kmsg box sh -c "test -c /dev/kmsg && echo there"' 'there|no such file' '/dev/kmsg of the host cannot|no such file'
 	p userns-clone 'd box unshare -U true' 'exit 1$'
 	p setuid 'd --cap-drop SETUID box setuidgid anna true' 'exit 1'
 	p bounding 'd box sh -c "mknod /tmp/x c 1 3 && echo made; chown 5:5 /tmp/x && echo owned"' 'made'
@@ -84,9 +86,11 @@ case_resources() {
 	p oom-child 'd -m 64m box sh -c "tail /dev/zero; echo went on \$?"' 'went on 137'
 	p memory-used 'up $me-s -m 200m box sh -c "head -c 60000000 /dev/zero | tail -c 60000000 | sleep 1000"; sleep 2; docker stats --no-stream --format "{{.Name}} {{.MemPerc}} {{.PIDs}}" $me-s | grep -c -E "^$me-s [1-9]"' '^1'
 	p update 'up $me-u -m 100m box sleep 1000; docker update -m 150m --memory-swap 300m --cpus 0.25 $me-u; show $me-u "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}"; x $me-u true' '157286400'
+	p update-cpu-inside 'x $me-u sh -c "cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us | xargs"' '25000 100000'
 	p update-inside 'x $me-u sh -c "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes"' '157286400'
 	p update-pids 'docker update --pids-limit 5 $me-u >/dev/null; x $me-u sh -c "for i in 1 2 3 4 5 6 7; do sleep 1 & done" 2>&1 | grep -c -i -E "fork|resource"' '^[1-9]'
 	p shm-size 'd --shm-size 7m box sh -c "df -k /dev/shm | tail -n 1 | tr -s \" \" | cut -d\" \" -f2"' '7168'
+	p network-counted 'up $me-n box sh -c "head -c 3000000 /dev/zero >/var/www/big; httpd -f -p 80 -h /var/www"; sleep 1; address=$(show $me-n {{.NetworkSettings.IPAddress}}); d box sh -c "wget -qO- http://$address/big | wc -c"; docker stats --no-stream --format "{{.NetIO}}" $me-n | grep -o "/ [0-9]*"' '3000000./ 3'
 	p cpu-counted 'up $me-c box sh -c "while :; do :; done"; sleep 3; docker stats --no-stream --format "{{.CPUPerc}}" $me-c | awk "{exit !(\$1 + 0 > 4)}" && echo busy' 'busy'
 	p cpuset 'd --cpuset-cpus 0 box sh -c "nproc"' '^1'
 }

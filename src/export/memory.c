@@ -481,7 +481,7 @@ static uint8_t dtype(const struct inode *i)
 }
 
 static int mem_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset,
-		       sk_9p_emit emit, void *arg)
+		       bool exact, sk_9p_emit emit, void *arg)
 {
 	struct memfs *m = memfs_of(fs);
 	struct inode *d = file->inode, *up = d->parent ? d->parent : m->root;
@@ -489,6 +489,7 @@ static int mem_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9
 	const struct entry *e;
 
 	(void)node;
+	(void)exact;
 	if (offset < 1 && !emit(arg, &qid, 1, P9_DT_DIR, ".", 1))
 		return 0;
 	qid = qid_of(up);

@@ -4,9 +4,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "ninep/fs.h"
+
+/* Linux 6.13; C libraries do not know it yet. */
+#ifndef SYS_listxattrat
+#define SYS_listxattrat 465
+#endif
 
 /*
  * A folder or a single file of a Linux host as a file system for the 9P server. See posix.c.

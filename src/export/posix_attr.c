@@ -83,10 +83,18 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 static bool no_xattrs(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node, int dirfd,
 		      const char *name)
 {
+	static bool without; /* Linux before 6.13, or a filter that does not know it */
 	char path[POSIX_PROC_PATH + P9_NAME_MAX + 2];
+	long n;
 
 	if (node)
 		return posix_xattr_list(&p->fs, cred, node, NULL, 0) == 0;
+	if (!without) {
+		n = syscall(SYS_listxattrat, dirfd, name, AT_SYMLINK_NOFOLLOW, NULL, (size_t)0);
+		without = n < 0 && (errno == ENOSYS || errno == EPERM);
+		if (!without)
+			return n == 0;
+	}
 	posix_proc(path, dirfd);
 	strcat(path, "/");
 	strcat(path, name);

@@ -167,7 +167,7 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file);
 int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset);
 int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset);
 int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync);
-int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset,
+int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset, bool exact,
 		  sk_9p_emit emit, void *arg);
 
 /* posix_attr.c */

@@ -355,9 +355,9 @@ static uint8_t kept_type(struct sk_9p_file *file, const char *name)
 	return (uint8_t)((stx.stx_mode & S_IFMT) >> 12);
 }
 
-/* What the entry's object is: as getattr would say. False: it is gone. */
-static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct dirent64_raw *d, struct p9_qid *ret_qid,
-		      uint8_t *ret_type)
+/* What the entry's object is; `exact`: as getattr would say. False: it is gone. */
+static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct dirent64_raw *d, bool exact,
+		      struct p9_qid *ret_qid, uint8_t *ret_type)
 {
 	struct sk_9p_node *node = file->node;
 	struct statx stx;
@@ -372,11 +372,11 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 		*ret_type = DT_DIR;
 		return true;
 	}
-	if (!p->stat_entries && d->type != DT_UNKNOWN) {
+	if (!(exact && p->stat_entries) && d->type != DT_UNKNOWN) {
 		ret_qid->type = d->type == DT_DIR ? P9_QTDIR : d->type == DT_LNK ? P9_QTSYMLINK : P9_QTFILE;
 		ret_qid->version = 1;
 		ret_qid->path = posix_qid_path(p, (uint32_t)(node->dev >> 32), (uint32_t)node->dev, d->ino);
-		if (d->type == DT_REG && p->c.who == SK_POSIX_MAPPED)
+		if (exact && d->type == DT_REG && p->c.who == SK_POSIX_MAPPED)
 			*ret_type = kept_type(file, d->name);
 		return true;
 	}
@@ -406,7 +406,7 @@ static int list_virtual(struct posix_fs *p, uint64_t offset, sk_9p_emit emit, vo
 	return 0;
 }
 
-int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset,
+int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset, bool exact,
 		  sk_9p_emit emit, void *arg)
 {
 	struct posix_fs *p = posix_of(fs);
@@ -440,7 +440,7 @@ int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fil
 			}
 		}
 		d = (const struct dirent64_raw *)(const void *)(file->buf + file->pos);
-		if (entry_qid(p, file, d, &qid, &type) &&
+		if (entry_qid(p, file, d, exact, &qid, &type) &&
 		    !emit(arg, &qid, (uint64_t)d->off, type, d->name, strlen(d->name)))
 			return 0;
 		file->next_off = (uint64_t)d->off;

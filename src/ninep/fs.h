@@ -93,9 +93,11 @@ struct sk_9p_fs_ops {
 			 uint64_t offset);
 	/* `file` may be NULL. */
 	int (*fsync)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync);
-	/* Entries behind `offset` (0: from the start), "." and ".." among them, until emit() refuses or the end. */
+	/* Entries behind `offset` (0: from the start), "." and ".." among them, until emit() refuses or the end.
+	 * `exact`: their qids and types are what getattr would say; if not, they may be what the folder says, which
+	 * differs for mount points. */
 	int (*readdir)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset,
-		       sk_9p_emit emit, void *arg);
+		       bool exact, sk_9p_emit emit, void *arg);
 
 	int (*mkdir)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		     uint32_t mode, struct p9_qid *ret_qid);

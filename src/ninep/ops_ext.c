@@ -326,7 +326,7 @@ int p9_do_readdirx(struct p9_req *q)
 	if (!l.p)
 		return -P9_ENOMEM;
 	fs = l.f->export->fs;
-	r = fs->ops->readdir(fs, l.f->node, l.f->file, q->t.u.read.offset, emit, &l);
+	r = fs->ops->readdir(fs, l.f->node, l.f->file, q->t.u.read.offset, !l.attrs, emit, &l);
 	if (r < 0 && l.len == 0)
 		return r;
 	if (l.full && l.len == 0)

@@ -247,7 +247,7 @@ int p9_do_readdir(struct p9_req *q)
 	if (!l.p)
 		return -P9_ENOMEM;
 	fs = f->export->fs;
-	r = fs->ops->readdir(fs, f->node, f->file, q->t.u.read.offset, emit, &l);
+	r = fs->ops->readdir(fs, f->node, f->file, q->t.u.read.offset, true, emit, &l);
 	if (r < 0 && l.len == 0)
 		return r;
 	if (l.full && l.len == 0)

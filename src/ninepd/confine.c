@@ -305,6 +305,7 @@ static const int allowed[] = {
 	SCMP_SYS(setxattr),
 	SCMP_SYS(listxattr),
 	SCMP_SYS(llistxattr),
+	SYS_listxattrat,
 	SCMP_SYS(removexattr),
 	SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync),

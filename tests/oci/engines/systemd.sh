@@ -156,6 +156,70 @@ case_end() {
 	kill -9 "$(r state e | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')" 2>/dev/null
 	r delete -f e; echo $?
 }
+# Two containers in one VM, each with a scope of its own.
+case_pod() {
+	bundle sandbox "p.slice:test:sandbox-$runtime" 's["annotations"] = {"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": "s"}' sleep 1000
+	bundle member "p.slice:test:member-$runtime" 's["annotations"] = {"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "s"}; r.update(memory={"limit": 100000000})' sleep 1000
+	create sandbox s; echo $?; r start s; echo $?
+	create member m; echo $?; r start m; echo $?
+	all_in s
+	all_in m
+	# the placeholder has gone: what is left are those that the container needs
+	inside systemctl status --no-pager "test-member-$runtime.scope" 2>/dev/null | grep -c 'read -r _'
+	r exec m true; echo $?
+	r update --memory 120000000 m; echo $?
+	r delete -f m; echo $?
+	r exec s true; echo $?
+	r delete -f s; echo $?
+	nothing_left
+}
+# podman asks for it by itself where it finds a systemd.
+case_podman() {
+	command -v podman conmon >/dev/null || { echo "no podman"; return; }
+	printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/graph"\nrunroot = "%s/run"\n' "$work" "$work" >"$work/storage.conf"
+	printf '[containers]\nlog_driver = "k8s-file"\n[engine]\ncgroup_manager = "systemd"\nevents_logger = "file"\ntmp_dir = "%s/tmp"\n' "$work" >"$work/containers.conf"
+	p() { inside timeout 60 env CONTAINERS_STORAGE_CONF="$work/storage.conf" CONTAINERS_CONF="$work/containers.conf" podman --runtime "$program" "$@"; }
+	tar -C "$rootfs" -c . | p import - box >/dev/null 2>&1; echo $?
+	p run --rm --network none box sh -c 'echo out; exit 3'; echo $?
+	p run -d --network none --name named -m 100m --cpu-shares 512 box sleep 1000 >/dev/null; echo $?
+	p inspect -f '{{.State.Pid}}' named >"$work/named.pid"
+	all_in named | sed -E 's/[0-9a-f]{64}/ID/'
+	properties "libpod-$(p inspect -f '{{.Id}}' named).scope" Slice,Delegate,CPUShares
+	p exec named true; echo $?
+	p rm -f -t 0 named >/dev/null; echo $?
+	nothing_left
+}
+# docker has to be told.
+case_docker() {
+	local id pid docker_pid
+	command -v dockerd docker >/dev/null || { echo "no docker"; return; }
+	mkdir -p "$work/docker.$runtime"
+	cat >"$work/docker.$runtime/daemon.json" <<-END
+		{"data-root": "$work/docker.$runtime/data", "exec-root": "$work/docker.$runtime/exec", "pidfile": "$work/docker.$runtime/pid", "hosts": ["unix://$work/docker.$runtime/socket"],
+		 "exec-opts": ["native.cgroupdriver=systemd"], "bip": "172.29.79.1/24", "runtimes": {"skerry": {"path": "$runtime_skerry"}}}
+	END
+	inside dockerd --config-file "$work/docker.$runtime/daemon.json" >"$work/docker.$runtime/log" 2>&1 &
+	docker_pid=$!
+	d() { timeout 60 docker -H "unix://$work/docker.$runtime/socket" "$@"; }
+	wait_for d version || tail -n 3 "$work/docker.$runtime/log"
+	d info -f '{{.CgroupDriver}}'
+	tar -C "$rootfs" -c . | d import - box >/dev/null
+	d run --rm --runtime "$runtime" box sh -c 'echo out; ip -o -4 addr show eth0 | wc -l; exit 3'; echo $?
+	d run -d --runtime "$runtime" --name named -m 100m --cpu-shares 512 box sleep 1000 >/dev/null; echo $?
+	d inspect -f '{{.State.Pid}}' named >"$work/named.pid"
+	all_in named | sed -E 's/[0-9a-f]{64}/ID/'
+	id=$(d inspect -f '{{.Id}}' named)
+	properties "docker-$id.scope" Slice,Delegate,CPUShares
+	d update --cpu-shares 256 named >/dev/null; echo $?
+	properties "docker-$id.scope" CPUShares
+	d stats --no-stream --format '{{.PIDs}}' named | grep -c '^[1-9]'
+	d restart -t 0 named >/dev/null; echo $?
+	d exec named true; echo $?
+	d rm -f named >/dev/null; echo $?
+	kill "$docker_pid"
+	wait "$docker_pid" 2>/dev/null
+	[ "$runtime" = runc ] || inside find /sys/fs/cgroup -name "docker-$id.scope"
+}
 case_errors() {
 	local path
 	bundle bad x '' true

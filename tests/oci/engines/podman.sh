@@ -6,6 +6,7 @@
 # shellcheck source=tests/oci/engines/common.sh
 . "$(dirname "$0")/common.sh"
 need podman conmon
+cd "$work" || exit # where conmon notes what ran out of memory
 
 export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_CONF=$work/containers.conf
 cat >"$work/storage.conf" <<END

@@ -5,14 +5,14 @@
 pty_run.py [--size ROWSxCOLS] STEP... -- COMMAND...
 
 Steps, in order:
-    --expect REGEX   waits (20 s) until the output since the last match has it
+    --expect REGEX   waits (20 s; 80 with the engine tcg) until the output since the last match has it
     --send TEXT      types; \\r, \\x03 and such as in a Python string
     --size RxC       resizes (as the first step: the size at the start)
     --sleep S
     --kill SIGNAL    sends it to the command
     --eof            types Ctrl-D
     --hangup         closes the terminal
-    --exit CODE      waits (20 s) for the end and checks the exit code (128 + signal)
+    --exit CODE      waits as long for the end and checks the exit code (128 + signal)
     --raw            checks that the terminal is in raw mode; --cooked that it is not
 Prints all output at the end. Without --exit the command has to end with code 0.
 """
@@ -27,7 +27,7 @@ import sys
 import termios
 import time
 
-LIMIT = 20
+LIMIT = 80 if os.environ.get("SKERRY_ENGINE") == "tcg" else 20
 
 
 class Session:

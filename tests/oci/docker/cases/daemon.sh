@@ -9,7 +9,7 @@ other_daemon() {
 	chmod 711 "$work" "$work/cases" "$tmp" "$tmp/other"
 	export DOCKER_HOST=unix://$tmp/other/docker.sock
 	cat >"$tmp/other/daemon.json" <<-END
-		{"data-root": "$tmp/other/data", "exec-root": "$tmp/other/exec", "pidfile": "$tmp/other/docker.pid", "hosts": ["$DOCKER_HOST"],
+		{"data-root": "$tmp/other/data", "exec-root": "$tmp/x", "pidfile": "$tmp/other/docker.pid", "hosts": ["$DOCKER_HOST"],
 		 "cgroup-parent": "$group", "bip": "172.29.78.1/24", "runtimes": {"skerry": {"path": "$work/bin/skerry-oci"}}, $1}
 	END
 	cat >"$tmp/other/place" <<-'END'

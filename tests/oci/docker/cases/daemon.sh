@@ -123,7 +123,7 @@ case_default_runtime() {
 	differ built-in 'docker run --rm --entrypoint cat $me /kernel' '.' 'skerry'
 	p result 'docker run --rm $me; docker run --rm $me word; docker run --rm --entrypoint sh $me -c "stat -c \"%n %u:%g %a\" /copied/folder/file /tmp/hers /hers 2>&1; readlink /copied/folder/link"' 'ran default.*ran word.*1000:1001 600'
 	p with-runc 'docker run --rm --runtime runc $me other' 'ran other'
-	p again 'docker build -t $me --build-arg WORD=given $tmp/build | grep -c "Using cache"' '^[1-9]'
+	p again 'docker build -t $me --build-arg WORD=given $tmp/build 2>/dev/null | grep -c "Using cache"' '^[1-9]'
 	p step-fails 'printf "FROM box\nRUN echo before; exit 9\n" | docker build - 2>&1 | grep -E "before|non-zero code: 9"' 'code: 9'
 	p no-program 'printf "FROM box\nRUN [\"/no/such\"]\n" | docker build - >/dev/null 2>&1; echo $?' '^[1-9]'
 	p network-none 'printf "FROM box\nRUN ls /sys/class/net\n" | docker build --network none - 2>&1 | grep -x -E "lo|eth0"' '^lo'

@@ -27,6 +27,11 @@ case_root() {
 	p copy-stopped 'docker stop -t 0 $me >/dev/null; docker cp $tmp/in $me:/stopped; docker cp $me:/stopped - | tar -xO' 'in'
 	p permissions 'd -u anna box sh -c "touch /x; touch /tmp/mine && stat -c %U /tmp/mine; cat /etc/shadow"' 'anna'
 	p exec-from 'd box sh -c "printf \"#!/bin/sh\necho script\n\" >/tmp/s; chmod 755 /tmp/s; /tmp/s; cp /bin/busybox /tmp/echo; /tmp/echo binary"' 'binary'
+	# docker 26 leaves the root of a running container that was exported mounted, whatever its runtime.
+	local root
+	root=$(show "$me" '{{.GraphDriver.Data.MergedDir}}')
+	docker rm -f -v "$me" >/dev/null
+	umount "$root" 2>/dev/null || true
 }
 case_mounts() {
 	local dir=$tmp/dir

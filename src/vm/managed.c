@@ -604,6 +604,16 @@ static void op_network(struct sk_conn *c)
 	sk_conn_reply_ok(c, NULL); /* and then comes create, on the same connection */
 }
 
+/* The network as it is when the container starts: newer docker makes it between create and start, and what the watch
+ * tells of that may still be on its way. The guest serves requests in their order. */
+static void settle_now(struct sk_monitor *m)
+{
+	if (m->managed->watch_fd < 0)
+		return;
+	sk_netns_watch_drain(m->managed->watch_fd);
+	on_settled(m);
+}
+
 bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request)
 {
 	struct sk_monitor *m = c->m;
@@ -636,6 +646,8 @@ bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request
 	}
 	c->wants_start = true;
 	c->kind = SK_CONN_WAITING;
+	if (!create)
+		settle_now(m);
 	if (create)
 		sk_monitor_want_start(m);
 	else if (sk_session_request(m, json_pack("{s:s,s:s}", "op", "start", "container", SK_CONTAINER), on_started,

@@ -646,12 +646,13 @@ bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request
 	}
 	c->wants_start = true;
 	c->kind = SK_CONN_WAITING;
-	if (!create)
-		settle_now(m);
-	if (create)
+	if (create) {
 		sk_monitor_want_start(m);
-	else if (sk_session_request(m, json_pack("{s:s,s:s}", "op", "start", "container", SK_CONTAINER), on_started,
-				    NULL) < 0)
+		return true;
+	}
+	settle_now(m);
+	if (sk_session_request(m, json_pack("{s:s,s:s}", "op", "start", "container", SK_CONTAINER), on_started, NULL) <
+	    0)
 		refuse(c, ENOTCONN, "the container is not running");
 	return true;
 }

@@ -229,7 +229,7 @@ void sk_oci_cgroups_fini(struct sk_oci_cgroups *g)
 		close(g->procs[i]);
 	sk_oci_systemd_release(&g->holder);
 	json_decref(g->paths);
-	*g = (struct sk_oci_cgroups){ 0 };
+	*g = (struct sk_oci_cgroups){ .holder.fd = -1 };
 }
 
 void sk_oci_cgroups_remove(const json_t *paths, const char *unit)

@@ -257,12 +257,12 @@ int sk_oci_systemd_start(const struct sk_oci_scope *scope, const char *id, const
 
 void sk_oci_systemd_release(struct sk_oci_holder *h)
 {
-	if (h->pid <= 0)
-		return;
-	kill(h->pid, SIGKILL);
-	sk_wait(h->pid);
-	sk_close_fd(&h->fd);
+	if (h->pid > 0) {
+		kill(h->pid, SIGKILL);
+		sk_wait(h->pid);
+	}
 	h->pid = 0;
+	sk_close_fd(&h->fd);
 }
 
 /* systemctl VERB …; `take_words` are its arguments. */

@@ -20,6 +20,7 @@ struct sk_engine_device {
 	/* network: what the device says of itself, for engines that say it in its place */
 	uint8_t mac[6];
 	uint16_t mtu;
+	const char *tag; /* 9P: the same */
 };
 
 /* What the user or the machine's administrator has decided (vm/settings.h). Strings are borrowed. */
@@ -61,7 +62,7 @@ struct sk_engine_info {
 
 struct sk_engine {
 	const char *name;
-	bool shares_by_stream; /* it has no virtio-9p over vhost-user: folders come over vsock streams */
+	unsigned share_devices; /* places for folders of the host; more than these come over vsock streams */
 	/* 0 when it can run here, else negative errno with what to do about it. May boot a guest to find out, once. */
 	int (*probe)(const struct sk_engine_settings *settings, struct sk_error *err);
 	int (*start)(const struct sk_engine_config *config, struct sk_engine_process *ret_process,
@@ -78,6 +79,13 @@ bool sk_engine_name_valid(const char *name);
 /* By name; "auto" or NULL picks the best that probes well. -ENOENT: unknown name, or none works. */
 int sk_engine_find(const char *name, const struct sk_engine_settings *settings, const struct sk_engine **ret_engine,
 		   struct sk_error *err);
+
+/*
+ * Keeps a process off the processor that the guest has for itself (engine/cpu.c), if it has one and there are others:
+ * for one that works hand in hand with the guest, and looks for its next request before it sleeps. On the guest's
+ * processor it would keep it from sending that.
+ */
+void sk_engine_keep_off(const struct sk_engine_process *engine, pid_t pid);
 
 /* Path of an installed guest part ("linux-uml", "initramfs.cpio"): $SKERRY_GUEST_DIR, else <libexec>/skerry/guest.
  * -ENOENT with what to do. */

@@ -217,7 +217,7 @@ static int kvm_info(const struct sk_engine_settings *s, struct sk_engine_info *i
 
 const struct sk_engine sk_engine_kvm = {
 	.name = "kvm",
-	.shares_by_stream = true,
+	.share_devices = SK_QEMU_SHARE_DEVICES,
 	.probe = kvm_probe,
 	.start = kvm_start,
 	.info = kvm_info,
@@ -225,7 +225,7 @@ const struct sk_engine sk_engine_kvm = {
 
 const struct sk_engine sk_engine_tcg = {
 	.name = "tcg",
-	.shares_by_stream = true,
+	.share_devices = SK_QEMU_SHARE_DEVICES,
 	.probe = tcg_probe,
 	.start = tcg_start,
 	.info = tcg_info,

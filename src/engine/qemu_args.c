@@ -141,7 +141,15 @@ static void add_device(struct sk_args *a, const struct sk_engine_device *d, size
 			    "guest_announce=off,bus=virtio-mmio-bus.%zu",
 			    i, m[0], m[1], m[2], m[3], m[4], m[5], mtu, slot(i));
 		break;
-	default: /* no such device for QEMU: whoever asks knows another way (shares_by_stream) */
+	case SK_VIRTIO_9P:
+		/* QEMU has no virtio-9p over vhost-user. Its vhost-user-fs does not look at what goes through its
+		 * queues, and the guest knows (kernel/patches/0018): the second of two queues is that of 9P. */
+		add_chardev(a, i, d->socket);
+		sk_args_add(a, "-device");
+		sk_args_add(a, "vhost-user-fs-device,chardev=c%zu,tag=%s,queue-size=128,bus=virtio-mmio-bus.%zu", i,
+			    d->tag, slot(i));
+		break;
+	default:
 		break;
 	}
 }

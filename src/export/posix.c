@@ -189,40 +189,13 @@ static const struct sk_9p_fs_ops ops = {
 	.lock_test = posix_lock_test,
 };
 
-/* True when something is mounted below the path of `fd`, or it cannot be known. Mount points give other inode numbers
- * in a listing than when they are looked at. */
-static bool has_submounts(int fd)
-{
-	_cleanup_fclose_ FILE *f = NULL;
-	_cleanup_free_ char *line = NULL;
-	char path[POSIX_PROC_PATH], top[4096];
-	size_t cap = 0;
-	ssize_t n;
-
-	posix_proc(path, fd);
-	n = readlink(path, top, sizeof(top) - 1);
-	f = fopen("/proc/self/mountinfo", "re");
-	if (n <= 0 || !f)
-		return true;
-	top[n] = 0;
-	if (strcmp(top, "/") == 0)
-		return true;
-	while (getline(&line, &cap, f) > 0) {
-		char at[4096];
-
-		if (sscanf(line, "%*s %*s %*s %*s %4095s", at) == 1 && strncmp(at, top, (size_t)n) == 0 && at[n] == '/')
-			return true;
-	}
-	return false;
-}
-
+/* True where files of one folder belong to several devices: what a listing says of them then is not what they have when
+ * they are looked at. (Of what is mounted on a name it never is, here as on the host.) */
 static bool needs_stat(int fd)
 {
 	struct statfs st;
 
-	if (fstatfs(fd, &st) < 0 || (uint32_t)st.f_type == FS_OVERLAY || (uint32_t)st.f_type == FS_BTRFS)
-		return true;
-	return has_submounts(fd);
+	return fstatfs(fd, &st) < 0 || (uint32_t)st.f_type == FS_OVERLAY || (uint32_t)st.f_type == FS_BTRFS;
 }
 
 static int make_root(struct posix_fs *p, int take_fd, const char *name, struct sk_error *err)

@@ -2,17 +2,18 @@
 /*
  * Theory of operation
  *
- * virtio-9p (virtio 1.2, section 5.9): one queue; a chain is a request (out) and room for its reply (in). The 9P server
- * gets the segments as they are in the guest's memory, so that file data goes straight between there and the file. Each
- * request is answered before the next one is looked at, and published at once: a guest that polls sees it without
- * waiting for the others.
+ * virtio-9p (virtio 1.2, section 5.9): one queue; a chain is a request (out) and room for its reply (in). There are
+ * two, because behind QEMU's vhost-user-fs the guest uses the second one (engine/qemu_args.c). The 9P server gets the
+ * segments as they are in the guest's memory, so that file data goes straight between there and the file. Each request
+ * is answered before the next one is looked at, and published at once: a guest that polls sees it without waiting for
+ * the others.
  *
  * A guest that is busy with files sends its next request some microseconds after the last answer: less than it takes to
  * be put to sleep and woken, on either side. So a queue found empty is looked at for a while longer before the guest is
  * asked for a notification. How long depends on how that went lately: SPIN_MAX_NS when requests came while or soon
  * after it was done, next to nothing after it was for nothing several times over. Where the host has other things to do
  * (we were not running for GAP_NS while we looked), to look takes the processor from the guest that is to send the
- * request: then it is not done for PAUSE_NS.
+ * request: then it is not done for PAUSE times as long.
  *
  * A parked request (a blocked lock, a Tnotify) keeps its chain, by its head. When its answer comes, the descriptors are
  * read again: the memory table may have changed meanwhile. When the queue stops, chains are void and the session starts
@@ -40,7 +41,8 @@
 #define SPIN_MAX_NS 60000u
 #define SPIN_MIN_NS 2000u
 #define GAP_NS 200000u
-#define PAUSE_NS 20000000u
+#define PAUSE 100u
+#define PAUSE_MAX_NS 10000000000u
 
 _Static_assert(sizeof(struct iovec) == sizeof(struct sk_9p_iov) &&
 		       offsetof(struct iovec, iov_len) == offsetof(struct sk_9p_iov, len),
@@ -61,11 +63,17 @@ static struct ninep_dev *ninep_of(struct sk_device *dev)
 	return (struct ninep_dev *)dev;
 }
 
+/* What a parked request is known by: its queue and its chain's head. */
+static uint64_t token_of(unsigned q, uint16_t head)
+{
+	return (uint64_t)q << 16 | head;
+}
+
 /* A parked request has its answer (len 0: it was cancelled, and its chain goes back empty). */
 static void complete(void *arg, uint64_t token, const void *reply, size_t len)
 {
 	struct ninep_dev *n = arg;
-	struct sk_virtqueue *vq = &n->dev.vq[0];
+	struct sk_virtqueue *vq = &n->dev.vq[token >> 16];
 	size_t done = 0;
 
 	if (!vq->running || n->dev.failed)
@@ -112,7 +120,8 @@ static bool spin(struct ninep_dev *n, struct sk_virtqueue *vq)
 		before = now;
 		now = now_ns();
 		if (now - before > GAP_NS)
-			n->no_spin = now + PAUSE_NS;
+			n->no_spin =
+				now + (now - before > PAUSE_MAX_NS / PAUSE ? PAUSE_MAX_NS : PAUSE * (now - before));
 	} while (now - start < n->spin_ns);
 	if (n->spin_ns > SPIN_MIN_NS)
 		n->spin_ns /= 2;
@@ -145,7 +154,7 @@ static bool ninep_kick(struct sk_device *dev, unsigned q)
 		if (r <= 0)
 			break;
 		iov = (struct sk_9p_iov *)(void *)c->iov;
-		len = sk_9p_request(n->session, iov, c->n_out, iov + c->n_out, c->n_in, c->head);
+		len = sk_9p_request(n->session, iov, c->n_out, iov + c->n_out, c->n_in, token_of(q, c->head));
 		if (len < 0) {
 			r = -EPROTO;
 			break;
@@ -187,7 +196,7 @@ static void ninep_free(struct sk_device *dev)
 }
 
 static const struct sk_virtio_ops ninep_ops = {
-	.n_queues = 1,
+	.n_queues = 2,
 	.config = ninep_config,
 	.queue_kick = ninep_kick,
 	.queue_stopped = ninep_stopped,

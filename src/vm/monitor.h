@@ -13,7 +13,7 @@
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
  *   shares.c    the folders of the host that the VM sees, and their server
- *   share_stream.c   the way to it through vsock streams
+ *   share_stream.c   the way to it through vsock streams, where the engine has no device for a share
  *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
  * apart from start
@@ -194,8 +194,9 @@ void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devic
 int sk_shares_up(struct sk_monitor *m,
 		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		 struct sk_error *err);
+void sk_shares_place(const struct sk_monitor *m); /* beside the engine, which runs now */
 size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
-/* What the guest attaches to where shares come by stream; NULL: they do not. */
+/* What the guest attaches to where a share comes by stream; NULL: it does not. */
 const char *sk_shares_stream(const struct sk_monitor *m, const json_t *share);
 json_t *sk_shares_mounts(const struct sk_monitor *m); /* "mounts" for the agent; NULL: none */
 void sk_shares_down(struct sk_monitor *m);	      /* after the engine: nobody asks any more */

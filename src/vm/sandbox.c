@@ -364,6 +364,7 @@ static int engine_up(struct sk_monitor *m, struct sk_error *err)
 	r = m->engine->start(&c, &m->process, err);
 	if (r < 0)
 		return r;
+	sk_shares_place(m);
 	m->process_source = sk_loop_add_fd(m->loop, m->process.pidfd, SK_LOOP_READ, on_process, m);
 	m->boot_timer = sk_loop_add_timer(m->loop, m->settings.start_timeout_ms, on_boot_timeout, m);
 	return m->process_source && m->boot_timer ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the VM");

@@ -2,8 +2,8 @@
 /*
  * The folders and files of the host that a VM is given: the root file system if it is one ("rootfs" of type 9p) and
  * "mounts" that have a "path". All are served by one process, skerry-9pd, which dies with the monitor; when it dies
- * first, the VM cannot go on. Each is a virtio device of its own, or, with an engine that has none for them, a stream
- * (share_stream.c).
+ * first, the VM cannot go on. Each is a virtio device of its own, or, where the engine has no more places for them, a
+ * stream (share_stream.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,14 +26,15 @@
 
 struct share {
 	int path_fd, socket; /* until the server has them */
+	const char *tag;     /* in vm.json */
 	char socket_name[16];
-	char *export, *device; /* its words on the server's command line */
+	char *export, *device; /* its words on the server's command line; no device: by stream */
 };
 
 struct sk_shares {
 	struct share all[SK_SHARES_MAX];
 	unsigned n;
-	int socket; /* where all are served as streams, until the server has it; -1: by devices */
+	int socket; /* where all are served as streams, until the server has it; -1: nowhere */
 	struct sk_share_streams *streams;
 	pid_t pid;
 	int pidfd;
@@ -74,6 +75,7 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 	    (file && strpbrk(file, "/,")))
 		return sk_error_set(err, EINVAL, "vm.json: a share's tag or file name is wrong");
 	e->path_fd = e->socket = -1;
+	e->tag = tag;
 	s->n++;
 	e->path_fd = open(path, O_PATH | O_CLOEXEC);
 	if (e->path_fd < 0)
@@ -90,7 +92,7 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 	e->export = sk_asprintf("%s=fd:%d:%s%s%s", tag, e->path_fd,
 				json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw", file ? ",file=" : "",
 				file ? file : "");
-	if (m->engine->shares_by_stream)
+	if (s->n > m->engine->share_devices)
 		return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
 	snprintf(e->socket_name, sizeof(e->socket_name), "share%u", s->n - 1);
 	if (device_socket(m, e->socket_name, &e->socket, err) < 0)
@@ -113,7 +115,7 @@ static int start_server(struct sk_monitor *m, struct sk_error *err)
 		argv[n++] = "--export";
 		argv[n++] = s->all[i].export;
 		keep[n_keep++] = s->all[i].path_fd;
-		if (s->socket >= 0)
+		if (!s->all[i].device)
 			continue;
 		argv[n++] = "--vhost-user";
 		argv[n++] = s->all[i].device;
@@ -151,7 +153,7 @@ int sk_shares_up(struct sk_monitor *m,
 	r = add_share(m, rootfs, device_socket, err);
 	for (k = 0; r == 0 && k < json_array_size(m->config.mounts); k++)
 		r = add_share(m, json_array_get(m->config.mounts, k), device_socket, err);
-	if (r == 0 && m->shares->n && m->engine->shares_by_stream) {
+	if (r == 0 && m->shares->n > m->engine->share_devices) {
 		r = device_socket(m, SK_STREAM_SOCKET, &m->shares->socket, err);
 		if (r == 0)
 			r = sk_share_streams_new(m, &m->shares->streams, err);
@@ -169,15 +171,20 @@ int sk_shares_up(struct sk_monitor *m,
 	return m->shares->source ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the file server");
 }
 
+void sk_shares_place(const struct sk_monitor *m)
+{
+	if (m->shares && m->shares->pid > 0)
+		sk_engine_keep_off(&m->process, m->shares->pid);
+}
+
 size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max)
 {
 	size_t n;
 
-	if (m->engine->shares_by_stream)
-		return 0;
-	for (n = 0; m->shares && n < m->shares->n && n < max; n++)
-		ret[n] =
-			(struct sk_engine_device){ .virtio_id = SK_VIRTIO_9P, .socket = m->shares->all[n].socket_name };
+	for (n = 0; m->shares && n < m->shares->n && m->shares->all[n].device && n < max; n++)
+		ret[n] = (struct sk_engine_device){ .virtio_id = SK_VIRTIO_9P,
+						    .socket = m->shares->all[n].socket_name,
+						    .tag = m->shares->all[n].tag };
 	return n;
 }
 
@@ -185,10 +192,12 @@ size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_dev
 const char *sk_shares_stream(const struct sk_monitor *m, const json_t *share)
 {
 	const char *tag = json_string_value(json_object_get(share, "tag"));
+	unsigned i;
 
-	if (!m->engine->shares_by_stream || !tag)
-		return NULL;
-	return m->shares && m->shares->n > 1 ? tag : "";
+	for (i = 0; m->shares && tag && i < m->shares->n; i++)
+		if (!m->shares->all[i].device && strcmp(m->shares->all[i].tag, tag) == 0)
+			return m->shares->n > 1 ? tag : "";
+	return NULL;
 }
 
 json_t *sk_shares_mounts(const struct sk_monitor *m)

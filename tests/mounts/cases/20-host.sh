@@ -230,6 +230,29 @@ case_mount_nested() {
 	run -v vol:/v "$IMG" ls /v
 	has "$out" 'in-volume'
 }
+# More than an engine has devices for.
+# case: timeout=200
+case_mount_many() {
+	local i args=()
+	for i in $(seq 20); do
+		mkdir "many$i"
+		echo "$i" >"many$i/f"
+		args+=(-v "$PWD/many$i:/m/$i")
+	done
+	run "${args[@]}" "$IMG" sh -c 'cat $(ls -v /m/*/f) | tr "\n" " "; for i in $(seq 20); do echo "new $i" >"/m/$i/g"; done'
+	same "$out" "$(seq 20 | tr '\n' ' ')"
+	for i in $(seq 20); do
+		same "$(cat "many$i/g")" "new $i"
+	done
+	# A folder of the host changes: seen on either kind.
+	serve_in many "${args[@]}" "$IMG" sleep 1000
+	ok skerry exec many cat /m/1/f /m/20/f
+	echo changed >many1/f
+	echo changed >many20/f
+	sleep 1.1
+	ok skerry exec many cat /m/1/f /m/20/f
+	same "$out" $'changed\nchanged'
+}
 # case: timeout=300
 case_mount_volume_words() {
 	run --mount type=volume,source=vol,target=/etc,volume-nocopy "$IMG" sh -c 'ls /etc | grep -c passwd; true'

@@ -192,9 +192,10 @@ static void test_args(void **state)
 		{ .virtio_id = SK_VIRTIO_BLOCK, .socket = "layers" },
 		{ .virtio_id = SK_VIRTIO_BLOCK, .socket = "disk" },
 		{ .virtio_id = SK_VIRTIO_NET, .socket = "net", .mac = { 2, 0, 0, 0, 0, 0xab }, .mtu = 65520 },
+		{ .virtio_id = SK_VIRTIO_9P, .socket = "share0", .tag = "mount0" },
 	};
 	const struct sk_engine_config c = {
-		.memory = 512u << 20, .cpus = 2, .devices = devices, .n_devices = 4, .extra_args = "-- x"
+		.memory = 512u << 20, .cpus = 2, .devices = devices, .n_devices = 5, .extra_args = "-- x"
 	};
 	static const char *const both[] = {
 		"-nodefaults ",
@@ -209,6 +210,8 @@ static void test_args(void **state)
 		"socket,id=c1,path=vu/layers",
 		"vhost-user-blk,chardev=c2,num-queues=1,queue-size=256,bus=virtio-mmio-bus.20",
 		"mac=02:00:00:00:00:ab,host_mtu=65520",
+		"socket,id=c4,path=vu/share0",
+		"vhost-user-fs-device,chardev=c4,tag=mount0,queue-size=128,bus=virtio-mmio-bus.18",
 		"free-page-reporting=on",
 		" -- x ",
 		"-no-reboot "

@@ -41,7 +41,7 @@ case_host_locks_mmap() {
 	count_together mmap "$(long 50 300)"
 }
 
-# case: timeout=300
+# case: timeout=300 quick
 case_host_locks_are_seen() {
 	two_machines
 	touch share/f
@@ -73,7 +73,7 @@ case_host_locks_of_killed_waiters() {
 }
 
 # What the host does is seen as soon as a program looks.
-# case: timeout=300
+# case: timeout=300 quick
 case_host_changes() {
 	local i
 	two_machines
@@ -139,6 +139,20 @@ case_host_full_disk() {
 	run -v "$PWD/share:/data" "$IMG" sh -c 'echo again >/data/f && sync -d /data/f'
 	same "$(cat share/f)" again
 	umount share
+}
+
+# Another file system is mounted in the folder.
+# case: timeout=200 root-only
+case_host_mount_below() {
+	mkdir -p share/sub share/other
+	mount -t tmpfs -o mode=0777 none share/sub
+	echo below >share/sub/f
+	touch share/sub/{a..z}
+	run -v "$PWD/share:/data" "$IMG" sh -c 'ls /data; cat /data/sub/f; ls /data/sub | wc -l; find /data -name z; echo new >/data/sub/g'
+	same "$out" $'other\nsub\nbelow\n26\n/data/sub/z'
+	same "$(cat share/sub/g)" new
+	umount share/sub
+	same "$(ls share/sub)" ''
 }
 
 # case: timeout=300 root-only
@@ -231,7 +245,7 @@ case_mount_nested() {
 	has "$out" 'in-volume'
 }
 # More than an engine has devices for.
-# case: timeout=200
+# case: timeout=200 quick
 case_mount_many() {
 	local i args=()
 	for i in $(seq 20); do

@@ -132,7 +132,7 @@ case_two_containers() {
 	ex "$web" hostname
 	ex "$cli" sh -c 'i=0; until printf "GET /passwd HTTP/1.0\r\n\r\n" | nc -w 5 127.0.0.1 8080 | grep root; do i=$((i+1)); [ $i -lt 20 ] || break; sleep 0.2; done'
 	# what they share and what not
-	ex "$cli" sh -c 'echo shared >/dev/shm/file; echo own >/tmp/file; ls /proc | grep -c "^[0-9]"'
+	ex "$cli" sh -c 'echo shared >/dev/shm/file; echo own >/tmp/file; cat /proc/[0-9]*/comm | grep -c httpd'
 	ex "$web" sh -c 'cat /dev/shm/file; ls /tmp; hostname'
 	ex "$cli" sh -c 'ip -o -4 addr show eth0 | wc -l; exit 3'
 	ip=$(c PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}" status.network.ip)

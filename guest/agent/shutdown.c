@@ -34,8 +34,15 @@ static void kill_all(void)
 	} while ((pid >= 0 || errno == EINTR) && sk_now_ms() < end);
 }
 
-/* Every mount below the run folder, last mounted first. */
-static void unmount_shares(const struct sk_agent *agent)
+/* The line of /proc/self/mounts names a share. To unmount one takes some ticks of the clock and is not needed: when
+ * sync() has returned, the host has all of it, and what is open ends with the engine. */
+static bool is_share(const char *type)
+{
+	return strncmp(type, "9p ", 3) == 0;
+}
+
+/* Every mount below the run folder but shares, last mounted first. */
+static void unmount_all(const struct sk_agent *agent)
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *end;
@@ -48,7 +55,7 @@ static void unmount_shares(const struct sk_agent *agent)
 		line = strrchr(text, '\n');
 		line = strchr(line ? line + 1 : text, ' ');
 		end = line ? strchr(line + 1, ' ') : NULL;
-		if (!end)
+		if (!end || is_share(end + 1))
 			continue;
 		*end = '\0';
 		if (strncmp(line + 1, agent->run_dir, n) == 0 && line[1 + n] == '/' && umount2(line + 1, 0) < 0)
@@ -72,7 +79,7 @@ void sk_agent_power_off(struct sk_agent *agent, bool clean)
 	}
 	if (clean) {
 		kill_all();
-		unmount_shares(agent);
+		unmount_all(agent);
 		sync();
 	}
 	if (agent->session) {

@@ -139,6 +139,13 @@ bool sk_container_reaped(struct sk_agent *agent, pid_t pid, int code)
 	for (c = agent->containers; c; c = c->next)
 		for (p = c->processes; p; p = p->next)
 			if (p->pid == pid) {
+				if (c->state == SK_CONTAINER_STARTING) {
+					/* crun may still be on its way out, and the start is answered first */
+					p->pid = -1;
+					p->exit_held = true;
+					p->exit_code = code;
+					return true;
+				}
 				process_exited(p, code);
 				sweep(c);
 				return true;
@@ -520,15 +527,17 @@ static void start_done(void *arg, int code, json_t *result)
 	struct sk_launch *l = arg;
 	struct sk_container *c = l->container;
 	struct sk_agent *agent = l->agent;
+	struct sk_process *init = sk_container_process(c, "init");
 	struct sk_error err = SK_ERROR_INIT;
 
-	if (c->state == SK_CONTAINER_STARTING)
-		c->state = code ? SK_CONTAINER_CREATED : SK_CONTAINER_RUNNING;
+	c->state = code ? SK_CONTAINER_CREATED : SK_CONTAINER_RUNNING;
 	if (code)
 		fail_request(l, &err, job_error(l, result, &err));
 	else
 		sk_session_reply(agent->session, l->req.id, NULL);
 	sk_launch_free(l);
+	if (init && init->exit_held)
+		process_exited(init, init->exit_code);
 	run_deferred(agent, c->id);
 }
 

@@ -25,7 +25,9 @@ struct sk_process {
 	struct sk_process *next;
 	struct sk_container *container;
 	char key[65];
-	pid_t pid;    /* 0: not known yet, -1: has exited */
+	pid_t pid;	/* 0: not known yet, -1: has exited */
+	bool exit_held; /* it exited before `start` was answered: told after that */
+	int exit_code;
 	int terminal; /* master, for resizing; -1: none */
 	struct sk_pump *pumps[SK_STDIO_COUNT];
 };

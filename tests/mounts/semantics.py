@@ -77,7 +77,7 @@ def nlink_is_true():
     assert os.stat("f").st_nlink == os.stat("h").st_nlink == 3
     assert os.stat("f").st_ino == os.stat("g").st_ino == os.stat("h").st_ino
     os.unlink("f")
-    assert os.stat("h").st_nlink == 2
+    assert os.stat("h").st_nlink == 2, os.stat("h")
     fd = os.open("g", os.O_RDONLY)
     os.unlink("g")
     os.unlink("h")
@@ -322,6 +322,53 @@ def owners():
         os.chown("mine", NOBODY, 200)
     child(other, NOBODY, 100, [200])
     assert os.stat("mydir").st_uid == NOBODY and os.stat("mine").st_gid == 200
+
+
+def own_changes_are_seen_at_once():
+    """What is changed is so for the one who changed it, whatever others have asked for at the same time."""
+    def look():
+        parent = os.getppid()
+        while os.getppid() == parent:
+            for name in ["f", "g", "h", "k"] + os.listdir("."):
+                try:
+                    os.stat(name)
+                    os.listxattr(name)
+                except OSError:
+                    pass
+    looker = os.fork()
+    if looker == 0:
+        look()
+        os._exit(0)
+    try:
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            write("f")
+            os.link("f", "g")
+            assert os.stat("f").st_nlink == 2, os.stat("f")
+            os.link("g", "h")
+            assert os.stat("h").st_nlink == os.stat("f").st_nlink == 3, (os.stat("h"), os.stat("f"))
+            os.unlink("f")
+            assert os.stat("h").st_nlink == 2, os.stat("h")
+            assert not os.path.exists("f")
+            os.rename("g", "k")
+            assert os.path.exists("k") and not os.path.exists("g")
+            os.setxattr("k", "user.a", b"1")
+            assert os.listxattr("h") == ["user.a"] and os.getxattr("h", "user.a") == b"1", os.listxattr("h")
+            os.mkdir("d")
+            links = os.stat("d").st_nlink
+            os.mkdir("d/d")
+            assert os.stat("d").st_nlink in (links + 1, 1), (links, os.stat("d"))
+            os.rename("d/d", "e")
+            assert os.listdir("d") == [] and not os.path.exists("d/d")
+            os.rmdir("d")
+            os.rmdir("e")
+            os.unlink("k")
+            assert os.stat("h").st_nlink == 1, os.stat("h")
+            os.unlink("h")
+            assert os.listdir(".") == []
+    finally:
+        os.kill(looker, signal.SIGKILL)
+        os.waitpid(looker, 0)
 
 
 def rights():

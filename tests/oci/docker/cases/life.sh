@@ -101,7 +101,8 @@ case_states() {
 	p events 'docker events --since $(($(date +%s) - 60)) --until $(($(date +%s) + 1)) --filter container=$me-2 --format "{{.Action}}"' 'start'
 	p exit-event 'docker kill $me-2 >/dev/null; ended $me-2; sleep 1; docker events --since $(($(date +%s) - 20)) --until $(date +%s) --filter container=$me-2 --filter event=die --format "{{.Action}} {{.Actor.Attributes.exitCode}}"' 'die 137'
 	p ports 'docker port $me-2'
-	p prune 'docker container prune -f --filter label=no-such >/dev/null; docker ps -aq --filter name=^$me-2$ | wc -l' '^1'
+	# The daemon does one at a time and refuses the other.
+	p prune 'flock $work/prune docker container prune -f --filter label=no-such >/dev/null; docker ps -aq --filter name=^$me-2$ | wc -l' '^1'
 }
 case_top() {
 	up "$me" box sh -c 'sleep 1001 & sleep 1002 & exec sleep 1003'

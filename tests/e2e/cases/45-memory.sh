@@ -82,3 +82,12 @@ case_memory_runaway() {
 	ok skerry exec big echo alive
 	same "$out" alive
 }
+
+# The guest's kernel moves pages of a program that runs on the other processor.
+# case: timeout=120
+case_memory_moves_under_a_program() {
+	[ "$(nproc)" -ge 2 ] || skip 'the host has one processor'
+	run --privileged --cpus 2 -m 512m -v "$SUITE:/suite:ro" "$IMG" perl /suite/moves.pl 8
+	has "$out" '^kept in all rounds$'
+	hasnt "$out" '^nothing was moved'
+}

@@ -4,6 +4,7 @@
 # Words for the cases of mounts, on top of tests/e2e/lib.sh.
 
 full=${SKERRY_TEST_FULL:-0}
+[ "${SKERRY_TEST_SHORT:-0}" = 0 ] || full=0 # all cases, with little work each
 # long SHORT FULL: a number for each form.
 long() { if [ "$full" = 1 ]; then echo "$2"; else echo "$1"; fi; }
 

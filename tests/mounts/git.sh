@@ -58,7 +58,7 @@ endless)
 	;;
 check)
 	cd a
-	rm -f .git/*.lock .git/refs/heads/*.lock
+	find .git -name '*.lock' -delete # of whatever ran then, gc too
 	git fsck --full --strict
 	# All that was said to be committed is there.
 	while read -r head; do

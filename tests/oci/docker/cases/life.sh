@@ -35,7 +35,7 @@ case_signals() {
 	p start-again 'docker start $me >/dev/null; sleep 0.5; docker kill $me >/dev/null; ended $me; show $me "{{.State.ExitCode}} {{.State.Status}}"' '137 exited'
 	p stop-signal 'up $me-i --stop-signal INT box sh -c "trap \"exit 4\" INT; while :; do sleep 0.1; done"; sleep 1; docker stop -t 20 $me-i >/dev/null; show $me-i {{.State.ExitCode}}' '4'
 	p stop-deaf 'up $me-d box sh -c "trap \"\" TERM; while :; do sleep 0.1; done"; sleep 1; docker stop -t 1 $me-d >/dev/null; show $me-d {{.State.ExitCode}}' '137'
-	p foreground 'timeout -s TERM 3 docker run --rm --name $me-f --runtime $runtime box sh -c "trap \"echo term; exit 6\" TERM; while :; do sleep 0.1; done"' 'term'
+	p foreground 'timeout -s TERM $(slow 3) docker run --rm --name $me-f --runtime $runtime box sh -c "trap \"echo term; exit 6\" TERM; while :; do sleep 0.1; done"' 'term'
 	p init-passes 'up $me-t --init box sleep 1000; sleep 0.5; docker stop -t 20 $me-t >/dev/null; show $me-t {{.State.ExitCode}}' '143'
 	p kill-stopped 'docker kill $me' 'is not running'
 	p bad-signal 'docker kill -s NOSUCH $me-t' 'nvalid signal'

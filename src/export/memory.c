@@ -272,6 +272,7 @@ static int mem_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 	a->mtime = time_of(i->mtime);
 	a->ctime = time_of(i->ctime);
 	a->btime = time_of(i->btime);
+	a->gen = i->btime;
 	return 0;
 }
 

@@ -189,13 +189,23 @@ static const struct sk_9p_fs_ops ops = {
 	.lock_test = posix_lock_test,
 };
 
+static bool is_of_type(int fd, uint32_t type)
+{
+	struct statfs st;
+
+	return fstatfs(fd, &st) == 0 && (uint32_t)st.f_type == type;
+}
+
+bool posix_is_overlay(int fd)
+{
+	return is_of_type(fd, FS_OVERLAY);
+}
+
 /* True where files of one folder belong to several devices: what a listing says of them then is not what they have when
  * they are looked at. (Of what is mounted on a name it never is, here as on the host.) */
 static bool needs_stat(int fd)
 {
-	struct statfs st;
-
-	return fstatfs(fd, &st) < 0 || (uint32_t)st.f_type == FS_OVERLAY || (uint32_t)st.f_type == FS_BTRFS;
+	return is_of_type(fd, FS_OVERLAY) || is_of_type(fd, FS_BTRFS);
 }
 
 static int make_root(struct posix_fs *p, int take_fd, const char *name, struct sk_error *err)

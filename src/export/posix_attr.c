@@ -32,7 +32,7 @@ static void virtual_attr(const struct statx *stx, struct p9_attr *a)
 	a->atime = a->mtime = a->ctime = time_of(&stx->stx_ctime);
 }
 
-static void fill_attr(const struct statx *stx, struct p9_attr *a)
+static void fill_attr(const struct statx *stx, bool reborn, struct p9_attr *a)
 {
 	a->valid = P9_GETATTR_BASIC | (stx->stx_mask & STATX_BTIME ? P9_GETATTR_BTIME : 0);
 	a->mode = stx->stx_mode;
@@ -49,6 +49,7 @@ static void fill_attr(const struct statx *stx, struct p9_attr *a)
 	a->ctime = time_of(&stx->stx_ctime);
 	if (stx->stx_mask & STATX_BTIME)
 		a->btime = time_of(&stx->stx_btime);
+	a->gen = reborn ? 0 : (uint64_t)stx->stx_btime.tv_sec * UINT64_C(1000000007) ^ stx->stx_btime.tv_nsec;
 }
 
 int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
@@ -75,7 +76,7 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	posix_qid(p, &stx, &a->qid);
 	if (p->c.who == SK_POSIX_MAPPED)
 		sk_override_apply(fd, &stx);
-	fill_attr(&stx, a);
+	fill_attr(&stx, n->reborn, a);
 	return 0;
 }
 
@@ -161,7 +162,7 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 			r = look_node(p, cred, dir, name, &node, a);
 		} else if (r == 0) {
 			posix_qid(p, &stx, &a->qid);
-			fill_attr(&stx, a);
+			fill_attr(&stx, posix_reborn(p, dir, dirfd, name, &stx), a);
 		}
 	}
 	if (r == -ENOENT) {

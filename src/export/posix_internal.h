@@ -55,6 +55,7 @@ struct sk_9p_node {
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
 	struct statx_timestamp btime;
+	bool reborn;		   /* on overlayfs: to be copied up gives a file another time of birth */
 	struct posix_fs *fs;	   /* of `watched` */
 	struct sk_9p_node *parent; /* counted */
 	struct sk_9p_node *hash_next;
@@ -116,6 +117,11 @@ void posix_moved(struct posix_fs *p, struct sk_9p_node *node, struct sk_9p_node 
 /* Opens one component, O_PATH, never following a link, never leaving `dirfd`. Descriptor or negative errno. */
 int posix_open_component(const struct posix_fs *p, int dirfd, const char *name);
 int posix_statx(int fd, struct statx *ret_stx);
+/* Whether the time of birth of what `name` in dir is does not tell one file from another. */
+bool posix_reborn(const struct posix_fs *p, const struct sk_9p_node *dir, int dirfd, const char *name,
+		  const struct statx *stx);
+/* The descriptor's file system is an overlayfs. */
+bool posix_is_overlay(int fd);
 struct sk_9p_node *posix_get(struct sk_9p_fs *fs, struct sk_9p_node *node);
 void posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node);
 int posix_root(struct sk_9p_fs *fs, struct sk_9p_node **ret_node, struct p9_qid *ret_qid);

@@ -43,8 +43,20 @@ int posix_open_component(const struct posix_fs *p, int dirfd, const char *name)
 static bool same_file(const struct sk_9p_node *n, const struct statx *stx)
 {
 	return n->ino == stx->stx_ino && n->dev == ((uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor) &&
-	       n->type == (stx->stx_mode & S_IFMT) && n->btime.tv_sec == stx->stx_btime.tv_sec &&
-	       n->btime.tv_nsec == stx->stx_btime.tv_nsec;
+	       n->type == (stx->stx_mode & S_IFMT) &&
+	       (n->reborn ||
+		(n->btime.tv_sec == stx->stx_btime.tv_sec && n->btime.tv_nsec == stx->stx_btime.tv_nsec));
+}
+
+bool posix_reborn(const struct posix_fs *p, const struct sk_9p_node *dir, int dirfd, const char *name,
+		  const struct statx *stx)
+{
+	_cleanup_fd_ int fd = -1;
+
+	if (dir->dev == ((uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor))
+		return dir->reborn;
+	fd = posix_open_component(p, dirfd, name);
+	return fd >= 0 && posix_is_overlay(fd);
 }
 
 /* --- budget
@@ -303,6 +315,7 @@ int posix_node_new(struct posix_fs *p, int take_fd, struct sk_9p_node *parent, c
 	n->dev = (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor;
 	n->ino = stx->stx_ino;
 	n->btime = stx->stx_btime;
+	n->reborn = parent && parent->dev == n->dev ? parent->reborn : fd >= 0 && posix_is_overlay(fd);
 	n->pinned = !parent;
 	if (parent) {
 		n->parent = posix_get(&p->fs, parent);

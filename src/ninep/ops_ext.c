@@ -12,9 +12,10 @@
 
 void p9_stamp(struct sk_9p_session *s, struct p9_attr *a)
 {
-	if (!s->ext)
+	if (!s->ext) {
+		a->gen = 0;
 		return;
-	a->gen = a->btime.sec * UINT64_C(1000000007) ^ a->btime.nsec;
+	}
 	a->gen = (a->gen ^ a->gen >> 32) & UINT32_MAX;
 	a->data_version = ++s->stamp;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034
 #
-# For tests/oci/engines/{runc,podman,ctr,pods}.sh. Sets: here, build, work (removed at the end), runtime_skerry (a wrapper with the build's programs), rootfs.
+# For tests/oci/engines/*.sh. SKERRY_ENGINE: the engine (auto). Sets: here, build, work (removed at the end), runtime_skerry (a wrapper with the build's programs), rootfs.
 # A suite defines case_* functions, which print what they see with runtime $runtime (and $program, its path), and calls run_cases "$@".
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,10 +38,11 @@ finish() {
 }
 trap finish EXIT
 
+engine=${SKERRY_ENGINE:+SKERRY_ENGINE=$SKERRY_ENGINE}
 runtime_skerry=$work/skerry
 cat >"$runtime_skerry" <<END
 #!/bin/sh
-export SKERRY_MONITOR=$build/src/vm/skerry-monitor SKERRY_9PD=$build/src/ninepd/skerry-9pd SKERRY_GUEST_DIR=$(cd "$SKERRY_GUEST_DIR" && pwd)
+export SKERRY_MONITOR=$build/src/vm/skerry-monitor SKERRY_9PD=$build/src/ninepd/skerry-9pd SKERRY_GUEST_DIR=$(cd "$SKERRY_GUEST_DIR" && pwd) $engine
 exec $build/src/oci/skerry-oci "\$@"
 END
 chmod 755 "$runtime_skerry"
@@ -60,9 +61,12 @@ make_rootfs() {
 }
 make_rootfs
 
+# slow SECONDS: what takes that long on an emulated processor, beside other cases, too.
+slow() { if [ "${SKERRY_ENGINE:-}" = tcg ]; then echo $(($1 * 10)); else echo "$1"; fi; }
+
 # Waits until a command succeeds (30 s at most).
 wait_for() {
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + $(slow 30)))
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || {
 			echo "waited in vain for: $*"

@@ -8,7 +8,7 @@
 need containerd ctr
 
 socket=$work/containerd.sock
-k() { timeout 60 ctr -a "$socket" "$@"; }
+k() { timeout "$(slow 60)" ctr -a "$socket" "$@"; }
 stop_containerd() {
 	local id
 	for id in $(k tasks ls -q 2>/dev/null); do k tasks rm -f "$id"; done >/dev/null 2>&1
@@ -76,7 +76,7 @@ case_task() {
 }
 case_signal() {
 	run --detach "$box" c3 sh -c 'trap "exit 9" USR1; while :; do sleep 0.1; done'
-	sleep 1
+	sleep "$(slow 1)"
 	k tasks kill -s USR1 c3
 	wait_for task_is c3 STOPPED
 	k tasks delete c3 2>&1 | grep -o 'exit.*9' ; echo "${PIPESTATUS[0]}"

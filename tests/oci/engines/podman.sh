@@ -30,7 +30,7 @@ skerry = ["$runtime_skerry"]
 network_config_dir = "$work/networks"
 default_subnet = "10.93.9.0/24"
 END
-p() { timeout 90 podman --runtime "$program" "$@"; }
+p() { timeout "$(slow 90)" podman --runtime "$program" "$@"; }
 clean_up() {
 	podman pod rm -fa -t 0 >/dev/null 2>&1
 	podman rm -fa -t 0 >/dev/null 2>&1
@@ -115,7 +115,7 @@ case_pod() {
 	p pod create --name pod >/dev/null || return
 	p run -d --pod pod --name web box httpd -f -p 80 -h /etc >/dev/null; echo $?
 	p run -d --pod pod --name cli box sleep 1000 >/dev/null; echo $?
-	sleep 1
+	sleep "$(slow 1)"
 	p exec cli sh -c "printf 'GET /group HTTP/1.0\r\n\r\n' | nc -w 5 127.0.0.1 80 | tail -n 2; hostname; echo x >/dev/shm/x"
 	p exec web sh -c 'cat /dev/shm/x; hostname'
 	p kill cli >/dev/null; p wait cli
@@ -131,7 +131,7 @@ case_pod() {
 }
 case_build() {
 	local dir=$work/build
-	b() { timeout 90 podman build --runtime "$program" --isolation oci --no-cache "$@" 2>&1; }
+	b() { timeout "$(slow 90)" podman build --runtime "$program" --isolation oci --no-cache "$@" 2>&1; }
 	mkdir -p "$dir/folder"
 	echo one >"$dir/folder/file"
 	cat >"$dir/Dockerfile" <<-'END'

@@ -150,7 +150,7 @@ case_restart() {
 	attempt=1
 	id=$(run_in_pod work "" sh -c 'echo second; cat /dev/shm/kept; trap "exit 6" TERM; while :; do sleep 0.1; done')
 	attempt=0
-	sleep 1
+	sleep "$(slow 1)"
 	logs work
 	# killed from outside, as the kernel would
 	kill -9 "$(cat "$work/state/io.containerd.runtime.v2.task/k8s.io/$id/init.pid")"
@@ -160,7 +160,7 @@ case_restart() {
 	attempt=2
 	id=$(run_in_pod work "" sh -c 'trap "exit 6" TERM; while :; do sleep 0.1; done')
 	attempt=0
-	sleep 1
+	sleep "$(slow 1)"
 	stop "$id" 10
 	show_end "$id"
 	ex "$other" cat /dev/shm/kept
@@ -217,7 +217,7 @@ case_stats() {
 	eats=$(run_in_pod eats "$limit" sh -c 'head -c 60000000 /dev/zero | tail -c 60000000 | sleep 1000')
 	works=$(run_in_pod works "" sh -c 'while :; do :; done')
 	idle=$(run_in_pod idle ', "linux": {"resources": {"memory_limit_in_bytes": 67108864}}' sh -c 'sleep 1001 & sleep 1002 & exec sleep 1003')
-	sleep 4
+	sleep "$(slow 4)"
 	stats "$eats" | awk '{ print ($1 >= 56 && $1 < 80), $2, ($3 < 25), $4 }'
 	stats "$works" | awk '{ print ($1 < 20), ($2 > 128), ($3 > 10), $4 }'
 	stats "$idle" | awk '{ print ($1 < 20), $2, ($3 < 10), $4 }'

@@ -28,7 +28,7 @@ make_user() {
 	mount --bind "$build" "$work/build" && mount --bind "$SKERRY_GUEST_DIR" "$work/guest" || return
 	cat >"$runtime_skerry" <<-END
 		#!/bin/sh
-		export SKERRY_MONITOR=$work/build/src/vm/skerry-monitor SKERRY_9PD=$work/build/src/ninepd/skerry-9pd SKERRY_GUEST_DIR=$work/guest
+		export SKERRY_MONITOR=$work/build/src/vm/skerry-monitor SKERRY_9PD=$work/build/src/ninepd/skerry-9pd SKERRY_GUEST_DIR=$work/guest $engine
 		exec $work/build/src/oci/skerry-oci "\$@"
 	END
 	# As a login would have it: what is mounted by one is seen by all.
@@ -39,7 +39,7 @@ as_user() {
 	setpriv --reuid "$uid" --regid "$uid" --init-groups --reset-env -- env -C "$work/home" HOME="$work/home" XDG_RUNTIME_DIR="$work/runtime" \
 		PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
-podman() { as_user timeout 90 podman --cgroup-manager cgroupfs --events-backend file --log-level error "$@"; }
+podman() { as_user timeout "$(slow 90)" podman --cgroup-manager cgroupfs --events-backend file --log-level error "$@"; }
 p() { podman --runtime "$program" "$@"; }
 started() { [ -n "$(podman logs "$1")" ]; }
 after_case() {

@@ -83,7 +83,7 @@ json.dump(s, open("config.json", "w"))
 END
 	)
 }
-r() { inside timeout 60 "$program" --systemd-cgroup --root "$work/state.$runtime" "$@"; }
+r() { inside timeout "$(slow 60)" "$program" --systemd-cgroup --root "$work/state.$runtime" "$@"; }
 create() { r create --bundle "$work/$1.$runtime" --pid-file "$work/$2.pid" "$2" </dev/null >"$work/$2.$runtime.log" 2>&1; }
 properties() { inside systemctl show "$1" -p "$2"; }
 # Whether the container's process is in a group, in every hierarchy that this systemd has (it takes the devices' for itself).
@@ -178,7 +178,7 @@ case_podman() {
 	command -v podman conmon >/dev/null || { echo "no podman"; return; }
 	printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/graph"\nrunroot = "%s/run"\n' "$work" "$work" >"$work/storage.conf"
 	printf '[containers]\nlog_driver = "k8s-file"\n[engine]\ncgroup_manager = "systemd"\nevents_logger = "file"\ntmp_dir = "%s/tmp"\n' "$work" >"$work/containers.conf"
-	p() { inside timeout 60 env CONTAINERS_STORAGE_CONF="$work/storage.conf" CONTAINERS_CONF="$work/containers.conf" podman --runtime "$program" "$@"; }
+	p() { inside timeout "$(slow 60)" env CONTAINERS_STORAGE_CONF="$work/storage.conf" CONTAINERS_CONF="$work/containers.conf" podman --runtime "$program" "$@"; }
 	tar -C "$rootfs" -c . | p import - box >/dev/null 2>&1; echo $?
 	p run --rm --network none box sh -c 'echo out; exit 3'; echo $?
 	p run -d --network none --name named -m 100m --cpu-shares 512 box sleep 1000 >/dev/null; echo $?
@@ -200,7 +200,7 @@ case_docker() {
 	END
 	inside dockerd --config-file "$work/docker.$runtime/daemon.json" >"$work/docker.$runtime/log" 2>&1 &
 	docker_pid=$!
-	d() { timeout 60 docker -H "unix://$work/docker.$runtime/socket" "$@"; }
+	d() { timeout "$(slow 60)" docker -H "unix://$work/docker.$runtime/socket" "$@"; }
 	wait_for d version || tail -n 3 "$work/docker.$runtime/log"
 	d info -f '{{.CgroupDriver}}'
 	tar -C "$rootfs" -c . | d import - box >/dev/null

@@ -712,6 +712,100 @@ static int run_without_xattrs(void)
 	return _cmocka_run_group_tests("no xattrs", tests, 1, NULL, NULL);
 }
 
+/* What a guest tells files by: number and generation. */
+static void identity(struct fixture *fx, const char *name, struct p9_attr *a)
+{
+	const struct sk_9p_cred cred = { 0, P9_NONUNAME };
+	struct sk_9p_node *root, *node = NULL;
+	struct p9_qid qid;
+	uint32_t flags;
+
+	memset(a, 0, sizeof(*a));
+	assert_int_equal(fx->fs->ops->root(fx->fs, &root, &qid), 0);
+	assert_int_equal(fx->fs->ops->look(fx->fs, &cred, root, name, true, &node, a, &flags), 0);
+	assert_true(flags & P9_LOOK_EXISTS);
+	if (node)
+		fx->fs->ops->put(fx->fs, node);
+	fx->fs->ops->put(fx->fs, root);
+}
+
+/* On overlayfs a file that is copied up has another time of birth, and is the same file. */
+static void copied_up(void **state)
+{
+	struct fixture *fx = *state;
+	struct p9_attr dir, file, again;
+	char name[20];
+	unsigned i;
+
+	if (faccessat(fx->dirfd, "d", F_OK, 0) < 0)
+		skip();
+	identity(fx, "d", &dir);
+	identity(fx, "f", &file);
+	assert_int_equal(cl_walk(&fx->a, 0, 1, "d"), 0);
+	/* Its descriptor goes. */
+	for (i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		fx_make(&fx->a, 1000 + i, name);
+		assert_int_equal(cl_clunk(&fx->a, 1000 + i), 0);
+		assert_int_equal(cl_walk(&fx->a, 0, 1000 + i, name), 0);
+	}
+	assert_int_equal(mkdirat(fx->dirfd, "d/new", 0755), 0);
+	assert_int_equal(fchmodat(fx->dirfd, "f", 0600, 0), 0);
+	identity(fx, "d", &again);
+	assert_true(again.btime.sec != dir.btime.sec || again.btime.nsec != dir.btime.nsec);
+	assert_int_equal(again.qid.path, dir.qid.path);
+	assert_int_equal(again.gen, dir.gen);
+	identity(fx, "f", &again);
+	assert_int_equal(again.qid.path, file.qid.path);
+	assert_int_equal(again.gen, file.gen);
+	assert_int_equal(cl_getattr(&fx->a, 1), 0);
+	/* Elsewhere a number that was given out again comes with another generation. */
+	assert_int_equal(dir.gen, 0);
+}
+
+static int setup_overlay(void **state)
+{
+	char text[500];
+	struct fixture *fx;
+
+	if (setup_few(state) < 0)
+		return -1;
+	fx = *state;
+	fx_stop(fx);
+	close(fx->dirfd);
+	snprintf(text, sizeof(text),
+		 "cd %s && mkdir lower upper work merged lower/d && touch lower/f && "
+		 "mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay merged",
+		 fx->dir);
+	if (system(text) != 0)
+		printf("LEFT OUT: an overlay cannot be mounted on %s\n", fx->dir);
+	snprintf(text, sizeof(text), "%s/merged", fx->dir);
+	fx->dirfd = open(text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fx_start(fx, text, NULL);
+}
+
+static int teardown_overlay(void **state)
+{
+	struct fixture *fx = *state;
+	char path[130];
+
+	fx_stop(fx);
+	close(fx->dirfd);
+	snprintf(path, sizeof(path), "%s/merged", fx->dir);
+	umount2(path, MNT_DETACH);
+	return sk_fs_remove_tree(AT_FDCWD, fx->dir);
+}
+
+/* In the mount namespace of this test's own. */
+static int run_on_overlay(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(copied_up, setup_overlay,
+									    teardown_overlay) };
+
+	who = SK_POSIX_TRUST;
+	return _cmocka_run_group_tests("overlay", tests, 1, NULL, NULL);
+}
+
 static int run(const char *name, enum sk_posix_who w)
 {
 	const struct CMUnitTest tests[] = {
@@ -777,6 +871,8 @@ int main(void)
 	    mount("none", bare, "ramfs", 0, "mode=0777") < 0) {
 		printf("LEFT OUT: a file system without extended attributes cannot be mounted: %s\n", strerror(errno));
 		bare[0] = 0;
+	} else {
+		failed += run_on_overlay();
 	}
 	child = fork();
 	if (child == 0) {

@@ -18,6 +18,8 @@ case_root() {
 	p append 'x $me sh -c "for i in 1 2 3; do echo \$i >>/tmp/app; done; xargs </tmp/app; truncate -s 3 /tmp/app; wc -c </tmp/app"' '1 2 3.*3'
 	p sparse 'x $me sh -c "dd if=/dev/zero of=/tmp/sp bs=1 count=1 seek=100000000 2>/dev/null; stat -c %s /tmp/sp; test \$(stat -c %b /tmp/sp) -lt 1000 && echo sparse"' 'sparse'
 	p locks 'x -e PATH=/usr/bin:/bin $me sh -c "touch /tmp/lk; flock /tmp/lk flock -n -E 9 /tmp/lk true"' 'exit 9$'
+	# What is copied up to be changed stays the same file.
+	p copied-up 'x $me sh -c "exec 3</data/image; i=\$(stat -c %i /data/image); echo more >>/data/image; test \$i = \$(stat -c %i /data/image) && echo same; cat <&3"' 'same.*more'
 	p times 'x $me sh -c "touch -d \"2001-02-03 04:05:06\" /tmp/t; stat -c %y /tmp/t"' '2001-02-03'
 	p many-files 'x $me sh -c "mkdir /tmp/m; cd /tmp/m; for i in \$(seq 300); do echo \$i >\$i; done; ls | wc -l; cat * | md5sum; rm -r /tmp/m"' '300'
 	p commit 'docker commit -c "ENV C=1" $me $me:new >/dev/null; docker run --rm $me:new sh -c "cat /etc/made; echo \$C; test -e /etc/group || echo none"' 'none'
@@ -60,6 +62,8 @@ case_mounts() {
 	p submount 'mkdir -p $tmp/under; mount -t tmpfs none $tmp/under; echo inner >$tmp/under/i; d -v $tmp:/v box cat /v/under/i; umount $tmp/under' 'inner'
 	p over-existing 'd -v $dir:/etc box sh -c "ls /etc/file; cat /etc/resolv.conf | wc -l | grep -c ."' '/etc/file'
 	p relative-link 'ln -sfn dir $tmp/to-dir; d -v $tmp/to-dir:/v box cat /v/sub/s' 'sub'
+	# The folder above, of the image, is copied up: what is mounted below it stays.
+	p copied-up 'd -v $dir:/var/www box sh -c "touch /var/new; cat /var/www/sub/s; sleep 2; cat /var/www/sub/s; ls /var"' 'sub.*sub'
 	p colon-free 'd -v $dir:/a/b/c/d box cat /a/b/c/d/sub/s' 'sub'
 	differ socket 'python3 -c "
 import socket, sys

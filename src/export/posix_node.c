@@ -44,8 +44,7 @@ static bool same_file(const struct sk_9p_node *n, const struct statx *stx)
 {
 	return n->ino == stx->stx_ino && n->dev == ((uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor) &&
 	       n->type == (stx->stx_mode & S_IFMT) &&
-	       (n->reborn ||
-		(n->btime.tv_sec == stx->stx_btime.tv_sec && n->btime.tv_nsec == stx->stx_btime.tv_nsec));
+	       (n->reborn || (n->btime.tv_sec == stx->stx_btime.tv_sec && n->btime.tv_nsec == stx->stx_btime.tv_nsec));
 }
 
 bool posix_reborn(const struct posix_fs *p, const struct sk_9p_node *dir, int dirfd, const char *name,

@@ -27,8 +27,8 @@
 #define P9_VERSION "9P2000.L"
 /*
  * The extension that our guest kernel asks for (docs/mounts.md). All of 9P2000.L holds in such a session; besides,
- *   - attributes bear a generation (which tells a file from a former one with its number) and, as data_version, a number
- * that grows with each reply of the session: of two answers about a file, the one with the larger number is the
+ *   - attributes bear a generation (which tells a file from a former one with its number) and, as data_version, a
+ * number that grows with each reply of the session: of two answers about a file, the one with the larger number is the
  * younger;
  *   - these messages exist, each of which does what otherwise takes two to six:
  *

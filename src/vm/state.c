@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/process.h"
 
 #define SK_STATE_MAX (1u << 20)
 #define SK_EVENTS_MAX (8 << 20)
@@ -29,12 +30,18 @@ static char *home_dir(void)
 	return strdup(pw ? pw->pw_dir : "/");
 }
 
+/* Not the root of a plain user's namespace, as which rootless podman calls its runtime. */
+static bool is_root(void)
+{
+	return geteuid() == 0 && (!sk_in_user_namespace() || access("/run", W_OK) == 0);
+}
+
 static char *default_root(void)
 {
 	_cleanup_free_ char *home = NULL;
 	const char *xdg = getenv("XDG_DATA_HOME");
 
-	if (geteuid() == 0)
+	if (is_root())
 		return strdup("/var/lib/skerry");
 	if (xdg && xdg[0] == '/')
 		return sk_asprintf("%s/skerry", xdg);
@@ -46,7 +53,7 @@ static char *default_run(void)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
 
-	if (geteuid() == 0)
+	if (is_root())
 		return strdup("/run/skerry");
 	if (xdg && xdg[0] == '/' && access(xdg, W_OK) == 0)
 		return sk_asprintf("%s/skerry", xdg);

@@ -71,9 +71,11 @@ complaint() {
 	[ "$(grep -c . <<<"$err")" -le 2 ] || fail "the error is more than a line: $err"
 	has "$err" "$1" 'the error'
 }
+# slow SECONDS: what takes that long on an emulated processor (as ./run's SLOW).
+slow() { if [ "${SKERRY_ENGINE:-}" = tcg ]; then echo $(($1 * 4)); else echo "$1"; fi; }
 # until_ok SECONDS COMMAND...: tries until it succeeds.
 until_ok() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $(slow "$1")))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -le "$end" ] || fail "not so in time: $*"

@@ -37,7 +37,7 @@ kill_vm() {
 
 # ready SECONDS NAME COMMAND...: until the command succeeds in the container; fails early when that has ended.
 ready() {
-	local end=$((SECONDS + $1)) name=$2
+	local end=$((SECONDS + $(slow "$1"))) name=$2
 	shift 2
 	until skerry exec "$name" "$@" >/dev/null 2>&1; do
 		if ! is_status "$name" running; then

@@ -63,9 +63,6 @@ until_true() {
 }
 ended() { until_true "${2:-30}" "[ \"\$(docker inspect -f {{.State.Running}} $1)\" = false ]"; }
 
-# slow SECONDS: what takes that long on an emulated processor, beside other cases, too.
-slow() { if [ "${SKERRY_ENGINE:-}" = tcg ]; then echo $(($1 * 10)); else echo "$1"; fi; }
-
 # On a terminal of its own: CODE's output. What is typed comes from the second argument.
 on_terminal() { python3 "$SKERRY_TEST_TOP/tests/e2e/pty_run.py" "$@"; }
 

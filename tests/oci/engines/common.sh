@@ -6,6 +6,8 @@
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 suite=$(basename "$0" .sh)
+# shellcheck source=tests/oci/slow.sh
+. "$here/../slow.sh"
 build=$(cd "${SKERRY_BUILD:-$here/../../../build}" 2>/dev/null && pwd) || {
 	echo "tests/oci: no build folder: set SKERRY_BUILD" >&2
 	exit 1
@@ -60,9 +62,6 @@ make_rootfs() {
 	printf 'root:x:0:\nuser:x:1000:\n' >"$rootfs/etc/group"
 }
 make_rootfs
-
-# slow SECONDS: what takes that long on an emulated processor, beside other cases, too.
-slow() { if [ "${SKERRY_ENGINE:-}" = tcg ]; then echo $(($1 * 10)); else echo "$1"; fi; }
 
 # Waits until a command succeeds (30 s at most).
 wait_for() {

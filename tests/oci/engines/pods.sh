@@ -210,6 +210,8 @@ d = json.load(sys.stdin)["data"]
 m = d["memory"]["usage"]
 print(m["usage"] >> 20, m["limit"] >> 20, d["cpu"]["usage"]["total"] // 10**8, d["pids"]["current"])'
 }
+# The program that makes the bytes has ended, and what goes on works has for a while.
+eaten() { stats "$1" | awk '{ exit !($1 >= 56 && $4 == 3) }' && stats "$works" | awk '{ exit !($3 > 10) }'; }
 # What each container uses, and may use, is its own.
 case_stats() {
 	local limit=', "linux": {"resources": {"memory_limit_in_bytes": 134217728, "cpu_quota": 50000, "cpu_period": 100000}}'
@@ -217,11 +219,11 @@ case_stats() {
 	eats=$(run_in_pod eats "$limit" sh -c 'head -c 60000000 /dev/zero | tail -c 60000000 | sleep 1000')
 	works=$(run_in_pod works "" sh -c 'while :; do :; done')
 	idle=$(run_in_pod idle ', "linux": {"resources": {"memory_limit_in_bytes": 67108864}}' sh -c 'sleep 1001 & sleep 1002 & exec sleep 1003')
-	sleep "$(slow 4)"
-	stats "$eats" | awk '{ print ($1 >= 56 && $1 < 80), $2, ($3 < 25), $4 }'
+	wait_for eaten "$eats"
+	stats "$eats" | awk -v most="$(slow 25)" '{ print ($1 >= 56 && $1 < 80), $2, ($3 < most), $4 }'
 	stats "$works" | awk '{ print ($1 < 20), ($2 > 128), ($3 > 10), $4 }'
-	stats "$idle" | awk '{ print ($1 < 20), $2, ($3 < 10), $4 }'
-	stats "$pod" | awk '{ print ($1 < 20), ($3 < 10), $4 }'
+	stats "$idle" | awk -v most="$(slow 10)" '{ print ($1 < 20), $2, ($3 < most), $4 }'
+	stats "$pod" | awk -v most="$(slow 10)" '{ print ($1 < 20), ($3 < most), $4 }'
 	for id in "$eats" "$idle"; do
 		ex "$id" sh -c 'cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes; cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us | sed "s/-1/max/; s/\$/ 100000/"'
 	done

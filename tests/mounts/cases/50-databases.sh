@@ -47,6 +47,7 @@ mariadb_on() {
 	ok skerry exec my bash /suite/mariadb.sh check "$(last_acked)"
 	# The server alone, its container goes with it.
 	skerry exec my bash /suite/mariadb.sh load >"$WORK/acked2" 2>/dev/null &
+	until_ok 60 grep -q '^acked' "$WORK/acked2"
 	sleep 5
 	ok skerry exec my bash -c 'kill -9 $(cat /run/mysqld/pid)'
 	until_ok 60 is_status my exited

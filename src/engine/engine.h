@@ -30,6 +30,7 @@ struct sk_engine_settings {
 	const char *kvm_device;	 /* NULL: /dev/kvm */
 	unsigned kvm_timeout_ms; /* for the guest that shows whether KVM works; 0: 5000 */
 	bool probe_again;	 /* whatever is remembered */
+	unsigned tcg_buffer;	 /* MiB for translated code under tcg; 0: by the size of the guest */
 };
 
 struct sk_engine_config {

@@ -17,11 +17,13 @@
 #define MIB (1024u * 1024u)
 
 /* Code that TCG has translated, at most: it is touched as it fills, and thrown away when it is full. Booting alone
- * fills 48 MiB, most of it never to be used again; what large guests run is larger. */
-static unsigned translation_mib(uint64_t memory)
+ * fills 54 MiB, most of it never to be used again; what large guests run is larger. */
+static unsigned translation_mib(const struct sk_engine_config *c)
 {
-	uint64_t mib = memory / MIB, more = mib > 1024 ? (mib - 1024) / 128 : 0;
+	uint64_t mib = c->memory / MIB, more = mib > 1024 ? (mib - 1024) / 128 : 0;
 
+	if (c->settings && c->settings->tcg_buffer)
+		return c->settings->tcg_buffer;
 	return (unsigned)(24 + more > 256 ? 256 : 24 + more);
 }
 
@@ -37,7 +39,7 @@ static void add_processor(struct sk_args *a, const struct sk_qemu_start *s, cons
 	if (s->kvm)
 		sk_args_add(a, "kvm");
 	else
-		sk_args_add(a, "tcg,thread=multi,tb-size=%u", translation_mib(c->memory));
+		sk_args_add(a, "tcg,thread=multi,tb-size=%u", translation_mib(c));
 	sk_args_add(a, "-cpu");
 	sk_args_add(a, s->kvm ? "host" : "max,-erms,-la57,-svm");
 	sk_args_add(a, "-smp");
@@ -92,12 +94,15 @@ static void add_kernel(struct sk_args *a, const struct sk_qemu_start *s, const s
 	sk_args_add(a, "-append");
 	/* mitigations: an emulated processor has no side channels of the kind, and pays for each barrier.
 	 * lapic_khz: QEMU's local APIC counts nanoseconds (kernel/patches/0020): not measured, then.
+	 * init_on_alloc: our devices write to memory without QEMU's knowledge, which would go on running what it has
+	 * translated of the code that was in a page before. The guest's own writes tell it: each page is cleared first.
 	 * reboot=t: after a panic, a triple fault, which ends QEMU (-no-reboot). */
 	sk_args_add(a,
 		    "console=ttyS0 %s panic=-1 oops=panic reboot=t pci=off dummy.numdummies=0 "
 		    "random.trust_bootloader=on " SK_GUEST_REPORTING_ORDER " " SK_GUEST_REPORTING_DELAY "%s%s%s%s",
-		    debug ? "" : "quiet loglevel=4", s->kvm ? "" : " mitigations=off no_timer_check lapic_khz=1000000",
-		    tsc, c->extra_args ? " " : "", c->extra_args ? c->extra_args : "");
+		    debug ? "" : "quiet loglevel=4",
+		    s->kvm ? "" : " mitigations=off no_timer_check lapic_khz=1000000 init_on_alloc=1", tsc,
+		    c->extra_args ? " " : "", c->extra_args ? c->extra_args : "");
 }
 
 static size_t slot(size_t device)

@@ -46,10 +46,14 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return json_is_boolean(value) ? 0 : bad(err, path, "\"host_loopback\" is true or false");
 	if (strcmp(key, "idle_reclaim") == 0)
 		return check_seconds(path, key, value, 0, 86400, err);
+	if (strcmp(key, "tcg_buffer") == 0)
+		return json_is_integer(value) && json_integer_value(value) >= 8 && json_integer_value(value) <= 2048
+			       ? 0
+			       : bad(err, path, "\"tcg_buffer\" is a number of MiB, 8 to 2048");
 	return sk_error_set(
 		err, EINVAL,
 		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
-		"\"start_timeout\", \"idle_reclaim\" and \"host_loopback\"",
+		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\" and \"host_loopback\"",
 		path, key);
 }
 
@@ -137,6 +141,7 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 		.cache_dir = s->cache_dir,
 		.qemu = json_string_value(json_object_get(s->json, "qemu")),
 		.kvm_timeout_ms = milliseconds(s, "kvm_timeout", 5),
+		.tcg_buffer = (unsigned)json_integer_value(json_object_get(s->json, "tcg_buffer")),
 	};
 	return 0;
 }

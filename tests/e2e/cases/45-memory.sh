@@ -84,6 +84,22 @@ case_memory_runaway() {
 	same "$out" alive
 }
 
+# Programs whose code comes to pages where other programs' was: each runs its own (an engine that keeps translated code must be told).
+# case: timeout=120 quick
+case_memory_code_is_what_was_read() {
+	[ "$(uname -m)" = x86_64 ] || skip 'the programs are made for x86-64'
+	mkdir code
+	python3 "$SUITE/programs.py" code
+	run --privileged -m 192m -v "$PWD/code:/code" "$IMG" bash -c 'mkdir /var/code; cp /code/* /var/code; sync
+		for dir in /code /var/code /code /var/code; do
+			for n in {1..40}; do
+				$dir/$n; got=$?; [ $got = $n ] || echo "$dir/$n: $got"
+				echo 3 >/proc/sys/vm/drop_caches
+			done
+		done; echo done'
+	same "$out" 'done'
+}
+
 # The guest's kernel moves pages of a program that runs on the other processor.
 # case: timeout=120
 case_memory_moves_under_a_program() {

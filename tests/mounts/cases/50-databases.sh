@@ -133,6 +133,9 @@ case_db_git_volume() { git_on volume; }
 
 jvm_on() {
 	local n
+	# Translated code of a Java machine does not fit into what idle guests get.
+	echo '{ "tcg_buffer": 96 }' >"$WORK/settings.json"
+	export SKERRY_CONFIG=$WORK/settings.json
 	n=$(long 200 1000)
 	place "$1"
 	serve_in j1 -m 768m -v "$data:/data" "$IMG" sleep 10000

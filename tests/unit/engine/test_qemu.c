@@ -228,6 +228,10 @@ static void test_args(void **state)
 	assert_non_null(strstr(tcg, "-cpu max,-erms"));
 	assert_non_null(strstr(tcg, "tsc_early_khz=2345678"));
 	assert_non_null(strstr(tcg, "lapic_khz=1000000"));
+	assert_non_null(strstr(tcg, ",tb-size=24 "));
+	/* Or QEMU runs old code of pages that our devices have written to. */
+	assert_non_null(strstr(tcg, " init_on_alloc=1"));
+	assert_null(strstr(kvm, "init_on_alloc"));
 	assert_non_null(strstr(kvm, "-accel kvm "));
 	assert_non_null(strstr(kvm, "-cpu host "));
 	/* Mitigations stay on where there is a processor to be mitigated. */

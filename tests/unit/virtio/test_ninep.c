@@ -348,14 +348,10 @@ static void hopeless(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = { T(config_is_the_tag),
-					    T(either_queue),
-					    T(in_pieces),
-					    T(parked),
-					    T(flushed),
-					    T(parked_chain_is_looked_at_again),
-					    T(stopped),
-					    T(hopeless) };
+	const struct CMUnitTest tests[] = { T(config_is_the_tag), T(either_queue),
+					    T(in_pieces),	  T(parked),
+					    T(flushed),		  T(parked_chain_is_looked_at_again),
+					    T(stopped),		  T(hopeless) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

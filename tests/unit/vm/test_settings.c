@@ -60,14 +60,16 @@ static void test_values(void **state)
 	struct sk_error err;
 
 	(void)state;
-	assert_int_equal(
-		load("{\"engine\":\"tcg\",\"qemu\":\"/opt/q\",\"kvm_timeout\":2.5,\"start_timeout\":300}", &s, &err),
-		0);
+	assert_int_equal(load("{\"engine\":\"tcg\",\"qemu\":\"/opt/q\",\"kvm_timeout\":2.5,\"start_timeout\":300,"
+			      "\"tcg_buffer\":64}",
+			      &s, &err),
+			 0);
 	assert_string_equal(s.engine, "tcg");
 	assert_string_equal(s.source, file);
 	assert_string_equal(s.engines.qemu, "/opt/q");
 	assert_int_equal(s.engines.kvm_timeout_ms, 2500);
 	assert_int_equal(s.start_timeout_ms, 300000);
+	assert_int_equal(s.engines.tcg_buffer, 64);
 	sk_settings_fini(&s);
 	setenv("SKERRY_ENGINE", "uml", 1);
 	assert_int_equal(load("{\"engine\":\"tcg\"}", &s, &err), 0);
@@ -99,6 +101,7 @@ static void test_mistakes(void **state)
 	refused("{\"qemu\":\"qemu\"}", "absolute path");
 	refused("{\"kvm_timeout\":0}", "1 to 600");
 	refused("{\"start_timeout\":\"long\"}", "1 to 3600");
+	refused("{\"tcg_buffer\":4}", "8 to 2048");
 	refused("{\n\"engine\": tcg }", "line 2");
 	refused("[]", "not a JSON object");
 	unlink(file);

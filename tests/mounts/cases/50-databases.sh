@@ -62,7 +62,14 @@ case_db_mariadb_bind() { mariadb_on bind; }
 # case: timeout=1200 full
 case_db_mariadb_volume() { mariadb_on volume; }
 
+# The translated code of a Java or Erlang machine does not fit into what idle guests get.
+large_program() {
+	echo '{ "tcg_buffer": 96 }' >"$WORK/settings.json"
+	export SKERRY_CONFIG=$WORK/settings.json
+}
+
 rabbitmq_on() {
+	large_program
 	place "$1"
 	serve_in mq -m 1g -v "$data:/data" "$IMG" bash /suite/rabbitmq.sh serve
 	ready 400 mq bash /suite/rabbitmq.sh ready
@@ -133,9 +140,7 @@ case_db_git_volume() { git_on volume; }
 
 jvm_on() {
 	local n
-	# Translated code of a Java machine does not fit into what idle guests get.
-	echo '{ "tcg_buffer": 96 }' >"$WORK/settings.json"
-	export SKERRY_CONFIG=$WORK/settings.json
+	large_program
 	n=$(long 200 1000)
 	place "$1"
 	serve_in j1 -m 768m -v "$data:/data" "$IMG" sleep 10000

@@ -52,7 +52,7 @@ show() { docker inspect -f "$2" "$1"; }
 
 # until_true SECONDS CODE: waits for CODE to succeed.
 until_true() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $(slow "$1")))
 	until eval "$2" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || {
 			echo "waited in vain for: $2"

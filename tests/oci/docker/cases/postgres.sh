@@ -5,7 +5,7 @@
 # has to be there: the cycle of tests/mounts (whose scripts these are), under docker.
 
 # pg WORDS…: tests/mounts/postgres.sh in the container.
-pg() { timeout 300 docker exec "$me" bash /suite/postgres.sh "$@"; }
+pg() { timeout "$(slow 300)" docker exec "$me" bash /suite/postgres.sh "$@"; }
 pg_up() { up "$me" "$@" -v "$SKERRY_TEST_TOP/tests/mounts:/suite:ro" -m 1g --shm-size 128m database bash /suite/postgres.sh serve; }
 pg_ready() {
 	until_true 240 "[ \$(docker inspect -f {{.State.Running}} $me) = false ] || pg ready"

@@ -99,7 +99,7 @@ case_hooks() {
 		'c["hooks"]["startContainer"] = [{"path": "/bin/sh", "args": ["sh", "-c", "cat >/tmp/state; hostname >/tmp/inside; readlink /proc/self/ns/net | wc -l >>/tmp/inside"], "env": ["PATH=/bin"]}]' \
 		'p["args"] = ["sh", "-c", "cat /tmp/inside; grep -c status /tmp/state; grep -o \"id\\\": *\\\"[^,]*\" /tmp/state | tr -d \" \"; sleep 1000"]'
 	# runc 1.1 tells poststart hooks "created", and calls them before the program runs.
-	p all 'made h; rt start $me-h; sleep 1; cat $tmp/h.out; rt delete --force $me-h; sed -E "s/^(poststart) [a-z]*/\1/; s/^(createContainer .*) pid=[a-z]*/\1/" $tmp/hooks.log' 'id":.*createRuntime creating net=host pid=alive.*poststop stopped net=host'
+	p all 'made h; rt start $me-h; sleep $(slow 1); cat $tmp/h.out; rt delete --force $me-h; sed -E "s/^(poststart) [a-z]*/\1/; s/^(createContainer .*) pid=[a-z]*/\1/" $tmp/hooks.log' 'id":.*createRuntime creating net=host pid=alive.*poststop stopped net=host'
 	p order 'cut -d" " -f1 $tmp/hooks.log | tr "\n" " "' 'prestart createRuntime createContainer poststart poststop'
 	new i "c['hooks'] = {'prestart': [{'path': '/no/such/hook'}]}"
 	: >"$tmp/log"

@@ -11,9 +11,9 @@
  *
  * Descriptors are a budget. When it is used up, the least recently used node's is closed and opened again when it is
  * needed: its name in its parent, and then (device, inode, birth time, type) have to be the same as before, else
- * ESTALE. A node that has lost its name (unlinked, replaced) is pinned: there is nothing to open it by. Before this
- * server removes a name, the node behind it gets its descriptor back. A node with an open file can always be had
- * through that.
+ * ESTALE. (Not the birth time on overlayfs, where a file gets another one when it is copied up.) A node that has lost
+ * its name (unlinked, replaced) is pinned: there is nothing to open it by. Before this server removes a name, the node
+ * behind it gets its descriptor back. A node with an open file can always be had through that.
  *
  *   posix_node.c   nodes, the table of names, the budget        posix_cred.c  ids and capabilities of the thread
  *   posix_io.c     open, create, read, write, listings          posix_attr.c  attributes, plain and extended

@@ -4,9 +4,9 @@
 # git.sh make N|work|endless|check, in a container whose /data is a mount.
 set -euo pipefail
 export HOME=/tmp GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@localhost
-git config --global core.fsync all
-git config --global safe.directory '*'
-git config --global advice.detachedHead false
+# Not in a file: that would have a lock, which a power cut leaves behind.
+export GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0=core.fsync GIT_CONFIG_VALUE_0=all GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_1='*' \
+	GIT_CONFIG_KEY_2=advice.detachedHead GIT_CONFIG_VALUE_2=false
 cd /data
 case $1 in
 make)

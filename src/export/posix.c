@@ -189,23 +189,26 @@ static const struct sk_9p_fs_ops ops = {
 	.lock_test = posix_lock_test,
 };
 
-static bool is_of_type(int fd, uint32_t type)
+/* 0: it cannot be told. */
+static uint32_t type_of(int fd)
 {
 	struct statfs st;
 
-	return fstatfs(fd, &st) == 0 && (uint32_t)st.f_type == type;
+	return fstatfs(fd, &st) < 0 ? 0 : (uint32_t)st.f_type;
 }
 
 bool posix_is_overlay(int fd)
 {
-	return is_of_type(fd, FS_OVERLAY);
+	return type_of(fd) == FS_OVERLAY;
 }
 
 /* True where files of one folder belong to several devices: what a listing says of them then is not what they have when
  * they are looked at. (Of what is mounted on a name it never is, here as on the host.) */
 static bool needs_stat(int fd)
 {
-	return is_of_type(fd, FS_OVERLAY) || is_of_type(fd, FS_BTRFS);
+	uint32_t type = type_of(fd);
+
+	return type == 0 || type == FS_OVERLAY || type == FS_BTRFS;
 }
 
 static int make_root(struct posix_fs *p, int take_fd, const char *name, struct sk_error *err)

@@ -263,6 +263,8 @@ static int apply(void *arg)
 	}
 	if (f->no_randomize && personality(ADDR_NO_RANDOMIZE) < 0)
 		return -errno;
+	if (f->no_huge_pages)
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* better but not needed */
 	r = drop_identity(f);
 	if (r == 0)
 		r = set_limits(f);

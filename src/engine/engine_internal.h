@@ -60,7 +60,7 @@ struct sk_confine {
 	const char *device;	       /* this one is seen as dev/kvm; NULL: none */
 	int cpu;		       /* pin here; -1: nowhere */
 	uint64_t data_limit;	       /* RLIMIT_DATA in bytes; 0: none */
-	bool namespaces, no_randomize;
+	bool namespaces, no_randomize, no_huge_pages;
 	/* Makes further files in the new root, the working folder then, for this user; in the child, under the rules
 	 * for that. Not without namespaces. NULL: none. */
 	int (*fill)(void *arg, uid_t uid);

@@ -96,10 +96,13 @@ static void add_kernel(struct sk_args *a, const struct sk_qemu_start *s, const s
 	 * lapic_khz: QEMU's local APIC counts nanoseconds (kernel/patches/0020): not measured, then.
 	 * init_on_alloc: our devices write to memory without QEMU's knowledge, which would go on running what it has
 	 * translated of the code that was in a page before. The guest's own writes tell it: each page is cleared first.
+	 * percpu_alloc: processors' own data in small pages. A huge one comes with tables for all that it could hold, 4
+	 * MiB of them.
 	 * reboot=t: after a panic, a triple fault, which ends QEMU (-no-reboot). */
 	sk_args_add(a,
 		    "console=ttyS0 %s panic=-1 oops=panic reboot=t pci=off dummy.numdummies=0 "
-		    "random.trust_bootloader=on " SK_GUEST_REPORTING_ORDER " " SK_GUEST_REPORTING_DELAY "%s%s%s%s",
+		    "percpu_alloc=page random.trust_bootloader=on " SK_GUEST_REPORTING_ORDER
+		    " " SK_GUEST_REPORTING_DELAY "%s%s%s%s",
 		    debug ? "" : "quiet loglevel=4",
 		    s->kvm ? "" : " mitigations=off no_timer_check lapic_khz=1000000 init_on_alloc=1", tsc,
 		    c->extra_args ? " " : "", c->extra_args ? c->extra_args : "");

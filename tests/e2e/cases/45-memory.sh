@@ -75,6 +75,35 @@ END
 	has "$out" '^rounds [0-9]+$'
 }
 
+# With memory that was used and freed the host gets back that of the tables that describe it, 16 MiB for each GiB. And most of the
+# memory is used and freed again and again while pages are moved about, which with User-mode Linux takes more mappings than the host
+# allows a process.
+# case: timeout=900
+case_memory_map_comes_and_goes() {
+	local before
+	ok skerry run -d --privileged --name big -m 2g --cpus "$(($(nproc) < 2 ? 1 : 2))" "$IMG" sleep 1000
+	cat >"$WORK/fill.pl" <<'END'
+my ($mib, $n) = @ARGV;
+my $block = pack "L*", map { $_ * $n } 0 .. 262143;
+my @held;
+push @held, $block . $_ for 1 .. $mib;
+for (0 .. $#held) { die "block $_ has lost its content\n" if $held[$_] ne $block . ($_ + 1) }
+END
+	ok skerry cp "$WORK/fill.pl" big:/fill.pl
+	ok skerry exec big perl /fill.pl 8 1
+	sleep 3
+	before=$(held big)
+	ok skerry exec big perl /fill.pl 1300 1
+	until_ok 60 holds_less big "$((before + 15))"
+	ok skerry exec big sh -ec 'echo 100 >/sys/module/page_reporting/parameters/page_reporting_delay_ms
+		for n in 1 2; do
+			perl /fill.pl 600 $n & one=$!
+			perl /fill.pl 600 7$n & two=$!
+			while kill -0 $two 2>/dev/null; do echo 1 >/proc/sys/vm/compact_memory; sleep 0.1; done
+			wait $one; wait $two; sleep 1
+		done'
+}
+
 # Without a limit of its own a container that eats all of the guest's memory is killed, soon, and nothing else is.
 # case: timeout=600
 case_memory_runaway() {

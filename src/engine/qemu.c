@@ -122,7 +122,7 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 	sk_confine_bind(&f, initramfs, "initramfs", false, false);
 	if (kvm)
 		f.device = device;
-	/* Where they are given without being asked for, half of each thread's stack would be one. Translated code likes
+	/* Where they are given without being asked for, each thread's stack would hold one. Translated code likes
 	 * them, and QEMU asks for them. */
 	f.no_huge_pages = kvm;
 	/* Its own memory: translated code, threads' stacks, buffers. The guest's is shared memory and not counted. */

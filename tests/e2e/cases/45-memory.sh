@@ -104,6 +104,30 @@ END
 		done'
 }
 
+# A program whose pages do not follow each other in memory: here all but one are the page of zeros. With User-mode Linux that takes
+# more mappings than many hosts allow a process (vm.max_map_count).
+# case: timeout=200
+case_memory_of_many_mappings() {
+	[ "$(uname -m)" = x86_64 ] || skip 'the numbers of the system calls are those of x86-64'
+	mkdir many
+	cat >many/many.pl <<'END'
+my $pages = 80000;
+my $at = syscall 9, 0, $pages << 12, 3, 0x22, -1, 0;
+die "no memory: $!\n" if $at < 0;
+open my $f, "<", "/proc/self/cmdline" or die;
+syscall 0, fileno $f, $at + ($pages - 1 << 12), 4;
+for (1 .. 2) {
+	for my $i (0 .. $pages - 1) {
+		my $got = unpack "P4", pack "Q", $at + ($i << 12);
+		die "page $i: other content\n" if $got ne ($i == $pages - 1 ? "perl" : "\0\0\0\0");
+	}
+}
+print "read\n";
+END
+	run -v "$PWD/many:/many:ro" "$IMG" perl /many/many.pl
+	same "$out" 'read'
+}
+
 # Without a limit of its own a container that eats all of the guest's memory is killed, soon, and nothing else is.
 # case: timeout=600
 case_memory_runaway() {

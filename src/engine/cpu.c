@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/private.h"
 #include "engine/engine_internal.h"
 
 #define SK_CPU_LEVELS 64
@@ -51,12 +52,9 @@ int sk_cpu_claim(const char *lock_dir, int *ret_claim_fd)
 	for (i = 0; i < CPU_SETSIZE; i++)
 		if (CPU_ISSET(i, &set))
 			cpus[n++] = i;
-	r = sk_fs_mkdir_p(lock_dir, 0700);
-	if (r < 0)
-		return r;
-	dirfd = open(lock_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dirfd = sk_private_dir(lock_dir, 0700, NULL, NULL);
 	if (dirfd < 0)
-		return -errno;
+		return dirfd;
 	sk_random(&first, sizeof(first)); /* not every first VM on CPU 0 */
 	for (level = 0; level < SK_CPU_LEVELS; level++) {
 		for (i = 0; i < n; i++) {

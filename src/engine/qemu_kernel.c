@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/private.h"
 #include "engine/engine_internal.h"
 
 #define KERNEL_MAX (256u << 20)
@@ -148,13 +149,11 @@ int sk_qemu_kernel(const struct sk_engine_settings *s, char *buf, size_t size, s
 	}
 	if (!s || !s->cache_dir)
 		return sk_error_set(err, ENOENT, "cannot unpack guest kernel %s: there is no run folder", part);
-	r = sk_fs_mkdir_p(s->cache_dir, 0700);
-	if (r == 0 && stat(part, &st) < 0)
-		r = -errno;
-	if (r == 0 && (dirfd = open(s->cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		r = -errno;
-	if (r < 0)
-		return sk_error_errno(err, r, "cannot unpack guest kernel %s to %s", part, s->cache_dir);
+	if (stat(part, &st) < 0)
+		return sk_error_errno(err, errno, "cannot unpack guest kernel %s", part);
+	dirfd = sk_private_dir(s->cache_dir, 0700, NULL, err);
+	if (dirfd < 0)
+		return sk_error_wrap(err, "cannot unpack guest kernel %s", part);
 	snprintf(name, sizeof(name), "vmlinux-%llx-%llx-%llx", (unsigned long long)st.st_ino,
 		 (unsigned long long)st.st_size,
 		 (unsigned long long)st.st_mtim.tv_sec * 1000000000u + (unsigned long long)st.st_mtim.tv_nsec);

@@ -28,6 +28,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/private.h"
 #include "base/loop.h"
 #include "engine/engine_internal.h"
 
@@ -65,8 +66,8 @@ static void cache_open(struct cache *c, const struct sk_engine_settings *s)
 	const char *id;
 
 	*c = (struct cache){ .dirfd = -1, .lock_fd = -1 };
-	if (s->cache_dir && sk_fs_mkdir_p(s->cache_dir, 0700) == 0)
-		c->dirfd = open(s->cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->cache_dir)
+		c->dirfd = sk_private_dir(s->cache_dir, 0700, NULL, NULL);
 	if (c->dirfd >= 0)
 		c->lock_fd = openat(c->dirfd, "engines.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (c->lock_fd >= 0)

@@ -12,10 +12,11 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/private.h"
 
 int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error *err)
 {
-	static const char *const folders[] = { "", "/blobs/sha256", "/layers", "/tmp" };
+	static const char *const names[] = { "blobs", "blobs/sha256", "layers", "tmp" };
 	struct sk_store *store = calloc(1, sizeof(*store));
 	_cleanup_fd_ int lock = -1;
 	size_t i;
@@ -29,17 +30,18 @@ int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error
 	store->path = sk_asprintf("%s/images", root);
 	if (!store->path)
 		goto fail;
-	for (i = 0; i < SK_ARRAY_SIZE(folders); i++) {
-		_cleanup_free_ char *path = sk_asprintf("%s%s", store->path, folders[i]);
-
-		r = path ? sk_fs_mkdir_p(path, 0700) : -ENOMEM;
-		if (r < 0)
-			goto fail;
-	}
-	store->dirfd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	store->dirfd = sk_private_dir(store->path, 0700, NULL, err);
 	if (store->dirfd < 0) {
-		r = -errno;
-		goto fail;
+		r = store->dirfd;
+		sk_error_wrap(err, "cannot open the image store");
+		sk_store_close(store);
+		return r;
+	}
+	for (i = 0; i < SK_ARRAY_SIZE(names); i++) {
+		if (mkdirat(store->dirfd, names[i], 0700) < 0 && errno != EEXIST) {
+			r = -errno;
+			goto fail;
+		}
 	}
 	/* Here rather than at the first change, so that a change that fails leaves no trace at all. Needed then only.
 	 */

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/private.h"
 #include "base/process.h"
 #include "oci/oci.h"
 
@@ -28,36 +29,31 @@ static bool is_rootless(void)
 
 static char *default_root(void)
 {
-	const char *xdg = getenv("XDG_RUNTIME_DIR");
-
-	if (!is_rootless())
-		return strdup("/run/skerry-oci");
-	if (xdg && xdg[0] == '/')
-		return sk_asprintf("%s/skerry-oci", xdg);
-	return sk_asprintf("/tmp/skerry-oci-%u", geteuid());
+	return is_rootless() ? sk_paths_runtime("skerry-oci") : strdup("/run/skerry-oci");
 }
 
 int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err)
 {
-	static const char *const folders[] = { "containers", "run", "tmp" };
+	static const char *const names[] = { "containers", "run", "tmp" };
 	_cleanup_free_ char *wanted = root ? strdup(root) : default_root();
+	_cleanup_fd_ int dirfd = -1;
 	size_t i;
-	int r;
 
 	if (!wanted)
-		return sk_error_errno(err, ENOMEM, "cannot find the state folder");
-	r = sk_fs_mkdir_p(wanted, 0711);
-	if (r < 0)
-		return sk_error_errno(err, r, "cannot make %s", wanted);
-	o->paths.root = realpath(wanted, NULL);
-	o->paths.run = o->paths.root ? sk_asprintf("%s/run", o->paths.root) : NULL;
+		return sk_error_errno(err, ENOMEM, "cannot find the state directory");
+	dirfd = sk_private_dir(wanted, 0711, &o->paths.root, err);
+	if (dirfd < 0)
+		return dirfd;
+	o->paths.run = sk_asprintf("%s/run", o->paths.root);
 	if (!o->paths.run)
-		return sk_error_errno(err, errno, "cannot use %s", wanted);
-	for (i = 0; i < SK_ARRAY_SIZE(folders); i++) {
-		_cleanup_free_ char *path = sk_asprintf("%s/%s", o->paths.root, folders[i]);
+		return sk_error_errno(err, ENOMEM, "cannot use %s", wanted);
+	for (i = 0; i < SK_ARRAY_SIZE(names); i++) {
+		_cleanup_fd_ int fd = sk_private_subdir(dirfd, names[i], 0700, err);
 
-		if (!path || (mkdir(path, 0700) < 0 && errno != EEXIST))
-			return sk_error_errno(err, errno, "cannot make %s/%s", wanted, folders[i]);
+		if (fd < 0) {
+			sk_error_wrap(err, "%s", o->paths.root);
+			return fd;
+		}
 	}
 	return 0;
 }

@@ -872,6 +872,11 @@ int main(int argc, char **argv)
 	if (owner_fd >= 0 && fcntl(owner_fd, F_SETFD, FD_CLOEXEC) < 0)
 		return usage();
 	umask(077);
+	if (sk_paths_check(&m->paths, &err) < 0) {
+		fprintf(stderr, "skerry-monitor: %s\n", err.message);
+		fail_early(m, owner_fd, &err);
+		return 125;
+	}
 	if (m->stand_in)
 		fork_stand_in(m);
 	if (sk_keeper_start(&l.keeper, argv[0], &m->paths, m->id, &err) < 0 || set_up(m, owner_fd, &err) < 0) {

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/private.h"
 #include "base/process.h"
 
 #define SK_STATE_MAX (1u << 20)
@@ -49,75 +50,105 @@ static char *default_root(void)
 	return home ? sk_asprintf("%s/.local/share/skerry", home) : NULL;
 }
 
-static char *default_run(void)
+char *sk_paths_runtime(const char *name)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	_cleanup_free_ char *home = NULL;
+	char path[64];
+	struct stat st;
+
+	if (xdg && xdg[0] == '/' && access(xdg, W_OK) == 0)
+		return sk_asprintf("%s/%s", xdg, name);
+	/* Of systemd or elogind, where su or cron has lost the variable. */
+	snprintf(path, sizeof(path), "/run/user/%u", geteuid());
+	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid())
+		return sk_asprintf("%s/%s", path, name);
+	/* Not /tmp: another user could take any name there first, and keep it. */
+	xdg = getenv("XDG_DATA_HOME");
+	if (xdg && xdg[0] == '/')
+		return sk_asprintf("%s/%s/run", xdg, name);
+	home = home_dir();
+	return home ? sk_asprintf("%s/.local/share/%s/run", home, name) : NULL;
+}
+
+static char *default_run(void)
+{
+	const char *root = getenv("SKERRY_ROOT");
+	_cleanup_free_ char *home = NULL;
 
 	if (is_root())
 		return strdup("/run/skerry");
-	if (xdg && xdg[0] == '/' && access(xdg, W_OK) == 0)
-		return sk_asprintf("%s/skerry", xdg);
-	return sk_asprintf("/tmp/skerry-%u", geteuid());
+	/* A store of its own is often made where there is no home to speak of. */
+	home = home_dir();
+	if (root && root[0] && (!home || access(home, W_OK) < 0))
+		return sk_asprintf("%s/run", root);
+	return sk_paths_runtime("skerry");
 }
 
-/* A folder that nobody else can write to or plant: ours, a real folder, closed to others. */
-static int make_private(const char *path, struct sk_error *err)
+/* Replaces `*path` by its canonical form once it is known to be ours alone. A descriptor. */
+static int make_private(char **path, struct sk_error *err)
 {
-	struct stat st;
-	int r = sk_fs_mkdir_p(path, 0700);
+	char *real;
+	int fd = sk_private_dir(*path, 0700, &real, err);
 
-	if (r < 0)
-		return sk_error_errno(err, r, "cannot make %s (choose another place with --root or SKERRY_ROOT)", path);
-	if (lstat(path, &st) < 0)
-		return sk_error_errno(err, errno, "cannot look at %s", path);
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-		return sk_error_set(err, EPERM, "%s is not a folder of the current user: remove it or set SKERRY_ROOT",
-				    path);
-	return 0;
+	if (fd < 0) {
+		sk_error_wrap(err, "state directory (choose another with --root or SKERRY_ROOT)");
+		return fd;
+	}
+	free(*path);
+	*path = real;
+	return fd;
 }
 
 int sk_paths_init(struct sk_paths *paths, const char *root, struct sk_error *err)
 {
-	static const char *const folders[] = { "containers", "images", "volumes", "tmp" };
-	char path[PATH_MAX];
+	static const char *const names[] = { "containers", "images", "volumes", "tmp" };
+	_cleanup_fd_ int root_fd = -1, run_fd = -1;
 	size_t i;
-	int r;
+	int r = 0;
 
 	*paths = (struct sk_paths){ 0 };
 	if (!root)
 		root = getenv("SKERRY_ROOT");
-	if (root && root[0]) {
-		r = sk_fs_mkdir_p(root, 0700);
-		if (r < 0)
-			return sk_error_errno(err, r, "cannot make %s", root);
-		paths->root = realpath(root, NULL);
-		paths->run = paths->root ? sk_asprintf("%s/run", paths->root) : NULL;
-	} else {
-		paths->root = default_root();
-		paths->run = default_run();
+	paths->root = root && root[0] ? strdup(root) : default_root();
+	if (!paths->root)
+		return sk_error_errno(err, ENOMEM, "cannot find the state directory");
+	root_fd = make_private(&paths->root, err);
+	if (root_fd >= 0) {
+		paths->run = root && root[0] ? sk_asprintf("%s/run", paths->root) : default_run();
+		run_fd = paths->run ? make_private(&paths->run, err)
+				    : sk_error_errno(err, ENOMEM, "cannot find the run directory");
 	}
-	if (!paths->root || !paths->run) {
-		sk_paths_fini(paths);
-		return sk_error_errno(err, ENOMEM, "cannot find the state folder");
-	}
-	r = make_private(paths->root, err);
-	if (r == 0)
-		r = make_private(paths->run, err);
-	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(folders); i++) {
-		snprintf(path, sizeof(path), "%s/%s", paths->root, folders[i]);
-		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			r = sk_error_errno(err, errno, "cannot make %s", path);
+	r = root_fd < 0 ? root_fd : run_fd;
+	for (i = 0; r >= 0 && i < SK_ARRAY_SIZE(names); i++) {
+		_cleanup_fd_ int fd = sk_private_subdir(root_fd, names[i], 0700, err);
+
+		if (fd < 0) {
+			sk_error_wrap(err, "%s", paths->root);
+			r = fd;
+		}
 	}
 	if (r < 0)
 		sk_paths_fini(paths);
-	return r;
+	return r < 0 ? r : 0;
+}
+
+int sk_paths_check(const struct sk_paths *paths, struct sk_error *err)
+{
+	_cleanup_fd_ int root = sk_private_dir(paths->root, 0700, NULL, err), run = -1;
+
+	if (root < 0)
+		return root;
+	run = sk_private_dir(paths->run, 0700, NULL, err);
+	return run < 0 ? run : 0;
 }
 
 char *sk_paths_host_run(void)
 {
 	char *run = default_run();
+	_cleanup_fd_ int fd = run ? make_private(&run, NULL) : -1;
 
-	if (run && make_private(run, NULL) == 0)
+	if (fd >= 0)
 		return run;
 	free(run);
 	return NULL;

@@ -9,14 +9,19 @@
 #include "base/error.h"
 
 /* Where things are. As root /var/lib/skerry and /run/skerry; else $XDG_DATA_HOME/skerry (~/.local/share/skerry) and
- * $XDG_RUNTIME_DIR/skerry (/tmp/skerry-<uid>, checked to be ours). $SKERRY_ROOT or --root sets the first, and then
- * <root>/run the second. */
+ * sk_paths_runtime("skerry"). $SKERRY_ROOT or --root sets the first, and then <root>/run the second. Both are
+ * canonical, and ours alone (base/private.h). */
 struct sk_paths {
 	char *root; /* containers/, images/, volumes/, events.jsonl */
 	char *run;  /* <id>/monitor.sock and device sockets; gone after a reboot */
 };
-/* `root` may be NULL (environment, defaults). Makes the folders (0700). */
+/* `root` may be NULL (environment, defaults). Makes the directories (0700). */
 int sk_paths_init(struct sk_paths *paths, const char *root, struct sk_error *err);
+/* Whether both are still ours alone: for a program that was told them. */
+int sk_paths_check(const struct sk_paths *paths, struct sk_error *err);
+/* A plain user's place for `name` that is gone after a reboot, if there is one: $XDG_RUNTIME_DIR/name,
+ * /run/user/<uid>/name, or else in $XDG_DATA_HOME (~/.local/share) name/run. malloc'd; not made, not checked. */
+char *sk_paths_runtime(const char *name);
 void sk_paths_fini(struct sk_paths *paths);
 /* The default of `run` whatever the root: for what is known of this machine. malloc'd; NULL: there is no such folder.
  */

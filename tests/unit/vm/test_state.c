@@ -92,6 +92,43 @@ static void test_paths_refused(void **state)
 	assert_non_null(strstr(err.message, "/proc/nowhere"));
 }
 
+/* A store that another user could have filled is not opened, whatever is in it. */
+static void test_planted(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_paths p;
+	char dir[64];
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/planted", root);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(sk_paths_init(&p, dir, &err), -EPERM);
+	assert_non_null(strstr(err.message, "other users may write"));
+	assert_int_equal(chmod(dir, 0700), 0);
+	snprintf(dir, sizeof(dir), "%s/planted/containers", root);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(chmod(dir, 0777), 0);
+	snprintf(dir, sizeof(dir), "%s/planted", root);
+	assert_int_equal(sk_paths_init(&p, dir, &err), -EPERM);
+}
+
+/* Without a run directory of its own, nothing is in /tmp, where another user could take the name first. */
+static void test_runtime(void **state)
+{
+	_cleanup_free_ char *path = NULL, *given = NULL;
+
+	(void)state;
+	setenv("XDG_RUNTIME_DIR", root, 1);
+	given = sk_paths_runtime("x");
+	assert_memory_equal(given, root, strlen(root));
+	setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
+	path = sk_paths_runtime("x");
+	assert_non_null(path);
+	assert_null(strstr(path, "/tmp/"));
+	unsetenv("XDG_RUNTIME_DIR");
+}
+
 static void test_disk(void **state)
 {
 	struct stat st;
@@ -130,8 +167,9 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_truth), cmocka_unit_test(test_damaged), cmocka_unit_test(test_paths_refused),
-		cmocka_unit_test(test_disk),  cmocka_unit_test(test_events),
+		cmocka_unit_test(test_truth),	cmocka_unit_test(test_damaged), cmocka_unit_test(test_paths_refused),
+		cmocka_unit_test(test_disk),	cmocka_unit_test(test_events),	cmocka_unit_test(test_planted),
+		cmocka_unit_test(test_runtime),
 	};
 
 	return cmocka_run_group_tests_name("vm-state", tests, setup, teardown);

@@ -21,6 +21,7 @@ struct sk_source;
 #define SK_LOOP_READ 1u
 #define SK_LOOP_WRITE 2u
 #define SK_LOOP_HANGUP 4u /* reported always: error or hang-up */
+#define SK_LOOP_EDGE 8u	  /* for sk_loop_add_fd(): reports what happens, not what is; nothing need be read */
 
 typedef void (*sk_loop_fd_cb)(void *arg, int fd, unsigned events);
 typedef void (*sk_loop_cb)(void *arg);
@@ -29,7 +30,7 @@ typedef void (*sk_loop_cb)(void *arg);
 int sk_loop_new(struct sk_loop **ret_loop);
 void sk_loop_free(struct sk_loop *loop);
 
-/* Watches `fd` for `events` (level-triggered). NULL with errno set on failure. */
+/* Watches `fd` for `events` (level-triggered without SK_LOOP_EDGE). NULL with errno set on failure. */
 struct sk_source *sk_loop_add_fd(struct sk_loop *loop, int fd, unsigned events, sk_loop_fd_cb cb, void *arg);
 /* Changes what is watched; 0 events keeps the source silent but for hang-up. */
 int sk_loop_set_events(struct sk_source *source, unsigned events);

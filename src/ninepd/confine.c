@@ -343,6 +343,10 @@ static const int allowed[] = {
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(eventfd2),
+	SCMP_SYS(io_setup), /* virtio/notify.c */
+	SCMP_SYS(io_submit),
+	SCMP_SYS(io_getevents),
+	SCMP_SYS(memfd_create),
 	SCMP_SYS(timerfd_create),
 	SCMP_SYS(timerfd_settime),
 	SCMP_SYS(timerfd_gettime),

@@ -16,8 +16,8 @@
  * direction flush() notifies once for all chains pushed since the last time, if the guest's used_event (or flag) asks
  * for it.
  *
- * The call descriptor is an eventfd (QEMU) or one end of a stream socket pair (User-mode Linux): 8 bytes are written
- * without waiting. A full socket holds wake-ups that the guest has not read yet, so that EAGAIN loses nothing.
+ * The call descriptor is an eventfd (QEMU, notify.c) or one end of a stream socket pair (User-mode Linux): 8 bytes are
+ * sent without waiting. A full socket holds wake-ups that the guest has not read yet, so that EAGAIN loses nothing.
  */
 #include "virtio/virtqueue.h"
 
@@ -27,6 +27,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "virtio/notify.h"
 
 static uint16_t load_le16(const void *p)
 {
@@ -255,17 +257,15 @@ void sk_vq_publish(struct sk_virtqueue *vq)
 void sk_vq_call(struct sk_virtqueue *vq)
 {
 	uint64_t one = 1;
-	ssize_t n;
 
 	if (vq->call_fd < 0)
 		return;
 	/* MSG_NOSIGNAL: the guest may have closed its end already. Any failure means that nobody waits or everybody
 	 * knows. */
 	if (vq->call_is_socket)
-		n = send(vq->call_fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)!send(vq->call_fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
 	else
-		n = write(vq->call_fd, &one, sizeof(one));
-	(void)n;
+		(void)sk_notify(vq->call_fd);
 }
 
 void sk_vq_flush(struct sk_virtqueue *vq)

@@ -15,6 +15,7 @@ struct vu_queue {
 	uint16_t base;
 	uint64_t desc, avail, used; /* the frontend's addresses */
 	int kick_fd;
+	bool kick_is_socket;
 	struct sk_source *kick;
 };
 

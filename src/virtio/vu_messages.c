@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "virtio/notify.h"
 
 #define RING_FEATURES                                                                 \
 	(UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | \
@@ -62,12 +63,15 @@ static void on_kick(void *arg, int fd, unsigned events)
 {
 	struct vu_queue *q = arg;
 	uint8_t drain[64];
-	ssize_t n = read(fd, drain, sizeof(drain));
+	ssize_t n;
 
-	if ((n < 0 && errno != EAGAIN && errno != EINTR) || n == 0 || (events & SK_LOOP_HANGUP)) {
-		/* Nobody can kick any more: stop listening, the queue goes with the connection. */
-		sk_loop_remove(q->kick);
-		q->kick = NULL;
+	if (q->kick_is_socket) {
+		n = recv(fd, drain, sizeof(drain), MSG_DONTWAIT);
+		if ((n < 0 && errno != EAGAIN && errno != EINTR) || n == 0 || (events & SK_LOOP_HANGUP)) {
+			/* Nobody can kick any more: stop listening, the queue goes with the connection. */
+			sk_loop_remove(q->kick);
+			q->kick = NULL;
+		}
 	}
 	queue_run_kick(q->conn->dev, q->index);
 }
@@ -118,7 +122,9 @@ static int on_kick_fd(struct vu_queue *q)
 {
 	struct sk_device *dev = q->conn->dev;
 
-	q->kick = sk_loop_add_fd(dev->loop, q->kick_fd, SK_LOOP_READ, on_kick, q);
+	/* An eventfd is not read: the frontend holds it, too, and could make us wait. Each write to it is an edge. */
+	q->kick = sk_loop_add_fd(dev->loop, q->kick_fd, SK_LOOP_READ | (q->kick_is_socket ? 0 : SK_LOOP_EDGE), on_kick,
+				 q);
 	if (q->kick)
 		return 0;
 	dev->vq[q->index].running = false;
@@ -138,22 +144,17 @@ void vu_queue_reset(struct vu_queue *q)
 	q->base = 0;
 }
 
-/* A descriptor that notifications go through: a stream socket, or a file without a type (an eventfd). Everything else
- * could block or raise signals. */
+/* A descriptor that notifications go through: a stream socket, or a file without a type (an eventfd). It is shared with
+ * the frontend, and so are its flags: O_NONBLOCK means nothing here. Sockets are used with MSG_DONTWAIT, eventfds only
+ * watched (kick) or signalled by the kernel (call, notify.c). */
 static int check_notify_fd(int fd, bool *ret_socket)
 {
 	struct stat st;
-	int flags;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	*ret_socket = S_ISSOCK(st.st_mode);
-	if (!*ret_socket && (st.st_mode & S_IFMT) != 0)
-		return -EINVAL;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return -errno;
-	return 0;
+	return *ret_socket || (st.st_mode & S_IFMT) == 0 ? 0 : -EINVAL;
 }
 
 /* --- message handlers --- */
@@ -234,8 +235,31 @@ static int do_reset(struct sk_vu_conn *c)
 	return 0;
 }
 
-/* Queues that run go on with the new mapping: they are stopped without the device noticing, unless one does not fit any
- * more. */
+/* A queue that runs goes on with the new mapping without the device noticing, or stops while the old one is still
+ * there. */
+static int remap_queue(struct vu_queue *q)
+{
+	struct sk_virtqueue *vq = &q->conn->dev->vq[q->index], copy;
+	int r;
+
+	if (!vq->running)
+		return 0;
+	sk_vq_publish(vq);
+	copy = *vq;
+	r = sk_vq_start(vq, &q->conn->mem, q->num, q->desc, q->avail, q->used, copy.last_avail);
+	if (r < 0) {
+		*vq = copy;
+		queue_stop(q);
+		return r;
+	}
+	vq->used_idx = vq->published_idx = copy.used_idx;
+	vq->notified_idx = copy.notified_idx;
+	vq->taken = copy.taken;
+	vq->broken = copy.broken;
+	return 0;
+}
+
+/* Every queue is remapped or stopped before the old mapping goes, also behind one that does not fit. */
 static int do_set_mem_table(struct sk_vu_conn *c)
 {
 	const struct vu_mem_table *t = &c->msg.p.mem;
@@ -258,18 +282,11 @@ static int do_set_mem_table(struct sk_vu_conn *c)
 	old = c->mem;
 	c->mem = fresh;
 	r = 0;
-	for (i = 0; i < c->dev->ops->n_queues && r == 0; i++) {
-		struct sk_virtqueue *vq = &c->dev->vq[i], copy = *vq;
-		struct vu_queue *q = &c->queues[i];
+	for (i = 0; i < c->dev->ops->n_queues; i++) {
+		int one = remap_queue(&c->queues[i]);
 
-		if (!vq->running)
-			continue;
-		sk_vq_publish(vq);
-		r = sk_vq_start(vq, &c->mem, q->num, q->desc, q->avail, q->used, copy.last_avail);
-		if (r < 0)
-			vq->running = false;
-		vq->used_idx = vq->published_idx = vq->notified_idx = copy.used_idx;
-		vq->taken = copy.taken;
+		if (r == 0)
+			r = one;
 	}
 	sk_mem_fini(&old);
 	return r;
@@ -366,6 +383,7 @@ static int do_set_vring_kick(struct sk_vu_conn *c)
 	q->kick = NULL;
 	sk_close_fd(&q->kick_fd);
 	q->kick_fd = fd;
+	q->kick_is_socket = is_socket;
 	if (c->dev->vq[q->index].running)
 		return on_kick_fd(q);
 	return queue_try_start(q);
@@ -380,6 +398,10 @@ static int do_set_vring_call(struct sk_vu_conn *c)
 
 	if (r < 0)
 		return r;
+	if (fd >= 0 && !is_socket && (r = sk_notify(fd)) < 0) {
+		close(fd);
+		return r;
+	}
 	vq = &c->dev->vq[q->index];
 	sk_close_fd(&vq->call_fd);
 	vq->call_fd = fd;

@@ -209,6 +209,9 @@ static const int allowed[] = {
 	SCMP_SYS(epoll_pwait2),
 	SCMP_SYS(eventfd),
 	SCMP_SYS(eventfd2),
+	SCMP_SYS(io_setup), /* virtio/notify.c */
+	SCMP_SYS(io_submit),
+	SCMP_SYS(io_getevents),
 	SCMP_SYS(signalfd),
 	SCMP_SYS(signalfd4),
 	SCMP_SYS(inotify_init1),

@@ -13,6 +13,7 @@
 
 #include "frontend.h"
 #include "virtio/device.h"
+#include "virtio/notify.h"
 
 /* A read-only disk of one page is the device. */
 struct fixture {
@@ -30,6 +31,7 @@ static int setup(void **state)
 	int listen_fd;
 
 	memset(&f, 0, sizeof(f));
+	sk_notify(-1); /* what it keeps open is not a leak */
 	assert_int_equal(ftruncate(part.take_fd, 4096), 0);
 	assert_int_equal(pwrite(part.take_fd, "block zero", 10, 0), 10);
 	assert_int_equal(sk_loop_new(&f.loop), 0);
@@ -419,6 +421,106 @@ static void test_call_socket(void **state)
 	fe_close(&fe);
 }
 
+/* A device with several queues. */
+static struct sk_device *new_vsock(struct fixture *f, struct sockaddr_un *addr, unsigned *addr_len)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_carrier *carrier;
+	struct sk_device *dev;
+
+	assert_int_equal(sk_vsock_new(f->loop, fe_listen(addr, addr_len), 3, NULL, NULL, &dev, &carrier, &err), 0);
+	return dev;
+}
+
+/* The rings of the first queue are not in the new table, those of the second are: both have to leave the old mapping.
+ */
+static void test_mem_table_stops_all(void **state)
+{
+	struct fixture *f = *state;
+	struct vu_mem_table t = { .n = 1 };
+	struct sockaddr_un addr;
+	struct sk_device *dev;
+	unsigned addr_len;
+	size_t off;
+	struct fe fe;
+
+	dev = new_vsock(f, &addr, &addr_len);
+	fe_connect(&fe, f->loop, &addr, addr_len);
+	fe_start(&fe, 0, 2);
+	off = (size_t)((uint8_t *)fe.q[1].desc - fe.mem);
+	t.regions[0] = (struct vu_mem_region){ FE_GPA0 + off, 8192, FE_GPA0 + FE_UVA_OFFSET + off, off };
+	fe_kick(&fe, 1);
+	fe_send(&fe, VU_SET_MEM_TABLE, VU_VERSION, &t, 8 + sizeof(t.regions[0]), &fe.memfd, 1);
+	fe_kick(&fe, 1);
+	assert_true(fe_closed(&fe));
+	fe_close(&fe);
+	sk_device_free(dev);
+}
+
+static void block_again(int fd)
+{
+	assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+}
+
+/* The frontend shares its eventfds with us, and takes O_NONBLOCK back. One word wakes two sources. */
+static void test_kick_blocks(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t u = 1;
+	struct sockaddr_un addr;
+	struct sk_device *dev;
+	unsigned addr_len;
+	struct fe fe;
+
+	alarm(10);
+	dev = new_vsock(f, &addr, &addr_len);
+	fe_connect(&fe, f->loop, &addr, addr_len);
+	fe_start(&fe, 0, 2);
+	fe_ok(&fe, VU_SET_VRING_KICK, &u, 8, &fe.q[0].kick, 1);
+	block_again(fe.q[0].kick);
+	fe_kick(&fe, 0);
+	fe_settle(f->loop);
+	fe_close(&fe);
+	sk_device_free(dev);
+	alarm(0);
+}
+
+/* … or fills it: the guest gets no interrupt then, but nobody waits for it. */
+static void test_call_blocks(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t full = UINT64_MAX - 1;
+	struct fe fe;
+	int i;
+
+	alarm(10);
+	fe_connect(&fe, f->loop, &f->addr, f->addr_len);
+	fe_start(&fe, 0, 1);
+	fe_calls(&fe, 0);
+	assert_int_equal(write(fe.q[0].call, &full, sizeof(full)), sizeof(full));
+	block_again(fe.q[0].call);
+	for (i = 0; i < 10; i++)
+		assert_true(read_works(&fe));
+	fe_close(&fe);
+	alarm(0);
+}
+
+/* More notifications than the kernel keeps ends of reads. */
+static void test_many_calls(void **state)
+{
+	struct fixture *f = *state;
+	struct fe fe;
+	int i;
+
+	fe_connect(&fe, f->loop, &f->addr, f->addr_len);
+	fe_start(&fe, 0, 1);
+	fe_calls(&fe, 0);
+	for (i = 0; i < 1000; i++)
+		assert_true(read_works(&fe));
+	assert_int_equal(fe_calls(&fe, 0), 1000);
+	fe_close(&fe);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +536,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fds_byte_by_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replies_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_call_socket, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mem_table_stops_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kick_blocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_call_blocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_calls, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,7 +112,8 @@ static struct sk_source *source_new(struct sk_loop *loop, enum sk_source_kind ki
 
 static uint32_t to_epoll(unsigned events)
 {
-	return (events & SK_LOOP_READ ? EPOLLIN : 0u) | (events & SK_LOOP_WRITE ? EPOLLOUT : 0u);
+	return (events & SK_LOOP_READ ? EPOLLIN : 0u) | (events & SK_LOOP_WRITE ? EPOLLOUT : 0u) |
+	       (events & SK_LOOP_EDGE ? EPOLLET : 0u);
 }
 
 struct sk_source *sk_loop_add_fd(struct sk_loop *loop, int fd, unsigned events, sk_loop_fd_cb cb, void *arg)

@@ -17,6 +17,7 @@ enum p9_errno {
 	P9_EAGAIN = 11,
 	P9_ENOMEM = 12,
 	P9_EACCES = 13,
+	P9_EFAULT = 14,
 	P9_EBUSY = 16,
 	P9_EEXIST = 17,
 	P9_EXDEV = 18,

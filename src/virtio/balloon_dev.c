@@ -12,9 +12,10 @@
  * queues that were not negotiated, which makes it 2. Statistics and hints are never offered, so all from 2 on are it.
  * What a guest inflates of its own accord stays as it is: the target is 0 pages, always.
  *
- * Not trusted: the segments, which the virtqueue checks against the memory table. A hostile guest can report pages that
- * it uses, and loses their content; it cannot reach beyond its own memory. Punching takes the host about a millisecond
- * for 4 MiB, so a turn ends after TURN_MAX bytes, within a chain: the next one goes on where it stopped.
+ * Not trusted: the segments, which the virtqueue checks against the memory table (of a chain that goes beyond it
+ * nothing is given back). A hostile guest can report pages that it uses, and loses their content; it cannot reach
+ * beyond its own memory. Punching takes the host about a millisecond for 4 MiB, so a turn ends after TURN_MAX bytes,
+ * within a chain: the next one goes on where it stopped.
  */
 #include <errno.h>
 #include <linux/virtio_balloon.h>
@@ -80,7 +81,7 @@ static bool balloon_kick(struct sk_device *dev, unsigned q)
 		r = sk_vq_next(vq, &b->chain);
 		if (r <= 0)
 			break;
-		if (q >= FIRST_REPORTING) {
+		if (q >= FIRST_REPORTING && !sk_vq_unmapped(&b->chain)) {
 			b->done[q] = give_back_some(b, b->done[q]);
 			if (b->done[q] < b->chain.in_len) {
 				/* Its segments may be others by the next turn: it is taken anew then. */

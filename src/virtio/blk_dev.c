@@ -11,8 +11,9 @@
  * such tail: its parts are multiples of 4096 long.
  *
  * Not trusted: the request header (copied once), the framing (any split into segments is taken), sector numbers and
- * lengths (checked against the capacity). Errors of the file, ENOSPC and EIO too, become VIRTIO_BLK_S_IOERR of that
- * request. A chain without room for a status byte cannot be answered and ends the connection.
+ * lengths (checked against the capacity). Errors of the file, ENOSPC and EIO too, and buffers that are not mapped
+ * become VIRTIO_BLK_S_IOERR of that request. A chain without room for a status byte cannot be answered and ends the
+ * connection.
  */
 #include "virtio/device.h"
 
@@ -344,17 +345,6 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	}
 }
 
-/* Where the status goes: the last byte the guest gave us. */
-static uint8_t *status_byte(const struct sk_vq_chain *c)
-{
-	const struct iovec *last;
-
-	if (c->n_in == 0)
-		return NULL;
-	last = &c->iov[c->n_out + c->n_in - 1];
-	return (uint8_t *)last->iov_base + last->iov_len - 1;
-}
-
 static bool blk_kick(struct sk_device *dev, unsigned q)
 {
 	struct blk_dev *b = blk_of(dev);
@@ -370,13 +360,14 @@ static bool blk_kick(struct sk_device *dev, unsigned q)
 		r = sk_vq_next(vq, &b->chain);
 		if (r <= 0)
 			break;
-		status = status_byte(&b->chain);
+		status = b->chain.last_in; /* the last byte that the guest gave us */
 		if (!status) {
 			r = -EPROTO;
 			break;
 		}
 		b->moved += b->chain.out_len + b->chain.in_len;
-		*status = run_request(b, &len);
+		len = 0;
+		*status = sk_vq_unmapped(&b->chain) ? VIRTIO_BLK_S_IOERR : run_request(b, &len);
 		sk_vq_push(vq, b->chain.head, len + 1);
 		sk_vq_publish(vq);
 	}

@@ -10,8 +10,8 @@
  * Offloads: the guest may leave TCP and UDP checksums to us and send TCP segments larger than its MTU where the back
  * end takes them. Towards the guest, frames are marked as checked (DATA_VALID): they were made on this machine.
  *
- * Not trusted: the frame, its header, the number and size of buffers. A frame that makes no sense is dropped; a chain
- * without room for a header ends the connection.
+ * Not trusted: the frame, its header, the number and size of buffers. A frame that makes no sense, or lies in memory
+ * that is not mapped, is dropped; a chain without room for a header ends the connection.
  */
 #include "virtio/net_internal.h"
 
@@ -89,6 +89,23 @@ struct net_waiting {
 	struct virtio_net_hdr header;
 };
 
+/* A buffer that was taken for a frame, and how many bytes of it are in there. */
+struct net_used {
+	uint16_t head;
+	uint32_t len;
+};
+
+/* Gives `n` buffers back empty, which the guest takes for a lost frame: the last one is in memory that is not mapped.
+ */
+static void return_empty(struct sk_virtqueue *vq, const struct net_used *used, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		sk_vq_push(vq, used[i].head, 0);
+	sk_vq_publish(vq);
+}
+
 /* 0: delivered, or not deliverable at all; -EAGAIN: not enough buffers now. */
 static int try_deliver(struct net_dev *n, const struct virtio_net_hdr *offload, const uint8_t *frame, size_t len)
 {
@@ -103,11 +120,8 @@ static int try_deliver(struct net_dev *n, const struct virtio_net_hdr *offload, 
 		.num_buffers = htole16(1),
 	};
 	size_t total = sizeof(h) + len, off = 0;
-	struct {
-		uint16_t head;
-		uint32_t len;
-	} used[NET_MERGE_MAX];
-	unsigned count = 0, i;
+	struct net_used used[NET_MERGE_MAX];
+	unsigned count = 0, i, unmapped = 0;
 	uint16_t le;
 
 	if (!sk_virtio_has(&n->dev, VIRTIO_NET_F_GUEST_CSUM))
@@ -117,6 +131,13 @@ static int try_deliver(struct net_dev *n, const struct virtio_net_hdr *offload, 
 		int r = count < NET_MERGE_MAX ? sk_vq_next(vq, c) : 1;
 		size_t put;
 
+		if (r > 0 && count < NET_MERGE_MAX && sk_vq_unmapped(c) && unmapped++ < vq->num) {
+			used[count].head = c->head;
+			return_empty(vq, used, count + 1);
+			count = 0;
+			off = 0;
+			continue;
+		}
 		if (r < 0 || (r > 0 && count < NET_MERGE_MAX && c->in_len < (count ? 1 : sizeof(h)))) {
 			sk_virtio_fail(&n->dev, "the guest broke the receive queue");
 			return 0;
@@ -202,6 +223,10 @@ static bool drain_tx(struct net_dev *n)
 		r = sk_vq_next(vq, &n->tx);
 		if (r <= 0)
 			break;
+		if (sk_vq_unmapped(&n->tx)) {
+			sk_vq_push(vq, n->tx.head, 0);
+			continue;
+		}
 		if (sk_iov_read(n->tx.iov, n->tx.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
 			r = -EPROTO;
 			break;

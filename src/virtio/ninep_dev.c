@@ -20,7 +20,8 @@
  * anew.
  *
  * Not trusted: what is in the chain (the server copies headers before it looks at them), its lengths, its number. A
- * request that cannot be answered breaks the queue and with it the connection.
+ * request with a buffer that is not mapped is answered with EFAULT; one that cannot be answered breaks the queue and
+ * with it the connection.
  */
 #include "virtio/ninep_dev.h"
 
@@ -33,6 +34,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "ninep/linux.h"
+#include "ninep/proto.h"
 #include "virtio/virtio_internal.h"
 
 /* Most that virtio-9p of Linux takes: 128 pages less what a request may start and end in. */
@@ -79,7 +82,7 @@ static void complete(void *arg, uint64_t token, const void *reply, size_t len)
 	if (!vq->running || n->dev.failed)
 		return;
 	if (len) {
-		if (sk_vq_reload(vq, (uint16_t)token, &n->late) < 0) {
+		if (sk_vq_reload(vq, (uint16_t)token, &n->late) < 0 || sk_vq_unmapped(&n->late)) {
 			sk_virtio_fail(&n->dev, "the guest broke the request queue");
 			return;
 		}
@@ -135,6 +138,21 @@ static void woken(struct ninep_dev *n)
 		n->spin_ns = SPIN_MAX_NS;
 }
 
+/* The answer to a request whose data are in memory that is not mapped: Rlerror. Its length, or -EPROTO. */
+static int64_t refuse(const struct sk_vq_chain *c)
+{
+	uint8_t head[P9_HEADER], reply[P9_RLERROR_SIZE] = { P9_RLERROR_SIZE, 0, 0, 0, P9_RLERROR };
+	uint32_t code = htole32(P9_EFAULT);
+
+	if (sk_iov_read(c->iov, c->n_out, 0, head, sizeof(head)) != sizeof(head))
+		return -EPROTO;
+	memcpy(reply + 5, head + 5, 2); /* the tag */
+	memcpy(reply + 7, &code, sizeof(code));
+	if (sk_iov_write(c->iov + c->n_out, c->n_in, 0, reply, sizeof(reply)) != sizeof(reply))
+		return -EPROTO;
+	return sizeof(reply);
+}
+
 static bool ninep_kick(struct sk_device *dev, unsigned q)
 {
 	struct ninep_dev *n = ninep_of(dev);
@@ -154,7 +172,9 @@ static bool ninep_kick(struct sk_device *dev, unsigned q)
 		if (r <= 0)
 			break;
 		iov = (struct sk_9p_iov *)(void *)c->iov;
-		len = sk_9p_request(n->session, iov, c->n_out, iov + c->n_out, c->n_in, token_of(q, c->head));
+		len = sk_vq_unmapped(c)
+			      ? refuse(c)
+			      : sk_9p_request(n->session, iov, c->n_out, iov + c->n_out, c->n_in, token_of(q, c->head));
 		if (len < 0) {
 			r = -EPROTO;
 			break;

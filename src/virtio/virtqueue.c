@@ -6,7 +6,9 @@
  * descriptor are read once, into a local copy, and only the copy is checked and used; a walk is bounded by the queue
  * size (an indirect one by its table), which also ends loops; every buffer is translated against the memory table with
  * subtraction, never addition. What the guest gets from a lie is its own queue broken (-EPROTO, `broken`), after which
- * nothing is read from it any more.
+ * nothing is read from it any more. A buffer outside the memory that was shared is no lie, but a request that cannot be
+ * served (a kernel may have pages that its engine does not share): the chain is handed on
+ * (sk_vq_unmapped()), and the device fails that request only.
  *
  * The used ring is written only. Our own indices are kept here, never read back after the start.
  *
@@ -76,18 +78,29 @@ int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigne
 	return 0;
 }
 
-/* Adds `len` bytes at guest address `addr` to the chain. */
+/*
+ * Adds `len` bytes at guest address `addr` to the chain. Behind the first byte that is not mapped, nothing more is
+ * added in that direction: what is in the list has no gap.
+ */
 static int add_segment(struct sk_virtqueue *vq, struct sk_vq_chain *chain, bool in, uint64_t addr, uint32_t len)
 {
 	unsigned n = chain->n_out + chain->n_in;
+	bool *hole = in ? &chain->in_hole : &chain->out_hole;
+
+	if (in && len)
+		chain->last_in = sk_mem_gpa(vq->mem, addr + (len - 1), 1);
+	if (*hole)
+		return 0;
 
 	while (len) {
 		struct iovec *last = n > 0 ? &chain->iov[n - 1] : NULL;
 		void *host;
 		size_t got = sk_mem_span(vq->mem, addr, len, &host);
 
-		if (got == 0)
-			return -EPROTO;
+		if (got == 0) {
+			*hole = true;
+			return 0;
+		}
 		if (last && (!in || chain->n_in > 0) && (uint8_t *)last->iov_base + last->iov_len == host) {
 			last->iov_len += got;
 		} else {
@@ -165,6 +178,8 @@ int sk_vq_reload(struct sk_virtqueue *vq, uint16_t head, struct sk_vq_chain *cha
 	chain->head = head;
 	chain->n_out = chain->n_in = 0;
 	chain->out_len = chain->in_len = 0;
+	chain->out_hole = chain->in_hole = false;
+	chain->last_in = NULL;
 	if (walk(vq, vq->desc, vq->num, head, false, chain) < 0) {
 		vq->broken = true;
 		return -EPROTO;

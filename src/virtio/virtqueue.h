@@ -38,13 +38,23 @@ struct sk_virtqueue {
  * A chain of descriptors as host memory: first n_out segments that the guest wrote for us, then n_in that we fill.
  * Neighbouring segments are joined and empty ones left out. The pointers are good until the device returns to the loop:
  * the frontend may change its memory table then (a late answer goes through sk_vq_reload()).
+ *
+ * A chain may name memory that the frontend did not share. Then sk_vq_unmapped() is true: each direction has what comes
+ * before its first such byte, and the device fails the request.
  */
 struct sk_vq_chain {
 	uint16_t head;
+	bool out_hole, in_hole; /* memory that is not mapped, in that direction */
+	uint8_t *last_in;	/* the last byte that the device may write; NULL: there is none, or it is not mapped */
 	unsigned n_out, n_in;
 	size_t out_len, in_len;
 	struct iovec iov[SK_VQ_MAX_SEGS];
 };
+
+static inline bool sk_vq_unmapped(const struct sk_vq_chain *chain)
+{
+	return chain->out_hole || chain->in_hole;
+}
 
 /* Maps the rings at the frontend's addresses and starts at `base`. -EINVAL: bad size, alignment or address. */
 int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigned num, uint64_t desc, uint64_t avail,

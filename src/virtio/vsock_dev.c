@@ -25,7 +25,8 @@
  * dropped the old connection; it is GONE.
  *
  * Not trusted: every header (copied once) and the credit in it; lengths are checked against the chain. A packet that
- * does not fit its chain, or a receive buffer too small for a header, ends the connection of the device.
+ * does not fit its chain, or a receive buffer too small for a header, ends the connection of the device. One whose data
+ * are in memory that is not mapped breaks its stream (RST).
  */
 #include "virtio/vsock_internal.h"
 
@@ -63,11 +64,17 @@ static ssize_t put_packet(struct sk_carrier *c, struct virtio_vsock_hdr *h, cons
 {
 	struct sk_virtqueue *vq = &c->dev.vq[VSOCK_RX];
 	struct sk_vq_chain *chain = &c->rx_chain;
+	unsigned unmapped = 0;
 	int r;
 
 	if (c->dev.failed)
 		return -EAGAIN;
 	r = sk_vq_next(vq, chain);
+	/* Of a buffer that is not mapped, the guest learns that nothing came. */
+	while (r > 0 && sk_vq_unmapped(chain) && unmapped++ < vq->num) {
+		sk_vq_push(vq, chain->head, 0);
+		r = sk_vq_next(vq, chain);
+	}
 	if (r == 0)
 		return -EAGAIN;
 	if (r < 0 || chain->in_len < sizeof(*h) || (n > 0 && chain->in_len == sizeof(*h))) {
@@ -404,7 +411,7 @@ static int on_packet(struct sk_carrier *c)
 	op = le16toh(h.op);
 	guest_port = le32toh(h.src_port);
 	host_port = le32toh(h.dst_port);
-	if (len > chain->out_len - sizeof(h))
+	if (len > chain->out_len - sizeof(h) && !chain->out_hole)
 		return -EPROTO;
 	if (le64toh(h.src_cid) != c->guest_cid)
 		return 0;
@@ -418,7 +425,10 @@ static int on_packet(struct sk_carrier *c)
 	}
 	if (s) {
 		s->busy++;
-		on_stream_packet(s, &h, op, len);
+		if (chain->out_hole)
+			reset(s);
+		else
+			on_stream_packet(s, &h, op, len);
 		s->busy--;
 		if (s->state == VSOCK_DEAD)
 			vsock_stream_die(s);

@@ -243,6 +243,8 @@ uint64_t fe_gpa(const struct fe *fe, const void *p)
 {
 	size_t off = (size_t)((const uint8_t *)p - fe->mem);
 
+	if (!p)
+		return FE_NOWHERE;
 	assert_true(off < (size_t)2 * FE_HALF);
 	return off < FE_HALF ? FE_GPA0 + off : FE_GPA1 + (off - FE_HALF);
 }

@@ -18,6 +18,7 @@
 #define FE_HALF (4u << 20)
 #define FE_GPA0 UINT64_C(0x100000)
 #define FE_GPA1 UINT64_C(0x40000000)
+#define FE_NOWHERE UINT64_C(0x1000) /* in neither */
 #define FE_UVA_OFFSET UINT64_C(0x7f0000000000)
 #define FE_QUEUES 5u
 #define FE_QUEUE_SIZE 64u
@@ -44,7 +45,7 @@ struct fe {
 };
 
 struct fe_seg {
-	void *p; /* in guest memory */
+	void *p; /* in guest memory; NULL: at an address that is not mapped */
 	uint32_t len;
 	bool in; /* written by the device */
 };

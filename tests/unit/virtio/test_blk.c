@@ -404,6 +404,45 @@ static void test_malformed(void **state)
 }
 
 /* 64 requests of 64 MiB at once: the loop is back after each. */
+/* Memory that is not shared: the request fails, the device goes on. */
+static void test_unmapped(void **state)
+{
+	const size_t size = 65536;
+	struct fe_seg segs[4] = { { NULL, 0, false }, { NULL, 4096, false }, { NULL, 4096, false }, { NULL, 1, true } };
+	uint8_t file[8192], before[8192];
+	unsigned i;
+	uint32_t used;
+
+	(void)state;
+	start(&size, 1, false, 0);
+	assert_int_equal(pread(fx.files[0], before, sizeof(before), 0), sizeof(before));
+	memset(fx.data, 0x5a, 4096);
+	for (i = 0; i < 6; i++) {
+		bool in = i % 2;
+
+		*fx.h = (struct virtio_blk_outhdr){ .type = in ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT };
+		segs[0] = (struct fe_seg){ i < 4 ? fx.h : NULL, sizeof(*fx.h), false };
+		segs[1] = (struct fe_seg){ i < 2 ? fx.data : NULL, 4096, in };
+		segs[2] = (struct fe_seg){ i < 2 ? NULL : fx.data, 4096, in };
+		segs[3] = (struct fe_seg){ fx.status, 1, true };
+		*fx.status = 0xee;
+		fe_add(&fx.fe, 0, segs, 4);
+		fe_kick(&fx.fe, 0);
+		assert_true(fe_used(&fx.fe, 0, &used) >= 0);
+		assert_int_equal(used, 1);
+		assert_int_equal(*fx.status, VIRTIO_BLK_S_IOERR);
+	}
+	assert_int_equal(pread(fx.files[0], file, sizeof(file), 0), sizeof(file));
+	assert_memory_equal(file, before, sizeof(file));
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, 4096, false, &used), VIRTIO_BLK_S_OK);
+	/* The status itself: there is no way to answer. */
+	segs[3].p = NULL;
+	fe_add(&fx.fe, 0, segs, 4);
+	fe_kick(&fx.fe, 0);
+	assert_true(fe_closed(&fx.fe));
+	stop();
+}
+
 static void test_large_ones_take_turns(void **state)
 {
 	const size_t size = 64u << 20;
@@ -484,6 +523,7 @@ int main(void)
 		cmocka_unit_test(test_many_in_one_kick),
 		cmocka_unit_test(test_large_ones_take_turns),
 		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_unmapped),
 		cmocka_unit_test(test_new_errors),
 	};
 

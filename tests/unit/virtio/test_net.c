@@ -505,6 +505,30 @@ static void test_checksum_bounds(void **state)
 	assert_int_equal(frame[58] + frame[59], 0xff + 0xff); /* the sum of nothing */
 }
 
+/* Buffers that are not shared: that frame is lost, the next one is not. */
+static void test_unmapped(void **state)
+{
+	struct fe_seg tx[2], rx = { NULL, 2048, true };
+	uint32_t len;
+
+	(void)state;
+	start(NULL, BIT(VIRTIO_NET_F_MRG_RXBUF), 0, 2048);
+	tx[0] = (struct fe_seg){ fe_alloc(&fx.fe, HDR), HDR, false };
+	tx[1] = (struct fe_seg){ NULL, 60, false };
+	fe_add(&fx.fe, TX, tx, 2);
+	fe_add(&fx.fe, TX, &tx[1], 1);
+	fe_kick(&fx.fe, TX);
+	assert_true(fe_used(&fx.fe, TX, NULL) >= 0);
+	assert_true(fe_used(&fx.fe, TX, NULL) >= 0);
+	fe_add(&fx.fe, RX, &rx, 1);
+	give_buffers(1);
+	send_arp();
+	assert_true(fe_used(&fx.fe, RX, &len) >= 0);
+	assert_int_equal(len, 0);
+	assert_true(receive(1000) > 0);
+	stop();
+}
+
 static void test_broken_queues(void **state)
 {
 	struct fe_seg seg;
@@ -702,12 +726,13 @@ static void test_packet_socket(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arp_and_config), cmocka_unit_test(test_udp),
-		cmocka_unit_test(test_tcp_offload),    cmocka_unit_test(test_tcp_plain),
-		cmocka_unit_test(test_backlog),	       cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_broken_queues),  cmocka_unit_test(test_publish),
-		cmocka_unit_test(test_port_taken),     cmocka_unit_test(test_no_host_loopback),
-		cmocka_unit_test(test_packet_socket),  cmocka_unit_test(test_checksum_bounds),
+		cmocka_unit_test(test_arp_and_config),	 cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_tcp_offload),	 cmocka_unit_test(test_tcp_plain),
+		cmocka_unit_test(test_backlog),		 cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_unmapped),	 cmocka_unit_test(test_broken_queues),
+		cmocka_unit_test(test_publish),		 cmocka_unit_test(test_port_taken),
+		cmocka_unit_test(test_no_host_loopback), cmocka_unit_test(test_packet_socket),
+		cmocka_unit_test(test_checksum_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -317,6 +317,46 @@ static void stopped(void **state)
 	assert_int_equal(getattr(0), 0);
 }
 
+/* Data in memory that is not shared: EFAULT for the request, and the session goes on. */
+static void unmapped(void **state)
+{
+	static const uint8_t data[4096];
+	struct p9_msg t = { .type = P9_TWRITE, .tag = 77 }, r;
+	struct fe_seg segs[4];
+	uint32_t len;
+	unsigned way;
+
+	(void)state;
+	begin(1);
+	make(1, "f");
+	for (way = 0; way < 3; way++) {
+		t.type = way == 0 ? P9_TWRITE : P9_TREAD;
+		if (way == 0) {
+			t.u.write.fid = 1;
+			t.u.write.offset = 0;
+			t.u.write.data = (struct p9_data){ data, sizeof(data) };
+		} else {
+			t.u.read.fid = 1;
+			t.u.read.offset = 0;
+			t.u.read.count = 4096;
+		}
+		assert_true(p9_encode(&t, fx.out, BUF) > 0);
+		segs[0] = (struct fe_seg){ fx.out, way == 0 ? P9_TWRITE_HEADER : 23, false };
+		segs[1] = (struct fe_seg){ way == 0 ? NULL : fx.in, way == 0 ? 4096 : 11, way > 0 };
+		segs[2] = (struct fe_seg){ way == 0 ? fx.in : NULL, 4096, true };
+		segs[3] = (struct fe_seg){ fx.in + 4096, 4096, true };
+		fe_add(&fx.fe, 1, segs, way == 1 ? 3 : 4);
+		fe_kick(&fx.fe, 1);
+		assert_true(fe_used(&fx.fe, 1, &len) >= 0);
+		assert_int_equal(len, P9_RLERROR_SIZE);
+		assert_int_equal(p9_decode(fx.in, len, &r), 0);
+		assert_int_equal(r.type, P9_RLERROR);
+		assert_int_equal(r.tag, 77);
+		assert_int_equal(r.u.ecode, P9_EFAULT);
+	}
+	assert_int_equal(getattr(1), 0);
+}
+
 /* Requests that no answer can be given to end the connection. */
 static void hopeless(void **state)
 {
@@ -351,7 +391,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { T(config_is_the_tag), T(either_queue),
 					    T(in_pieces),	  T(parked),
 					    T(flushed),		  T(parked_chain_is_looked_at_again),
-					    T(stopped),		  T(hopeless) };
+					    T(stopped),		  T(hopeless),
+					    T(unmapped) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -811,6 +811,36 @@ static void test_malformed(void **state)
 	expect_dead();
 }
 
+/* Data that are not shared break their stream, a buffer that is not is passed over. */
+static void test_unmapped(void **state)
+{
+	struct virtio_vsock_hdr *h;
+	struct fe_seg segs[2], rx = { NULL, 4096, true };
+	struct user *u;
+	uint32_t len;
+
+	(void)state;
+	start(2);
+	u = guest_connects(5000);
+	h = fe_alloc(&fx.fe, sizeof(*h));
+	*h = header(VIRTIO_VSOCK_OP_RW, 5000, 1024, 64);
+	segs[0] = (struct fe_seg){ h, sizeof(*h), false };
+	segs[1] = (struct fe_seg){ NULL, 64, false };
+	fe_add(&fx.fe, TX, segs, 2);
+	fe_kick(&fx.fe, TX);
+	assert_true(fe_used(&fx.fe, TX, NULL) >= 0);
+	expect(VIRTIO_VSOCK_OP_RST, 5000, 1024);
+	assert_int_equal(u->len, 0);
+	assert_int_equal(u->error, ECONNRESET);
+	fe_add(&fx.fe, RX, &rx, 1);
+	give_buffers(1);
+	send_op(VIRTIO_VSOCK_OP_REQUEST, 5001, 1024);
+	assert_true(fe_used_now(&fx.fe, RX, &len) >= 0);
+	assert_int_equal(len, 0);
+	expect(VIRTIO_VSOCK_OP_RESPONSE, 5001, 1024);
+	stop();
+}
+
 /* A driver that suspends its queues (virtio_uml: ENABLE 0) and goes on. */
 static void test_suspend(void **state)
 {
@@ -857,6 +887,7 @@ int main(void)
 		cmocka_unit_test(test_fair),
 		cmocka_unit_test(test_stream_limit),
 		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_unmapped),
 		cmocka_unit_test(test_suspend),
 	};
 

@@ -21,6 +21,7 @@
  * and exports belong to the thread that made them.
  */
 struct sk_posix_pool;
+struct sk_mount_tree;
 
 /* Whose rights and ownership. */
 enum sk_posix_who {
@@ -47,6 +48,8 @@ struct sk_posix_config {
 	bool nodev;	   /* no device nodes are made */
 	bool no_openat2;   /* for tests: as on a kernel without openat2 */
 	bool stat_entries; /* for tests: look at every entry of a listing (set by itself where file systems need it) */
+	/* NULL, or the host's mounts below the folder: their mount points cannot be removed or renamed (borrowed) */
+	struct sk_mount_tree *mounts;
 };
 
 /* `max_fds`: descriptors that nodes and open files may use together; 0: what RLIMIT_NOFILE leaves, less a reserve. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "export/mounts.h"
 #include "export/override.h"
 #include "export/posix_internal.h"
 
@@ -140,6 +141,12 @@ int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	return 0;
 }
 
+/* The host's kernel would not refuse: we are in another mount namespace. */
+static bool is_mount_point(const struct posix_fs *p, int dirfd, const char *name)
+{
+	return p->c.mounts && sk_mounts_busy(p->c.mounts, dirfd, name);
+}
+
 int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		 bool rmdir)
 {
@@ -154,13 +161,28 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		posix_hold(p, known);
 	posix_as_caller(p, cred);
 	fd = posix_fd(p, dir);
-	if (fd >= 0)
+	if (fd >= 0 && is_mount_point(p, fd, name))
+		fd = -EBUSY;
+	else if (fd >= 0)
 		fd = unlinkat(fd, name, rmdir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
 	if (known && fd == 0)
 		posix_gone(p, known);
 	else if (known)
 		posix_stays(p, known);
 	return fd;
+}
+
+static int rename_check(const struct posix_fs *p, int oldfd, const char *oldname, int newfd, const char *newname)
+{
+	struct statx from, to;
+
+	if (!is_mount_point(p, oldfd, oldname) && !is_mount_point(p, newfd, newname))
+		return 0;
+	/* From one mount to another comes first. */
+	if (statx(oldfd, "", AT_EMPTY_PATH, STATX_MNT_ID, &from) == 0 &&
+	    statx(newfd, "", AT_EMPTY_PATH, STATX_MNT_ID, &to) == 0 && from.stx_mnt_id != to.stx_mnt_id)
+		return -EXDEV;
+	return -EBUSY;
 }
 
 int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir, const char *oldname,
@@ -182,6 +204,8 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		posix_hold(p, moving);
 	posix_as_caller(p, cred);
 	r = posix_two_fds(p, olddir, newdir, &oldfd, &newfd);
+	if (r == 0)
+		r = rename_check(p, oldfd, oldname, newfd, newname);
 	if (r == 0 && renameat(oldfd, oldname, newfd, newname) < 0)
 		r = -errno;
 	/* Two names of one file: rename() does nothing. */

@@ -159,6 +159,25 @@ static int empty_root(void)
 		       : 0;
 }
 
+/* What the host mounts in what is shared, now and later, is no guest's to remove: see export/mounts.c. */
+static int note_mounts(struct ninepd *d)
+{
+	unsigned i;
+	int r = sk_mounts_new(NULL, &d->mounts);
+
+	for (i = 0; r == 0 && i < d->n_exports; i++) {
+		struct ninepd_export *e = &d->exports[i];
+
+		if (!e->is_dir || e->readonly)
+			continue;
+		r = sk_mounts_add(d->mounts, e->fd, &e->mounts);
+		if (r == -ENOENT)
+			sk_log(SK_LOG_WARN, "%s: the host's mounts below it are not known, and not protected", e->name);
+		r = r == -ENOENT ? 0 : r;
+	}
+	return r;
+}
+
 int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 {
 	unsigned i;
@@ -166,6 +185,9 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 
 	if (d->no_sandbox)
 		return 0;
+	r = note_mounts(d);
+	if (r < 0)
+		return sk_error_errno(err, -r, "cannot read the host's mounts");
 	if (geteuid() != 0) {
 		r = enter_user_namespace();
 		if (r < 0) {
@@ -178,9 +200,14 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return sk_error_errno(err, errno, "cannot make mounts private");
 	for (i = 0; i < d->n_exports; i++) {
-		r = copy_mounts(&d->exports[i]);
+		struct ninepd_export *e = &d->exports[i];
+
+		r = copy_mounts(e);
 		if (r < 0)
-			return sk_error_errno(err, -r, "cannot set %s apart", d->exports[i].name);
+			return sk_error_errno(err, -r, "cannot set %s apart", e->name);
+		if (e->mounts)
+			sk_mounts_copied(e->mounts, e->fd);
+		e->config.mounts = e->mounts;
 	}
 	r = empty_root();
 	d->isolated = r == 0;

@@ -195,6 +195,7 @@ static void finish(struct ninepd *d)
 	sk_loop_remove(d->follow);
 	sk_close_fd(&d->follow_fd);
 	sk_watch_free(d->watch);
+	sk_mounts_free(d->mounts);
 	sk_9p_server_free(d->server);
 	sk_posix_pool_free(d->pool);
 	sk_loop_free(d->loop);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "export/mounts.h"
 #include "export/posix.h"
 #include "ninep/server.h"
 #include "virtio/device.h"
@@ -24,7 +25,8 @@ struct ninepd_export {
 	int fd;	       /* O_PATH */
 	int folder;    /* O_PATH, of a single file that is followed, until the process is locked down; or -1 */
 	bool is_dir, readonly;
-	bool overlaps; /* with another export: no leases */
+	bool overlaps;		      /* with another export: no leases */
+	struct sk_mount_tree *mounts; /* where the folder lies in the host's table; NULL: not known */
 	struct sk_posix_config config;
 	/* The virtio device, where the export has one. */
 	int vhost_fd;
@@ -53,7 +55,8 @@ struct ninepd {
 	struct sk_loop *loop;
 	struct sk_source *lock_timer;
 	struct sk_posix_pool *pool;
-	struct sk_watch *watch; /* NULL: the host cannot, or nobody needs it */
+	struct sk_mounts *mounts; /* the host's; NULL: it is not needed */
+	struct sk_watch *watch;	  /* NULL: the host cannot, or nobody needs it */
 	struct sk_9p_server *server;
 	struct ninepd_conn *conns;
 	unsigned n_conns;

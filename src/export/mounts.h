@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_EXPORT_MOUNTS_H
+#define SK_EXPORT_MOUNTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The mount table of the host, for a process that has left the host's mount namespace. See mounts.c.
+ */
+struct sk_mounts;
+struct sk_mount_tree;
+
+/* Opens the table of the calling process's mount namespace, which stays readable after the process has left it. `path`:
+ * NULL, or for tests a file in the format of /proc/self/mountinfo. 0 or negative errno. */
+int sk_mounts_new(const char *path, struct sk_mounts **ret_mounts);
+void sk_mounts_free(struct sk_mounts *m);
+/*
+ * Notes where a shared directory (`fd`, O_PATH) lies in the table. Call it in the host's mount namespace. The tree
+ * belongs to the table. -ENOENT: the table does not list the directory's mount.
+ */
+int sk_mounts_add(struct sk_mounts *m, int fd, struct sk_mount_tree **ret_tree);
+/* The same for a directory given by its mount and path; for tests. */
+int sk_mounts_add_path(struct sk_mounts *m, uint64_t mount_id, const char *path, struct sk_mount_tree **ret_tree);
+/* The private copy of the tree's mounts (borrowed), whose entries sk_mounts_busy() is asked about. */
+void sk_mounts_copied(struct sk_mount_tree *tree, int fd);
+/* True if the host has something mounted on `name` in a directory of the copy; true also when that cannot be told. */
+bool sk_mounts_busy(struct sk_mount_tree *tree, int dirfd, const char *name);
+
+#endif

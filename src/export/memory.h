@@ -19,6 +19,7 @@ void sk_memfs_free(struct sk_9p_fs *fs);
 
 /* Plays another program on the host that holds one lock on every file: P9_LOCK_UNLCK ends it. */
 void sk_memfs_foreign_lock(struct sk_9p_fs *fs, uint8_t type, uint64_t first, uint64_t last);
+void sk_memfs_foreign_flock(struct sk_9p_fs *fs, uint8_t type);
 /* The next `n`-th call that writes data fails with -error (0: never). */
 void sk_memfs_fail_write(struct sk_9p_fs *fs, unsigned n, int error);
 /* Nodes and open files that are held. */
@@ -27,5 +28,6 @@ unsigned sk_memfs_held(const struct sk_9p_fs *fs);
  * locked. */
 unsigned sk_memfs_hostlocks(const struct sk_9p_fs *fs);
 uint8_t sk_memfs_hostlock_at(const struct sk_9p_fs *fs, uint64_t byte);
+uint8_t sk_memfs_hostflock(const struct sk_9p_fs *fs);
 
 #endif

@@ -49,7 +49,7 @@ struct sk_9p_file {
 
 struct sk_9p_hostlock {
 	struct sk_9p_hostlock *next;
-	uint8_t held[LOCK_BYTES]; /* P9_LOCK_* */
+	uint8_t held[LOCK_BYTES], flock; /* P9_LOCK_* */
 };
 
 struct memfs {
@@ -62,6 +62,7 @@ struct memfs {
 	int fail_error;
 	struct sk_9p_hostlock *locks;
 	uint8_t foreign_type;
+	enum sk_9p_lock_kind foreign_kind;
 	uint64_t foreign_first, foreign_last;
 };
 
@@ -87,7 +88,8 @@ int mem_lock_key(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_key 
 int mem_lock_new(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file,
 		 struct sk_9p_hostlock **ret_lock);
 void mem_lock_free(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock);
-int mem_lock_set(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t type, uint64_t first, uint64_t last);
+int mem_lock_set(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, enum sk_9p_lock_kind kind, uint8_t type,
+		 uint64_t first, uint64_t last);
 int mem_lock_test(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t *type, uint64_t *first, uint64_t *last,
 		  uint32_t *ret_pid);
 

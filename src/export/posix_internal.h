@@ -216,7 +216,8 @@ int posix_lock_key(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_ke
 int posix_lock_new(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file,
 		   struct sk_9p_hostlock **ret_lock);
 void posix_lock_free(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock);
-int posix_lock_set(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t type, uint64_t first, uint64_t last);
+int posix_lock_set(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, enum sk_9p_lock_kind kind, uint8_t type,
+		   uint64_t first, uint64_t last);
 int posix_lock_test(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t *type, uint64_t *first, uint64_t *last,
 		    uint32_t *ret_pid);
 

@@ -2,13 +2,12 @@
 /*
  * Theory of operation
  *
- * One open file description per locked file, apart from those that data goes through, holds open-file-description locks
- * (fcntl F_OFD_SETLK) for all clients of this server: they exclude every other program on the host that locks ranges,
- * and other servers.
+ * One open file description per locked file, apart from those that data goes through, holds what all clients of this
+ * server have locked: ranges as open-file-description locks (fcntl F_OFD_SETLK), flock() as flock(). Each excludes
+ * every other program on the host that uses that kind, and other servers; the kinds do not exclude each other.
  *
- * A write lock needs a descriptor open for writing. Where there is none to be had (a folder, a running program, a
- * read-only file system), ranges are the server's own affair, and only a lock of the whole file is taken to the host,
- * as flock().
+ * A range needs a descriptor open for reading or writing, as its type is. Where there is none to be had (a running
+ * program, a read-only file system), ranges of that type are the server's own affair.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +20,7 @@
 
 struct sk_9p_hostlock {
 	int fd;
-	bool writable;
+	bool readable, writable;
 };
 
 int posix_lock_key(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_key *ret_key)
@@ -45,16 +44,18 @@ int posix_lock_new(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fi
 	if (p->pool->files >= p->pool->max_files)
 		return -ENOLCK;
 	posix_proc(path, file->fd);
-	fd = node->type == S_IFREG ? open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
 	l = calloc(1, sizeof(*l));
-	if (l && fd < 0) {
+	fd = l && node->type == S_IFREG ? open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+	if (fd >= 0) {
+		l->readable = l->writable = true;
+	} else if (l) {
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		l->readable = fd >= 0;
 		/* Not even readable: the file was opened for writing only, and so can this be. */
 		if (fd < 0 && errno == EACCES) {
 			fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+			l->writable = fd >= 0;
 		}
-	} else if (l) {
-		l->writable = true;
 	}
 	if (!l || fd < 0) {
 		int r = l ? -errno : -ENOMEM;
@@ -99,14 +100,16 @@ static int lock_whole(const struct sk_9p_hostlock *lock, uint8_t type)
 	return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 }
 
-int posix_lock_set(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t type, uint64_t first, uint64_t last)
+int posix_lock_set(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, enum sk_9p_lock_kind kind, uint8_t type,
+		   uint64_t first, uint64_t last)
 {
 	struct flock l = range(type, first, last);
 
 	(void)fs;
-	if (!lock->writable)
-		return first == 0 && last == UINT64_MAX ? lock_whole(lock, type) : 0;
-	if (first > INT64_MAX)
+	if (kind == SK_9P_LOCK_FLOCK)
+		return lock_whole(lock, type);
+	if (first > INT64_MAX || (type == P9_LOCK_RDLCK && !lock->readable) ||
+	    (type == P9_LOCK_WRLCK && !lock->writable))
 		return 0;
 	if (fcntl(lock->fd, F_OFD_SETLK, &l) == 0)
 		return 0;
@@ -120,10 +123,6 @@ int posix_lock_test(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t *t
 
 	(void)fs;
 	*ret_pid = 0;
-	if (!lock->writable) {
-		*type = P9_LOCK_UNLCK;
-		return 0;
-	}
 	if (fcntl(lock->fd, F_OFD_GETLK, &l) < 0)
 		return -errno;
 	if (l.l_type == F_UNLCK) {

@@ -36,6 +36,13 @@ struct sk_9p_key {
 	uint64_t dev, ino;
 };
 
+/* Locks of different kinds never conflict. */
+enum sk_9p_lock_kind {
+	SK_9P_LOCK_RANGE, /* fcntl(2): byte ranges, of a process or an open file */
+	SK_9P_LOCK_FLOCK, /* flock(2): the whole file, of an open file */
+	SK_9P_LOCK_KINDS,
+};
+
 /* Takes one entry of a listing. False: no room, not taken, stop. */
 typedef bool (*sk_9p_emit)(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t type, const char *name,
 			   size_t len);
@@ -124,17 +131,22 @@ struct sk_9p_fs_ops {
 			    const char *name);
 
 	/*
-	 * Byte-range locks on the host: one hostlock holds what all clients of this server together hold on one file.
-	 * Ranges are first..last, inclusive; UINT64_MAX is "to the end, however far".
+	 * Locks on the host: one hostlock holds what all clients of this server together hold on one file, of both
+	 * kinds. Ranges are first..last, inclusive; UINT64_MAX is "to the end, however far".
 	 */
 	int (*lock_key)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_key *ret_key);
 	int (*lock_new)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file,
 			struct sk_9p_hostlock **ret_lock);
 	void (*lock_free)(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock);
-	/* Sets a range to P9_LOCK_*. Never waits: -P9_EAGAIN when somebody else has it. */
-	int (*lock_set)(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t type, uint64_t first, uint64_t last);
-	/* Would a lock of `*type` on the range conflict with somebody else's? Then describes that one, else *type =
-	 * UNLCK. */
+	/*
+	 * Sets a range to P9_LOCK_*; FLOCK: always the whole file. Never waits: -P9_EAGAIN when somebody else has it.
+	 * After a failure a RANGE is as it was; of FLOCK nothing may be held any more (flock(2) gives up the old lock
+	 * first).
+	 */
+	int (*lock_set)(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, enum sk_9p_lock_kind kind, uint8_t type,
+			uint64_t first, uint64_t last);
+	/* RANGE: Would a lock of `*type` on the range conflict with somebody else's? Then describes that one, else
+	 * *type = UNLCK. */
 	int (*lock_test)(struct sk_9p_fs *fs, struct sk_9p_hostlock *lock, uint8_t *type, uint64_t *first,
 			 uint64_t *last, uint32_t *ret_pid);
 };

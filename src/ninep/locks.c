@@ -3,17 +3,23 @@
  * Theory of operation
  *
  * A lockfile is what this server holds on one host file, found by the file's identity on the host: two hard links, or
- * two exports that reach the same file, share one. It has a list of ranges sorted by first byte. A range belongs to an
- * owner (session, client_id, proc_id), has a type, and remembers the fid that it was made through.
+ * two exports that reach the same file, share one. It has a list of ranges sorted by first byte. A range is of a kind
+ * (fcntl or flock), belongs to an owner, has a type, and remembers the fid that it was made through. The owner of a
+ * flock is its fid, that of others is (session, client_id, proc_id). Ranges of different kinds have nothing to do with
+ * each other, here and on the host.
  *
- *   conflict  two ranges overlap, one of them is a write lock, the owners differ, and the fids differ. Through one fid
- * there is no conflict: the client arbitrates inside one open file, and a flock() outlives the process that took it
- * (the next locker through that fid replaces it). setting   replaces what the owner had in that range (upgrade,
- * downgrade, split), then joins neighbours of the same kind. host      one hostlock per lockfile holds the strongest of
- * all owners for every byte. Others' locks inside this server never meet the host; a lock that is free here is then
- * asked of the host, and only what nobody here holds any more is given back to it. release   by range; by fid (clunk,
- * lost session). A range that cannot be given back to the host (it fails to unlock) is gone here all the same: closing
- * the hostlock frees it at last.
+ * - Conflict: two ranges of one kind overlap, one of them is a write lock, and the owners differ. A client without the
+ *   extension names the process as the owner, and flock() as a range of the whole file; a flock() outlives the process
+ *   that took it. So there is no conflict through one fid for such a client, which arbitrates inside one open file
+ *   itself; the next locker through that fid takes the lock over.
+ * - Setting a range replaces what the owner had in it (upgrade, downgrade, split), then joins neighbours that are
+ * alike. Setting a flock to another type gives up the old one first, as flock(2) does: it is lost if the new one cannot
+ * be had.
+ * - Host: one hostlock per lockfile holds the strongest of all owners for every byte, and for the flocks. What is in
+ *   conflict here is not asked of the host; what is free here is then asked of it, and only what nobody here holds any
+ *   more is given back to it.
+ * - Release: by range; by fid (clunk, lost session). A range that cannot be given back to the host (it fails to unlock)
+ *   is gone here all the same: closing the hostlock frees it at last.
  *
  * Not trusted: ranges, ids (bounded by max_ranges together; a client_id is kept to 64 bytes, longer ones only differ in
  * their first 64). All memory that a change needs is there before the host is asked, so that a change cannot be half
@@ -30,7 +36,7 @@
 struct range {
 	struct range *next;
 	uint64_t first, last;
-	uint8_t type;
+	uint8_t type, kind;
 	const void *session, *fid;
 	uint32_t proc_id;
 	uint8_t id_len;
@@ -162,6 +168,10 @@ static uint8_t id_len(const struct p9_str *s)
 
 static bool same_owner(const struct range *r, const struct sk_9p_locker *who)
 {
+	if (r->kind != who->kind)
+		return false;
+	if (who->kind == SK_9P_LOCK_FLOCK)
+		return r->fid == who->fid;
 	return r->session == who->session && r->proc_id == who->proc_id && r->id_len == id_len(&who->client_id) &&
 	       (r->id_len == 0 || memcmp(r->id, who->client_id.p, r->id_len) == 0);
 }
@@ -171,11 +181,17 @@ static bool overlaps(const struct range *r, uint64_t first, uint64_t last)
 	return r->first <= last && r->last >= first;
 }
 
+/* Not exact owners: the same fid is none that differs. */
+static bool same_fid(const struct range *r, const struct sk_9p_locker *who)
+{
+	return !who->exact && r->fid == who->fid;
+}
+
 static bool in_the_way(const struct range *r, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 		       uint64_t last)
 {
-	return overlaps(r, first, last) && (r->type == P9_LOCK_WRLCK || type == P9_LOCK_WRLCK) && r->fid != who->fid &&
-	       !same_owner(r, who);
+	return r->kind == who->kind && overlaps(r, first, last) &&
+	       (r->type == P9_LOCK_WRLCK || type == P9_LOCK_WRLCK) && !same_fid(r, who) && !same_owner(r, who);
 }
 
 /* Ranges that a set by `who` takes the place of: its own, and those made through the same fid by another process where
@@ -184,7 +200,8 @@ static bool replaced(const struct range *r, const struct sk_9p_locker *who, uint
 {
 	if (same_owner(r, who))
 		return true;
-	return r->fid == who->fid && type != P9_LOCK_UNLCK && (r->type == P9_LOCK_WRLCK || type == P9_LOCK_WRLCK);
+	return r->kind == who->kind && same_fid(r, who) && type != P9_LOCK_UNLCK &&
+	       (r->type == P9_LOCK_WRLCK || type == P9_LOCK_WRLCK);
 }
 
 static bool reserve(struct sk_9p_locks *l, unsigned n)
@@ -273,13 +290,13 @@ static void carve(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uin
 	}
 }
 
-static bool same_kind(const struct range *a, const struct range *b)
+static bool alike(const struct range *a, const struct range *b)
 {
-	return a->type == b->type && a->session == b->session && a->fid == b->fid && a->proc_id == b->proc_id &&
-	       a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
+	return a->type == b->type && a->kind == b->kind && a->session == b->session && a->fid == b->fid &&
+	       a->proc_id == b->proc_id && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
 }
 
-/* Adds a range and joins it with those of the same kind that touch it. */
+/* Adds a range and joins it with those that are like it and touch it. */
 static void add_joined(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 		       uint64_t last)
 {
@@ -288,6 +305,7 @@ static void add_joined(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who
 	n->first = first;
 	n->last = last;
 	n->type = type;
+	n->kind = (uint8_t)who->kind;
 	n->session = who->session;
 	n->fid = who->fid;
 	n->proc_id = who->proc_id;
@@ -299,7 +317,7 @@ static void add_joined(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who
 		bool touches = (r->last == UINT64_MAX || r->last + 1 >= n->first) &&
 			       (n->last == UINT64_MAX || n->last + 1 >= r->first);
 
-		if (!touches || !same_kind(r, n)) {
+		if (!touches || !alike(r, n)) {
 			at = &r->next;
 			continue;
 		}
@@ -315,14 +333,14 @@ static void add_joined(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who
 /* --- towards the host
  * -------------------------------------------------------------------------------------------------------- */
 
-static int host_set(struct sk_9p_lockfile *lf, uint8_t type, uint64_t first, uint64_t last)
+static int host_set(struct sk_9p_lockfile *lf, enum sk_9p_lock_kind kind, uint8_t type, uint64_t first, uint64_t last)
 {
-	return lf->fs->ops->lock_set(lf->fs, lf->host, type, first, last);
+	return lf->fs->ops->lock_set(lf->fs, lf->host, kind, type, first, last);
 }
 
-/* Brings the host in line with the ranges for first..last after something went: unlocks what no range covers, weakens
- * what only readers cover. */
-static void host_settle(struct sk_9p_lockfile *lf, uint64_t first, uint64_t last)
+/* Brings the host in line with the ranges of a kind for first..last after something went: unlocks what no range covers,
+ * weakens what only readers cover. */
+static void host_settle(struct sk_9p_lockfile *lf, enum sk_9p_lock_kind kind, uint64_t first, uint64_t last)
 {
 	uint64_t pos = first;
 
@@ -333,6 +351,8 @@ static void host_settle(struct sk_9p_lockfile *lf, uint64_t first, uint64_t last
 
 		/* `end`: how far the state at `pos` goes on. */
 		for (r = lf->ranges; r; r = r->next) {
+			if (r->kind != kind)
+				continue;
 			if (r->first > pos) {
 				if (r->first - 1 < end)
 					end = r->first - 1;
@@ -346,7 +366,7 @@ static void host_settle(struct sk_9p_lockfile *lf, uint64_t first, uint64_t last
 				type = r->type;
 		}
 		if (type != P9_LOCK_WRLCK)
-			(void)host_set(lf, type, pos, end);
+			(void)host_set(lf, kind, type, pos, end);
 		if (end == last)
 			break;
 		pos = end + 1;
@@ -356,21 +376,9 @@ static void host_settle(struct sk_9p_lockfile *lf, uint64_t first, uint64_t last
 /* --- the interface
  * ----------------------------------------------------------------------------------------------------------- */
 
-int sk_9p_lockfile_set(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
-		       uint64_t last, bool *ret_host)
+/* The memory for a change, within the bound. */
+static int prepare(struct sk_9p_locks *l, uint8_t type, unsigned need)
 {
-	struct sk_9p_locks *l = lf->locks;
-	unsigned need = 1;
-	struct range *r;
-	int ret = 0;
-
-	*ret_host = false;
-	for (r = lf->ranges; r; r = r->next) {
-		if (type != P9_LOCK_UNLCK && in_the_way(r, who, type, first, last))
-			return -P9_EAGAIN;
-		if (r->first < first && r->last > last && replaced(r, who, type))
-			need++;
-	}
 	/* Giving up has to be possible at the bound; cutting holes without end has not. */
 	if (type != P9_LOCK_UNLCK && need > l->max - (l->n < l->max ? l->n : l->max))
 		return -P9_ENOLCK;
@@ -380,11 +388,30 @@ int sk_9p_lockfile_set(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who
 		free_spare(l);
 		return -P9_ENOLCK;
 	}
+	return 0;
+}
+
+static int set_range(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
+		     uint64_t last, bool *ret_host)
+{
+	unsigned need = 1;
+	struct range *r;
+	int ret;
+
+	for (r = lf->ranges; r; r = r->next) {
+		if (type != P9_LOCK_UNLCK && in_the_way(r, who, type, first, last))
+			return -P9_EAGAIN;
+		if (r->first < first && r->last > last && replaced(r, who, type))
+			need++;
+	}
+	ret = prepare(lf->locks, type, need);
+	if (ret < 0)
+		return ret;
 	if (type != P9_LOCK_UNLCK) {
-		ret = host_set(lf, type, first, last);
+		ret = host_set(lf, SK_9P_LOCK_RANGE, type, first, last);
 		if (ret < 0) {
 			*ret_host = ret == -P9_EAGAIN;
-			free_spare(l);
+			free_spare(lf->locks);
 			return ret;
 		}
 	}
@@ -392,9 +419,54 @@ int sk_9p_lockfile_set(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who
 	if (type != P9_LOCK_UNLCK)
 		add_joined(lf, who, type, first, last);
 	else
-		host_settle(lf, first, last);
-	free_spare(l);
+		host_settle(lf, SK_9P_LOCK_RANGE, first, last);
+	free_spare(lf->locks);
 	return 0;
+}
+
+static int set_flock(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, bool *ret_host)
+{
+	struct range **at, *r;
+	bool had = false, conflict = false;
+	int ret;
+
+	for (at = &lf->ranges; *at && !same_owner(*at, who); at = &(*at)->next)
+		;
+	if (*at && (*at)->type == type)
+		return 0;
+	if (!*at) {
+		ret = prepare(lf->locks, type, 1);
+		if (ret < 0)
+			return ret;
+	} else if (!reserve(lf->locks, 1)) {
+		return -P9_ENOLCK;
+	}
+	/* The old one goes first, and for good. */
+	if (*at) {
+		unlink_range(lf, at);
+		had = true;
+	}
+	for (r = lf->ranges; r && type != P9_LOCK_UNLCK; r = r->next)
+		conflict |= in_the_way(r, who, type, 0, UINT64_MAX);
+	ret = conflict ? -P9_EAGAIN : 0;
+	if (ret == 0 && type != P9_LOCK_UNLCK) {
+		ret = host_set(lf, SK_9P_LOCK_FLOCK, type, 0, UINT64_MAX);
+		*ret_host = ret == -P9_EAGAIN;
+	}
+	if (ret == 0 && type != P9_LOCK_UNLCK)
+		add_joined(lf, who, type, 0, UINT64_MAX);
+	else if (had)
+		host_settle(lf, SK_9P_LOCK_FLOCK, 0, UINT64_MAX);
+	free_spare(lf->locks);
+	return ret;
+}
+
+int sk_9p_lockfile_set(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
+		       uint64_t last, bool *ret_host)
+{
+	*ret_host = false;
+	return who->kind == SK_9P_LOCK_FLOCK ? set_flock(lf, who, type, ret_host)
+					     : set_range(lf, who, type, first, last, ret_host);
 }
 
 static void describe(const struct range *r, struct sk_9p_lock *l)
@@ -429,8 +501,11 @@ int sk_9p_lockfile_test(struct sk_9p_lockfile *lf, const struct sk_9p_locker *wh
 bool sk_9p_lockfile_drop(struct sk_9p_lockfile *lf, const void *fid)
 {
 	struct range **at = &lf->ranges;
-	bool dropped = false;
-	uint64_t first = UINT64_MAX, last = 0;
+	struct {
+		bool dropped;
+		uint64_t first, last;
+	} of[SK_9P_LOCK_KINDS] = { { false, UINT64_MAX, 0 }, { false, UINT64_MAX, 0 } }, *o;
+	unsigned kind;
 
 	while (*at) {
 		struct range *r = *at;
@@ -439,14 +514,16 @@ bool sk_9p_lockfile_drop(struct sk_9p_lockfile *lf, const void *fid)
 			at = &r->next;
 			continue;
 		}
-		dropped = true;
-		if (r->first < first)
-			first = r->first;
-		if (r->last > last)
-			last = r->last;
+		o = &of[r->kind];
+		o->dropped = true;
+		if (r->first < o->first)
+			o->first = r->first;
+		if (r->last > o->last)
+			o->last = r->last;
 		unlink_range(lf, at);
 	}
-	if (dropped)
-		host_settle(lf, first, last);
-	return dropped;
+	for (kind = 0; kind < SK_9P_LOCK_KINDS; kind++)
+		if (of[kind].dropped)
+			host_settle(lf, (enum sk_9p_lock_kind)kind, of[kind].first, of[kind].last);
+	return of[SK_9P_LOCK_RANGE].dropped || of[SK_9P_LOCK_FLOCK].dropped;
 }

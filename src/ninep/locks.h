@@ -8,15 +8,22 @@
 #include "ninep/fs.h"
 
 /*
- * The byte-range locks of all sessions of one server process. See locks.c for the rules.
+ * The locks of all sessions of one server process. See locks.c for the rules.
  */
 struct sk_9p_locks;
 struct sk_9p_lockfile; /* what is locked of one host file; counted */
 
-/* Who asks. Owner of a lock: (session, client_id, proc_id); `fid` says through which open file it was made. */
+/*
+ * Who asks, and for which kind. The owner of a RANGE is (session, client_id, proc_id), that of a FLOCK is the fid; of a
+ * RANGE `fid` says through which open file it was made.
+ */
 struct sk_9p_locker {
 	const void *session;
 	const void *fid;
+	enum sk_9p_lock_kind kind;
+	/* proc_id is the owner that the client's kernel uses (extension). Else it is a process, and what another
+	 * process does through the same fid may be about the same lock: see locks.c. */
+	bool exact;
 	uint32_t proc_id;
 	struct p9_str client_id;
 };
@@ -40,11 +47,12 @@ void sk_9p_lockfile_put(struct sk_9p_lockfile *lf);
 
 /*
  * Sets a range for an owner. Returns 0; -P9_EAGAIN: somebody has it (`*ret_host`: somebody outside this server, so that
- * only asking again will tell when it is free); -P9_ENOLCK, or the host's error. On failure nothing has changed.
+ * only asking again will tell when it is free); -P9_ENOLCK, or the host's error. On failure a RANGE is as it was. A
+ * FLOCK of another type that the owner had is gone, as with flock(2): others may get theirs now.
  */
 int sk_9p_lockfile_set(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 		       uint64_t last, bool *ret_host);
-/* What stands in the way of `type`; ret_lock->type UNLCK when nothing does. */
+/* What stands in the way of a RANGE of `type`; ret_lock->type UNLCK when nothing does. */
 int sk_9p_lockfile_test(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 			uint64_t last, struct sk_9p_lock *ret_lock);
 /* Releases all that was locked through `fid`. True when there was something. */

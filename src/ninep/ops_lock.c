@@ -21,9 +21,7 @@
 
 static struct sk_9p_locker locker_of(const struct p9_waiter *w)
 {
-	struct sk_9p_locker who = { w->session, w->fid, w->proc_id, { w->id, w->id_len } };
-
-	return who;
+	return (struct sk_9p_locker){ w->session, w->fid, w->kind, w->session->ext, w->proc_id, { w->id, w->id_len } };
 }
 
 /* Takes a waiter out of the list. The caller frees it. */
@@ -207,6 +205,15 @@ static int range_of(struct p9_req *q, struct p9_fid **ret_fid, uint64_t *ret_las
 	return r;
 }
 
+/* The kind of a Tlock. A client without the extension does not tell: flock() is a range of the whole file with it. It
+ * can be known of folders only, where fcntl() makes no sense. */
+static enum sk_9p_lock_kind kind_of(const struct p9_req *q, const struct p9_fid *f)
+{
+	bool flock = q->s->ext ? q->t.u.lock.flags & P9_LOCK_FLAG_FLOCK : f->qtype & P9_QTDIR;
+
+	return flock ? SK_9P_LOCK_FLOCK : SK_9P_LOCK_RANGE;
+}
+
 static int park(struct p9_req *q, struct p9_fid *f, uint64_t last, bool host)
 {
 	struct sk_9p_server *sv = q->s->server;
@@ -221,6 +228,7 @@ static int park(struct p9_req *q, struct p9_fid *f, uint64_t last, bool host)
 	w->token = q->token;
 	w->tag = q->t.tag;
 	w->type = q->t.u.lock.type;
+	w->kind = kind_of(q, f);
 	w->host = host;
 	w->first = q->t.u.lock.start;
 	w->last = last;
@@ -238,9 +246,16 @@ static int park(struct p9_req *q, struct p9_fid *f, uint64_t last, bool host)
 	return P9_PARKED;
 }
 
+static struct sk_9p_locker locker(const struct p9_req *q)
+{
+	return (struct sk_9p_locker){
+		.session = q->s, .exact = q->s->ext, .proc_id = q->t.u.lock.proc_id, .client_id = q->t.u.lock.client_id
+	};
+}
+
 int p9_do_lock(struct p9_req *q)
 {
-	struct sk_9p_locker who = { q->s, NULL, q->t.u.lock.proc_id, q->t.u.lock.client_id };
+	struct sk_9p_locker who = locker(q);
 	struct p9_fid *f;
 	uint64_t last;
 	bool host;
@@ -249,7 +264,11 @@ int p9_do_lock(struct p9_req *q)
 	if (r < 0)
 		return r;
 	who.fid = f;
+	who.kind = kind_of(q, f);
 	r = sk_9p_lockfile_set(f->locks, &who, q->t.u.lock.type, q->t.u.lock.start, last, &host);
+	/* The old one may have gone all the same: others first, which have waited longer. */
+	if (r < 0 && who.kind == SK_9P_LOCK_FLOCK)
+		try_waiters(q->s->server, false);
 	if (r == -P9_EAGAIN) {
 		if ((q->t.u.lock.flags & P9_LOCK_FLAG_BLOCK) && q->s->n_parked < q->s->server->c.max_parked)
 			return park(q, f, last, host);
@@ -267,8 +286,9 @@ int p9_do_lock(struct p9_req *q)
 
 int p9_do_getlock(struct p9_req *q)
 {
-	struct sk_9p_locker who = { q->s, NULL, q->t.u.lock.proc_id, q->t.u.lock.client_id };
-	/* Linux always asks with UNLCK: whatever would be in the way of a write lock is reported. */
+	struct sk_9p_locker who = locker(q);
+	/* Linux without the extension always asks with UNLCK: whatever would be in the way of a write lock is reported.
+	 */
 	uint8_t type = (uint8_t)(q->t.u.lock.type == P9_LOCK_RDLCK ? P9_LOCK_RDLCK : P9_LOCK_WRLCK);
 	struct p9_str id = q->t.u.lock.client_id;
 	struct sk_9p_lock found;

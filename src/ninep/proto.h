@@ -39,9 +39,11 @@
  *   Tsetattrx (as Tsetattr)             Rsetattrx pre attr
  *   Tnotify  count                      Rnotify  data               parked until something has happened
  *   Treaddirx fid offset flags count    Rreaddirx data              names, with attributes if P9_LIST_ATTRS
- * Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type in
- * mode mean something (of "." and "..", and where attributes were not asked for). Events in Rnotify: kind[1] is_dir[1]
- * dir[8] new_dir[8] name[s] new_name[s]; folders by their qid.path.
+ * A Tlock bears P9_LOCK_FLAG_FLOCK if the lock was asked for with flock(2): such locks and ranges are independent of
+ * each other, as on Linux. Its range and proc_id mean nothing. In a Tgetlock, `type` is the lock that the client would
+ * set. Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type
+ * in mode mean something (of "." and "..", and where attributes were not asked for). Events in Rnotify: kind[1]
+ * is_dir[1] dir[8] new_dir[8] name[s] new_name[s]; folders by their qid.path.
  */
 #define P9_VERSION_EXT "9P2000.L.sk1"
 
@@ -158,6 +160,7 @@ enum p9_type {
 #define P9_LOCK_UNLCK 2u
 #define P9_LOCK_FLAG_BLOCK 1u
 #define P9_LOCK_FLAG_RECLAIM 2u
+#define P9_LOCK_FLAG_FLOCK 0x100u /* extension: taken with flock(2), by the open file behind the fid */
 #define P9_LOCK_SUCCESS 0u
 #define P9_LOCK_BLOCKED 1u
 #define P9_LOCK_ERROR 2u

@@ -60,6 +60,7 @@ struct p9_waiter {
 	uint64_t token;
 	uint16_t tag;
 	uint8_t type;
+	enum sk_9p_lock_kind kind;
 	bool host; /* somebody outside holds it: ask again and again */
 	uint64_t first, last;
 	uint64_t deadline, poll_at; /* ms */

@@ -153,29 +153,6 @@ static void stream_ext(void **state)
 /* --- the extension
  * --------------------------------------------------------------------------------------------------------------- */
 
-static int start_ext(struct fixture *fx, struct client *c)
-{
-	struct sk_9p_session_config config = { .exports = &fx->export,
-					       .n_exports = 1,
-					       .msize = CL_MSIZE,
-					       .ext = true,
-					       .complete = cl_complete,
-					       .arg = c };
-	struct p9_msg t = { .type = P9_TVERSION, .tag = P9_NOTAG };
-	int r;
-
-	memset(c, 0, sizeof(*c));
-	if (sk_9p_session_new(fx->server, &config, &c->session) < 0)
-		return -1;
-	t.u.version.msize = CL_MSIZE;
-	t.u.version.version = CL_STR(P9_VERSION_EXT);
-	r = cl_call(c, &t);
-	if (r < 0)
-		return r;
-	assert_int_equal(c->r.u.version.version.len, strlen(P9_VERSION_EXT));
-	return cl_attach(c, 0, 1000, "");
-}
-
 static int cl_look(struct client *c, uint8_t type, uint32_t fid, uint32_t newfid, const char *name, uint32_t flags)
 {
 	struct p9_msg t = { .type = type };

@@ -7,12 +7,13 @@
 
 #include "base/cleanup.h"
 #include "cli/jx.h"
+#include "vm/vm.h"
 
 #define RECV_CHUNK (128u * 1024u)
 
 void sk_client_init(struct sk_client *c, int take_fd)
 {
-	c->fd = take_fd;
+	*c = (struct sk_client){ .fd = take_fd };
 	sk_buf_init(&c->in, 2 * (SK_FRAME_MAX + SK_FRAME_HEADER));
 }
 
@@ -77,6 +78,8 @@ int sk_client_next(struct sk_client *c, struct sk_frame *ret, struct sk_error *e
 			return 0;
 		if (r < 0)
 			return sk_error_errno(err, r, "the container's monitor sent a broken message");
+		if (c->paths && (r = sk_vm_await(c->paths, c->id, c->fd, SK_VM_PATIENCE, err)) < 0)
+			return r;
 		to = sk_buf_reserve(&c->in, RECV_CHUNK);
 		if (!to)
 			return sk_error_errno(err, ENOMEM, "cannot hear the container's monitor");

@@ -7,10 +7,14 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/frame.h"
+#include "vm/state.h"
 
 /* A connection to a monitor on which more than one answer comes. Blocking. */
 struct sk_client {
 	int fd; /* taken */
+	/* Where set, the monitor has to show signs of life while an answer is waited for (sk_vm_await()). */
+	const struct sk_paths *paths;
+	const char *id;
 	struct sk_buf in;
 };
 void sk_client_init(struct sk_client *client, int take_fd);

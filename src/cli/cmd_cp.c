@@ -84,7 +84,7 @@ static int connect_vm(struct copy *k, struct sk_error *err)
 			_cleanup_json_ json_t *info = sk_jx(json_pack("{s:s}", "op", "info"));
 
 			*err = (struct sk_error)SK_ERROR_INIT;
-			fd = sk_vm_request(k->hold_fd, info, NULL, NULL, err);
+			fd = sk_vm_request(&k->cli->paths, k->c.id, k->hold_fd, info, NULL, NULL, err);
 			return fd < 0 ? fd : sk_error_set(err, EIO, "the container's monitor is gone");
 		}
 		waited += 2;
@@ -96,7 +96,7 @@ static int request(struct copy *k, json_t *take_request, json_t **ret_reply, str
 	_cleanup_json_ json_t *o = take_request;
 	_cleanup_fd_ int fd = connect_vm(k, err);
 
-	return fd < 0 ? fd : sk_vm_request(fd, o, ret_reply, NULL, err);
+	return fd < 0 ? fd : sk_vm_request(&k->cli->paths, k->c.id, fd, o, ret_reply, NULL, err);
 }
 
 static int stat_once(struct copy *k, const char *path, json_t **ret, struct sk_error *err)
@@ -182,6 +182,8 @@ static int begin_get(struct copy *k, const char *path, bool follow, struct sk_er
 	if (fd < 0)
 		return fd;
 	sk_client_init(&k->client, fd);
+	k->client.paths = &k->cli->paths;
+	k->client.id = k->c.id;
 	sk_jx_set_str(o, "op", "get");
 	sk_jx_set_str(o, "path", path);
 	sk_jx_set_bool(o, "follow", follow);
@@ -329,6 +331,8 @@ static int begin_put(struct copy *k, const char *dir, bool owners)
 	if (fd < 0)
 		return fd;
 	sk_client_init(&k->client, fd);
+	k->client.paths = &k->cli->paths;
+	k->client.id = k->c.id;
 	sk_jx_set_str(o, "op", "put");
 	sk_jx_set_str(o, "path", dir);
 	sk_jx_set_bool(o, "uid_gid", owners);

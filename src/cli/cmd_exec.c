@@ -123,7 +123,7 @@ static int exec_in(struct sk_cli *cli, const struct exec_opts *o, const struct s
 	request = sk_jx(json_pack("{s:s,s:O,s:s,s:b,s:b,s:i,s:i}", "op", "exec", "process", process, "user",
 				  o->user ? o->user : "", "stdin", o->interactive && !o->detach, "detach", o->detach,
 				  "rows", (int)rows, "cols", (int)cols));
-	r = sk_vm_request(fd, request, NULL, &code, &err);
+	r = sk_vm_request(&cli->paths, c->id, fd, request, NULL, &code, &err);
 	if (r < 0) {
 		sk_error_wrap(&err, "cannot run the command in container %s", sk_container_name(c));
 		/* Refused by the guest: docker's code for what could not be started. */

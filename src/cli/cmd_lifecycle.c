@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stop, restart, kill, rm, pause, unpause, wait, rename: requests to the monitors of containers that exist. */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,7 @@ static json_t *stop_request(const struct stop_opts *o)
 /* One of several containers that stop at the same time. */
 struct stopping {
 	struct sk_client client;
+	char id[SK_ID_LEN + 1];
 	int r;
 	struct sk_error err;
 };
@@ -94,6 +96,7 @@ static void stop_begin(struct sk_cli *cli, const char *ref, const json_t *reques
 	s->r = sk_container_find(&cli->paths, ref, &c, &s->err);
 	if (s->r < 0 || !sk_container_is_alive(&c))
 		return;
+	memcpy(s->id, c.id, sizeof(s->id));
 	fd = sk_vm_connect(&cli->paths, c.id, &s->err);
 	if (fd == -ENOENT) {
 		s->err = (struct sk_error)SK_ERROR_INIT; /* it has just stopped by itself */
@@ -103,13 +106,19 @@ static void stop_begin(struct sk_cli *cli, const char *ref, const json_t *reques
 	if (fd < 0)
 		return;
 	s->client.fd = fd;
+	s->client.paths = &cli->paths;
+	s->client.id = s->id;
 	s->r = sk_client_send_json(&s->client, request, &s->err);
 }
 
-static void stop_end(struct stopping *s)
+static void stop_end(struct sk_cli *cli, struct stopping *s)
 {
 	if (s->r == 0 && s->client.fd >= 0)
 		s->r = sk_client_reply(&s->client, NULL, &s->err);
+	if (s->r == -ETIMEDOUT) {
+		s->err = (struct sk_error)SK_ERROR_INIT;
+		s->r = sk_vm_end(&cli->paths, s->id, &s->err);
+	}
 	if (s->r == -ECONNRESET)
 		s->r = 0; /* the monitor is gone, and with it the container */
 	sk_client_fini(&s->client);
@@ -128,7 +137,7 @@ static int cmd_stop(struct sk_cli *cli, void *opts, int argc, char **argv)
 	for (i = 0; i < argc; i++)
 		stop_begin(cli, argv[i], request, &all[i]);
 	for (i = 0; i < argc; i++) {
-		stop_end(&all[i]);
+		stop_end(cli, &all[i]);
 		if (all[i].r < 0)
 			code = sk_cli_fail(&all[i].err, 1);
 		else
@@ -162,7 +171,7 @@ static int restart_one(struct sk_cli *cli, const char *ref, void *arg, struct sk
 	if (r < 0)
 		return r;
 	stop_begin(cli, c.id, request, &s);
-	stop_end(&s);
+	stop_end(cli, &s);
 	if (s.r < 0) {
 		*err = s.err;
 		return s.r;
@@ -213,7 +222,12 @@ static int kill_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 		return r;
 	if (!sk_container_is_alive(&c))
 		return sk_error_set(err, EINVAL, "cannot kill container: %s: container %s is not running", ref, c.id);
-	r = sk_vm_call(&cli->paths, c.id, request, NULL, err);
+	r = sig == SIGKILL ? sk_vm_call_to_end(&cli->paths, c.id, request, err)
+			   : sk_vm_call(&cli->paths, c.id, request, NULL, err);
+	if (r == -ETIMEDOUT && sig == SIGKILL) {
+		*err = (struct sk_error)SK_ERROR_INIT;
+		r = sk_vm_end(&cli->paths, c.id, err);
+	}
 	if (r < 0)
 		return sk_error_wrap(err, "cannot kill container: %s", ref);
 	attributes = sk_container_attributes(&c);
@@ -376,8 +390,17 @@ static int wait_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 		return r;
 	fd = sk_container_is_alive(&c) ? sk_vm_connect(&cli->paths, c.id, &lost) : -ENOENT;
 	sk_client_init(&client, fd < 0 ? -1 : fd);
-	if (fd >= 0 && sk_client_send_json(&client, request, &lost) == 0 &&
-	    sk_client_reply(&client, NULL, &lost) == 0 && sk_client_json(&client, &event, &lost) == 0) {
+	client.paths = &cli->paths;
+	client.id = c.id;
+	r = fd < 0 ? fd : sk_client_send_json(&client, request, &lost);
+	if (r == 0)
+		r = sk_client_reply(&client, NULL, &lost);
+	if (r == -ETIMEDOUT) {
+		*err = lost;
+		return r;
+	}
+	client.paths = NULL; /* the end may be a long time off */
+	if (r == 0 && sk_client_json(&client, &event, &lost) == 0) {
 		printf("%d\n", (int)sk_jx_get_int(event, "code", 0));
 	} else {
 		/* It has ended: by itself before, or with its monitor just now. One that was removed meanwhile was

@@ -204,7 +204,7 @@ static int watch_end(struct logs *l, const char *id)
 	struct sk_error ignored = SK_ERROR_INIT;
 	int fd = sk_vm_connect(&l->cli->paths, id, &ignored);
 
-	if (fd >= 0 && sk_vm_request(fd, request, NULL, NULL, &ignored) < 0) {
+	if (fd >= 0 && sk_vm_request(&l->cli->paths, id, fd, request, NULL, NULL, &ignored) < 0) {
 		close(fd);
 		fd = -1;
 	}

@@ -51,13 +51,12 @@ static json_t *damaged_config(const char *id)
 static int load(const struct sk_paths *paths, const char *id, struct sk_container *ret, struct sk_error *err)
 {
 	struct sk_container c = { 0 };
-	int r = load_json(paths, id, "config.json", &c.config);
-	bool damaged = r == -EINVAL;
+	bool damaged = load_json(paths, id, "config.json", &c.config) < 0;
+	int r;
 
+	/* Cut short, of another type, gone, or not to be read: whatever it is, the container can be removed. */
 	if (damaged)
 		c.config = damaged_config(id);
-	else if (r < 0)
-		return sk_error_errno(err, r, "cannot read container %.12s", id);
 	memcpy(c.id, id, SK_ID_LEN + 1);
 	r = sk_vm_state_load(paths, id, &c.state, err);
 	if (r < 0) {

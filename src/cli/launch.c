@@ -37,7 +37,7 @@ int sk_launch_detached(struct sk_cli *cli, const char *id, json_t *config, int *
 	int code = 0, r = fd;
 
 	if (r >= 0)
-		r = sk_vm_request(fd, start, NULL, &code, err);
+		r = sk_vm_request(&cli->paths, id, fd, start, NULL, &code, err);
 	if (r < 0) {
 		*ret_code = code ? code : 125;
 		return sk_error_wrap(err, "cannot start container %s", name_of(config));
@@ -90,7 +90,7 @@ int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const
 		return sk_cli_fail(&err, launch->boot ? 125 : 1);
 	request =
 		sk_jx(json_pack("{s:s,s:b,s:b}", "op", "attach", "stdin", launch->stdin_open, "owner", launch->owner));
-	r = sk_vm_request(fd, request, NULL, &code, &err);
+	r = sk_vm_request(&cli->paths, id, fd, request, NULL, &code, &err);
 	if (r < 0) {
 		sk_error_wrap(&err, launch->boot ? "cannot start container %s" : "cannot attach to container %s",
 			      name_of(config));

@@ -20,13 +20,12 @@
 static int kill_and_wait(struct sk_cli *cli, const char *id, struct sk_error *err)
 {
 	_cleanup_json_ json_t *stop = sk_jx(json_pack("{s:s,s:i,s:i}", "op", "stop", "signal", 9, "timeout", 0));
-	int r = sk_vm_call(&cli->paths, id, stop, NULL, err);
+	int r = sk_vm_call_to_end(&cli->paths, id, stop, err);
 
-	if (r == -ENOENT || r == -ECONNRESET) {
+	if (r < 0)
 		*err = (struct sk_error)SK_ERROR_INIT;
-		return 0;
-	}
-	return r;
+	/* It is going or has gone by itself, or it does not answer, or what it answers makes no sense. */
+	return r < 0 && r != -ENOENT && r != -ECONNRESET ? sk_vm_end(&cli->paths, id, err) : 0;
 }
 
 int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool force, struct sk_error *err)
@@ -52,6 +51,13 @@ int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool f
 	if (auto_remove && access(dir, F_OK) < 0)
 		return 0;
 	r = sk_vm_remove(&cli->paths, c->id, err);
+	if (r == -EBUSY && force) {
+		/* Whatever its state says, something holds its lock. */
+		*err = (struct sk_error)SK_ERROR_INIT;
+		r = sk_vm_end(&cli->paths, c->id, err);
+		if (r == 0)
+			r = sk_vm_remove(&cli->paths, c->id, err);
+	}
 	if (r == -ENOENT && auto_remove) {
 		*err = (struct sk_error)SK_ERROR_INIT;
 		return 0;

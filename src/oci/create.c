@@ -25,7 +25,7 @@
 #include "oci/oci.h"
 #include "vm/vm.h"
 
-#define SK_KILL_WAIT_MS 10000
+#define SK_KILL_WAIT_MS 6000 /* more than a guest has for SIGKILL */
 
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err)
 {
@@ -76,7 +76,17 @@ int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take
 
 	sk_oci_address(c, take_request);
 	if (fd >= 0)
-		r = sk_vm_request(fd, take_request, ret_reply, NULL, err);
+		r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, take_request, ret_reply, NULL, err);
+	json_decref(take_request);
+	return r;
+}
+
+int sk_oci_call_to_end(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, struct sk_error *err)
+{
+	int r;
+
+	sk_oci_address(c, take_request);
+	r = sk_vm_call_to_end(&o->paths, sk_oci_vm_of(c), take_request, err);
 	json_decref(take_request);
 	return r;
 }
@@ -172,16 +182,16 @@ static int run_create_hooks(const struct sk_oci_container *c, const json_t *hook
 	return r;
 }
 
-static int create_in_guest(struct sk_oci_container *c, const struct sk_oci_bundle *b, int fd, pid_t pid,
-			   struct sk_error *err)
+static int create_in_guest(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_bundle *b, int fd,
+			   pid_t pid, struct sk_error *err)
 {
 	json_t *network = json_pack("{s:s}", "op", "network"), *create = json_pack("{s:s}", "op", "create");
 	int exit_code = 0, r = run_create_hooks(c, json_object_get(b->spec, "hooks"), pid, err);
 
 	if (r == 0)
-		r = sk_vm_request(fd, network, NULL, NULL, err);
+		r = sk_vm_request(&o->paths, c->vm_id, fd, network, NULL, NULL, err);
 	if (r == 0) {
-		r = sk_vm_request(fd, create, NULL, &exit_code, err);
+		r = sk_vm_request(&o->paths, c->vm_id, fd, create, NULL, &exit_code, err);
 		if (r < 0)
 			sk_oci_start_error(err, exit_code, json_object_get(b->spec, "process"), "skerry create failed");
 	}
@@ -253,7 +263,7 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 		r = create_member(o, c, sandbox, &launch, ret_pid, err);
 	} else if (r == 0) {
 		fd = sk_oci_launch(o, c, &launch, ret_pid, err);
-		r = fd < 0 ? fd : create_in_guest(c, b, fd, *ret_pid, err);
+		r = fd < 0 ? fd : create_in_guest(o, c, b, fd, *ret_pid, err);
 	}
 	if (r == 0)
 		r = sk_oci_write_pid(co->pid_file, *ret_pid, err);
@@ -359,7 +369,7 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 		return fd;
 	request = json_pack("{s:s}", "op", "start");
 	sk_oci_address(c, request);
-	r = sk_vm_request(fd, request, NULL, &exit_code, err);
+	r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, request, NULL, &exit_code, err);
 	json_decref(request);
 	if (r < 0)
 		return sk_oci_start_error(err, exit_code, json_object_get(c->record, "process"), "skerry start failed");
@@ -395,18 +405,14 @@ int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c)
 {
 	json_t *request = json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", SIGKILL, "all", 1);
-	int waited;
+	struct sk_error err = SK_ERROR_INIT;
+	int waited = 0;
 
-	sk_oci_call(o, c, request, NULL, NULL);
-	for (waited = 0; waited < SK_KILL_WAIT_MS && strcmp(sk_oci_status(o, c, NULL), "stopped") != 0; waited += 5) {
-		if (waited == SK_KILL_WAIT_MS / 2) {
-			pid_t pid = sk_oci_pid(o, c);
-
-			if (pid > 1)
-				kill(pid, SIGKILL);
-		}
-		usleep(5000);
-	}
+	if (sk_oci_call_to_end(o, c, request, NULL) != -ETIMEDOUT)
+		for (; waited < SK_KILL_WAIT_MS && strcmp(sk_oci_status(o, c, NULL), "stopped") != 0; waited += 5)
+			usleep(5000);
+	if (strcmp(sk_oci_status(o, c, NULL), "stopped") != 0 && sk_vm_end(&o->paths, c->vm_id, &err) < 0)
+		sk_oci_log(o, "warning", "%s", err.message);
 }
 
 int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)

@@ -277,7 +277,7 @@ static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, cons
 		json_object_set_new(request, "rows", json_integer(ws->ws_row));
 		json_object_set_new(request, "cols", json_integer(ws->ws_col));
 	}
-	r = sk_vm_request(fd, request, NULL, &exit_code, err);
+	r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, request, NULL, &exit_code, err);
 	json_decref(request);
 	if (r < 0) {
 		sk_oci_start_error(err, exit_code, process, "exec failed");

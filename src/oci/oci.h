@@ -242,10 +242,14 @@ int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);
 /* runc's words for a program that cannot be started: docker takes 126 and 127 from them. */
 int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *process, const char *what);
+/* The id of the VM that the container is in. */
+const char *sk_oci_vm_of(const struct sk_oci_container *c);
 /* A connection to the monitor of the container's VM. */
 int sk_oci_connect(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err);
 /* Says in `request` which container it is about, where its VM has several. */
 void sk_oci_address(const struct sk_oci_container *c, json_t *request);
+/* A request to the container's monitor that ends the container: with less patience. */
+int sk_oci_call_to_end(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, struct sk_error *err);
 /* A request to the container's monitor. */
 int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply,
 		struct sk_error *err);

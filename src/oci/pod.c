@@ -59,11 +59,16 @@ static const char *str(const json_t *o, const char *key)
 
 /* ---- for every verb */
 
-int sk_oci_connect(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err)
+const char *sk_oci_vm_of(const struct sk_oci_container *c)
 {
 	const char *sandbox = str(c->record, "sandbox");
 
-	return sk_vm_connect(&o->paths, sandbox ? sandbox : c->vm_id, err);
+	return sandbox ? sandbox : c->vm_id;
+}
+
+int sk_oci_connect(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err)
+{
+	return sk_vm_connect(&o->paths, sk_oci_vm_of(c), err);
 }
 
 void sk_oci_address(const struct sk_oci_container *c, json_t *request)
@@ -280,7 +285,7 @@ static int connect_share(struct sk_oci_member *m, const json_t *share, struct sk
 	if (fd < 0)
 		return fd;
 	request = json_pack("{s:s,s:O}", "op", "share", "token", json_object_get(share, "token"));
-	r = sk_vm_request(fd, request, NULL, NULL, err);
+	r = sk_vm_request(&m->o->paths, m->sandbox, fd, request, NULL, NULL, err);
 	json_decref(request);
 	return r < 0 ? r : SK_TAKE_FD(fd);
 }
@@ -361,7 +366,7 @@ static int join(struct sk_oci_member *m, json_t **ret_reply, int *ret_exit_code,
 	} else if (!has_input(in)) {
 		json_object_set_new(m->request, "stdin", json_false());
 	}
-	r = sk_vm_request(fd, m->request, ret_reply, ret_exit_code, err);
+	r = sk_vm_request(&m->o->paths, m->sandbox, fd, m->request, ret_reply, ret_exit_code, err);
 	return r < 0 ? r : SK_TAKE_FD(fd);
 }
 

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "oci/oci.h"
+#include "vm/vm.h"
 
 static int print_json(const json_t *o, size_t flags, struct sk_error *err)
 {
@@ -104,7 +105,11 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0) {
 		r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
 	} else {
-		r = sk_oci_call(o, &c, json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", all), NULL, err);
+		json_t *request = json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", all);
+
+		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, request, err) : sk_oci_call(o, &c, request, NULL, err);
+		if (r == -ETIMEDOUT && sig == SIGKILL)
+			r = sk_vm_end(&o->paths, c.vm_id, err);
 		/* It ended meanwhile, or its first process has: that is for the caller's next look at the state. */
 		if (r == -ESRCH || r == -ENOENT || r == -ENOTCONN) {
 			wait_for_end(o, &c);

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/fs.h"
+#include "base/loop.h"
 #include "base/process.h"
 #include "skerry_config.h"
 #include "vm/vm.h"
@@ -57,6 +59,20 @@ int sk_vm_launch(const struct sk_paths *paths, const char *id, struct sk_error *
 	return SK_TAKE_FD(ours);
 }
 
+static void send_timeout(int fd, unsigned ms)
+{
+	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+}
+
+static int no_answer(const char *id, struct sk_error *err)
+{
+	return sk_error_set(err, ETIMEDOUT,
+			    "the monitor of container %.12s does not answer (`skerry rm -f` or `skerry kill` ends it)",
+			    id);
+}
+
 int sk_vm_connect(const struct sk_paths *paths, const char *id, struct sk_error *err)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s/%s", paths->run, id);
@@ -66,48 +82,97 @@ int sk_vm_connect(const struct sk_paths *paths, const char *id, struct sk_error 
 	if (fd < 0 || !dir)
 		return sk_error_errno(err, errno, "cannot reach container %.12s", id);
 	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	send_timeout(fd, SK_VM_PATIENCE); /* a monitor that accepts nobody has a full backlog */
 	/* Through the descriptor: the path may be longer than a socket address. */
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/monitor.sock", dirfd);
 	if (dirfd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return sk_error_set(err, ENOENT, "container %.12s is not running", id);
+		if (errno == EAGAIN || errno == ETIMEDOUT)
+			return no_answer(id, err);
 		return sk_error_errno(err, errno, "cannot reach the monitor of container %.12s", id);
 	}
+	send_timeout(fd, 0);
 	return SK_TAKE_FD(fd);
 }
 
+/* Whether the monitor says anything to somebody new. */
+static bool is_responsive(const struct sk_paths *paths, const char *id, unsigned ms)
+{
+	static const uint8_t info[] = "{\"op\":\"info\"}";
+	_cleanup_fd_ int fd = sk_vm_connect(paths, id, NULL);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct sk_buf buf;
+	bool sent;
+
+	if (fd < 0)
+		return false;
+	sk_buf_init(&buf, 64);
+	sent = sk_frame_put(&buf, SK_FRAME_JSON, info, sizeof(info) - 1) == 0 &&
+	       send(fd, sk_buf_data(&buf), buf.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)buf.len;
+	sk_buf_fini(&buf);
+	/* It may be too busy to take us: that is an answer, too. */
+	return !sent || poll(&pfd, 1, (int)ms) != 0;
+}
+
+int sk_vm_await(const struct sk_paths *paths, const char *id, int fd, unsigned patience, struct sk_error *err)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	uint64_t next = sk_now_ms() + patience;
+
+	for (;;) {
+		uint64_t now = sk_now_ms();
+		int n = poll(&pfd, 1, now < next ? (int)(next - now) : 0);
+
+		if (n > 0 || (n < 0 && errno != EINTR))
+			return n > 0 ? 0 : sk_error_errno(err, errno, "cannot reach container %.12s", id);
+		if (sk_now_ms() < next)
+			continue;
+		if (!is_responsive(paths, id, patience) && poll(&pfd, 1, 0) == 0)
+			return no_answer(id, err);
+		next = sk_now_ms() + patience;
+	}
+}
+
+struct peer {
+	const struct sk_paths *paths;
+	const char *id;
+	int fd;
+	unsigned patience;
+};
+
 /* Reads until one whole frame is in `in`. */
-static int read_frame(int fd, struct sk_buf *in, struct sk_frame *frame)
+static int read_frame(const struct peer *p, struct sk_buf *in, struct sk_frame *frame, struct sk_error *err)
 {
 	for (;;) {
 		int r = sk_frame_peek(in, frame);
 		uint8_t chunk[4096];
 		ssize_t n;
 
-		if (r != 0)
+		if (r == 0)
+			r = sk_vm_await(p->paths, p->id, p->fd, p->patience, err);
+		else
+			return r < 0 ? sk_error_errno(err, r, "the container's monitor sent a broken message") : 0;
+		if (r < 0)
 			return r;
 		/* Exactly what the frame still needs: what comes behind belongs to whoever uses the connection next. */
 		n = (ssize_t)sizeof(chunk);
 		if (in->len < 4) {
 			n = (ssize_t)(4 - in->len);
 		} else {
-			const uint8_t *p = sk_buf_data(in);
-			size_t want = 4 + ((size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24) -
+			const uint8_t *b = sk_buf_data(in);
+			size_t want = 4 + ((size_t)b[0] | (size_t)b[1] << 8 | (size_t)b[2] << 16 | (size_t)b[3] << 24) -
 				      in->len;
 
 			if (want < (size_t)n)
 				n = (ssize_t)want;
 		}
-		n = read(fd, chunk, (size_t)n);
-		if (n < 0 && errno == EINTR)
+		n = recv(p->fd, chunk, (size_t)n, MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -ECONNRESET;
-		r = sk_buf_append(in, chunk, (size_t)n);
+		r = n < 0 ? -errno : n == 0 ? -ECONNRESET : sk_buf_append(in, chunk, (size_t)n);
 		if (r < 0)
-			return r;
+			return sk_error_errno(err, r, "the container's monitor does not answer");
 	}
 }
 
@@ -123,29 +188,35 @@ static int check_reply(json_t *reply, int *ret_exit_code, struct sk_error *err)
 	return sk_error_set(err, code ? code : EIO, "%s", message ? message : "the container's monitor gave no reason");
 }
 
-int sk_vm_request(int fd, const json_t *request, json_t **ret_reply, int *ret_exit_code, struct sk_error *err)
+static int request(const struct peer *p, const json_t *request, json_t **ret_reply, int *ret_exit_code,
+		   struct sk_error *err)
 {
 	struct sk_buf buf;
 	struct sk_frame frame;
-	json_t *reply;
+	json_t *reply = NULL;
 	int r;
 
 	if (ret_exit_code)
 		*ret_exit_code = 0;
 	sk_buf_init(&buf, SK_FRAME_MAX + SK_FRAME_HEADER);
 	r = sk_frame_put_json(&buf, request);
+	send_timeout(p->fd, p->patience);
 	if (r == 0)
-		r = sk_fs_write_all(fd, sk_buf_data(&buf), buf.len);
+		r = sk_fs_write_all(p->fd, sk_buf_data(&buf), buf.len);
+	send_timeout(p->fd, 0);
+	if (r == -EAGAIN)
+		r = no_answer(p->id, err);
+	else if (r < 0)
+		sk_error_errno(err, r, "the container's monitor does not answer");
 	if (r == 0) {
 		sk_buf_consume(&buf, buf.len);
-		r = read_frame(fd, &buf, &frame);
+		r = read_frame(p, &buf, &frame, err);
 	}
-	if (r < 0) {
-		sk_buf_fini(&buf);
-		return sk_error_errno(err, r, "the container's monitor does not answer");
-	}
-	reply = sk_frame_json(&frame);
+	if (r == 0)
+		reply = sk_frame_json(&frame);
 	sk_buf_fini(&buf);
+	if (r < 0)
+		return r;
 	if (!reply)
 		return sk_error_set(err, EPROTO, "the container's monitor answered something else than a reply");
 	r = check_reply(reply, ret_exit_code, err);
@@ -156,12 +227,27 @@ int sk_vm_request(int fd, const json_t *request, json_t **ret_reply, int *ret_ex
 	return r;
 }
 
-int sk_vm_call(const struct sk_paths *paths, const char *id, const json_t *request, json_t **ret_reply,
-	       struct sk_error *err)
+int sk_vm_request(const struct sk_paths *paths, const char *id, int fd, const json_t *o, json_t **ret_reply,
+		  int *ret_exit_code, struct sk_error *err)
+{
+	const struct peer p = { paths, id, fd, SK_VM_PATIENCE };
+
+	return request(&p, o, ret_reply, ret_exit_code, err);
+}
+
+int sk_vm_call(const struct sk_paths *paths, const char *id, const json_t *o, json_t **ret_reply, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(paths, id, err);
 
-	return fd < 0 ? fd : sk_vm_request(fd, request, ret_reply, NULL, err);
+	return fd < 0 ? fd : sk_vm_request(paths, id, fd, o, ret_reply, NULL, err);
+}
+
+int sk_vm_call_to_end(const struct sk_paths *paths, const char *id, const json_t *o, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = sk_vm_connect(paths, id, err);
+	const struct peer p = { paths, id, fd, SK_VM_KILL_PATIENCE };
+
+	return fd < 0 ? fd : request(&p, o, NULL, NULL, err);
 }
 
 /* A monitor that only shuts down after a copy, or is about to end, is waited for. */
@@ -198,10 +284,10 @@ int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *
 
 	if (!dir || !tomb || !lock || !run)
 		return sk_error_errno(err, ENOMEM, "cannot remove container %.12s", id);
-	fd = open(lock, O_RDWR | O_CLOEXEC | O_CREAT, 0600);
-	if (fd < 0)
+	fd = open(lock, O_RDWR | O_CLOEXEC | O_CREAT | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno != EISDIR && errno != ELOOP && errno != ENXIO) /* no file that anybody could have locked */
 		return sk_error_errno(err, errno, "cannot remove container %.12s", id);
-	if (lock_idle(paths, id, fd) < 0)
+	if (fd >= 0 && lock_idle(paths, id, fd) < 0)
 		return sk_error_set(err, EBUSY, "cannot remove container %.12s: its monitor is running", id);
 	if (rename(dir, tomb) < 0)
 		return sk_error_errno(err, errno, "cannot remove container %.12s", id);

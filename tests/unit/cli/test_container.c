@@ -45,7 +45,7 @@ static int setup(void **state)
 	add(ID_A, "/web", "2026-11-23T10:00:00.000000001Z");
 	add(ID_B, "/db", "2026-11-23T10:00:00.000000003Z");
 	add(ID_C, "/aaaa", "2026-11-23T10:00:00.000000002Z"); /* a name that looks like the beginning of an id */
-	snprintf(dir, sizeof(dir), "%s/containers/%s", paths.root, ID_D); /* half made: no config.json */
+	snprintf(dir, sizeof(dir), "%s/containers/%s", paths.root, ID_D); /* lost its config.json */
 	assert_int_equal(sk_fs_mkdir_p(dir, 0700), 0);
 	return 0;
 }
@@ -82,8 +82,8 @@ static void test_find(void **state)
 	assert_string_equal(found("aaaa"), ID_C); /* names win */
 	assert_string_equal(found("aa"), "many");
 	assert_string_equal(found("we"), "none");
-	assert_string_equal(found("dddd"), "none");
-	assert_string_equal(found(ID_D), "none");
+	assert_string_equal(found("dddd"), ID_D);
+	assert_string_equal(found(ID_D), ID_D);
 	assert_string_equal(found(""), "none");
 	assert_string_equal(found("../containers"), "none");
 }
@@ -95,11 +95,12 @@ static void test_list(void **state)
 
 	(void)state;
 	assert_int_equal(sk_containers_load(&paths, &all, &err), 0);
-	assert_int_equal(all.n, 3);
+	assert_int_equal(all.n, 4);
 	assert_string_equal(sk_container_name(&all.v[0]), "db"); /* newest first */
 	assert_string_equal(sk_container_name(&all.v[2]), "web");
 	assert_string_equal(sk_container_status(&all.v[0]), "created");
 	assert_false(sk_container_is_alive(&all.v[0]));
+	assert_string_equal(sk_container_status(&all.v[3]), "dead"); /* it can be seen, and removed */
 	sk_containers_fini(&all);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -68,7 +69,7 @@ static void new_container(bool auto_remove)
 static int start(int fd, struct sk_error *err)
 {
 	json_t *request = json_pack("{s:s}", "op", "start");
-	int r = sk_vm_request(fd, request, NULL, NULL, err);
+	int r = sk_vm_request(&paths, id, fd, request, NULL, NULL, err);
 
 	json_decref(request);
 	return r;
@@ -260,12 +261,51 @@ static void test_bad_clients(void **state)
 	wait_status("created");
 }
 
+/* A monitor that is stopped, or hangs, is ended all the same, and only it: not the process that its state names. */
+static void test_frozen(void **state)
+{
+	json_t *request = json_pack("{s:s,s:i}", "op", "kill", "signal", 9), *s;
+	_cleanup_fd_ int owner = -1, dirfd = -1;
+	struct sk_error err = SK_ERROR_INIT;
+	pid_t monitor, other;
+	char path[128];
+
+	(void)state;
+	engine_script("#!/bin/sh\nexec sleep 100\n");
+	new_container(false);
+	owner = sk_vm_launch(&paths, id, &err);
+	send_start(owner);
+	wait_status("starting");
+	other = fork();
+	if (other == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(sk_vm_state_load(&paths, id, &s, NULL), 0);
+	monitor = (pid_t)json_integer_value(json_object_get(s, "pid"));
+	json_object_set_new(s, "pid", json_integer(other));
+	snprintf(path, sizeof(path), "%s/containers/%s", root, id);
+	dirfd = open(path, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(sk_vm_state_save(dirfd, s, NULL), 0);
+	json_decref(s);
+	assert_int_equal(kill(monitor, SIGSTOP), 0);
+	assert_int_equal(sk_vm_call_to_end(&paths, id, request, &err), -ETIMEDOUT);
+	assert_non_null(strstr(err.message, "does not answer"));
+	assert_int_equal(sk_vm_end(&paths, id, &err), 0);
+	wait_status("exited");
+	assert_int_equal(kill(other, SIGKILL), 0);
+	assert_int_equal(waitpid(other, NULL, 0), other);
+	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
+	json_decref(request);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_engine_dies), cmocka_unit_test(test_auto_remove),
 		cmocka_unit_test(test_busy),	    cmocka_unit_test(test_bad_clients),
 		cmocka_unit_test(test_left_alone),  cmocka_unit_test(test_monitor_killed),
+		cmocka_unit_test(test_frozen),
 	};
 
 	return cmocka_run_group_tests_name("vm-monitor", tests, setup, teardown);

@@ -1,0 +1,68 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# What surrounds the host's processes turns against them: other users, monitors that hang, damaged files, full tables.
+
+# freeze NAME: stops its monitor, so that nothing is answered any more. The monitor's pid in $frozen.
+freeze() {
+	frozen=$(monitor_pid "$1")
+	kill -STOP "$frozen"
+}
+
+# case: timeout=90
+case_hostile_frozen_kill() {
+	# Each request has a deadline, and what ends the container ends its monitor then.
+	local frozen e
+	ok skerry run -d --name f1 "$IMG" sleep 1000
+	e=$(engine_pid f1)
+	freeze f1
+	ok timeout 60 skerry kill f1
+	until_ok 10 gone "$frozen"
+	until_ok 10 gone "$e"
+	same "$(status f1)" exited
+	ok skerry start f1
+	freeze f1
+	ok timeout 60 skerry rm -f f1
+	until_ok 10 gone "$frozen"
+	expect 1 skerry inspect f1
+}
+
+# case: timeout=120 full
+case_hostile_frozen_others() {
+	local frozen
+	ok skerry run -d --name f1 "$IMG" sleep 1000
+	freeze f1
+	expect 1 timeout 60 skerry exec f1 true
+	has "$err" 'does not answer'
+	ok timeout 60 skerry stop f1
+	until_ok 10 gone "$frozen"
+	same "$(status f1)" exited
+	ok skerry rm f1
+}
+
+case_hostile_damaged_files() {
+	# Whatever has happened to a container's files, it can be removed, and it is in nobody's way.
+	local n=0 dir what id
+	ok skerry run -d --name good "$IMG" sleep 1000
+	for what in 'rm config.json' ': >config.json' 'echo [] >config.json' 'rm vm.json config.json' 'mkdir -p state; echo x >state/state.json' \
+		'rm -rf state' 'rm -f lock' 'rm -rf lock; mkdir lock' 'rm config.json; mkdir config.json' 'echo "{\"Name\": 5, \"Config\": 7}" >config.json'; do
+		n=$((n + 1))
+		ok skerry create --name "d$n" "$IMG" true
+		id=$out
+		dir=$SKERRY_ROOT/containers/$id
+		(cd "$dir" && eval "$what")
+		ok skerry ps -a
+		has "$out" ' good$'
+		ok skerry inspect good
+		ok skerry exec good true
+		ok skerry rm -f "$id"
+		[ ! -e "$dir" ] || fail "$what: the container is still there"
+	done
+	# The files of one that runs.
+	ok skerry run -d --name alive "$IMG" sleep 1000
+	id=$(skerry inspect -f '{{.Id}}' alive)
+	rm -r "$SKERRY_ROOT/containers/$id/config.json" "$SKERRY_ROOT/run/$id"
+	ok skerry ps -a
+	ok timeout 60 skerry rm -f "$id"
+	[ ! -e "$SKERRY_ROOT/containers/$id" ] || fail 'the running container is still there'
+}

@@ -73,6 +73,8 @@ MESSAGES = [
     m(104, "II", 0, 0xFFFFFFFF) + s("") + s("/") + struct.pack("<I", 0), m(108, "H", 1), walk(0, 1, "a", ".."), m(116, "IQI", 1, 0, 100),
     write(1, 0, b"data"), m(120, "I", 1), m(122, "I", 1), look(0, 1, "f"), openx(0, 1, "f"), createx(0, 1, "f"), writex(1, 0, b"data"),
     m(88, "IIIIIQQQQQ", 1, 9, 0o600, 0, 0, 3, 1, 2, 3, 4), m(90, "I", 4000), m(92, "IQII", 1, 0, 1, 8000),
+    m(132, "IIQQ", 1, 3, 0, 4096), m(134, "IIQ", 1, 3, 0), m(136, "I", 0) + s("f") + struct.pack("<I", 0) + s("g") + struct.pack("<I", 2),
+    m(138, "IIIII", 0, 1, 2, 0o600, 0), m(140, "IQIQQI", 1, 0, 2, 0, 100, 0), m(142, "I", 1), m(144, "IIIIIII", 1, 1, 0x40, 0, 0, 0, 0),
 ]
 
 CONVERSATIONS = {
@@ -87,6 +89,11 @@ CONVERSATIONS = {
     "extension": [m(72, "I", 0) + s("d") + struct.pack("<II", 0o755, 0), look(0, 1, "d"), createx(1, 2, "f", 0o202), writex(2, 0, b"hello"),
                   writex(2, (1 << 64) - 1, b"more"), m(88, "IIIIIQQQQQ", 2, 8, 0, 0, 0, 2, 0, 0, 0, 0), openx(1, 3, "f", 0), openx(1, 4, ""),
                   m(90, "I", 4000), b"x", m(90, "I", 4000), m(108, "H", 1), look(1, 0xFFFFFFFF, "g"), m(120, "I", 2)],
+    "fileops": [createx(0, 1, "f"), createx(0, 2, "g"), writex(1, 0, b"hello"), m(132, "IIQQ", 1, 0, 0, 8192), m(132, "IIQQ", 1, 3, 4096, 4096),
+                m(134, "IIQ", 1, 3, 0), m(134, "IIQ", 1, 4, 0), m(140, "IQIQQI", 1, 0, 2, 0, 8192, 0), m(140, "IQIQQI", 1, 0, 2, 0, 0, 1),
+                m(136, "I", 0) + s("f") + struct.pack("<I", 0) + s("g") + struct.pack("<I", 2),
+                m(136, "I", 0) + s("f") + struct.pack("<I", 0) + s("h") + struct.pack("<I", 5), m(138, "IIIII", 0, 3, 2, 0o600, 0),
+                link(0, 3, "t"), m(142, "I", 3), m(144, "IIIIIII", 3, 1, 0x40, 0, 0, 0, 0), m(120, "I", 3), walk(0, 4, "t"), m(142, "I", 4)],
     "listing_ext": [m(72, "I", 0) + s("d") + struct.pack("<II", 0o755, 0), createx(0, 1, "f"), openx(0, 2, "", 0), m(92, "IQII", 2, 0, 1, 4000),
                     m(92, "IQII", 2, 0, 0, 300), unlinkat(0, "f"), m(92, "IQII", 2, 1, 1, 4000), m(92, "IQII", 1, 0, 1, 4000)],
     "listing": [m(18, "I", 0) + s("a") + struct.pack("<IIII", 0o100644, 0, 0, 0), walk(0, 1), m(12, "II", 1, 0), m(40, "IQI", 1, 0, 60),

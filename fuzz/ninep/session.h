@@ -42,7 +42,7 @@ static void fuzz_fold(uint8_t *msg, size_t len)
 	msg[6] = 0;
 	if (type != P9_TVERSION && type != P9_TFLUSH && len >= 11)
 		p9_put32(msg + 7, p9_get32(msg + 7) % 8);
-	if ((type == P9_TLOOK || type == P9_TOPENX || type == P9_TCREATEX || type == P9_TWALK ||
+	if ((type == P9_TLOOK || type == P9_TOPENX || type == P9_TCREATEX || type == P9_TTMPFILE || type == P9_TWALK ||
 	     type == P9_TXATTRWALK || type == P9_TLINK || type == P9_TRENAME) &&
 	    len >= 15)
 		p9_put32(msg + 11, p9_get32(msg + 11) % 8);
@@ -56,7 +56,14 @@ static void fuzz_fold(uint8_t *msg, size_t len)
 		p9_put16(msg + 11, 8);
 		memcpy(msg + 13, P9_VERSION, 8);
 	}
+	if (type == P9_TCOPY && len >= 23)
+		p9_put32(msg + 19, p9_get32(msg + 19) % 8);
 	/* File sizes and offsets that do not fill the disk, mostly. */
+	if (type == P9_TALLOCATE && len >= 31) {
+		msg[18] &= 0x80;
+		memset(msg + 19, msg[18] ? 0xff : 0, 4);
+		memset(msg + 26, 0, 5);
+	}
 	if ((type == P9_TWRITE || type == P9_TWRITEX) && len >= P9_TWRITE_HEADER) {
 		msg[14] &= 0x80;
 		memset(msg + 15, msg[14] ? 0xff : 0, 4);

@@ -81,7 +81,7 @@ static void inode_put(struct memfs *m, struct inode *i)
 	inode_check(m, i);
 }
 
-static int resize(struct memfs *m, struct inode *i, uint64_t size)
+int memfs_resize(struct memfs *m, struct inode *i, uint64_t size)
 {
 	if (size > i->size && size - i->size > m->limits.bytes - m->bytes)
 		return -P9_ENOSPC;
@@ -300,7 +300,7 @@ static int mem_setattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 	if (a->valid & P9_SETATTR_SIZE) {
 		if (!is_type(i, P9_S_IFREG))
 			return is_type(i, P9_S_IFDIR) ? -P9_EISDIR : -P9_EINVAL;
-		r = resize(m, i, a->size);
+		r = memfs_resize(m, i, a->size);
 		if (r < 0)
 			return r;
 		drop_suid(i);
@@ -366,7 +366,7 @@ static int mem_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct s
 	if (!f)
 		return -P9_ENOMEM;
 	if (flags & P9_O_TRUNC) {
-		resize(m, i, 0);
+		memfs_resize(m, i, 0);
 		memfs_changed(m, i, true);
 	}
 	f->inode = i;
@@ -457,7 +457,7 @@ static int64_t mem_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk
 	if (offset > m->limits.bytes || len > m->limits.bytes - offset)
 		return -P9_ENOSPC;
 	if (offset + len > i->size) {
-		r = resize(m, i, offset + len);
+		r = memfs_resize(m, i, offset + len);
 		if (r < 0)
 			return r;
 	}
@@ -544,7 +544,7 @@ static int mem_symlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 
 	if (r < 0)
 		return r;
-	r = resize(m, i, strlen(target));
+	r = memfs_resize(m, i, strlen(target));
 	if (r < 0) {
 		remove_entry(m, dir->inode, find(dir->inode, name));
 		return r;
@@ -613,7 +613,7 @@ static bool is_below(const struct inode *dir, const struct inode *top)
 }
 
 static int mem_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir,
-		      const char *oldname, struct sk_9p_node *newdir, const char *newname)
+		      const char *oldname, struct sk_9p_node *newdir, const char *newname, uint32_t flags)
 {
 	struct memfs *m = memfs_of(fs);
 	struct entry **from = find(olddir->inode, oldname), **to = find(newdir->inode, newname);
@@ -621,8 +621,12 @@ static int mem_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct
 	int r;
 
 	(void)cred;
+	if (flags & ~P9_RENAME_NOREPLACE)
+		return -P9_EINVAL;
 	if (!from)
 		return -P9_ENOENT;
+	if (to && (flags & P9_RENAME_NOREPLACE))
+		return -P9_EEXIST;
 	i = (*from)->inode;
 	if (is_type(i, P9_S_IFDIR) && is_below(newdir->inode, i))
 		return -P9_EINVAL;
@@ -671,6 +675,8 @@ static const struct sk_9p_fs_ops ops = {
 	.link = mem_link,
 	.unlink = mem_unlink,
 	.rename = mem_rename,
+	.allocate = mem_allocate,
+	.seek = mem_seek,
 	.xattr_get = mem_xattr_get,
 	.xattr_list = mem_xattr_list,
 	.xattr_set = mem_xattr_set,

@@ -74,6 +74,12 @@ static struct memfs *memfs_of(struct sk_9p_fs *fs)
 /* memory.c */
 /* Moves the times and the version on. */
 void memfs_changed(struct memfs *m, struct inode *i, bool content);
+/* Gives a file another size, with zeros at the end; within the limits. */
+int memfs_resize(struct memfs *m, struct inode *i, uint64_t size);
+
+/* memory_file.c */
+int mem_allocate(struct sk_9p_fs *fs, struct sk_9p_file *file, uint32_t mode, uint64_t offset, uint64_t length);
+int64_t mem_seek(struct sk_9p_fs *fs, struct sk_9p_file *file, uint64_t offset, uint32_t whence);
 
 /* memory_more.c: attributes and locks */
 void memfs_xattr_free(struct memfs *m, struct xattr **at);

@@ -18,7 +18,7 @@
  *   posix_node.c   nodes, the table of names, the budget        posix_cred.c  ids and capabilities of the thread
  *   posix_io.c     open, create, read, write, listings          posix_attr.c  attributes, plain and extended
  *   posix_name.c   making, moving and removing names            posix_lock.c  locks of the host
- *   posix_watch.c  leases: folders that are watched
+ *   posix_watch.c  leases: folders that are watched              posix_file.c  fallocate, O_TMPFILE, clones, flags
  *   override.c     owner and mode kept in an attribute (MAPPED)
  *
  * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
@@ -178,6 +178,12 @@ static const struct sk_9p_fs_ops ops = {
 	.link = posix_link,
 	.unlink = posix_unlink,
 	.rename = posix_rename,
+	.tmpfile = posix_tmpfile,
+	.allocate = posix_allocate,
+	.seek = posix_seek,
+	.copy = posix_copy,
+	.getflags = posix_getflags,
+	.setflags = posix_setflags,
 	.xattr_get = posix_xattr_get,
 	.xattr_list = posix_xattr_list,
 	.xattr_set = posix_xattr_set,

@@ -167,6 +167,15 @@ void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred);
 void posix_fsetid(struct posix_fs *p, bool on);
 
 /* posix_io.c */
+/* The host's open flags for those of a client. */
+int posix_host_flags(const struct posix_fs *p, uint32_t flags);
+/* A file for an open descriptor (taken). */
+int posix_file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, uint32_t flags,
+		   struct sk_9p_file **ret_file);
+/* Opens what a node stands for, through its descriptor: it is that inode, whatever its name is now. */
+int posix_open_node(struct posix_fs *p, struct sk_9p_node *node, int flags);
+/* MAPPED: the host does not know of the set-id bits that a write has to clear. */
+void posix_clear_suid(struct sk_9p_file *file);
 int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t flags,
 	       struct sk_9p_file **ret_file, struct p9_qid *ret_qid);
 int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
@@ -209,7 +218,19 @@ int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		 bool rmdir);
 int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir, const char *oldname,
-		 struct sk_9p_node *newdir, const char *newname);
+		 struct sk_9p_node *newdir, const char *newname, uint32_t flags);
+
+/* posix_file.c */
+int posix_tmpfile(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, uint32_t flags,
+		  uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file, struct p9_qid *ret_qid);
+int posix_allocate(struct sk_9p_fs *fs, struct sk_9p_file *file, uint32_t mode, uint64_t offset, uint64_t length);
+int64_t posix_seek(struct sk_9p_fs *fs, struct sk_9p_file *file, uint64_t offset, uint32_t whence);
+int64_t posix_copy(struct sk_9p_fs *fs, struct sk_9p_file *from, uint64_t from_offset, struct sk_9p_file *to,
+		   uint64_t to_offset, uint64_t length, bool clone);
+int posix_getflags(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
+		   struct p9_fileflags *ret_flags);
+int posix_setflags(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
+		   uint32_t valid, const struct p9_fileflags *flags);
 
 /* posix_lock.c */
 int posix_lock_key(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_key *ret_key);

@@ -15,7 +15,7 @@
 
 #define LISTING_BUF 32768u
 
-static int host_flags(const struct posix_fs *p, uint32_t flags)
+int posix_host_flags(const struct posix_fs *p, uint32_t flags)
 {
 	/* Never waits, never a terminal of ours. Direct I/O is left out: the guest's buffers are not aligned. */
 	int f = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -39,9 +39,8 @@ static int host_flags(const struct posix_fs *p, uint32_t flags)
 	return f;
 }
 
-/* A file for an open descriptor (taken). */
-static int file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, uint32_t flags,
-		    struct sk_9p_file **ret_file)
+int posix_file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, uint32_t flags,
+		   struct sk_9p_file **ret_file)
 {
 	_cleanup_fd_ int fd = take_fd;
 	struct sk_9p_file *f = calloc(1, sizeof(*f));
@@ -58,8 +57,7 @@ static int file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, ui
 	return 0;
 }
 
-/* Opens what a node stands for, through its descriptor: it is that inode, whatever its name is now. */
-static int open_node(struct posix_fs *p, struct sk_9p_node *node, int flags)
+int posix_open_node(struct posix_fs *p, struct sk_9p_node *node, int flags)
 {
 	char path[POSIX_PROC_PATH];
 	int fd = posix_fd(p, node);
@@ -89,10 +87,10 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		return -ENXIO;
 	if (node->is_virtual) {
 		*ret_qid = (struct p9_qid){ P9_QTDIR, 1, UINT64_MAX };
-		return file_new(p, node, -1, 0, ret_file);
+		return posix_file_new(p, node, -1, 0, ret_file);
 	}
 	posix_as_caller(p, cred);
-	fd = open_node(p, node, host_flags(p, flags));
+	fd = posix_open_node(p, node, posix_host_flags(p, flags));
 	if (fd < 0)
 		return fd;
 	r = posix_statx(fd, &stx);
@@ -108,7 +106,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		close(fd); /* MAPPED: stands for a device or the like */
 		return -ENXIO;
 	}
-	r = file_new(p, node, fd, flags, ret_file);
+	r = posix_file_new(p, node, fd, flags, ret_file);
 	if (r == 0)
 		(*ret_file)->suid = stx.stx_mode & (S_ISUID | S_ISGID);
 	return r;
@@ -126,7 +124,7 @@ static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dir
 	if (mode & S_ISGID)
 		posix_fsetid(p, true);
 	fd = openat(dirfd, name,
-		    (host_flags(p, flags) & ~(O_TRUNC | O_DIRECTORY | O_NOATIME)) | O_CREAT | O_EXCL | O_NOFOLLOW,
+		    (posix_host_flags(p, flags) & ~(O_TRUNC | O_DIRECTORY | O_NOATIME)) | O_CREAT | O_EXCL | O_NOFOLLOW,
 		    host_mode);
 	if (fd < 0)
 		r = -errno;
@@ -189,7 +187,7 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		return r;
 	}
 	posix_qid(p, &stx, ret_qid);
-	r = file_new(p, *ret_node, fd, flags, ret_file);
+	r = posix_file_new(p, *ret_node, fd, flags, ret_file);
 	if (r < 0)
 		posix_put(fs, *ret_node);
 	else
@@ -270,8 +268,7 @@ int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_io
 	return (int64_t)done;
 }
 
-/* MAPPED: the host does not know of the set-id bits that a write has to clear. */
-static void clear_kept_suid(struct sk_9p_file *file)
+void posix_clear_suid(struct sk_9p_file *file)
 {
 	struct sk_override o;
 
@@ -289,7 +286,7 @@ int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_i
 	size_t want = sk_9p_iov_len(iov, n), done = 0;
 
 	if (file->suid && posix_of(fs)->c.who == SK_POSIX_MAPPED)
-		clear_kept_suid(file);
+		posix_clear_suid(file);
 	while (done < want) {
 		const struct iovec *v = (const struct iovec *)(const void *)iov;
 		ssize_t r = offset == SK_9P_APPEND ? pwritev2(file->fd, v, (int)n, 0, RWF_APPEND)
@@ -321,7 +318,7 @@ int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file 
 	if (file) {
 		fd = file->fd;
 	} else {
-		own = open_node(posix_of(fs), node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		own = posix_open_node(posix_of(fs), node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		if (own < 0)
 			return own;
 		fd = own;

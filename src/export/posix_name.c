@@ -186,9 +186,10 @@ static int rename_check(const struct posix_fs *p, int oldfd, const char *oldname
 }
 
 int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir, const char *oldname,
-		 struct sk_9p_node *newdir, const char *newname)
+		 struct sk_9p_node *newdir, const char *newname, uint32_t flags)
 {
 	struct posix_fs *p = posix_of(fs);
+	bool exchange = flags & P9_RENAME_EXCHANGE;
 	struct sk_9p_node *moving, *replaced;
 	int oldfd, newfd, r;
 
@@ -206,18 +207,20 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	r = posix_two_fds(p, olddir, newdir, &oldfd, &newfd);
 	if (r == 0)
 		r = rename_check(p, oldfd, oldname, newfd, newname);
-	if (r == 0 && renameat(oldfd, oldname, newfd, newname) < 0)
+	if (r == 0 && renameat2(oldfd, oldname, newfd, newname, flags) < 0)
 		r = -errno;
 	/* Two names of one file: rename() does nothing. */
 	if (r == 0 && moving && replaced && moving->ino == replaced->ino && moving->dev == replaced->dev)
 		r = 1;
-	if (r == 0 && replaced)
+	if (r == 0 && replaced && !exchange)
 		posix_gone(p, replaced);
-	else if (replaced)
+	else if (r != 0 && replaced)
 		posix_stays(p, replaced);
 	if (r == 0 && moving)
 		posix_moved(p, moving, newdir, newname);
 	else if (moving)
 		posix_stays(p, moving);
+	if (r == 0 && exchange && replaced)
+		posix_moved(p, replaced, olddir, oldname);
 	return r < 0 ? r : 0;
 }

@@ -44,6 +44,13 @@ struct field {
 		K_U64, AT(at.data_version)                                                                           \
 	}
 
+/* Fields of a struct p9_fileflags. */
+#define FILEFLAGS(at)                                                                                           \
+	{ K_U32, AT(at.flags) }, { K_U32, AT(at.xflags) }, { K_U32, AT(at.extsize) }, { K_U32, AT(at.projid) }, \
+	{                                                                                                       \
+		K_U32, AT(at.cowextsize)                                                                        \
+	}
+
 struct message {
 	const char *name;
 	struct field fields[MAX_FIELDS];
@@ -224,6 +231,40 @@ static const struct message messages[P9_TYPES] = {
 	[P9_RCLUNK] = { "Rclunk", { { K_END, 0 } } },
 	[P9_TREMOVE] = { "Tremove", { { K_U32, AT(fid) } } },
 	[P9_RREMOVE] = { "Rremove", { { K_END, 0 } } },
+	[P9_TALLOCATE] = { "Tallocate",
+			   { { K_U32, AT(allocate.fid) },
+			     { K_U32, AT(allocate.mode) },
+			     { K_U64, AT(allocate.offset) },
+			     { K_U64, AT(allocate.length) } } },
+	[P9_RALLOCATE] = { "Rallocate", { { K_U32, AT(found.pre) }, ATTR(found.attr) } },
+	[P9_TSEEK] = { "Tseek", { { K_U32, AT(seek.fid) }, { K_U32, AT(seek.whence) }, { K_U64, AT(seek.offset) } } },
+	[P9_RSEEK] = { "Rseek", { { K_U64, AT(seek.offset) } } },
+	[P9_TRENAMEX] = { "Trenamex",
+			  { { K_U32, AT(renameat.oldfid) },
+			    { K_STR, AT(renameat.oldname) },
+			    { K_U32, AT(renameat.newfid) },
+			    { K_STR, AT(renameat.newname) },
+			    { K_U32, AT(renameat.flags) } } },
+	[P9_RRENAMEX] = { "Rrenamex", { { K_END, 0 } } },
+	[P9_TTMPFILE] = { "Ttmpfile",
+			  { { K_U32, AT(look.fid) },
+			    { K_U32, AT(look.newfid) },
+			    { K_U32, AT(look.flags) },
+			    { K_U32, AT(look.mode) },
+			    { K_U32, AT(look.gid) } } },
+	[P9_RTMPFILE] = { "Rtmpfile", { { K_U32, AT(found.flags) }, { K_U32, AT(found.iounit) }, ATTR(found.attr) } },
+	[P9_TCOPY] = { "Tcopy",
+		       { { K_U32, AT(copy.from) },
+			 { K_U64, AT(copy.from_offset) },
+			 { K_U32, AT(copy.to) },
+			 { K_U64, AT(copy.to_offset) },
+			 { K_U64, AT(copy.length) },
+			 { K_U32, AT(copy.flags) } } },
+	[P9_RCOPY] = { "Rcopy", { { K_U32, AT(found.count) }, { K_U32, AT(found.pre) }, ATTR(found.attr) } },
+	[P9_TGETFLAGS] = { "Tgetflags", { { K_U32, AT(flags.fid) } } },
+	[P9_RGETFLAGS] = { "Rgetflags", { FILEFLAGS(flags.f) } },
+	[P9_TSETFLAGS] = { "Tsetflags", { { K_U32, AT(flags.fid) }, { K_U32, AT(flags.valid) }, FILEFLAGS(flags.f) } },
+	[P9_RSETFLAGS] = { "Rsetflags", { { K_U32, AT(found.pre) }, ATTR(found.attr) } },
 };
 
 const char *p9_type_name(uint8_t type)

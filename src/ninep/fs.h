@@ -117,8 +117,30 @@ struct sk_9p_fs_ops {
 		    const char *name);
 	int (*unlink)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		      bool rmdir);
+	/* flags: P9_RENAME_*, of which all are known ones; -P9_EINVAL for what this file system cannot do. */
 	int (*rename)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir,
-		      const char *oldname, struct sk_9p_node *newdir, const char *newname);
+		      const char *oldname, struct sk_9p_node *newdir, const char *newname, uint32_t flags);
+
+	/* Of our extension; each may be NULL: -P9_EOPNOTSUPP. */
+
+	/* A file without a name in `dir`, which link() may give one unless flags have P9_O_EXCL. */
+	int (*tmpfile)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, uint32_t flags,
+		       uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file,
+		       struct p9_qid *ret_qid);
+	/* fallocate() of a file open for writing; mode: P9_FALLOC_*. offset and length are not negative, length not 0.
+	 */
+	int (*allocate)(struct sk_9p_fs *fs, struct sk_9p_file *file, uint32_t mode, uint64_t offset, uint64_t length);
+	/* The next offset from `offset` of data or of a hole (P9_SEEK_*). -P9_ENXIO: none. */
+	int64_t (*seek)(struct sk_9p_fs *fs, struct sk_9p_file *file, uint64_t offset, uint32_t whence);
+	/* Copies at most `length` bytes between two open files, or, with `clone`, lets them share the range. Bytes
+	 * copied; 0 is the end of `from`. A clone: 0. */
+	int64_t (*copy)(struct sk_9p_fs *fs, struct sk_9p_file *from, uint64_t from_offset, struct sk_9p_file *to,
+			uint64_t to_offset, uint64_t length, bool clone);
+	/* Flags of an inode; `file` may be NULL. valid: P9_FLAGS_*. */
+	int (*getflags)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
+			struct sk_9p_file *file, struct p9_fileflags *ret_flags);
+	int (*setflags)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
+			struct sk_9p_file *file, uint32_t valid, const struct p9_fileflags *flags);
 
 	/* Attributes. get and list: bytes, with cap 0 how many there would be. */
 	int64_t (*xattr_get)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,

@@ -88,6 +88,24 @@ enum p9_errno {
 #define P9_XATTR_CREATE 1u
 #define P9_XATTR_REPLACE 2u
 
+/* Tallocate: fallocate() */
+#define P9_FALLOC_KEEP_SIZE 0x01u
+#define P9_FALLOC_PUNCH_HOLE 0x02u
+#define P9_FALLOC_COLLAPSE_RANGE 0x08u
+#define P9_FALLOC_ZERO_RANGE 0x10u
+#define P9_FALLOC_INSERT_RANGE 0x20u
+#define P9_FALLOC_UNSHARE_RANGE 0x40u
+#define P9_FALLOC_WRITE_ZEROES 0x80u
+#define P9_FALLOC_ALL 0xfbu
+/* Tseek */
+#define P9_SEEK_DATA 3u
+#define P9_SEEK_HOLE 4u
+/* Trenamex: renameat2() */
+#define P9_RENAME_NOREPLACE 1u
+#define P9_RENAME_EXCHANGE 2u
+#define P9_RENAME_WHITEOUT 4u
+#define P9_RENAME_ALL 7u
+
 #define P9_NAME_MAX 255u
 #define P9_PATH_MAX 4096u /* with the NUL */
 #define P9_XATTR_SIZE_MAX 65536u

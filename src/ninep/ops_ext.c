@@ -20,7 +20,7 @@ void p9_stamp(struct sk_9p_session *s, struct p9_attr *a)
 	a->data_version = ++s->stamp;
 }
 
-static int attr_of(struct p9_fid *f, struct p9_attr *ret_attr)
+int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr)
 {
 	struct sk_9p_cred cred = { f->uid, P9_NONUNAME };
 
@@ -93,9 +93,8 @@ int p9_do_look(struct p9_req *q)
 	return r;
 }
 
-/* A second fid with a node of its own, for a file that is opened. */
-static int open_fid(struct sk_9p_session *s, struct p9_fid *from, uint32_t id, struct sk_9p_node *take_node,
-		    struct sk_9p_file *take_file, uint32_t flags, uint8_t qtype, struct p9_fid **ret_fid)
+int p9_open_fid(struct sk_9p_session *s, struct p9_fid *from, uint32_t id, struct sk_9p_node *take_node,
+		struct sk_9p_file *take_file, uint32_t flags, uint8_t qtype, struct p9_fid **ret_fid)
 {
 	struct sk_9p_fs *fs = from->export->fs;
 	int r = p9_fid_new(s, id, ret_fid);
@@ -166,12 +165,12 @@ int p9_do_openx(struct p9_req *q)
 		fs->ops->put(fs, node);
 		return r;
 	}
-	r = open_fid(s, f, q->t.u.look.newfid, node, file, flags, qid.type, &to);
+	r = p9_open_fid(s, f, q->t.u.look.newfid, node, file, flags, qid.type, &to);
 	if (r < 0)
 		return r;
 	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
 	q->r.u.found.flags = P9_LOOK_EXISTS | P9_LOOK_FID;
-	r = attr_of(to, &q->r.u.found.attr);
+	r = p9_attr_of(to, &q->r.u.found.attr);
 	if (r < 0)
 		(void)p9_fid_clunk(s, to);
 	p9_stamp(s, &q->r.u.found.attr);
@@ -205,14 +204,14 @@ int p9_do_createx(struct p9_req *q)
 	r = fs->ops->create(fs, &cred, f->node, name, flags, q->t.u.look.mode & 07777, &node, &file, &qid);
 	if (r < 0)
 		return r;
-	r = open_fid(s, f, q->t.u.look.newfid, node, file, flags, qid.type, &to);
+	r = p9_open_fid(s, f, q->t.u.look.newfid, node, file, flags, qid.type, &to);
 	if (r < 0)
 		return r;
 	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
 	q->r.u.found.flags = P9_LOOK_EXISTS | P9_LOOK_FID;
 	if (fs->ops->leases)
 		q->r.u.found.flags |= fs->ops->leases(fs, f->node);
-	r = attr_of(to, &q->r.u.found.attr);
+	r = p9_attr_of(to, &q->r.u.found.attr);
 	if (r < 0)
 		(void)p9_fid_clunk(s, to);
 	p9_stamp(s, &q->r.u.found.attr);
@@ -228,7 +227,7 @@ int p9_do_writex(struct p9_req *q)
 
 	if (!f || f->state != P9_FID_OPEN)
 		return -P9_EBADF;
-	r = attr_of(f, &attr);
+	r = p9_attr_of(f, &attr);
 	if (r == 0)
 		r = p9_do_write(q);
 	if (r < 0)
@@ -238,10 +237,20 @@ int p9_do_writex(struct p9_req *q)
 	q->r.u.found.count = count;
 	q->r.u.found.pre = attr.qid.version;
 	/* The data is written: an error here is no error of that. */
-	if (attr_of(f, &q->r.u.found.attr) < 0)
+	if (p9_attr_of(f, &q->r.u.found.attr) < 0)
 		q->r.u.found.attr = attr;
 	p9_stamp(q->s, &q->r.u.found.attr);
 	return 0;
+}
+
+void p9_changed(struct p9_req *q, struct p9_fid *f, const struct p9_attr *before)
+{
+	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
+	q->r.u.found.pre = before->qid.version;
+	/* The change is made: an error here is no error of that. */
+	if (p9_attr_of(f, &q->r.u.found.attr) < 0)
+		q->r.u.found.attr = *before;
+	p9_stamp(q->s, &q->r.u.found.attr);
 }
 
 int p9_do_setattrx(struct p9_req *q)
@@ -251,16 +260,12 @@ int p9_do_setattrx(struct p9_req *q)
 	int r = p9_fid_get(q->s, q->t.u.setattr.fid, &f);
 
 	if (r == 0)
-		r = attr_of(f, &attr);
+		r = p9_attr_of(f, &attr);
 	if (r == 0)
 		r = p9_do_setattr(q);
 	if (r < 0)
 		return r;
-	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
-	q->r.u.found.pre = attr.qid.version;
-	if (attr_of(f, &q->r.u.found.attr) < 0)
-		q->r.u.found.attr = attr;
-	p9_stamp(q->s, &q->r.u.found.attr);
+	p9_changed(q, f, &attr);
 	return 0;
 }
 

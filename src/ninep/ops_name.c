@@ -4,9 +4,8 @@
 
 #include "ninep/server_internal.h"
 
-/* The directory fid of a request that makes something in it, and the name. */
-static int where(struct sk_9p_session *s, uint32_t fid, const struct p9_str *str, struct p9_fid **ret_dir,
-		 char ret_name[P9_NAME_MAX + 1])
+int p9_where(struct sk_9p_session *s, uint32_t fid, const struct p9_str *str, struct p9_fid **ret_dir,
+	     char ret_name[P9_NAME_MAX + 1])
 {
 	int r = p9_fid_get_rw(s, fid, ret_dir);
 
@@ -22,7 +21,7 @@ int p9_do_mkdir(struct p9_req *q)
 	struct sk_9p_cred cred = { 0, q->t.u.mkdir.gid };
 	char name[P9_NAME_MAX + 1];
 	struct p9_fid *d;
-	int r = where(q->s, q->t.u.mkdir.fid, &q->t.u.mkdir.name, &d, name);
+	int r = p9_where(q->s, q->t.u.mkdir.fid, &q->t.u.mkdir.name, &d, name);
 
 	if (r < 0)
 		return r;
@@ -36,7 +35,7 @@ int p9_do_mknod(struct p9_req *q)
 	uint32_t mode = q->t.u.mknod.mode, type = mode & P9_S_IFMT;
 	char name[P9_NAME_MAX + 1];
 	struct p9_fid *d;
-	int r = where(q->s, q->t.u.mknod.fid, &q->t.u.mknod.name, &d, name);
+	int r = p9_where(q->s, q->t.u.mknod.fid, &q->t.u.mknod.name, &d, name);
 
 	if (r < 0)
 		return r;
@@ -57,7 +56,7 @@ int p9_do_symlink(struct p9_req *q)
 	const struct p9_str *target = &q->t.u.symlink.target;
 	char name[P9_NAME_MAX + 1], text[P9_PATH_MAX];
 	struct p9_fid *d;
-	int r = where(q->s, q->t.u.symlink.fid, &q->t.u.symlink.name, &d, name);
+	int r = p9_where(q->s, q->t.u.symlink.fid, &q->t.u.symlink.name, &d, name);
 
 	if (r < 0)
 		return r;
@@ -78,7 +77,7 @@ int p9_do_link(struct p9_req *q)
 	struct sk_9p_cred cred = { 0, P9_NONUNAME };
 	char name[P9_NAME_MAX + 1];
 	struct p9_fid *d, *f;
-	int r = where(q->s, q->t.u.rename.dfid, &q->t.u.rename.name, &d, name);
+	int r = p9_where(q->s, q->t.u.rename.dfid, &q->t.u.rename.name, &d, name);
 
 	if (r == 0)
 		r = p9_fid_get(q->s, q->t.u.rename.fid, &f);
@@ -92,21 +91,36 @@ int p9_do_link(struct p9_req *q)
 	return d->export->fs->ops->link(d->export->fs, &cred, f->node, d->node, name);
 }
 
-int p9_do_renameat(struct p9_req *q)
+static int renameat_flags(struct p9_req *q, uint32_t flags)
 {
 	struct sk_9p_cred cred = { 0, P9_NONUNAME };
 	char oldname[P9_NAME_MAX + 1], newname[P9_NAME_MAX + 1];
 	struct p9_fid *o, *n;
-	int r = where(q->s, q->t.u.renameat.oldfid, &q->t.u.renameat.oldname, &o, oldname);
+	int r = p9_where(q->s, q->t.u.renameat.oldfid, &q->t.u.renameat.oldname, &o, oldname);
 
 	if (r == 0)
-		r = where(q->s, q->t.u.renameat.newfid, &q->t.u.renameat.newname, &n, newname);
+		r = p9_where(q->s, q->t.u.renameat.newfid, &q->t.u.renameat.newname, &n, newname);
 	if (r < 0)
 		return r;
 	if (o->export != n->export)
 		return -P9_EXDEV;
 	cred.uid = o->uid;
-	return o->export->fs->ops->rename(o->export->fs, &cred, o->node, oldname, n->node, newname);
+	return o->export->fs->ops->rename(o->export->fs, &cred, o->node, oldname, n->node, newname, flags);
+}
+
+int p9_do_renameat(struct p9_req *q)
+{
+	return renameat_flags(q, 0);
+}
+
+int p9_do_renamex(struct p9_req *q)
+{
+	uint32_t flags = q->t.u.renameat.flags;
+
+	if ((flags & ~P9_RENAME_ALL) ||
+	    ((flags & P9_RENAME_EXCHANGE) && (flags & (P9_RENAME_NOREPLACE | P9_RENAME_WHITEOUT))))
+		return -P9_EINVAL;
+	return renameat_flags(q, flags);
 }
 
 int p9_do_rename(struct p9_req *q)
@@ -116,7 +130,7 @@ int p9_do_rename(struct p9_req *q)
 	struct sk_9p_node *olddir;
 	struct p9_fid *f, *d;
 	struct sk_9p_fs *fs;
-	int r = where(q->s, q->t.u.rename.dfid, &q->t.u.rename.name, &d, newname);
+	int r = p9_where(q->s, q->t.u.rename.dfid, &q->t.u.rename.name, &d, newname);
 
 	if (r == 0)
 		r = p9_fid_get(q->s, q->t.u.rename.fid, &f);
@@ -129,7 +143,7 @@ int p9_do_rename(struct p9_req *q)
 	if (r < 0)
 		return r;
 	cred.uid = f->uid;
-	r = fs->ops->rename(fs, &cred, olddir, oldname, d->node, newname);
+	r = fs->ops->rename(fs, &cred, olddir, oldname, d->node, newname, 0);
 	fs->ops->put(fs, olddir);
 	return r;
 }
@@ -139,7 +153,7 @@ int p9_do_unlinkat(struct p9_req *q)
 	struct sk_9p_cred cred = { 0, P9_NONUNAME };
 	char name[P9_NAME_MAX + 1];
 	struct p9_fid *d;
-	int r = where(q->s, q->t.u.unlinkat.fid, &q->t.u.unlinkat.name, &d, name);
+	int r = p9_where(q->s, q->t.u.unlinkat.fid, &q->t.u.unlinkat.name, &d, name);
 
 	if (r < 0)
 		return r;

@@ -39,6 +39,14 @@
  *   Tsetattrx (as Tsetattr)             Rsetattrx pre attr
  *   Tnotify  count                      Rnotify  data               parked until something has happened
  *   Treaddirx fid offset flags count    Rreaddirx data              names, with attributes if P9_LIST_ATTRS
+ *   Tallocate  fid mode offset length   Rallocate pre attr          fallocate(); mode: P9_FALLOC_*
+ *   Tseek      fid whence offset        Rseek     offset            whence: P9_SEEK_DATA, P9_SEEK_HOLE
+ *   Trenamex   olddir oldname newdir newname flags   Rrenamex       renameat2(); flags: P9_RENAME_*
+ *   Ttmpfile   fid newfid flags mode gid   Rtmpfile flags iounit attr   O_TMPFILE in the directory fid
+ *   Tcopy      from offset to offset length flags   Rcopy count pre attr   copy_file_range(), or with P9_COPY_CLONE
+ * FICLONERANGE; of the open files from and to; attributes of to
+ *   Tgetflags  fid                      Rgetflags flags xflags extsize projid cowextsize   FS_IOC_GETFLAGS, FSGETXATTR
+ *   Tsetflags  fid valid and the same   Rsetflags pre attr          valid: P9_FLAGS_*
  * A Tlock bears P9_LOCK_FLAG_FLOCK if the lock was asked for with flock(2): such locks and ranges are independent of
  * each other, as on Linux. Its range and proc_id mean nothing. In a Tgetlock, `type` is the lock that the client would
  * set. Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type
@@ -57,6 +65,12 @@
 /* Of Treaddirx. */
 #define P9_LIST_ATTRS 1u
 #define P9_LIST_ALL 1u
+/* Of Tcopy: all of the range becomes shared, or nothing is done. Length 0 is up to the end. */
+#define P9_COPY_CLONE 1u
+#define P9_COPY_ALL 1u
+/* Of Tsetflags: which set is meant. */
+#define P9_FLAGS_FLAGS 1u  /* FS_*_FL, as chattr has them */
+#define P9_FLAGS_XFLAGS 2u /* FS_XFLAG_*, with extsize, projid, cowextsize */
 
 enum p9_type {
 	P9_TLERROR = 6, /* never sent */
@@ -132,6 +146,21 @@ enum p9_type {
 	P9_RCLUNK,
 	P9_TREMOVE = 122,
 	P9_RREMOVE,
+	/* More of the extension. */
+	P9_TALLOCATE = 132,
+	P9_RALLOCATE,
+	P9_TSEEK = 134,
+	P9_RSEEK,
+	P9_TRENAMEX = 136,
+	P9_RRENAMEX,
+	P9_TTMPFILE = 138,
+	P9_RTMPFILE,
+	P9_TCOPY = 140,
+	P9_RCOPY,
+	P9_TGETFLAGS = 142,
+	P9_RGETFLAGS,
+	P9_TSETFLAGS = 144,
+	P9_RSETFLAGS,
 	P9_TYPES,
 };
 
@@ -211,6 +240,10 @@ struct p9_setattr {
 	uint32_t fid, valid, mode, uid, gid;
 	uint64_t size;
 	struct p9_time atime, mtime;
+};
+
+struct p9_fileflags {
+	uint32_t flags, xflags, extsize, projid, cowextsize;
 };
 
 struct p9_statfs {
@@ -294,6 +327,7 @@ struct p9_msg {
 			struct p9_str oldname;
 			uint32_t newfid;
 			struct p9_str newname;
+			uint32_t flags; /* Trenamex only */
 		} renameat;
 		struct {
 			uint32_t fid;
@@ -310,11 +344,27 @@ struct p9_msg {
 			uint32_t fid, newfid;
 			struct p9_str name;
 			uint32_t flags, mode, gid;
-		} look; /* Tlook Topenx Tcreatex */
+		} look; /* Tlook Topenx Tcreatex Ttmpfile */
 		struct {
 			uint32_t flags, iounit, count, pre;
 			struct p9_attr attr;
-		} found; /* Rlook Ropenx Rcreatex Rwritex Rsetattrx */
+		} found; /* Rlook Ropenx Rcreatex Rwritex Rsetattrx Rallocate Rtmpfile Rcopy Rsetflags */
+		struct {
+			uint32_t fid, mode;
+			uint64_t offset, length;
+		} allocate;
+		struct {
+			uint32_t fid, whence;
+			uint64_t offset;
+		} seek; /* Tseek; Rseek: offset only */
+		struct {
+			uint32_t from, to, flags;
+			uint64_t from_offset, to_offset, length;
+		} copy;
+		struct {
+			uint32_t fid, valid;
+			struct p9_fileflags f;
+		} flags; /* Tgetflags, Rgetflags, Tsetflags */
 		struct p9_setattr setattr;
 		struct {
 			uint32_t fid, newfid;

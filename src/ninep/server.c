@@ -64,6 +64,13 @@ static const handler handlers[P9_TYPES] = {
 	[P9_TWRITE] = p9_do_write,
 	[P9_TCLUNK] = p9_do_clunk,
 	[P9_TREMOVE] = p9_do_remove,
+	[P9_TALLOCATE] = p9_do_allocate,
+	[P9_TSEEK] = p9_do_seek,
+	[P9_TRENAMEX] = p9_do_renamex,
+	[P9_TTMPFILE] = p9_do_tmpfile,
+	[P9_TCOPY] = p9_do_copy,
+	[P9_TGETFLAGS] = p9_do_getflags,
+	[P9_TSETFLAGS] = p9_do_setflags,
 };
 
 static uint64_t no_clock(void *arg)
@@ -184,13 +191,19 @@ int p9_name(const struct p9_str *s, char ret_name[P9_NAME_MAX + 1])
 /* --- requests
  * ---------------------------------------------------------------------------------------------------------------- */
 
+/* Of our extension. */
+static bool is_ext(uint8_t type)
+{
+	return (type >= P9_TLOOK && type < P9_TVERSION) || type >= P9_TALLOCATE;
+}
+
 static int dispatch(struct p9_req *q, int decoded)
 {
 	struct sk_9p_session *s = q->s;
 
 	if (decoded < 0)
 		return decoded == -P9_EOPNOTSUPP ? decoded : -P9_EINVAL;
-	if (!handlers[q->t.type] || (!s->ext && q->t.type >= P9_TLOOK && q->t.type < P9_TVERSION))
+	if (!handlers[q->t.type] || (!s->ext && is_ext(q->t.type)))
 		return -P9_EOPNOTSUPP;
 	if (!s->ready && q->t.type != P9_TVERSION)
 		return -P9_EPROTO;

@@ -152,8 +152,20 @@ uint8_t *p9_scratch(struct sk_9p_session *s, uint32_t size);
 /* ops_ext.c */
 /* Generation and number of attributes that go out. */
 void p9_stamp(struct sk_9p_session *s, struct p9_attr *a);
+/* All attributes of what the fid stands for. */
+int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr);
+/* A second fid with a node of its own, for a file that is opened. */
+int p9_open_fid(struct sk_9p_session *s, struct p9_fid *from, uint32_t id, struct sk_9p_node *take_node,
+		struct sk_9p_file *take_file, uint32_t flags, uint8_t qtype, struct p9_fid **ret_fid);
+/* The reply to a change of the fid's file that was made: the version before, and the attributes now. */
+void p9_changed(struct p9_req *q, struct p9_fid *f, const struct p9_attr *before);
 /* Answers the parked Tnotify of that tag. */
 void p9_notify_flush(struct sk_9p_session *s, uint16_t tag);
+
+/* ops_name.c */
+/* The directory fid of a request that makes something in it, and the name. */
+int p9_where(struct sk_9p_session *s, uint32_t fid, const struct p9_str *str, struct p9_fid **ret_dir,
+	     char ret_name[P9_NAME_MAX + 1]);
 
 /* Handlers: 0 (reply in q->r), P9_PARKED, or negative errno. */
 int p9_do_version(struct p9_req *q);
@@ -191,5 +203,12 @@ int p9_do_writex(struct p9_req *q);
 int p9_do_setattrx(struct p9_req *q);
 int p9_do_notify(struct p9_req *q);
 int p9_do_readdirx(struct p9_req *q);
+int p9_do_allocate(struct p9_req *q);
+int p9_do_seek(struct p9_req *q);
+int p9_do_renamex(struct p9_req *q);
+int p9_do_tmpfile(struct p9_req *q);
+int p9_do_copy(struct p9_req *q);
+int p9_do_getflags(struct p9_req *q);
+int p9_do_setflags(struct p9_req *q);
 
 #endif

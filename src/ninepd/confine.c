@@ -310,6 +310,8 @@ static const int allowed[] = {
 	SCMP_SYS(readv),
 	SCMP_SYS(writev),
 	SCMP_SYS(lseek),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(copy_file_range),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(truncate),

@@ -69,6 +69,186 @@ def child(function, uid=0, gid=0, groups=()):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said.decode()
 
 
+def optional(function, *args):
+    """False: the file system below has no such thing, and says so."""
+    try:
+        function(*args)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY):
+            return False
+        raise
+    return True
+
+
+def call(name, *args):
+    """A function of libc that returns -1 and sets errno."""
+    result = getattr(LIBC, name)(*args)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), name)
+    return result
+
+
+def fallocate(fd, mode, offset, length):
+    return call("fallocate", fd, mode, ctypes.c_long(offset), ctypes.c_long(length))
+
+
+def renameat2(old, new, flags):
+    return call("renameat2", -100, old.encode(), -100, new.encode(), flags)
+
+
+def fallocate_modes():
+    keep, punch, collapse, zero, insert = 1, 2, 8, 0x10, 0x20
+    write("f")
+    fd = os.open("f", os.O_RDWR)
+    if not optional(fallocate, fd, 0, 0, 65536):
+        return
+    assert os.fstat(fd).st_size == 65536 and os.fstat(fd).st_blocks >= 128
+    if optional(fallocate, fd, keep, 65536, 65536):
+        assert os.fstat(fd).st_size == 65536
+    # what was written a moment ago and is nowhere but in a cache
+    os.pwrite(fd, b"Z" * 65536, 0)
+    view = mmap.mmap(fd, 65536)
+    if optional(fallocate, fd, punch | keep, 4096, 8192):
+        assert os.pread(fd, 3, 4095) == b"Z\0\0" and os.pread(fd, 2, 12287) == b"\0Z"
+        assert view[4095:4098] == b"Z\0\0" and view[12287:12289] == b"\0Z"
+        raises(errno.EOPNOTSUPP, fallocate, fd, punch, 0, 4096)
+    if optional(fallocate, fd, zero, 16385, 4096):
+        assert os.pread(fd, 3, 16384) == b"Z\0\0" and os.pread(fd, 2, 20480) == b"\0Z"
+    view[32768:32771] = b"abc"
+    if optional(fallocate, fd, collapse, 0, 4096):
+        assert os.fstat(fd).st_size == 61440 and os.pread(fd, 4, 28672) == b"abcZ"
+        if optional(fallocate, fd, insert, 8192, 4096):
+            assert os.fstat(fd).st_size == 65536 and os.pread(fd, 4, 32768) == b"abcZ"
+            assert os.pread(fd, 4096, 8192) == bytes(4096)
+    view.close()
+    raises(errno.EINVAL, fallocate, fd, 0, 0, 0)
+    raises(errno.EINVAL, fallocate, fd, 0, -1, 10)
+    os.close(fd)
+    fd = os.open("f", os.O_RDONLY)
+    raises(errno.EBADF, fallocate, fd, 0, 0, 10)
+    os.close(fd)
+
+
+def posix_fallocate_keeps_its_word():
+    write("f")
+    fd = os.open("f", os.O_RDWR)
+    os.posix_fallocate(fd, 0, 1 << 20)
+    assert os.fstat(fd).st_size == 1 << 20 and os.fstat(fd).st_blocks * 512 >= 1 << 20, os.fstat(fd)
+    os.close(fd)
+
+
+def holes():
+    fd = os.open("f", os.O_RDWR | os.O_CREAT)
+    os.ftruncate(fd, 8 << 20)
+    os.pwrite(fd, b"x" * 4096, 4 << 20)
+    # before it is synced, and after
+    for _ in range(2):
+        if os.fstat(fd).st_blocks * 512 >= 8 << 20:
+            return
+        assert os.lseek(fd, 0, os.SEEK_DATA) == 4 << 20
+        assert os.lseek(fd, 4 << 20, os.SEEK_HOLE) == (4 << 20) + 4096
+        assert os.lseek(fd, 0, os.SEEK_HOLE) == 0
+        raises(errno.ENXIO, os.lseek, fd, (4 << 20) + 4096, os.SEEK_DATA)
+        raises(errno.ENXIO, os.lseek, fd, 8 << 20, os.SEEK_HOLE)
+        os.fsync(fd)
+    os.close(fd)
+
+
+def rename_flags():
+    noreplace, exchange, whiteout = 1, 2, 4
+    write("a", b"A")
+    write("b", b"BB")
+    with open("a", "rb") as held:
+        inodes = os.stat("a").st_ino, os.stat("b").st_ino
+        if optional(renameat2, "a", "b", exchange):
+            assert (read("a"), read("b"), held.read()) == (b"BB", b"A", b"A")
+            assert (os.stat("b").st_ino, os.stat("a").st_ino) == inodes
+            os.mkdir("d")
+            write("d/x")
+            renameat2("d", "a", exchange)
+            assert read("a/x") == b"x" and read("d") == b"BB" and os.listdir("a") == ["x"]
+            renameat2("d", "a/x", exchange)
+            assert read("a/x") == b"BB" and read("d") == b"x"
+            raises(errno.ENOENT, renameat2, "a", "none", exchange)
+            raises(errno.EINVAL, renameat2, "a", "a/x", exchange)
+            raises(errno.EINVAL, renameat2, "d", "b", exchange | noreplace)
+            os.unlink("a/x")
+            os.rmdir("a")
+            os.unlink("d")
+    write("a")
+    raises(errno.EEXIST, renameat2, "a", "b", noreplace)
+    renameat2("a", "c", noreplace)
+    assert not os.path.exists("a") and read("c") == b"x"
+    if optional(renameat2, "c", "m", whiteout):
+        st = os.lstat("c")
+        assert stat.S_ISCHR(st.st_mode) and st.st_rdev == 0 and read("m") == b"x"
+
+
+def tmpfile():
+    try:
+        fd = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o640)
+    except OSError as error:
+        assert error.errno == errno.EOPNOTSUPP, error
+        return
+    os.write(fd, b"hello")
+    assert os.fstat(fd).st_nlink == 0 and os.fstat(fd).st_size == 5 and os.listdir(".") == []
+    # 0x400: AT_SYMLINK_FOLLOW, 0x1000: AT_EMPTY_PATH
+    proc = b"/proc/self/fd/%d" % fd
+    call("linkat", -100, proc, -100, b"one", 0x400)
+    call("linkat", fd, b"", -100, b"two", 0x1000)
+    assert os.fstat(fd).st_nlink == 2 and sorted(os.listdir(".")) == ["one", "two"]
+    os.write(fd, b" more")
+    raises(errno.EEXIST, call, "linkat", -100, proc, -100, b"one", 0x400)
+    os.close(fd)
+    assert read("one") == read("two") == b"hello more"
+    assert os.stat("one").st_mode & 0o7777 == 0o640
+    fd = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_EXCL, 0o600)
+    raises(errno.ENOENT, call, "linkat", -100, b"/proc/self/fd/%d" % fd, -100, b"three", 0x400)
+    os.close(fd)
+    raises(errno.EINVAL, os.open, ".", os.O_TMPFILE | os.O_RDONLY)
+
+
+def copies_and_clones():
+    data = os.urandom(200000)
+    write("a", data)
+    a, b = os.open("a", os.O_RDWR), os.open("b", os.O_RDWR | os.O_CREAT)
+    os.pwrite(a, b"fresh", 100)
+    data = data[:100] + b"fresh" + data[105:]
+    os.pwrite(b, b"old" * 10, 0)
+    done = 0
+    while done < 150000:
+        done += os.copy_file_range(a, b, 150000 - done, 1000 + done, done)
+    assert read("b") == data[1000:151000]
+    assert os.copy_file_range(a, b, 10, 200000, 0) == 0
+    if optional(fcntl.ioctl, b, 0x40049409, a):  # FICLONE
+        assert read("b") == data
+    os.close(a)
+    os.close(b)
+
+
+def birth_time():
+    class Statx(ctypes.Structure):
+        _fields_ = [("mask", ctypes.c_uint32), ("_", ctypes.c_uint8 * 76), ("btime", ctypes.c_int64), ("btime_ns", ctypes.c_uint32)]
+        _fields_ += [("rest", ctypes.c_uint8 * 164)]
+
+    before = time.time()
+    write("f")
+    os.utime("f", (1, 1))
+    st = Statx()
+    call("statx", -100, b"f", 0, 0xFFF, ctypes.byref(st))
+    if st.mask & 0x800:
+        assert before - 2 <= st.btime <= time.time() + 2, (before, st.btime)
+
+
+def leases():
+    write("f")
+    fd = os.open("f", os.O_RDONLY)
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    assert fcntl.fcntl(fd, fcntl.F_GETLEASE) == fcntl.F_RDLCK
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    os.close(fd)
+
+
 def nlink_is_true():
     write("f")
     assert os.stat("f").st_nlink == 1
@@ -967,7 +1147,7 @@ def run_one(function):
 
 def main():
     pattern = next((a for a in sys.argv[2:] if a != "mapped"), "")
-    helpers = ("raises", "write", "read", "child", "lock", "getlk", "run_one", "main")
+    helpers = ("raises", "optional", "call", "fallocate", "renameat2", "write", "read", "child", "lock", "getlk", "run_one", "main")
     todo = [f for n, f in globals().items() if callable(f) and getattr(f, "__module__", "") == "__main__" and n not in helpers and re.search(pattern, n)]
     bad = 0
     for function in todo:

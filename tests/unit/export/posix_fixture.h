@@ -40,6 +40,13 @@ void inside_race(void **state);
 void inside_single_file(void **state);
 void inside_single_file_replaced(void **state);
 
+/* Tests of test_posix_file.c. */
+void file_allocate(void **state);
+void file_renamex(void **state);
+void file_tmpfile(void **state);
+void file_copy(void **state);
+void file_flags(void **state);
+
 /* Tests of test_posix_bounds.c. */
 void bounds_budget(void **state);
 void bounds_two_folders(void **state);

@@ -392,6 +392,95 @@ static inline int cl_start(struct client *c, struct sk_9p_server *server, const 
 	return r == 0 ? cl_attach(c, 0, uid, "") : r;
 }
 
+/* The same with the extension; for replies that are parked, too. */
+static inline int cl_start_ext(struct client *c, struct sk_9p_server *server, const struct sk_9p_export *export,
+			       uint32_t uid)
+{
+	struct sk_9p_session_config config = {
+		.exports = export, .n_exports = 1, .msize = CL_MSIZE, .ext = true, .complete = cl_complete, .arg = c
+	};
+	struct p9_msg t = { .type = P9_TVERSION, .tag = P9_NOTAG };
+	int r;
+
+	memset(c, 0, sizeof(*c));
+	if (sk_9p_session_new(server, &config, &c->session) < 0)
+		return -1;
+	t.u.version.msize = CL_MSIZE;
+	t.u.version.version = CL_STR(P9_VERSION_EXT);
+	r = cl_call(c, &t);
+	if (r == 0 && c->r.u.version.version.len != strlen(P9_VERSION_EXT))
+		return -1;
+	return r < 0 ? r : cl_attach(c, 0, uid, "");
+}
+
+/* Tlook Topenx Tcreatex Ttmpfile; mode 0640, group 100. */
+static inline int cl_look(struct client *c, uint8_t type, uint32_t fid, uint32_t newfid, const char *name,
+			  uint32_t flags)
+{
+	struct p9_msg t = { .type = type };
+
+	t.u.look.fid = fid;
+	t.u.look.newfid = newfid;
+	t.u.look.name = CL_STR(name);
+	t.u.look.flags = flags;
+	t.u.look.mode = 0640;
+	t.u.look.gid = 100;
+	return cl_call(c, &t);
+}
+
+static inline int cl_allocate(struct client *c, uint32_t fid, uint32_t mode, uint64_t offset, uint64_t length)
+{
+	struct p9_msg t = { .type = P9_TALLOCATE };
+
+	t.u.allocate.fid = fid;
+	t.u.allocate.mode = mode;
+	t.u.allocate.offset = offset;
+	t.u.allocate.length = length;
+	return cl_call(c, &t);
+}
+
+/* The offset, or a negative errno. */
+static inline int64_t cl_seek(struct client *c, uint32_t fid, uint32_t whence, uint64_t offset)
+{
+	struct p9_msg t = { .type = P9_TSEEK };
+	int r;
+
+	t.u.seek.fid = fid;
+	t.u.seek.whence = whence;
+	t.u.seek.offset = offset;
+	r = cl_call(c, &t);
+	return r < 0 ? r : (int64_t)c->r.u.seek.offset;
+}
+
+static inline int cl_renamex(struct client *c, uint32_t olddir, const char *oldname, uint32_t newdir,
+			     const char *newname, uint32_t flags)
+{
+	struct p9_msg t = { .type = P9_TRENAMEX };
+
+	t.u.renameat.oldfid = olddir;
+	t.u.renameat.oldname = CL_STR(oldname);
+	t.u.renameat.newfid = newdir;
+	t.u.renameat.newname = CL_STR(newname);
+	t.u.renameat.flags = flags;
+	return cl_call(c, &t);
+}
+
+static inline int cl_copy(struct client *c, uint32_t from, uint64_t from_offset, uint32_t to, uint64_t to_offset,
+			  uint64_t length, uint32_t flags)
+{
+	struct p9_msg t = { .type = P9_TCOPY };
+	int r;
+
+	t.u.copy.from = from;
+	t.u.copy.from_offset = from_offset;
+	t.u.copy.to = to;
+	t.u.copy.to_offset = to_offset;
+	t.u.copy.length = length;
+	t.u.copy.flags = flags;
+	r = cl_call(c, &t);
+	return r < 0 ? r : (int)c->r.u.found.count;
+}
+
 static inline void cl_end(struct client *c)
 {
 	sk_9p_session_free(c->session);

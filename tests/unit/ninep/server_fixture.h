@@ -73,25 +73,7 @@ static inline void open_file(struct client *c, uint32_t fid, const char *name)
 /* A client that speaks the extension. */
 static inline int start_ext(struct fixture *fx, struct client *c)
 {
-	struct sk_9p_session_config config = { .exports = &fx->export,
-					       .n_exports = 1,
-					       .msize = CL_MSIZE,
-					       .ext = true,
-					       .complete = cl_complete,
-					       .arg = c };
-	struct p9_msg t = { .type = P9_TVERSION, .tag = P9_NOTAG };
-	int r;
-
-	memset(c, 0, sizeof(*c));
-	if (sk_9p_session_new(fx->server, &config, &c->session) < 0)
-		return -1;
-	t.u.version.msize = CL_MSIZE;
-	t.u.version.version = CL_STR(P9_VERSION_EXT);
-	r = cl_call(c, &t);
-	if (r < 0)
-		return r;
-	assert_int_equal(c->r.u.version.version.len, strlen(P9_VERSION_EXT));
-	return cl_attach(c, 0, 1000, "");
+	return cl_start_ext(c, fx->server, &fx->export, 1000);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

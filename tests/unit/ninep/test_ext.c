@@ -153,19 +153,6 @@ static void stream_ext(void **state)
 /* --- the extension
  * --------------------------------------------------------------------------------------------------------------- */
 
-static int cl_look(struct client *c, uint8_t type, uint32_t fid, uint32_t newfid, const char *name, uint32_t flags)
-{
-	struct p9_msg t = { .type = type };
-
-	t.u.look.fid = fid;
-	t.u.look.newfid = newfid;
-	t.u.look.name = CL_STR(name);
-	t.u.look.flags = flags;
-	t.u.look.mode = 0640;
-	t.u.look.gid = 100;
-	return cl_call(c, &t);
-}
-
 static void ext_only_where_agreed(void **state)
 {
 	struct fixture *fx = *state;
@@ -399,11 +386,102 @@ static void ext_notices(void **state)
 	sk_9p_session_free(c.session);
 }
 
+static void ext_allocate(void **state)
+{
+	struct fixture *fx = *state;
+	static struct client c;
+	uint32_t version;
+
+	assert_int_equal(cl_allocate(&fx->a, 0, 0, 0, 10), -P9_EOPNOTSUPP); /* not agreed on */
+	assert_int_equal(start_ext(fx, &c), 0);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 7, "f", P9_O_RDWR | P9_O_EXCL), 0);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 8, "f", P9_O_RDONLY), 0);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 9, "", P9_O_RDONLY), 0);
+	version = c.r.u.found.attr.qid.version;
+	assert_int_equal(cl_write(&c, 7, 0, "0123456789", 10), 10);
+	assert_int_equal(cl_getattr(&c, 7), 0);
+	version = c.r.u.attr.qid.version;
+	assert_int_equal(cl_allocate(&c, 7, 0, 0, 100), 0);
+	assert_int_equal(c.r.u.found.pre, version);
+	assert_int_equal(c.r.u.found.attr.size, 100);
+	assert_int_equal(cl_allocate(&c, 7, P9_FALLOC_PUNCH_HOLE | P9_FALLOC_KEEP_SIZE, 2, 3), 0);
+	assert_int_equal(cl_read(&c, 7, 0, 10), 10);
+	assert_memory_equal(c.r.u.data.p,
+			    "01\0\0\0"
+			    "56789",
+			    10);
+	/* Ranges that overflow, flags that nobody knows, files that are not open for it. */
+	assert_int_equal(cl_allocate(&c, 7, 0, 0, 0), -P9_EINVAL);
+	assert_int_equal(cl_allocate(&c, 7, 0, UINT64_MAX, 1), -P9_EINVAL);
+	assert_int_equal(cl_allocate(&c, 7, 0, 1, UINT64_MAX), -P9_EINVAL);
+	assert_int_equal(cl_allocate(&c, 7, 0, INT64_MAX, 1), -P9_EFBIG);
+	assert_int_equal(cl_allocate(&c, 7, 0x4000, 0, 1), -P9_EOPNOTSUPP);
+	assert_int_equal(cl_allocate(&c, 7, 0, 0, 1u << 30), -P9_ENOSPC);
+	assert_int_equal(cl_allocate(&c, 8, 0, 0, 1), -P9_EBADF);
+	assert_int_equal(cl_allocate(&c, 9, 0, 0, 1), -P9_EBADF);
+	assert_int_equal(cl_allocate(&c, 0, 0, 0, 1), -P9_EBADF);
+	assert_int_equal(cl_seek(&c, 8, P9_SEEK_DATA, 5), 5);
+	assert_int_equal(cl_seek(&c, 8, P9_SEEK_HOLE, 5), 100);
+	assert_int_equal(cl_seek(&c, 8, P9_SEEK_HOLE, 100), -P9_ENXIO);
+	assert_int_equal(cl_seek(&c, 8, P9_SEEK_DATA, UINT64_MAX), -P9_ENXIO);
+	assert_int_equal(cl_seek(&c, 8, 0, 0), -P9_EINVAL);
+	assert_int_equal(cl_seek(&c, 9, P9_SEEK_DATA, 0), -P9_EINVAL);
+	assert_int_equal(cl_seek(&c, 99, P9_SEEK_DATA, 0), -P9_EBADF);
+	fx->export.readonly = true;
+	assert_int_equal(cl_allocate(&c, 7, 0, 0, 1), -P9_EROFS);
+	assert_int_equal(cl_copy(&c, 8, 0, 7, 0, 1, 0), -P9_EROFS);
+	assert_int_equal(cl_look(&c, P9_TTMPFILE, 0, 10, "", P9_O_RDWR), -P9_EROFS);
+	assert_int_equal(cl_renamex(&c, 0, "f", 0, "g", P9_RENAME_NOREPLACE), -P9_EROFS);
+	fx->export.readonly = false;
+	sk_9p_session_free(c.session);
+}
+
+/* What this file system refuses, and what is wrong on any. */
+static void ext_renamex_and_more(void **state)
+{
+	struct fixture *fx = *state;
+	struct p9_msg t = { .type = P9_TGETFLAGS };
+	static struct client c;
+
+	assert_int_equal(start_ext(fx, &c), 0);
+	assert_int_equal(cl_mknod(&c, 0, "f", 0100644, 0, 0), 0);
+	assert_int_equal(cl_mknod(&c, 0, "g", 0100644, 0, 0), 0);
+	assert_int_equal(cl_renamex(&c, 0, "f", 0, "g", P9_RENAME_NOREPLACE), -P9_EEXIST);
+	assert_int_equal(cl_renamex(&c, 0, "f", 0, "h", P9_RENAME_NOREPLACE), 0);
+	assert_int_equal(cl_renamex(&c, 0, "f", 0, "h", 0), -P9_ENOENT);
+	assert_int_equal(cl_renamex(&c, 0, "h", 0, "g", P9_RENAME_EXCHANGE | P9_RENAME_NOREPLACE), -P9_EINVAL);
+	assert_int_equal(cl_renamex(&c, 0, "h", 0, "g", P9_RENAME_EXCHANGE | P9_RENAME_WHITEOUT), -P9_EINVAL);
+	assert_int_equal(cl_renamex(&c, 0, "h", 0, "g", 8), -P9_EINVAL);
+	assert_int_equal(cl_renamex(&c, 0, "h", 0, "..", 0), -P9_EINVAL);
+	assert_int_equal(cl_renamex(&c, 0, "h", 0, "g", 0), 0);
+	assert_int_equal(cl_look(&c, P9_TTMPFILE, 0, 10, "", P9_O_RDWR), -P9_EOPNOTSUPP);
+	assert_int_equal(cl_look(&c, P9_TTMPFILE, 0, 10, "", P9_O_RDONLY), -P9_EINVAL);
+	assert_int_equal(cl_look(&c, P9_TTMPFILE, 0, 0, "", P9_O_RDWR), -P9_EBADF);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 1, "g", P9_O_RDWR), 0);
+	assert_int_equal(cl_look(&c, P9_TTMPFILE, 1, 10, "", P9_O_RDWR), -P9_ENOTDIR);
+	assert_int_equal(cl_copy(&c, 1, 0, 1, 0, 1, 0), -P9_EOPNOTSUPP);
+	assert_int_equal(cl_copy(&c, 1, 0, 1, 0, 1, 2), -P9_EINVAL);
+	assert_int_equal(cl_copy(&c, 1, UINT64_MAX, 1, 0, 1, 0), -P9_EINVAL);
+	assert_int_equal(cl_copy(&c, 1, 0, 1, INT64_MAX, 1, 0), -P9_EINVAL);
+	assert_int_equal(cl_copy(&c, 1, 0, 99, 0, 1, 0), -P9_EBADF);
+	t.u.flags.fid = 1;
+	assert_int_equal(cl_call(&c, &t), -P9_EOPNOTSUPP);
+	t = (struct p9_msg){ .type = P9_TSETFLAGS };
+	t.u.flags.fid = 1;
+	assert_int_equal(cl_call(&c, &t), -P9_EINVAL);
+	t = (struct p9_msg){ .type = P9_TSETFLAGS };
+	t.u.flags.fid = 1;
+	t.u.flags.valid = P9_FLAGS_FLAGS;
+	assert_int_equal(cl_call(&c, &t), -P9_EOPNOTSUPP);
+	sk_9p_session_free(c.session);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(stream_pieces),	    T(stream_ext),  T(ext_only_where_agreed), T(ext_look_and_open),
-		T(ext_write_tells_version), T(ext_listing), T(ext_notices),
+		T(ext_write_tells_version), T(ext_listing), T(ext_notices),	      T(ext_allocate),
+		T(ext_renamex_and_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What Linux does with files beyond reading and writing, on a directory of the host. */
+#include "../sk_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "posix_fixture.h"
+
+static struct client c;
+
+static void start(struct fixture *fx)
+{
+	assert_int_equal(cl_start_ext(&c, fx->server, &fx->export, 0), 0);
+}
+
+static void contents(struct fixture *fx, const char *name, const char *want)
+{
+	char buf[64] = "";
+	int fd = openat(fx->dirfd, name, O_RDONLY);
+
+	assert_true(fd >= 0 && read(fd, buf, sizeof(buf) - 1) >= 0);
+	assert_string_equal(buf, want);
+	close(fd);
+}
+
+/* The host's own answer is the right one. */
+void file_allocate(void **state)
+{
+	static const uint32_t modes[] = { 0,
+					  P9_FALLOC_KEEP_SIZE,
+					  P9_FALLOC_PUNCH_HOLE | P9_FALLOC_KEEP_SIZE,
+					  P9_FALLOC_ZERO_RANGE,
+					  P9_FALLOC_ZERO_RANGE | P9_FALLOC_KEEP_SIZE,
+					  P9_FALLOC_INSERT_RANGE,
+					  P9_FALLOC_COLLAPSE_RANGE,
+					  P9_FALLOC_PUNCH_HOLE };
+	struct fixture *fx = *state;
+	char mine[65536], theirs[65536];
+	struct stat a, b;
+	unsigned i;
+	int fd, r;
+
+	start(fx);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 1, "f", P9_O_RDWR | P9_O_EXCL), 0);
+	fd = openat(fx->dirfd, "twin", O_RDWR | O_CREAT, 0600);
+	memset(mine, 'x', sizeof(mine));
+	assert_int_equal(write(fd, mine, 32768), 32768);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(cl_write(&c, 1, i * 4096, mine, 4096), 4096);
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		r = fallocate(fd, (int)modes[i], 4096 * i, 8192) < 0 ? -errno : 0;
+		assert_int_equal(cl_allocate(&c, 1, modes[i], 4096 * i, 8192), r);
+	}
+	r = fallocate(fd, 0, 60000, 5000) < 0 ? -errno : 0;
+	assert_int_equal(cl_allocate(&c, 1, 0, 60000, 5000), r);
+	assert_int_equal(fstat(fd, &a), 0);
+	assert_int_equal(fstatat(fx->dirfd, "f", &b, 0), 0);
+	assert_int_equal(a.st_size, b.st_size);
+	assert_int_equal(a.st_blocks, b.st_blocks);
+	assert_int_equal(pread(fd, theirs, sizeof(theirs), 0), a.st_size);
+	close(fd);
+	fd = openat(fx->dirfd, "f", O_RDONLY);
+	assert_int_equal(pread(fd, mine, sizeof(mine), 0), a.st_size);
+	assert_memory_equal(mine, theirs, (size_t)a.st_size);
+	for (i = 0; i < 65536; i += 1000) {
+		off_t data = lseek(fd, i, SEEK_DATA), hole;
+
+		assert_int_equal(cl_seek(&c, 1, P9_SEEK_DATA, i), data < 0 ? -errno : data);
+		hole = lseek(fd, i, SEEK_HOLE);
+		assert_int_equal(cl_seek(&c, 1, P9_SEEK_HOLE, i), hole < 0 ? -errno : hole);
+	}
+	close(fd);
+	cl_end(&c);
+}
+
+void file_renamex(void **state)
+{
+	struct fixture *fx = *state;
+	struct stat st;
+
+	start(fx);
+	assert_int_equal(cl_mkdir(&c, 0, "d", 0755, 0), 0);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, 1, "d", 0), 0);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 2, "a", P9_O_RDWR | P9_O_EXCL), 0);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 1, 3, "b", P9_O_RDWR | P9_O_EXCL), 0);
+	assert_int_equal(cl_write(&c, 2, 0, "A", 1), 1);
+	assert_int_equal(cl_write(&c, 3, 0, "B", 1), 1);
+	assert_int_equal(cl_renamex(&c, 0, "a", 1, "b", P9_RENAME_NOREPLACE), -EEXIST);
+	assert_int_equal(cl_renamex(&c, 0, "a", 1, "b", P9_RENAME_EXCHANGE), 0);
+	contents(fx, "a", "B");
+	contents(fx, "d/b", "A");
+	/* Who has them by name, and by descriptor. */
+	assert_int_equal(cl_walk(&c, 0, 4, "a"), 0);
+	assert_int_equal(cl_open(&c, 4, P9_O_RDONLY), 0);
+	assert_int_equal(cl_read(&c, 4, 0, 10), 1);
+	assert_memory_equal(c.r.u.data.p, "B", 1);
+	assert_int_equal(cl_read(&c, 2, 0, 10), 1);
+	assert_memory_equal(c.r.u.data.p, "A", 1);
+	/* A directory and a file; what is below it is found under the new name. */
+	assert_int_equal(cl_renamex(&c, 0, "d", 0, "a", P9_RENAME_EXCHANGE), 0);
+	contents(fx, "d", "B");
+	contents(fx, "a/b", "A");
+	assert_int_equal(cl_look(&c, P9_TLOOK, 1, P9_NOFID, "b", 0), 0);
+	assert_int_equal(c.r.u.found.flags & P9_LOOK_EXISTS, P9_LOOK_EXISTS);
+	assert_int_equal(cl_renamex(&c, 0, "d", 0, "none", P9_RENAME_EXCHANGE), -ENOENT);
+	assert_int_equal(cl_renamex(&c, 0, "a", 1, "b", P9_RENAME_EXCHANGE), -EINVAL);
+	/* A whiteout, where the host's file system has them. */
+	if (renameat2(fx->dirfd, "d", fx->dirfd, "d2", RENAME_WHITEOUT) == 0) {
+		assert_int_equal(unlinkat(fx->dirfd, "d", 0), 0);
+		assert_int_equal(cl_renamex(&c, 0, "d2", 0, "d3", P9_RENAME_WHITEOUT), 0);
+		assert_int_equal(fstatat(fx->dirfd, "d2", &st, AT_SYMLINK_NOFOLLOW), 0);
+		assert_true(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+		contents(fx, "d3", "B");
+		assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "d2", 0), 0);
+		assert_true(S_ISCHR(c.r.u.found.attr.mode) && c.r.u.found.attr.rdev == 0);
+	}
+	cl_end(&c);
+}
+
+void file_tmpfile(void **state)
+{
+	struct fixture *fx = *state;
+	struct stat st;
+	int r;
+
+	start(fx);
+	r = cl_look(&c, P9_TTMPFILE, 0, 1, "", P9_O_RDWR);
+	if (r == -EOPNOTSUPP)
+		return; /* the host's file system has none */
+	assert_int_equal(r, 0);
+	assert_int_equal(c.r.u.found.attr.nlink, 0);
+	assert_int_equal(c.r.u.found.attr.mode, S_IFREG | 0640);
+	assert_int_equal(cl_write(&c, 1, 0, "data", 4), 4);
+	assert_int_equal(cl_link(&c, 0, 1, "named"), 0);
+	contents(fx, "named", "data");
+	assert_int_equal(cl_getattr(&c, 1), 0);
+	assert_int_equal(c.r.u.attr.nlink, 1);
+	assert_int_equal(fx_setattr(&c, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0600 }), 0);
+	assert_int_equal(cl_link(&c, 0, 1, "named"), -EEXIST);
+	/* A fid of its own that outlives the open one. */
+	assert_int_equal(cl_walk(&c, 1, 2, ""), 0);
+	assert_int_equal(cl_clunk(&c, 1), 0);
+	assert_int_equal(cl_getattr(&c, 2), 0);
+	assert_int_equal(c.r.u.attr.size, 4);
+	assert_int_equal(cl_look(&c, P9_TTMPFILE, 0, 3, "", P9_O_WRONLY | P9_O_EXCL), 0);
+	assert_int_equal(cl_link(&c, 0, 3, "other"), -ENOENT);
+	assert_int_equal(fstatat(fx->dirfd, "other", &st, 0), -1);
+	cl_end(&c);
+}
+
+void file_copy(void **state)
+{
+	struct fixture *fx = *state;
+	int fd, from, r;
+
+	start(fx);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 1, "a", P9_O_RDWR | P9_O_EXCL), 0);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 2, "b", P9_O_RDWR | P9_O_EXCL), 0);
+	assert_int_equal(cl_write(&c, 1, 0, "0123456789", 10), 10);
+	assert_int_equal(cl_copy(&c, 1, 2, 2, 0, 100, 0), 8);
+	assert_int_equal(c.r.u.found.attr.size, 8);
+	contents(fx, "b", "23456789");
+	assert_int_equal(cl_copy(&c, 1, 10, 2, 0, 100, 0), 0);
+	/* A clone is the host's to allow. */
+	from = openat(fx->dirfd, "a", O_RDONLY);
+	fd = openat(fx->dirfd, "host", O_RDWR | O_CREAT, 0600);
+	r = ioctl(fd, FICLONE, from) < 0 ? -errno : 0;
+	close(fd);
+	close(from);
+	assert_int_equal(cl_copy(&c, 1, 0, 2, 0, 0, P9_COPY_CLONE), r);
+	if (r == 0)
+		contents(fx, "b", "0123456789");
+	cl_end(&c);
+}
+
+void file_flags(void **state)
+{
+	struct fixture *fx = *state;
+	struct p9_msg t = { .type = P9_TGETFLAGS };
+	int fd, flags = 0, r;
+
+	start(fx);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 1, "f", P9_O_RDWR | P9_O_EXCL), 0);
+	assert_int_equal(cl_mknod(&c, 0, "fifo", S_IFIFO | 0600, 0, 0), 0);
+	fd = openat(fx->dirfd, "f", O_RDWR);
+	r = ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 ? -errno : 0;
+	t.u.flags.fid = 1;
+	assert_int_equal(cl_call(&c, &t), r);
+	if (r == 0) {
+		assert_int_equal(c.r.u.flags.f.flags, (unsigned)flags);
+		t = (struct p9_msg){ .type = P9_TSETFLAGS };
+		t.u.flags.fid = 1;
+		t.u.flags.valid = P9_FLAGS_FLAGS;
+		t.u.flags.f.flags = (unsigned)flags | FS_NODUMP_FL;
+		assert_int_equal(cl_call(&c, &t), 0);
+		assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+		assert_true(flags & FS_NODUMP_FL);
+	}
+	close(fd);
+	/* Not of what may be a device: its own ioctls are not for guests. */
+	assert_int_equal(cl_walk(&c, 0, 2, "fifo"), 0);
+	t = (struct p9_msg){ .type = P9_TGETFLAGS };
+	t.u.flags.fid = 2;
+	r = cl_call(&c, &t);
+	assert_true(who == SK_POSIX_MAPPED || r == -ENOTTY);
+	cl_end(&c);
+}

@@ -142,9 +142,12 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 	struct sk_watch_event e = { .kind = kind, .is_dir = is_dir, .dir = at->folder->id, .name = at->name };
 	unsigned i;
 
-	/* "." is the folder itself: its parent, if watched, tells of it by name. */
-	if (strcmp(at->name, ".") == 0)
-		return;
+	/* "." is the folder itself. The kernel tells of it as that, also those who watch the folder above. */
+	if (strcmp(at->name, ".") == 0) {
+		if (kind != SK_WATCH_ATTRIB)
+			return;
+		e.name = "";
+	}
 	if (kind == SK_WATCH_MODIFY || kind == SK_WATCH_ATTRIB) {
 		struct seen *s;
 

@@ -51,7 +51,8 @@
  * each other, as on Linux. Its range and proc_id mean nothing. In a Tgetlock, `type` is the lock that the client would
  * set. Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type
  * in mode mean something (of "." and "..", and where attributes were not asked for). Events in Rnotify: kind[1]
- * is_dir[1] dir[8] new_dir[8] name[s] new_name[s]; folders by their qid.path.
+ * is_dir[1] dir[8] new_dir[8] name[s] new_name[s]; folders by their qid.path. Without a name it is
+ * the folder itself.
  */
 #define P9_VERSION_EXT "9P2000.L.sk1"
 

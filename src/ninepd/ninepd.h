@@ -39,7 +39,8 @@ struct ninepd {
 	unsigned n_exports;
 	struct {
 		int fd;
-		char *path; /* unlinked at the end */
+		char *path;  /* unlinked at the end */
+		bool passes; /* not a listening socket: connections come as messages with a descriptor */
 	} listeners[16];
 	unsigned n_listeners;
 	int connected[NINEPD_CONNECTIONS]; /* --fd: connections that exist; the program ends with the last of them */

@@ -43,6 +43,8 @@ void ninepd_usage(void)
 	      "listening socket\n"
 	      "  --fd N                            serves the connection on descriptor N, and ends with the last "
 	      "such one\n"
+	      "  --passed fd:N                     serves connections that are sent as descriptors through the "
+	      "socket N\n"
 	      "  --secret-file FILE                clients of sockets have to know what is in FILE\n"
 	      "  --max-fds N                       descriptors to use at most\n"
 	      "  --once                            end when the first virtio-9p frontend goes\n"
@@ -299,6 +301,7 @@ enum option_id {
 	OPT_LISTEN,
 	OPT_VHOST,
 	OPT_FD,
+	OPT_PASSED,
 	OPT_SECRET,
 	OPT_MAX_FDS,
 	OPT_ONCE,
@@ -338,6 +341,14 @@ static int one_option(struct ninepd *d, int id, const char *arg, struct sk_error
 		return add_vhost(d, arg, err);
 	case OPT_FD:
 		return add_connected(d, arg, err);
+	case OPT_PASSED:
+		fd = fd_arg(arg);
+		if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+			return sk_error_set(err, EBADF, "--passed %s: no such descriptor", arg);
+		r = add_listener(d, fd, NULL, err);
+		if (r == 0)
+			d->listeners[d->n_listeners - 1].passes = true;
+		return r;
 	case OPT_SECRET:
 		return read_secret(d, arg, err);
 	case OPT_MAX_FDS:
@@ -362,6 +373,7 @@ int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err
 		{ "listen", required_argument, NULL, OPT_LISTEN },
 		{ "vhost-user", required_argument, NULL, OPT_VHOST },
 		{ "fd", required_argument, NULL, OPT_FD },
+		{ "passed", required_argument, NULL, OPT_PASSED },
 		{ "secret-file", required_argument, NULL, OPT_SECRET },
 		{ "max-fds", required_argument, NULL, OPT_MAX_FDS },
 		{ "once", no_argument, NULL, OPT_ONCE },

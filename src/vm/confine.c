@@ -5,7 +5,8 @@
  *
  *   capabilities  as root: all but CAP_KILL (the engine is another user's process); CAP_NET_RAW and CAP_NET_ADMIN too
  *                 where it serves the interfaces of a network namespace, which it cannot leave
- *   filter        a list of the system calls that it makes; no new programs, namespaces, mounts, tracing, users
+ *   filter        a list of the system calls that it makes; no new programs, namespaces, mounts, tracing, users; no
+ *                 connections to local sockets
  *   files         Landlock, where the host has it: its container's folder to read, state/ and log/ of it and its run
  *                 folder to write, the event log, and reading what name resolution needs. Layers and disks are open
  *                 already
@@ -217,7 +218,6 @@ static const int allowed[] = {
 	SCMP_SYS(inotify_init1),
 	SCMP_SYS(inotify_add_watch),
 	SCMP_SYS(inotify_rm_watch),
-	SCMP_SYS(socketpair),
 	SCMP_SYS(bind),
 	SCMP_SYS(listen),
 	SCMP_SYS(accept),
@@ -236,7 +236,14 @@ static const int allowed[] = {
 	SCMP_SYS(recvmmsg),
 };
 
-static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
+/*
+ * No local sockets: whatever listens on one, a docker.sock or the user's bus, takes a connection for the user's. Those
+ * that exist already listen or are connected, and connect(2) of such a one is an error; so it is for pairs but of
+ * datagrams.
+ */
+static const int families[] = { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
+static const int pairs[] = { SOCK_STREAM, SOCK_SEQPACKET };
+#define SK_SOCKET_TYPE 0xfu /* without SOCK_CLOEXEC, SOCK_NONBLOCK */
 
 #define SK_NEW_NAMESPACES \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
@@ -254,6 +261,9 @@ static int filter_rules(scmp_filter_ctx ctx)
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(families); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
+	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(pairs); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
+				     SCMP_A1(SCMP_CMP_MASKED_EQ, SK_SOCKET_TYPE, (scmp_datum_t)pairs[i]));
 	/* Threads and processes, no namespaces; clone3, whose flags no filter can see, is not there: the C library
 	 * falls back on clone. */
 	if (r == 0)

@@ -201,9 +201,10 @@ const char *sk_shares_stream(const struct sk_monitor *m, const json_t *share);
 json_t *sk_shares_mounts(const struct sk_monitor *m); /* "mounts" for the agent; NULL: none */
 void sk_shares_down(struct sk_monitor *m);	      /* after the engine: nobody asks any more */
 
-/* share_stream.c: 9P connections of the guest, carried to the file server, where the engine has no device for them. */
+/* share_stream.c: 9P connections of the guest, carried to the file server, where the engine has no device for them.
+ * `*ret_socket` is the server's (its --passed). */
 struct sk_share_streams;
-int sk_share_streams_new(struct sk_monitor *m, struct sk_share_streams **ret, struct sk_error *err);
+int sk_share_streams_new(struct sk_monitor *m, struct sk_share_streams **ret, int *ret_socket, struct sk_error *err);
 void sk_share_streams_free(struct sk_share_streams *streams);
 
 /* managed.c. All but the first do nothing, or what they say for "not managed", when m->managed is NULL. */

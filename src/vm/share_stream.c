@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shares over streams. The guest connects to host port 1027 once for each mount; what it says there is 9P, for the file
- * server's socket (the share's name is in its attach message: the server knows the shares of this VM and no others).
+ * server (the share's name is in its attach message: the server knows the shares of this VM and no others).
  * Here bytes are only carried, both ways, without a look at them.
  *
  * Bounded: what one side does not take stays with the other (bytes from the guest in its stream's buffer, without
  * credit; bytes from the server in `back`). A connection that fails on one side ends on the other.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -37,7 +34,7 @@ struct link {
 
 struct sk_share_streams {
 	struct sk_monitor *m;
-	int dirfd;
+	int passed; /* through which the server gets its ends */
 	struct link *links;
 	unsigned n;
 };
@@ -137,19 +134,31 @@ static const struct sk_stream_events events = {
 	.closed = on_closed,
 };
 
+/* A new connection: a pair of sockets, of which the server gets one. This process cannot connect to any (confine.c). */
 static int connect_server(const struct sk_share_streams *s)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int size = 1 << 20;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	_cleanup_fd_ int ours = -1, theirs = -1;
+	int pair[2], size = 1 << 20;
 
-	if (fd < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* a whole message at once */
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/9p", s->dirfd);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+	ours = pair[0];
+	theirs = pair[1];
+	setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* a whole message at once */
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &theirs, sizeof(theirs));
+	if (sendmsg(s->passed, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -errno;
-	return SK_TAKE_FD(fd);
+	return SK_TAKE_FD(ours);
 }
 
 static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
@@ -181,23 +190,28 @@ static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
 	return true;
 }
 
-int sk_share_streams_new(struct sk_monitor *m, struct sk_share_streams **ret, struct sk_error *err)
+int sk_share_streams_new(struct sk_monitor *m, struct sk_share_streams **ret, int *ret_socket, struct sk_error *err)
 {
 	struct sk_share_streams *s = calloc(1, sizeof(*s));
-	char path[600];
-	int r;
+	int pair[2], r;
 
 	if (!s)
 		return sk_error_errno(err, ENOMEM, "cannot share folders");
 	s->m = m;
-	snprintf(path, sizeof(path), "%s/vu", m->run_dir);
-	s->dirfd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	r = s->dirfd < 0 ? -errno : sk_carrier_listen(m->carrier, SK_SHARE_PORT, on_accept, s);
+	s->passed = -1;
+	r = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+	if (r == 0) {
+		s->passed = pair[0];
+		r = sk_carrier_listen(m->carrier, SK_SHARE_PORT, on_accept, s);
+		if (r < 0)
+			close(pair[1]);
+	}
 	if (r < 0) {
 		sk_share_streams_free(s);
 		return sk_error_errno(err, r, "cannot share folders");
 	}
 	*ret = s;
+	*ret_socket = pair[1];
 	return 0;
 }
 
@@ -207,6 +221,6 @@ void sk_share_streams_free(struct sk_share_streams *s)
 		return;
 	while (s->links)
 		link_free(s->links);
-	sk_close_fd(&s->dirfd);
+	sk_close_fd(&s->passed);
 	free(s);
 }

@@ -22,7 +22,6 @@
 #include "vm/monitor.h"
 
 #define SK_SHARES_MAX 48u
-#define SK_STREAM_SOCKET "9p"
 
 struct share {
 	int path_fd, socket; /* until the server has them */
@@ -34,7 +33,7 @@ struct share {
 struct sk_shares {
 	struct share all[SK_SHARES_MAX];
 	unsigned n;
-	int socket; /* where all are served as streams, until the server has it; -1: nowhere */
+	int socket; /* through which the server gets streams to serve, until it has it; -1: none are */
 	struct sk_share_streams *streams;
 	pid_t pid;
 	int pidfd;
@@ -123,7 +122,7 @@ static int start_server(struct sk_monitor *m, struct sk_error *err)
 	}
 	if (s->socket >= 0) {
 		snprintf(stream, sizeof(stream), "fd:%d", s->socket);
-		argv[n++] = "--socket";
+		argv[n++] = "--passed";
 		argv[n++] = stream;
 		keep[n_keep++] = s->socket;
 	}
@@ -153,11 +152,8 @@ int sk_shares_up(struct sk_monitor *m,
 	r = add_share(m, rootfs, device_socket, err);
 	for (k = 0; r == 0 && k < json_array_size(m->config.mounts); k++)
 		r = add_share(m, json_array_get(m->config.mounts, k), device_socket, err);
-	if (r == 0 && m->shares->n > m->engine->share_devices) {
-		r = device_socket(m, SK_STREAM_SOCKET, &m->shares->socket, err);
-		if (r == 0)
-			r = sk_share_streams_new(m, &m->shares->streams, err);
-	}
+	if (r == 0 && m->shares->n > m->engine->share_devices)
+		r = sk_share_streams_new(m, &m->shares->streams, &m->shares->socket, err);
 	if (r == 0 && m->shares->n)
 		r = start_server(m, err);
 	sk_close_fd(&m->shares->socket);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,14 +48,18 @@ static void add_check(json_t *checks, const char *name, const char *state, const
 	sk_jx_push(checks, o);
 }
 
-/* In a child of its own: what was unshared cannot be shared again. */
+/* In a child of its own: what was unshared cannot be shared again. With a mount: AppArmor lets a plain user have the
+ * namespaces, but no capabilities in them. */
 static bool has_namespaces(void)
 {
 	int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, status = -1;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(unshare(flags | (geteuid() ? CLONE_NEWUSER : 0)) == 0 ? 0 : 1);
+		_exit(unshare(flags | (geteuid() ? CLONE_NEWUSER : 0)) == 0 &&
+				      mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
+			      ? 0
+			      : 1);
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
@@ -65,16 +70,18 @@ static void check_confinement(json_t *checks)
 	if (has_namespaces())
 		add_check(checks, "namespaces", "ok", "guests run with nothing of the host in sight");
 	else
-		add_check(checks, "namespaces", "note",
-			  "not to be had: guests run with less confinement. Allow them: sysctl "
-			  "user.max_user_namespaces, kernel.unprivileged_userns_clone (Debian) or "
-			  "kernel.apparmor_restrict_unprivileged_userns (Ubuntu)");
+		add_check(checks, "namespaces", "bad",
+			  "not to be had, and guests do not run without: allow them with sysctl "
+			  "user.max_user_namespaces, kernel.unprivileged_userns_clone (Debian) or an AppArmor profile "
+			  "(Ubuntu: /usr/share/doc/skerry/apparmor); or \"sandbox\": \"landlock\" in the configuration "
+			  "for less confinement");
 	if (abi >= 2)
-		add_check(checks, "Landlock", "ok", "the monitor and the file server reach their own files only");
+		add_check(checks, "Landlock", "ok",
+			  "the monitor, the file server and engines reach their own files only");
 	else
 		add_check(checks, "Landlock", "note",
 			  "not to be had (Linux 5.19, with lsm=landlock,… on the kernel's command line): the monitor "
-			  "is confined less");
+			  "is confined less, and engines have one wall less");
 }
 
 static bool has_program(const char *name)

@@ -7,13 +7,23 @@
  *   identity    user namespace with our own user (plain user), or a user of the VM's own (root)
  *   root        a private tmpfs with what was bound (the engine's program and the guest parts, read-only), vu/ (device
  *               sockets), dev/null, tmp/; nothing else of the host
- *   limits      no core files, bounded descriptors and memory, no new privileges
+ *   limits      no core files; bounded descriptors, memory, address space and size of files; no new privileges
+ *   Landlock    where the host has it: the same files once more (landlock.c)
  *   filter      the engine's
+ *
+ * Memory that an engine can take of the host, then: files only of its private tmpfs, whose size is the guest's memory
+ * and a little more (the filters know no memfd_create and no shared memory without a file), and RLIMIT_DATA for each of
+ * its processes.
+ *
+ * Where the host refuses namespaces an engine does not start, unless the configuration allows it by name: then Landlock
+ * takes the place of the root, or nothing does.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -30,6 +40,7 @@
 
 #include "base/cleanup.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "engine/engine_internal.h"
 
 /* Users of VMs that root starts: one of their own each, far from any real account. */
@@ -43,6 +54,8 @@ int sk_confine_init(struct sk_confine *f, const struct sk_engine_config *c, uint
 	uint32_t random;
 
 	*f = (struct sk_confine){ .cpu = -1, .namespaces = true };
+	f->sandbox = c->settings ? c->settings->sandbox : SK_SANDBOX_NAMESPACES;
+	f->file_limit = tmpfs_size;
 	snprintf(f->new_root, sizeof(f->new_root), "%s/root", c->run_dir);
 	snprintf(f->tmpfs_options, sizeof(f->tmpfs_options), "size=%lluk,mode=0755",
 		 (unsigned long long)(tmpfs_size / 1024));
@@ -78,11 +91,6 @@ static unsigned clone_flags(const struct sk_confine *f)
 	if (!f->namespaces)
 		return 0;
 	return f->uid_map[0] ? flags | CLONE_NEWUSER : flags;
-}
-
-bool sk_confine_refused(int r)
-{
-	return r == -EPERM || r == -ENOSPC || r == -EINVAL || r == -ENOSYS || r == -EACCES;
 }
 
 /* --- in the child --- */
@@ -218,19 +226,57 @@ static int enter_root(const struct sk_confine *f)
 
 static int set_limits(const struct sk_confine *f)
 {
-	static const struct rlimit none = { 0, 0 }, files = { 4096, 4096 };
-	const struct rlimit data = { f->data_limit, f->data_limit };
+	const struct {
+		int resource;
+		rlim_t limit;
+	} limits[] = {
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_NOFILE, 4096 },
+		{ RLIMIT_MSGQUEUE, 0 },
+		{ RLIMIT_DATA, f->data_limit },
+		{ RLIMIT_FSIZE, f->file_limit },
+		{ RLIMIT_AS, f->address_limit },
+	};
+	struct rlimit has, want;
+	size_t i;
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-	    (f->data_limit && setrlimit(RLIMIT_DATA, &data) < 0))
-		return -errno;
+	for (i = 0; i < SK_ARRAY_SIZE(limits); i++) {
+		/* Never more than we have ourselves. */
+		if (getrlimit((__rlimit_resource_t)limits[i].resource, &has) < 0)
+			return -errno;
+		want.rlim_cur = want.rlim_max = limits[i].limit < has.rlim_max ? limits[i].limit : has.rlim_max;
+		if (setrlimit((__rlimit_resource_t)limits[i].resource, &want) < 0)
+			return -errno;
+	}
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* Without namespaces: the run folder, where the device sockets are, and root/ in it to write in. As root that is
+ * another user's process: others are kept out by the folder above. */
+static int stay_outside(const struct sk_confine *f)
+{
+	if (chdir(f->new_root) < 0)
+		return -errno;
+	if (f->uid_map[0])
+		return chdir("..") < 0 ? -errno : 0;
+	return chown(".", f->uid, (gid_t)-1) < 0 || chdir("..") < 0 || chmod(".", 0711) < 0 ? -errno : 0;
 }
 
 /* As root: become the VM's own user. The change takes all capabilities along. */
 static int drop_identity(const struct sk_confine *f)
 {
-	if (geteuid() != 0 || f->uid_map[0])
+	struct __user_cap_header_struct version = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[2] = { { 0 } };
+
+	if (f->uid_map[0]) {
+		/* Root of a user namespace of somebody else's, without one of its own: no capabilities by its number.
+		 */
+		if (geteuid() == 0 && (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0) < 0 ||
+				       syscall(SYS_capset, &version, none) < 0))
+			return -errno;
+		return 0;
+	}
+	if (geteuid() != 0)
 		return 0;
 	/* The raw calls: libc's signal every thread first, and this is a copy of a threaded process. */
 	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, f->uid, f->uid, f->uid) < 0 ||
@@ -242,8 +288,8 @@ static int drop_identity(const struct sk_confine *f)
 static int apply(void *arg)
 {
 	const struct sk_confine *f = arg;
+	int r, ruleset = -1;
 	cpu_set_t set;
-	int r;
 
 	if (f->cpu >= 0) {
 		CPU_ZERO(&set);
@@ -258,9 +304,15 @@ static int apply(void *arg)
 			return r;
 		if (sethostname("skerry-vm", 9) < 0)
 			return -errno;
-	} else if (chdir(f->new_root) < 0 || chdir("..") < 0) {
-		return -errno;
+	} else {
+		r = stay_outside(f);
+		if (r < 0)
+			return r;
 	}
+	/* While the paths can still be reached. */
+	r = sk_landlock_prepare(f, &ruleset);
+	if (r < 0 && (r != -EOPNOTSUPP || (!f->namespaces && f->sandbox < SK_SANDBOX_FILTER)))
+		return r;
 	if (f->no_randomize && personality(ADDR_NO_RANDOMIZE) < 0)
 		return -errno;
 	if (f->no_huge_pages)
@@ -268,6 +320,8 @@ static int apply(void *arg)
 	r = drop_identity(f);
 	if (r == 0)
 		r = set_limits(f);
+	if (r == 0 && ruleset >= 0)
+		r = sk_landlock_enter(ruleset);
 	if (r < 0)
 		return r;
 	if (f->filter && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, f->filter) < 0)
@@ -284,7 +338,96 @@ int sk_confine_spawn(struct sk_confine *f, struct sk_spawn *s, struct sk_engine_
 	return sk_spawn(s, &ret->pid, &ret->pidfd, err);
 }
 
+/* Namespaces are not to be had, or not enough of them. */
+static bool refused(int r)
+{
+	return r == -EPERM || r == -ENOSPC || r == -EINVAL || r == -ENOSYS || r == -EACCES || r == -EUSERS;
+}
+
+int sk_confine_start(struct sk_confine *f,
+		     int (*spawn)(void *arg, struct sk_confine *confine, struct sk_engine_process *ret,
+				  struct sk_error *err),
+		     void *arg, struct sk_engine_process *ret, struct sk_error *err)
+{
+	struct sk_error why = SK_ERROR_INIT;
+	int r = spawn(arg, f, ret, &why);
+
+	if (r == 0)
+		return 0;
+	if (!refused(r))
+		return sk_error_set(err, -r, "%s", why.message);
+	if (f->sandbox == SK_SANDBOX_NAMESPACES)
+		return sk_error_set(
+			err, -r,
+			"this host gives a guest no namespaces of its own (%s), and it does not run without: `skerry "
+			"doctor` says how to allow them; \"sandbox\": \"landlock\" in the configuration is less "
+			"confinement (skerry(1))",
+			strerror(-r));
+	sk_log(SK_LOG_WARN,
+	       "no namespaces for the guest (%s): it runs with less confinement, as the configuration allows",
+	       strerror(-r));
+	f->namespaces = false;
+	r = spawn(arg, f, ret, err);
+	if (r == -EOPNOTSUPP)
+		return sk_error_set(
+			err, -r,
+			"this host has no Landlock, and gives a guest no namespaces of its own: \"sandbox\": "
+			"\"filter\" in the configuration does without both (skerry(1))");
+	return r;
+}
+
 /* --- filters --- */
+
+#define SK_NEW_NAMESPACES \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+/* User-mode Linux makes one such mapping when it starts, for a test of its own. */
+#define SK_SHARED_MAX 8192u
+
+/* Processes and threads, but no namespaces; clone3, whose flags no filter can see, is not there: the C library falls
+ * back on clone. */
+static int add_clone(scmp_filter_ctx ctx, bool allow)
+{
+	static const unsigned flags[] = { CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,
+					  CLONE_NEWIPC,	 CLONE_NEWUTS, CLONE_NEWCGROUP };
+	size_t i;
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	if (allow)
+		return r < 0 ? r
+			     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+						SCMP_A0(SCMP_CMP_MASKED_EQ, SK_NEW_NAMESPACES, 0));
+	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(flags); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, flags[i], flags[i]));
+	return r;
+}
+
+/* Memory that is shared and has no file counts for no limit. MAP_SHARED_VALIDATE has the bit of MAP_SHARED. */
+static int add_mmap(scmp_filter_ctx ctx, bool allow)
+{
+	static const scmp_datum_t fine[] = { 0, MAP_SHARED, MAP_ANONYMOUS };
+	const scmp_datum_t both = MAP_SHARED | MAP_ANONYMOUS;
+	size_t i;
+	int r = 0;
+
+	if (!allow)
+		return seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1,
+					SCMP_A3(SCMP_CMP_MASKED_EQ, both, both));
+	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(fine); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				     SCMP_A3(SCMP_CMP_MASKED_EQ, both, fine[i]));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A1(SCMP_CMP_LE, SK_SHARED_MAX, 0),
+				     SCMP_A3(SCMP_CMP_MASKED_EQ, both, both));
+	return r;
+}
+
+int sk_filter_add_bounds(void *ctx, bool allow)
+{
+	int r = add_clone(ctx, allow);
+
+	return r < 0 ? r : add_mmap(ctx, allow);
+}
 
 int sk_filter_export(void *ctx, struct sock_fprog **ret_filter)
 {

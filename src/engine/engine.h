@@ -23,6 +23,19 @@ struct sk_engine_device {
 	const char *tag; /* 9P: the same */
 };
 
+/*
+ * What an engine process must at least be confined by, beside a system call filter, limits and the loss of all
+ * capabilities. A start that cannot have it fails.
+ */
+enum sk_sandbox {
+	SK_SANDBOX_NAMESPACES, /* namespaces of its own, with nothing of the host in them */
+	SK_SANDBOX_LANDLOCK,   /* where the host refuses those: Landlock */
+	SK_SANDBOX_FILTER,     /* where it refuses both: nothing else */
+};
+#define SK_SANDBOX_NAMES "namespaces, landlock or filter"
+/* -EINVAL: not one of the names. */
+int sk_sandbox_parse(const char *name, enum sk_sandbox *ret);
+
 /* What the user or the machine's administrator has decided (vm/settings.h). Strings are borrowed. */
 struct sk_engine_settings {
 	const char *cache_dir;	 /* what was found out is remembered here, for this boot of the host; NULL: nowhere */
@@ -31,6 +44,7 @@ struct sk_engine_settings {
 	unsigned kvm_timeout_ms; /* for the guest that shows whether KVM works; 0: 5000 */
 	bool probe_again;	 /* whatever is remembered */
 	unsigned tcg_buffer;	 /* MiB for translated code under tcg; 0: by the size of the guest */
+	enum sk_sandbox sandbox; /* the least that will do */
 };
 
 struct sk_engine_config {

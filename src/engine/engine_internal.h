@@ -55,11 +55,15 @@ struct sk_confine {
 	struct sk_confine_bind binds[SK_CONFINE_BINDS];
 	size_t n_binds;
 	char tmpfs_options[64];
+	char memory_dir[64]; /* without namespaces: where the guest's memory may be made; "": nowhere but in new_root */
 	char uid_map[64], gid_map[64]; /* "" as root */
 	uid_t uid;		       /* as root: run as this user */
 	const char *device;	       /* this one is seen as dev/kvm; NULL: none */
 	int cpu;		       /* pin here; -1: nowhere */
-	uint64_t data_limit;	       /* RLIMIT_DATA in bytes; 0: none */
+	uint64_t data_limit;	       /* RLIMIT_DATA in bytes */
+	uint64_t file_limit;	       /* RLIMIT_FSIZE in bytes: of one file, memory files included */
+	uint64_t address_limit;	       /* RLIMIT_AS in bytes */
+	enum sk_sandbox sandbox;       /* the least that will do */
 	bool namespaces, no_randomize, no_huge_pages;
 	/* Makes further files in the new root, the working folder then, for this user; in the child, under the rules
 	 * for that. Not without namespaces. NULL: none. */
@@ -72,16 +76,30 @@ struct sk_confine {
 int sk_confine_init(struct sk_confine *confine, const struct sk_engine_config *config, uint64_t tmpfs_size,
 		    struct sk_error *err);
 void sk_confine_bind(struct sk_confine *confine, const char *from, const char *to, bool dir, bool optional);
-/* Starts `s` shut in. */
+/*
+ * Starts an engine shut in: `spawn` starts it the way that `confine` says, with namespaces first. Where this host gives
+ * none, without them if `confine->sandbox` allows that; else it fails and says what to do.
+ */
+int sk_confine_start(struct sk_confine *confine,
+		     int (*spawn)(void *arg, struct sk_confine *confine, struct sk_engine_process *ret,
+				  struct sk_error *err),
+		     void *arg, struct sk_engine_process *ret, struct sk_error *err);
+/* For `spawn`: starts `s` as `confine` says. */
 int sk_confine_spawn(struct sk_confine *confine, struct sk_spawn *s, struct sk_engine_process *ret,
 		     struct sk_error *err);
-/* True when sk_confine_spawn() failed because this host gives no namespaces. */
-bool sk_confine_refused(int r);
+
+/* landlock.c: a ruleset of what `confine` lets the engine have (-EOPNOTSUPP: this host has no Landlock), and its use,
+ * with no_new_privs set. The descriptor goes. */
+int sk_landlock_prepare(const struct sk_confine *confine, int *ret_ruleset);
+int sk_landlock_enter(int ruleset);
 
 /* Seccomp filters, built in the caller, freed by sk_filter_free(). uml: what a User-mode Linux kernel needs of its host
- * and no more. qemu: what no QEMU needs (its own filter comes on top). */
+ * and no more. qemu: what no QEMU needs (its own filter comes on top); `memfd`: but that it may make memory files. */
 int sk_uml_filter_new(struct sock_fprog **ret_filter, struct sk_error *err);
-int sk_qemu_filter_new(struct sock_fprog **ret_filter, struct sk_error *err);
+int sk_qemu_filter_new(bool memfd, struct sock_fprog **ret_filter, struct sk_error *err);
+/* Adds to a scmp_filter_ctx what holds for both: no new namespaces, no memory that is shared and has no file. `allow`:
+ * the calls are forbidden but for this. */
+int sk_filter_add_bounds(void *ctx, bool allow);
 void sk_filter_free(struct sock_fprog *filter);
 /* seccomp_export_bpf() into memory; `ctx` is a scmp_filter_ctx. */
 int sk_filter_export(void *ctx, struct sock_fprog **ret_filter);

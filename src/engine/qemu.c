@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "engine/engine_internal.h"
 
 #define MIB (1024ull * 1024ull)
@@ -67,18 +66,30 @@ static void find_firmware(const char *prefix, char *buf, size_t size)
 	buf[0] = '\0';
 }
 
-static int spawn_confined(const struct sk_engine_config *c, struct sk_confine *f, struct sk_qemu_start *q,
-			  const char *kernel, const char *initramfs, struct sk_engine_process *ret,
-			  struct sk_error *err)
+struct start {
+	const struct sk_engine_config *c;
+	struct sk_qemu_start q;
+	char kernel[512], initramfs[512];
+};
+
+static int spawn_confined(void *arg, struct sk_confine *f, struct sk_engine_process *ret, struct sk_error *err)
 {
 	static const char *const env[] = { "PATH=/", "HOME=/tmp", "TMPDIR=/tmp", NULL };
 	struct sk_spawn s = SK_SPAWN_INIT;
 	struct sk_args args = { 0 };
+	struct start *start = arg;
+	const struct sk_engine_config *c = start->c;
+	struct sk_qemu_start *q = &start->q;
+	struct sock_fprog *filter;
 	int r;
 
-	q->kernel = f->namespaces ? SK_QEMU_KERNEL_FILE : kernel;
+	r = sk_qemu_filter_new(!f->namespaces, &filter, err);
+	if (r < 0)
+		return r;
+	f->filter = filter;
+	q->kernel = f->namespaces ? SK_QEMU_KERNEL_FILE : start->kernel;
 	q->memory = f->namespaces ? SK_QEMU_MEMORY_FILE : NULL;
-	q->initramfs = f->namespaces ? "/initramfs" : initramfs;
+	q->initramfs = f->namespaces ? "/initramfs" : start->initramfs;
 	sk_qemu_args(&args, q, c);
 	s.file = q->facts->path;
 	s.argv = (const char *const *)args.v;
@@ -88,58 +99,54 @@ static int spawn_confined(const struct sk_engine_config *c, struct sk_confine *f
 	r = args.failed ? sk_error_set(err, E2BIG, "too many devices for one VM of QEMU")
 			: sk_confine_spawn(f, &s, ret, err);
 	sk_args_fini(&args);
+	sk_filter_free(filter);
+	f->filter = NULL;
 	return r;
+}
+
+static void set_limits(struct sk_confine *f, const struct sk_engine_config *c)
+{
+	/* Its own memory: translated code, threads' stacks, buffers. The guest's is a file and not counted. */
+	f->data_limit = 1024 * MIB + c->cpus * 32 * MIB;
+	/* The guest's memory too, and what the C library reserves for each thread. */
+	f->address_limit = 2 * c->memory + 16384 * MIB + c->cpus * 256 * MIB;
 }
 
 int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *facts, bool kvm,
 		  struct sk_engine_process *ret, struct sk_error *err)
 {
 	const char *device = c->settings && c->settings->kvm_device ? c->settings->kvm_device : "/dev/kvm";
-	char kernel[512], initramfs[512], prefix[512], firmware[600], process[32];
-	struct sk_qemu_start q = { .facts = facts, .kvm = kvm, .process = process, .firmware = firmware };
-	struct sock_fprog *filter = NULL;
+	char prefix[512], firmware[600], process[32];
+	struct start start = { .c = c, .q = { .facts = facts, .kvm = kvm, .process = process, .firmware = firmware } };
 	struct sk_qemu_memory memory;
 	struct sk_confine f;
 	int r;
 
 	*ret = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
-	r = sk_qemu_kernel(c->settings, kernel, sizeof(kernel), err);
+	r = sk_qemu_kernel(c->settings, start.kernel, sizeof(start.kernel), err);
 	if (r == 0)
-		r = sk_guest_part(SK_GUEST_INITRAMFS, initramfs, sizeof(initramfs), err);
+		r = sk_guest_part(SK_GUEST_INITRAMFS, start.initramfs, sizeof(start.initramfs), err);
 	if (r == 0)
 		r = sk_confine_init(&f, c, c->memory + 16 * MIB, err);
 	if (r == 0)
-		r = sk_qemu_memory_init(&memory, kernel, c->memory / MIB * MIB, err);
+		r = sk_qemu_memory_init(&memory, start.kernel, c->memory / MIB * MIB, err);
 	if (r < 0)
 		return r;
-	r = sk_qemu_filter_new(&filter, err);
-	if (r < 0)
-		goto out;
 	snprintf(process, sizeof(process), "skerry-%.8s", c->name);
 	prefix_of(facts->path, prefix, sizeof(prefix));
 	bind_program(&f, facts->path, prefix);
 	find_firmware(prefix, firmware, sizeof(firmware));
-	sk_confine_bind(&f, initramfs, "initramfs", false, false);
+	sk_confine_bind(&f, start.initramfs, "initramfs", false, false);
 	if (kvm)
 		f.device = device;
 	/* Where they are given without being asked for, each thread's stack would hold one. Translated code likes
 	 * them, and QEMU asks for them. */
 	f.no_huge_pages = kvm;
-	/* Its own memory: translated code, threads' stacks, buffers. The guest's is shared memory and not counted. */
-	f.data_limit = 1024 * MIB + c->cpus * 32 * MIB;
-	f.filter = filter;
+	set_limits(&f, c);
 	f.fill = sk_qemu_memory_fill;
 	f.fill_arg = &memory;
-	r = spawn_confined(c, &f, &q, kernel, initramfs, ret, err);
-	if (sk_confine_refused(r)) {
-		sk_log(SK_LOG_WARN, "no namespaces for QEMU (%s): it runs with less confinement; see `skerry doctor`",
-		       strerror(-r));
-		f.namespaces = false;
-		r = spawn_confined(c, &f, &q, kernel, initramfs, ret, err);
-	}
+	r = sk_confine_start(&f, spawn_confined, &start, ret, err);
 	r = r < 0 ? sk_error_wrap(err, "cannot start QEMU") : 0;
-out:
-	sk_filter_free(filter);
 	sk_qemu_memory_fini(&memory);
 	return r;
 }

@@ -62,7 +62,7 @@ static const int never[] = {
 	SCMP_SYS(setdomainname),
 };
 
-int sk_qemu_filter_new(struct sock_fprog **ret_filter, struct sk_error *err)
+int sk_qemu_filter_new(bool memfd, struct sock_fprog **ret_filter, struct sk_error *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	size_t i;
@@ -73,6 +73,11 @@ int sk_qemu_filter_new(struct sock_fprog **ret_filter, struct sk_error *err)
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(never); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), never[i], 0);
+	/* Its memory is a file of its private tmpfs, whose size is bounded. */
+	if (r == 0 && !memfd)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(memfd_create), 0);
+	if (r == 0)
+		r = sk_filter_add_bounds(ctx, false);
 	/* Sockets of the local family only: its devices. */
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));

@@ -23,11 +23,11 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/id.h"
-#include "base/log.h"
 #include "engine/engine_internal.h"
 
 #define SK_UML_KERNEL "linux-uml"
 
+/* Paths are relative to the run folder where there are no namespaces. */
 static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool namespaces, const char *initramfs)
 {
 	size_t i;
@@ -36,7 +36,7 @@ static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool
 	sk_args_add(a, "mem=%lluK", (unsigned long long)(c->memory / 1024));
 	sk_args_add(a, "ncpus=%u", c->cpus);
 	sk_args_add(a, "initrd=%s", namespaces ? "/initramfs" : initramfs);
-	sk_args_add(a, "uml_dir=%s", namespaces ? "/tmp" : c->run_dir);
+	sk_args_add(a, "uml_dir=%s", namespaces ? "/tmp" : "root");
 	sk_args_add(a, "umid=uml");
 	sk_args_add(a, "seccomp=on");
 	sk_args_add(a, "con=null");
@@ -66,41 +66,74 @@ static int uml_probe(const struct sk_engine_settings *settings, struct sk_error 
 	return r < 0 ? r : sk_guest_part_check(SK_GUEST_INITRAMFS, false, err);
 }
 
-static int spawn_confined(const struct sk_engine_config *c, struct sk_confine *f, const char *kernel,
-			  const char *initramfs, struct sk_engine_process *ret, struct sk_error *err)
+struct start {
+	const struct sk_engine_config *c;
+	char kernel[512], initramfs[512];
+};
+
+/*
+ * Without namespaces: where the guest's memory is a file, without a name. A folder of this user's alone on the host's
+ * tmpfs; a plain user's run folder is small as a rule.
+ */
+static void find_memory_dir(struct sk_confine *f)
+{
+	struct stat st;
+
+	snprintf(f->memory_dir, sizeof(f->memory_dir), "/dev/shm/skerry-%u", geteuid());
+	if (f->uid == geteuid() && (mkdir(f->memory_dir, 0700) == 0 || errno == EEXIST) &&
+	    lstat(f->memory_dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077))
+		return;
+	f->memory_dir[0] = '\0';
+}
+
+static int spawn_confined(void *arg, struct sk_confine *f, struct sk_engine_process *ret, struct sk_error *err)
 {
 	static const char *const env[] = { "TMPDIR=/tmp", "HOME=/tmp", "PATH=/", NULL };
-	char tmpdir[600], home[600];
-	const char *plain_env[] = { tmpdir, home, "PATH=/", NULL };
+	char tmpdir[80];
+	const char *plain_env[] = { tmpdir, "HOME=root", "PATH=/", NULL };
 	struct sk_spawn s = SK_SPAWN_INIT;
 	struct sk_args args = { 0 };
+	struct start *start = arg;
 	int r;
 
-	snprintf(tmpdir, sizeof(tmpdir), "TMPDIR=%s", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : c->run_dir);
-	snprintf(home, sizeof(home), "HOME=%s", c->run_dir);
-	build_args(&args, c, f->namespaces, initramfs);
-	s.file = f->namespaces ? "/linux" : kernel;
+	if (!f->namespaces)
+		find_memory_dir(f);
+	snprintf(tmpdir, sizeof(tmpdir), "TMPDIR=%s", f->memory_dir[0] ? f->memory_dir : "root");
+	build_args(&args, start->c, f->namespaces, start->initramfs);
+	s.file = f->namespaces ? "/linux" : start->kernel;
 	s.argv = (const char *const *)args.v;
 	s.envp = f->namespaces ? env : plain_env;
-	s.stdout_fd = c->console_fd;
-	s.stderr_fd = c->console_fd;
+	s.stdout_fd = start->c->console_fd;
+	s.stderr_fd = start->c->console_fd;
 	r = args.failed ? sk_error_errno(err, ENOMEM, "cannot start %s", s.file) : sk_confine_spawn(f, &s, ret, err);
 	sk_args_fini(&args);
 	return r;
 }
 
+/*
+ * Of its processes each: what the kernel itself allocates, with a stack for each processor's thread; and addresses.
+ * Stubs map what the guest's processes do, page by page, some of it more than once. What that takes of the host is page
+ * tables, 1/512 of it.
+ */
+static void set_limits(struct sk_confine *f, const struct sk_engine_config *c)
+{
+	f->data_limit = (256ull + 32ull * c->cpus) << 20;
+	f->address_limit = 8 * c->memory + (4ull << 30);
+}
+
 static int uml_start(const struct sk_engine_config *c, struct sk_engine_process *ret, struct sk_error *err)
 {
-	char kernel[512], initramfs[512], cpu_dir[600];
+	struct start start = { .c = c };
+	char cpu_dir[600];
 	_cleanup_fd_ int claim = -1;
 	struct sock_fprog *filter;
 	struct sk_confine f;
 	int r;
 
 	*ret = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
-	r = sk_guest_part(SK_UML_KERNEL, kernel, sizeof(kernel), err);
+	r = sk_guest_part(SK_UML_KERNEL, start.kernel, sizeof(start.kernel), err);
 	if (r == 0)
-		r = sk_guest_part(SK_GUEST_INITRAMFS, initramfs, sizeof(initramfs), err);
+		r = sk_guest_part(SK_GUEST_INITRAMFS, start.initramfs, sizeof(start.initramfs), err);
 	/* Its memory is a file on the tmpfs that is its root. */
 	if (r == 0)
 		r = sk_confine_init(&f, c, c->memory + (4u << 20), err);
@@ -108,22 +141,15 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 		r = sk_uml_filter_new(&filter, err);
 	if (r < 0)
 		return r;
-	sk_confine_bind(&f, kernel, "linux", false, false);
-	sk_confine_bind(&f, initramfs, "initramfs", false, false);
+	sk_confine_bind(&f, start.kernel, "linux", false, false);
+	sk_confine_bind(&f, start.initramfs, "initramfs", false, false);
 	snprintf(cpu_dir, sizeof(cpu_dir), "%s/../cpus", c->run_dir);
 	if (c->cpus == 1)
 		f.cpu = sk_cpu_claim(cpu_dir, &claim);
 	f.filter = filter;
 	f.no_randomize = true; /* it wants that, and would start itself anew through /proc, which is not there */
-	r = spawn_confined(c, &f, kernel, initramfs, ret, err);
-	if (sk_confine_refused(r)) {
-		/* No (more) user namespaces here: the filter, the lack of capabilities and no_new_privs remain. */
-		sk_log(SK_LOG_WARN,
-		       "no namespaces for the guest kernel (%s): it runs with less confinement; see `skerry info`",
-		       strerror(-r));
-		f.namespaces = false;
-		r = spawn_confined(c, &f, kernel, initramfs, ret, err);
-	}
+	set_limits(&f, c);
+	r = sk_confine_start(&f, spawn_confined, &start, ret, err);
 	sk_filter_free(filter);
 	if (r < 0)
 		return sk_error_wrap(err, "cannot start the guest kernel");

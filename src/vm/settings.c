@@ -30,6 +30,8 @@ static int check_seconds(const char *path, const char *key, const json_t *value,
 
 static int check(const char *path, const char *key, const json_t *value, struct sk_error *err)
 {
+	enum sk_sandbox sandbox;
+
 	if (strcmp(key, "engine") == 0)
 		return json_is_string(value) && sk_engine_name_valid(json_string_value(value))
 			       ? 0
@@ -50,10 +52,14 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return json_is_integer(value) && json_integer_value(value) >= 8 && json_integer_value(value) <= 2048
 			       ? 0
 			       : bad(err, path, "\"tcg_buffer\" is a number of MiB, 8 to 2048");
+	if (strcmp(key, "sandbox") == 0)
+		return json_is_string(value) && sk_sandbox_parse(json_string_value(value), &sandbox) == 0
+			       ? 0
+			       : bad(err, path, "\"sandbox\" is " SK_SANDBOX_NAMES);
 	return sk_error_set(
 		err, EINVAL,
 		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
-		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\" and \"host_loopback\"",
+		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\", \"sandbox\" and \"host_loopback\"",
 		path, key);
 }
 
@@ -114,7 +120,7 @@ static unsigned milliseconds(const struct sk_settings *s, const char *key, unsig
 
 int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 {
-	const char *env = getenv("SKERRY_ENGINE");
+	const char *env = getenv("SKERRY_ENGINE"), *sandbox;
 	int r;
 
 	*s = (struct sk_settings){ .json = json_object() };
@@ -143,6 +149,9 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 		.kvm_timeout_ms = milliseconds(s, "kvm_timeout", 5),
 		.tcg_buffer = (unsigned)json_integer_value(json_object_get(s->json, "tcg_buffer")),
 	};
+	sandbox = json_string_value(json_object_get(s->json, "sandbox"));
+	if (sandbox)
+		(void)sk_sandbox_parse(sandbox, &s->engines.sandbox); /* checked above */
 	return 0;
 }
 

@@ -19,7 +19,8 @@
  *   "start_timeout": 60     seconds for a guest to come up, 1 to 3600
  *   "idle_reclaim": 300     seconds after which an idle guest begins to forget what it has cached of files; 0: never
  *   "tcg_buffer": 24        MiB for translated code under tcg, 8 to 2048; absent: by the size of the guest
- *   "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
+ *   "sandbox": "namespaces" the least that an engine is confined by; "landlock", "filter": where the host refuses the
+ * rest "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
  *
  * Anything else in a file is an error: it would be a misspelt word.
  */

@@ -51,6 +51,7 @@ static void test_defaults(void **state)
 	assert_null(s.engines.qemu);
 	assert_int_equal(s.engines.kvm_timeout_ms, 5000);
 	assert_int_equal(s.start_timeout_ms, 60000);
+	assert_int_equal(s.engines.sandbox, SK_SANDBOX_NAMESPACES);
 	sk_settings_fini(&s);
 }
 
@@ -61,7 +62,7 @@ static void test_values(void **state)
 
 	(void)state;
 	assert_int_equal(load("{\"engine\":\"tcg\",\"qemu\":\"/opt/q\",\"kvm_timeout\":2.5,\"start_timeout\":300,"
-			      "\"tcg_buffer\":64}",
+			      "\"tcg_buffer\":64,\"sandbox\":\"landlock\"}",
 			      &s, &err),
 			 0);
 	assert_string_equal(s.engine, "tcg");
@@ -70,6 +71,7 @@ static void test_values(void **state)
 	assert_int_equal(s.engines.kvm_timeout_ms, 2500);
 	assert_int_equal(s.start_timeout_ms, 300000);
 	assert_int_equal(s.engines.tcg_buffer, 64);
+	assert_int_equal(s.engines.sandbox, SK_SANDBOX_LANDLOCK);
 	sk_settings_fini(&s);
 	setenv("SKERRY_ENGINE", "uml", 1);
 	assert_int_equal(load("{\"engine\":\"tcg\"}", &s, &err), 0);
@@ -102,6 +104,8 @@ static void test_mistakes(void **state)
 	refused("{\"kvm_timeout\":0}", "1 to 600");
 	refused("{\"start_timeout\":\"long\"}", "1 to 3600");
 	refused("{\"tcg_buffer\":4}", "8 to 2048");
+	refused("{\"sandbox\":\"none\"}", "namespaces, landlock or filter");
+	refused("{\"sandbox\":false}", "namespaces, landlock or filter");
 	refused("{\n\"engine\": tcg }", "line 2");
 	refused("[]", "not a JSON object");
 	unlink(file);

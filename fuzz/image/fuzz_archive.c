@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
-	if (sk_source_open(fd, &source, NULL) == 0)
+	if (sk_source_open(fd, NULL, &source, NULL) == 0)
 		for (i = 0; i < 2; i++) {
 			struct sk_load load = { .n = 0 };
 			struct sk_error err = SK_ERROR_INIT;

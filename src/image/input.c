@@ -7,6 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+int sk_unpack_check(uint64_t packed, uint64_t plain, struct sk_error *err)
+{
+	if (plain <= SK_UNPACK_FREE || (plain - SK_UNPACK_FREE) / SK_UNPACK_RATIO <= packed)
+		return 0;
+	return sk_error_set(err, EFBIG, "%llu bytes that unpack to more than %llu: a decompression bomb",
+			    (unsigned long long)packed, (unsigned long long)plain);
+}
+
 #define GIVE_UP_MS 100 /* how often the flag is looked at */
 
 static ssize_t read_fd(struct sk_input *in, void *buf, size_t len, struct sk_error *err)

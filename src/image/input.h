@@ -12,6 +12,14 @@
 struct archive;
 
 /*
+ * What may come of `packed` bytes: any that a real layer has (a file of zeros packs to a thousandth and less), but not
+ * hours of them out of a few KiB. 0 or -EFBIG with err set.
+ */
+#define SK_UNPACK_FREE (8ull << 30)
+#define SK_UNPACK_RATIO 1100u
+int sk_unpack_check(uint64_t packed, uint64_t plain, struct sk_error *err);
+
+/*
  * A source of bytes, read from the front once: a file, a member of an archive, memory. Embedded as the first member of
  * what implements it; lives on the caller's stack.
  */

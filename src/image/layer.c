@@ -148,6 +148,13 @@ static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 			     r->job->limits->max_uncompressed);
 		return ARCHIVE_FATAL;
 	}
+	/* One read of the blob can become many of these. */
+	if (sk_unpack_check(r->blob_bytes, r->diff_bytes, &r->err) < 0)
+		return ARCHIVE_FATAL;
+	if (r->job->tick && r->job->tick(r->job->tick_arg, r->blob_bytes)) {
+		sk_error_set(&r->err, EINTR, "interrupted");
+		return ARCHIVE_FATAL;
+	}
 	sk_sha256_update(&r->diff_sha, *ret, n);
 	return (la_ssize_t)n;
 }

@@ -335,7 +335,7 @@ static int load_op(struct sk_op *op, int *fd, json_t **ret_refs, struct sk_error
 	if (!S_ISDIR(st.st_mode) && lseek(*fd, 0, SEEK_SET) < 0)
 		r = spool(op, fd, err);
 	if (r == 0)
-		r = sk_source_open(*fd, &source, err);
+		r = sk_source_open(*fd, &op->store->cancelled, &source, err);
 	if (r == 0)
 		r = read_documents(source, &load, err);
 	if (r == 0)

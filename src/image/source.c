@@ -31,7 +31,8 @@ struct member {
 };
 
 struct sk_source {
-	int fd; /* borrowed */
+	int fd;				      /* borrowed */
+	const volatile sig_atomic_t *give_up; /* borrowed; or NULL */
 	bool folder;
 	struct member *members;
 	size_t n, cap;
@@ -41,43 +42,117 @@ struct sk_source {
 /* ---- an archive -----------------------------------------------------------------------------------------------------
  */
 
-static int archive_error(struct archive *a, struct sk_error *err)
+/*
+ * A reader of the archive: one of libarchive's, or, where the archive is compressed, two behind each other, of which
+ * the first unpacks. What a single reader passes over it unpacks in one go, out of our reach.
+ */
+struct reader {
+	const struct sk_source *s;
+	struct archive *tar, *filter; /* filter: NULL for a plain archive */
+	uint64_t plain;
+	struct sk_error err; /* set by read_plain(): what libarchive says then is only a consequence */
+};
+
+static int archive_error(struct reader *r, struct archive *a, struct sk_error *err)
 {
 	const char *why = archive_error_string(a);
 
+	if (r->err.code)
+		return sk_error_set(err, r->err.code, "%s", r->err.message);
 	return sk_error_set(err, EBADMSG, "damaged archive: %.300s", why ? why : "unknown format");
 }
 
-/* The names in our archives are ours to compare: as bytes, whatever the user's locale is. */
-static int archive_begin(struct sk_source *s, struct archive **ret, struct sk_error *err)
+static void reader_end(struct reader *r)
+{
+	archive_read_free(r->tar);
+	archive_read_free(r->filter);
+}
+
+static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
+{
+	struct reader *r = arg;
+	la_int64_t offset;
+	size_t n = 0;
+	int rc = ARCHIVE_OK;
+
+	(void)a;
+	while (rc == ARCHIVE_OK && n == 0)
+		rc = archive_read_data_block(r->filter, ret, &n, &offset);
+	if (rc == ARCHIVE_EOF)
+		return 0;
+	r->plain += n;
+	if (rc != ARCHIVE_OK)
+		archive_error(r, r->filter, &r->err);
+	else if (r->s->give_up && *r->s->give_up)
+		sk_error_set(&r->err, EINTR, "interrupted");
+	else
+		sk_unpack_check((uint64_t)archive_filter_bytes(r->filter, -1), r->plain, &r->err);
+	return r->err.code ? ARCHIVE_FATAL : (la_ssize_t)n;
+}
+
+static int open_reader(struct reader *r, bool plain)
 {
 	struct archive *a = archive_read_new();
 
+	*(plain ? &r->tar : &r->filter) = a;
 	if (!a)
-		return sk_error_errno(err, ENOMEM, "cannot read the archive");
+		return -ENOMEM;
 	archive_read_support_filter_gzip(a);
 	archive_read_support_filter_zstd(a);
 	archive_read_support_filter_xz(a);
 	archive_read_support_filter_bzip2(a);
-	archive_read_support_format_tar(a);
-	if (lseek(s->fd, 0, SEEK_SET) < 0 || archive_read_open_fd(a, s->fd, BLOCK) != ARCHIVE_OK) {
-		int r = archive_error(a, err);
-
-		archive_read_free(a);
-		return r;
-	}
-	*ret = a;
-	return 0;
+	if (plain)
+		archive_read_support_format_tar(a);
+	else
+		archive_read_support_format_raw(a);
+	return lseek(r->s->fd, 0, SEEK_SET) < 0 || archive_read_open_fd(a, r->s->fd, BLOCK) != ARCHIVE_OK ? -EBADMSG
+													  : 0;
 }
 
-static int keep_json(struct sk_source *s, struct archive *a, struct member *m, struct sk_error *err)
+/* What is packed, once more: unpacked by a reader of its own. */
+static int open_packed(struct reader *r, struct sk_error *err)
+{
+	struct archive_entry *e;
+	int rc;
+
+	archive_read_free(r->tar);
+	r->tar = NULL;
+	rc = open_reader(r, false);
+	if (rc == 0)
+		r->tar = archive_read_new();
+	if (!r->filter || !r->tar)
+		return rc == -EBADMSG ? archive_error(r, r->filter, err)
+				      : sk_error_errno(err, ENOMEM, "cannot read the archive");
+	archive_read_support_format_tar(r->tar);
+	if (archive_read_next_header(r->filter, &e) != ARCHIVE_OK)
+		return archive_error(r, r->filter, err);
+	return archive_read_open(r->tar, r, NULL, read_plain, NULL) != ARCHIVE_OK ? archive_error(r, r->tar, err) : 0;
+}
+
+/* The names in our archives are ours to compare: as bytes, whatever the user's locale is. */
+static int archive_begin(struct sk_source *s, struct reader *r, struct sk_error *err)
+{
+	int rc;
+
+	*r = (struct reader){ .s = s };
+	rc = open_reader(r, true);
+	if (rc < 0)
+		rc = r->tar ? archive_error(r, r->tar, err) : sk_error_errno(err, ENOMEM, "cannot read the archive");
+	else if (archive_filter_code(r->tar, 0) != ARCHIVE_FILTER_NONE)
+		rc = open_packed(r, err);
+	if (rc < 0)
+		reader_end(r);
+	return rc;
+}
+
+static int keep_json(struct sk_source *s, struct reader *rd, struct member *m, struct sk_error *err)
 {
 	size_t len = 0;
 	char first;
-	la_ssize_t n = archive_read_data(a, &first, 1);
+	la_ssize_t n = archive_read_data(rd->tar, &first, 1);
 
 	if (n < 0)
-		return archive_error(a, err);
+		return archive_error(rd, rd->tar, err);
 	if (n == 0 || (first != '{' && first != '['))
 		return 0;
 	if (m->size > SK_SOURCE_JSON_MAX - s->json_bytes)
@@ -88,9 +163,9 @@ static int keep_json(struct sk_source *s, struct archive *a, struct member *m, s
 	s->json_bytes += (size_t)m->size;
 	m->json[len++] = first;
 	while (len < m->size) {
-		n = archive_read_data(a, m->json + len, (size_t)m->size - len);
+		n = archive_read_data(rd->tar, m->json + len, (size_t)m->size - len);
 		if (n < 0)
-			return archive_error(a, err);
+			return archive_error(rd, rd->tar, err);
 		if (n == 0)
 			return sk_error_set(err, EBADMSG, "damaged archive: %.200s is cut off", m->name);
 		len += (size_t)n;
@@ -119,7 +194,7 @@ static int member_link(struct member *m, const char *hard, const char *symbolic)
 	return m->link ? 0 : -ENOMEM;
 }
 
-static int add_member(struct sk_source *s, struct archive *a, struct archive_entry *e, struct sk_error *err)
+static int add_member(struct sk_source *s, struct reader *rd, struct archive_entry *e, struct sk_error *err)
 {
 	const char *path = archive_entry_pathname(e);
 	char clean[SK_TREE_PATH_MAX];
@@ -148,31 +223,35 @@ static int add_member(struct sk_source *s, struct archive *a, struct archive_ent
 		return sk_error_errno(err, ENOMEM, "cannot read the archive");
 	m->regular = !m->link && archive_entry_filetype(e) == S_IFREG && archive_entry_size(e) >= 0;
 	m->size = m->regular ? (uint64_t)archive_entry_size(e) : 0;
-	return m->regular && m->size && m->size <= SK_JSON_MAX ? keep_json(s, a, m, err) : 0;
+	return m->regular && m->size && m->size <= SK_JSON_MAX ? keep_json(s, rd, m, err) : 0;
 }
 
 static int scan_archive(struct sk_source *s, struct sk_error *err)
 {
 	struct archive_entry *e;
-	struct archive *a;
-	int r = archive_begin(s, &a, err);
+	struct reader rd;
+	int r = archive_begin(s, &rd, err);
 
 	if (r < 0)
 		return r;
 	for (;;) {
-		int rc = archive_read_next_header(a, &e);
+		int rc = archive_read_next_header(rd.tar, &e);
 
 		if (rc == ARCHIVE_EOF)
 			break;
 		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN) {
-			r = archive_error(a, err);
+			r = archive_error(&rd, rd.tar, err);
 			break;
 		}
-		r = add_member(s, a, e, err);
+		if (s->give_up && *s->give_up) {
+			r = sk_error_set(err, EINTR, "interrupted");
+			break;
+		}
+		r = add_member(s, &rd, e, err);
 		if (r < 0)
 			break;
 	}
-	archive_read_free(a);
+	reader_end(&rd);
 	return r;
 }
 
@@ -211,32 +290,32 @@ static int each_archive(struct sk_source *s, const size_t *order, size_t n, sk_s
 			struct sk_error *err)
 {
 	struct archive_entry *e;
-	struct archive *a;
+	struct reader rd;
 	size_t at, i;
-	int r = archive_begin(s, &a, err);
+	int r = archive_begin(s, &rd, err);
 
 	if (r < 0)
 		return r;
 	for (at = 0; r == 0; at++) {
 		struct sk_input_archive in;
-		int rc = archive_read_next_header(a, &e);
+		int rc = archive_read_next_header(rd.tar, &e);
 
 		if (rc == ARCHIVE_EOF)
 			break;
 		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN) {
-			r = archive_error(a, err);
+			r = archive_error(&rd, rd.tar, err);
 			break;
 		}
 		for (i = 0; i < n && order[i] != at; i++)
 			;
 		if (i == n)
 			continue;
-		sk_input_archive_init(&in, a);
+		sk_input_archive_init(&in, rd.tar);
 		r = cb(arg, i, &in.in, s->members[at].size, err);
 	}
 	if (r == 0 && at != s->n)
 		r = sk_error_set(err, EBADMSG, "the archive changed while it was read");
-	archive_read_free(a);
+	reader_end(&rd);
 	return r;
 }
 
@@ -289,7 +368,7 @@ static int each_folder(struct sk_source *s, const char *const *names, size_t n, 
 /* ---- both
  * ------------------------------------------------------------------------------------------------------------ */
 
-int sk_source_open(int fd, struct sk_source **ret, struct sk_error *err)
+int sk_source_open(int fd, const volatile sig_atomic_t *give_up, struct sk_source **ret, struct sk_error *err)
 {
 	struct sk_source *s = calloc(1, sizeof(*s));
 	locale_t utf8, old = (locale_t)0;
@@ -299,6 +378,7 @@ int sk_source_open(int fd, struct sk_source **ret, struct sk_error *err)
 	if (!s)
 		return sk_error_errno(err, ENOMEM, "cannot read the archive");
 	s->fd = fd;
+	s->give_up = give_up;
 	if (fstat(fd, &st) < 0)
 		r = sk_error_errno(err, errno, "cannot read the archive");
 	s->folder = r == 0 && S_ISDIR(st.st_mode);

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -702,12 +704,84 @@ static void test_truncated_load(void **state)
 	layout_free(&l);
 }
 
+/* ---- bombs ------------------------------------------------------------------------------------------------------- */
+
+/* A tar with one file of 7 GiB of zeros, some KiB. */
+static struct blob bomb(const char *name)
+{
+	const size_t piece = 32u << 20, n = 224;
+	struct blob head = { .len = 512 }, zeros = { .len = piece }, packed, all = { .len = 0 };
+	size_t i;
+
+	head.data = malloc(512);
+	zeros.data = calloc(1, piece);
+	raw_header(head.data, name, '0', 7ull << 30, "");
+	packed = compress(&head, "bzip2");
+	blob_free(&head);
+	head = packed;
+	packed = compress(&zeros, "bzip2");
+	all.data = malloc(head.len + n * packed.len);
+	memcpy(all.data, head.data, head.len);
+	all.len = head.len;
+	for (i = 0; i < n; i++, all.len += packed.len)
+		memcpy(all.data + all.len, packed.data, packed.len);
+	blob_free(&head);
+	blob_free(&zeros);
+	blob_free(&packed);
+	return all;
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	sk_store_cancel(store);
+}
+
+/* What takes hours ends when the user says so. */
+static void test_bomb_cancelled(void **state)
+{
+	struct itimerval soon = { .it_value = { .tv_usec = 300000 } };
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct sk_error err = SK_ERROR_INIT;
+	struct blob b = bomb("junk");
+	json_t *refs = NULL;
+	char *id = NULL;
+
+	(void)state;
+	sigaction(SIGALRM, &sa, NULL);
+	write_file("bomb.tar.bz2", b.data, b.len);
+	assert_true(b.len < 400000);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(sk_store_load(store, "bomb.tar.bz2", NULL, &refs, &err), -EINTR);
+	store->cancelled = 0;
+	err = (struct sk_error)SK_ERROR_INIT;
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(sk_store_import(store, "bomb.tar.bz2", "x", NULL, NULL, &id, &err), -EINTR);
+	store->cancelled = 0;
+	blob_free(&b);
+}
+
+static void test_bomb_bound(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(sk_unpack_check(0, SK_UNPACK_FREE, &err), 0);
+	assert_int_equal(sk_unpack_check(1 << 20, SK_UNPACK_FREE + (1100ull << 20), &err), 0);
+	assert_int_equal(sk_unpack_check(1 << 20, SK_UNPACK_FREE + (1102ull << 20), &err), -EFBIG);
+	assert_non_null(strstr(err.message, "decompression bomb"));
+	err = (struct sk_error)SK_ERROR_INIT;
+	assert_int_equal(sk_unpack_check(208000, 64ull << 30, &err), -EFBIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_names, enter, leave),
 		cmocka_unit_test_setup_teardown(test_links, enter, leave),
 		cmocka_unit_test_setup_teardown(test_long, enter, leave),
+		cmocka_unit_test_setup_teardown(test_bomb_cancelled, enter, leave),
+		cmocka_unit_test(test_bomb_bound),
 		cmocka_unit_test_setup_teardown(test_fields, enter, leave),
 		cmocka_unit_test_setup_teardown(test_owner, enter, leave),
 		cmocka_unit_test_setup_teardown(test_bombs, enter, leave),

@@ -22,6 +22,7 @@ struct sk_source;
 #define SK_LOOP_WRITE 2u
 #define SK_LOOP_HANGUP 4u /* reported always: error or hang-up */
 #define SK_LOOP_EDGE 8u	  /* for sk_loop_add_fd(): reports what happens, not what is; nothing need be read */
+#define SK_LOOP_ERROR 16u /* reported always, with SK_LOOP_HANGUP: it is an error (a reset, say), not only the end */
 
 typedef void (*sk_loop_fd_cb)(void *arg, int fd, unsigned events);
 typedef void (*sk_loop_cb)(void *arg);

@@ -24,6 +24,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <glib.h>
+#include <linux/if_ether.h>
+#include <netinet/tcp.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +49,8 @@ struct slirp_fd {
 	struct net_slirp *owner;
 	struct sk_source *source;
 	unsigned watched; /* SK_LOOP_* */
-	unsigned got;	  /* SLIRP_POLL_*, since the last round */
+	int asked;	  /* SLIRP_POLL_* */
+	int got;	  /* SLIRP_POLL_*, since the last round; nothing but what was asked for */
 	uint64_t round;	  /* in which libslirp asked for it */
 	unsigned index;	  /* in `active` */
 	int fd;
@@ -63,6 +66,7 @@ struct net_slirp {
 	unsigned n_active;
 	uint64_t round;
 	bool poll_due;
+	bool ending;
 };
 
 struct slirp_timer {
@@ -74,10 +78,42 @@ struct slirp_timer {
 
 /* --- what libslirp calls --- */
 
+static uint16_t ip_checksum(const uint8_t *p, size_t n)
+{
+	uint32_t sum = 0;
+	size_t i;
+
+	for (i = 0; i + 2 <= n; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+/*
+ * The host's own loopback addresses are the gateway to the guest. libslirp forgets that in ICMP errors, and a guest
+ * drops what comes from 127.0.0.1.
+ */
+static bool is_from_loopback(const uint8_t *frame, size_t len)
+{
+	return len >= ETH_HLEN + 20u && frame[12] == 8 && frame[13] == 0 && (frame[14] & 15) >= 5 &&
+	       len >= ETH_HLEN + (frame[14] & 15) * 4u && frame[26] == 127;
+}
+
 static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 {
 	struct net_slirp *s = opaque;
+	uint8_t error[1600];
+	uint16_t sum;
 
+	if (len <= sizeof(error) && is_from_loopback(buf, len)) {
+		memcpy(error, buf, len);
+		inet_pton(AF_INET, SK_SLIRP_GATEWAY, error + 26);
+		memset(error + 24, 0, 2);
+		sum = ip_checksum(error + ETH_HLEN, (error[14] & 15) * 4u);
+		memcpy(error + 24, &sum, 2);
+		buf = error;
+	}
 	net_deliver(&s->net, buf, len);
 	return (ssize_t)len;
 }
@@ -152,10 +188,29 @@ static void forget_fd(struct net_slirp *s, struct slirp_fd *f)
 	free(f);
 }
 
+/*
+ * libslirp is about to close a connection. It has shut the sending half down when the guest had ended it; a socket that
+ * may still send was given up (the guest reset the connection, or has vanished), and its peer must not take that for a
+ * plain end of the data.
+ */
+static void pass_reset_on(int fd)
+{
+	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return;
+	if (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
 static void cb_unregister_fd(int fd, void *opaque)
 {
 	struct net_slirp *s = opaque;
 
+	if (fd >= 0 && !s->ending)
+		pass_reset_on(fd);
 	if (fd >= 0 && (unsigned)fd < s->n_by_fd && s->by_fd[fd])
 		forget_fd(s, s->by_fd[fd]);
 }
@@ -191,8 +246,15 @@ static void on_ready(void *arg, int fd, unsigned events)
 		f->got |= SLIRP_POLL_IN;
 	if (events & SK_LOOP_WRITE)
 		f->got |= SLIRP_POLL_OUT;
+	/* A hang-up is no error: both halves have ended, and there may be much left to read. */
 	if (events & SK_LOOP_HANGUP)
-		f->got |= SLIRP_POLL_HUP | SLIRP_POLL_ERR;
+		f->got |= SLIRP_POLL_HUP;
+	if (events & SK_LOOP_ERROR)
+		f->got |= SLIRP_POLL_ERR;
+	/* libslirp reads when it is told of an error, and asserts that it has room: it has when it asked to read. */
+	f->got &= f->asked;
+	if (!(f->asked & SLIRP_POLL_IN))
+		f->got = events ? SLIRP_POLL_OUT : 0;
 	f->owner->poll_due = true;
 	sk_loop_trigger(f->owner->deferred);
 }
@@ -248,6 +310,7 @@ static int add_poll(int fd, int events, void *opaque)
 	} else if (f->watched != want && sk_loop_set_events(f->source, want) == 0) {
 		f->watched = want;
 	}
+	f->asked = events;
 	f->round = s->round;
 	return fd;
 }
@@ -257,7 +320,7 @@ static int get_revents(int index, void *opaque)
 	struct net_slirp *s = opaque;
 	struct slirp_fd *f = index >= 0 && (unsigned)index < s->n_by_fd ? s->by_fd[index] : NULL;
 
-	return f ? (int)f->got : 0;
+	return f ? f->got : 0;
 }
 
 static void on_round(void *arg)
@@ -298,8 +361,12 @@ static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8
 {
 	struct net_slirp *s = arg;
 
-	if (net_complete_checksum(h, frame, len))
-		slirp_input(s->slirp, frame, (int)len);
+	if (!net_complete_checksum(h, frame, len))
+		return;
+	slirp_input(s->slirp, frame, (int)len);
+	/* An answer about an Ethernet address: what waits for it goes out with libslirp's next poll. */
+	if (len > ETH_HLEN && (frame[12] != 8 || frame[13] != 0))
+		s->poll_due = true;
 }
 
 static void backend_transmitted(void *arg)
@@ -314,6 +381,7 @@ static void backend_free(void *arg)
 {
 	struct net_slirp *s = arg;
 
+	s->ending = true;
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
 	while (s->n_active)
@@ -389,6 +457,35 @@ static int add_forward(struct net_slirp *s, const struct sk_slirp_forward *f, st
 			      f->host_port, f->udp ? "udp" : "tcp");
 }
 
+/* libslirp's listening sockets hold one connection that waits, and drop what comes at the same time. */
+static int widen_backlog(int fd, int events, void *opaque)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	(void)events;
+	(void)opaque;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening)
+		listen(fd, SOMAXCONN);
+	return -1;
+}
+
+/* Tells libslirp the guest's Ethernet address, which it would ask for with the first packet of a published port, and
+ * drop that packet when the answer takes a second. */
+static void introduce_guest(struct net_slirp *s)
+{
+	uint8_t arp[42] = { 0 };
+
+	memset(arp, 0xff, 6);
+	memcpy(arp + 6, s->net.mac, 6);
+	memcpy(arp + 12, (const uint8_t[]){ 8, 6, 0, 1, 8, 0, 6, 4, 0, 2 }, 10); /* an ARP reply for IPv4 */
+	memcpy(arp + 22, s->net.mac, 6);
+	inet_pton(AF_INET, SK_SLIRP_ADDRESS, arp + 28);
+	memcpy(arp + 32, s->net.mac, 6);
+	memcpy(arp + 38, arp + 28, 4);
+	slirp_input(s->slirp, arp, sizeof(arp));
+}
+
 static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config, struct sk_error *err)
 {
 	const char *search[] = { config->dns_search, NULL };
@@ -404,6 +501,7 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 		.disable_host_loopback = config->no_host_loopback,
 		.disable_dhcp = true,
 	};
+	uint32_t timeout = UINT32_MAX;
 	unsigned i;
 	int r;
 
@@ -423,6 +521,8 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 		if (r < 0)
 			return r;
 	}
+	introduce_guest(s);
+	slirp_pollfds_fill(s->slirp, &timeout, widen_backlog, s);
 	return 0;
 }
 

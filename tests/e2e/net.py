@@ -6,11 +6,16 @@ net.py free-port tcp|udp          prints a port that is free now
 net.py tcp-echo PORTFILE          a server; writes its port. Each line comes back with "echo: " before it
 net.py udp-echo PORTFILE
 net.py tcp-source PORTFILE BYTES  sends that many bytes and closes
+net.py tcp-late PORTFILE BYTES    reads to the end, then sends that many bytes and closes
 net.py dns PORTFILE [ADDRESS]     answers every A question with 192.0.2.7; on ADDRESS:53, else any port of 127.0.0.1
 net.py tcp-ask HOST PORT TEXT     sends a line, prints the answer (tries for 15 s)
 net.py udp-ask HOST PORT TEXT
+net.py tcp-late-ask HOST PORT N   N connections at once: sends a byte, ends its half, reads to the end; prints "N BYTES" or "N ERROR" for
+                                  each result
+net.py tcp-reset HOST PORT        sends a byte; prints what recv() then says: eof or an error
 net.py tcp-read HOST PORT         reads to the end, prints the number of bytes and their SHA-256
 """
+import collections
 import hashlib
 import os
 import socket
@@ -26,7 +31,7 @@ def write_port(path, number):
 
 
 def tcp_server(path, handle):
-    server = socket.create_server(("127.0.0.1", 0))
+    server = socket.create_server(("127.0.0.1", 0), backlog=1000)
     write_port(path, server.getsockname()[1])
     while True:
         peer, _ = server.accept()
@@ -47,6 +52,17 @@ def source(size):
             left = size
             while left:
                 left -= peer.send(block[: min(left, len(block))])
+
+    return handle
+
+
+def late(size):
+    def handle(peer):
+        with peer:
+            while peer.recv(65536):
+                pass
+            time.sleep(0.1)
+            peer.sendall(b"r" * size)
 
     return handle
 
@@ -110,6 +126,39 @@ def udp_ask(host, port, text):
     return retry(attempt)
 
 
+def tcp_late_ask(host, port, count):
+    results, peers = collections.Counter(), []
+
+    def finish(peer):
+        size = 0
+        try:
+            with peer:
+                while data := peer.recv(1 << 20):
+                    size += len(data)
+            return size
+        except OSError as error:
+            return type(error).__name__
+
+    for _ in range(int(count)):
+        peer = socket.create_connection((host, int(port)), 30)
+        peer.settimeout(30)
+        peer.sendall(b"q")
+        peer.shutdown(socket.SHUT_WR)
+        peers.append(peer)
+    for peer in peers:
+        results[finish(peer)] += 1
+    return "".join(f"{n} {what}\n" for what, n in results.items()).encode()
+
+
+def tcp_reset(host, port):
+    try:
+        with socket.create_connection((host, int(port)), 10) as peer:
+            peer.sendall(b"x")
+            return b"data\n" if peer.recv(10) else b"eof\n"
+    except OSError as error:
+        return f"{type(error).__name__}\n".encode()
+
+
 def tcp_read(host, port):
     digest, size = hashlib.sha256(), 0
     with retry(lambda: socket.create_connection((host, int(port)), 5)) as peer:
@@ -135,12 +184,21 @@ def main():
         tcp_server(rest[0], echo)
     elif verb == "tcp-source":
         tcp_server(rest[0], source(int(rest[1])))
+    elif verb == "tcp-late":
+        tcp_server(rest[0], late(int(rest[1])))
     elif verb == "udp-echo":
         udp_server(rest[0])
     elif verb == "dns":
         dns_server(rest[0], rest[1] if len(rest) > 1 else None)
     else:
-        ask = {"tcp-ask": tcp_ask, "udp-ask": udp_ask, "tcp-read": tcp_read, "free-port": free_port}[verb]
+        ask = {
+            "tcp-ask": tcp_ask,
+            "udp-ask": udp_ask,
+            "tcp-read": tcp_read,
+            "tcp-late-ask": tcp_late_ask,
+            "tcp-reset": tcp_reset,
+            "free-port": free_port,
+        }[verb]
         sys.stdout.buffer.write(ask(*rest))
 
 

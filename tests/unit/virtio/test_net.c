@@ -723,16 +723,158 @@ static void test_packet_socket(void **state)
 	stop();
 }
 
+/* The guest ends its half of a connection, then the host answers with more than fits its buffers and closes. */
+static void test_half_close(void **state)
+{
+	static uint8_t big[400000];
+	size_t sent = 0, have = 0, n, k;
+	uint16_t port;
+	int listener = server(SOCK_STREAM, &port), s, i;
+	struct tcphdr t = { .fin = 0 };
+	char got[10];
+	ssize_t r = -1;
+
+	(void)state;
+	start(NULL, BIT(VIRTIO_NET_F_MRG_RXBUF), 60, 2048);
+	learn_gateway();
+	s = tcp_connect(listener, port);
+	send_tcp(5000, port, TH_ACK | TH_FIN, "ask", 3, false);
+	for (i = 0; i < 500 && r != 0; i++) {
+		sk_loop_once(fx.loop, 1);
+		r = recv(s, got, sizeof(got), 0);
+	}
+	assert_int_equal(r, 0);
+	for (k = 0; k < sizeof(big); k++)
+		big[k] = pattern(k);
+	for (i = 0; i < 20000 && !t.fin; i++) {
+		const uint8_t *p;
+
+		if (s >= 0) {
+			r = send(s, big + sent, sizeof(big) - sent, MSG_NOSIGNAL);
+			sent += r > 0 ? (size_t)r : 0;
+			if (sent == sizeof(big)) {
+				close(s);
+				s = -1;
+			}
+		}
+		p = receive_tcp(&t, &n);
+		assert_non_null(p);
+		give_buffers(fx.merged);
+		if (ntohl(t.seq) != fx.ack || n > sizeof(big) - have)
+			continue;
+		assert_memory_equal(p, big + have, n);
+		have += n;
+		fx.ack += (uint32_t)n;
+		send_tcp(5000, port, TH_ACK, "", 0, false);
+	}
+	assert_int_equal(have, sizeof(big));
+	close(listener);
+	stop();
+}
+
+/* A reset is told as a reset, in both directions; an end of file is none. */
+static void test_reset(void **state)
+{
+	struct linger reset = { 1, 0 };
+	uint16_t port;
+	int listener = server(SOCK_STREAM, &port), s, i;
+	struct tcphdr t;
+	char got[10];
+	size_t n;
+
+	(void)state;
+	start(NULL, BIT(VIRTIO_NET_F_MRG_RXBUF), 60, 2048);
+	learn_gateway();
+	s = tcp_connect(listener, port);
+	send_tcp(5000, port, TH_RST | TH_ACK, "", 0, false);
+	for (i = 0; i < 100; i++) {
+		sk_loop_once(fx.loop, 1);
+		if (recv(s, got, sizeof(got), 0) >= 0 || errno != EAGAIN)
+			break;
+	}
+	assert_true(i < 100);
+	assert_int_equal(errno, ECONNRESET);
+	close(s);
+	s = tcp_connect(listener, port);
+	setsockopt(s, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(s);
+	do {
+		assert_non_null(receive_tcp(&t, &n));
+		assert_false(t.fin);
+	} while (!t.rst);
+	close(listener);
+	stop();
+}
+
+/* Nobody listens on the host's port: the guest is told so, by an address that it takes such news from. */
+static void test_udp_refused(void **state)
+{
+	uint32_t gateway = htonl(GATEWAY);
+	uint16_t port;
+	unsigned i;
+
+	(void)state;
+	close(server(SOCK_DGRAM, &port)); /* the port is free, most likely */
+	start(NULL, BIT(VIRTIO_NET_F_MRG_RXBUF), 8, 2048);
+	learn_gateway();
+	send_udp(port, "anybody", 7);
+	for (i = 0; i < 10; i++) {
+		assert_true(receive(500) > 0);
+		if (fx.frame[13] == 0 && fx.frame[23] == IPPROTO_ICMP)
+			break;
+	}
+	assert_true(i < 10);
+	assert_memory_equal(fx.frame + 26, &gateway, 4);
+	assert_int_equal(fx.frame[34], 3); /* unreachable */
+	assert_int_equal(fx.frame[35], 3); /* port */
+	assert_int_equal(fold(sum16(fx.frame + 14, 20, 0)), 0xffff);
+	stop();
+}
+
+/* The first datagram to a published port arrives, before the guest has said a word. */
+static void test_publish_udp_first(void **state)
+{
+	struct sk_slirp_forward fw = { .host_addr = { 127, 0, 0, 1 }, .guest_port = 53, .udp = true };
+	struct sk_slirp_config config = { .forwards = &fw, .n_forwards = 1, .mtu = 1500 };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int s = server(SOCK_DGRAM, &fw.host_port);
+	unsigned i;
+
+	(void)state;
+	close(s); /* the port is free, most likely */
+	start(&config, BIT(VIRTIO_NET_F_MRG_RXBUF), 16, 2048);
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	to.sin_port = htons(fw.host_port);
+	assert_int_equal(sendto(s, "first", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
+	for (i = 0; i < 5 && receive(500) > 0; i++)
+		if (fx.frame[13] == 0 && fx.frame[23] == IPPROTO_UDP)
+			break;
+	assert_int_equal(fx.frame[23], IPPROTO_UDP);
+	assert_memory_equal(fx.frame + 42, "first", 5);
+	close(s);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arp_and_config),	 cmocka_unit_test(test_udp),
-		cmocka_unit_test(test_tcp_offload),	 cmocka_unit_test(test_tcp_plain),
-		cmocka_unit_test(test_backlog),		 cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_unmapped),	 cmocka_unit_test(test_broken_queues),
-		cmocka_unit_test(test_publish),		 cmocka_unit_test(test_port_taken),
-		cmocka_unit_test(test_no_host_loopback), cmocka_unit_test(test_packet_socket),
+		cmocka_unit_test(test_arp_and_config),
+		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_tcp_offload),
+		cmocka_unit_test(test_tcp_plain),
+		cmocka_unit_test(test_backlog),
+		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_unmapped),
+		cmocka_unit_test(test_broken_queues),
+		cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_port_taken),
+		cmocka_unit_test(test_no_host_loopback),
+		cmocka_unit_test(test_packet_socket),
 		cmocka_unit_test(test_checksum_bounds),
+		cmocka_unit_test(test_half_close),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_udp_refused),
+		cmocka_unit_test(test_publish_udp_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,8 @@ int sk_loop_once(struct sk_loop *loop, int timeout_ms)
 			events |= SK_LOOP_WRITE;
 		if (ev[i].events & (EPOLLHUP | EPOLLERR))
 			events |= SK_LOOP_HANGUP;
+		if (ev[i].events & EPOLLERR)
+			events |= SK_LOOP_ERROR;
 		s->fd_cb(s->arg, s->fd, events);
 	}
 	ran |= run_timers(loop);

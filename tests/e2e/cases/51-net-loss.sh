@@ -1,0 +1,67 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# The network: what was acknowledged arrives, and ends of connections are told as they are.
+
+ready() { skerry logs "$1" 2>&1 | grep -q ready; }
+
+# One process for each connection: reads to the end, then sends `size` bytes. Arguments: port, size.
+TCP_LATE='use IO::Socket::INET; use Socket qw(:all); $| = 1; $SIG{CHLD} = "IGNORE"; my ($port, $size) = @ARGV;
+my $s = IO::Socket::INET->new(LocalPort => $port, Listen => 1000, ReuseAddr => 1) or die $!;
+print "ready\n";
+while (1) { my $c = $s->accept or next; if (fork) { close $c; next } my $d; 1 while sysread $c, $d, 65536; select undef, undef, undef, 0.1; print $c "r" x $size; exit }'
+# Many connections: a byte, the end of our half, then all that comes. Arguments: host, port, connections.
+TCP_LATE_ASK='use IO::Socket::INET; my ($host, $port, $n) = @ARGV; my (@c, %r);
+for (1..$n) { my $c = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port) or die $!; syswrite $c, "q"; shutdown $c, 1; push @c, $c }
+for my $c (@c) { my ($d, $size) = ("", 0); while (my $n = sysread $c, $d, 65536) { $size += $n } $r{$size}++ }
+print "$r{$_} $_\n" for keys %r'
+
+# The guest ends its half; the host answers with much.
+case_net_half_close_out() {
+	serve tcp-late 1000000
+	run "$IMG" perl -e "$TCP_LATE_ASK" host.skerry.internal "$port" 40
+	same "$out" '40 1000000'
+}
+
+# The host ends its half; the guest answers.
+case_net_half_close_in() {
+	local p
+	p=$(free_port)
+	ok skerry run -d --name n1 -p "$p:4000" "$IMG" perl -e "$TCP_LATE" 4000 1000000
+	until_ok 20 ready n1
+	same "$(client tcp-late-ask 127.0.0.1 "$p" 40)" '40 1000000'
+}
+
+# case: full timeout=120
+case_net_half_close_thousand() {
+	local p
+	serve tcp-late 100000
+	run "$IMG" perl -e "$TCP_LATE_ASK" host.skerry.internal "$port" 300
+	same "$out" '300 100000'
+	p=$(free_port)
+	ok skerry run -d --name n1 -p "$p:4000" "$IMG" perl -e "$TCP_LATE" 4000 100000
+	until_ok 20 ready n1
+	same "$(client tcp-late-ask 127.0.0.1 "$p" 300)" '300 100000'
+}
+
+# A reset is no end of file; a port where nobody listens says so at once.
+case_net_reset_in() {
+	local p q
+	p=$(free_port)
+	q=$(free_port)
+	ok skerry run -d --name n1 -p "$p:4000" -p "$q:4001" "$IMG" perl -e 'use IO::Socket::INET; use Socket qw(:all); $| = 1;
+		my $s = IO::Socket::INET->new(LocalPort => 4000, Listen => 9) or die $!; print "ready\n";
+		while (my $c = $s->accept) { sysread $c, my $d, 1; setsockopt $c, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0); close $c }'
+	until_ok 20 ready n1
+	same "$(client tcp-reset 127.0.0.1 "$p")" ConnectionResetError
+	same "$(timeout 5 python3 "$here/net.py" tcp-reset 127.0.0.1 "$q")" ConnectionResetError
+}
+
+# The host's port is closed: a connected datagram socket is told.
+case_net_udp_refused_out() {
+	local p
+	p=$(free_port udp)
+	run "$IMG" perl -e 'use IO::Socket::INET; my $s = IO::Socket::INET->new(PeerAddr => "host.skerry.internal:'"$p"'", Proto => "udp") or die $!;
+		$s->send("x"); alarm 10; $s->recv(my $d, 9); print $!'
+	same "$out" 'Connection refused'
+}

@@ -14,7 +14,7 @@ enum sk_watch_kind {
 	SK_WATCH_CREATE,
 	SK_WATCH_DELETE,
 	SK_WATCH_MODIFY,
-	SK_WATCH_ATTRIB, /* `name` empty: of `dir` itself */
+	SK_WATCH_ATTRIB,   /* `name` empty: of `dir` itself */
 	SK_WATCH_RENAME,   /* from `name` in `dir` to `new_name` in `new_dir` */
 	SK_WATCH_OVERFLOW, /* events were lost: whatever is watched may have changed. No names */
 	SK_WATCH_DONE,	   /* that was all for now. No names */

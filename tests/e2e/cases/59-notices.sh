@@ -38,7 +38,7 @@ END
 start_watcher() {
 	mkdir -p share
 	watch_program tools/watch.pl
-	expect 0 skerry run -d --name watcher -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$@" "$IMG" sleep 1000
+	expect 0 skerry run -d --name watcher -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
 }
 watch() {
 	local to=$1
@@ -86,6 +86,8 @@ case_notices_folder_inotify() {
 	same "$(grep -c 'attrib /data/d dir' events)" 2
 }
 
+set_acl() { skerry exec watcher perl /tools/acl.pl /data/f "$@"; }
+
 # A list that says no more than the mode does is none: on the server, in the guest's cache, for ls.
 case_notices_acl_of_a_mode() {
 	start_watcher
@@ -106,17 +108,16 @@ my $list = "\0" x 1000;
 my $listed = syscall(194, $path, $list, 1000);
 printf "%s %s %o\n", $n < 0 ? "none" : $n, (index(substr($list, 0, $listed), $name) < 0 ? "unlisted" : "listed"), (stat($path))[2] & 07777;
 END
-	local acl="skerry exec watcher perl /tools/acl.pl /data/f"
 	touch share/f
 	chmod 666 share/f
-	expect 0 $acl u:4 g:7 o:6
+	expect 0 set_acl u:4 g:7 o:6
 	same "$out" 'none unlisted 476'
-	expect 0 $acl u:6 user:7:5 g:4 mask:7 o:0
+	expect 0 set_acl u:6 user:7:5 g:4 mask:7 o:0
 	same "$out" '44 listed 670'
-	expect 0 $acl u:6 g:4 o:0
+	expect 0 set_acl u:6 g:4 o:0
 	same "$out" 'none unlisted 640'
-	expect 0 $acl u:6 user:7:5 g:4 mask:7 o:0
-	expect 0 $acl
+	expect 0 set_acl u:6 user:7:5 g:4 mask:7 o:0
+	expect 0 set_acl
 	same "$out" 'none unlisted 670'
 	# The host says the same.
 	expect 0 python3 -c 'import os; print([a for a in os.listxattr("share/f") if "acl" in a])'

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/acceptor.h"
 #include "base/error.h"
 #include "base/loop.h"
 #include "export/mounts.h"
@@ -41,6 +42,7 @@ struct ninepd {
 		int fd;
 		char *path;  /* unlinked at the end */
 		bool passes; /* not a listening socket: connections come as messages with a descriptor */
+		struct sk_acceptor *acceptor; /* NULL: it passes */
 	} listeners[16];
 	unsigned n_listeners;
 	int connected[NINEPD_CONNECTIONS]; /* --fd: connections that exist; the program ends with the last of them */

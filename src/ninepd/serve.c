@@ -168,12 +168,9 @@ static int conn_new(struct ninepd *d, int take_fd, bool counted)
 	return 0;
 }
 
-static void on_listener(void *arg, int fd, unsigned events)
+static void on_connection(void *arg, int take_fd)
 {
-	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	(void)events;
-	if (conn >= 0 && conn_new(arg, conn, false) < 0)
+	if (conn_new(arg, take_fd, false) < 0)
 		sk_log(SK_LOG_WARN, "a connection is refused: there are too many");
 }
 
@@ -238,8 +235,9 @@ int ninepd_listen(struct ninepd *d, struct sk_error *err)
 	if (!d->lock_timer || sk_9p_server_new(&config, &d->server) < 0)
 		return sk_error_errno(err, ENOMEM, "cannot start");
 	for (i = 0; i < d->n_listeners; i++)
-		if (!sk_loop_add_fd(d->loop, d->listeners[i].fd, SK_LOOP_READ,
-				    d->listeners[i].passes ? on_passed : on_listener, d))
+		if (d->listeners[i].passes ? !sk_loop_add_fd(d->loop, d->listeners[i].fd, SK_LOOP_READ, on_passed, d)
+					   : !(d->listeners[i].acceptor =
+						       sk_acceptor_new(d->loop, d->listeners[i].fd, on_connection, d)))
 			return sk_error_errno(err, errno, "cannot listen");
 	for (i = 0; i < d->n_connected; i++)
 		if (conn_new(d, d->connected[i], true) < 0)
@@ -249,6 +247,10 @@ int ninepd_listen(struct ninepd *d, struct sk_error *err)
 
 void ninepd_close_all(struct ninepd *d)
 {
+	unsigned i;
+
+	for (i = 0; i < d->n_listeners; i++)
+		sk_acceptor_free(SK_TAKE_PTR(d->listeners[i].acceptor));
 	while (d->conns)
 		conn_free(d->conns);
 }

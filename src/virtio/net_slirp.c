@@ -16,6 +16,11 @@
  * it (it refuses larger IPv6 packets than the MTU). It checks checksums, so those that the guest left out are put in
  * first.
  *
+ * Descriptors. Each connection of the guest is a socket of this process, which has others to serve. libslirp has no
+ * limit, so: with more than half of the descriptors that the process may have (or SOCKETS_MAX) it gets no more. Around
+ * calls into it the process's limit is 0 then, libslirp's socket() fails, and the guest is told that the network is
+ * unreachable; listening sockets are not looked at.
+ *
  * Not trusted: frames of the guest, which libslirp parses in this process. Its warnings and its complaints about the
  * guest go to the debug log.
  */
@@ -29,6 +34,8 @@
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +48,8 @@
 #define MTU_MAX 65520 /* libslirp's limit is 65521; a multiple of 8 for fragments */
 /* Descriptors that are watched. Beyond this a socket of the guest gets no events. */
 #define FDS_MAX 65536
+/* Sockets of a guest: libslirp walks through all of them for each packet. */
+#define SOCKETS_MAX 16384u
 
 struct net_slirp;
 
@@ -53,6 +62,7 @@ struct slirp_fd {
 	int got;	  /* SLIRP_POLL_*, since the last round; nothing but what was asked for */
 	uint64_t round;	  /* in which libslirp asked for it */
 	unsigned index;	  /* in `active` */
+	bool listens;
 	int fd;
 };
 
@@ -65,8 +75,9 @@ struct net_slirp {
 	struct slirp_fd **active; /* the known ones, n_active of n_by_fd */
 	unsigned n_active;
 	uint64_t round;
-	bool poll_due;
-	bool ending;
+	bool poll_due, was_full, ending;
+	unsigned n_sockets, max_sockets;
+	uint8_t is_socket[FDS_MAX / 8]; /* bit: the descriptor is one of libslirp's */
 };
 
 struct slirp_timer {
@@ -173,10 +184,50 @@ static void cb_timer_mod(void *timer, int64_t expire_ms, void *opaque)
 		sk_loop_set_timer(t->source, expire_ms > now ? (uint64_t)(expire_ms - now) : 0);
 }
 
+static void count_socket(struct net_slirp *s, int fd, bool is)
+{
+	uint8_t bit = (uint8_t)(1u << (fd & 7)), *byte;
+
+	if (fd < 0 || fd >= FDS_MAX)
+		return;
+	byte = &s->is_socket[fd / 8];
+	if (!(*byte & bit) == !is)
+		return;
+	*byte ^= bit;
+	s->n_sockets += is ? 1 : -1u;
+}
+
 static void cb_register_fd(int fd, void *opaque)
 {
-	(void)fd;
-	(void)opaque;
+	count_socket(opaque, fd, true);
+}
+
+/* Whether libslirp has as many sockets as it may. */
+static bool is_full(struct net_slirp *s)
+{
+	bool full = s->n_sockets >= s->max_sockets;
+
+	if (full && !s->was_full)
+		sk_log(SK_LOG_WARN, "network: the guest has %u sockets: no more for now", s->n_sockets);
+	s->was_full = full;
+	return full;
+}
+
+/* Before and after a call that may make sockets. */
+static bool hold_back(struct net_slirp *s, struct rlimit *ret_saved)
+{
+	struct rlimit none;
+
+	if (!is_full(s) || getrlimit(RLIMIT_NOFILE, ret_saved) < 0)
+		return false;
+	none = (struct rlimit){ 0, ret_saved->rlim_max };
+	return setrlimit(RLIMIT_NOFILE, &none) == 0;
+}
+
+static void let_go(bool held, const struct rlimit *saved)
+{
+	if (held && setrlimit(RLIMIT_NOFILE, saved) < 0)
+		sk_log(SK_LOG_ERROR, "network: the limit of descriptors cannot be set: %s", strerror(errno));
 }
 
 static void forget_fd(struct net_slirp *s, struct slirp_fd *f)
@@ -209,6 +260,7 @@ static void cb_unregister_fd(int fd, void *opaque)
 {
 	struct net_slirp *s = opaque;
 
+	count_socket(s, fd, false);
 	if (fd >= 0 && !s->ending)
 		pass_reset_on(fd);
 	if (fd >= 0 && (unsigned)fd < s->n_by_fd && s->by_fd[fd])
@@ -289,16 +341,21 @@ static int add_poll(int fd, int events, void *opaque)
 	struct net_slirp *s = opaque;
 	unsigned want = (events & SLIRP_POLL_IN ? SK_LOOP_READ : 0u) | (events & SLIRP_POLL_OUT ? SK_LOOP_WRITE : 0u);
 	struct slirp_fd *f;
+	socklen_t len = sizeof(int);
+	int listens = 0;
 
 	if (fd < 0 || !grow(s, fd))
 		return -1;
 	f = s->by_fd[fd];
+	if (f && f->listens && is_full(s))
+		want = 0;
 	if (!f) {
 		f = calloc(1, sizeof(*f));
 		if (!f)
 			return -1;
 		f->owner = s;
 		f->fd = fd;
+		f->listens = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens;
 		f->source = sk_loop_add_fd(s->net.dev.loop, fd, want, on_ready, f);
 		if (!f->source) {
 			free(f);
@@ -327,11 +384,15 @@ static void on_round(void *arg)
 {
 	struct net_slirp *s = arg;
 	uint32_t timeout = UINT32_MAX;
+	struct rlimit limit;
 	unsigned i;
+	bool held;
 
 	if (s->poll_due) {
 		s->poll_due = false;
+		held = hold_back(s, &limit);
 		slirp_pollfds_poll(s->slirp, 0, get_revents, s);
+		let_go(held, &limit);
 	}
 	s->round++;
 	slirp_pollfds_fill(s->slirp, &timeout, add_poll, s);
@@ -360,10 +421,14 @@ static void on_timer(void *arg)
 static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
 {
 	struct net_slirp *s = arg;
+	struct rlimit limit;
+	bool held;
 
 	if (!net_complete_checksum(h, frame, len))
 		return;
+	held = hold_back(s, &limit);
 	slirp_input(s->slirp, frame, (int)len);
+	let_go(held, &limit);
 	/* An answer about an Ethernet address: what waits for it goes out with libslirp's next poll. */
 	if (len > ETH_HLEN && (frame[12] != 8 || frame[13] != 0))
 		s->poll_due = true;
@@ -502,9 +567,12 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 		.disable_dhcp = true,
 	};
 	uint32_t timeout = UINT32_MAX;
+	struct rlimit limit = { 1024, 1024 };
 	unsigned i;
 	int r;
 
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	s->max_sockets = limit.rlim_cur / 2 < SOCKETS_MAX ? (unsigned)(limit.rlim_cur / 2) : SOCKETS_MAX;
 	inet_pton(AF_INET, "10.0.2.0", &c.vnetwork);
 	inet_pton(AF_INET, "255.255.255.0", &c.vnetmask);
 	inet_pton(AF_INET, SK_SLIRP_GATEWAY, &c.vhost);

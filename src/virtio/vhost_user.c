@@ -231,32 +231,26 @@ int sk_vu_adopt(struct sk_device *dev, int take_fd)
 	return 0;
 }
 
-static void on_connection(void *arg, int fd, unsigned events)
+static void on_connection(void *arg, int take_fd)
 {
 	struct sk_device *dev = arg;
-	int r, conn;
+	int r = sk_vu_adopt(dev, take_fd);
 
-	(void)events;
-	conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (conn < 0)
-		return; /* gone again, or no descriptors left: the next one may do better */
-	r = sk_vu_adopt(dev, conn);
 	if (r < 0) {
 		sk_log(SK_LOG_ERROR, "%s device: cannot serve a frontend: %s", dev->name, strerror(-r));
 		return;
 	}
 	/* The next one waits in the backlog until this one has gone. */
-	sk_loop_remove(dev->listen_source);
-	dev->listen_source = NULL;
+	sk_acceptor_free(SK_TAKE_PTR(dev->acceptor));
 }
 
 /* Watches the listening socket as long as there is no frontend. */
 static int listen_again(struct sk_device *dev)
 {
-	if (dev->listen_fd < 0 || dev->listen_source || dev->conn)
+	if (dev->listen_fd < 0 || dev->acceptor || dev->conn)
 		return 0;
-	dev->listen_source = sk_loop_add_fd(dev->loop, dev->listen_fd, SK_LOOP_READ, on_connection, dev);
-	if (dev->listen_source)
+	dev->acceptor = sk_acceptor_new(dev->loop, dev->listen_fd, on_connection, dev);
+	if (dev->acceptor)
 		return 0;
 	sk_log(SK_LOG_ERROR, "%s device: cannot listen: %s", dev->name, strerror(errno));
 	return -errno;
@@ -317,7 +311,7 @@ void sk_virtio_fini(struct sk_device *dev)
 	dev->failed = true; /* no last round of kicks: the device is being taken apart */
 	if (dev->conn)
 		conn_end(dev->conn);
-	sk_loop_remove(dev->listen_source);
+	sk_acceptor_free(SK_TAKE_PTR(dev->acceptor));
 	sk_loop_remove(dev->deferred);
 	sk_loop_remove(dev->again_source);
 	sk_close_fd(&dev->again_fd);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/acceptor.h"
 #include "base/error.h"
 #include "base/loop.h"
 #include "virtio/device.h"
@@ -59,7 +60,8 @@ struct sk_device {
 	struct sk_virtqueue vq[SK_VIRTIO_QUEUES];
 	/* The server's. */
 	int listen_fd;
-	struct sk_source *listen_source, *deferred, *again_source;
+	struct sk_acceptor *acceptor;
+	struct sk_source *deferred, *again_source;
 	int again_fd;		 /* always readable; watched while `again` is set */
 	struct sk_vu_conn *conn; /* NULL: no frontend */
 	uint32_t again;		 /* bit q: queue_kick wants to be called again */

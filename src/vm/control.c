@@ -783,31 +783,26 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 	}
 }
 
-static void on_listen(void *arg, int fd, unsigned events)
+static void on_connection(void *arg, int take_fd)
 {
 	struct sk_monitor *m = arg;
-	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)events;
-	if (conn < 0)
-		return;
-	if (m->n_conns >= SK_MAX_CONNS) {
-		close(conn);
-		return;
-	}
-	sk_conn_new(m, conn);
+	if (m->n_conns >= m->max_conns)
+		close(take_fd);
+	else
+		sk_conn_new(m, take_fd);
 }
 
 bool sk_control_close(struct sk_monitor *m)
 {
 	char path[600];
 
-	on_listen(m, m->listen_fd, SK_LOOP_READ);
+	sk_acceptor_poll(m->acceptor);
 	if (m->conns)
 		return false;
 	snprintf(path, sizeof(path), "%s/monitor.sock", m->run_dir);
 	unlink(path);
-	sk_loop_remove(SK_TAKE_PTR(m->listen_source));
+	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 	sk_close_fd(&m->listen_fd);
 	return true;
 }
@@ -824,6 +819,6 @@ int sk_control_listen(struct sk_monitor *m, struct sk_error *err)
 	if (!inherited &&
 	    (fd < 0 || dirfd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 64) < 0))
 		return sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
-	m->listen_source = sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_listen, m);
-	return m->listen_source ? 0 : sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
+	m->acceptor = sk_acceptor_new(m->loop, fd, on_connection, m);
+	return m->acceptor ? 0 : sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
 }

@@ -398,7 +398,7 @@ static void finish(struct sk_monitor *m)
 		set_time(m->state, "finished_at");
 	sk_monitor_set_status(m, started ? "exited" : "created");
 	sk_logfile_free(SK_TAKE_PTR(m->log));
-	sk_loop_remove(SK_TAKE_PTR(m->listen_source));
+	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 	sk_fs_remove_tree(AT_FDCWD, m->run_dir);
 	if (m->config.auto_remove && (l->ran || m->failure[0] || m->start_wanted || m->killed))
 		remove_own_files(m);
@@ -438,7 +438,7 @@ static void on_restart(void *arg)
 
 	m->restart_timer = NULL;
 	/* Who knocks from here on is let in by the next one. */
-	sk_loop_remove(SK_TAKE_PTR(m->listen_source));
+	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 	sk_control_container_ended(m, m->exit_code);
 	life(m)->handing_over = true;
 	life(m)->linger = sk_loop_add_timer(m->loop, SK_HAND_OVER_MS, on_hand_over_late, m);
@@ -757,6 +757,10 @@ static int set_up(struct sk_monitor *m, int owner_fd, struct sk_error *err)
 
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot start the monitor");
+	/* The guest's connections are sockets of this process, with half of what there is (virtio/net_slirp.c). */
+	m->max_conns = sk_raise_fd_limit(SK_MAX_FDS) / 4;
+	if (m->max_conns > SK_MAX_CONNS)
+		m->max_conns = SK_MAX_CONNS;
 	m->reap = sk_loop_add_deferred(m->loop, on_reap, m);
 	r = m->reap ? open_files(m, err) : sk_error_errno(err, ENOMEM, "cannot start the monitor");
 	if (r == 0)
@@ -779,7 +783,7 @@ static void fail_early(struct sk_monitor *m, int owner_fd, const struct sk_error
 	m->phase = SK_PHASE_DOWN;
 	life(m)->final = true;
 	if (m->loop && m->reap) {
-		sk_loop_remove(SK_TAKE_PTR(m->listen_source));
+		sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 		c = m->conns ? m->conns : owner_fd >= 0 ? sk_conn_new(m, owner_fd) : NULL;
 		life(m)->linger = sk_loop_add_timer(m->loop, SK_LINGER_MS, on_linger, m);
 		if (c)

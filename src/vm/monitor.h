@@ -34,6 +34,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/acceptor.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/loop.h"
@@ -46,8 +47,9 @@
 
 #define SK_CONTAINER "c0" /* the agent's name of a standalone container */
 #define SK_INIT_KEY "init"
-#define SK_TOKEN_LEN 16u /* bytes */
-#define SK_MAX_CONNS 1024u
+#define SK_TOKEN_LEN 16u   /* bytes */
+#define SK_MAX_CONNS 1024u /* or a quarter of the descriptors that we may have */
+#define SK_MAX_FDS 65536u
 #define SK_MAX_PROCS 1024u
 #define SK_CONSOLE_TAIL 32 /* bytes of the console that are looked at once more, with what follows */
 #define SK_STDIN_WINDOW (256u * 1024u)
@@ -166,9 +168,9 @@ struct sk_monitor {
 	int failure_errno, failure_exit_code;
 
 	struct sk_conn *conns;
-	unsigned n_conns;
+	unsigned n_conns, max_conns;
 	int listen_fd;
-	struct sk_source *listen_source;
+	struct sk_acceptor *acceptor;
 	struct sk_source *reap; /* deferred: frees dead conns and procs, ends phases */
 };
 

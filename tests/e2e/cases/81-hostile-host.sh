@@ -66,3 +66,45 @@ case_hostile_damaged_files() {
 	ok timeout 60 skerry rm -f "$id"
 	[ ! -e "$SKERRY_ROOT/containers/$id" ] || fail 'the running container is still there'
 }
+
+# case: timeout=120
+case_hostile_many_connections() {
+	# A container opens more TCP connections than its monitor has descriptors: it is refused, and nobody else notices.
+	python3 -c '
+import socket, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, max(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen(1000)
+print(s.getsockname()[1], flush=True)
+l = []
+while True:
+    l.append(s.accept()[0])
+' >port &
+	local server=$!
+	until_ok 5 test -s port
+	(
+		ulimit -n 1024
+		skerry run -d --name many --ulimit nofile=4096:4096 "$IMG" perl -e 'use Socket; $| = 1; my @l; my $failed = 0;
+			for (1..1500) {
+				socket(my $s, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
+				if (connect($s, sockaddr_in('"$(cat port)"', inet_aton("10.0.2.2")))) { push @l, $s } else { $failed++ }
+				last if $failed > 20;
+			}
+			print scalar(@l), " open, $failed failed\n"; for (1..50) { setsockopt($l[0], SOL_SOCKET, SO_LINGER, pack("ii", 1, 0)); shift @l } sleep 1;
+			socket(my $s, PF_INET, SOCK_STREAM, 0); print connect($s, sockaddr_in('"$(cat port)"', inet_aton("10.0.2.2"))) ? "again\n" : "never again: $!\n"; sleep 1000'
+	)
+	until_ok 60 bash -c 'skerry logs many | grep -q again'
+	ok skerry logs many
+	has "$out" '^[0-9]+ open, 21 failed'
+	has "$out" '^again'
+	ok timeout 10 skerry exec many true
+	local before after m
+	m=$(monitor_pid many)
+	before=$(cut -d' ' -f14 /proc/"$m"/stat)
+	sleep 1
+	after=$(cut -d' ' -f14 /proc/"$m"/stat)
+	[ $((after - before)) -lt 40 ] || fail "the monitor spins: $((after - before)) ticks in a second"
+	ok timeout 10 skerry kill many
+	kill "$server"
+}

@@ -42,36 +42,101 @@ struct events {
 	struct sk_error err;
 };
 
-static bool match_object(const char *value, const void *arg)
+static bool is_type(const json_t *event, const char *type)
 {
-	const char *id = sk_jx_get_str(arg, "Actor.ID", ""), *name = sk_jx_get_str(arg, "Actor.Attributes.name", "");
-
-	return strcmp(name, value) == 0 || (*value && strncmp(id, value, strlen(value)) == 0);
+	return strcmp(sk_jx_get_str(event, "Type", ""), type) == 0;
 }
 
-static bool match_image(const char *value, const void *arg)
+/* An object by its name, or the beginning of its id. */
+static bool is_object(const json_t *event, const char *type, const char *value)
 {
-	const bool is_image = strcmp(sk_jx_get_str(arg, "Type", ""), "image") == 0;
+	const char *id = sk_jx_get_str(event, "Actor.ID", ""),
+		   *name = sk_jx_get_str(event, "Actor.Attributes.name", "");
 
-	return strcmp(sk_jx_get_str(arg, is_image ? "Actor.Attributes.name" : "Actor.Attributes.image", ""), value) ==
-		       0 ||
-	       strncmp(sk_jx_get_str(arg, "Actor.ID", ""), value, strlen(value)) == 0;
+	return is_type(event, type) && (strcmp(name, value) == 0 || (*value && strncmp(id, value, strlen(value)) == 0));
 }
 
-static bool wanted(const struct events *e, const json_t *event)
+static bool event_type(const char *value, void *arg)
 {
-	const struct sk_strv *f = &e->o->filter;
-	const char *type = sk_jx_get_str(event, "Type", "");
+	return is_type(arg, value);
+}
+
+/* "exec_create: sh" is the event exec_create, too. */
+static bool event_event(const char *value, void *arg)
+{
+	const char *action = sk_jx_get_str(arg, "Action", "");
+	size_t n = strlen(value);
+
+	return strncmp(action, value, n) == 0 && (action[n] == '\0' || action[n] == ':');
+}
+
+static bool event_container(const char *value, void *arg)
+{
+	return is_object(arg, "container", value);
+}
+
+static bool event_volume(const char *value, void *arg)
+{
+	return is_object(arg, "volume", value);
+}
+
+static bool event_network(const char *value, void *arg)
+{
+	return is_object(arg, "network", value);
+}
+
+static bool event_daemon(const char *value, void *arg)
+{
+	return is_object(arg, "daemon", value);
+}
+
+static bool event_image(const char *value, void *arg)
+{
+	return is_object(arg, "image", value) || strcmp(sk_jx_get_str(arg, "Actor.Attributes.image", ""), value) == 0;
+}
+
+static bool event_label(const char *value, void *arg)
+{
+	return sk_filter_label(value, sk_jx_at(arg, "Actor.Attributes"));
+}
+
+/* Objects that there are none of. */
+static bool event_none(const char *value, void *arg)
+{
+	(void)value;
+	(void)arg;
+	return false;
+}
+
+static bool event_scope(const char *value, void *arg)
+{
+	(void)arg;
+	return strcmp(value, "local") == 0;
+}
+
+static const struct sk_filter_key filters[] = {
+	{ "config", event_none, NULL, false, false },
+	{ "container", event_container, NULL, false, false },
+	{ "daemon", event_daemon, NULL, false, false },
+	{ "event", event_event, NULL, false, false },
+	{ "image", event_image, NULL, false, false },
+	{ "label", event_label, NULL, true, false },
+	{ "network", event_network, NULL, false, false },
+	{ "node", event_none, NULL, false, false },
+	{ "plugin", event_none, NULL, false, false },
+	{ "scope", event_scope, NULL, false, false },
+	{ "secret", event_none, NULL, false, false },
+	{ "service", event_none, NULL, false, false },
+	{ "type", event_type, NULL, false, false },
+	{ "volume", event_volume, NULL, false, false },
+	{ NULL, NULL, NULL, false, false },
+};
+
+static bool wanted(const struct events *e, json_t *event)
+{
 	int64_t t = sk_jx_get_int(event, "timeNano", 0);
 
-	if (t < e->since_ns || t > e->until_ns || !sk_filter_exact(f, "type", type) ||
-	    !sk_filter_exact(f, "event", sk_jx_get_str(event, "Action", "")) ||
-	    !sk_filter_labels(f, sk_jx_at(event, "Actor.Attributes")))
-		return false;
-	if (sk_filter_has(f, "container") &&
-	    (strcmp(type, "container") != 0 || !sk_filter_match(f, "container", match_object, event)))
-		return false;
-	return sk_filter_match(f, "image", match_image, event);
+	return t >= e->since_ns && t <= e->until_ns && sk_filter_wants(&e->o->filter, filters, event);
 }
 
 static int by_name(const void *a, const void *b)
@@ -195,13 +260,12 @@ static int parse_bounds(struct events *e)
 
 static int cmd_events(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	static const char *const keys[] = { "type", "event", "container", "image", "label", "volume", "network", NULL };
 	struct events e = { .o = opts };
 	_cleanup_free_ char *path = NULL;
 
 	(void)argc;
 	(void)argv;
-	if (parse_bounds(&e) < 0 || sk_filter_check(&e.o->filter, keys, &e.err) < 0 || sk_cli_open(cli, &e.err) < 0)
+	if (parse_bounds(&e) < 0 || sk_filter_check(&e.o->filter, filters, &e.err) < 0 || sk_cli_open(cli, &e.err) < 0)
 		return sk_cli_fail(&e.err, 1);
 	path = sk_xasprintf("%s/events.jsonl", cli->paths.root);
 	stream(&e, path);

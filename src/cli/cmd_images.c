@@ -9,9 +9,9 @@
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "cli/container.h"
-#include "cli/filter.h"
 #include "cli/jx.h"
 #include "cli/list.h"
+#include "cli/select.h"
 #include "cli/units.h"
 
 struct images_opts {
@@ -92,42 +92,26 @@ static json_t *make_row(const struct images_opts *o, const json_t *image, const 
 	return row;
 }
 
-/* Shell-like "*" and "?" on name:tag, as --filter reference= and the argument have it. */
-static bool glob(const char *pattern, const char *s)
+static bool wanted(const struct images_opts *o, const json_t *images, const json_t *image, const char *argument,
+		   const char *ref)
 {
-	for (; *pattern; pattern++, s++) {
-		if (*pattern == '*') {
-			while (*pattern == '*')
-				pattern++;
-			for (;; s++) {
-				if (glob(pattern, s))
-					return true;
-				if (!*s || *s == '/')
-					return false;
-			}
-		}
-		if (!*s || (*pattern != '?' && *pattern != *s))
-			return false;
-	}
-	return !*s;
+	struct sk_select_image selected = { image, ref, images };
+
+	if (argument && !sk_select_reference(argument, ref))
+		return false;
+	return sk_filter_wants(&o->filter, sk_images_filters, &selected);
 }
 
-static bool match_reference(const char *pattern, const void *ref)
+/* before= and since= name images: which have to be. */
+static int check_names(const struct images_opts *o, const json_t *images, const char *key, struct sk_error *err)
 {
-	_cleanup_free_ char *repository = NULL, *tag = NULL;
+	const char *name;
+	size_t at = 0;
 
-	if (!ref)
-		return false;
-	split_ref(ref, &repository, &tag);
-	return glob(pattern, ref) || glob(pattern, repository);
-}
-
-static bool wanted(const struct images_opts *o, const char *argument, const char *ref)
-{
-	if (argument && !match_reference(argument, ref))
-		return false;
-	return sk_filter_match(&o->filter, "reference", match_reference, ref) &&
-	       sk_filter_exact(&o->filter, "dangling", ref ? "false" : "true");
+	while ((name = sk_filter_next(&o->filter, key, &at)))
+		if (!sk_select_image_find(images, name))
+			return sk_error_set(err, ENOENT, "No such image: %s", name);
+	return 0;
 }
 
 static int by_created(const void *a, const void *b)
@@ -136,14 +120,15 @@ static int by_created(const void *a, const void *b)
 		      sk_jx_get_str(*(json_t *const *)a, "Created", ""));
 }
 
-static void add_rows(const struct images_opts *o, const json_t *image, const char *argument, int64_t now, json_t *rows)
+static void add_rows(const struct images_opts *o, const json_t *images, const json_t *image, const char *argument,
+		     int64_t now, json_t *rows)
 {
 	json_t *tags = json_object_get(image, "RepoTags"), *tag;
 	size_t i;
 
-	json_array_foreach(tags, i, tag) if (wanted(o, argument, json_string_value(tag)))
+	json_array_foreach(tags, i, tag) if (wanted(o, images, image, argument, json_string_value(tag)))
 		sk_jx_push(rows, make_row(o, image, json_string_value(tag), now));
-	if (!json_array_size(tags) && wanted(o, argument, NULL))
+	if (!json_array_size(tags) && wanted(o, images, image, argument, NULL))
 		sk_jx_push(rows, make_row(o, image, NULL, now));
 }
 
@@ -167,7 +152,7 @@ static int print(const struct images_opts *o, const json_t *images, const char *
 		sorted[i] = json_array_get(images, i);
 	qsort(sorted, n, sizeof(*sorted), by_created);
 	for (i = 0; i < n; i++)
-		add_rows(o, sorted[i], argument, now, rows);
+		add_rows(o, images, sorted[i], argument, now, rows);
 	if (!o->quiet || o->format)
 		return sk_list_print(&list, rows, stdout, err);
 	json_array_foreach(rows, i, row)
@@ -183,7 +168,6 @@ static int print(const struct images_opts *o, const json_t *images, const char *
 
 static int cmd_images(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	static const char *const keys[] = { "dangling", "reference", "label", "before", "since", "until", NULL };
 	const struct images_opts *o = opts;
 	struct sk_list list = { .format = o->format, .table = "", .columns = columns };
 	_cleanup_json_ json_t *images = NULL;
@@ -192,11 +176,15 @@ static int cmd_images(struct sk_cli *cli, void *opts, int argc, char **argv)
 	int r = sk_list_check(&list, &err);
 
 	if (r == 0)
-		r = sk_filter_check(&o->filter, keys, &err);
+		r = sk_filter_check(&o->filter, sk_images_filters, &err);
 	if (r == 0)
 		r = sk_cli_store(cli, &store, &err);
 	if (r == 0)
 		r = sk_store_list(store, &images, &err);
+	if (r == 0)
+		r = check_names(o, images, "before", &err);
+	if (r == 0)
+		r = check_names(o, images, "since", &err);
 	if (r == 0)
 		r = print(o, images, argc ? argv[0] : NULL, &err);
 	return r < 0 ? sk_cli_fail(&err, 1) : 0;

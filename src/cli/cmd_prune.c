@@ -15,10 +15,10 @@
 #include "base/fs.h"
 #include "cli/commands.h"
 #include "cli/container.h"
-#include "cli/filter.h"
 #include "cli/jx.h"
 #include "cli/list.h"
 #include "cli/remove.h"
+#include "cli/select.h"
 #include "cli/units.h"
 #include "cli/volume.h"
 
@@ -38,6 +38,7 @@ static const struct sk_opt container_prune_opts[] = {
 };
 static const struct sk_opt image_prune_opts[] = {
 	SK_OPT_BOOL_("all", 'a', AT(all), "Remove all unused images, not just dangling ones"),
+	SK_OPT_LIST_("filter", 0, AT(filter), "filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
 	SK_OPT_BOOL_("force", 'f', AT(force), "Do not prompt for confirmation"),
 	SK_OPT_END,
 };
@@ -45,25 +46,9 @@ static const struct sk_opt system_prune_opts[] = {
 	SK_OPT_BOOL_("all", 'a', AT(all), "Remove all unused images not just dangling ones"),
 	SK_OPT_LIST_("filter", 0, AT(filter), "filter", "Provide filter values (e.g. \"label=<key>=<value>\")"),
 	SK_OPT_BOOL_("force", 'f', AT(force), "Do not prompt for confirmation"),
-	{ "volumes", 0, SK_OPT_BOOL, AT(volumes), NULL, NULL, NULL, NULL, true },
+	SK_OPT_BOOL_("volumes", 0, AT(volumes), "Prune anonymous volumes"),
 	SK_OPT_END,
 };
-
-static bool is_old_enough(const struct prune_opts *o, const struct sk_container *c)
-{
-	int64_t created, until;
-	size_t i;
-
-	for (i = 0; i < o->filter.n; i++) {
-		const char *f = o->filter.v[i];
-
-		if (strncmp(f, "until=", 6) == 0 &&
-		    (sk_parse_time(f + 6, sk_now_ns(), &until) < 0 ||
-		     sk_parse_rfc3339(sk_jx_get_str(c->config, "Created", ""), &created) < 0 || created >= until))
-			return false;
-	}
-	return true;
-}
 
 static int prune_containers(struct sk_cli *cli, const struct prune_opts *o, uint64_t *bytes, struct sk_error *err)
 {
@@ -76,11 +61,11 @@ static int prune_containers(struct sk_cli *cli, const struct prune_opts *o, uint
 		r = sk_containers_load(&cli->paths, &all, err);
 	for (i = 0; r == 0 && i < all.n; i++) {
 		struct sk_container *c = &all.v[i];
+		struct sk_select_container selected = { c, &all };
 		struct sk_error e = SK_ERROR_INIT;
 		uint64_t size;
 
-		if (sk_container_is_alive(c) || !is_old_enough(o, c) ||
-		    !sk_filter_labels(&o->filter, sk_jx_at(c->config, "Config.Labels")))
+		if (sk_container_is_alive(c) || !sk_filter_wants(&o->filter, sk_container_prune_filters, &selected))
 			continue;
 		size = sk_container_disk_usage(&cli->paths, c->id);
 		if (sk_remove_container(cli, c, false, &e) < 0) {
@@ -100,9 +85,33 @@ static int prune_containers(struct sk_cli *cli, const struct prune_opts *o, uint
 	return r;
 }
 
-static int prune_images(struct sk_cli *cli, bool all, uint64_t *bytes, struct sk_error *err)
+struct image_prune {
+	const struct prune_opts *o;
+	struct sk_containers containers;
+	json_t *images; /* sk_store_list() */
+};
+
+/* An image that is not in the list, made meanwhile, say, is kept where there are filters. */
+static bool keep_image(void *arg, const char *id)
 {
-	struct sk_containers containers = { 0 };
+	struct image_prune *p = arg;
+	json_t *image;
+	size_t i;
+
+	if (sk_image_in_use(&p->containers, id))
+		return true;
+	json_array_foreach(p->images, i, image) if (strcmp(sk_jx_get_str(image, "Id", ""), id) == 0)
+	{
+		struct sk_select_image selected = { image, NULL, p->images };
+
+		return !sk_filter_wants(&p->o->filter, sk_image_prune_filters, &selected);
+	}
+	return p->o->filter.n > 0;
+}
+
+static int prune_images(struct sk_cli *cli, const struct prune_opts *o, bool all, uint64_t *bytes, struct sk_error *err)
+{
+	struct image_prune p = { .o = o };
 	_cleanup_json_ json_t *removed = NULL;
 	struct sk_store *store;
 	uint64_t freed = 0;
@@ -112,10 +121,13 @@ static int prune_images(struct sk_cli *cli, bool all, uint64_t *bytes, struct sk
 	int r = sk_cli_store(cli, &store, err);
 
 	if (r == 0)
-		r = sk_containers_load(&cli->paths, &containers, err);
+		r = sk_containers_load(&cli->paths, &p.containers, err);
 	if (r == 0)
-		r = sk_store_prune(store, all, sk_image_in_use, &containers, &removed, &freed, err);
-	sk_containers_fini(&containers);
+		r = sk_store_list(store, &p.images, err);
+	if (r == 0)
+		r = sk_store_prune(store, all, keep_image, &p, &removed, &freed, err);
+	json_decref(p.images);
+	sk_containers_fini(&p.containers);
 	if (r < 0)
 		return r;
 	if (json_array_size(removed))
@@ -125,6 +137,42 @@ static int prune_images(struct sk_cli *cli, bool all, uint64_t *bytes, struct sk
 	if (json_array_size(removed))
 		putchar('\n');
 	*bytes += freed;
+	return 0;
+}
+
+int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all, struct sk_error *err)
+{
+	_cleanup_json_ json_t *volumes = NULL;
+	bool any = false;
+	json_t *v;
+	size_t i;
+	int r = sk_volume_list(&cli->paths, &volumes, err);
+
+	if (r < 0)
+		return r;
+	json_array_foreach(volumes, i, v)
+	{
+		struct sk_select_volume selected = { v, false };
+		struct sk_error e = SK_ERROR_INIT;
+		const char *name = sk_jx_get_str(v, "Name", "");
+
+		if ((!all && !sk_volume_is_anonymous(v)) ||
+		    !sk_filter_wants(filter, sk_volume_prune_filters, &selected))
+			continue;
+		r = sk_volume_remove(&cli->paths, name, &e);
+		if (r == -EBUSY || r == -ENOENT)
+			continue;
+		if (r < 0) {
+			*err = e;
+			return r;
+		}
+		if (!any)
+			printf("Deleted Volumes:\n");
+		any = true;
+		printf("%s\n", name);
+	}
+	if (any)
+		putchar('\n');
 	return 0;
 }
 
@@ -153,13 +201,6 @@ static int end(int r, uint64_t bytes, const struct sk_error *err)
 	return 0;
 }
 
-static int check_filters(const struct prune_opts *o, struct sk_error *err)
-{
-	static const char *const keys[] = { "until", "label", NULL };
-
-	return sk_filter_check(&o->filter, keys, err);
-}
-
 static int cmd_container_prune(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct prune_opts *o = opts;
@@ -169,7 +210,7 @@ static int cmd_container_prune(struct sk_cli *cli, void *opts, int argc, char **
 
 	(void)argc;
 	(void)argv;
-	if (check_filters(o, &err) < 0)
+	if (sk_filter_check(&o->filter, sk_container_prune_filters, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	if (!o->force &&
 	    !sk_cli_confirm("WARNING! This will remove all stopped containers.\nAre you sure you want to continue?"))
@@ -193,17 +234,24 @@ static int cmd_image_prune(struct sk_cli *cli, void *opts, int argc, char **argv
 	const struct prune_opts *o = opts;
 	struct sk_error err = SK_ERROR_INIT;
 	uint64_t bytes = 0;
+	const char *value;
+	bool all = o->all;
+	size_t at = 0;
 	int r;
 
 	(void)argc;
 	(void)argv;
+	if (sk_filter_check(&o->filter, sk_image_prune_filters, &err) < 0)
+		return sk_cli_fail(&err, 1);
+	if ((value = sk_filter_next(&o->filter, "dangling", &at)))
+		all = !sk_filter_bool(value);
 	if (!o->force &&
-	    !sk_cli_confirm(
-		    o->all ? "WARNING! This will remove all images without at least one container associated to them.\n"
-			     "Are you sure you want to continue?"
-			   : "WARNING! This will remove all dangling images.\nAre you sure you want to continue?"))
+	    !sk_cli_confirm(all ? "WARNING! This will remove all images without at least one container associated to "
+				  "them.\nAre you sure you want to continue?"
+				: "WARNING! This will remove all dangling images.\nAre you sure you want to "
+				  "continue?"))
 		return 1;
-	r = prune_images(cli, o->all, &bytes, &err);
+	r = prune_images(cli, o, all, &bytes, &err);
 	return end(r, bytes, &err);
 }
 
@@ -217,27 +265,38 @@ const struct sk_command sk_cmd_image_prune = {
 	.run = cmd_image_prune,
 };
 
+/* Volumes have no time that until= could mean. */
+static int check_system_prune(const struct prune_opts *o, struct sk_error *err)
+{
+	if (o->volumes && sk_filter_has(&o->filter, "until"))
+		return sk_error_set(err, EINVAL, "ERROR: The \"until\" filter is not supported with \"--volumes\"");
+	return sk_filter_check(&o->filter, sk_system_prune_filters, err);
+}
+
 static int cmd_system_prune(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct prune_opts *o = opts;
 	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_free_ char *question = NULL;
 	uint64_t bytes = 0;
 	int r;
 
 	(void)argc;
 	(void)argv;
-	if (check_filters(o, &err) < 0)
+	if (check_system_prune(o, &err) < 0)
 		return sk_cli_fail(&err, 1);
-	if (!o->force &&
-	    !sk_cli_confirm(o->all ? "WARNING! This will remove:\n  - all stopped containers\n"
-				     "  - all images without at least one container associated to them\n"
-				     "\nAre you sure you want to continue?"
-				   : "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n"
-				     "\nAre you sure you want to continue?"))
+	question =
+		sk_xasprintf("WARNING! This will remove:\n  - all stopped containers\n%s  - all %s\n"
+			     "\nAre you sure you want to continue?",
+			     o->volumes ? "  - all anonymous volumes not used by at least one container\n" : "",
+			     o->all ? "images without at least one container associated to them" : "dangling images");
+	if (!o->force && !sk_cli_confirm(question))
 		return 1;
 	r = prune_containers(cli, o, &bytes, &err);
+	if (r == 0 && o->volumes)
+		r = sk_prune_volumes(cli, &o->filter, false, &err);
 	if (r == 0)
-		r = prune_images(cli, o->all, &bytes, &err);
+		r = prune_images(cli, o, o->all, &bytes, &err);
 	if (r == 0)
 		prune_leftovers(cli);
 	return end(r, bytes, &err);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <regex.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +8,11 @@
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "cli/container.h"
-#include "cli/filter.h"
 #include "cli/jx.h"
 #include "cli/list.h"
 #include "cli/ports.h"
 #include "cli/remove.h"
+#include "cli/select.h"
 #include "cli/units.h"
 
 struct ps_opts {
@@ -172,94 +171,19 @@ static json_t *make_row(struct sk_cli *cli, const struct ps_opts *o, const struc
 	return row;
 }
 
-/* ---- filters */
-
-static bool match_id(const char *value, const void *arg)
+/* before= and since= name containers: which have to be. */
+static int check_names(struct sk_cli *cli, const struct sk_strv *f, const char *key, struct sk_error *err)
 {
-	return strncmp(arg, value, strlen(value)) == 0;
-}
+	const char *name;
+	size_t at = 0;
+	int r = 0;
 
-static bool match_regex(const char *value, const void *arg)
-{
-	regex_t re;
-	bool match;
-
-	if (regcomp(&re, value, REG_EXTENDED | REG_NOSUB) != 0)
-		return strstr(arg, value) != NULL;
-	match = regexec(&re, arg, 0, NULL, 0) == 0;
-	regfree(&re);
-	return match;
-}
-
-static bool match_ancestor(const char *value, const void *arg)
-{
-	const struct sk_container *c = arg;
-	const char *image = sk_jx_get_str(c->config, "Config.Image", ""), *id = sk_jx_get_str(c->config, "Image", "");
-	size_t n = strlen(value);
-
-	id += strncmp(id, "sha256:", 7) == 0 ? 7 : 0;
-	if (strncmp(value, "sha256:", 7) == 0) {
-		value += 7;
-		n -= 7;
-	}
-	return strcmp(image, value) == 0 || (strncmp(image, value, n) == 0 && strcmp(image + n, ":latest") == 0) ||
-	       (n >= 4 && strncmp(id, value, n) == 0);
-}
-
-static bool match_exposed(const char *value, const void *arg)
-{
-	const struct sk_container *c = arg;
-	char key[32];
-
-	snprintf(key, sizeof(key), "%.20s%s", value, strchr(value, '/') ? "" : "/tcp");
-	return json_object_get(sk_jx_at(c->config, "NetworkSettings.Ports"), key) != NULL;
-}
-
-static bool match_published(const char *value, const void *arg)
-{
-	const struct sk_container *c = arg;
-	char key[32];
-
-	snprintf(key, sizeof(key), "%.20s%s", value, strchr(value, '/') ? "" : "/tcp");
-	return json_array_size(json_object_get(sk_jx_at(c->config, "NetworkSettings.Ports"), key)) > 0;
-}
-
-static bool matches(const struct sk_strv *f, const struct sk_container *c)
-{
-	char code[16];
-
-	snprintf(code, sizeof(code), "%d", (int)sk_jx_get_int(c->state, "exit_code", 0));
-	if (sk_filter_has(f, "exited") &&
-	    (strcmp(sk_container_status(c), "exited") != 0 || !sk_filter_exact(f, "exited", code)))
-		return false;
-	return sk_filter_match(f, "id", match_id, c->id) &&
-	       sk_filter_match(f, "name", match_regex, sk_container_name(c)) &&
-	       sk_filter_exact(f, "status", sk_container_status(c)) &&
-	       sk_filter_match(f, "ancestor", match_ancestor, c) && sk_filter_match(f, "expose", match_exposed, c) &&
-	       sk_filter_match(f, "publish", match_published, c) &&
-	       sk_filter_exact(f, "network", sk_jx_get_str(c->config, "HostConfig.NetworkMode", "")) &&
-	       sk_filter_labels(f, sk_jx_at(c->config, "Config.Labels"));
-}
-
-/* before=, since=: by the creation of another container. */
-static int created_bound(struct sk_cli *cli, const struct sk_strv *f, const char *key, char bound[40],
-			 struct sk_error *err)
-{
-	size_t i, n = strlen(key);
-
-	bound[0] = '\0';
-	for (i = 0; i < f->n; i++) {
+	while (r == 0 && (name = sk_filter_next(f, key, &at))) {
 		_cleanup_container_ struct sk_container c = { 0 };
-		int r;
 
-		if (strncmp(f->v[i], key, n) != 0 || f->v[i][n] != '=')
-			continue;
-		r = sk_container_find(&cli->paths, f->v[i] + n + 1, &c, err);
-		if (r < 0)
-			return r;
-		snprintf(bound, 40, "%s", sk_jx_get_str(c.config, "Created", ""));
+		r = sk_container_find(&cli->paths, name, &c, err);
 	}
-	return 0;
+	return r;
 }
 
 static int print(struct sk_cli *cli, const struct ps_opts *o, const struct sk_containers *all, struct sk_error *err)
@@ -274,19 +198,16 @@ static int print(struct sk_cli *cli, const struct ps_opts *o, const struct sk_co
 	bool show_all = o->all || o->last >= 0 || o->latest || sk_filter_has(&o->filter, "status") ||
 			sk_filter_has(&o->filter, "exited");
 	int64_t left = o->latest ? 1 : (o->last >= 0 ? o->last : INT64_MAX), now = sk_now_ns();
-	char before[40], since[40];
 	size_t i;
 
-	if (created_bound(cli, &o->filter, "before", before, err) < 0 ||
-	    created_bound(cli, &o->filter, "since", since, err) < 0)
+	if (check_names(cli, &o->filter, "before", err) < 0 || check_names(cli, &o->filter, "since", err) < 0)
 		return -ENOENT;
 	for (i = 0; i < all->n && left > 0; i++) {
 		const struct sk_container *c = &all->v[i];
-		const char *created = sk_jx_get_str(c->config, "Created", "");
+		struct sk_select_container selected = { c, all };
 
 		if ((!show_all && (!sk_container_is_alive(c) || strcmp(sk_container_status(c), "created") == 0)) ||
-		    !matches(&o->filter, c) || (*before && strcmp(created, before) >= 0) ||
-		    (*since && strcmp(created, since) <= 0))
+		    !sk_filter_wants(&o->filter, sk_ps_filters, &selected))
 			continue;
 		left--;
 		if (o->quiet && !o->format)
@@ -299,9 +220,6 @@ static int print(struct sk_cli *cli, const struct ps_opts *o, const struct sk_co
 
 static int cmd_ps(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	static const char *const keys[] = { "id",	"name",	  "label",  "exited",  "status",
-					    "ancestor", "before", "since",  "publish", "expose",
-					    "network",	"volume", "health", "is-task", NULL };
 	const struct ps_opts *o = opts;
 	struct sk_list list = { .format = o->format, .table = "", .columns = columns };
 	struct sk_containers all = { 0 };
@@ -312,7 +230,7 @@ static int cmd_ps(struct sk_cli *cli, void *opts, int argc, char **argv)
 	(void)argv;
 	r = sk_list_check(&list, &err);
 	if (r == 0)
-		r = sk_filter_check(&o->filter, keys, &err);
+		r = sk_filter_check(&o->filter, sk_ps_filters, &err);
 	if (r == 0)
 		r = sk_cli_open(cli, &err);
 	if (r == 0)

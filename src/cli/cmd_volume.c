@@ -9,9 +9,9 @@
 #include "base/cleanup.h"
 #include "cli/client.h"
 #include "cli/commands.h"
-#include "cli/filter.h"
 #include "cli/jx.h"
 #include "cli/list.h"
+#include "cli/select.h"
 #include "cli/volume.h"
 
 struct volume_opts {
@@ -126,26 +126,27 @@ static const struct sk_column ls_columns[] = {
 	{ "Scope", "SCOPE" },	{ "Mountpoint", "MOUNTPOINT" }, { NULL, NULL },
 };
 
-static bool contains(const char *wanted, const void *name)
+static bool shown(struct sk_cli *cli, const struct sk_strv *filter, const json_t *volume)
 {
-	return strstr(name, wanted) != NULL;
+	_cleanup_free_ char *user = filter->n ? sk_volume_user(&cli->paths, sk_jx_get_str(volume, "Name", "")) : NULL;
+	struct sk_select_volume selected = { volume, user != NULL };
+
+	return sk_filter_wants(filter, sk_volume_ls_filters, &selected);
 }
 
-static bool shown(struct sk_cli *cli, const struct volume_opts *o, const char *name)
+static char *label_text(const json_t *labels)
 {
-	_cleanup_free_ char *user = NULL;
+	struct sk_text t = { 0 };
+	const char *key;
+	json_t *v;
 
-	if (!sk_filter_match(&o->filter, "name", contains, name))
-		return false;
-	if (!o->filter.n)
-		return true;
-	user = sk_volume_user(&cli->paths, name);
-	return sk_filter_exact(&o->filter, "dangling", user ? "false" : "true");
+	json_object_foreach((json_t *)(uintptr_t)labels, key, v)
+		sk_text_printf(&t, "%s%s=%s", t.len ? "," : "", key, json_string_value(v));
+	return sk_text_take(&t);
 }
 
 static int cmd_ls(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	static const char *const keys[] = { "dangling", "name", NULL };
 	const struct volume_opts *o = opts;
 	struct sk_list list = { .format = o->format ? o->format : (o->quiet ? "{{.Name}}" : NULL),
 				.table = "{{.Driver}}\t{{.Name}}",
@@ -159,7 +160,7 @@ static int cmd_ls(struct sk_cli *cli, void *opts, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (r == 0)
-		r = sk_filter_check(&o->filter, keys, &err);
+		r = sk_filter_check(&o->filter, sk_volume_ls_filters, &err);
 	if (r == 0)
 		r = sk_cli_open(cli, &err);
 	if (r == 0)
@@ -169,15 +170,16 @@ static int cmd_ls(struct sk_cli *cli, void *opts, int argc, char **argv)
 	json_array_foreach(volumes, i, v)
 	{
 		static const char *const fields[] = { "Driver", "Name", "Scope", "Mountpoint" };
+		_cleanup_free_ char *labels = label_text(json_object_get(v, "Labels"));
 		json_t *row;
 		size_t k;
 
-		if (!shown(cli, o, sk_jx_get_str(v, "Name", "")))
+		if (!shown(cli, &o->filter, v))
 			continue;
 		row = sk_jx_object();
 		for (k = 0; k < SK_ARRAY_SIZE(fields); k++)
 			sk_jx_set_str(row, fields[k], sk_jx_get_str(v, fields[k], ""));
-		sk_jx_set_str(row, "Labels", "");
+		sk_jx_set_str(row, "Labels", labels);
 		sk_jx_push(rows, row);
 	}
 	return sk_list_print(&list, rows, stdout, &err) < 0 ? sk_cli_fail(&err, 1) : 0;
@@ -234,6 +236,7 @@ const struct sk_command sk_cmd_volume_rm = {
 
 static const struct sk_opt prune_opts[] = {
 	SK_OPT_BOOL_("all", 'a', AT(all), "Remove all unused volumes, not just anonymous ones"),
+	SK_OPT_LIST_("filter", 0, AT(filter), "filter", "Provide filter values (e.g. \"label=<label>\")"),
 	SK_OPT_BOOL_("force", 'f', AT(force), "Do not prompt for confirmation"),
 	SK_OPT_END,
 };
@@ -241,41 +244,25 @@ static const struct sk_opt prune_opts[] = {
 static int cmd_prune(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct volume_opts *o = opts;
-	_cleanup_json_ json_t *volumes = NULL;
 	struct sk_error err = SK_ERROR_INIT;
-	bool any = false;
-	json_t *v;
-	size_t i;
+	const char *value;
+	bool all = o->all;
+	size_t at = 0;
 
 	(void)argc;
 	(void)argv;
-	if (!o->force &&
-	    !sk_cli_confirm(o->all ? "WARNING! This will remove all volumes not used by at least one container.\n"
-				     "Are you sure you want to continue?"
-				   : "WARNING! This will remove anonymous volumes not used by at least one container.\n"
-				     "Are you sure you want to continue?"))
-		return 0;
-	if (sk_cli_open(cli, &err) < 0 || sk_volume_list(&cli->paths, &volumes, &err) < 0)
+	if (sk_filter_check(&o->filter, sk_volume_prune_filters, &err) < 0)
 		return sk_cli_fail(&err, 1);
-	json_array_foreach(volumes, i, v)
-	{
-		const char *name = sk_jx_get_str(v, "Name", "");
-		int r;
-
-		if (!o->all && !sk_volume_is_anonymous(v))
-			continue;
-		r = sk_volume_remove(&cli->paths, name, &err);
-		if (r == -EBUSY || r == -ENOENT) {
-			err = (struct sk_error)SK_ERROR_INIT;
-			continue;
-		}
-		if (r < 0)
-			return sk_cli_fail(&err, 1);
-		if (!any)
-			printf("Deleted Volumes:\n");
-		any = true;
-		printf("%s\n", name);
-	}
+	if ((value = sk_filter_next(&o->filter, "all", &at)))
+		all |= sk_filter_bool(value);
+	if (!o->force &&
+	    !sk_cli_confirm(all ? "WARNING! This will remove all volumes not used by at least one container.\n"
+				  "Are you sure you want to continue?"
+				: "WARNING! This will remove anonymous volumes not used by at least one container.\n"
+				  "Are you sure you want to continue?"))
+		return 0;
+	if (sk_cli_open(cli, &err) < 0 || sk_prune_volumes(cli, &o->filter, all, &err) < 0)
+		return sk_cli_fail(&err, 1);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/units.h"
 
 /* The value where `filter` is of `key`, else NULL. */
 static const char *value_of(const char *filter, const char *key)
@@ -14,84 +15,110 @@ static const char *value_of(const char *filter, const char *key)
 	return strncmp(filter, key, n) == 0 && filter[n] == '=' ? filter + n + 1 : NULL;
 }
 
-int sk_filter_check(const struct sk_strv *filters, const char *const *keys, struct sk_error *err)
+/* "label!=x" is docker's key "label!" with "x". */
+static int check_one(const char *filter, const struct sk_strv *filters, const struct sk_filter_key *keys,
+		     struct sk_error *err)
 {
-	size_t i, k;
+	const char *eq = strchr(filter, '=');
+	size_t at = 0;
 
-	for (i = 0; i < filters->n; i++) {
-		const char *f = filters->v[i], *eq = strchr(f, '=');
-		size_t n;
+	if (!eq)
+		return sk_error_set(err, EINVAL,
+				    "invalid argument \"%s\" for \"-f, --filter\" flag: bad format of "
+				    "filter (expected name=value)",
+				    filter);
+	for (; keys->name; keys++) {
+		const char *value = value_of(filter, keys->name), *other;
 
-		if (!eq)
-			return sk_error_set(err, EINVAL, "invalid filter '%s': give key=value", f);
-		n = (size_t)(eq - f);
-		if (n && f[n - 1] == '!')
-			n--;
-		for (k = 0; keys[k]; k++)
-			if (strlen(keys[k]) == n && memcmp(keys[k], f, n) == 0)
-				break;
-		if (!keys[k])
-			return sk_error_set(err, EINVAL, "invalid filter '%.*s'", (int)n, f);
+		if (!value)
+			continue;
+		if (keys->is_valid && !keys->is_valid(value))
+			return sk_error_set(err, EINVAL, "invalid filter '%s=[%s]'", keys->name, value);
+		while (keys->once && (other = sk_filter_next(filters, keys->name, &at)))
+			if (strcmp(other, value) != 0)
+				return sk_error_set(err, EINVAL, "more than one %s filter specified", keys->name);
+		return 0;
 	}
-	return 0;
+	return sk_error_set(err, EINVAL, "invalid filter '%.*s'", (int)(eq - filter), filter);
+}
+
+int sk_filter_check(const struct sk_strv *filters, const struct sk_filter_key *keys, struct sk_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < filters->n; i++)
+		r = check_one(filters->v[i], filters, keys, err);
+	return r;
+}
+
+const char *sk_filter_next(const struct sk_strv *filters, const char *key, size_t *at)
+{
+	while (*at < filters->n) {
+		const char *value = value_of(filters->v[(*at)++], key);
+
+		if (value)
+			return value;
+	}
+	return NULL;
 }
 
 bool sk_filter_has(const struct sk_strv *filters, const char *key)
 {
-	size_t i;
+	size_t at = 0;
 
-	for (i = 0; i < filters->n; i++)
-		if (value_of(filters->v[i], key))
-			return true;
-	return false;
+	return sk_filter_next(filters, key, &at) != NULL;
 }
 
-bool sk_filter_match(const struct sk_strv *filters, const char *key, bool (*match)(const char *value, const void *arg),
-		     const void *arg)
+bool sk_filter_wants(const struct sk_strv *filters, const struct sk_filter_key *keys, void *arg)
 {
-	bool any = false;
-	size_t i;
+	for (; keys->name; keys++) {
+		bool any = false, one = false, all = true;
+		const char *value;
+		size_t at = 0;
 
-	for (i = 0; i < filters->n; i++) {
-		const char *value = value_of(filters->v[i], key);
+		while ((value = sk_filter_next(filters, keys->name, &at))) {
+			bool match = keys->match(value, arg);
 
-		if (!value)
-			continue;
-		any = true;
-		if (match(value, arg))
-			return true;
+			any = true;
+			one |= match;
+			all &= match;
+		}
+		if (any && !(keys->every ? all : one))
+			return false;
 	}
-	return !any;
+	return true;
 }
 
-static bool equal(const char *value, const void *arg)
+bool sk_filter_is_bool(const char *value)
 {
-	return strcmp(value, arg) == 0;
+	return sk_filter_bool(value) || strcmp(value, "false") == 0 || strcmp(value, "0") == 0;
 }
 
-bool sk_filter_exact(const struct sk_strv *filters, const char *key, const char *value)
+bool sk_filter_bool(const char *value)
 {
-	return sk_filter_match(filters, key, equal, value);
+	return strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
 }
 
-static bool has_label(const json_t *labels, const char *want)
+bool sk_filter_is_time(const char *value)
+{
+	int64_t t;
+
+	return sk_parse_time(value, sk_now_ns(), &t) == 0;
+}
+
+bool sk_filter_is_before(const char *created, const char *until)
+{
+	int64_t c, u;
+
+	return sk_parse_time(until, sk_now_ns(), &u) == 0 && sk_parse_rfc3339(created, &c) == 0 && c < u;
+}
+
+bool sk_filter_label(const char *want, const json_t *labels)
 {
 	const char *eq = strchr(want, '='), *have;
 	_cleanup_free_ char *key = eq ? sk_xstrndup(want, (size_t)(eq - want)) : sk_xstrdup(want);
 
 	have = json_string_value(json_object_get(labels, key));
 	return have && (!eq || strcmp(have, eq + 1) == 0);
-}
-
-bool sk_filter_labels(const struct sk_strv *filters, const json_t *labels)
-{
-	size_t i;
-
-	for (i = 0; i < filters->n; i++) {
-		const char *value = value_of(filters->v[i], "label"), *not = value_of(filters->v[i], "label!");
-
-		if ((value && !has_label(labels, value)) || (not &&has_label(labels, not )))
-			return false;
-	}
-	return true;
 }

@@ -141,7 +141,7 @@ static bool kept_by_name(json_t *refs, const char *id)
 	return false;
 }
 
-int sk_store_prune(struct sk_store *store, bool all, bool (*in_use)(void *arg, const char *id), void *arg,
+int sk_store_prune(struct sk_store *store, bool all, bool (*keep)(void *arg, const char *id), void *arg,
 		   json_t **ret_removed, uint64_t *ret_bytes, struct sk_error *err)
 {
 	_cleanup_fd_ int lock = -1;
@@ -157,7 +157,7 @@ int sk_store_prune(struct sk_store *store, bool all, bool (*in_use)(void *arg, c
 		{
 			_cleanup_free_ char *copy = strdup(id); /* the key goes with the entry */
 
-			if (copy && !(in_use && in_use(arg, copy)) && (all || !kept_by_name(refs, copy)))
+			if (copy && !(keep && keep(arg, copy)) && (all || !kept_by_name(refs, copy)))
 				sk_refs_drop(refs, copy, removed);
 		}
 	if (r == 0 && json_array_size(removed))

@@ -66,7 +66,8 @@ int sk_store_load(struct sk_store *store, const char *path, const struct sk_prog
 int sk_store_import(struct sk_store *store, const char *path, const char *ref, const char *const *changes,
 		    const struct sk_progress *progress, char **ret_id, struct sk_error *err);
 
-/* JSON array of {"Id","RepoTags","RepoDigests","Created" (RFC 3339),"Size","Digest"}; one object per image id. */
+/* JSON array of {"Id","RepoTags","RepoDigests","Created" (RFC 3339),"Size","Digest","Labels" (where there are any)};
+ * one object per image id. */
 int sk_store_list(struct sk_store *store, json_t **ret_list, struct sk_error *err);
 /* Adds a name. */
 int sk_store_tag(struct sk_store *store, const char *name, const char *new_ref, struct sk_error *err);
@@ -75,9 +76,9 @@ int sk_store_tag(struct sk_store *store, const char *name, const char *new_ref, 
  * `*ret_removed`: JSON array of {"Untagged": ref} / {"Deleted": id}. */
 int sk_store_remove(struct sk_store *store, const char *name, bool force, bool (*in_use)(void *arg, const char *id),
 		    void *arg, json_t **ret_removed, struct sk_error *err);
-/* Removes nameless images (all unused ones with `all`) and every blob and layer that nothing refers to. `*ret_bytes`:
- * space freed. */
-int sk_store_prune(struct sk_store *store, bool all, bool (*in_use)(void *arg, const char *id), void *arg,
+/* Removes nameless images (all unused ones with `all`) but those that `keep` (may be NULL) says to keep, and every blob
+ * and layer that nothing refers to. `*ret_bytes`: space freed. */
+int sk_store_prune(struct sk_store *store, bool all, bool (*keep)(void *arg, const char *id), void *arg,
 		   json_t **ret_removed, uint64_t *ret_bytes, struct sk_error *err);
 
 #endif

@@ -32,7 +32,7 @@ static void add_names(json_t *refs, const char *id, json_t *tags, json_t *digest
 static json_t *list_one(struct sk_store *store, json_t *refs, const char *id, const json_t *entry)
 {
 	const char *manifest = json_string_value(json_object_get(entry, "manifest")), *created = NULL;
-	json_t *tags = json_array(), *digests = json_array(), *j;
+	json_t *tags = json_array(), *digests = json_array(), *labels = NULL, *j;
 	struct sk_image *image = NULL;
 	struct sk_digest d;
 	uint64_t size = 0;
@@ -41,13 +41,14 @@ static json_t *list_one(struct sk_store *store, json_t *refs, const char *id, co
 	/* A damaged image is listed, too: or it could never be removed. */
 	if (manifest && sk_digest_parse(manifest, &d) && sk_store_image(store, &d, &image, NULL) == 0) {
 		created = json_string_value(json_object_get(image->config, "created"));
+		labels = json_object_get(json_object_get(image->config, "config"), "Labels");
 		for (i = 0; i < image->n_layers; i++)
 			size += image->layer_sizes[i];
 	}
 	add_names(refs, id, tags, digests);
-	j = json_pack("{s:s, s:o, s:o, s:s, s:I, s:s}", "Id", id, "RepoTags", tags, "RepoDigests", digests, "Created",
-		      created ? created : "1970-01-01T00:00:00Z", "Size", (json_int_t)size, "Digest",
-		      manifest ? manifest : "");
+	j = json_pack("{s:s, s:o, s:o, s:s, s:I, s:s, s:O?}", "Id", id, "RepoTags", tags, "RepoDigests", digests,
+		      "Created", created ? created : "1970-01-01T00:00:00Z", "Size", (json_int_t)size, "Digest",
+		      manifest ? manifest : "", "Labels", json_is_object(labels) ? labels : NULL);
 	sk_image_free(image);
 	return j;
 }

@@ -1,0 +1,73 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# --filter: what is taken is obeyed. The tables of all values are in tests/unit/cli/test_filter.c.
+
+case_filters_of_prune() {
+	ok skerry import "$TAR" spare:1
+	ok skerry create --name c1 "$IMG" true
+	ok skerry system prune -af --filter until=100h
+	ok skerry images -q "$IMG"
+	has "$out" '[0-9a-f]'
+	ok skerry images -q spare:1
+	has "$out" '[0-9a-f]' 'the image younger than 100 hours'
+	ok skerry ps -aq
+	has "$out" '[0-9a-f]'
+	ok skerry image prune -af --filter label=none
+	ok skerry images -q spare:1
+	has "$out" '[0-9a-f]' 'the image without the label'
+	expect 1 skerry system prune -af --filter nonsense=1
+	complaint "invalid filter 'nonsense'"
+	expect 1 skerry image prune -af --filter nonsense=1
+	complaint "invalid filter 'nonsense'"
+	expect 1 skerry volume prune -f --filter until=1h
+	complaint "invalid filter 'until'"
+	ok skerry image prune -af --filter 'label!=none'
+	ok skerry images -q spare:1
+	same "$out" ''
+}
+
+# The anonymous volumes that nobody uses, and no others.
+case_filters_of_prune_volumes() {
+	ok skerry volume create keep
+	ok skerry create --name c1 -v /anonymous "$IMG" true
+	ok skerry rm c1
+	ok skerry volume ls -q
+	same "$(wc -l <<<"$out")" 2
+	expect 1 skerry system prune -f --volumes --filter until=1h
+	has "$err" 'not supported with "--volumes"'
+	ok skerry system prune -f
+	ok skerry volume ls -q
+	same "$(wc -l <<<"$out")" 2
+	ok skerry system prune -f --volumes
+	ok skerry volume ls -q
+	same "$out" keep
+}
+
+case_filters_of_lists() {
+	ok skerry volume create --label a=b v1
+	ok skerry create --name c1 -v v1:/data "$IMG" true
+	ok skerry create --name c2 "$IMG" true
+	ok skerry ps -a --filter volume=v1 --format '{{.Names}}'
+	same "$out" c1
+	ok skerry ps -aq --filter volume=X
+	same "$out" ''
+	ok skerry ps -aq --filter health=healthy
+	same "$out" ''
+	ok skerry ps -aq --filter is-task=true
+	same "$out" ''
+	expect 1 skerry ps -a --filter before=nobody
+	complaint nobody
+	ok skerry images -q --filter since="$IMG"
+	same "$out" ''
+	ok skerry images -q --filter label=none
+	same "$out" ''
+	ok skerry images -q --filter until=2000-01-01
+	same "$out" ''
+	expect 1 skerry images --filter before=nobody
+	complaint 'No such image: nobody'
+	ok skerry volume ls -q --filter label=a=b
+	same "$out" v1
+	ok skerry volume ls -q --filter driver=nfs
+	same "$out" ''
+}

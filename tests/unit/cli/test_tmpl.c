@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/filter.h"
 #include "cli/jx.h"
 #include "cli/list.h"
 #include "cli/tmpl.h"
@@ -157,42 +156,12 @@ static void test_list(void **state)
 	}
 }
 
-static void test_filter(void **state)
-{
-	static const char *const keys[] = { "name", "label", NULL };
-	json_t *labels = json_pack("{s:s}", "a", "1");
-	struct sk_strv f = { 0 };
-	struct sk_error err = SK_ERROR_INIT;
-
-	(void)state;
-	assert_true(sk_filter_exact(&f, "name", "x"));
-	sk_strv_add(&f, "name=x");
-	sk_strv_add(&f, "name=y");
-	sk_strv_add(&f, "label=a");
-	assert_int_equal(sk_filter_check(&f, keys, &err), 0);
-	assert_true(sk_filter_exact(&f, "name", "y"));
-	assert_false(sk_filter_exact(&f, "name", "z"));
-	assert_true(sk_filter_labels(&f, labels));
-	sk_strv_add(&f, "label=a=2");
-	assert_false(sk_filter_labels(&f, labels));
-	sk_strv_fini(&f);
-	sk_strv_add(&f, "label!=a");
-	assert_int_equal(sk_filter_check(&f, keys, &err), 0);
-	assert_false(sk_filter_labels(&f, labels));
-	sk_strv_add(&f, "bogus=1");
-	assert_true(sk_filter_check(&f, keys, &err) < 0);
-	assert_string_equal(err.message, "invalid filter 'bogus'");
-	sk_strv_fini(&f);
-	json_decref(labels);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_templates),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_list),
-		cmocka_unit_test(test_filter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

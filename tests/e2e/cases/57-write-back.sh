@@ -1,0 +1,32 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a program has written to a shared directory, or set of a file there: when it reaches the host, what it costs until
+# then, and how the program is told that it could not be written.
+
+# Attributes that were acknowledged while a file is new survive a later change that the host refuses.
+case_write_back_attributes_kept() {
+	mkdir -p share tools
+	cat >tools/due.pl <<'END'
+use strict;
+use Errno;
+use Fcntl;
+umask 0;
+for my $look (0, 1) {
+	my $name = "/data/new$look";
+	sysopen my $f, $name, O_CREAT | O_RDWR | O_EXCL, 0644 or die;
+	chmod 0600, $f or die;
+	utime 1000, 2000, $f or die;
+	stat $f if $look;
+	# Larger than any file may be.
+	truncate $f, 1 << 46 and die;
+	print $!{EFBIG} ? "refused" : "error $!", "\n";
+	printf "open %o %d\n", (stat $f)[2] & 07777, (stat _)[9];
+	close $f or die;
+	printf "closed %o %d\n", (stat $name)[2] & 07777, (stat _)[9];
+}
+END
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/due.pl
+	same "$out" "$(printf 'refused\nopen 600 2000\nclosed 600 2000\nrefused\nopen 600 2000\nclosed 600 2000')"
+	same "$(stat -c '%a %X %Y' share/new0 share/new1)" "$(printf '600 1000 2000\n600 1000 2000')" 'on the host'
+}

@@ -30,3 +30,26 @@ END
 	same "$out" "$(printf 'refused\nopen 600 2000\nclosed 600 2000\nrefused\nopen 600 2000\nclosed 600 2000')"
 	same "$(stat -c '%a %X %Y' share/new0 share/new1)" "$(printf '600 1000 2000\n600 1000 2000')" 'on the host'
 }
+
+# Writing a file piece by piece, each sent to the host, takes no memory of the guest's kernel.
+case_write_back_records() {
+	mkdir -p share tools
+	cat >tools/records.pl <<'END'
+use strict;
+sub unreclaimable { open my $m, "<", "/proc/meminfo" or die; my ($kib) = join("", <$m>) =~ /^SUnreclaim:\s+(\d+)/m; $kib }
+open my $f, "+>", "/data/file" or die;
+truncate $f, 16 << 20;
+my $before = unreclaimable();
+for my $i (1 .. 6000) {
+	my $at = $i * 7919 % 4096 * 4096;
+	sysseek $f, $at, 0;
+	syswrite $f, "x" x 4096;
+	# sync_file_range: write it, wait for none of it
+	syscall(277, fileno $f, $at, 4096, 2) == 0 or die;
+}
+my $grown = unreclaimable() - $before;
+print $grown < 8192 ? "bounded" : "grown by $grown KiB", "\n";
+END
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/records.pl
+	same "$out" bounded
+}

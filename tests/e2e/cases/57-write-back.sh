@@ -53,3 +53,33 @@ END
 	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/records.pl
 	same "$out" bounded
 }
+
+# What is written without O_APPEND, and what is set, is on the host within a second, though the file stays open.
+case_write_back_within_a_second() {
+	mkdir -p share tools
+	cat >tools/writer.pl <<'END'
+use strict;
+$| = 1;
+open my $log, ">", "/data/log" or die;
+chmod 0640, $log or die;
+for my $word (qw(one two three)) {
+	<STDIN>;
+	syswrite $log, "$word\n";
+	print "written $word\n";
+}
+<STDIN>;
+END
+	mkfifo keys
+	skerry run --rm -i -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/writer.pl <keys >said &
+	local child=$! word
+	exec 7>keys
+	for word in one two three; do
+		echo >&7
+		until_ok 20 grep -q "written $word" said
+		until_ok 2 grep -q "$word" share/log
+	done
+	same "$(stat -c %a share/log)" 640
+	echo >&7
+	exec 7>&-
+	wait "$child"
+}

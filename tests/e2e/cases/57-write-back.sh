@@ -83,3 +83,42 @@ END
 	exec 7>&-
 	wait "$child"
 }
+
+# A host disk that is full: write and fsync say so, with the right error; what was told to be written is there.
+# case: root-only
+case_write_back_full_disk() {
+	mkdir -p share tools
+	cat >tools/full.pl <<'END'
+use strict;
+use IO::Handle;
+sub told { $!{ENOSPC} ? "ENOSPC" : "error $!" }
+# Small and large pieces, from the start or with O_APPEND: the write that does not fit fails, what was written before is kept.
+for my $how (">", ">>") {
+	for my $size (512, 100_000, 3 << 20) {
+		open my $f, $how, "/data/f" or die;
+		my ($piece, $done, $n) = ("x" x $size, 0, 0);
+		$done += $n while $done < 16 << 20 && ($n = syswrite $f, $piece);
+		print "$how $size: write ", told();
+		print $f->sync ? ", sync ok" : ", sync " . told();
+		print close $f ? ", close ok" : ", close " . told();
+		print -s "/data/f" == $done && $done > 3 << 20 ? "" : ", $done written, " . -s _, "\n";
+		unlink "/data/f";
+	}
+}
+END
+	mount -t tmpfs -o size=4m,mode=0777 none share
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh -c '
+		perl /tools/full.pl
+		mkdir /data/many && cd /data/many && i=0
+		while echo "file $i" 2>/dev/null >"$i"; do i=$((i + 1)); [ "$i" -lt 2000 ] || break; done
+		ls | while read -r f; do [ -s "$f" ] || [ "$f" = "$i" ] || echo "$f is lost"; done
+		head -c 8M /dev/zero >/data/big || echo "told $?"'
+	umount share
+	local how size want=
+	for how in '>' '>>'; do
+		for size in 512 100000 3145728; do
+			want+="$how $size: write ENOSPC, sync ok, close ok"$'\n'
+		done
+	done
+	same "$out" "${want}told 1"
+}

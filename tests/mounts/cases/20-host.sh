@@ -130,7 +130,7 @@ for i in range(int(sys.argv[1])): open(f"share/entry-{i:06}", "w").close()' "$n"
 case_host_full_disk() {
 	mkdir share
 	mount -t tmpfs -o size=4m,mode=0777 none share
-	# What write cannot say any more (it is cached), fsync and close say.
+	# write, fsync or close: whoever looks at all of them is told.
 	expect 1 skerry run --rm -v "$PWD/share:/data" "$IMG" sh -c 'dd if=/dev/zero of=/data/f bs=64k count=200 conv=fsync 2>&1'
 	has "$out" 'No space left on device'
 	expect 1 skerry run --rm -v "$PWD/share:/data" "$IMG" sh -c 'head -c 8M /dev/zero 2>&1 >/data/g && sync -d /data/g 2>&1'

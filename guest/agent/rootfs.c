@@ -445,6 +445,19 @@ static int mount_own(const json_t *m, const struct mount_place *place, const str
 	return mount_stream(stream, json_string_value(json_object_get(m, "options")), place->uplink, target, err);
 }
 
+static json_t *bind_options(const json_t *m)
+{
+	static const char *const words[] = { "nodev", "nosuid", "noexec" };
+	json_t *list =
+		json_pack("[s,s,s]", "rbind", "rprivate", json_is_true(json_object_get(m, "readonly")) ? "ro" : "rw");
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(words); i++)
+		if (json_is_true(json_object_get(m, words[i])))
+			json_array_append_new(list, json_string(words[i]));
+	return list;
+}
+
 static int one_mount(const json_t *m, const struct mount_place *place, json_t *binds, struct sk_error *err)
 {
 	const char *type = json_string_value(json_object_get(m, "type"));
@@ -473,8 +486,8 @@ static int one_mount(const json_t *m, const struct mount_place *place, json_t *b
 		return sk_error_set(err, EINVAL, "mounts: invalid file name");
 	snprintf(source, sizeof(source), "%s%s%s", target, file ? "/" : "", file ? file : "");
 	return add_bind(binds,
-			json_pack("{s:s,s:s,s:s,s:[s,s,s]}", "destination", destination, "type", "bind", "source",
-				  source, "options", "rbind", "rprivate", readonly ? "ro" : "rw"),
+			json_pack("{s:s,s:s,s:s,s:o}", "destination", destination, "type", "bind", "source", source,
+				  "options", bind_options(m)),
 			err);
 }
 

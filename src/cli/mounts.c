@@ -103,7 +103,22 @@ static bool is_propagation(const char *s)
 	return false;
 }
 
-/* The third part of -v: "ro", "rw", "z", "Z", "nocopy", propagation, consistency. */
+/* "nodev", "nosuid", "noexec", or without "no". */
+static bool set_restriction(struct sk_mount *m, const char *word)
+{
+	const bool no = strncmp(word, "no", 2) == 0;
+	const char *what = no ? word + 2 : word;
+	bool *to = strcmp(what, "dev") == 0    ? &m->nodev
+		   : strcmp(what, "suid") == 0 ? &m->nosuid
+		   : strcmp(what, "exec") == 0 ? &m->noexec
+					       : NULL;
+
+	if (to)
+		*to = no;
+	return to != NULL;
+}
+
+/* The third part of -v: "ro", "rw", "z", "Z", "nocopy", "nodev", "nosuid", "noexec", propagation, consistency. */
 static int parse_mode(struct sk_mount *m, const char *mode, char *why)
 {
 	static const char *const ignored[] = { "rw", "z", "Z", "consistent", "cached", "delegated", "" };
@@ -123,6 +138,8 @@ static int parse_mode(struct sk_mount *m, const char *mode, char *why)
 			m->readonly = true;
 		} else if (strcmp(p, "nocopy") == 0) {
 			m->nocopy = true;
+		} else if (set_restriction(m, p)) {
+			continue;
 		} else if (is_propagation(p)) {
 			free(m->propagation);
 			m->propagation = sk_xstrdup(p);
@@ -234,6 +251,9 @@ static const struct {
 } mount_flags[] = {
 	{ "readonly", offsetof(struct sk_mount, readonly) },
 	{ "ro", offsetof(struct sk_mount, readonly) },
+	{ "nodev", offsetof(struct sk_mount, nodev) },
+	{ "nosuid", offsetof(struct sk_mount, nosuid) },
+	{ "noexec", offsetof(struct sk_mount, noexec) },
 	{ "volume-nocopy", offsetof(struct sk_mount, nocopy) },
 	{ "bind-nonrecursive", offsetof(struct sk_mount, nonrecursive) },
 };
@@ -406,6 +426,12 @@ json_t *sk_mounts_to_vm(const struct sk_mounts *mounts)
 		sk_jx_set_str(o, "path", m->path);
 		sk_jx_set_str(o, "destination", m->target);
 		sk_jx_set_bool(o, "readonly", m->readonly);
+		if (m->nodev)
+			sk_jx_set_bool(o, "nodev", true);
+		if (m->nosuid)
+			sk_jx_set_bool(o, "nosuid", true);
+		if (m->noexec)
+			sk_jx_set_bool(o, "noexec", true);
 		if (m->subpath)
 			sk_jx_set_str(o, "subpath", m->subpath);
 		if (m->file)

@@ -30,10 +30,11 @@ struct sk_mount {
 	struct sk_strv driver_options;
 	struct sk_strv labels;
 	bool readonly;
-	bool nocopy;	   /* volume: do not fill it from the image */
-	bool nonrecursive; /* bind */
-	bool anonymous;	   /* volume: without a name of the user's; set when the container is made */
-	bool make_source;  /* -v makes a missing host folder, --mount does not */
+	bool nodev, nosuid, noexec; /* not tmpfs, which has them in `options` */
+	bool nocopy;		    /* volume: do not fill it from the image */
+	bool nonrecursive;	    /* bind */
+	bool anonymous;		    /* volume: without a name of the user's; set when the container is made */
+	bool make_source;	    /* -v makes a missing host folder, --mount does not */
 };
 
 struct sk_mounts {

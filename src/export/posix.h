@@ -46,6 +46,7 @@ struct sk_posix_config {
 	uint32_t squash_uid, squash_gid;
 	bool append;	   /* O_APPEND is done by the host: for clients without write-back caching; wrong with it */
 	bool nodev;	   /* no device nodes are made */
+	bool nosuid;	   /* no file gets a set-id bit, which is left out, or capabilities */
 	bool no_openat2;   /* for tests: as on a kernel without openat2 */
 	bool stat_entries; /* for tests: look at every entry of a listing (set by itself where file systems need it) */
 	/* NULL, or the host's mounts below the folder: their mount points cannot be removed or renamed (borrowed) */

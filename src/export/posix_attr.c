@@ -292,11 +292,15 @@ static int do_times(struct target *t, const struct p9_setattr *a)
 	return utimensat(t->fd, "", ts, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static int set_parts(struct target *t, const struct p9_setattr *a)
+static int set_parts(struct target *t, const struct p9_setattr *asked)
 {
+	struct p9_setattr plain = *asked;
+	const struct p9_setattr *a = &plain;
 	bool mapped = t->p->c.who == SK_POSIX_MAPPED;
 	int r = 0;
 
+	if (t->node->type != S_IFDIR)
+		plain.mode = posix_file_mode(t->p, plain.mode);
 	if (a->valid & P9_SETATTR_SIZE)
 		r = do_truncate(t, a->size);
 	if (r == 0 && mapped && (a->valid & (P9_SETATTR_UID | P9_SETATTR_GID | P9_SETATTR_MODE | P9_SETATTR_SIZE)))
@@ -480,6 +484,8 @@ int posix_xattr_set(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct s
 
 	if (hidden(p, name))
 		return has_prefix(name, "security.") || has_prefix(name, "user.") ? -EPERM : -EOPNOTSUPP;
+	if (p->c.nosuid && strcmp(name, "security.capability") == 0)
+		return -EPERM;
 	r = xattr_path(p, cred, node, path);
 	if (r < 0)
 		return r;

@@ -56,6 +56,7 @@ int posix_tmpfile(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	dirfd = posix_fd(p, dir);
 	if (dirfd < 0)
 		return dirfd;
+	mode = posix_file_mode(p, mode);
 	fd = open_tmpfile(p, cred, dirfd, flags, mode);
 	if (fd < 0)
 		return fd;

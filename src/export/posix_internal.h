@@ -163,6 +163,11 @@ void posix_cred_fini(struct sk_posix_pool *pool);
 /* Takes on the ids for something that is created, or, where rights are checked here, for any operation. */
 void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred);
 void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred);
+/* The mode that a client's file gets on this export. A folder's S_ISGID is about groups, not about rights. */
+static inline uint32_t posix_file_mode(const struct posix_fs *p, uint32_t mode)
+{
+	return p->c.nosuid ? mode & ~(uint32_t)(S_ISUID | S_ISGID) : mode;
+}
 /* Around a chmod that sets S_ISGID: the client's kernel has decided. */
 void posix_fsetid(struct posix_fs *p, bool on);
 

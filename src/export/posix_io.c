@@ -162,6 +162,7 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	dirfd = posix_fd(p, dir);
 	if (dirfd < 0)
 		return dirfd;
+	mode = posix_file_mode(p, mode);
 	fd = create_new(p, cred, dirfd, name, flags, mode);
 	if (fd == -EEXIST && !(flags & P9_O_EXCL)) {
 		/* The host, or another user, was first: open theirs. */

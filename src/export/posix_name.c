@@ -86,11 +86,12 @@ int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 {
 	struct posix_fs *p = posix_of(fs);
 	bool mapped = p->c.who == SK_POSIX_MAPPED, device = S_ISCHR(mode) || S_ISBLK(mode);
-	struct sk_override keep = { cred->uid, gid_of(cred), mode, device ? major_ : 0, device ? minor_ : 0 };
+	struct sk_override keep = { cred->uid, gid_of(cred), 0, device ? major_ : 0, device ? minor_ : 0 };
 	int r, fd = dir_for_creation(p, cred, dir);
 
 	if (fd < 0)
 		return fd;
+	mode = keep.mode = posix_file_mode(p, mode);
 	if (device && p->c.nodev)
 		return -EPERM;
 	/* MAPPED: the host lets a plain user make no devices, and keeps attributes on regular files only. */

@@ -36,6 +36,7 @@ void ninepd_usage(void)
 	      "default)\n"
 	      "        append        O_APPEND is done here: for clients without write-back caching\n"
 	      "        nodev         no device nodes\n"
+	      "        nosuid        no set-id bits and capabilities of files\n"
 	      "        file=NAME     the name by which a single file is seen\n"
 	      "  --socket PATH                     unix socket; fd:N: an inherited listening one\n"
 	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
@@ -84,6 +85,8 @@ static int export_option(struct ninepd_export *e, char *o)
 		e->config.append = true;
 	else if (strcmp(o, "nodev") == 0)
 		e->config.nodev = true;
+	else if (strcmp(o, "nosuid") == 0)
+		e->config.nosuid = true;
 	else if (strncmp(o, "file=", 5) == 0 && o[5] && !strchr(o + 5, '/'))
 		e->file = strdup(o + 5);
 	else if (sscanf(o, "squash=%u:%u", &uid, &gid) == 2) {

@@ -88,9 +88,10 @@ static int add_share(struct sk_monitor *m, const json_t *o,
 		if (e->path_fd < 0)
 			return sk_error_errno(err, -e->path_fd, "cannot share %s of %s", subpath, path);
 	}
-	e->export = sk_asprintf("%s=fd:%d:%s%s%s", tag, e->path_fd,
-				json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw", file ? ",file=" : "",
-				file ? file : "");
+	e->export = sk_asprintf(
+		"%s=fd:%d:%s%s%s%s%s", tag, e->path_fd, json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw",
+		json_is_true(json_object_get(o, "nodev")) ? ",nodev" : "",
+		json_is_true(json_object_get(o, "nosuid")) ? ",nosuid" : "", file ? ",file=" : "", file ? file : "");
 	if (s->n > m->engine->share_devices)
 		return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
 	snprintf(e->socket_name, sizeof(e->socket_name), "share%u", s->n - 1);

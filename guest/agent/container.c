@@ -126,7 +126,9 @@ static void process_exited(struct sk_process *p, int code)
 	sk_session_event(c->agent->session, json_pack("{s:s,s:s,s:s,s:i,s:b}", "event", "exit", "container", c->id,
 						      "key", p->key, "code", code, "oom", init && c->oom_kills > 0));
 	sk_pump_stop(p->pumps[SK_STDIN]);
-	for (i = SK_STDOUT; i < SK_STDIO_COUNT; i++)
+	/* All of the container's processes go with the first one. A child of exec's may hold its output longer: what it
+	 * writes is waited for, as docker does, until it closes it or the container ends. */
+	for (i = SK_STDOUT; init && i < SK_STDIO_COUNT; i++)
 		if (p->pumps[i])
 			sk_pump_drain(p->pumps[i]);
 }

@@ -28,6 +28,10 @@ struct sk_spawn {
 		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 \
 	}
 
+/* First thing in main(): whoever closed descriptor 0, 1 or 2 gets /dev/null there, so that nothing that is opened later
+ * is taken for a standard stream. Negative errno. */
+int sk_std_fds_open(void);
+
 /* Starts it. `*ret_pidfd` (may be NULL) is CLOEXEC and the caller's. Signal mask and dispositions are reset in the
  * child. Reports a failing exec as an error here. */
 int sk_spawn(const struct sk_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err);

@@ -46,9 +46,10 @@ struct client {
 	struct sk_error *err;
 	struct sk_buf in, out;
 	struct sk_sink sinks[2];
-	size_t written; /* of the front frame's payload */
-	int blocked;	/* index of the sink that has no room, -1 */
-	size_t unacked; /* STDIN bytes */
+	size_t written;	 /* of the front frame's payload */
+	int write_error; /* of a sink that was given up; 0 */
+	int blocked;	 /* index of the sink that has no room, -1 */
+	size_t unacked;	 /* STDIN bytes */
 	struct sk_detach detach;
 	bool running, raw, in_eof, detaching, done;
 	unsigned rows, cols;
@@ -107,6 +108,12 @@ static int became_running(struct client *c)
 		if (r < 0)
 			return lost(c, r, "cannot set the terminal to raw mode");
 		c->raw = true;
+	} else if (c->a->tty && c->a->out_fd >= 0 && isatty(c->a->out_fd)) {
+		/* Its lines end with CR LF already. */
+		int r = sk_term_plain(c->a->out_fd);
+
+		if (r < 0)
+			return lost(c, r, "cannot set the terminal's mode");
 	}
 	send_size(c);
 	return 0;
@@ -143,6 +150,8 @@ static int on_json(struct client *c, const struct sk_frame *frame)
 		finish(c, SK_ATTACH_EXITED, (int)sk_jx_get_int(o, "code", 125) & 255);
 		if (*message)
 			return sk_error_set(c->err, EIO, "%s", message);
+		if (c->write_error)
+			return sk_error_errno(c->err, c->write_error, "cannot write the container's output");
 	} else if (strcmp(event, "detached") == 0) {
 		finish(c, SK_ATTACH_DETACHED, c->ret->signal ? 128 + c->ret->signal : 0);
 	}
@@ -162,8 +171,14 @@ static int on_output(struct client *c, const struct sk_frame *frame, int which)
 			return 0;
 		}
 		if (n < 0) {
-			/* Nobody reads us any more: as if SIGPIPE had come. Other errors are worth a word. */
-			finish(c, SK_ATTACH_LOST, n == -EPIPE ? 128 + SIGPIPE : 125);
+			/* Nobody reads us any more: as if SIGPIPE had come. Of any other error the container knows
+			 * nothing: a word at the end, and its own exit code. */
+			if (n != -EPIPE) {
+				c->write_error = (int)n;
+				sink->fd = -1;
+				break;
+			}
+			finish(c, SK_ATTACH_LOST, 128 + SIGPIPE);
 			return sk_error_errno(c->err, (int)n, "cannot write the container's output");
 		}
 		c->written += (size_t)n;

@@ -58,11 +58,36 @@ struct logs {
 	bool stop;		    /* nobody reads us */
 };
 
+/* Bytes of base64 text, malloc'd; NULL: it is not such text. */
+static uint8_t *decode(const char *s, size_t *ret_len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t n = strlen(s), i, o = 0;
+	uint8_t *out = sk_xcalloc(n / 4 * 3 + 1, 1);
+	uint32_t v = 0;
+
+	for (i = 0; i < n && s[i] != '='; i++) {
+		const char *digit = strchr(digits, s[i]);
+
+		if (!digit) {
+			free(out);
+			return NULL;
+		}
+		v = v << 6 | (uint32_t)(digit - digits);
+		if (i % 4 > 0 && o < n / 4 * 3)
+			out[o++] = (uint8_t)(v >> (6 - 2 * (i % 4)));
+	}
+	*ret_len = o;
+	return out;
+}
+
 /* One line of the file. */
 static void show(struct logs *l, const char *line, size_t n)
 {
 	_cleanup_json_ json_t *o = NULL;
+	_cleanup_free_ uint8_t *raw = NULL;
 	const json_t *text;
+	size_t raw_len = 0;
 	const char *time;
 	int64_t t;
 	FILE *out;
@@ -85,7 +110,13 @@ static void show(struct logs *l, const char *line, size_t n)
 	l->last = out;
 	if (l->o->timestamps)
 		fprintf(out, "%s ", time);
-	fwrite(json_string_value(text), 1, json_string_length(text), out);
+	/* What is no UTF-8 is there once more, as it was. */
+	if (json_object_get(o, "raw"))
+		raw = decode(sk_jx_get_str(o, "raw", ""), &raw_len);
+	if (raw)
+		fwrite(raw, 1, raw_len, out);
+	else
+		fwrite(json_string_value(text), 1, json_string_length(text), out);
 	if (ferror(out))
 		l->stop = true;
 }

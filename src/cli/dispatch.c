@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "cli/cli.h"
 #include "skerry_config.h"
 
@@ -147,6 +148,8 @@ int sk_cli_main(int argc, char **argv)
 	struct sk_cli cli = { 0 };
 	int code;
 
+	if (sk_std_fds_open() < 0)
+		return 125;
 	/* A reader that goes shows as EPIPE where we write. */
 	signal(SIGPIPE, SIG_IGN);
 	argc--;

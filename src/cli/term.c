@@ -31,7 +31,7 @@ static void on_fatal(int sig)
 	raise(sig); /* SA_RESETHAND: the default action now */
 }
 
-int sk_term_raw(int fd)
+static int set_mode(int fd, bool input)
 {
 	/* The rest of the fatal ones comes through a signalfd (attach.c) or is SIGKILL. */
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP };
@@ -42,9 +42,13 @@ int sk_term_raw(int fd)
 	if (tcgetattr(fd, &saved) < 0)
 		return -errno;
 	raw = saved;
-	cfmakeraw(&raw);
-	raw.c_cc[VMIN] = 1;
-	raw.c_cc[VTIME] = 0;
+	if (input) {
+		cfmakeraw(&raw);
+		raw.c_cc[VMIN] = 1;
+		raw.c_cc[VTIME] = 0;
+	} else {
+		raw.c_oflag &= ~(tcflag_t)OPOST;
+	}
 	for (i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		sigaction(fatal[i], &sa, NULL);
 	atexit(sk_term_restore);
@@ -56,6 +60,16 @@ int sk_term_raw(int fd)
 		return r;
 	}
 	return 0;
+}
+
+int sk_term_raw(int fd)
+{
+	return set_mode(fd, true);
+}
+
+int sk_term_plain(int fd)
+{
+	return set_mode(fd, false);
 }
 
 void sk_term_size(int fd, unsigned *ret_rows, unsigned *ret_cols)

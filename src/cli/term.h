@@ -15,6 +15,8 @@
 
 /* -ENOTTY, or the errno of tcsetattr. Once per process. */
 int sk_term_raw(int fd);
+/* The same of its output alone: what is written to it is shown as it is. Keys stay what they are. */
+int sk_term_plain(int fd);
 /* Puts it back; again is free. */
 void sk_term_restore(void);
 /* 0, 0 where `fd` is no terminal. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "oci/oci.h"
 #include "skerry_config.h"
 
@@ -129,6 +130,8 @@ int main(int argc, char **argv)
 	const char *root = NULL;
 	int r, first;
 
+	if (sk_std_fds_open() < 0)
+		return 1;
 	sk_oci_stand_in_main();
 	signal(SIGPIPE, SIG_IGN); /* a monitor that is gone is an error with words */
 	opterr = 0;

@@ -24,7 +24,7 @@ struct sk_logfile {
 	int dirfd, fd;
 	uint64_t size, max_size;
 	unsigned max_file;
-	bool failed;
+	bool failed, lost;
 	uint8_t line[2][SK_LOGFILE_LINE];
 	size_t len[2];
 	struct sk_buf out; /* lines not yet written */
@@ -88,9 +88,16 @@ static void flush(struct sk_logfile *log)
 	if (!log->out.len)
 		return;
 	r = log->fd < 0 ? -EBADF : sk_fs_write_all(log->fd, sk_buf_data(&log->out), log->out.len);
-	if (r < 0 && !log->failed)
-		sk_log(SK_LOG_ERROR, "cannot write the container's log: %s: lines are lost", strerror(-r));
-	log->failed = r < 0;
+	if (r < 0) {
+		if (!log->failed)
+			sk_log(SK_LOG_ERROR, "cannot write the container's log: %s", strerror(-r));
+		log->failed = true;
+		/* Whole lines only; they are tried again with the next ones. */
+		if (log->fd >= 0 && ftruncate(log->fd, (off_t)log->size) < 0)
+			sk_log(SK_LOG_ERROR, "cannot cut the container's log back: %s", strerror(errno));
+		return;
+	}
+	log->failed = log->lost = false;
 	log->size += log->out.len;
 	sk_buf_consume(&log->out, log->out.len);
 	if (log->size >= log->max_size)
@@ -117,8 +124,9 @@ static size_t utf8_len(const uint8_t *p, size_t n)
 	return len;
 }
 
-/* JSON string escape; bytes that are not UTF-8 become U+FFFD, as docker's encoder does. `to` has 6 times the room. */
-static size_t escape(uint8_t *to, const uint8_t *p, size_t n)
+/* JSON string escape; bytes that are not UTF-8 become U+FFFD, as docker's encoder does, and `*ret_lossy` true. `to` has
+ * 6 times the room. */
+static size_t escape(uint8_t *to, const uint8_t *p, size_t n, bool *ret_lossy)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t i = 0, o = 0;
@@ -144,6 +152,7 @@ static size_t escape(uint8_t *to, const uint8_t *p, size_t n)
 			len = utf8_len(p + i, n - i);
 			if (len == 0) {
 				memcpy(to + o, "\xef\xbf\xbd", 3);
+				*ret_lossy = true;
 				o += 3;
 			} else {
 				memcpy(to + o, p + i, len);
@@ -156,8 +165,26 @@ static size_t escape(uint8_t *to, const uint8_t *p, size_t n)
 	return o;
 }
 
+static size_t base64(uint8_t *to, const uint8_t *p, size_t n)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t i, o = 0;
+
+	for (i = 0; i < n; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16 | (uint32_t)(i + 1 < n ? p[i + 1] : 0) << 8 |
+			     (uint32_t)(i + 2 < n ? p[i + 2] : 0);
+
+		to[o++] = (uint8_t)digits[v >> 18];
+		to[o++] = (uint8_t)digits[v >> 12 & 63];
+		to[o++] = i + 1 < n ? (uint8_t)digits[v >> 6 & 63] : '=';
+		to[o++] = i + 2 < n ? (uint8_t)digits[v & 63] : '=';
+	}
+	return o;
+}
+
 static void put_line(struct sk_logfile *log, int stream, const uint8_t *p, size_t n, const char *time)
 {
+	bool lossy = false;
 	char tail[96];
 	size_t len;
 	uint8_t *to;
@@ -166,11 +193,19 @@ static void put_line(struct sk_logfile *log, int stream, const uint8_t *p, size_
 
 	if (log->out.len > SK_LOGFILE_FLUSH)
 		flush(log);
-	to = sk_buf_reserve(&log->out, 8 + 6 * n + (size_t)tail_len);
-	if (!to)
+	to = sk_buf_reserve(&log->out, 8 + 6 * n + 9 + (n + 2) / 3 * 4 + (size_t)tail_len);
+	if (!to) {
+		if (!log->lost)
+			sk_log(SK_LOG_ERROR, "lines of the container's log are lost");
+		log->lost = true;
 		return;
+	}
 	memcpy(to, "{\"log\":\"", 8);
-	len = 8 + escape(to + 8, p, n);
+	len = 8 + escape(to + 8, p, n, &lossy);
+	if (lossy) {
+		memcpy(to + len, "\",\"raw\":\"", 9);
+		len += 9 + base64(to + len + 9, p, n);
+	}
 	memcpy(to + len, tail, (size_t)tail_len);
 	sk_buf_commit(&log->out, len + (size_t)tail_len);
 }

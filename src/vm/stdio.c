@@ -8,7 +8,7 @@
  * the window) → guest stream; acknowledged to the reader as the guest takes it.
  *
  * A process is finished when it has exited and its output streams have ended. A guest that never ends them is given
- * SK_DRAIN_MS without a byte.
+ * SK_DRAIN_MS without a byte; of exec's processes, whose children may go on writing, only when nobody reads any more.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -133,8 +133,8 @@ static void on_drain_timeout(void *arg)
 {
 	struct sk_proc *p = arg;
 
-	if (p->ch[1].stalled || p->ch[2].stalled) {
-		/* A reader is slow, the guest is not to blame. */
+	if (p->ch[1].stalled || p->ch[2].stalled || (p->readers && !p->init && !p->member)) {
+		/* A reader is slow, the guest is not to blame; or a child of exec's process holds its output. */
 		sk_loop_set_timer(p->drain_timer, SK_DRAIN_MS);
 		return;
 	}

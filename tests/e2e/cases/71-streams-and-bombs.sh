@@ -26,3 +26,48 @@ made"
 	expect 125 skerry run --rm -v "$PWD/s:/s:nosuidd" "$IMG" true
 	complaint 'invalid mode'
 }
+
+case_streams_closed_or_full() {
+	expect 3 bash -c 'skerry run --rm -i "$0" sh -c "exit 3" <&- >&- 2>&-' "$IMG"
+	expect 5 bash -c 'skerry run --rm "$0" sh -c "echo x; exit 5" >/dev/full' "$IMG"
+	has "$err" 'No space left on device'
+	expect 6 bash -c 'skerry run --rm "$0" sh -c "yes x | head -c 3000000; exit 6" >/dev/full 2>/dev/full' "$IMG"
+	ok skerry run -d --name streams "$IMG" sleep 1000
+	expect 4 bash -c 'skerry exec -i streams sh -c "exit 4" <&- >&- 2>&-'
+	expect 7 bash -c 'skerry exec streams sh -c "echo x; exit 7" >/dev/full'
+	# One of the three is missing: the others are not mixed up.
+	same "$(skerry exec streams sh -c 'echo out; echo err >&2' 2>&1 <&-)" "out
+err"
+	same "$(skerry exec streams sh -c 'echo out; echo err >&2' 2>&1 >&-)" err
+	skerry rm -f streams
+}
+
+case_streams_exec_waits_for_its_children() {
+	ok skerry run -d --name waits "$IMG" sleep 1000
+	# A child that holds stdout: what it says belongs to exec's output, longer than any grace.
+	SECONDS=0
+	ok skerry exec waits sh -c '(sleep 7; echo late) & echo early; exit 0'
+	same "$out" "early
+late"
+	# The code is still the program's, and one that is detached is not waited for.
+	expect 9 skerry exec waits sh -c '(sleep 1; echo late) & exit 9'
+	same "$out" late
+	SECONDS=0
+	ok skerry exec waits sh -c 'sleep 60 >/dev/null 2>&1 </dev/null & echo quick'
+	[ "$SECONDS" -le "$(slow 6)" ] || fail "exec waited for a child that holds nothing: $SECONDS s"
+	skerry rm -f waits
+}
+
+case_streams_terminal_lines_end_once() {
+	command -v script >/dev/null || skip 'needs script'
+	same "$(script -qec "skerry run --rm -t $IMG sh -c 'echo a; echo b'" /dev/null </dev/null | od -An -c | tr -s ' \n' ' ')" ' a \r \n b \r \n '
+}
+
+case_streams_log_keeps_every_byte() {
+	ok skerry run --name bytes "$IMG" perl -e '$| = 1; print pack("C*", 0 .. 255) x 4, "\n", "L" x 1000003, "\n"; print STDERR "no newline at end"'
+	skerry logs bytes >lo 2>le
+	python3 -c 'import sys; sys.stdout.buffer.write(bytes(range(256)) * 4 + b"\n" + b"L" * 1000003 + b"\n")' >want
+	cmp lo want || fail 'the log lost bytes'
+	same "$(cat le)" 'no newline at end'
+	skerry rm bytes
+}

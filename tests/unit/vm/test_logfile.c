@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +70,65 @@ static void test_lines(void **state)
 	unlinkat(dirfd_, "container.log", 0);
 }
 
+/* What is no UTF-8 stands there in full, too. */
+static void test_bytes(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct sk_logfile *log;
+
+	(void)state;
+	assert_int_equal(sk_logfile_new(dirfd_, 1 << 20, 2, &log), 0);
+	sk_logfile_write(log, 1, (const uint8_t *)"a\xff\0b\n", 5);
+	sk_logfile_write(log, 1, (const uint8_t *)"plain\n", 6);
+	sk_logfile_free(log);
+	assert_int_equal(sk_fs_read(dirfd_, "container.log", 1 << 20, &text, NULL), 0);
+	assert_non_null(strstr(text, "{\"log\":\"a\xef\xbf\xbd\\u0000b\\n\",\"raw\":\"Yf8AYgo=\",\"stream\""));
+	assert_non_null(strstr(text, "{\"log\":\"plain\\n\",\"stream\""));
+	unlinkat(dirfd_, "container.log", 0);
+}
+
+static void check_lines(const char *out, int n)
+{
+	char line[32];
+	int i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(line, sizeof(line), "line %d\n", i);
+		assert_non_null(strstr(out, line));
+	}
+}
+
+/* A full disk: whole lines before it, and what could not be written once there is room. */
+static void test_full(void **state)
+{
+	_cleanup_free_ char *full = NULL, *all = NULL;
+	struct rlimit before, small;
+	struct sk_logfile *log;
+	char line[32];
+	int i;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(sk_logfile_new(dirfd_, 1 << 20, 2, &log), 0);
+	small = before;
+	small.rlim_cur = 1000;
+	setrlimit(RLIMIT_FSIZE, &small);
+	for (i = 0; i < 100; i++) {
+		snprintf(line, sizeof(line), "line %d\n", i);
+		sk_logfile_write(log, 1, (const uint8_t *)line, strlen(line));
+	}
+	full = joined("stdout"); /* every line is whole */
+	check_lines(full, 10);
+	setrlimit(RLIMIT_FSIZE, &before);
+	sk_logfile_write(log, 1, (const uint8_t *)"last\n", 5);
+	sk_logfile_free(log);
+	all = joined("stdout");
+	check_lines(all, 100);
+	assert_non_null(strstr(all, "line 98\nline 99\nlast\n"));
+	unlinkat(dirfd_, "container.log", 0);
+}
+
 /* A line that never ends, and rotation: bounded on disk. */
 static void test_flood(void **state)
 {
@@ -88,7 +150,8 @@ static void test_flood(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_lines), cmocka_unit_test(test_flood) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_lines), cmocka_unit_test(test_bytes),
+					    cmocka_unit_test(test_full), cmocka_unit_test(test_flood) };
 
 	return cmocka_run_group_tests_name("vm-logfile", tests, setup, teardown);
 }

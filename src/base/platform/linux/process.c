@@ -73,6 +73,17 @@ static int child_exec(const struct sk_spawn *s, int alive_fd)
 	return -errno;
 }
 
+int sk_std_fds_open(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		/* The lowest free descriptor is the one that is missing. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+			return -errno;
+	return 0;
+}
+
 int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err)
 {
 	_cleanup_fd_ int pidfd = -1, status_r = -1, status_w = -1, alive_r = -1, alive_w = -1;

@@ -17,18 +17,24 @@ die() {
 	exit 1
 }
 
-# Runs a step with its name before and its time after.
+# Runs a step with its name before and its time after. A step that fails ends the script: it is no part of a condition, in which bash
+# would go on after a failed command of its functions.
 step() {
-	local name=$1 from=$EPOCHREALTIME rc=0
+	step_name=$1
+	step_from=$EPOCHREALTIME
 	shift
-	printf '== %s\n' "$name"
-	"$@" || rc=$?
-	if [ "$rc" = 0 ]; then
-		printf '== %s: done in %s s\n' "$name" "$(seconds_since "$from")"
-	else
-		printf '== %s: FAILED after %s s\n' "$name" "$(seconds_since "$from")" >&2
-	fi
-	return "$rc"
+	printf '== %s\n' "$step_name"
+	set -E
+	trap 'step_failed' ERR
+	"$@"
+	trap - ERR
+	set +E
+	printf '== %s: done in %s s\n' "$step_name" "$(seconds_since "$step_from")"
+}
+
+# In whichever shell of the step it happened: said once, by the script's own.
+step_failed() {
+	[ "$BASHPID" != "$$" ] || printf '== %s: FAILED after %s s\n' "$step_name" "$(seconds_since "$step_from")" >&2
 }
 
 # Seconds with one decimal since an $EPOCHREALTIME.

@@ -10,7 +10,7 @@
 
 /* How to start a helper program. Zeroed fields mean: inherit nothing but what is listed. */
 struct sk_spawn {
-	const char *file;		    /* path, or a name looked up in PATH */
+	const char *file;		    /* path, or a name for sk_find_program() */
 	const char *const *argv;	    /* NULL-terminated, argv[0] included */
 	const char *const *envp;	    /* NULL: the caller's environment */
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null (zero-initialise with SK_SPAWN_INIT) */
@@ -41,6 +41,10 @@ int sk_wait(pid_t pid);
 /* Runs to the end and returns the exit code (128 + signal), with what it wrote to stderr (at most the last 512 bytes)
  * in `err` when the code is not 0. Negative errno when it could not be started. */
 int sk_run(const struct sk_spawn *spawn, struct sk_error *err);
+/* The path of program `name` (malloc'd) or NULL, errno set: searched in the absolute directories of PATH, and then in
+ * those of the system, which a plain user's PATH has only in part (no sbin on Debian). A `name` with a slash is
+ * returned as it is. */
+char *sk_find_program(const char *name);
 /* True: this process is in a user namespace, where uid 0 is not the host's and most users do not exist (rootless
  * podman). */
 bool sk_in_user_namespace(void);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "cli/commands.h"
 #include "cli/engines.h"
 #include "cli/jx.h"
@@ -86,16 +87,9 @@ static void check_confinement(json_t *checks)
 
 static bool has_program(const char *name)
 {
-	const char *path = getenv("PATH");
-	_cleanup_free_ char *all = sk_xasprintf("%s:/usr/sbin:/sbin", path ? path : "/usr/bin:/bin");
-	char *dir, *rest, buf[4096];
+	_cleanup_free_ char *path = sk_find_program(name);
 
-	for (rest = all; (dir = strsep(&rest, ":"));) {
-		snprintf(buf, sizeof(buf), "%s/%s", dir, name);
-		if (*dir && access(buf, X_OK) == 0)
-			return true;
-	}
-	return false;
+	return path != NULL;
 }
 
 static void check_programs(json_t *checks)

@@ -115,9 +115,8 @@ static void cache_close(struct cache *c)
 
 static int find_program(const struct sk_engine_settings *s, char *ret, size_t size, struct sk_error *err)
 {
-	const char *name = s->qemu && *s->qemu ? s->qemu : QEMU_NAME, *path = getenv("PATH"), *end;
-	_cleanup_free_ char *real = NULL;
-	char buf[600];
+	const char *name = s->qemu && *s->qemu ? s->qemu : QEMU_NAME;
+	_cleanup_free_ char *found = sk_find_program(name), *real = NULL;
 
 	if (strchr(name, '/')) {
 		real = access(name, X_OK) == 0 ? realpath(name, NULL) : NULL;
@@ -125,12 +124,8 @@ static int find_program(const struct sk_engine_settings *s, char *ret, size_t si
 			return sk_error_errno(err, errno, "cannot run QEMU at %s (\"qemu\" of the configuration file)",
 					      name);
 	}
-	for (; !real && path && *path; path = *end ? end + 1 : end) {
-		end = strchrnul(path, ':');
-		snprintf(buf, sizeof(buf), "%.*s/%s", (int)(end - path), path, name);
-		if (buf[0] == '/' && access(buf, X_OK) == 0)
-			real = realpath(buf, NULL);
-	}
+	if (!real && found)
+		real = realpath(found, NULL);
 	if (!real)
 		return sk_error_set(err, ENOENT,
 				    "there is no QEMU: no %s in PATH; " QEMU_PACKAGE ", or use --engine uml", name);

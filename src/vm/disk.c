@@ -47,7 +47,6 @@ static int make_template(const char *path, uint64_t size, struct sk_error *err)
 	argv[7] = tmp;
 	s.file = "mkfs.ext4";
 	s.argv = argv;
-	/* Plain users do not have /sbin in their path. */
 	static const char *const env[] = { "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "MKE2FS_SYNC=0", NULL };
 	s.envp = env;
 	r = sk_run(&s, err);

@@ -2,7 +2,10 @@
 #include "../sk_test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +33,52 @@ static void test_run(void **state)
 	assert_int_equal(sk_run(&s, &err), -ENOENT);
 }
 
+/* Helpers are found where a plain user of Debian does not look: in sbin. What is relative in PATH is not. */
+static void test_find(void **state)
+{
+	const char *argv[] = { "sk-helper", NULL };
+	char dir[] = "/tmp/sk-find-XXXXXX", file[64], here[4096];
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_spawn s = SK_SPAWN_INIT;
+	char *old = strdup(getenv("PATH")), *p;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/sk-helper", dir);
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	assert_int_equal(write(fd, "#!/bin/sh\nexit 7\n", 17), 17);
+	close(fd);
+	assert_null(sk_find_program("sk-helper"));
+	setenv("PATH", "/nowhere:.:relative::/usr/bin", 1);
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(dir), 0);
+	assert_null(sk_find_program("sk-helper"));
+	assert_int_equal(chdir(here), 0);
+	setenv("PATH", dir, 1);
+	p = sk_find_program("sk-helper");
+	assert_string_equal(p, file);
+	free(p);
+	s.file = "sk-helper", s.argv = argv;
+	assert_int_equal(sk_run(&s, &err), 7);
+	/* with nothing in PATH, what every system has */
+	setenv("PATH", "/nowhere", 1);
+	p = sk_find_program("sh");
+	assert_non_null(p);
+	free(p);
+	p = sk_find_program("ldconfig"); /* sbin */
+	assert_non_null(p);
+	free(p);
+	unsetenv("PATH");
+	p = sk_find_program("/no/such/program");
+	assert_string_equal(p, "/no/such/program");
+	free(p);
+	setenv("PATH", old, 1);
+	free(old);
+	unlink(file);
+	rmdir(dir);
+}
+
 /* In a child, which is in one afterwards whatever it was in before. */
 static void test_user_namespace(void **state)
 {
@@ -52,7 +101,8 @@ static void test_user_namespace(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_user_namespace), cmocka_unit_test(test_run) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_user_namespace), cmocka_unit_test(test_run),
+					    cmocka_unit_test(test_find) };
 
 	return cmocka_run_group_tests_name("base-process", tests, NULL, NULL);
 }

@@ -11,11 +11,44 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
+
+static const char system_dirs[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+char *sk_find_program(const char *name)
+{
+	const char *path = getenv("PATH"), *lists[] = { path ? path : "", system_dirs };
+	size_t i;
+
+	if (strchr(name, '/'))
+		return strdup(name);
+	for (i = 0; i < SK_ARRAY_SIZE(lists); i++) {
+		const char *dir, *end;
+
+		for (dir = lists[i]; *dir; dir = *end ? end + 1 : end) {
+			struct stat st;
+			char *file;
+
+			end = strchrnul(dir, ':');
+			if (*dir != '/')
+				continue;
+			file = sk_asprintf("%.*s/%s", (int)(end - dir), dir, name);
+			if (!file)
+				return NULL;
+			if (access(file, X_OK) == 0 && stat(file, &st) == 0 && S_ISREG(st.st_mode))
+				return file;
+			free(file);
+		}
+	}
+	errno = ENOENT;
+	return NULL;
+}
 
 static int child_stdio(int fd, int to)
 {
@@ -30,7 +63,7 @@ static int child_stdio(int fd, int to)
 }
 
 /* Runs in the child; async-signal-safe calls only. Returns only on failure. */
-static int child_exec(const struct sk_spawn *s, int alive_fd)
+static int child_exec(const struct sk_spawn *s, const char *program, int alive_fd)
 {
 	struct pollfd alive = { .fd = alive_fd, .events = POLLIN };
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
@@ -67,9 +100,9 @@ static int child_exec(const struct sk_spawn *s, int alive_fd)
 	}
 	/* exec's prototypes predate const: nothing is written. */
 	if (s->envp)
-		execvpe(s->file, (char *const *)(uintptr_t)s->argv, (char *const *)(uintptr_t)s->envp);
+		execve(program, (char *const *)(uintptr_t)s->argv, (char *const *)(uintptr_t)s->envp);
 	else
-		execvp(s->file, (char *const *)(uintptr_t)s->argv);
+		execv(program, (char *const *)(uintptr_t)s->argv);
 	return -errno;
 }
 
@@ -87,11 +120,14 @@ int sk_std_fds_open(void)
 int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err)
 {
 	_cleanup_fd_ int pidfd = -1, status_r = -1, status_w = -1, alive_r = -1, alive_w = -1;
+	_cleanup_free_ char *program = sk_find_program(s->file);
 	int32_t failure = 0;
 	int pipefd[2];
 	pid_t pid;
 	ssize_t n;
 
+	if (!program)
+		return sk_error_errno(err, errno, "cannot start %s", s->file);
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		return sk_error_errno(err, errno, "cannot start %s", s->file);
 	status_r = pipefd[0];
@@ -107,7 +143,7 @@ int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk
 		return sk_error_errno(err, errno, "cannot start %s", s->file);
 	if (pid == 0) {
 		close(alive_w);
-		failure = child_exec(s, alive_r);
+		failure = child_exec(s, program, alive_r);
 		if (write(status_w, &failure, sizeof(failure)) < 0) {
 			/* the parent sees a dead child */
 		}

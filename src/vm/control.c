@@ -376,6 +376,8 @@ static void op_kill(struct sk_conn *c, const json_t *o)
 	}
 	if (!key && !member && (signal == 9 || signal == c->m->config.stop_signal))
 		c->m->killed = true; /* asked for by the user: no restart */
+	if (signal == SIGKILL)
+		sk_proc_killed(sk_proc_find(c->m, sk_pod_container(c->m, o), key ? key : SK_INIT_KEY));
 	last = signal == SIGKILL && !key && !member;
 	if (last)
 		sk_monitor_kill_soon(c->m); /* the guest is hostile: it need not obey */

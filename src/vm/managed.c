@@ -42,6 +42,8 @@
 #define SK_DNS_MAX 64u /* questions under way */
 #define SK_NETWORK_SETTLE_MS 30u
 #define SK_NIC_MTU 65521u
+#define SK_LINGER_MS 30000u	  /* a slow reader of the container's last words … */
+#define SK_KILLED_LINGER_MS 1000u /* … of one that was killed */
 #define SK_OOM_ROOM (24u << 20)
 #define SK_OOM_SETTLE_US 20000 /* for whoever watches to be first to hear of this, and then of the end */
 
@@ -231,6 +233,12 @@ int sk_managed_init(struct sk_monitor *m, struct sk_error *err)
 	if (r == 0 && (r = watch_terminal(m)) < 0)
 		sk_error_errno(err, r, "cannot watch the terminal");
 	return r;
+}
+
+void sk_managed_ended(struct sk_monitor *m)
+{
+	if (m->managed && m->managed->proxy)
+		sk_proxy_ended(m->managed->proxy, m->init && m->init->killed ? SK_KILLED_LINGER_MS : SK_LINGER_MS);
 }
 
 bool sk_managed_idle(const struct sk_monitor *m)

@@ -260,6 +260,7 @@ static void on_stop_timeout(void *arg)
 
 	if (m->phase != SK_PHASE_RUNNING)
 		return;
+	sk_proc_killed(m->init);
 	sk_session_request(m,
 			   json_pack("{s:s,s:s,s:s,s:i,s:b}", "op", "signal", "container", SK_CONTAINER, "key",
 				     SK_INIT_KEY, "signal", SIGKILL, "all", 1),
@@ -279,6 +280,8 @@ void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
 {
 	m->stop_wanted = true;
 	json_object_set_new(m->state, "stopped_by_user", json_true());
+	if (signal == SIGKILL)
+		sk_proc_killed(m->init);
 	if (m->phase == SK_PHASE_RUNNING) {
 		/* A paused container could not act on it. */
 		sk_session_request(m, json_pack("{s:s,s:s}", "op", "resume", "container", SK_CONTAINER), NULL, NULL);
@@ -404,6 +407,7 @@ static void finish(struct sk_monitor *m)
 		remove_own_files(m);
 	sk_close_fd(&m->lock_fd);
 	sk_control_container_ended(m, m->exit_code);
+	sk_managed_ended(m);
 	l->linger = sk_loop_add_timer(m->loop, SK_LINGER_MS, on_linger, m);
 	sk_loop_trigger(m->reap);
 }

@@ -87,6 +87,7 @@ struct sk_proc {
 	char key[24];
 	bool member; /* the first process of a further container */
 	bool init, terminal, started, exited, finished;
+	bool killed; /* with SIGKILL: what it has not got rid of is not waited for */
 	int code;
 	bool oom;
 	struct sk_channel ch[3];
@@ -213,6 +214,7 @@ void sk_share_streams_free(struct sk_share_streams *streams);
 int sk_managed_init(struct sk_monitor *m,
 		    struct sk_error *err); /* before anything is given up; takes stdin, stdout, stderr */
 void sk_managed_fini(struct sk_monitor *m);
+void sk_managed_ended(struct sk_monitor *m);	  /* the state says so: readers of its output have a while */
 bool sk_managed_idle(const struct sk_monitor *m); /* nothing left to write to the inherited stdio */
 int sk_managed_devices(struct sk_monitor *m,
 		       int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
@@ -251,6 +253,7 @@ struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *container, const c
 			    bool wants_stdin);
 struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *container, const char *key);
 json_t *sk_proc_stdio(const struct sk_proc *p, unsigned rows, unsigned cols); /* for create and exec */
+void sk_proc_killed(struct sk_proc *p); /* SIGKILL is on its way; NULL is allowed */
 void sk_proc_exited(struct sk_proc *p, int code, bool oom);
 void sk_proc_attach(struct sk_proc *p, struct sk_conn *c);
 void sk_proc_detach(struct sk_conn *c);

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -20,8 +21,17 @@
 /* A process that has ended does not wait for ever for a reader of its last words. */
 #define SK_PROXY_LINGER_MS 30000u
 
+/* How a descriptor is used without waiting. O_NONBLOCK alone does not do: where the file cannot be opened anew, the
+ * flag is shared with everybody who has it. */
+enum how {
+	HOW_FLAG,   /* O_NONBLOCK, if possible of our own */
+	HOW_SOCKET, /* MSG_DONTWAIT */
+	HOW_PIPE,   /* RWF_NOWAIT */
+};
+
 struct sk_proxy_out {
 	int fd;
+	enum how how;
 	struct sk_buf buf;
 	struct sk_source *source;
 	bool dead; /* its reader has gone */
@@ -33,6 +43,8 @@ struct sk_proxy {
 	struct sk_source *conn_source, *in_source, *in_deferred, *linger;
 	struct sk_proxy_out out[2];
 	size_t unacked;
+	unsigned linger_ms;
+	enum how in_how;
 	unsigned short rows, cols;
 	bool in_file; /* always readable: a regular file or a device without poll */
 	bool in_eof, replied, exited, done;
@@ -44,17 +56,22 @@ struct sk_proxy {
 static void proxy_pump(struct sk_proxy *p);
 
 /* A descriptor of our own for the same file, so that O_NONBLOCK is ours alone. */
-static int make_nonblocking(int take_fd)
+static int make_nonblocking(int take_fd, enum how *ret_how)
 {
 	char path[48];
 	struct stat st;
 	int flags, fd;
 
+	*ret_how = HOW_FLAG;
 	if (take_fd < 0 || fstat(take_fd, &st) < 0)
 		return take_fd;
 	flags = fcntl(take_fd, F_GETFL);
+	if (S_ISSOCK(st.st_mode))
+		*ret_how = HOW_SOCKET;
+	else if (S_ISFIFO(st.st_mode))
+		*ret_how = HOW_PIPE;
 	if (S_ISSOCK(st.st_mode) || flags < 0)
-		return take_fd; /* MSG_DONTWAIT */
+		return take_fd;
 	if (S_ISREG(st.st_mode))
 		return take_fd;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", take_fd);
@@ -70,6 +87,36 @@ static int make_nonblocking(int take_fd)
 static bool would_block(int error)
 {
 	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+static ssize_t write_now(int fd, enum how how, const void *p, size_t n)
+{
+	struct iovec iov = { (void *)(uintptr_t)p, n };
+	ssize_t r;
+
+	if (how == HOW_SOCKET)
+		return send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (how == HOW_PIPE) {
+		r = pwritev2(fd, &iov, 1, -1, RWF_NOWAIT);
+		if (r >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM))
+			return r;
+	}
+	return write(fd, p, n);
+}
+
+static ssize_t read_now(int fd, enum how how, void *p, size_t n)
+{
+	struct iovec iov = { p, n };
+	ssize_t r;
+
+	if (how == HOW_SOCKET)
+		return recv(fd, p, n, MSG_DONTWAIT);
+	if (how == HOW_PIPE) {
+		r = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+		if (r >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM))
+			return r;
+	}
+	return read(fd, p, n);
 }
 
 static bool stalled(const struct sk_proxy *p)
@@ -113,7 +160,7 @@ static void on_out(void *arg, int fd, unsigned events)
 static void flush_one(struct sk_proxy *p, struct sk_proxy_out *o)
 {
 	while (o->buf.len && !o->dead) {
-		ssize_t n = write(o->fd, sk_buf_data(&o->buf), o->buf.len);
+		ssize_t n = write_now(o->fd, o->how, sk_buf_data(&o->buf), o->buf.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -125,7 +172,7 @@ static void flush_one(struct sk_proxy *p, struct sk_proxy_out *o)
 		}
 		sk_buf_consume(&o->buf, (size_t)n);
 		if (p->linger)
-			sk_loop_set_timer(p->linger, SK_PROXY_LINGER_MS);
+			sk_loop_set_timer(p->linger, p->linger_ms);
 	}
 	if (o->dead)
 		sk_buf_consume(&o->buf, o->buf.len);
@@ -171,8 +218,16 @@ static void on_message(struct sk_proxy *p, const json_t *o)
 		p->exited = true;
 		p->code = (int)json_integer_value(json_object_get(o, "code"));
 		p->oom = json_is_true(json_object_get(o, "oom"));
-		p->linger = sk_loop_add_timer(p->c.loop, SK_PROXY_LINGER_MS, on_linger, p);
+		sk_proxy_ended(p, SK_PROXY_LINGER_MS);
 	}
+}
+
+void sk_proxy_ended(struct sk_proxy *p, unsigned ms)
+{
+	if (p->done || p->linger)
+		return;
+	p->linger_ms = ms;
+	p->linger = sk_loop_add_timer(p->c.loop, ms, on_linger, p);
 }
 
 static void take_frames(struct sk_proxy *p)
@@ -224,13 +279,11 @@ static bool read_input(struct sk_proxy *p)
 {
 	uint8_t chunk[16384];
 	size_t want = SK_PROXY_WINDOW - p->unacked < sizeof(chunk) ? SK_PROXY_WINDOW - p->unacked : sizeof(chunk);
-	struct stat st;
 	ssize_t n;
 
 	if (p->in_eof || p->exited || !want || p->to_conn.len > SK_PROXY_WINDOW)
 		return false;
-	n = fstat(p->c.in_fd, &st) == 0 && S_ISSOCK(st.st_mode) ? recv(p->c.in_fd, chunk, want, MSG_DONTWAIT)
-								: read(p->c.in_fd, chunk, want);
+	n = read_now(p->c.in_fd, p->in_how, chunk, want);
 	if (n < 0 && would_block(errno))
 		return false;
 	if (n <= 0) {
@@ -347,9 +400,9 @@ int sk_proxy_new(const struct sk_proxy_config *config, struct sk_proxy **ret_pro
 	sk_buf_init(&p->to_conn, 2 * SK_FRAME_MAX);
 	sk_buf_init(&p->out[0].buf, SK_PROXY_HIGH + SK_FRAME_MAX);
 	sk_buf_init(&p->out[1].buf, SK_PROXY_HIGH + SK_FRAME_MAX);
-	p->c.in_fd = make_nonblocking(config->in_fd);
-	p->out[0].fd = make_nonblocking(config->out_fd);
-	p->out[1].fd = make_nonblocking(config->err_fd);
+	p->c.in_fd = make_nonblocking(config->in_fd, &p->in_how);
+	p->out[0].fd = make_nonblocking(config->out_fd, &p->out[0].how);
+	p->out[1].fd = make_nonblocking(config->err_fd, &p->out[1].how);
 	p->in_eof = p->c.in_fd < 0;
 	p->in_deferred = sk_loop_add_deferred(p->c.loop, on_in_deferred, p);
 	p->conn_source = sk_loop_add_fd(p->c.loop, p->c.take_conn_fd, SK_LOOP_READ, on_conn, p);

@@ -37,6 +37,8 @@ int sk_proxy_new(const struct sk_proxy_config *config, struct sk_proxy **ret_pro
 void sk_proxy_send(struct sk_proxy *p, json_t *take_message);
 /* Tells the terminal's size, if it has changed. */
 void sk_proxy_resize(struct sk_proxy *p);
+/* The process has ended: a reader that takes nothing for `ms` is not waited for. */
+void sk_proxy_ended(struct sk_proxy *p, unsigned ms);
 bool sk_proxy_is_done(const struct sk_proxy *p);
 /* Accepts NULL. */
 void sk_proxy_free(struct sk_proxy *p);

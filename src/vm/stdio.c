@@ -22,6 +22,7 @@
 
 #define SK_STREAM_PORT 1025u
 #define SK_DRAIN_MS 5000u
+#define SK_KILLED_DRAIN_MS 1000u
 #define SK_OUTPUT_CHUNK (64u * 1024u)
 
 /* A stream that has not given its token yet. Every program in the guest can open some: beyond so many the oldest has to
@@ -133,7 +134,7 @@ static void on_drain_timeout(void *arg)
 {
 	struct sk_proc *p = arg;
 
-	if (p->ch[1].stalled || p->ch[2].stalled || (p->readers && !p->init && !p->member)) {
+	if ((!p->killed && (p->ch[1].stalled || p->ch[2].stalled)) || (p->readers && !p->init && !p->member)) {
 		/* A reader is slow, the guest is not to blame; or a child of exec's process holds its output. */
 		sk_loop_set_timer(p->drain_timer, SK_DRAIN_MS);
 		return;
@@ -142,12 +143,27 @@ static void on_drain_timeout(void *arg)
 	sk_proc_abandon(p);
 }
 
+static unsigned drain_ms(const struct sk_proc *p)
+{
+	return p->killed ? SK_KILLED_DRAIN_MS : SK_DRAIN_MS;
+}
+
+/* On a host it would die in its write(), and what was not written would never be. */
+void sk_proc_killed(struct sk_proc *p)
+{
+	if (!p || p->killed)
+		return;
+	p->killed = true;
+	if (p->drain_timer)
+		sk_loop_set_timer(p->drain_timer, drain_ms(p));
+}
+
 void sk_proc_exited(struct sk_proc *p, int code, bool oom)
 {
 	p->exited = true;
 	p->code = code;
 	p->oom = oom;
-	p->drain_timer = sk_loop_add_timer(p->m->loop, SK_DRAIN_MS, on_drain_timeout, p);
+	p->drain_timer = sk_loop_add_timer(p->m->loop, drain_ms(p), on_drain_timeout, p);
 	check_finished(p);
 }
 
@@ -295,7 +311,7 @@ static size_t proc_output(struct sk_channel *ch, const uint8_t *data, size_t n)
 		done += part;
 	}
 	if (p->drain_timer && done)
-		sk_loop_set_timer(p->drain_timer, SK_DRAIN_MS);
+		sk_loop_set_timer(p->drain_timer, drain_ms(p));
 	return done;
 }
 

@@ -107,6 +107,28 @@ case_exec() {
 	r exec --preserve-fds 0 c true; echo $?
 	r delete -f c
 }
+# Standard output is a socket or a pipe that nobody reads: requests are answered all the same, and the end is as quick as that of a process.
+case_unread() {
+	bundle unread '' sh -c 'yes'
+	cat >"$work/unread.py" <<'END'
+import os, socket, subprocess, sys, time
+kind, rt = sys.argv[1], sys.argv[2:]
+a, b = socket.socketpair() if kind == "socket" else os.pipe()
+def oci(*x):
+    begun = time.time()
+    code = subprocess.run([*rt, *x], timeout=60, stdin=subprocess.DEVNULL, capture_output=True).returncode
+    return code, "quick" if time.time() - begun < SLOW else "slow: %.1f s" % (time.time() - begun)
+SLOW = float(os.environ["QUICK"])
+print(subprocess.run([*rt, "run", "-d", "--bundle", os.environ["BUNDLE"], kind], stdin=subprocess.DEVNULL, stdout=b, stderr=b).returncode)
+time.sleep(1)
+print(oci("exec", kind, "/bin/true"), oci("pause", kind), oci("resume", kind), oci("delete", "--force", kind))
+END
+	for kind in socket pipe; do
+		QUICK=$(slow 5) BUNDLE="$work/unread.$runtime" python3 "$work/unread.py" "$kind" "$program" --root "$work/state.$runtime"
+	done
+	r list -q
+}
+
 case_errors() {
 	local log
 	bundle ok '' true

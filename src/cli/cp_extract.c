@@ -76,17 +76,27 @@ static bool keep_owner(const struct extract *e, int at, const char *name, struct
 					    AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) == 0;
 }
 
+/* The mode of `fd`'s file: who runs as somebody else's user in the container would run as ours. Where the owner is the
+ * same number here (root's, copied by root), it is as it was. */
+static mode_t keep_mode(int fd, struct archive_entry *entry)
+{
+	mode_t mode = archive_entry_perm(entry);
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || archive_entry_uid(entry) != (la_int64_t)st.st_uid ||
+	    archive_entry_gid(entry) != (la_int64_t)st.st_gid)
+		mode &= 01777;
+	return mode;
+}
+
 static void finish_file(const struct extract *e, int fd, struct archive_entry *entry)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 				     { .tv_sec = archive_entry_mtime(entry),
 				       .tv_nsec = archive_entry_mtime_nsec(entry) } };
-	mode_t mode = archive_entry_perm(entry);
 
-	/* Who runs as somebody else's user would run as ours. */
-	if (!keep_owner(e, fd, "", entry))
-		mode &= 01777;
-	(void)fchmod(fd, mode);
+	(void)keep_owner(e, fd, "", entry);
+	(void)fchmod(fd, keep_mode(fd, entry));
 	(void)futimens(fd, times);
 }
 

@@ -184,7 +184,8 @@ static int entry_attr(struct archive_entry *e, const char *path, struct sk_inode
 	if (uid < 0 || gid < 0 || uid > UINT32_MAX - 1 || gid > UINT32_MAX - 1)
 		return sk_error_set(err, EINVAL, "\"%.300s\": owner out of range", path);
 	*ret = (struct sk_inode_attr){
-		.mode = (uint32_t)type | (uint32_t)(archive_entry_perm(e) & 07777),
+		/* Linux's symbolic links have no mode of their own, whatever the archive says. */
+		.mode = (uint32_t)type | (type == S_IFLNK ? 0777 : (uint32_t)(archive_entry_perm(e) & 07777)),
 		.uid = (uint32_t)uid,
 		.gid = (uint32_t)gid,
 		.mtime = mtime < 0	      ? 0

@@ -414,19 +414,26 @@ int sk_squash_end(struct sk_squash *sq, struct sk_error *err)
 
 /* ---- the tree -------------------------------------------------------------------------------------------------- */
 
+/* Where a file system has no attribute at all, Linux's squashfs knows no attributes: listxattr is ENOTSUP, of which tar
+ * and rsync warn. So the root has one, of a kind that the overlay keeps to itself. */
+#define SK_SQUASH_XATTR "trusted.overlay.skerry"
+
 static int write_xattrs(struct sk_squash *sq, struct sk_inode *ino)
 {
+	bool root = ino->parent == ino;
 	struct sk_xattr *x;
 	int r;
 
 	ino->disk_xattr = NO_XATTR;
-	if (!ino->xattrs && !ino->opaque)
+	if (!ino->xattrs && !ino->opaque && !root)
 		return 0;
 	r = sqfs_xattr_writer_begin(sq->xattrs, 0);
 	for (x = ino->xattrs; r == 0 && x; x = x->next)
 		r = sqfs_xattr_writer_add(sq->xattrs, x->name, x->value, x->len);
 	if (r == 0 && ino->opaque)
 		r = sqfs_xattr_writer_add(sq->xattrs, "trusted.overlay.opaque", "y", 1);
+	if (r == 0 && root)
+		r = sqfs_xattr_writer_add(sq->xattrs, SK_SQUASH_XATTR, "y", 1);
 	return r ? r : sqfs_xattr_writer_end(sq->xattrs, &ino->disk_xattr);
 }
 

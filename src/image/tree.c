@@ -75,6 +75,7 @@ int sk_tree_new(struct sk_tree **ret_tree)
 		return -ENOMEM;
 	}
 	t->root->parent = t->root;
+	t->root->implied = true;
 	sk_random(&t->seed, sizeof(t->seed));
 	*ret_tree = t;
 	return 0;
@@ -278,7 +279,10 @@ static struct sk_inode *make_folder(struct sk_tree *t, struct sk_inode *dir, con
 	const struct sk_inode_attr attr = { .mode = S_IFDIR | 0755 };
 	struct sk_inode *ino = inode_new(t, &attr);
 
-	return ino && link_inode(t, dir, name, len, ino) ? ino : NULL;
+	if (!ino || !link_inode(t, dir, name, len, ino))
+		return NULL;
+	ino->implied = true;
+	return ino;
 }
 
 /* State of a walk: what is left of the name, on a stack of texts of which links push theirs. */
@@ -454,6 +458,7 @@ static int add_file(struct sk_tree *t, struct sk_inode *dir, const char *name, c
 
 	if (d && S_ISDIR(d->inode->attr.mode) && S_ISDIR(attr->mode)) {
 		d->inode->attr = *attr;
+		d->inode->implied = false;
 		drop_xattrs(d->inode);
 		*ret = d->inode;
 		return 0;
@@ -654,6 +659,16 @@ static int finish_dir(struct sk_tree *t, struct sk_inode *dir)
 	return sort_children(dir);
 }
 
+/* After the folders in it: one that the archive implies is as old as the youngest thing in it. */
+static void date_dir(struct sk_inode *dir)
+{
+	struct sk_dirent *d;
+
+	for (d = dir->children; dir->implied && d; d = d->next)
+		if (!d->inode->whiteout && d->inode->attr.mtime > dir->attr.mtime)
+			dir->attr.mtime = d->inode->attr.mtime;
+}
+
 static struct sk_dirent *first_folder(struct sk_dirent *d)
 {
 	while (d && !S_ISDIR(d->inode->attr.mode))
@@ -675,12 +690,14 @@ static int finish_below(struct sk_tree *t)
 			if (top == 0)
 				break;
 			top--;
+			date_dir(stack[top]->inode);
 			stack[top] = first_folder(stack[top]->next);
 			continue;
 		}
 		r = finish_dir(t, d->inode);
 		stack[++top] = first_folder(d->inode->children);
 	}
+	date_dir(t->root);
 	return r;
 }
 

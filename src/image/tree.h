@@ -62,6 +62,7 @@ struct sk_inode {
 	unsigned n_xattrs;
 	bool whiteout;		    /* made by ".wh.": attr is a character device 0:0 */
 	bool opaque;		    /* folder */
+	bool implied;		    /* folder without an entry: dated by what is in it when it is finished */
 	struct sk_inode *parent;    /* folder: the one it is in; the root's is itself */
 	unsigned depth;		    /* folder: the root's is 0 */
 	struct sk_dirent *children; /* folder; sorted by name after finish */

@@ -71,3 +71,50 @@ case_streams_log_keeps_every_byte() {
 	same "$(cat le)" 'no newline at end'
 	skerry rm bytes
 }
+
+case_layers_as_they_were_packed() {
+	# A layer without attributes, with folders that have no entry, and links with a mode.
+	python3 - <<-'END'
+		import io, tarfile
+		base = tarfile.open("base.tar", "w")
+		def add(name, kind=tarfile.REGTYPE, mode=0o644, data=b"", **more):
+		    i = tarfile.TarInfo(name); i.type = kind; i.mode = mode; i.size = len(data); i.mtime = 1600000000
+		    for k, v in more.items(): setattr(i, k, v)
+		    base.addfile(i, io.BytesIO(data))
+		add("implied/deep/file", data=b"x")
+		add("implied/older", data=b"x", mtime=1500000000)
+		add("link", tarfile.SYMTYPE, mode=0o644, linkname="implied/deep/file")
+		base.close()
+	END
+	ok skerry import base.tar odd:1
+	ok skerry create --name odd odd:1 /none
+	skerry cp odd:/ - >out.tar
+	python3 - <<-'END'
+		import tarfile
+		t = {m.name.rstrip("/"): m for m in tarfile.open("out.tar")}
+		t = {k.removeprefix("./"): m for k, m in t.items()}
+		assert t["implied"].mtime == 1600000000, t["implied"].mtime
+		assert t["implied/deep"].mtime == 1600000000, t["implied/deep"].mtime
+		assert t["link"].mode == 0o777, oct(t["link"].mode)
+	END
+	skerry rm odd
+	# In the layers of a running container attributes can be listed.
+	run "$IMG" perl -e '$b = " " x 100; $p = "/usr/bin/perl"; $r = syscall(194, $p, $b, 100); die "listxattr: $!" if $r < 0; print "listed $r\n"'
+	same "$out" 'listed 0'
+}
+
+case_cp_keeps_setuid() {
+	ok skerry run -d --name suid "$IMG" sleep 1000
+	cp /bin/true mine
+	chmod 4755 mine
+	# Into the container the bits go as they are.
+	ok skerry cp mine suid:/in
+	same "$(skerry exec suid stat -c '%a %u' /in)" '4755 0'
+	# Out of it where the owner is the same here.
+	skerry exec suid sh -c "cp /bin/true /out && chown $(id -u):$(id -g) /out && chmod 6755 /out; cp /bin/true /other && chown 12345 /other && chmod 4755 /other"
+	ok skerry cp suid:/out got
+	same "$(stat -c %a got)" 6755
+	ok skerry cp suid:/other other
+	same "$(stat -c %a other)" 755
+	skerry rm -f suid
+}

@@ -373,40 +373,66 @@ static bool has_prefix(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/*
- * Which attributes the guest gets to see and set. Not those by which the host protects itself (its own access labels,
- * measurements), nor what MAPPED keeps there.
- */
+/* By these the host protects itself: access labels, measurements. */
+static bool is_label(const char *name)
+{
+	return has_prefix(name, "security.selinux") || has_prefix(name, "security.SMACK64") ||
+	       has_prefix(name, "security.apparmor") || has_prefix(name, "security.ima") ||
+	       has_prefix(name, "security.evm");
+}
+
+/* Which attributes the guest gets to see and set: not the host's labels, nor what MAPPED keeps there. */
 static bool hidden(const struct posix_fs *p, const char *name)
 {
 	if (p->c.who == SK_POSIX_MAPPED && (strcmp(name, SK_OVERRIDE_XATTR) == 0 || has_prefix(name, "user.skerry.")))
 		return true;
+	/* MAPPED: kept beside the host's own. */
 	if (has_prefix(name, "security."))
-		return strcmp(name, "security.capability") != 0;
+		return p->c.who == SK_POSIX_TRUST || p->c.who == SK_POSIX_MAPPED
+			       ? is_label(name)
+			       : strcmp(name, "security.capability") != 0;
 	return !has_prefix(name, "user.") && !has_prefix(name, "trusted.") && !has_prefix(name, "system.posix_acl_");
 }
 
-/* MAPPED: access control lists name users that the host does not know; the guest's kernel is the one that looks at
- * them. */
-#define ACL_PREFIX "system.posix_acl_"
-#define KEPT_ACL_PREFIX "user.skerry.posix_acl_"
+/* MAPPED: access control lists name users that the host does not know, and trusted.* and security.* are not a plain
+ * user's to set; the guest's kernel is the one that looks at them. */
+static const struct {
+	const char *guest, *host;
+} kept_names[] = {
+	{ "system.posix_acl_", "user.skerry.posix_acl_" },
+	{ "trusted.", "user.skerry.trusted." },
+	{ "security.", "user.skerry.security." },
+};
+
+/* The name with another beginning, if it begins so. */
+static bool rename_attr(const char *name, const char *from, const char *to, char buf[P9_NAME_MAX + 16])
+{
+	if (!has_prefix(name, from))
+		return false;
+	snprintf(buf, P9_NAME_MAX + 16, "%s%s", to, name + strlen(from));
+	return true;
+}
 
 static const char *host_name(const struct posix_fs *p, const char *name, char buf[P9_NAME_MAX + 16])
 {
-	if (p->c.who != SK_POSIX_MAPPED || !has_prefix(name, ACL_PREFIX))
-		return name;
-	snprintf(buf, P9_NAME_MAX + 16, KEPT_ACL_PREFIX "%s", name + strlen(ACL_PREFIX));
-	return buf;
+	size_t i;
+
+	for (i = 0; p->c.who == SK_POSIX_MAPPED && i < SK_ARRAY_SIZE(kept_names); i++)
+		if (rename_attr(name, kept_names[i].guest, kept_names[i].host, buf))
+			return buf;
+	return name;
 }
 
 /* The guest's name of an attribute of the host; NULL: not for the guest. */
 static const char *guest_name(const struct posix_fs *p, const char *name, char buf[P9_NAME_MAX + 16])
 {
-	if (p->c.who == SK_POSIX_MAPPED && has_prefix(name, ACL_PREFIX))
-		return NULL;
-	if (p->c.who == SK_POSIX_MAPPED && has_prefix(name, KEPT_ACL_PREFIX)) {
-		snprintf(buf, P9_NAME_MAX + 16, ACL_PREFIX "%s", name + strlen(KEPT_ACL_PREFIX));
-		return buf;
+	size_t i;
+
+	for (i = 0; p->c.who == SK_POSIX_MAPPED && i < SK_ARRAY_SIZE(kept_names); i++) {
+		if (has_prefix(name, kept_names[i].guest))
+			return NULL;
+		if (rename_attr(name, kept_names[i].host, kept_names[i].guest, buf))
+			return buf;
 	}
 	return hidden(p, name) ? NULL : name;
 }

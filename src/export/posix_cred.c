@@ -26,10 +26,10 @@
 
 #define USERS_MAX 4096u
 #define BIT(cap) (UINT64_C(1) << (cap))
-/* What the kernel takes away from a thread whose fsuid stops being 0 (CAP_FS_SET). */
+/* What the kernel takes away from a thread whose fsuid stops being 0 (CAP_FS_SET), and what attributes take. */
 #define FS_CAPS                                                                                                 \
 	(BIT(CAP_CHOWN) | BIT(CAP_MKNOD) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | \
-	 BIT(CAP_FSETID) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_MAC_OVERRIDE))
+	 BIT(CAP_FSETID) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_MAC_OVERRIDE) | BIT(CAP_SYS_ADMIN))
 
 static int set_effective(uint64_t effective)
 {

@@ -77,3 +77,116 @@ END
 	same "$out" $'noreplace EEXIST ok ok\nexchange ok ENOENT\nlink ok'
 	same "$(cat share/a share/b share/named)" $'B\nA\ntext'
 }
+
+# A file that is replaced by rename is always there, and whole, for whoever opens it by its name.
+replace_program() {
+	cat >"$1" <<'END'
+use strict;
+use Time::HiRes qw(time);
+my ($what, $dir, $seconds) = @ARGV;
+my ($end, $n, $last, %bad) = (time + $seconds, 0, 0);
+while (time < $end) {
+	if ($what eq "write") {
+		$n++;
+		open(my $f, ">", "$dir/new") or die "$dir/new: $!";
+		print $f "$n " . ("x" x ($n * 37 % 9000)) . " $n\n";
+		close($f) or die $!;
+		rename("$dir/new", "$dir/file") or die $!;
+		next;
+	}
+	my @st = stat("$dir/file") or $bad{"stat: $!"}++;
+	open(my $f, $n % 3 ? "<" : "+<", "$dir/file") or $bad{"open: $!"}++, next;
+	local $/;
+	my $text = <$f>;
+	$text =~ /^(\d+) x* (\d+)\n$/ && $1 == $2 or $bad{"not whole"}++, next;
+	$bad{"back"}++ if $1 < $last;
+	$last = $1;
+	$n++;
+}
+print join(", ", map { "$_ ($bad{$_})" } sort keys %bad) || ($n > 30 ? "good" : "only $n"), "\n";
+END
+}
+case_fileops_replaced_by_host() {
+	mkdir share tools
+	replace_program tools/t.pl
+	echo '0  0' >share/file
+	perl tools/t.pl write share "$(slow 6)" >/dev/null &
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh -c 'perl /tools/t.pl read /data 2 & perl /tools/t.pl read /data 2; wait'
+	wait
+	same "$out" $'good\ngood'
+}
+case_fileops_replaced_by_guest() {
+	mkdir share tools
+	replace_program tools/t.pl
+	echo '0  0' >share/file
+	expect 0 skerry run -d --name writer -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/t.pl write /data "$(slow 6)"
+	perl tools/t.pl read share 2 >host &
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/t.pl read /data 2
+	wait
+	same "$out" good 'in another guest'
+	same "$(cat host)" good 'on the host'
+	expect 0 skerry wait writer
+}
+
+# An overlay whose upper directory lies on a share, as dockerd and buildah make them in their data root.
+case_fileops_overlay() {
+	mkdir -p share/l/d share/l/gone
+	echo low >share/l/f
+	echo low >share/l/d/x
+	echo g >share/l/gone/y
+	ln -s f share/l/link
+	mkfifo share/l/fifo
+	run --privileged -v "$PWD/share:/s" "$IMG" sh -euc '
+		cd /s
+		mkdir u w m
+		overlay() { mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m; }
+		overlay
+		echo up >m/f
+		cat m/f l/f
+		rm m/d/x
+		ls m/d | wc -l
+		rm -r m/gone
+		mkdir m/gone
+		ls m/gone | wc -l
+		mv m/f m/f2
+		ln m/f2 m/f3
+		stat -c %h m/f2
+		touch -h m/link
+		chmod 600 m/fifo
+		ln -s new m/link2
+		umount m
+		overlay
+		ls m | tr "\n" " "
+		stat -c "%F %t,%T" u/d/x u/f
+		cat m/f3
+		mv m/d m/d2 2>/dev/null || { cp -a m/d m/d2; rm -r m/d; }
+		ls m | tr "\n" " "
+		umount m'
+	same "$out" $'up\nlow\n0\n0\n2\nd f2 f3 fifo gone link link2 character special file 0,0\ncharacter special file 0,0\nup\nd2 f2 f3 fifo gone link link2 '
+	[ "$E2E_WHO" != root ] || same "$(stat -c '%F %t,%T' share/u/f)" 'character special file 0,0' 'on the host'
+}
+
+# trusted.* and security.*: for root with CAP_SYS_ADMIN, and nobody else sees that there are any.
+case_fileops_privileged_attributes() {
+	mkdir share
+	echo x >share/f
+	cat >share/t.pl <<'END'
+use strict;
+my ($set, $get, $list) = `uname -m` =~ /x86_64/ ? (188, 191, 194) : (5, 8, 11);
+my ($path, @names) = ("/data/f", "trusted.t", "security.s", "user.u");
+if ($ARGV[0] eq "set") {
+	for (@names) { my ($n, $v) = ($_, "value"); print "$n: $!\n" if syscall($set, $path, $n, $v, 5, 0) != 0 }
+}
+for (@names) { my ($n, $b) = ($_, " " x 100); my $r = syscall($get, $path, $n, $b, 100); print "$n ", ($r < 0 ? "none" : substr($b, 0, $r)), "\n" }
+my $b = " " x 1000;
+my $r = syscall($list, $path, $b, 1000);
+print join(" ", sort split(/\0/, substr($b, 0, $r))), "\n";
+END
+	run --privileged -v "$PWD/share:/data" "$IMG" perl /data/t.pl set
+	same "$out" $'trusted.t value\nsecurity.s value\nuser.u value\nsecurity.s trusted.t user.u'
+	run -v "$PWD/share:/data" "$IMG" perl /data/t.pl get
+	same "$out" $'trusted.t none\nsecurity.s value\nuser.u value\nsecurity.s user.u'
+	run -v "$PWD/share:/data" "$IMG" perl /data/t.pl set
+	has "$out" '^trusted.t: Operation not permitted'
+	has "$out" '^security.s: Operation not permitted'
+}

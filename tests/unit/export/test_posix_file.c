@@ -213,3 +213,47 @@ void file_flags(void **state)
 	assert_true(who == SK_POSIX_MAPPED || r == -ENOTTY);
 	cl_end(&c);
 }
+
+/* trusted.* and security.*: the host's own as root, kept beside by a plain user. */
+void file_privileged_xattrs(void **state)
+{
+	struct fixture *fx = *state;
+	char buf[16], list[64];
+	int fd, r, n;
+
+	start(fx);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 1, "f", P9_O_RDWR | P9_O_EXCL), 0);
+	r = cl_xattr_set(&c, 1, "user.x", "v", 1, 0);
+	if (r == -EOPNOTSUPP)
+		skip();
+	assert_int_equal(cl_xattr_set(&c, 1, "user.x", "", 0, P9_XATTR_REPLACE), 0);
+	r = cl_xattr_set(&c, 1, "trusted.overlay.opaque", "y", 1, 0);
+	if (who != SK_POSIX_TRUST && who != SK_POSIX_MAPPED) {
+		assert_int_equal(r, -EPERM);
+		cl_end(&c);
+		return;
+	}
+	assert_int_equal(r, 0);
+	assert_int_equal(cl_xattr_set(&c, 1, "security.NTACL", "acl", 3, 0), 0);
+	assert_int_equal(cl_xattr_get(&c, 1, "trusted.overlay.opaque"), 1);
+	assert_memory_equal(c.r.u.data.p, "y", 1);
+	assert_int_equal(cl_xattr_get(&c, 1, "security.NTACL"), 3);
+	n = cl_xattr_get(&c, 1, "");
+	assert_int_equal(n, strlen("trusted.overlay.opaque") + 1 + strlen("security.NTACL") + 1);
+	memcpy(list, c.r.u.data.p, (size_t)n);
+	assert_non_null(memmem(list, (size_t)n, "trusted.overlay.opaque", 23));
+	assert_non_null(memmem(list, (size_t)n, "security.NTACL", 15));
+	fd = openat(fx->dirfd, "f", O_RDONLY);
+	if (who == SK_POSIX_MAPPED) {
+		assert_int_equal(fgetxattr(fd, "user.skerry.trusted.overlay.opaque", buf, sizeof(buf)), 1);
+	} else {
+		assert_int_equal(fgetxattr(fd, "security.NTACL", buf, sizeof(buf)), 3);
+	}
+	close(fd);
+	/* A look must not say that there are none. */
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags & P9_LOOK_NO_XATTR, 0);
+	assert_int_equal(cl_xattr_set(&c, 1, "trusted.overlay.opaque", "", 0, P9_XATTR_REPLACE), 0);
+	assert_int_equal(cl_xattr_get(&c, 1, "trusted.overlay.opaque"), -ENODATA);
+	cl_end(&c);
+}

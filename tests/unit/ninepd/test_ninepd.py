@@ -268,8 +268,8 @@ class Cage(Case):
         self.client(self.serve()).ready()
         self.assertEqual(self.status("NoNewPrivs"), "1")
         self.assertEqual(self.status("Seccomp"), "2")
-        # chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid, mknod, setfcap
-        allowed = sum(1 << n for n in (0, 1, 2, 3, 4, 6, 7, 27, 31)) if not self.plain else 0
+        # chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid, linux_immutable, sys_admin, mknod, setfcap
+        allowed = sum(1 << n for n in (0, 1, 2, 3, 4, 6, 7, 9, 21, 27, 31)) if not self.plain else 0
         for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
             self.assertEqual(int(self.status(kind), 16) & ~allowed, 0, kind)
         if not self.plain:

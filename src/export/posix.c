@@ -19,7 +19,7 @@
  *   posix_io.c     open, create, read, write, listings          posix_attr.c  attributes, plain and extended
  *   posix_name.c   making, moving and removing names            posix_lock.c  locks of the host
  *   posix_watch.c  leases: folders that are watched              posix_file.c  fallocate, O_TMPFILE, clones, flags
- *   override.c     owner and mode kept in an attribute (MAPPED)
+ *   override.c     owner and mode kept in an attribute (MAPPED); posix_links.c: of links, beside
  *
  * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
  * anybody (CVE-2023-1386); chown clears them always.

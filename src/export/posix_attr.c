@@ -75,7 +75,7 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	posix_identity(p, n, &stx);
 	posix_qid(p, &stx, &a->qid);
 	if (p->c.who == SK_POSIX_MAPPED)
-		sk_override_apply(fd, &stx);
+		posix_effective(p, fd, &stx);
 	fill_attr(&stx, n->reborn, a);
 	return 0;
 }
@@ -228,6 +228,29 @@ static int do_chmod(struct target *t, uint32_t mode)
 	return r;
 }
 
+/* MAPPED: the same for what has no attribute. */
+static int keep_link(struct target *t, const struct p9_setattr *a, const struct statx *stx)
+{
+	struct sk_override o;
+	int r;
+
+	if (!posix_link_load(t->p, stx, &o))
+		o = (struct sk_override){ stx->stx_uid, stx->stx_gid, stx->stx_mode, 0, 0 };
+	o.mode = (o.mode & 07777) | (stx->stx_mode & S_IFMT);
+	if (a->valid & P9_SETATTR_UID)
+		o.uid = a->uid;
+	if (a->valid & P9_SETATTR_GID)
+		o.gid = a->gid;
+	if ((a->valid & P9_SETATTR_MODE) && !S_ISLNK(stx->stx_mode))
+		o.mode = (stx->stx_mode & S_IFMT) | (a->mode & 07777);
+	r = posix_link_store(t->p, stx, &o);
+	if (r < 0)
+		return o.uid == stx->stx_uid && o.gid == stx->stx_gid ? 0 : -EPERM;
+	/* The time of change, if it is ours. */
+	r = fchownat(t->fd, "", (uid_t)-1, (gid_t)-1, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	return r == -EPERM ? 0 : r;
+}
+
 /* MAPPED: owner and mode go into the attribute; the host's own mode keeps the server able to work. */
 static int keep_attr(struct target *t, const struct p9_setattr *a)
 {
@@ -238,8 +261,7 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 	if (r < 0)
 		return r;
 	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode))
-		return 0; /* the host has no place for it on links: it stays as it is, which is what programs expect of
-			     links */
+		return keep_link(t, a, &stx);
 	sk_override_effective(t->fd, &stx, &o);
 	before = o;
 	if (a->valid & P9_SETATTR_UID)

@@ -225,6 +225,20 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir, const char *oldname,
 		 struct sk_9p_node *newdir, const char *newname, uint32_t flags);
 
+/* posix_links.c */
+#define SK_LINKS_DIR ".skerry-links"
+struct sk_override;
+/* The name is not for the guest. */
+bool posix_hidden_name(const struct posix_fs *p, const struct sk_9p_node *dir, const char *name);
+/* MAPPED: owner and mode as they are kept, over what the host says. */
+void posix_effective(struct posix_fs *p, int fd, struct statx *stx);
+/* Of what can have no attribute on the host. False: nothing is kept. */
+bool posix_link_load(struct posix_fs *p, const struct statx *stx, struct sk_override *ret);
+int posix_link_store(struct posix_fs *p, const struct statx *stx, const struct sk_override *o);
+/* What a name means that is about to go, for posix_link_drop() when it has gone. */
+void posix_link_look(const struct posix_fs *p, int dirfd, const char *name, struct statx *ret_stx);
+void posix_link_drop(struct posix_fs *p, const struct statx *stx);
+
 /* posix_file.c */
 int posix_tmpfile(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, uint32_t flags,
 		  uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file, struct p9_qid *ret_qid);

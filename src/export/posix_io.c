@@ -157,6 +157,8 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 
 	if (dir->is_virtual)
 		return -EACCES;
+	if (posix_hidden_name(p, dir, name))
+		return -EPERM;
 	if (p->pool->files >= p->pool->max_files)
 		return -ENFILE;
 	dirfd = posix_fd(p, dir);
@@ -438,7 +440,7 @@ int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fil
 			}
 		}
 		d = (const struct dirent64_raw *)(const void *)(file->buf + file->pos);
-		if (entry_qid(p, file, d, exact, &qid, &type) &&
+		if (!posix_hidden_name(p, node, d->name) && entry_qid(p, file, d, exact, &qid, &type) &&
 		    !emit(arg, &qid, (uint64_t)d->off, type, d->name, strlen(d->name)))
 			return 0;
 		file->next_off = (uint64_t)d->off;

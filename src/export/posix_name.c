@@ -14,9 +14,12 @@
 #include "export/posix_internal.h"
 
 /* The directory's descriptor for making something in it, with the ids of the caller. */
-static int dir_for_creation(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir)
+static int dir_for_creation(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name)
 {
 	int fd;
+
+	if (posix_hidden_name(p, dir, name))
+		return -EPERM;
 
 	if (dir->is_virtual)
 		return -EACCES;
@@ -52,6 +55,12 @@ static int made(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_
 	posix_qid(p, &stx, ret_qid);
 	if (!keep || p->c.who != SK_POSIX_MAPPED)
 		return 0;
+	if (S_ISLNK(stx.stx_mode)) {
+		/* Where nothing can be kept, a link belongs to this user. */
+		if (stx.stx_uid != keep->uid || stx.stx_gid != keep->gid)
+			(void)posix_link_store(p, &stx, keep);
+		return 0;
+	}
 	r = sk_override_store(fd, keep);
 	/* A file system without extended attributes: owner and mode are what the host makes of them. What only an
 	 * attribute could tell from a file is refused. */
@@ -69,7 +78,7 @@ int posix_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 	struct posix_fs *p = posix_of(fs);
 	bool mapped = p->c.who == SK_POSIX_MAPPED;
 	struct sk_override keep = { cred->uid, gid_of(cred), S_IFDIR | mode, 0, 0 };
-	int r, fd = dir_for_creation(p, cred, dir);
+	int r, fd = dir_for_creation(p, cred, dir, name);
 
 	if (fd < 0)
 		return fd;
@@ -87,7 +96,7 @@ int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 	struct posix_fs *p = posix_of(fs);
 	bool mapped = p->c.who == SK_POSIX_MAPPED, device = S_ISCHR(mode) || S_ISBLK(mode);
 	struct sk_override keep = { cred->uid, gid_of(cred), 0, device ? major_ : 0, device ? minor_ : 0 };
-	int r, fd = dir_for_creation(p, cred, dir);
+	int r, fd = dir_for_creation(p, cred, dir, name);
 
 	if (fd < 0)
 		return fd;
@@ -110,13 +119,14 @@ int posix_symlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 		  const char *target, struct p9_qid *ret_qid)
 {
 	struct posix_fs *p = posix_of(fs);
-	int fd = dir_for_creation(p, cred, dir);
+	struct sk_override keep = { cred->uid, gid_of(cred), S_IFLNK | 0777, 0, 0 };
+	int fd = dir_for_creation(p, cred, dir, name);
 
 	if (fd < 0)
 		return fd;
 	if (symlinkat(target, fd, name) < 0)
 		return -errno;
-	return made(p, cred, dir, name, NULL, ret_qid);
+	return made(p, cred, dir, name, &keep, ret_qid);
 }
 
 int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_node *dir,
@@ -129,6 +139,8 @@ int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 
 	if (dir->is_virtual || node->is_virtual)
 		return -EACCES;
+	if (posix_hidden_name(p, dir, name))
+		return -EPERM;
 	posix_as_caller(p, cred);
 	r = posix_two_fds(p, node, dir, &fd, &dirfd);
 	if (r < 0)
@@ -154,10 +166,13 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 {
 	struct posix_fs *p = posix_of(fs);
 	struct sk_9p_node *known;
+	struct statx gone;
 	int fd;
 
 	if (dir->is_virtual)
 		return -EACCES;
+	if (posix_hidden_name(p, dir, name))
+		return -ENOENT;
 	known = posix_find(p, dir, name);
 	if (known)
 		posix_hold(p, known);
@@ -165,8 +180,12 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	fd = posix_fd(p, dir);
 	if (fd >= 0 && is_mount_point(p, fd, name))
 		fd = -EBUSY;
-	else if (fd >= 0)
+	if (fd >= 0) {
+		posix_link_look(p, fd, name, &gone);
 		fd = unlinkat(fd, name, rmdir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+		if (fd == 0)
+			posix_link_drop(p, &gone);
+	}
 	if (known && fd == 0)
 		posix_gone(p, known);
 	else if (known)
@@ -193,10 +212,13 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	struct posix_fs *p = posix_of(fs);
 	bool exchange = flags & P9_RENAME_EXCHANGE;
 	struct sk_9p_node *moving, *replaced;
+	struct statx gone;
 	int oldfd, newfd, r;
 
 	if (olddir->is_virtual || newdir->is_virtual)
 		return -EACCES;
+	if (posix_hidden_name(p, olddir, oldname) || posix_hidden_name(p, newdir, newname))
+		return posix_hidden_name(p, olddir, oldname) ? -ENOENT : -EPERM;
 	moving = posix_find(p, olddir, oldname);
 	replaced = posix_find(p, newdir, newname);
 	if (moving == replaced)
@@ -209,8 +231,12 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	r = posix_two_fds(p, olddir, newdir, &oldfd, &newfd);
 	if (r == 0)
 		r = rename_check(p, oldfd, oldname, newfd, newname);
-	if (r == 0 && renameat2(oldfd, oldname, newfd, newname, flags) < 0)
-		r = -errno;
+	if (r == 0) {
+		posix_link_look(p, newfd, newname, &gone);
+		r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
+		if (r == 0 && !exchange)
+			posix_link_drop(p, &gone);
+	}
 	/* Two names of one file: rename() does nothing. */
 	if (r == 0 && moving && replaced && moving->ino == replaced->ino && moving->dev == replaced->dev)
 		r = 1;

@@ -404,6 +404,8 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 
 	if (dir->type != S_IFDIR)
 		return -ENOTDIR;
+	if (posix_hidden_name(p, dir, name))
+		return -ENOENT;
 	if (dir->is_virtual) {
 		if (strcmp(name, p->single->name) != 0)
 			return -ENOENT;

@@ -57,7 +57,9 @@ static void tell(const struct sk_9p_node *dir, uint8_t kind, bool is_dir, const 
 {
 	struct sk_9p_event e = { .kind = kind, .is_dir = is_dir, .dir = path_of(dir), .name = name };
 
-	dir->fs->event(dir->fs->event_arg, &e);
+	/* Another server of this directory keeps owners of links: nothing to the guest. */
+	if (!name || !posix_hidden_name(dir->fs, dir, name))
+		dir->fs->event(dir->fs->event_arg, &e);
 }
 
 static void tell_rename(const struct sk_watch_event *w, const struct sk_9p_node *from, const struct sk_9p_node *to)

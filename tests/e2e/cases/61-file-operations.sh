@@ -190,3 +190,25 @@ END
 	has "$out" '^trusted.t: Operation not permitted'
 	has "$out" '^security.s: Operation not permitted'
 }
+
+# Who a symbolic link belongs to, also where a plain user shares it; the record follows the link, and nobody sees it.
+case_fileops_link_owner() {
+	mkdir share
+	ln -s target share/host
+	run -v "$PWD/share:/data" "$IMG" sh -euc '
+		cd /data
+		ln -s target l
+		chown -h 5:6 l host
+		mv l m
+		mkdir d
+		mv m d/n
+		ln d/n second
+		rm d/n
+		stat -c "%n %u:%g" second host
+		ls -A'
+	same "$out" $'second 5:6\nhost 5:6\nd\nhost\nsecond'
+	# Another guest, later.
+	run -v "$PWD/share:/data" "$IMG" sh -c 'cd /data; stat -c %u:%g second; rm -r second host d'
+	same "$out" 5:6
+	same "$(ls -A share)" '' 'left behind'
+}

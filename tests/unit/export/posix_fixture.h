@@ -47,6 +47,7 @@ void file_tmpfile(void **state);
 void file_copy(void **state);
 void file_flags(void **state);
 void file_privileged_xattrs(void **state);
+void file_link_owner(void **state);
 
 /* Tests of test_posix_bounds.c. */
 void bounds_budget(void **state);

@@ -830,6 +830,7 @@ static int run(const char *name, enum sk_posix_who w)
 		T(file_copy),
 		T(file_flags),
 		T(file_privileged_xattrs),
+		T(file_link_owner),
 		T(bounds_many_listings),
 		cmocka_unit_test_setup_teardown(bounds_budget, setup_few, fx_teardown),
 		cmocka_unit_test_setup_teardown(bounds_two_folders, setup_few, fx_teardown),

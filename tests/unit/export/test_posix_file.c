@@ -257,3 +257,103 @@ void file_privileged_xattrs(void **state)
 	assert_int_equal(cl_xattr_get(&c, 1, "trusted.overlay.opaque"), -ENODATA);
 	cl_end(&c);
 }
+
+/* MAPPED: who a symbolic link belongs to, which has no attribute of its own on the host. */
+static void owner_of(const char *path, uint32_t uid, uint32_t gid)
+{
+	assert_int_equal(cl_walk(&c, 0, 50, path), 0);
+	assert_int_equal(cl_getattr(&c, 50), 0);
+	assert_int_equal(c.r.u.attr.uid, uid);
+	assert_int_equal(c.r.u.attr.gid, gid);
+	assert_int_equal(cl_clunk(&c, 50), 0);
+}
+
+static bool has_records(struct fixture *fx)
+{
+	return faccessat(fx->dirfd, ".skerry-links", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool is_listed(const char *name)
+{
+	uint64_t offset = 0;
+	bool found = false;
+	int n;
+
+	assert_int_equal(cl_walk(&c, 0, 51, ""), 0);
+	assert_int_equal(cl_open(&c, 51, P9_O_RDONLY), 0);
+	while ((n = cl_readdir(&c, 51, offset, 4000)) > 0) {
+		const uint8_t *at = c.r.u.data.p;
+		size_t left = (size_t)n, used;
+		struct p9_qid q;
+		struct p9_str s;
+		uint8_t type;
+
+		while (left && (used = p9_get_dirent(at, left, &q, &offset, &type, &s))) {
+			found |= s.len == strlen(name) && memcmp(s.p, name, s.len) == 0;
+			at += used;
+			left -= used;
+		}
+	}
+	assert_int_equal(cl_clunk(&c, 51), 0);
+	return found;
+}
+
+void file_link_owner(void **state)
+{
+	const struct p9_setattr chown_ = { .valid = P9_SETATTR_UID | P9_SETATTR_GID, .uid = 77, .gid = 88 };
+	struct fixture *fx = *state;
+	struct statx before, after;
+
+	if (who != SK_POSIX_MAPPED)
+		skip();
+	start(fx);
+	assert_int_equal(cl_mkdir(&c, 0, "d", 0755, 0), 0);
+	assert_int_equal(cl_symlink(&c, 0, "l", "target"), 0);
+	owner_of("l", 0, 0); /* who made it, not who the server runs as */
+	assert_int_equal(cl_walk(&c, 0, 1, "l"), 0);
+	assert_int_equal(statx(fx->dirfd, "l", AT_SYMLINK_NOFOLLOW, STATX_CTIME, &before), 0);
+	usleep(20000);
+	assert_int_equal(fx_setattr(&c, 1, chown_), 0);
+	owner_of("l", 77, 88);
+	assert_int_equal(statx(fx->dirfd, "l", AT_SYMLINK_NOFOLLOW, STATX_CTIME, &after), 0);
+	assert_true(before.stx_ctime.tv_nsec != after.stx_ctime.tv_nsec);
+	assert_int_equal(fx_setattr(&c, 1, (struct p9_setattr){ .valid = P9_SETATTR_GID, .gid = 99 }), 0);
+	owner_of("l", 77, 99);
+	/* It follows the inode. */
+	assert_int_equal(cl_renameat(&c, 0, "l", 0, "m"), 0);
+	owner_of("m", 77, 99);
+	assert_int_equal(cl_walk(&c, 0, 2, "d"), 0);
+	assert_int_equal(cl_renameat(&c, 0, "m", 2, "n"), 0);
+	owner_of("d/n", 77, 99);
+	assert_int_equal(cl_link(&c, 0, 1, "second"), 0);
+	assert_int_equal(cl_unlinkat(&c, 2, "n", 0), 0);
+	owner_of("second", 77, 99);
+	/* The guest does not see where it is kept, and cannot get there. */
+	assert_true(has_records(fx));
+	assert_false(is_listed(".skerry-links"));
+	assert_true(is_listed("second"));
+	assert_int_equal(cl_walk(&c, 0, 3, ".skerry-links"), -ENOENT);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, ".skerry-links", 0), 0);
+	assert_int_equal(c.r.u.found.flags & P9_LOOK_EXISTS, 0);
+	assert_int_equal(cl_mkdir(&c, 0, ".skerry-links", 0755, 0), -EPERM);
+	assert_int_equal(cl_symlink(&c, 0, ".skerry-links", "x"), -EPERM);
+	assert_int_equal(cl_link(&c, 0, 1, ".skerry-links"), -EPERM);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 9, ".skerry-links", P9_O_RDWR), -EPERM);
+	assert_int_equal(cl_renameat(&c, 0, "second", 0, ".skerry-links"), -EPERM);
+	assert_int_equal(cl_renameat(&c, 0, ".skerry-links", 0, "seen"), -ENOENT);
+	assert_int_equal(cl_unlinkat(&c, 0, ".skerry-links", P9_AT_REMOVEDIR), -ENOENT);
+	assert_int_equal(cl_mkdir(&c, 2, ".skerry-links", 0755, 0), 0); /* elsewhere it is a name like others */
+	/* With the last name the record goes, and with the last record the place. */
+	assert_int_equal(cl_symlink(&c, 0, "other", "x"), 0);
+	assert_int_equal(cl_renameat(&c, 0, "other", 0, "second"), 0);
+	owner_of("second", 0, 0);
+	assert_true(has_records(fx));
+	assert_int_equal(cl_unlinkat(&c, 0, "second", 0), 0);
+	assert_false(has_records(fx));
+	/* What the host plants there leads nowhere. */
+	assert_int_equal(symlinkat("d", fx->dirfd, ".skerry-links"), 0);
+	assert_int_equal(cl_symlink(&c, 0, "l", "target"), 0);
+	assert_int_equal(faccessat(fx->dirfd, "d", F_OK, 0), 0);
+	owner_of("l", geteuid(), getegid());
+	cl_end(&c);
+}

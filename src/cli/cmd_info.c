@@ -14,9 +14,11 @@
 #include "cli/engines.h"
 #include "cli/jx.h"
 #include "cli/list.h"
+#include "cli/plan.h"
 #include "cli/units.h"
 #include "image/manifest.h"
 #include "skerry_config.h"
+#include "vm/settings.h"
 
 struct info_opts {
 	const char *format;
@@ -71,6 +73,8 @@ static void print_engine_choice(const json_t *o)
 
 static void add_host(json_t *o)
 {
+	struct sk_error ignored = SK_ERROR_INIT;
+	struct sk_settings settings;
 	struct utsname u;
 
 	if (uname(&u) == 0) {
@@ -78,6 +82,11 @@ static void add_host(json_t *o)
 		sk_jx_set_str(o, "OSType", "linux");
 		sk_jx_set_str(o, "Architecture", u.machine);
 		sk_jx_set_str(o, "Name", u.nodename);
+	}
+	if (sk_settings_init(&settings, &ignored) == 0) {
+		sk_jx_set_int(o, "DefaultMemory", (int64_t)sk_plan_vm_memory(0, settings.default_memory));
+		sk_jx_set_int(o, "DefaultCPUs", sk_plan_vm_cpus(0, settings.default_cpus));
+		sk_settings_fini(&settings);
 	}
 	sk_jx_set_int(o, "NCPU", sysconf(_SC_NPROCESSORS_ONLN));
 	sk_jx_set_int(o, "MemTotal", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
@@ -141,6 +150,9 @@ static void print_info(const json_t *o)
 	       sk_jx_get_str(o, "KernelVersion", ""), sk_jx_get_str(o, "Architecture", ""),
 	       (long long)sk_jx_get_int(o, "NCPU", 0), sk_format_memory((double)sk_jx_get_int(o, "MemTotal", 0), a),
 	       sk_jx_get_str(o, "Name", ""));
+	printf("Container Default: %lld CPUs, %s of memory (--cpus, -m; \"cpus\", \"memory\" of the configuration)\n",
+	       (long long)sk_jx_get_int(o, "DefaultCPUs", 0),
+	       sk_format_memory((double)sk_jx_get_int(o, "DefaultMemory", 0), a));
 	printf("Root Dir: %s\nRun Dir: %s\nRootless: %s\n", sk_jx_get_str(o, "SkerryRootDir", ""),
 	       sk_jx_get_str(o, "SkerryRunDir", ""), sk_jx_get_bool(o, "Rootless", false) ? "true" : "false");
 	if (*sk_jx_get_str(o, "Error", ""))

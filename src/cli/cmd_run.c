@@ -16,6 +16,7 @@
 #include "cli/launch.h"
 #include "cli/remove.h"
 #include "cli/term.h"
+#include "vm/settings.h"
 #include "vm/vm.h"
 
 static void free_image(struct sk_image **image)
@@ -37,17 +38,24 @@ static int write_cidfile(const char *path, const char *id, struct sk_error *err)
 }
 
 /* From options to a container on disk. */
-static int make(struct sk_cli *cli, const struct sk_run_opts *o, int argc, char **argv, struct sk_plan *plan,
+static int make(struct sk_cli *cli, struct sk_run_opts *o, int argc, char **argv, struct sk_plan *plan,
 		json_t **ret_config, struct sk_error *err)
 {
 	_cleanup_(free_image) struct sk_image *image = NULL;
 	struct sk_error ignored = SK_ERROR_INIT;
+	struct sk_settings settings;
 	int r;
 
 	if (o->cidfile && access(o->cidfile, F_OK) == 0)
 		return sk_error_set(err, EEXIST,
 				    "container ID file found, make sure the other container isn't running or delete %s",
 				    o->cidfile);
+	r = sk_settings_init(&settings, err);
+	if (r < 0)
+		return r;
+	o->default_memory = settings.default_memory;
+	o->default_cpus = settings.default_cpus;
+	sk_settings_fini(&settings);
 	r = sk_create_find_image(cli, o, argv[0], &image, err);
 	if (r < 0)
 		return r;
@@ -101,7 +109,7 @@ static int run_created(struct sk_cli *cli, const struct sk_run_opts *o, struct s
 
 static int cmd_run(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct sk_run_opts *o = opts;
+	struct sk_run_opts *o = opts;
 	_cleanup_json_ json_t *config = NULL;
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_detach keys;

@@ -16,6 +16,7 @@
 #include "cli/jx.h"
 #include "cli/plan.h"
 #include "cli/units.h"
+#include "vm/settings.h"
 #include "vm/vm.h"
 
 struct update_opts {
@@ -103,7 +104,7 @@ static int tell_guest(struct sk_cli *cli, const struct sk_container *c, const js
 {
 	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s,s:O}", "op", "update", "resources", resources));
 	int64_t limit = sk_jx_get_int(resources, "memory.limit", 0), has = sk_jx_get_int(vm, "memory", 0);
-	unsigned cpus = sk_plan_vm_cpus(sk_jx_get_int(c->config, "HostConfig.NanoCpus", 0));
+	unsigned cpus = sk_plan_vm_cpus(sk_jx_get_int(c->config, "HostConfig.NanoCpus", 0), 1);
 	char a[32], b[32];
 
 	if (limit > has)
@@ -123,6 +124,7 @@ static int update_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_
 	const struct update_opts *o = arg;
 	_cleanup_container_ struct sk_container c = { 0 };
 	_cleanup_json_ json_t *vm = NULL, *resources = NULL;
+	struct sk_settings settings;
 	json_t *host, *attributes;
 	bool privileged;
 	int r = sk_container_find(&cli->paths, ref, &c, err);
@@ -146,10 +148,15 @@ static int update_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_
 		if (r < 0)
 			return sk_error_wrap(err, "cannot update container %s", ref);
 	}
+	r = sk_settings_init(&settings, err);
+	if (r < 0)
+		return r;
 	/* For the next start. */
 	sk_jx_set(sk_jx_at(vm, "spec.linux"), "resources", json_incref(resources));
-	sk_jx_set_int(vm, "memory", (int64_t)sk_plan_vm_memory(sk_jx_get_int(host, "Memory", 0)));
-	sk_jx_set_int(vm, "cpus", sk_plan_vm_cpus(sk_jx_get_int(host, "NanoCpus", 0)));
+	sk_jx_set_int(vm, "memory",
+		      (int64_t)sk_plan_vm_memory(sk_jx_get_int(host, "Memory", 0), settings.default_memory));
+	sk_jx_set_int(vm, "cpus", sk_plan_vm_cpus(sk_jx_get_int(host, "NanoCpus", 0), settings.default_cpus));
+	sk_settings_fini(&settings);
 	sk_jx_set(json_object_get(c.config, "Vm"), "Memory", json_incref(json_object_get(vm, "memory")));
 	sk_jx_set(json_object_get(c.config, "Vm"), "Cpus", json_incref(json_object_get(vm, "cpus")));
 	r = sk_container_save_vm(&cli->paths, c.id, vm, err);

@@ -45,20 +45,22 @@ void sk_plan_fini(struct sk_plan *p)
 	*p = (struct sk_plan){ 0 };
 }
 
-uint64_t sk_plan_vm_memory(int64_t limit)
+uint64_t sk_plan_vm_memory(int64_t limit, uint64_t absent)
 {
 	uint64_t memory;
 
 	if (limit <= 0)
-		return SK_DEFAULT_VM_MEMORY;
+		return absent ? absent : SK_DEFAULT_VM_MEMORY;
 	memory = (uint64_t)limit + (uint64_t)limit / SK_VM_MEMORY_MAP + SK_VM_MEMORY_OVERHEAD;
 	memory = (memory + 0xfffff) & ~0xfffffull;
 	return memory < SK_MIN_VM_MEMORY ? SK_MIN_VM_MEMORY : memory;
 }
 
-unsigned sk_plan_vm_cpus(int64_t nano_cpus)
+unsigned sk_plan_vm_cpus(int64_t nano_cpus, unsigned absent)
 {
-	return nano_cpus <= 0 ? 1 : (unsigned)((nano_cpus + 999999999) / 1000000000);
+	if (nano_cpus <= 0)
+		return absent ? absent : 1;
+	return (unsigned)((nano_cpus + 999999999) / 1000000000);
 }
 
 static void add_strings(struct sk_strv *list, const json_t *array)
@@ -316,12 +318,12 @@ static int set_sizes(struct sk_plan *p, struct sk_error *err)
 			err, EINVAL,
 			o->memory ? "Minimum memoryswap limit should be larger than memory limit, see usage"
 				  : "You should always set the Memory limit when using Memoryswap limit, see usage");
-	if (sk_plan_vm_cpus(o->cpus) > MAX_CPUS)
+	if (sk_plan_vm_cpus(o->cpus, 1) > MAX_CPUS)
 		return sk_error_set(err, EINVAL, "a VM has at most %d CPUs: give a lower --cpus", MAX_CPUS);
 	if (o->cpus && o->cpu_quota)
 		return sk_error_set(err, EINVAL, "Conflicting options: Nano CPUs and CPU Quota cannot both be set.");
-	p->cpus = sk_plan_vm_cpus(o->cpus);
-	p->vm_memory = sk_plan_vm_memory(o->memory);
+	p->cpus = sk_plan_vm_cpus(o->cpus, o->default_cpus);
+	p->vm_memory = sk_plan_vm_memory(o->memory, o->default_memory);
 	for (i = 0; i < o->storage_opt.n; i++)
 		if (strncmp(o->storage_opt.v[i], "size=", 5) != 0 || sk_parse_bytes(o->storage_opt.v[i] + 5, &size) < 0)
 			return sk_error_set(err, EINVAL, "invalid --storage-opt %s: use size=BYTES",
@@ -351,7 +353,9 @@ static int set_log(struct sk_plan *p, struct sk_error *err)
 	for (i = 0; i < o->log_opt.n; i++) {
 		const char *s = o->log_opt.v[i];
 
-		if (strncmp(s, "max-size=", 9) == 0 && sk_parse_bytes(s + 9, &n) == 0 && n >= 4096)
+		if (strcmp(s, "max-size=-1") == 0) /* docker's word for no bound */
+			p->log_max_size = 0;
+		else if (strncmp(s, "max-size=", 9) == 0 && sk_parse_bytes(s + 9, &n) == 0 && n >= 4096)
 			p->log_max_size = (uint64_t)n;
 		else if (strncmp(s, "max-file=", 9) == 0 && sk_parse_int(s + 9, &n) == 0 && n >= 1 && n <= 1000)
 			p->log_max_file = (unsigned)n;

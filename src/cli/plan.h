@@ -46,7 +46,7 @@ struct sk_plan {
 	unsigned cpus;	    /* of the VM */
 	uint64_t vm_memory; /* bytes */
 	uint64_t disk_size, shm_size;
-	uint64_t log_max_size; /* 0: the monitor's default */
+	uint64_t log_max_size; /* 0: no bound */
 	unsigned log_max_file;
 	bool log_none;
 	const struct sk_image *image; /* borrowed */
@@ -58,10 +58,10 @@ int sk_plan_init(struct sk_plan *plan, const struct sk_run_opts *opts, const str
 		 const char *image_ref, char *const *args, int n_args, struct sk_error *err);
 void sk_plan_fini(struct sk_plan *plan);
 
-/* Of a limit on the container (0: none): what its VM gets. */
-uint64_t sk_plan_vm_memory(int64_t limit);
-/* Of --cpus in 1e-9 (0: none). */
-unsigned sk_plan_vm_cpus(int64_t nano_cpus);
+/* Of a limit on the container (0: none): what its VM gets. `absent`: without a limit; 0: SK_DEFAULT_VM_MEMORY. */
+uint64_t sk_plan_vm_memory(int64_t limit, uint64_t absent);
+/* Of --cpus in 1e-9 (0: none). `absent`: without it; 0: 1. */
+unsigned sk_plan_vm_cpus(int64_t nano_cpus, unsigned absent);
 
 /* spec.c: the OCI runtime configuration (runtime-spec config.md, config-linux.md). */
 json_t *sk_plan_spec(const struct sk_plan *plan);

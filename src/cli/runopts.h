@@ -20,6 +20,9 @@
 
 /* What `run` and `create` were given. Strings are argv's. */
 struct sk_run_opts {
+	/* What the configuration gives a VM without -m, --cpus; 0: SK_DEFAULT_VM_MEMORY, 1. */
+	uint64_t default_memory;
+	unsigned default_cpus;
 	/* run only */
 	bool detach, sig_proxy;
 	const char *detach_keys;

@@ -129,8 +129,8 @@ static json_t *spec_rlimits(const struct sk_plan *p)
 		nofile |= strcmp(u.name, "nofile") == 0;
 		add_rlimit(list, u.rlimit, u.soft, u.hard);
 	}
-	if (!nofile) /* what containers of docker have under systemd */
-		add_rlimit(list, "RLIMIT_NOFILE", 1024, 524288);
+	if (!nofile) /* docker's */
+		add_rlimit(list, "RLIMIT_NOFILE", 1048576, 1048576);
 	return list;
 }
 

@@ -165,9 +165,9 @@ static int parse_size(struct sk_vm_config *c, const json_t *json, struct sk_erro
 	c->cpus = (unsigned)cpus;
 	c->memory = (uint64_t)memory & ~0xfffffull;
 	c->log_none = strcmp(get_string(log, "driver", "json-file"), "none") == 0;
-	c->log_max_size = (uint64_t)get_int(log, "max_size", 20 << 20);
-	c->log_max_file = (unsigned)get_int(log, "max_file", 5);
-	if (c->log_max_size < 4096 || c->log_max_file < 1 || c->log_max_file > 1000)
+	c->log_max_size = (uint64_t)get_int(log, "max_size", 0);
+	c->log_max_file = (unsigned)get_int(log, "max_file", 1);
+	if ((c->log_max_size && c->log_max_size < 4096) || c->log_max_file < 1 || c->log_max_file > 1000)
 		return bad(err, "log");
 	return 0;
 }

@@ -100,7 +100,7 @@ static void flush(struct sk_logfile *log)
 	log->failed = log->lost = false;
 	log->size += log->out.len;
 	sk_buf_consume(&log->out, log->out.len);
-	if (log->size >= log->max_size)
+	if (log->max_size && log->size >= log->max_size)
 		rotate(log);
 }
 

@@ -7,7 +7,7 @@
 
 /* Docker's json-file log: one {"log":"…\n","stream":"stdout","time":"…"} a line of output; lines over 16 KiB are split
  * (no newline in "log" until the last part). Where a part is not UTF-8, "log" has U+FFFD as docker's has, and "raw" the
- * bytes themselves, in base64. container.log, rotated to container.log.1 … at `max_size`, `max_file`
+ * bytes themselves, in base64. container.log, rotated to container.log.1 … at `max_size` (0: never), `max_file`
  * files in all. Writing never fails the container: while the disk is full up to 1 MiB waits for
  * room, then lines are lost, which is noted once. */
 struct sk_logfile;

@@ -52,6 +52,14 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return json_is_integer(value) && json_integer_value(value) >= 8 && json_integer_value(value) <= 2048
 			       ? 0
 			       : bad(err, path, "\"tcg_buffer\" is a number of MiB, 8 to 2048");
+	if (strcmp(key, "memory") == 0)
+		return json_is_integer(value) && json_integer_value(value) >= 96 && json_integer_value(value) <= 4194304
+			       ? 0
+			       : bad(err, path, "\"memory\" is a number of MiB, 96 to 4194304");
+	if (strcmp(key, "cpus") == 0)
+		return json_is_integer(value) && json_integer_value(value) >= 1 && json_integer_value(value) <= 64
+			       ? 0
+			       : bad(err, path, "\"cpus\" is a number of processors, 1 to 64");
 	if (strcmp(key, "sandbox") == 0)
 		return json_is_string(value) && sk_sandbox_parse(json_string_value(value), &sandbox) == 0
 			       ? 0
@@ -59,7 +67,8 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 	return sk_error_set(
 		err, EINVAL,
 		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
-		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\", \"sandbox\" and \"host_loopback\"",
+		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\", \"memory\", \"cpus\", \"sandbox\" and "
+		"\"host_loopback\"",
 		path, key);
 }
 
@@ -142,6 +151,8 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 	s->start_timeout_ms = milliseconds(s, "start_timeout", 60);
 	s->no_host_loopback = json_is_false(json_object_get(s->json, "host_loopback"));
 	s->idle_reclaim = milliseconds(s, "idle_reclaim", SK_IDLE_RECLAIM) / 1000;
+	s->default_memory = (uint64_t)json_integer_value(json_object_get(s->json, "memory")) << 20;
+	s->default_cpus = (unsigned)json_integer_value(json_object_get(s->json, "cpus"));
 	s->cache_dir = sk_paths_host_run();
 	s->engines = (struct sk_engine_settings){
 		.cache_dir = s->cache_dir,

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "engine/engine.h"
@@ -19,16 +20,20 @@
  *   "start_timeout": 60     seconds for a guest to come up, 1 to 3600
  *   "idle_reclaim": 300     seconds after which an idle guest begins to forget what it has cached of files; 0: never
  *   "tcg_buffer": 24        MiB for translated code under tcg, 8 to 2048; absent: by the size of the guest
+ *   "memory": 1024          MiB of a VM without -m, 96 to 4194304
+ *   "cpus": 1               processors of a VM without --cpus, 1 to 64
  *   "sandbox": "namespaces" the least that an engine is confined by; "landlock", "filter": where the host refuses the
  * rest "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
  *
  * Anything else in a file is an error: it would be a misspelt word.
  */
 struct sk_settings {
-	json_t *json;	       /* strings point into it */
-	const char *engine;    /* never NULL */
-	const char *source;    /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
-	unsigned idle_reclaim; /* seconds */
+	json_t *json;		 /* strings point into it */
+	const char *engine;	 /* never NULL */
+	const char *source;	 /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
+	unsigned idle_reclaim;	 /* seconds */
+	uint64_t default_memory; /* bytes; 0: not said */
+	unsigned default_cpus;	 /* 0: not said */
 	bool no_host_loopback;
 	char *source_buf, *cache_dir;
 	unsigned start_timeout_ms;

@@ -10,3 +10,32 @@ case_first_path_without_sbin() {
 	PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games ok "$skerry" run --rm --storage-size 123m "$IMG" echo hello
 	same "$out" hello
 }
+
+# Sizes that nobody asked for: said by info, to be changed in the configuration.
+case_first_default_sizes() {
+	ok skerry info
+	has "$out" 'Container Default: 1 CPUs, 1GiB of memory'
+	echo '{"memory": 300, "cpus": 2}' >"$WORK/settings.json"
+	SKERRY_CONFIG=$WORK/settings.json ok skerry info
+	has "$out" 'Container Default: 2 CPUs, 300MiB of memory'
+	SKERRY_CONFIG=$WORK/settings.json ok skerry create --name c1 "$IMG" true
+	same "$(field c1 '[d["Vm"]["Memory"] >> 20, d["Vm"]["Cpus"]]')" '[300, 2]'
+	SKERRY_CONFIG=$WORK/settings.json ok skerry create --name c2 -m 512m --cpus 1 "$IMG" true
+	same "$(field c2 '[d["Vm"]["Memory"] >> 20 > 512, d["Vm"]["Cpus"]]')" '[true, 1]'
+	run "$IMG" sh -c 'ulimit -Sn; ulimit -Hn'
+	same "$out" $'1048576\n1048576'
+}
+
+# docker keeps all output, unless told otherwise.
+case_first_log_options() {
+	ok skerry run --name c1 "$IMG" true
+	same "$(field c1 'd["HostConfig"]["LogConfig"]')" '{"Type": "json-file", "Config": {}}'
+	ok skerry run --name c2 --log-opt max-size=20k --log-opt max-file=2 "$IMG" seq 10000
+	same "$(field c2 'd["HostConfig"]["LogConfig"]["Config"]["max-size"]')" 20k
+	ok skerry logs c2
+	same "$(tail -n 1 <<<"$out")" 10000
+	hasnt "$out" '^5$'
+	ok skerry run --name c3 --log-opt max-size=-1 "$IMG" seq 10000
+	ok skerry logs c3
+	same "$(wc -l <<<"$out")" 10000
+}

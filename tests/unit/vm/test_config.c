@@ -33,6 +33,8 @@ static void test_valid(void **state)
 	assert_int_equal(c.n_layers, 1);
 	assert_string_equal(c.disk, "disk.img");
 	assert_int_equal(c.stop_signal, 15);
+	assert_int_equal(c.log_max_size, 0); /* docker's: all is kept */
+	assert_int_equal(c.log_max_file, 1);
 	assert_int_equal(c.mac[0] & 3, 2);
 	sk_vm_config_fini(&c);
 	sk_vm_config_fini(&c);

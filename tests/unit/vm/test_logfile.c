@@ -129,6 +129,27 @@ static void test_full(void **state)
 	unlinkat(dirfd_, "container.log", 0);
 }
 
+/* Without a bound all is kept in one file. */
+static void test_unbounded(void **state)
+{
+	struct sk_logfile *log;
+	uint8_t line[1000];
+	struct stat st;
+	int i;
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	assert_int_equal(sk_logfile_new(dirfd_, 0, 1, &log), 0);
+	for (i = 0; i < 3000; i++)
+		sk_logfile_write(log, 1, line, sizeof(line));
+	sk_logfile_free(log);
+	assert_int_equal(fstatat(dirfd_, "container.log", &st, 0), 0);
+	assert_true(st.st_size > 3000 * 1000);
+	assert_int_equal(fstatat(dirfd_, "container.log.1", &st, 0), -1);
+	unlinkat(dirfd_, "container.log", 0);
+}
+
 /* A line that never ends, and rotation: bounded on disk. */
 static void test_flood(void **state)
 {
@@ -151,7 +172,8 @@ static void test_flood(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_lines), cmocka_unit_test(test_bytes),
-					    cmocka_unit_test(test_full), cmocka_unit_test(test_flood) };
+					    cmocka_unit_test(test_full), cmocka_unit_test(test_unbounded),
+					    cmocka_unit_test(test_flood) };
 
 	return cmocka_run_group_tests_name("vm-logfile", tests, setup, teardown);
 }

@@ -181,7 +181,7 @@ int sk_rootfs_parse(const json_t *json, struct sk_rootfs_spec *ret, struct sk_er
 		return sk_error_set(err, EINVAL, "rootfs without type");
 	if (strcmp(type, "9p") == 0) {
 		ret->is_9p = true;
-		ret->stream = json_string_value(json_object_get(json, "stream"));
+		ret->share_device = json_string_value(json_object_get(json, "device"));
 		ret->tag = json_string_value(json_object_get(json, "tag"));
 		ret->options = json_string_value(json_object_get(json, "options"));
 		return ret->tag ? sk_share_stream_parse(json, &ret->own, err)

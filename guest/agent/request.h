@@ -17,7 +17,6 @@
 #define SK_LAYERS_MAX 127
 #define SK_PORT_CONTROL 1024u
 #define SK_PORT_STREAM 1025u
-#define SK_PORT_9P 1027u
 #define SK_PROTOCOL_VERSION 1
 
 enum sk_op {
@@ -86,7 +85,7 @@ struct sk_rootfs_spec {
 	bool readonly;
 	const char *device, *upper; /* layers; upper NULL: changes live in memory */
 	const char *tag, *options;  /* 9p */
-	const char *stream;	    /* 9p over a stream: the name to attach to */
+	const char *share_device;   /* 9p: mount tag of the device that has the share `tag`; NULL: of its own */
 	struct sk_share_stream own;
 	size_t n_layers;
 	struct {

@@ -257,28 +257,25 @@ static int mount_on_stream(const char *source, const char *target, const char *o
 	return -ENOMEM;
 }
 
-/* `stream` not NULL: the engine has no device for it. The monitor carries the connection to its file server, which
- * knows the share by this name (none: it has no other); the mount keeps the connection open. */
-static int mount_9p(const char *tag, const char *options, const char *stream, const char *target, struct sk_error *err)
+/*
+ * `device` not NULL: it has all shares of the VM, and this one is attached to by its tag. All mounts of the device are
+ * one file system ("share="): a file that is in several of them has one inode.
+ */
+static int mount_9p(const char *tag, const char *options, const char *device, const char *target, struct sk_error *err)
 {
-	const struct sk_uplink uplink = { .unix_prefix = NULL };
-	_cleanup_fd_ int fd = -1;
-	int r;
+	char buf[1024];
+	int n;
 
-	if (!options)
-		options = SHARE_OPTIONS;
-	if (stream) {
-		fd = sk_uplink_connect(&uplink, SK_PORT_9P);
-		if (fd < 0)
-			return sk_error_errno(err, fd, "cannot connect to share %s", tag);
-		r = mount_on_stream(tag, target, options, fd, stream);
-	} else {
-		r = mount(tag, target, "9p", 0, options) < 0 ? -errno : 0;
-	}
-	return r < 0 ? sk_error_errno(err, r, "cannot mount share %s", tag) : 0;
+	n = snprintf(buf, sizeof(buf), device ? "%s,share=%s,aname=%s" : "%s", options ? options : SHARE_OPTIONS,
+		     device, tag);
+	if (n < 0 || (size_t)n >= sizeof(buf))
+		return sk_error_set(err, ENAMETOOLONG, "the options of share %s are too long", tag);
+	if (mount(device ? device : tag, target, "9p", 0, buf) < 0)
+		return sk_error_errno(err, errno, "cannot mount share %s", tag);
+	return 0;
 }
 
-/* The same over a connection of its own to the monitor, which joins it to a file server. The kernel keeps the
+/* A share over a connection of its own to the monitor, which joins it to a file server. The kernel keeps the
  * connection; ours is closed. */
 static int mount_stream(const struct sk_share_stream *stream, const char *options, const struct sk_uplink *uplink,
 			const char *target, struct sk_error *err)
@@ -305,7 +302,7 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
 	if (spec->own.wanted)
 		return mount_stream(&spec->own, spec->options, uplink, target, err);
 	if (spec->is_9p)
-		return mount_9p(spec->tag, spec->options, spec->stream, target, err);
+		return mount_9p(spec->tag, spec->options, spec->share_device, target, err);
 	find_device(spec->device, device, sizeof(device));
 	here.device = device;
 	if (spec->upper) {
@@ -383,7 +380,7 @@ static bool is_mount_point(const char *path, const char *parent)
 	return stat(path, &a) == 0 && stat(parent, &b) == 0 && a.st_dev != b.st_dev;
 }
 
-/* One virtio share can be mounted only once, so several uses of a tag have it in common. */
+/* Several uses of a tag have one mount in common. */
 static int mount_share(const json_t *m, const char *shares_dir, char *target, size_t size, struct sk_error *err)
 {
 	const char *type = json_string_value(json_object_get(m, "type"));
@@ -399,7 +396,7 @@ static int mount_share(const json_t *m, const char *shares_dir, char *target, si
 	if (r < 0 || is_mount_point(target, shares_dir))
 		return r;
 	if (strcmp(type, "9p") == 0)
-		return mount_9p(tag, options, json_string_value(json_object_get(m, "stream")), target, err);
+		return mount_9p(tag, options, json_string_value(json_object_get(m, "device")), target, err);
 	if (strcmp(type, "shm") == 0)
 		type = "tmpfs";
 	if (mount(tag, target, type, 0, options) < 0)

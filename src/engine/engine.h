@@ -77,7 +77,6 @@ struct sk_engine_info {
 
 struct sk_engine {
 	const char *name;
-	unsigned share_devices; /* places for folders of the host; more than these come over vsock streams */
 	/* 0 when it can run here, else negative errno with what to do about it. May boot a guest to find out, once. */
 	int (*probe)(const struct sk_engine_settings *settings, struct sk_error *err);
 	int (*start)(const struct sk_engine_config *config, struct sk_engine_process *ret_process,

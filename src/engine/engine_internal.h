@@ -107,8 +107,6 @@ int sk_filter_export(void *ctx, struct sock_fprog **ret_filter);
 /* --- QEMU (qemu.c, qemu_args.c, qemu_kernel.c, qemu_probe.c) --- */
 
 #define SK_QEMU_KERNEL "vmlinux-x86_64"
-/* Of the 22 places on its buses others take 8 at most (sandbox.c, managed.c). */
-#define SK_QEMU_SHARE_DEVICES 12u
 #define SK_QEMU_MIN_VERSION 70200u /* 7.2.0 */
 #define SK_PROBE_TOKEN "skerry-probe: it runs"
 

@@ -5,7 +5,6 @@
  * vhost-user frontend, say nothing, or die.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,7 +44,6 @@ static int fake_info(const struct sk_engine_settings *settings, struct sk_engine
 
 const struct sk_engine sk_engine_fake = {
 	.name = "fake",
-	.share_devices = UINT_MAX,
 	.probe = fake_probe,
 	.start = fake_start,
 	.info = fake_info,

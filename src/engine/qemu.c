@@ -227,7 +227,6 @@ static int kvm_info(const struct sk_engine_settings *s, struct sk_engine_info *i
 
 const struct sk_engine sk_engine_kvm = {
 	.name = "kvm",
-	.share_devices = SK_QEMU_SHARE_DEVICES,
 	.probe = kvm_probe,
 	.start = kvm_start,
 	.info = kvm_info,
@@ -235,7 +234,6 @@ const struct sk_engine sk_engine_kvm = {
 
 const struct sk_engine sk_engine_tcg = {
 	.name = "tcg",
-	.share_devices = SK_QEMU_SHARE_DEVICES,
 	.probe = tcg_probe,
 	.start = tcg_start,
 	.info = tcg_info,

@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,7 +171,6 @@ static int uml_info(const struct sk_engine_settings *settings, struct sk_engine_
 
 const struct sk_engine sk_engine_uml = {
 	.name = "uml",
-	.share_devices = UINT_MAX,
 	.probe = uml_probe,
 	.start = uml_start,
 	.info = uml_info,

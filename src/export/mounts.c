@@ -36,6 +36,7 @@
 
 #define TABLE_MAX (64u << 20)
 #define TREES_MAX 64u
+#define IDS_MAX 64u
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x00001000U
 #endif
@@ -64,6 +65,10 @@ struct sk_mount_tree {
 	char *path;  /* of the shared directory on the host */
 	int fd;	     /* of its copy; -1: not yet */
 	bool nested; /* there were mounts below it when the copy was made */
+	struct {
+		uint64_t copy, host;
+	} ids[IDS_MAX]; /* numbers of mounts */
+	unsigned n_ids;
 };
 
 struct sk_mounts {
@@ -239,16 +244,22 @@ static char *join(const char *top, const char *rest)
 /* --- mount points
  * ----------------------------------------------------------------------------------------------------------------- */
 
-static void add_point(struct sk_mounts *m, const struct sk_mount_tree *tree, const char *path)
+static int open_in(const struct sk_mount_tree *tree, const char *path)
 {
 	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, tree->fd, *path ? path : ".", &how, sizeof(how));
+}
+
+static void add_point(struct sk_mounts *m, const struct sk_mount_tree *tree, const char *path)
+{
 	const char *slash = strrchr(path, '/');
 	struct point *p = &m->points[m->n_points];
 	_cleanup_fd_ int fd = -1;
 	struct statx stx;
 
-	fd = (int)syscall(SYS_openat2, tree->fd, path, &how, sizeof(how));
+	fd = open_in(tree, path);
 	/* Nothing is there, or it lies under another mount: no guest gets there, either. */
 	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx) < 0)
 		return;
@@ -429,10 +440,38 @@ int sk_mounts_add_path(struct sk_mounts *m, uint64_t mount_id, const char *path,
 	return 0;
 }
 
+static void note_id(struct sk_mount_tree *tree, const char *path, uint64_t host)
+{
+	_cleanup_fd_ int fd = open_in(tree, path);
+	struct statx stx;
+
+	if (fd < 0 || tree->n_ids == IDS_MAX || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+		return;
+	tree->ids[tree->n_ids].copy = stx.stx_mnt_id;
+	tree->ids[tree->n_ids++].host = host;
+}
+
 void sk_mounts_copied(struct sk_mount_tree *tree, int fd)
 {
+	const struct table *t = &tree->m->then;
+	size_t i;
+
 	tree->fd = fd;
 	tree->m->stale = true;
+	note_id(tree, "", tree->mount_id);
+	for (i = 0; i < t->n; i++)
+		if (is_below(t->all[i].point, tree->path))
+			note_id(tree, below(t->all[i].point, tree->path), t->all[i].id);
+}
+
+uint64_t sk_mounts_id(const struct sk_mount_tree *tree, uint64_t id)
+{
+	unsigned i;
+
+	for (i = 0; i < tree->n_ids; i++)
+		if (tree->ids[i].copy == id)
+			return tree->ids[i].host;
+	return id | UINT64_C(1) << 63;
 }
 
 int sk_mounts_add(struct sk_mounts *m, int fd, struct sk_mount_tree **ret_tree)

@@ -24,6 +24,8 @@ int sk_mounts_add(struct sk_mounts *m, int fd, struct sk_mount_tree **ret_tree);
 int sk_mounts_add_path(struct sk_mounts *m, uint64_t mount_id, const char *path, struct sk_mount_tree **ret_tree);
 /* The private copy of the tree's mounts (borrowed), whose entries sk_mounts_busy() is asked about. */
 void sk_mounts_copied(struct sk_mount_tree *tree, int fd);
+/* The host's number of the mount that is number `id` in the copy; a number of its own if it is none of the host's. */
+uint64_t sk_mounts_id(const struct sk_mount_tree *tree, uint64_t id);
 /* True if the host has something mounted on `name` in a directory of the copy; true also when that cannot be told. */
 bool sk_mounts_busy(struct sk_mount_tree *tree, int dirfd, const char *name);
 

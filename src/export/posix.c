@@ -24,8 +24,10 @@
  * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
  * anybody (CVE-2023-1386); chown clears them always.
  *
- * qid.path is the inode number on the device of the root; on further devices (submounts) it has the device's number in
- * the table in its top 16 bits; inode numbers that do not fit are hashed. qid.version follows ctime and size and is
+ * qid.path is the inode number on the device of the first root of the pool; on further devices it has the device's
+ * number in the pool's table in its top 16 bits; inode numbers that do not fit are hashed. So a file has the same
+ * qid.path in all exports of the pool. A folder that several mounts of the host show (bind mounts) has one for each: it
+ * has several parents, which clients do not expect of a folder. qid.version follows ctime and size and is
  * never 0.
  *
  * errno values of Linux are those of the wire: this file system exists on Linux only.
@@ -42,7 +44,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "export/mounts.h"
 #include "export/posix_internal.h"
+#include "ninep/server.h"
 
 #define FS_OVERLAY 0x794c7630
 #define FS_BTRFS 0x9123683e
@@ -79,19 +83,75 @@ static uint64_t mix(uint64_t v)
 	return v ^ v >> 33;
 }
 
-uint64_t posix_qid_path(struct posix_fs *p, uint32_t dev_major, uint32_t dev_minor, uint64_t ino)
+/* Leases that were given do not hold any more: what is done by way of another mount is no event. */
+static void several_now(struct posix_fs *p, struct posix_dev *d)
 {
-	uint64_t dev = (uint64_t)dev_major << 32 | dev_minor;
+	const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };
+
+	if (!d->several && p->event)
+		p->event(p->event_arg, &lost);
+	d->several = true;
+}
+
+/* Index in the pool's table; POSIX_DEVS: it is full. */
+static unsigned dev_index(struct posix_fs *p, uint64_t dev, uint64_t mnt)
+{
+	struct sk_posix_pool *pool = p->pool;
+	unsigned i, first = POSIX_DEVS;
+
+	for (i = 0; i < pool->n_devs; i++) {
+		struct posix_dev *d = &pool->devs[i];
+
+		if (d->dev != dev)
+			continue;
+		if (first == POSIX_DEVS)
+			first = i;
+		if (!mnt || d->mnt == mnt)
+			return i;
+		if (!d->mnt) {
+			d->mnt = mnt;
+			return i;
+		}
+	}
+	if (first != POSIX_DEVS)
+		several_now(p, &pool->devs[first]);
+	if (i == POSIX_DEVS)
+		return i;
+	pool->devs[i] = (struct posix_dev){ .dev = dev, .mnt = mnt, .first = first == POSIX_DEVS ? i : first };
+	return pool->n_devs++;
+}
+
+uint64_t posix_mnt_of(const struct posix_fs *p, const struct statx *stx)
+{
+	if (!S_ISDIR(stx->stx_mode) || !(stx->stx_mask & STATX_MNT_ID))
+		return 0;
+	return p->c.mounts ? sk_mounts_id(p->c.mounts, stx->stx_mnt_id) : stx->stx_mnt_id;
+}
+
+uint32_t posix_dev_number(struct posix_fs *p, const struct statx *stx)
+{
+	unsigned i = dev_index(p, posix_dev_of(stx), 0);
+
+	return i < POSIX_DEVS ? p->pool->devs[i].first : 0;
+}
+
+bool posix_several(const struct posix_fs *p, const struct sk_9p_node *dir)
+{
 	unsigned i;
 
-	for (i = 0; i < p->n_devs; i++)
-		if (p->devs[i] == dev)
-			break;
-	if (i == p->n_devs && i < POSIX_DEVS)
-		p->devs[p->n_devs++] = dev;
+	for (i = 0; i < p->pool->n_devs; i++)
+		if (p->pool->devs[i].dev == dir->dev)
+			return p->pool->devs[i].several;
+	return false;
+}
+
+uint64_t posix_qid_path(struct posix_fs *p, uint64_t dev, uint64_t mnt, uint64_t ino)
+{
+	unsigned i = dev_index(p, dev, mnt);
+
 	if (i < POSIX_DEVS && ino >> 48 == 0)
 		return (uint64_t)i << 48 | ino;
-	return UINT64_C(1) << 63 | mix(mix(dev) ^ ino) >> 1;
+	return UINT64_C(1) << 63 | mix(mix(dev ^ mix(mnt)) ^ ino) >> 1;
 }
 
 void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_qid)
@@ -103,7 +163,7 @@ void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_q
 	ret_qid->version = (uint32_t)(v ^ v >> 32);
 	if (ret_qid->version == 0)
 		ret_qid->version = 1;
-	ret_qid->path = posix_qid_path(p, stx->stx_dev_major, stx->stx_dev_minor, stx->stx_ino);
+	ret_qid->path = posix_qid_path(p, posix_dev_of(stx), posix_mnt_of(p, stx), stx->stx_ino);
 }
 
 /* --- pool
@@ -230,7 +290,7 @@ static int make_root(struct posix_fs *p, int take_fd, const char *name, struct s
 		return sk_error_set(err, EINVAL, "a single file needs a name to be shared by");
 	p->stat_entries = p->c.stat_entries || (S_ISDIR(stx.stx_mode) && needs_stat(fd));
 	/* The root's device comes first: its inode numbers go to the guest as they are. */
-	posix_qid_path(p, stx.stx_dev_major, stx.stx_dev_minor, stx.stx_ino);
+	posix_qid_path(p, posix_dev_of(&stx), posix_mnt_of(p, &stx), stx.stx_ino);
 	r = posix_node_new(p, SK_TAKE_FD(fd), NULL, S_ISDIR(stx.stx_mode) ? "" : name, &stx, &node);
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot share");
@@ -264,6 +324,7 @@ int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, cons
 	p->fs.ops = &ops;
 	p->c = *config;
 	p->pool = pool;
+	p->number = pool->n_fs++;
 	r = make_root(p, SK_TAKE_FD(fd), name, err);
 	if (r == 0 && config->who == SK_POSIX_CHECK && !pool->users) {
 		r = sk_posix_pool_load_users(pool);
@@ -276,6 +337,51 @@ int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, cons
 	}
 	*ret_fs = &p->fs;
 	return 0;
+}
+
+int sk_posix_below(struct sk_9p_fs *fs, const char *path, struct sk_9p_node **ret_node)
+{
+	struct posix_fs *p = posix_of(fs);
+	const struct sk_9p_cred cred = { 0, 0 };
+	struct sk_9p_node *node = posix_get(fs, p->root), *up;
+	_cleanup_free_ char *copy = strdup(path);
+	char *name, *save = NULL;
+	struct p9_qid qid;
+	int r = copy ? 0 : -ENOMEM;
+
+	for (name = copy ? strtok_r(copy, "/", &save) : NULL; name && r == 0; name = strtok_r(NULL, "/", &save)) {
+		up = node;
+		r = posix_lookup(fs, &cred, up, name, &node, &qid);
+		posix_put(fs, r < 0 ? NULL : up);
+	}
+	if (r == 0 && node->type != S_IFDIR)
+		r = -ENOTDIR;
+	if (r == 0)
+		r = posix_fd(p, node);
+	if (r < 0) {
+		posix_put(fs, node);
+		return r;
+	}
+	posix_hold(p, node);
+	*ret_node = node;
+	return 0;
+}
+
+void sk_posix_identity(const struct sk_9p_node *node, uint64_t *ret_dev, uint64_t *ret_ino, uint64_t *ret_mnt)
+{
+	*ret_dev = node->dev;
+	*ret_ino = node->ino;
+	*ret_mnt = node->mnt;
+}
+
+struct sk_9p_node *sk_posix_root(struct sk_9p_fs *fs)
+{
+	return posix_of(fs)->root;
+}
+
+void sk_posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node)
+{
+	posix_put(fs, node);
 }
 
 void sk_posix_free(struct sk_9p_fs *fs)

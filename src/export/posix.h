@@ -82,6 +82,15 @@ void sk_posix_on_watch(const struct sk_watch_event *event);
 /* The single file of an export is another one from now on (O_PATH, taken; a regular file as before): for clients it is
  * the same with other contents, also where they have it open. -EINVAL: it is no such export, or no such file. */
 int sk_posix_replace(struct sk_9p_fs *fs, int take_fd);
+/*
+ * A folder below an export's root, for another export that is a part of it (sk_9p_export.root): it stays open. To be
+ * given back before the export is freed.
+ */
+int sk_posix_below(struct sk_9p_fs *fs, const char *path, struct sk_9p_node **ret_node);
+struct sk_9p_node *sk_posix_root(struct sk_9p_fs *fs); /* borrowed */
+void sk_posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node);
+/* What a folder is on the host: the same for two nodes of one pool only if they are the same, in the same mount. */
+void sk_posix_identity(const struct sk_9p_node *node, uint64_t *ret_dev, uint64_t *ret_ino, uint64_t *ret_mnt);
 /* All nodes and files must have been given back. */
 void sk_posix_free(struct sk_9p_fs *fs);
 

@@ -22,10 +22,10 @@ static struct p9_time time_of(const struct statx_timestamp *t)
 }
 
 /* The root above a single file: a folder that nobody can change. */
-static void virtual_attr(const struct statx *stx, struct p9_attr *a)
+static void virtual_attr(const struct posix_fs *p, const struct statx *stx, struct p9_attr *a)
 {
 	a->valid = P9_GETATTR_BASIC;
-	a->qid = (struct p9_qid){ P9_QTDIR, 1, UINT64_MAX };
+	a->qid = posix_virtual_qid(p);
 	a->mode = S_IFDIR | 0555;
 	a->nlink = 2;
 	a->size = a->blksize = 4096;
@@ -69,11 +69,12 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	if (r < 0)
 		return r;
 	if (node->is_virtual) {
-		virtual_attr(&stx, a);
+		virtual_attr(p, &stx, a);
 		return 0;
 	}
 	posix_identity(p, n, &stx);
 	posix_qid(p, &stx, &a->qid);
+	a->dev = posix_dev_number(p, &stx);
 	if (p->c.who == SK_POSIX_MAPPED)
 		posix_effective(p, fd, &stx);
 	fill_attr(&stx, n->reborn, a);
@@ -104,15 +105,15 @@ static bool no_xattrs(struct posix_fs *p, const struct sk_9p_cred *cred, struct 
 
 uint32_t posix_leases(struct sk_9p_fs *fs, struct sk_9p_node *dir)
 {
-	(void)fs;
-	return dir->watched ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : 0;
+	return dir->watched && !posix_several(posix_of(fs), dir) ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : 0;
 }
 
 /* Events name the folder that something happened in: they cover a file whose only name is in that folder, and a folder
  * that is watched itself. */
-static uint32_t leases_of(const struct sk_9p_node *dir, const struct sk_9p_node *node, const struct p9_attr *a)
+static uint32_t leases_of(const struct posix_fs *p, const struct sk_9p_node *dir, const struct sk_9p_node *node,
+			  const struct p9_attr *a)
 {
-	if (!dir->watched)
+	if (!dir->watched || posix_several(p, dir))
 		return 0;
 	if (a->qid.type & P9_QTDIR)
 		return node && node->watched ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
@@ -162,16 +163,17 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 			r = look_node(p, cred, dir, name, &node, a);
 		} else if (r == 0) {
 			posix_qid(p, &stx, &a->qid);
+			a->dev = posix_dev_number(p, &stx);
 			fill_attr(&stx, posix_reborn(p, dir, dirfd, name, &stx), a);
 		}
 	}
 	if (r == -ENOENT) {
-		*ret_flags = dir->watched ? P9_LOOK_NAME_LEASE : 0;
+		*ret_flags = dir->watched && !posix_several(p, dir) ? P9_LOOK_NAME_LEASE : 0;
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	*ret_flags = P9_LOOK_EXISTS | leases_of(dir, node, a);
+	*ret_flags = P9_LOOK_EXISTS | leases_of(p, dir, node, a);
 	if (no_xattrs(p, cred, node, dirfd, name))
 		*ret_flags |= P9_LOOK_NO_XATTR;
 	if (node && want_dir && node->type == S_IFDIR)

@@ -10,12 +10,12 @@
 
 #define POSIX_BUCKETS 4096u
 #define POSIX_DEPTH_MAX 8192u
-#define POSIX_DEVS 64u
+#define POSIX_DEVS 256u
 #define POSIX_PROC_PATH 32u
-#define POSIX_STATX (STATX_BASIC_STATS | STATX_BTIME)
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x00001000U
 #endif
+#define POSIX_STATX (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 #define POSIX_GROUPS_MAX 64u
 #define POSIX_LISTINGS 64u
 #define P9_NOBODY_GID 65534u
@@ -31,7 +31,16 @@ struct posix_user {
 	uint32_t groups[POSIX_GROUPS_MAX];
 };
 
+/* A file system as one mount shows it. The first mount of each that is met stands for the file system, too. */
+struct posix_dev {
+	uint64_t dev, mnt; /* mnt 0: no folder was met yet */
+	unsigned first;	   /* index of the first mount of this file system */
+	bool several;	   /* of the first: there are more */
+};
+
 struct sk_posix_pool {
+	struct posix_dev devs[POSIX_DEVS];
+	unsigned n_devs, n_fs;
 	unsigned max_nodes, max_files, nodes, files;
 	unsigned watched; /* nodes whose descriptor stays open for their mark: at most half of max_nodes */
 	/* Files that have a buffer for their listing; who needs one more takes over the oldest's. */
@@ -57,6 +66,7 @@ struct sk_9p_node {
 	bool watched;	 /* a folder whose changes are told */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
+	uint64_t mnt; /* of a folder: the host's number of its mount */
 	struct statx_timestamp btime;
 	bool reborn;		   /* on overlayfs: to be copied up gives a file another time of birth */
 	struct posix_fs *fs;	   /* of `watched` */
@@ -84,8 +94,7 @@ struct posix_fs {
 	struct sk_posix_config c;
 	struct sk_posix_pool *pool;
 	struct sk_9p_node *root, *single; /* single: the file below a virtual root */
-	uint64_t devs[POSIX_DEVS];
-	unsigned n_devs;
+	unsigned number;		  /* in the pool */
 	bool stat_entries;
 	struct sk_watch *watch; /* NULL: no leases */
 	sk_posix_event_cb event;
@@ -142,7 +151,24 @@ void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node);
 /* posix.c */
 /* "/proc/self/fd/N" */
 void posix_proc(char path[POSIX_PROC_PATH], int fd);
-uint64_t posix_qid_path(struct posix_fs *p, uint32_t dev_major, uint32_t dev_minor, uint64_t ino);
+/* `mnt`: of a folder, its node's; else 0. */
+uint64_t posix_qid_path(struct posix_fs *p, uint64_t dev, uint64_t mnt, uint64_t ino);
+uint64_t posix_mnt_of(const struct posix_fs *p, const struct statx *stx);
+/* The number of a file system for clients. */
+uint32_t posix_dev_number(struct posix_fs *p, const struct statx *stx);
+/* A folder of this file system may be seen by more than one mount: what is done through one changes the others. */
+bool posix_several(const struct posix_fs *p, const struct sk_9p_node *dir);
+/* Of the root above a single file. */
+static inline struct p9_qid posix_virtual_qid(const struct posix_fs *p)
+{
+	return (struct p9_qid){ P9_QTDIR, 1, UINT64_MAX - p->number };
+}
+
+static inline uint64_t posix_dev_of(const struct statx *stx)
+{
+	return (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor;
+}
+
 void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_qid);
 
 /* A single file may be another one than at first (sk_posix_replace); to clients it stays the same. */

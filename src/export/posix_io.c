@@ -86,7 +86,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	if (node->type != S_IFREG && node->type != S_IFDIR)
 		return -ENXIO;
 	if (node->is_virtual) {
-		*ret_qid = (struct p9_qid){ P9_QTDIR, 1, UINT64_MAX };
+		*ret_qid = posix_virtual_qid(p);
 		return posix_file_new(p, node, -1, 0, ret_file);
 	}
 	posix_as_caller(p, cred);
@@ -367,15 +367,14 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 		/* Above the root there is nothing. */
 		const struct sk_9p_node *n = d->name[1] && node->parent ? node->parent : node;
 
-		*ret_qid = (struct p9_qid){ P9_QTDIR, 1,
-					    posix_qid_path(p, (uint32_t)(n->dev >> 32), (uint32_t)n->dev, n->ino) };
+		*ret_qid = (struct p9_qid){ P9_QTDIR, 1, posix_qid_path(p, n->dev, n->mnt, n->ino) };
 		*ret_type = DT_DIR;
 		return true;
 	}
 	if (!(exact && p->stat_entries) && d->type != DT_UNKNOWN) {
 		ret_qid->type = d->type == DT_DIR ? P9_QTDIR : d->type == DT_LNK ? P9_QTSYMLINK : P9_QTFILE;
 		ret_qid->version = 1;
-		ret_qid->path = posix_qid_path(p, (uint32_t)(node->dev >> 32), (uint32_t)node->dev, d->ino);
+		ret_qid->path = posix_qid_path(p, node->dev, d->type == DT_DIR ? node->mnt : 0, d->ino);
 		if (exact && d->type == DT_REG && p->c.who == SK_POSIX_MAPPED)
 			*ret_type = kept_type(file, d->name);
 		return true;
@@ -392,11 +391,11 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 static int list_virtual(struct posix_fs *p, uint64_t offset, sk_9p_emit emit, void *arg)
 {
 	const struct sk_9p_node *f = p->single;
-	struct p9_qid root = { P9_QTDIR, 1, UINT64_MAX }, qid;
+	struct p9_qid root = posix_virtual_qid(p), qid;
 
 	qid.type = f->type == S_IFLNK ? P9_QTSYMLINK : P9_QTFILE;
 	qid.version = 1;
-	qid.path = posix_qid_path(p, (uint32_t)(f->dev >> 32), (uint32_t)f->dev, f->ino);
+	qid.path = posix_qid_path(p, f->dev, f->mnt, f->ino);
 	if (offset < 1 && !emit(arg, &root, 1, DT_DIR, ".", 1))
 		return 0;
 	if (offset < 2 && !emit(arg, &root, 2, DT_DIR, "..", 2))

@@ -311,7 +311,8 @@ int posix_node_new(struct posix_fs *p, int take_fd, struct sk_9p_node *parent, c
 	n->refs = 1;
 	n->fd = -1;
 	n->type = stx->stx_mode & S_IFMT;
-	n->dev = (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor;
+	n->dev = posix_dev_of(stx);
+	n->mnt = posix_mnt_of(p, stx);
 	n->ino = stx->stx_ino;
 	n->btime = stx->stx_btime;
 	n->reborn = parent && parent->dev == n->dev ? parent->reborn : fd >= 0 && posix_is_overlay(fd);
@@ -354,8 +355,7 @@ void posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node)
 
 static int virtual_qid(struct posix_fs *p, struct p9_qid *ret_qid)
 {
-	*ret_qid = (struct p9_qid){ P9_QTDIR, 1, UINT64_MAX };
-	(void)p;
+	*ret_qid = posix_virtual_qid(p);
 	return 0;
 }
 

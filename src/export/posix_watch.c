@@ -14,7 +14,8 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 {
 	int fd;
 
-	if (!p->watch || node->watched || node->type != S_IFDIR || p->pool->watched >= p->pool->max_nodes / 2)
+	if (!p->watch || node->watched || node->type != S_IFDIR || posix_several(p, node) ||
+	    p->pool->watched >= p->pool->max_nodes / 2)
 		return;
 	/* Of the folder above a single file, that is what is watched. */
 	fd = posix_fd(p, node->is_virtual ? p->single : node);
@@ -50,7 +51,7 @@ void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_
 
 static uint64_t path_of(const struct sk_9p_node *n)
 {
-	return n->is_virtual ? UINT64_MAX : posix_qid_path(n->fs, (uint32_t)(n->dev >> 32), (uint32_t)n->dev, n->ino);
+	return n->is_virtual ? posix_virtual_qid(n->fs).path : posix_qid_path(n->fs, n->dev, n->mnt, n->ino);
 }
 
 static void tell(const struct sk_9p_node *dir, uint8_t kind, bool is_dir, const char *name)

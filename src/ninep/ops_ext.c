@@ -16,7 +16,7 @@ void p9_stamp(struct sk_9p_session *s, struct p9_attr *a)
 		a->gen = 0;
 		return;
 	}
-	a->gen = (a->gen ^ a->gen >> 32) & UINT32_MAX;
+	a->gen = ((a->gen ^ a->gen >> 32) & UINT32_MAX) | (uint64_t)a->dev << 32;
 	a->data_version = ++s->stamp;
 }
 

@@ -92,7 +92,7 @@ static const struct sk_9p_export *find_export(struct sk_9p_session *s, struct p9
 	struct p9_str name;
 	unsigned i;
 
-	if (s->c.n_exports == 1)
+	if (s->c.n_exports == 1 && !s->c.by_name)
 		return &s->c.exports[0];
 	if (!next_component(path, &name))
 		return NULL;
@@ -124,6 +124,23 @@ static int step(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 	return r;
 }
 
+static int root_of(const struct sk_9p_export *export, const struct sk_9p_cred *cred, struct sk_9p_node **ret_node,
+		   struct p9_qid *ret_qid)
+{
+	struct sk_9p_fs *fs = export->fs;
+	struct p9_attr attr = { 0 };
+	int r;
+
+	if (!export->root)
+		return fs->ops->root(fs, ret_node, ret_qid);
+	r = fs->ops->getattr(fs, cred, export->root, NULL, P9_GETATTR_BASIC, &attr);
+	if (r < 0)
+		return r;
+	*ret_node = fs->ops->get(fs, export->root);
+	*ret_qid = attr.qid;
+	return 0;
+}
+
 int p9_do_attach(struct p9_req *q)
 {
 	struct sk_9p_session *s = q->s;
@@ -142,7 +159,7 @@ int p9_do_attach(struct p9_req *q)
 	export = find_export(s, &path);
 	if (!export)
 		return -P9_ENOENT;
-	r = export->fs->ops->root(export->fs, &node, &qid);
+	r = root_of(export, &cred, &node, &qid);
 	while (r == 0 && next_component(&path, &component))
 		r = step(export->fs, &cred, &node, &component, &qid);
 	if (r < 0)

@@ -235,6 +235,7 @@ struct p9_attr {
 	uint64_t nlink, rdev, size, blksize, blocks;
 	struct p9_time atime, mtime, ctime, btime;
 	uint64_t gen, data_version;
+	uint32_t dev; /* the extension: number of the file's file system, in the upper half of gen */
 };
 
 struct p9_setattr {

@@ -35,6 +35,7 @@ struct sk_9p_export {
 	const char *name; /* first component of aname, where a session has several */
 	struct sk_9p_fs *fs;
 	bool readonly;
+	struct sk_9p_node *root; /* NULL: the file system's own; or a folder in it (borrowed) */
 };
 
 /* How a client proves who it is over an auth fid. NULL in the session's configuration: Tauth is refused, attach is
@@ -53,6 +54,7 @@ struct sk_9p_auth_ops {
 struct sk_9p_session_config {
 	const struct sk_9p_export *exports; /* borrowed, as long as the session lives */
 	unsigned n_exports;
+	bool by_name;	/* also where there is one: otherwise its aname is a path in it */
 	uint32_t msize; /* most that the transport can take; 0: 512000 */
 	const struct sk_9p_auth_ops *auth;
 	void *auth_arg;

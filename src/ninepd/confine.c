@@ -171,7 +171,7 @@ static int note_mounts(struct ninepd *d)
 	for (i = 0; r == 0 && i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
 
-		if (!e->is_dir || e->readonly)
+		if (!e->is_dir)
 			continue;
 		r = sk_mounts_add(d->mounts, e->fd, &e->mounts);
 		if (r == -ENOENT)

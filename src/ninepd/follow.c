@@ -31,7 +31,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "ninepd/ninepd.h"
-#include "virtio/ninep_dev.h"
 
 struct followed {
 	int folder;
@@ -222,6 +221,7 @@ static void on_follow(void *arg, int fd, unsigned events)
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
 	};
 	_cleanup_fd_ int file = -1;
+	struct sk_9p_session *session;
 	struct ninepd *d = arg;
 	struct cmsghdr *c;
 	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -236,8 +236,9 @@ static void on_follow(void *arg, int fd, unsigned events)
 	}
 	if (file < 0 || n != sizeof(export) || export >= d->n_exports || d->exports[export].is_dir)
 		return;
-	if (sk_posix_replace(d->served[export].fs, SK_TAKE_FD(file)) == 0 && d->exports[export].device)
-		sk_9p_session_events_done(sk_ninep_dev_session(d->exports[export].device));
+	session = ninepd_session(d, export);
+	if (sk_posix_replace(d->served[export].fs, SK_TAKE_FD(file)) == 0 && session)
+		sk_9p_session_events_done(session);
 }
 
 int ninepd_following(struct ninepd *d)

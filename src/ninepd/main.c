@@ -67,14 +67,10 @@ static bool overlap(const char *a, const char *b)
 	return n == m || min == 1 || (n < m ? b : a)[min] == '/';
 }
 
-/*
- * Which exports are parts of each other: what is done through one of them changes the other, and is done by this
- * process, so that the watcher takes it for an echo. To be called while the paths still mean something.
- */
-static void find_overlaps(struct ninepd *d)
+/* To be called while the paths still mean something. */
+static void note_paths(struct ninepd *d)
 {
-	char *paths[NINEPD_EXPORTS];
-	unsigned i, k;
+	unsigned i;
 
 	for (i = 0; i < d->n_exports; i++) {
 		char name[32], path[4096];
@@ -83,14 +79,94 @@ static void find_overlaps(struct ninepd *d)
 		snprintf(name, sizeof(name), "/proc/self/fd/%d", d->exports[i].fd);
 		n = readlink(name, path, sizeof(path) - 1);
 		path[n > 0 ? n : 0] = 0;
-		/* Unknown: it may be anywhere. */
-		paths[i] = strdup(n > 0 ? path : "/");
-		for (k = 0; k < i; k++)
-			if (!paths[i] || !paths[k] || overlap(paths[i], paths[k]))
-				d->exports[i].overlaps = d->exports[k].overlaps = true;
+		d->exports[i].host_path = n > 0 ? strdup(path) : NULL;
 	}
-	for (i = 0; i < d->n_exports; i++)
-		free(paths[i]);
+}
+
+/*
+ * Which exports are parts of each other: what is done through one of them changes the other, and is done by this
+ * process, so that the watcher takes it for an echo. Not where one client has both: it keeps one inode for a file, by
+ * whichever way it came to it.
+ */
+static void find_overlaps(struct ninepd *d)
+{
+	unsigned i, k;
+
+	for (i = 0; i < d->n_exports; i++) {
+		for (k = 0; k < i && d->all_fd < 0; k++) {
+			const char *a = d->exports[i].host_path, *b = d->exports[k].host_path;
+
+			/* Unknown: it may be anywhere. */
+			if (!a || !b || overlap(a, b))
+				d->exports[i].overlaps = d->exports[k].overlaps = true;
+		}
+	}
+}
+
+/* Whether export i may be served as a part of export k. A part that is read-only, of what is not, is kept so by the
+ * guest's mount of it: the guest reaches it by the other one, too. */
+static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
+{
+	const struct ninepd_export *part = &d->exports[i], *whole = &d->exports[k];
+	const char *a = part->host_path, *b = whole->host_path;
+
+	if (i == k || !part->is_dir || !whole->is_dir || !whole->fs || !a || !b || !overlap(a, b) ||
+	    strlen(a) < strlen(b) || (whole->readonly && !part->readonly))
+		return false;
+	return part->config.who == whole->config.who && part->config.append == whole->config.append &&
+	       part->config.nodev == whole->config.nodev && part->config.nosuid == whole->config.nosuid &&
+	       part->config.squash_uid == whole->config.squash_uid &&
+	       part->config.squash_gid == whole->config.squash_gid;
+}
+
+static bool same_folder(const struct sk_9p_node *a, const struct sk_9p_node *b)
+{
+	uint64_t dev[2], ino[2], mnt[2];
+
+	sk_posix_identity(a, &dev[0], &ino[0], &mnt[0]);
+	sk_posix_identity(b, &dev[1], &ino[1], &mnt[1]);
+	return dev[0] == dev[1] && ino[0] == ino[1] && mnt[0] == mnt[1];
+}
+
+static bool join(struct ninepd *d, unsigned i, unsigned k)
+{
+	struct ninepd_export *part = &d->exports[i], *whole = &d->exports[k];
+	struct sk_9p_node *node;
+
+	if (sk_posix_below(whole->fs, part->host_path + strlen(whole->host_path), &node) < 0)
+		return false;
+	if (!same_folder(node, sk_posix_root(part->fs))) {
+		sk_posix_put(whole->fs, node);
+		return false;
+	}
+	sk_posix_free(part->fs);
+	part->fs = NULL;
+	whole->has_parts = true;
+	d->served[i].fs = whole->fs;
+	d->served[i].root = node;
+	d->served[i].readonly = whole->readonly;
+	return true;
+}
+
+/*
+ * An export that is a part of another one of the same client becomes one: from the one to the other is within a mount
+ * then, where a name can be moved, as it can on the host.
+ */
+static void join_exports(struct ninepd *d)
+{
+	unsigned i, k;
+
+	for (i = 0; i < d->n_exports && d->all_fd >= 0; i++) {
+		unsigned whole = i;
+
+		/* The outermost. */
+		for (k = 0; k < d->n_exports && !d->exports[i].has_parts; k++)
+			if (may_be_part(d, i, k) &&
+			    (whole == i || strlen(d->exports[k].host_path) < strlen(d->exports[whole].host_path)))
+				whole = k;
+		if (whole != i)
+			(void)join(d, i, whole);
+	}
 }
 
 static int set_up_exports(struct ninepd *d, struct sk_error *err)
@@ -105,13 +181,21 @@ static int set_up_exports(struct ninepd *d, struct sk_error *err)
 
 		if (fd < 0)
 			return sk_error_errno(err, errno, "cannot share %s", e->name);
-		r = sk_posix_new(d->pool, fd, e->is_dir ? NULL : e->file, &e->config, &d->served[i].fs, err);
+		r = sk_posix_new(d->pool, fd, e->is_dir ? NULL : e->file, &e->config, &e->fs, err);
 		if (r < 0)
 			return sk_error_wrap(err, "cannot share %s", e->name);
+		d->served[i].fs = e->fs;
 		d->served[i].name = e->name;
 		d->served[i].readonly = e->readonly;
 	}
 	return r;
+}
+
+struct sk_9p_session *ninepd_session(const struct ninepd *d, unsigned export)
+{
+	struct sk_device *device = d->exports[export].device ? d->exports[export].device : d->all;
+
+	return device ? sk_ninep_dev_session(device) : NULL;
 }
 
 static void on_watch(void *arg, const struct sk_watch_event *event)
@@ -125,8 +209,10 @@ static void on_watch(void *arg, const struct sk_watch_event *event)
 		return;
 	}
 	for (i = 0; i < d->n_exports; i++) {
-		struct sk_9p_session *s = d->exports[i].device ? sk_ninep_dev_session(d->exports[i].device) : NULL;
+		struct sk_9p_session *s = ninepd_session(d, i);
 
+		if (i && s == ninepd_session(d, i - 1))
+			continue;
 		if (s && event->kind == SK_WATCH_OVERFLOW)
 			sk_9p_session_event(s, &lost);
 		else if (s)
@@ -148,14 +234,14 @@ static void set_up_leases(struct ninepd *d)
 	for (i = 0; i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
 
-		if (!e->device || e->overlaps)
+		if (!e->fs || !ninepd_session(d, i) || e->overlaps)
 			continue;
 		r = d->watch ? 0 : sk_watch_new(d->loop, on_watch, d, &d->watch);
 		if (r < 0) {
 			sk_log(SK_LOG_INFO, "changes made on the host cannot be watched: %s", strerror(-r));
 			return;
 		}
-		sk_posix_lease(d->served[i].fs, d->watch, on_event, sk_ninep_dev_session(e->device));
+		sk_posix_lease(e->fs, d->watch, on_event, ninepd_session(d, i));
 	}
 }
 
@@ -168,9 +254,12 @@ static int set_up_devices(struct ninepd *d, struct sk_error *err)
 		struct ninepd_export *e = &d->exports[i];
 
 		if (e->vhost_fd >= 0)
-			r = sk_ninep_dev_new(d->loop, SK_TAKE_FD(e->vhost_fd), e->name, d->server, &d->served[i],
-					     &e->device, err);
+			r = sk_ninep_dev_new(d->loop, SK_TAKE_FD(e->vhost_fd), e->name, d->server, &d->served[i], 1,
+					     false, &e->device, err);
 	}
+	if (r == 0 && d->all_fd >= 0)
+		r = sk_ninep_dev_new(d->loop, SK_TAKE_FD(d->all_fd), d->all_tag, d->server, d->served, d->n_exports,
+				     true, &d->all, err);
 	return r;
 }
 
@@ -181,9 +270,15 @@ static void finish(struct ninepd *d)
 	for (i = 0; i < d->n_exports; i++)
 		if (d->exports[i].device)
 			sk_device_free(d->exports[i].device);
+	if (d->all)
+		sk_device_free(d->all);
 	ninepd_close_all(d);
+	for (i = 0; i < d->n_exports; i++)
+		if (d->served[i].root)
+			sk_posix_put(d->served[i].fs, d->served[i].root);
 	for (i = 0; i < d->n_exports; i++) {
-		sk_posix_free(d->served[i].fs);
+		sk_posix_free(d->exports[i].fs);
+		free(d->exports[i].host_path);
 		sk_close_fd(&d->exports[i].fd);
 		free(d->exports[i].path);
 		free(d->exports[i].file);
@@ -213,6 +308,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits(d);
+	note_paths(d);
 	find_overlaps(d);
 	r = ninepd_follow(d, err);
 	if (r == 0)
@@ -229,6 +325,8 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	sigaction(SIGINT, &sa, NULL);
 	r = set_up_exports(d, err);
 	if (r == 0)
+		join_exports(d);
+	if (r == 0)
 		r = ninepd_listen(d, err);
 	if (r == 0)
 		r = set_up_devices(d, err);
@@ -241,7 +339,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 
 int main(int argc, char **argv)
 {
-	static struct ninepd d;
+	static struct ninepd d = { .all_fd = -1 };
 	struct sk_error err = SK_ERROR_INIT;
 	int r;
 

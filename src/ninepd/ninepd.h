@@ -26,10 +26,13 @@ struct ninepd_export {
 	int fd;	       /* O_PATH */
 	int folder;    /* O_PATH, of a single file that is followed, until the process is locked down; or -1 */
 	bool is_dir, readonly;
+	bool has_parts;		      /* others, which have its fs */
 	bool overlaps;		      /* with another export: no leases */
 	struct sk_mount_tree *mounts; /* where the folder lies in the host's table; NULL: not known */
 	struct sk_posix_config config;
-	/* The virtio device, where the export has one. */
+	char *host_path;     /* of the folder; NULL: not known */
+	struct sk_9p_fs *fs; /* its own; NULL: it is a part of another export */
+	/* The virtio device, where the export has one of its own. */
 	int vhost_fd;
 	struct sk_device *device;
 };
@@ -37,12 +40,15 @@ struct ninepd_export {
 struct ninepd {
 	struct ninepd_export exports[NINEPD_EXPORTS];
 	struct sk_9p_export served[NINEPD_EXPORTS];
+	/* The virtio device that has all exports (no socket: none). */
+	int all_fd;
+	char all_tag[64];
+	struct sk_device *all;
 	unsigned n_exports;
 	struct {
 		int fd;
-		char *path;  /* unlinked at the end */
-		bool passes; /* not a listening socket: connections come as messages with a descriptor */
-		struct sk_acceptor *acceptor; /* NULL: it passes */
+		char *path; /* unlinked at the end */
+		struct sk_acceptor *acceptor;
 	} listeners[16];
 	unsigned n_listeners;
 	int connected[NINEPD_CONNECTIONS]; /* --fd: connections that exist; the program ends with the last of them */
@@ -64,6 +70,9 @@ struct ninepd {
 	struct ninepd_conn *conns;
 	unsigned n_conns;
 };
+
+/* main.c. The session of the virtio device that an export has; NULL: it has none. */
+struct sk_9p_session *ninepd_session(const struct ninepd *d, unsigned export);
 
 /* options.c. Opens everything that is named. */
 int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err);

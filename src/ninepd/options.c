@@ -42,10 +42,9 @@ void ninepd_usage(void)
 	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
 	      "  --vhost-user NAME=SOCKET          virtio-9p device for export NAME; SOCKET is a path or fd:N, a "
 	      "listening socket\n"
+	      "  --vhost-user-all TAG=SOCKET       one device for all exports; an attach names one\n"
 	      "  --fd N                            serves the connection on descriptor N, and ends with the last "
 	      "such one\n"
-	      "  --passed fd:N                     serves connections that are sent as descriptors through the "
-	      "socket N\n"
 	      "  --secret-file FILE                clients of sockets have to know what is in FILE\n"
 	      "  --max-fds N                       descriptors to use at most\n"
 	      "  --once                            end when the first virtio-9p frontend goes\n"
@@ -260,6 +259,25 @@ static int tcp_socket(struct ninepd *d, const char *arg, struct sk_error *err)
 	return add_listener(d, SK_TAKE_FD(fd), NULL, err);
 }
 
+/* "fd:N" or a path */
+static int vhost_socket(const char *arg, int *ret_fd, struct sk_error *err)
+{
+	*ret_fd = fd_arg(arg);
+	if (*ret_fd < 0)
+		return unix_socket(arg, ret_fd, err);
+	return fcntl(*ret_fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "descriptor %d", *ret_fd) : 0;
+}
+
+static int add_vhost_all(struct ninepd *d, const char *arg, struct sk_error *err)
+{
+	const char *eq = strchr(arg, '=');
+
+	if (!eq || eq == arg || (size_t)(eq - arg) >= sizeof(d->all_tag) || d->all_fd >= 0)
+		return sk_error_set(err, EINVAL, "--vhost-user-all wants TAG=SOCKET, once, not %s", arg);
+	memcpy(d->all_tag, arg, (size_t)(eq - arg));
+	return vhost_socket(eq + 1, &d->all_fd, err);
+}
+
 static int add_vhost(struct ninepd *d, const char *arg, struct sk_error *err)
 {
 	const char *eq = strchr(arg, '=');
@@ -270,12 +288,7 @@ static int add_vhost(struct ninepd *d, const char *arg, struct sk_error *err)
 
 		if (strlen(e->name) != (size_t)(eq - arg) || memcmp(e->name, arg, strlen(e->name)) != 0)
 			continue;
-		e->vhost_fd = fd_arg(eq + 1);
-		if (e->vhost_fd >= 0)
-			return fcntl(e->vhost_fd, F_SETFD, FD_CLOEXEC) < 0
-				       ? sk_error_errno(err, errno, "descriptor %d", e->vhost_fd)
-				       : 0;
-		return unix_socket(eq + 1, &e->vhost_fd, err);
+		return vhost_socket(eq + 1, &e->vhost_fd, err);
 	}
 	return sk_error_set(err, EINVAL,
 			    "--vhost-user wants NAME=SOCKET with the name of an export given before, not %s", arg);
@@ -303,8 +316,8 @@ enum option_id {
 	OPT_SOCKET,
 	OPT_LISTEN,
 	OPT_VHOST,
+	OPT_VHOST_ALL,
 	OPT_FD,
-	OPT_PASSED,
 	OPT_SECRET,
 	OPT_MAX_FDS,
 	OPT_ONCE,
@@ -342,16 +355,10 @@ static int one_option(struct ninepd *d, int id, const char *arg, struct sk_error
 		return tcp_socket(d, arg, err);
 	case OPT_VHOST:
 		return add_vhost(d, arg, err);
+	case OPT_VHOST_ALL:
+		return add_vhost_all(d, arg, err);
 	case OPT_FD:
 		return add_connected(d, arg, err);
-	case OPT_PASSED:
-		fd = fd_arg(arg);
-		if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-			return sk_error_set(err, EBADF, "--passed %s: no such descriptor", arg);
-		r = add_listener(d, fd, NULL, err);
-		if (r == 0)
-			d->listeners[d->n_listeners - 1].passes = true;
-		return r;
 	case OPT_SECRET:
 		return read_secret(d, arg, err);
 	case OPT_MAX_FDS:
@@ -375,8 +382,8 @@ int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err
 		{ "socket", required_argument, NULL, OPT_SOCKET },
 		{ "listen", required_argument, NULL, OPT_LISTEN },
 		{ "vhost-user", required_argument, NULL, OPT_VHOST },
+		{ "vhost-user-all", required_argument, NULL, OPT_VHOST_ALL },
 		{ "fd", required_argument, NULL, OPT_FD },
-		{ "passed", required_argument, NULL, OPT_PASSED },
 		{ "secret-file", required_argument, NULL, OPT_SECRET },
 		{ "max-fds", required_argument, NULL, OPT_MAX_FDS },
 		{ "once", no_argument, NULL, OPT_ONCE },
@@ -408,7 +415,7 @@ int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err
 		served |= d->exports[i].vhost_fd >= 0;
 	if (!d->n_exports)
 		return sk_error_set(err, EINVAL, "nothing to share: see skerry-9pd --help");
-	if (!served && !d->n_listeners && !d->n_connected)
+	if (!served && d->all_fd < 0 && !d->n_listeners && !d->n_connected)
 		return sk_error_set(err, EINVAL, "nobody to share with: see skerry-9pd --help");
 	return 0;
 }

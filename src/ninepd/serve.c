@@ -174,30 +174,6 @@ static void on_connection(void *arg, int take_fd)
 		sk_log(SK_LOG_WARN, "a connection is refused: there are too many");
 }
 
-/* Each message is one byte and brings a connected stream socket. */
-static void on_passed(void *arg, int fd, unsigned events)
-{
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	char byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
-	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	struct ninepd *d = arg;
-	int conn;
-
-	(void)events;
-	if (n == 0)
-		sk_loop_quit(d->loop); /* who sends them is gone */
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return;
-	memcpy(&conn, CMSG_DATA(c), sizeof(conn));
-	if (conn_new(d, conn, false) < 0)
-		sk_log(SK_LOG_WARN, "a connection is refused: there are too many");
-}
-
 /* Runs after each round: sends what other connections' requests have brought about. */
 static void after_round(void *arg)
 {
@@ -234,11 +210,11 @@ int ninepd_listen(struct ninepd *d, struct sk_error *err)
 	d->lock_timer = sk_loop_add_timer(d->loop, UINT64_MAX, on_lock_timer, d);
 	if (!d->lock_timer || sk_9p_server_new(&config, &d->server) < 0)
 		return sk_error_errno(err, ENOMEM, "cannot start");
-	for (i = 0; i < d->n_listeners; i++)
-		if (d->listeners[i].passes ? !sk_loop_add_fd(d->loop, d->listeners[i].fd, SK_LOOP_READ, on_passed, d)
-					   : !(d->listeners[i].acceptor =
-						       sk_acceptor_new(d->loop, d->listeners[i].fd, on_connection, d)))
+	for (i = 0; i < d->n_listeners; i++) {
+		d->listeners[i].acceptor = sk_acceptor_new(d->loop, d->listeners[i].fd, on_connection, d);
+		if (!d->listeners[i].acceptor)
 			return sk_error_errno(err, errno, "cannot listen");
+	}
 	for (i = 0; i < d->n_connected; i++)
 		if (conn_new(d, d->connected[i], true) < 0)
 			return sk_error_errno(err, ENOMEM, "cannot serve the connection");

@@ -229,13 +229,17 @@ struct sk_9p_session *sk_ninep_dev_session(struct sk_device *device)
 }
 
 int sk_ninep_dev_new(struct sk_loop *loop, int take_listen_fd, const char *tag, struct sk_9p_server *server,
-		     const struct sk_9p_export *export, struct sk_device **ret_device, struct sk_error *err)
+		     const struct sk_9p_export *exports, unsigned n_exports, bool by_name,
+		     struct sk_device **ret_device, struct sk_error *err)
 {
 	_cleanup_fd_ int listen_fd = take_listen_fd;
 	struct ninep_dev *n;
-	struct sk_9p_session_config config = {
-		.exports = export, .n_exports = 1, .msize = MSIZE_MAX, .ext = true, .complete = complete
-	};
+	struct sk_9p_session_config config = { .exports = exports,
+					       .n_exports = n_exports,
+					       .by_name = by_name,
+					       .msize = MSIZE_MAX,
+					       .ext = true,
+					       .complete = complete };
 	int r;
 
 	if (!*tag || strlen(tag) > SK_9P_TAG_MAX)

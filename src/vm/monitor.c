@@ -120,7 +120,7 @@ static json_t *rootfs_json(const struct sk_monitor *m)
 	if (json_object_get(rootfs, "tag"))
 		return json_pack("{s:s,s:O,s:O?,s:b,s:s*}", "type", "9p", "tag", json_object_get(rootfs, "tag"),
 				 "options", json_object_get(rootfs, "options"), "readonly", m->config.rootfs_readonly,
-				 "stream", sk_shares_stream(m, rootfs));
+				 "device", sk_shares_device(m));
 	layers = json_array();
 	for (i = 0; i < m->config.n_layers; i++) {
 		json_array_append_new(layers, json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size",

@@ -13,7 +13,6 @@
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
  *   shares.c    the folders of the host that the VM sees, and their server
- *   share_stream.c   the way to it through vsock streams, where the engine has no device for a share
  *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
  * apart from start
@@ -199,16 +198,10 @@ int sk_shares_up(struct sk_monitor *m,
 		 struct sk_error *err);
 void sk_shares_place(const struct sk_monitor *m); /* beside the engine, which runs now */
 size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
-/* What the guest attaches to where a share comes by stream; NULL: it does not. */
-const char *sk_shares_stream(const struct sk_monitor *m, const json_t *share);
+/* Mount tag of the device that has them; NULL: there is none. */
+const char *sk_shares_device(const struct sk_monitor *m);
 json_t *sk_shares_mounts(const struct sk_monitor *m); /* "mounts" for the agent; NULL: none */
 void sk_shares_down(struct sk_monitor *m);	      /* after the engine: nobody asks any more */
-
-/* share_stream.c: 9P connections of the guest, carried to the file server, where the engine has no device for them.
- * `*ret_socket` is the server's (its --passed). */
-struct sk_share_streams;
-int sk_share_streams_new(struct sk_monitor *m, struct sk_share_streams **ret, int *ret_socket, struct sk_error *err);
-void sk_share_streams_free(struct sk_share_streams *streams);
 
 /* managed.c. All but the first do nothing, or what they say for "not managed", when m->managed is NULL. */
 int sk_managed_init(struct sk_monitor *m,

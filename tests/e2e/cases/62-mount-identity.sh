@@ -29,3 +29,97 @@ case_mount_points_of_host_are_busy() {
 	expect 0 skerry exec holder rmdir /s/dir2/later
 	expect 0 skerry rm -f holder
 }
+
+# One directory by two mounts, a parent and its child, in either order, a file beside: one file system, one inode for a file, as with
+# bind mounts.
+# case: quick
+case_mount_same_folder_twice() {
+	local v
+	mkdir -p x/sub
+	for v in "-v $PWD/x:/a -v $PWD/x/sub:/b -v $PWD/x:/c" "-v $PWD/x/sub:/b -v $PWD/x:/c -v $PWD/x:/a"; do
+		echo one >x/sub/f
+		# shellcheck disable=SC2086 # words
+		run $v -v "$PWD/x/sub/f:/f" "$IMG" sh -c '
+			stat -c "%d %i" /a/sub/f /b/f /c/sub/f /f | uniq | wc -l
+			stat -c "%d %i" /a/sub /b /c/sub | uniq | wc -l
+			# A write that is not closed yet; the size; names, also such that were missing.
+			exec 3<>/a/sub/f; echo TWO >&3; cat /b/f /f; truncate -s 8192 /c/sub/f; stat -c %s /b/f; exec 3>&-
+			test -e /b/new; echo new >/a/sub/new; cat /b/new; rm /b/new; test -e /a/sub/new || echo gone
+			# From the one to the other is within the mount of the parent, and from mount to mount it is not.
+			mkdir /b/d; echo x >/a/g; mv /a/g /a/sub/d/g; cat /b/d/g
+			perl -e "rename \"/a/sub/d/g\", \"/b/d/h\" or print \"\$!\\n\""
+			chmod 600 /a/sub/d/g; stat -c %a /b/d/g
+			perl -e "use Fcntl qw(:flock); open A, \">>/a/sub/f\"; open B, \">>/b/f\"; flock A, LOCK_EX; print flock(B, LOCK_EX|LOCK_NB) ? \"got\" : \"locked\", \"\\n\""
+			rm -r /a/sub/d; ls /b'
+		same "$out" $'1\n1\nTWO\nTWO\n8192\nnew\ngone\nx\nInvalid cross-device link\n600\nlocked\nf'
+	done
+}
+
+# What is read-only in one place and writable in another.
+# case: quick
+case_mount_same_folder_readonly() {
+	local v try='try() { sh -c "$1" 2>/dev/null && echo yes || echo no; }; '
+	mkdir -p x/sub/deep
+	run -v "$PWD/x:/a:ro" -v "$PWD/x/sub:/b" "$IMG" sh -c "$try"'ls /a/sub/deep; try "echo 1 >/a/f"; try "echo 1 >/a/sub/f"; try "echo 1 >/b/f"
+		try "echo 1 >/b/deep/f"; try "chmod 600 /b/deep/f"; try "mv /b/deep/f /b/deep/g"; try "rm /a/sub/f"; cat /a/sub/f'
+	same "$out" $'no\nno\nyes\nyes\nyes\nyes\nno\n1'
+	run -v "$PWD/x/sub:/b:ro" -v "$PWD/x:/a" "$IMG" sh -c "$try"'ls /b/deep; try "echo 2 >/b/f"; try "echo 2 >/a/sub/f"; try "mv /a/sub/f /a/f"
+		try "touch /b/deep/h"; try "touch /a/sub/deep/h"; cat /a/f'
+	same "$out" $'g\nno\nyes\nyes\nno\nyes\n2'
+	[ "$(cat x/f)" = 2 ] || fail 'the host has something else'
+}
+
+# The host moves a directory that is a share below another one; users of the container other than root; more shares than devices.
+case_mount_shares_move_and_many() {
+	local i v=()
+	mkdir -p x/sub/deep
+	chmod 777 x x/sub x/sub/deep
+	for i in $(seq 30); do
+		mkdir "m$i"
+		v+=(-v "$PWD/m$i:/m/$i")
+	done
+	expect 0 skerry run -d --name holder "${v[@]}" -v "$PWD/x:/a" -v "$PWD/x/sub:/b" "$IMG" sleep 100
+	expect 0 skerry exec -u 1234 holder sh -c 'echo 1 >/b/deep/f; cat /a/sub/deep/f; for i in $(seq 30); do test -d /m/$i || echo none; done'
+	same "$out" 1
+	mv x/sub x/moved
+	sleep 1
+	expect 0 skerry exec -u 1234 holder sh -c 'cat /a/moved/deep/f; ls /a; echo 2 >/b/deep/f; cat /a/moved/deep/f; cd /b/deep; ls ..; cat /b/deep/f'
+	same "$out" $'1\nmoved\n2\ndeep\n2'
+	mkdir x/sub
+	sleep 1
+	expect 0 skerry exec holder sh -c 'ls /a/sub; ls /b; touch /m/7/f'
+	same "$out" deep
+	[ -e m7/f ] || fail 'a share is another one'
+	rm -r x/moved
+	sleep 1
+	expect 0 skerry exec holder sh -c 'ls /b; ls /a; ! touch /b/g'
+	same "$out" sub
+	expect 0 skerry rm -f holder
+}
+
+# Other file systems below a share have a number of their own, and inode numbers are the host's. One directory that is mounted twice
+# below it keeps its places.
+# case: root-only
+case_mount_device_numbers() {
+	mkdir -p share/t share/one share/two share/plain src/deep other
+	mount -t tmpfs none share/t
+	mkdir share/t/d
+	mount --bind src share/one
+	mount --bind src share/two
+	try skerry run --rm -v "$PWD/share:/s" -v "$PWD/other:/o" "$IMG" sh -c '
+		find /s -xdev | sort; stat -c "%i" /s/t/d /s/one/deep /s/plain
+		[ "$(stat -c %d /s)" != "$(stat -c %d /s/t)" ] && echo another; [ "$(stat -c %d /s/plain)" = "$(stat -c %d /o)" ] && echo same
+		cd /s/one/deep; ls /s/two/deep; pwd -P; echo 1 >f; cat /s/two/deep/f; mv /s/plain /s/t/ && echo moved; ls -di /s/t | cut -d" " -f1'
+	umount share/t share/one share/two
+	same "$rc" 0
+	same "$out" "$(printf '%s\n' /s /s/one /s/one/deep /s/plain /s/t /s/two /s/two/deep)
+$(sed -n 8p <<<"$out")
+$(stat -c %i src/deep)
+$(sed -n 10p <<<"$out")
+another
+same
+/s/one/deep
+1
+moved
+$(tail -1 <<<"$out")"
+}

@@ -211,7 +211,7 @@ case_mount_readonly_is_the_servers() {
 	chmod 666 share/f
 	# Not even root of the guest, mounting anew, gets to write.
 	try skerry run --rm --cap-add ALL --security-opt seccomp=unconfined -v "$PWD/share:/data:ro" "$IMG" sh -c \
-		'mount -o remount,rw,bind /data; mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L mount0 /m; echo y >/data/f; echo y >/m/f; rm -f /data/f /m/f; chmod 0 /data/f'
+		'mount -o remount,rw,bind /data; mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L,cache=coherent,share=shares,aname=mount0 shares /m; echo y >/data/f; echo y >/m/f; rm -f /data/f /m/f; chmod 0 /data/f'
 	same "$(cat share/f)" x
 	same "$(stat -c %a share/f)" 666
 }
@@ -221,7 +221,7 @@ case_mount_file_without_siblings() {
 	echo one >folder/one
 	echo two >folder/two
 	try skerry run --rm --cap-add ALL --security-opt seccomp=unconfined -v "$PWD/folder/one:/one" "$IMG" sh -c \
-		'mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L mount0 /m; cat /one; find / -xdev -name two; cat /m/two; ls -a /m 2>/dev/null; true'
+		'mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L,cache=coherent,share=shares,aname=mount0 shares /m; cat /one; find / -xdev -name two; cat /m/two; ls -a /m 2>/dev/null; true'
 	has "$out" '^one$'
 	hasnt "$out" 'two'
 	# Written by the guest it is the host's.

@@ -37,7 +37,7 @@ int fx_start(struct fixture *fx, const char *path, const char *name)
 		fprintf(stderr, "%s\n", err.message);
 		return -1;
 	}
-	fx->export = (struct sk_9p_export){ "x", fx->fs, false };
+	fx->export = (struct sk_9p_export){ "x", fx->fs, false, NULL };
 	if (cl_start(&fx->a, fx->server, &fx->export, 0) < 0 || cl_start(&fx->b, fx->server, &fx->export, 1234) < 0)
 		return -1;
 	return 0;

@@ -39,7 +39,7 @@ static inline int setup(void **state)
 	timer = UINT64_MAX;
 	if (sk_memfs_new(&limits, &fx.fs) < 0 || sk_9p_server_new(&config, &fx.server) < 0)
 		return -1;
-	fx.export = (struct sk_9p_export){ "x", fx.fs, false };
+	fx.export = (struct sk_9p_export){ "x", fx.fs, false, NULL };
 	if (cl_start(&fx.a, fx.server, &fx.export, 1000) < 0 || cl_start(&fx.b, fx.server, &fx.export, 1001) < 0)
 		return -1;
 	*state = &fx;

@@ -52,9 +52,9 @@ static int setup(void **state)
 	assert_int_equal(sk_loop_new(&fx.loop), 0);
 	assert_int_equal(sk_memfs_new(&limits, &fx.fs), 0);
 	assert_int_equal(sk_9p_server_new(&config, &fx.server), 0);
-	fx.export = (struct sk_9p_export){ "x", fx.fs, false };
+	fx.export = (struct sk_9p_export){ "x", fx.fs, false, NULL };
 	fd = fe_listen(&addr, &addr_len);
-	assert_int_equal(sk_ninep_dev_new(fx.loop, fd, "share", fx.server, &fx.export, &fx.dev, &err), 0);
+	assert_int_equal(sk_ninep_dev_new(fx.loop, fd, "share", fx.server, &fx.export, 1, false, &fx.dev, &err), 0);
 	fe_connect(&fx.fe, fx.loop, &addr, addr_len);
 	fe_start(&fx.fe, RING | UINT64_C(1) << VIRTIO_9P_MOUNT_TAG, 2);
 	fx.out = fe_alloc(&fx.fe, BUF);

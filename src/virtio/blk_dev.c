@@ -11,9 +11,11 @@
  * such tail: its parts are multiples of 4096 long.
  *
  * Not trusted: the request header (copied once), the framing (any split into segments is taken), sector numbers and
- * lengths (checked against the capacity). Errors of the file, ENOSPC and EIO too, and buffers that are not mapped
- * become VIRTIO_BLK_S_IOERR of that request. A chain without room for a status byte cannot be answered and ends the
- * connection.
+ * lengths (checked against the capacity). Errors of the file and buffers that are not mapped become VIRTIO_BLK_S_IOERR
+ * of that request. A chain without room for a status byte cannot be answered and ends the connection.
+ *
+ * A write that finds no space left on the host is no error: a guest that was told of one would make its file system
+ * read-only. The request goes back to the queue, which rests until a timer tries it again.
  */
 #include "virtio/device.h"
 
@@ -42,6 +44,7 @@
 /* Bytes after which a turn ends: whoever ends the VM waits for the turn, and a guest can ask for 16 GiB in 256 requests
  * that all name the same memory. */
 #define TURN_MAX REQUEST_MAX
+#define RETRY_MS 500u /* on a full host disk */
 
 struct blk_part {
 	int fd;
@@ -60,6 +63,11 @@ struct blk_dev {
 	struct blk_part *parts;
 	struct sk_vq_chain chain;
 	uint64_t moved; /* bytes in this turn */
+	bool no_space;	/* the last request found none */
+	bool waiting;	/* the queue rests until there is some */
+	struct sk_source *retry;
+	void (*full)(void *arg, bool is_full);
+	void *full_arg;
 };
 
 static struct blk_dev *blk_of(struct sk_device *dev)
@@ -256,6 +264,11 @@ static bool good_transfer(const struct blk_dev *b, uint64_t sector, size_t len)
 	return len % SECTOR == 0 && len <= REQUEST_MAX && in_range(b, sector, len);
 }
 
+static bool is_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
 static uint8_t status_of(int r)
 {
 	if (r == 0)
@@ -304,6 +317,7 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	size_t out_len, in_len = c->in_len - 1;
 	unsigned n_out, n_in;
 	uint64_t sector;
+	int r;
 
 	*ret_len = 0;
 	if (sk_iov_read(out, c->n_out, 0, &h, sizeof(h)) != sizeof(h))
@@ -324,7 +338,9 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	case VIRTIO_BLK_T_OUT:
 		if (b->readonly || !good_transfer(b, sector, out_len))
 			return VIRTIO_BLK_S_IOERR;
-		return status_of(disk_io(b, out, sector * SECTOR, out_len, true));
+		r = disk_io(b, out, sector * SECTOR, out_len, true);
+		b->no_space = is_full(r);
+		return status_of(r);
 	case VIRTIO_BLK_T_FLUSH:
 		return status_of(disk_flush(b));
 	case VIRTIO_BLK_T_GET_ID: {
@@ -339,22 +355,43 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	case VIRTIO_BLK_T_DISCARD:
 		return status_of(do_ranges(b, out, n_out, out_len, true));
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		return status_of(do_ranges(b, out, n_out, out_len, false));
+		r = do_ranges(b, out, n_out, out_len, false);
+		b->no_space = is_full(r);
+		return status_of(r);
 	default:
 		return VIRTIO_BLK_S_UNSUPP;
 	}
+}
+
+static void tell_full(struct blk_dev *b, bool full)
+{
+	if (b->waiting == full)
+		return;
+	b->waiting = full;
+	if (b->full)
+		b->full(b->full_arg, full);
+}
+
+static void on_retry(void *arg)
+{
+	struct blk_dev *b = arg;
+
+	sk_loop_set_timer(b->retry, UINT64_MAX);
+	if (b->dev.vq[0].running && b->dev.ops->queue_kick(&b->dev, 0))
+		sk_loop_set_timer(b->retry, 0); /* more than a turn */
 }
 
 static bool blk_kick(struct sk_device *dev, unsigned q)
 {
 	struct blk_dev *b = blk_of(dev);
 	struct sk_virtqueue *vq = &dev->vq[q];
+	bool full = false;
 	unsigned budget;
 	int r = 0;
 
 	b->moved = 0;
 	for (budget = SK_VIRTIO_BUDGET; budget > 0 && b->moved < TURN_MAX; budget--) {
-		uint8_t *status;
+		uint8_t *status, result;
 		uint32_t len;
 
 		r = sk_vq_next(vq, &b->chain);
@@ -367,14 +404,37 @@ static bool blk_kick(struct sk_device *dev, unsigned q)
 		}
 		b->moved += b->chain.out_len + b->chain.in_len;
 		len = 0;
-		*status = sk_vq_unmapped(&b->chain) ? VIRTIO_BLK_S_IOERR : run_request(b, &len);
+		b->no_space = false;
+		result = sk_vq_unmapped(&b->chain) ? VIRTIO_BLK_S_IOERR : run_request(b, &len);
+		full = b->no_space;
+		if (full) {
+			sk_vq_unget(vq, 1);
+			r = 0;
+			break;
+		}
+		*status = result;
 		sk_vq_push(vq, b->chain.head, len + 1);
 		sk_vq_publish(vq);
 	}
 	sk_vq_flush(vq);
+	tell_full(b, full);
+	if (full)
+		sk_loop_set_timer(b->retry, RETRY_MS);
 	if (r < 0)
 		sk_virtio_fail(dev, "the guest broke the request queue");
 	return r > 0;
+}
+
+static void blk_stopped(struct sk_device *dev, unsigned q)
+{
+	(void)q;
+	sk_loop_set_timer(blk_of(dev)->retry, UINT64_MAX);
+}
+
+void sk_blk_on_full(struct sk_device *dev, void (*full)(void *arg, bool is_full), void *arg)
+{
+	blk_of(dev)->full = full;
+	blk_of(dev)->full_arg = arg;
 }
 
 static size_t blk_config(struct sk_device *dev, uint8_t buf[SK_VIRTIO_CONFIG])
@@ -405,6 +465,7 @@ static void blk_free(struct sk_device *dev)
 	unsigned i;
 
 	sk_virtio_fini(dev);
+	sk_loop_remove(b->retry);
 	if (!b->readonly)
 		disk_flush(b);
 	for (i = 0; i < b->n_parts; i++)
@@ -417,6 +478,7 @@ static const struct sk_virtio_ops blk_ops = {
 	.n_queues = 1,
 	.config = blk_config,
 	.queue_kick = blk_kick,
+	.queue_stopped = blk_stopped,
 	.free = blk_free,
 };
 
@@ -481,6 +543,11 @@ int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_par
 		r = add_part(b, &parts[i], i, err);
 		if (r < 0)
 			goto fail;
+	}
+	b->retry = sk_loop_add_timer(loop, UINT64_MAX, on_retry, b);
+	if (!b->retry) {
+		r = sk_error_errno(err, ENOMEM, "cannot set up the disk");
+		goto fail;
 	}
 	r = sk_virtio_init(&b->dev, loop, SK_TAKE_FD(listen_fd), err);
 	if (r < 0)

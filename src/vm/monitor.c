@@ -60,6 +60,22 @@ void sk_monitor_set_status(struct sk_monitor *m, const char *status)
 	save_state(m);
 }
 
+static json_t *no_space(const struct sk_monitor *m)
+{
+	return json_sprintf("no space left on the file system of %s", m->paths.root);
+}
+
+void sk_monitor_disk_full(struct sk_monitor *m, bool full)
+{
+	m->disk_full = full;
+	if (full)
+		sk_log(SK_LOG_WARN, "no space left on the file system of %s: the guest waits", m->paths.root);
+	else
+		sk_log(SK_LOG_WARN, "there is space again: the guest goes on");
+	json_object_set_new(m->state, "error", full ? no_space(m) : json_string(m->failure));
+	save_state(m);
+}
+
 void sk_monitor_event(struct sk_monitor *m, const char *action)
 {
 	json_t *attributes =
@@ -392,7 +408,7 @@ static void finish(struct sk_monitor *m)
 	l->final = true;
 	json_object_set_new(m->state, "pid", json_integer(0));
 	json_object_set_new(m->state, "engine_pid", json_integer(0));
-	json_object_set_new(m->state, "error", json_string(m->failure));
+	json_object_set_new(m->state, "error", m->disk_full && !m->failure[0] ? no_space(m) : json_string(m->failure));
 	if (l->ran || m->failure[0]) {
 		json_object_set_new(m->state, "exit_code", json_integer(m->exit_code));
 		json_object_set_new(m->state, "oom_killed", json_boolean(m->oom));
@@ -718,7 +734,8 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 	/* A VM that is booted for a copy leaves the container what it is: "starting" comes with the wish to start. */
 	if (m->config.managed)
 		json_object_set_new(m->state, "status", json_string("starting"));
-	return sk_vm_state_save(m->dirfd, m->state, err);
+	r = sk_vm_state_save(m->dirfd, m->state, err);
+	return r < 0 ? r : sk_vm_state_reserve(m->dirfd, err);
 }
 
 static int open_files(struct sk_monitor *m, struct sk_error *err)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,9 @@ struct sk_blk_thread {
 	pthread_t thread;
 	bool running;
 	int quit_fd;
+	atomic_bool full; /* the host's disk is; set by the thread, which then writes to full_fd */
+	int full_fd;
+	struct sk_source *full_source;
 	struct sk_loop *loop;
 	struct sk_device *layers, *disk, *balloon;
 };
@@ -116,6 +120,42 @@ static int new_disk(struct sk_monitor *m, struct sk_error *err)
 	return r;
 }
 
+/* In the thread. */
+static void on_full(void *arg, bool is_full)
+{
+	struct sk_blk_thread *t = arg;
+	uint64_t one = 1;
+
+	atomic_store(&t->full, is_full);
+	if (write(t->full_fd, &one, sizeof(one)) < 0)
+		sk_log(SK_LOG_ERROR, "cannot tell that the disk is full: %s", strerror(errno));
+}
+
+static void on_full_event(void *arg, int fd, unsigned events)
+{
+	struct sk_monitor *m = arg;
+	uint64_t n;
+
+	(void)events;
+	if (read(fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
+		sk_monitor_disk_full(m, atomic_load(&m->blk->full));
+}
+
+static int watch_full(struct sk_monitor *m, struct sk_error *err)
+{
+	struct sk_blk_thread *t = m->blk;
+
+	if (!t->disk)
+		return 0;
+	t->full_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (t->full_fd >= 0)
+		t->full_source = sk_loop_add_fd(m->loop, t->full_fd, SK_LOOP_READ, on_full_event, m);
+	if (!t->full_source)
+		return sk_error_errno(err, errno, "cannot watch the container's disk");
+	sk_blk_on_full(t->disk, on_full, t);
+	return 0;
+}
+
 static int new_balloon(struct sk_monitor *m, struct sk_error *err)
 {
 	int sock, r = device_socket(m, SK_BALLOON_SOCKET, &sock, err);
@@ -147,6 +187,7 @@ static int blk_up(struct sk_monitor *m, struct sk_error *err)
 	m->blk = calloc(1, sizeof(*m->blk));
 	if (!m->blk)
 		return sk_error_errno(err, ENOMEM, "cannot start the block devices");
+	m->blk->full_fd = -1;
 	m->blk->quit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = m->blk->quit_fd < 0 ? -errno : sk_loop_new(&m->blk->loop);
 	if (r < 0)
@@ -156,6 +197,8 @@ static int blk_up(struct sk_monitor *m, struct sk_error *err)
 	r = m->config.n_layers ? new_layers(m, err) : 0;
 	if (r == 0 && m->config.disk)
 		r = new_disk(m, err);
+	if (r == 0)
+		r = watch_full(m, err);
 	if (r == 0)
 		r = new_balloon(m, err);
 	return r;
@@ -193,6 +236,8 @@ static void blk_down(struct sk_monitor *m)
 	sk_device_free(t->disk);
 	sk_device_free(t->balloon);
 	sk_loop_free(t->loop);
+	sk_loop_remove(t->full_source);
+	sk_close_fd(&t->full_fd);
 	if (t->quit_fd >= 0)
 		close(t->quit_fd);
 	free(t);

@@ -237,6 +237,48 @@ int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_
 	return 0;
 }
 
+#define SK_STATE_RESERVE SK_STATE_DIR "/reserve"
+#define SK_STATE_RESERVE_BYTES 32768
+
+int sk_vm_state_reserve(int dirfd, struct sk_error *err)
+{
+	_cleanup_fd_ int fd =
+		openat(dirfd, SK_STATE_RESERVE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	int r = fd < 0 ? -errno : fallocate(fd, 0, 0, SK_STATE_RESERVE_BYTES) < 0 ? -errno : 0;
+
+	/* Where a file system reserves nothing, what is overwritten in place has to do. */
+	if (r == 0 || r == -EOPNOTSUPP || r == -ENOSYS)
+		return 0;
+	return sk_error_errno(err, r, "cannot reserve space for the container's state");
+}
+
+/* On a full disk: what may be lost in a crash is better than what is not written at all. */
+static int overwrite_state(int dirfd, const char *text, size_t len)
+{
+	_cleanup_fd_ int fd = openat(dirfd, SK_STATE_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	size_t done = 0;
+
+	while (fd >= 0 && done < len) {
+		ssize_t n = pwrite(fd, text + done, len - done, (off_t)done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return fd < 0 || ftruncate(fd, (off_t)len) < 0 ? -errno : 0;
+}
+
+static int write_state(int dirfd, const char *text, size_t len)
+{
+	int r = sk_fs_write_atomic(dirfd, SK_STATE_FILE, text, len, 0600, false);
+
+	if (r != -ENOSPC && r != -EDQUOT)
+		return r;
+	if (unlinkat(dirfd, SK_STATE_RESERVE, 0) == 0)
+		r = sk_fs_write_atomic(dirfd, SK_STATE_FILE, text, len, 0600, false);
+	return r == -ENOSPC || r == -EDQUOT ? overwrite_state(dirfd, text, len) : r;
+}
+
 int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err)
 {
 	_cleanup_free_ char *text = json_dumps(state, JSON_INDENT(1));
@@ -245,8 +287,7 @@ int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err)
 	if (r == 0 && mkdirat(dirfd, SK_STATE_DIR, 0700) < 0 && errno != EEXIST)
 		r = -errno;
 	if (r == 0)
-		r = sk_fs_write_atomic(dirfd, SK_STATE_FILE, text, strlen(text), 0600, false);
-
+		r = write_state(dirfd, text, strlen(text));
 	return r < 0 ? sk_error_errno(err, r, "cannot write the container's state") : 0;
 }
 

@@ -118,3 +118,45 @@ case_cp_keeps_setuid() {
 	same "$(stat -c %a other)" 755
 	skerry rm -f suid
 }
+
+# case: root-only timeout=120
+case_full_disk_waits_for_room() {
+	mkdir small
+	mount -t tmpfs -o size=260m,mode=700 none small
+	trap 'SKERRY_ROOT=$PWD/small skerry rm -f full >/dev/null 2>&1; umount -l "$PWD/small"; e2e_end' EXIT
+	export SKERRY_ROOT=$PWD/small
+	ok skerry import "$TAR" debian:small
+	skerry run --name full debian:small sh -c 'echo before; dd if=/dev/zero of=/big bs=1M count=400 conv=fsync 2>/dev/null; echo written $?; sync; touch /after && echo alive; exit 7' >said 2>&1 &
+	local client=$!
+	until_ok 60 bash -c 'skerry inspect full | grep -q "no space left on the file system of"'
+	# What came before is in the log, and nothing has ended.
+	same "$(skerry logs full)" before
+	is_status full running
+	mount -o remount,size=1200m small
+	rc=0
+	wait "$client" || rc=$?
+	same "$rc" 7
+	same "$(tr '\n' ' ' <said)" 'before written 0 alive '
+	same "$(field full 'd["State"]["ExitCode"]')" 7
+	same "$(field full 'd["State"]["Error"]')" ''
+	same "$(skerry logs full | tr '\n' ' ')" 'before written 0 alive '
+}
+
+# case: root-only timeout=120
+case_full_disk_killed() {
+	mkdir small
+	mount -t tmpfs -o size=260m,mode=700 none small
+	trap 'SKERRY_ROOT=$PWD/small skerry rm -f full >/dev/null 2>&1; umount -l "$PWD/small"; e2e_end' EXIT
+	export SKERRY_ROOT=$PWD/small
+	ok skerry import "$TAR" debian:small
+	ok skerry run -d --name full debian:small sh -c 'echo before; dd if=/dev/zero of=/big bs=1M count=400 conv=fsync; sleep 1000'
+	until_ok 60 bash -c 'skerry inspect full | grep -q "no space left on the file system of"'
+	# It can be ended, and its state is written without any space left.
+	dd if=/dev/zero of=small/rest bs=4k 2>/dev/null || true
+	ok skerry kill full
+	until_ok 20 is_status full exited
+	same "$(field full 'd["State"]["ExitCode"]')" 137
+	has "$(field full 'd["State"]["Error"]')" 'no space left'
+	same "$(skerry logs full)" before
+	ok skerry rm full
+}

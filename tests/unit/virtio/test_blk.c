@@ -331,6 +331,60 @@ static void test_write_fails(void **state)
 	stop();
 }
 
+static int told_full, told_room;
+
+static void on_full(void *arg, bool full)
+{
+	(void)arg;
+	*(full ? &told_full : &told_room) += 1;
+}
+
+/* No space left on the host: the guest's write waits, and what comes behind it; then all of it goes on. */
+static void test_no_space(void **state)
+{
+	const size_t size = 65536;
+	struct fe_seg segs[3];
+	uint32_t used;
+	int part, i;
+
+	(void)state;
+	told_full = told_room = 0;
+	start(&size, 1, false, 0);
+	sk_blk_on_full(fx.dev, on_full, NULL);
+	for (part = 3; part < 64; part++) {
+		struct stat a, b;
+
+		if (part != fx.files[0] && fstat(part, &a) == 0 && fstat(fx.files[0], &b) == 0 &&
+		    a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+			break;
+	}
+	assert_true(part < 64);
+	i = open("/dev/full", O_RDWR | O_CLOEXEC);
+	assert_int_equal(dup2(i, part), part);
+	close(i);
+	segs[0] = (struct fe_seg){ fx.h, sizeof(*fx.h), false };
+	segs[1] = (struct fe_seg){ fx.data, 4096, false };
+	segs[2] = (struct fe_seg){ fx.status, 1, true };
+	fx.h->type = VIRTIO_BLK_T_OUT;
+	fx.h->sector = 8;
+	memset(fx.data, 'n', 4096);
+	*fx.status = 0xee;
+	fe_add(&fx.fe, 0, segs, 3);
+	fe_kick(&fx.fe, 0);
+	for (i = 0; i < 100 && !told_full; i++)
+		sk_loop_once(fx.loop, 5);
+	assert_int_equal(told_full, 1);
+	assert_int_equal(*fx.status, 0xee);
+	assert_int_equal(dup2(fx.files[0], part), part);
+	assert_true(fe_used(&fx.fe, 0, &used) >= 0);
+	assert_int_equal(*fx.status, VIRTIO_BLK_S_OK);
+	assert_int_equal(told_full, 1);
+	assert_int_equal(told_room, 1);
+	assert_int_equal(pread(fx.files[0], fx.data, 1, 4096), 1);
+	assert_int_equal(fx.data[0], 'n');
+	stop();
+}
+
 /* Somebody truncates the file under us. */
 static void test_file_shrinks(void **state)
 {
@@ -511,19 +565,13 @@ static void test_new_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_several_files),
-		cmocka_unit_test(test_scattered),
-		cmocka_unit_test(test_write_across),
-		cmocka_unit_test(test_readonly),
-		cmocka_unit_test(test_discard_and_zeroes),
-		cmocka_unit_test(test_write_fails),
-		cmocka_unit_test(test_file_shrinks),
-		cmocka_unit_test(test_many_in_one_kick),
-		cmocka_unit_test(test_large_ones_take_turns),
-		cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_unmapped),
+		cmocka_unit_test(test_round_trip),	   cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_several_files),	   cmocka_unit_test(test_scattered),
+		cmocka_unit_test(test_write_across),	   cmocka_unit_test(test_readonly),
+		cmocka_unit_test(test_discard_and_zeroes), cmocka_unit_test(test_write_fails),
+		cmocka_unit_test(test_no_space),	   cmocka_unit_test(test_file_shrinks),
+		cmocka_unit_test(test_many_in_one_kick),   cmocka_unit_test(test_large_ones_take_turns),
+		cmocka_unit_test(test_malformed),	   cmocka_unit_test(test_unmapped),
 		cmocka_unit_test(test_new_errors),
 	};
 

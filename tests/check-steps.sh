@@ -21,10 +21,10 @@ for kind in plain substitution pipe program; do
 		echo "a failed step counts as done: $kind"
 		exit 1
 	fi
-	grep -q '^== trial: FAILED' <<<"$out" && ! grep -qE 'went on|ended|done' <<<"$out" || {
+	if ! grep -q "^== trial: FAILED" <<<"$out" || grep -qE "went on|ended|done" <<<"$out"; then
 		printf 'a failed step goes on: %s\n%s\n' "$kind" "$out"
 		exit 1
-	}
+	fi
 done
 try fine | grep -q ended
 # What is put into the words of `say` fails in silence.

@@ -213,11 +213,19 @@ static int try_bind(const struct sk_port *p, uint16_t port)
 	return ntohs(v6 ? in6.sin6_port : in.sin_port);
 }
 
+static bool host_has_ipv6(void)
+{
+	struct sk_port any = { .host_ip = "::" };
+
+	return try_bind(&any, 0) > 0;
+}
+
 int sk_ports_assign(struct sk_ports *ports, struct sk_error *err)
 {
-	size_t i;
+	size_t i, n = ports->n;
+	bool v6 = host_has_ipv6();
 
-	for (i = 0; i < ports->n; i++) {
+	for (i = 0; i < n; i++) {
 		struct sk_port *p = &ports->v[i];
 		unsigned port = p->host_port;
 		int r = 0;
@@ -232,6 +240,15 @@ int sk_ports_assign(struct sk_ports *ports, struct sk_error *err)
 					      p->udp ? "udp" : "tcp");
 		p->host_port = (uint16_t)r;
 		p->host_end = p->host_port;
+	}
+	/* All addresses are those of IPv6, too. */
+	for (i = 0; v6 && i < n; i++) {
+		struct sk_port twin = ports->v[i];
+
+		if (*twin.host_ip || twin.udp)
+			continue;
+		snprintf(twin.host_ip, sizeof(twin.host_ip), "::");
+		*add(ports) = twin;
 	}
 	return 0;
 }

@@ -35,8 +35,8 @@ int sk_ports_parse_expose(struct sk_strv *exposed, const char *spec, char *why);
 /* "80/tcp" */
 int sk_ports_parse_key(const char *key, uint16_t *ret_port, bool *ret_udp);
 
-/* Gives every port without a host port a free one of this host, and takes one of its range where it has one.
- * -EADDRINUSE. */
+/* Gives every port without a host port a free one of this host, and takes one of its range where it has one. TCP ports
+ * on all addresses get a twin on "::" where the host has IPv6. -EADDRINUSE. */
 int sk_ports_assign(struct sk_ports *ports, struct sk_error *err);
 
 /* A copy to assign. */

@@ -53,4 +53,15 @@ void net_flush(struct net_dev *n);
  * frame. */
 bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len);
 
+/* Passes TCP connections to `port` of an IPv6 address on to 127.0.0.1:`inner_port`, at most `max` at a time. Negative
+ * errno where the address cannot be had. */
+struct net_forward;
+int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port, uint16_t inner_port, unsigned max,
+		    struct net_forward **ret);
+/* Accepts NULL. */
+void net_forward_free(struct net_forward *f);
+
+/* " by process 4711 (nginx)", " by a process of user 33", or "" where it cannot be told. */
+void net_port_holder(uint16_t port, bool udp, char *buf, size_t size);
+
 #endif

@@ -32,6 +32,7 @@
 #include <linux/if_ether.h>
 #include <netinet/tcp.h>
 #include <slirp/libslirp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -78,6 +79,9 @@ struct net_slirp {
 	bool poll_due, was_full, ending;
 	unsigned n_sockets, max_sockets;
 	uint8_t is_socket[FDS_MAX / 8]; /* bit: the descriptor is one of libslirp's */
+	struct net_forward **tcp6;	/* n_tcp6: published ports of IPv6 addresses */
+	unsigned n_tcp6, n_known_ports;
+	uint16_t *known_ports; /* n_known_ports: of listening sockets that may be on 127.0.0.1 */
 };
 
 struct slirp_timer {
@@ -447,6 +451,10 @@ static void backend_free(void *arg)
 	struct net_slirp *s = arg;
 
 	s->ending = true;
+	while (s->n_tcp6)
+		net_forward_free(s->tcp6[--s->n_tcp6]);
+	free(s->tcp6);
+	free(s->known_ports);
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
 	while (s->n_active)
@@ -493,33 +501,128 @@ bool sk_net_host_has_ipv6(void)
 	return connect(fd, (const struct sockaddr *)&there, sizeof(there)) == 0;
 }
 
-static int add_forward(struct net_slirp *s, const struct sk_slirp_forward *f, struct sk_error *err)
+/* What went wrong, and what to do about it. */
+static int forward_error(const struct sk_slirp_forward *f, int error, struct sk_error *err)
 {
-	struct sockaddr_in host4 = { .sin_family = AF_INET, .sin_port = htons(f->host_port) };
-	struct sockaddr_in guest4 = { .sin_family = AF_INET, .sin_port = htons(f->guest_port) };
-	struct sockaddr_in6 host6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->host_port) };
-	struct sockaddr_in6 guest6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->guest_port) };
-	int flags = f->udp ? SLIRP_HOSTFWD_UDP : 0, r;
-	char text[INET6_ADDRSTRLEN] = "?";
+	char text[INET6_ADDRSTRLEN] = "?", why[128] = "";
 
+	if (error == EADDRINUSE)
+		net_port_holder(f->host_port, f->udp, why, sizeof(why));
+	else if (error == EACCES && f->host_port < 1024)
+		snprintf(why, sizeof(why),
+			 ": choose a port from 1024 on, or let users have it: sysctl -w "
+			 "net.ipv4.ip_unprivileged_port_start=%u",
+			 f->host_port);
 	inet_ntop(f->v6 ? AF_INET6 : AF_INET, f->host_addr, text, sizeof(text));
+	return sk_error_set(err, error,
+			    f->v6 ? "cannot publish port [%s]:%u/%s: %s%s" : "cannot publish port %s:%u/%s: %s%s", text,
+			    f->host_port, f->udp ? "udp" : "tcp", strerror(error), why);
+}
+
+/* Adds a listening (TCP) or bound (UDP) socket on an IPv4 address. 0 or an errno. */
+static int forward4(struct net_slirp *s, const uint8_t addr[4], uint16_t port, const struct sk_slirp_forward *f)
+{
+	struct sockaddr_in host = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in guest = { .sin_family = AF_INET, .sin_port = htons(f->guest_port) };
+
+	memcpy(&host.sin_addr, addr, 4);
+	inet_pton(AF_INET, SK_SLIRP_ADDRESS, &guest.sin_addr);
 	errno = 0;
-	if (f->v6) {
-		memcpy(&host6.sin6_addr, f->host_addr, 16);
-		inet_pton(AF_INET6, SK_SLIRP_ADDRESS6, &guest6.sin6_addr);
-		r = slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host6, sizeof(host6),
-				       (const struct sockaddr *)&guest6, sizeof(guest6), flags | SLIRP_HOSTFWD_V6ONLY);
-	} else {
-		memcpy(&host4.sin_addr, f->host_addr, 4);
-		inet_pton(AF_INET, SK_SLIRP_ADDRESS, &guest4.sin_addr);
-		r = slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host4, sizeof(host4),
-				       (const struct sockaddr *)&guest4, sizeof(guest4), flags);
-	}
-	if (r == 0)
+	if (slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host, sizeof(host), (const struct sockaddr *)&guest,
+			       sizeof(guest), f->udp ? SLIRP_HOSTFWD_UDP : 0) == 0)
 		return 0;
-	return sk_error_errno(err, errno ? errno : EIO,
-			      f->v6 ? "cannot publish port [%s]:%u/%s" : "cannot publish port %s:%u/%s", text,
-			      f->host_port, f->udp ? "udp" : "tcp");
+	return errno ? errno : EIO;
+}
+
+static int forward_udp6(struct net_slirp *s, const struct sk_slirp_forward *f)
+{
+	struct sockaddr_in6 host = { .sin6_family = AF_INET6, .sin6_port = htons(f->host_port) };
+	struct sockaddr_in6 guest = { .sin6_family = AF_INET6, .sin6_port = htons(f->guest_port) };
+
+	memcpy(&host.sin6_addr, f->host_addr, 16);
+	inet_pton(AF_INET6, SK_SLIRP_ADDRESS6, &guest.sin6_addr);
+	errno = 0;
+	if (slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host, sizeof(host), (const struct sockaddr *)&guest,
+			       sizeof(guest), SLIRP_HOSTFWD_UDP | SLIRP_HOSTFWD_V6ONLY) == 0)
+		return 0;
+	return errno ? errno : EIO;
+}
+
+/* Finds libslirp's listening socket on a port of 127.0.0.1 that was not known before: its port. */
+struct inner_search {
+	struct net_slirp *s;
+	uint16_t port;
+};
+
+static int look_for_inner(int fd, int events, void *opaque)
+{
+	struct inner_search *search = opaque;
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+	unsigned i;
+
+	(void)events;
+	if (search->port || getsockname(fd, (struct sockaddr *)&a, &len) < 0 || a.sin_family != AF_INET ||
+	    a.sin_addr.s_addr != htonl(INADDR_LOOPBACK))
+		return -1;
+	for (i = 0; i < search->s->n_known_ports; i++)
+		if (search->s->known_ports[i] == ntohs(a.sin_port))
+			return -1;
+	search->port = ntohs(a.sin_port);
+	return -1;
+}
+
+/* See net_forward.c. */
+static int forward_tcp6(struct net_slirp *s, const struct sk_slirp_forward *f, unsigned max)
+{
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
+	struct inner_search search = { s, 0 };
+	uint32_t timeout = UINT32_MAX;
+	int r = forward4(s, loopback, 0, f);
+
+	if (r)
+		return r;
+	slirp_pollfds_fill(s->slirp, &timeout, look_for_inner, &search);
+	if (!search.port)
+		return EIO;
+	s->known_ports[s->n_known_ports++] = search.port;
+	r = net_forward_new(s->net.dev.loop, f->host_addr, f->host_port, search.port, max, &s->tcp6[s->n_tcp6]);
+	s->n_tcp6 += r == 0;
+	return -r;
+}
+
+static int add_forwards(struct net_slirp *s, const struct sk_slirp_config *c, struct sk_error *err)
+{
+	static const uint8_t any[16];
+	unsigned i, n6 = 0;
+
+	s->known_ports = calloc(c->n_forwards + 1u, sizeof(*s->known_ports));
+	s->tcp6 = calloc(c->n_forwards + 1u, sizeof(*s->tcp6));
+	if (!s->known_ports || !s->tcp6)
+		return sk_error_errno(err, ENOMEM, "cannot publish ports");
+	/* Those of IPv4 first: what is on 127.0.0.1 is known then. */
+	for (i = 0; i < c->n_forwards; i++) {
+		const struct sk_slirp_forward *f = &c->forwards[i];
+		int r = f->v6 ? 0 : forward4(s, f->host_addr, f->host_port, f);
+
+		if (r)
+			return forward_error(f, r, err);
+		n6 += f->v6;
+		s->known_ports[s->n_known_ports] = f->host_port;
+		s->n_known_ports += !f->v6;
+	}
+	for (i = 0; i < c->n_forwards; i++) {
+		const struct sk_slirp_forward *f = &c->forwards[i];
+		unsigned max = s->max_sockets / 8 / (n6 ? n6 : 1);
+		int r = !f->v6 ? 0 : f->udp ? forward_udp6(s, f) : forward_tcp6(s, f, max < 8 ? 8 : max);
+
+		/* All addresses, on a host that has IPv4 only (now). */
+		if ((r == EAFNOSUPPORT || r == EADDRNOTAVAIL) && memcmp(f->host_addr, any, 16) == 0)
+			continue;
+		if (r)
+			return forward_error(f, r, err);
+	}
+	return 0;
 }
 
 /* libslirp's listening sockets hold one connection that waits, and drop what comes at the same time. */
@@ -568,7 +671,6 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	};
 	uint32_t timeout = UINT32_MAX;
 	struct rlimit limit = { 1024, 1024 };
-	unsigned i;
 	int r;
 
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
@@ -584,11 +686,9 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	s->slirp = slirp_new(&c, &callbacks, s);
 	if (!s->slirp)
 		return sk_error_set(err, EIO, "cannot start libslirp %s", slirp_version_string());
-	for (i = 0; i < config->n_forwards; i++) {
-		r = add_forward(s, &config->forwards[i], err);
-		if (r < 0)
-			return r;
-	}
+	r = add_forwards(s, config, err);
+	if (r < 0)
+		return r;
 	introduce_guest(s);
 	slirp_pollfds_fill(s->slirp, &timeout, widen_backlog, s);
 	return 0;

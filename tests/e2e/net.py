@@ -13,6 +13,7 @@ net.py udp-ask HOST PORT TEXT
 net.py tcp-late-ask HOST PORT N   N connections at once: sends a byte, ends its half, reads to the end; prints "N BYTES" or "N ERROR" for
                                   each result
 net.py tcp-reset HOST PORT        sends a byte; prints what recv() then says: eof or an error
+net.py listens-on-ipv6            yes or no
 net.py tcp-read HOST PORT         reads to the end, prints the number of bytes and their SHA-256
 """
 import collections
@@ -159,6 +160,14 @@ def tcp_reset(host, port):
         return f"{type(error).__name__}\n".encode()
 
 
+def listens_on_ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return b"yes\n"
+    except OSError:
+        return b"no\n"
+
+
 def tcp_read(host, port):
     digest, size = hashlib.sha256(), 0
     with retry(lambda: socket.create_connection((host, int(port)), 5)) as peer:
@@ -197,6 +206,7 @@ def main():
             "tcp-read": tcp_read,
             "tcp-late-ask": tcp_late_ask,
             "tcp-reset": tcp_reset,
+            "listens-on-ipv6": listens_on_ipv6,
             "free-port": free_port,
         }[verb]
         sys.stdout.buffer.write(ask(*rest))

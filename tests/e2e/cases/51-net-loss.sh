@@ -65,3 +65,34 @@ case_net_udp_refused_out() {
 		$s->send("x"); alarm 10; $s->recv(my $d, 9); print $!'
 	same "$out" 'Connection refused'
 }
+
+# A published port is on IPv6 addresses, too, with a server on IPv4 inside; what comes and ends passes on.
+case_net_publish_ipv6() {
+	local p q
+	client listens-on-ipv6 | grep -q yes || skip 'the host has no IPv6'
+	p=$(free_port)
+	q=$(free_port)
+	ok skerry run -d --name n1 -p "$p:4000" -p "[::1]:$q:4000" "$IMG" perl -e "$TCP_LATE" 4000 300000
+	until_ok 20 ready n1
+	same "$(client tcp-late-ask ::1 "$p" 20)" '20 300000'
+	same "$(client tcp-late-ask ::1 "$q" 20)" '20 300000'
+	same "$(client tcp-late-ask 127.0.0.1 "$p" 2)" '2 300000'
+	ok skerry ps
+	has "$out" "0\.0\.0\.0:$p->4000/tcp, .*\[::\]:$p->4000/tcp"
+	ok skerry port n1 4000
+	has "$out" "^\[::\]:$p$"
+	# nobody listens there
+	ok skerry run -d --name n2 -p "[::1]:$(free_port):81" "$IMG" sleep 100
+	p=$(field n2 'd["NetworkSettings"]["Ports"]["81/tcp"][0]["HostPort"]')
+	same "$(timeout 5 python3 "$here/net.py" tcp-reset ::1 "$p")" ConnectionResetError
+}
+
+# Who has the port, or what would let a user have it.
+case_net_publish_refused() {
+	serve tcp-echo
+	expect 125 skerry run --rm -p "127.0.0.1:$port:80" "$IMG" true
+	has "$err" "127.0.0.1:$port/tcp: Address already in use by process [0-9]+ \(python3"
+	[ "$(id -u)" != 0 ] && [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 81 ] || return 0
+	expect 125 skerry run --rm -p 127.0.0.1:81:80 "$IMG" true
+	has "$err" 'Permission denied: choose a port from 1024 on, or .*net.ipv4.ip_unprivileged_port_start=81'
+}

@@ -599,6 +599,65 @@ static void test_publish(void **state)
 	stop();
 }
 
+/* A port of the host's ::1: the guest gets it on IPv4, as docker's containers do; both ends of data pass. */
+static void test_publish_tcp6(void **state)
+{
+	struct sk_slirp_forward fw = { .v6 = true, .host_addr = { [15] = 1 }, .guest_port = 80 };
+	struct sk_slirp_config config = { .forwards = &fw, .n_forwards = 1, .mtu = 1500 };
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int s = server(SOCK_STREAM, &fw.host_port), i;
+	struct tcphdr t;
+	uint16_t peer;
+	char got[10];
+	ssize_t r = -1;
+	size_t n;
+
+	(void)state;
+	close(s); /* the port is free, most likely */
+	start(&config, BIT(VIRTIO_NET_F_MRG_RXBUF), 60, 2048);
+	learn_gateway();
+	to.sin6_port = htons(fw.host_port);
+	s = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s < 0 || (connect(s, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)) {
+		stop();
+		skip();
+	}
+	assert_int_equal(send(s, "ask", 3, MSG_NOSIGNAL), 3);
+	shutdown(s, SHUT_WR);
+	do {
+		assert_non_null(receive_tcp(&t, &n));
+	} while (!t.syn);
+	assert_int_equal(ntohs(t.dest), 80);
+	peer = ntohs(t.source);
+	fx.ack = ntohl(t.seq) + 1;
+	fx.seq = 7000;
+	send_tcp(80, peer, TH_SYN | TH_ACK, "", 0, false);
+	for (i = 0; i < 20; i++) {
+		assert_non_null(receive_tcp(&t, &n));
+		if (ntohl(t.seq) == fx.ack)
+			fx.ack += (uint32_t)n + (t.fin ? 1 : 0);
+		send_tcp(80, peer, TH_ACK, "", 0, false);
+		if (t.fin)
+			break;
+	}
+	assert_true(t.fin);
+	send_tcp(80, peer, TH_ACK | TH_PUSH, "web", 3, false);
+	send_tcp(80, peer, TH_ACK | TH_FIN, "", 0, false);
+	for (i = 0; i < 500 && r < 0; i++) {
+		sk_loop_once(fx.loop, 1);
+		r = recv(s, got, sizeof(got), 0);
+	}
+	assert_int_equal(r, 3);
+	assert_memory_equal(got, "web", 3);
+	for (i = 0, r = -1; i < 500 && r < 0; i++) {
+		sk_loop_once(fx.loop, 1);
+		r = recv(s, got, sizeof(got), 0);
+	}
+	assert_int_equal(r, 0);
+	close(s);
+	stop();
+}
+
 static void test_port_taken(void **state)
 {
 	struct sk_slirp_forward fw = { .host_addr = { 127, 0, 0, 1 }, .guest_port = 80 };
@@ -614,13 +673,15 @@ static void test_port_taken(void **state)
 	assert_int_equal(sk_loop_new(&fx.loop), 0);
 	s = server(SOCK_STREAM, &fw.host_port);
 	assert_int_equal(new_device(&config, &addr, &addr_len, &err), -EADDRINUSE);
-	snprintf(want, sizeof(want), "cannot publish port 127.0.0.1:%u/tcp: Address already in use", fw.host_port);
+	snprintf(want, sizeof(want), "cannot publish port 127.0.0.1:%u/tcp: Address already in use by process %d (%s)",
+		 fw.host_port, (int)getpid(), "test_virtio_net");
 	assert_string_equal(err.message, want);
 	close(s);
 	s = server(SOCK_DGRAM, &fw.host_port);
 	fw.udp = true;
 	assert_int_equal(new_device(&config, &addr, &addr_len, &err), -EADDRINUSE);
-	snprintf(want, sizeof(want), "cannot publish port 127.0.0.1:%u/udp: Address already in use", fw.host_port);
+	snprintf(want, sizeof(want), "cannot publish port 127.0.0.1:%u/udp: Address already in use by process %d (%s)",
+		 fw.host_port, (int)getpid(), "test_virtio_net");
 	assert_string_equal(err.message, want);
 	close(s);
 	/* an address that is not ours, IPv6 too */
@@ -875,6 +936,7 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_udp_refused),
 		cmocka_unit_test(test_publish_udp_first),
+		cmocka_unit_test(test_publish_tcp6),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

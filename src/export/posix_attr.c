@@ -197,13 +197,21 @@ struct target {
 
 static int do_truncate(struct target *t, uint64_t size)
 {
+	bool sgid;
+	int r;
+
 	if (t->node->type == S_IFDIR)
 		return -EISDIR;
 	if (t->node->type != S_IFREG)
 		return -EINVAL;
+	sgid = posix_sgid_stays(t->p, t->fd);
 	if (t->file && t->file->writable)
-		return ftruncate(t->file->fd, (off_t)size) < 0 ? -errno : 0;
-	return truncate(t->path, (off_t)size) < 0 ? -errno : 0;
+		r = ftruncate(t->file->fd, (off_t)size) < 0 ? -errno : 0;
+	else
+		r = truncate(t->path, (off_t)size) < 0 ? -errno : 0;
+	if (sgid)
+		posix_fsetid(t->p, false);
+	return r;
 }
 
 static int do_chown(struct target *t, const struct p9_setattr *a)

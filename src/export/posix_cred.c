@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -184,6 +185,22 @@ void posix_fsetid(struct posix_fs *p, bool on)
 	if (!p->pool->root || !p->pool->full)
 		return;
 	(void)set_effective(on ? p->pool->caps | BIT(CAP_FSETID) : p->pool->caps);
+}
+
+/*
+ * Linux clears set-group-id with a write or a truncation of a file whose group may not execute it if the caller is not
+ * in the group. The callers are the client's, whose kernel has cleared the bit already (Tsetattr) if it had to; this
+ * thread is in no group of theirs. Set-user-id goes in any case.
+ */
+bool posix_sgid_stays(struct posix_fs *p, int fd)
+{
+	struct stat st;
+
+	if (!p->pool->root || !p->pool->full || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (st.st_mode & (S_ISUID | S_ISGID | S_IXGRP)) != S_ISGID)
+		return false;
+	posix_fsetid(p, true);
+	return true;
 }
 
 /* --- the host's users

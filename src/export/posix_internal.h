@@ -196,6 +196,8 @@ static inline uint32_t posix_file_mode(const struct posix_fs *p, uint32_t mode)
 }
 /* Around a chmod that sets S_ISGID: the client's kernel has decided. */
 void posix_fsetid(struct posix_fs *p, bool on);
+/* Before the data of a file change. True: set-group-id must stay, and posix_fsetid(p, false) follows the change. */
+bool posix_sgid_stays(struct posix_fs *p, int fd);
 
 /* posix_io.c */
 /* The host's open flags for those of a client. */

@@ -284,12 +284,10 @@ void posix_clear_suid(struct sk_9p_file *file)
 	(void)sk_override_store(file->fd, &o);
 }
 
-int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
+static int64_t write_all(struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
 {
 	size_t want = sk_9p_iov_len(iov, n), done = 0;
 
-	if (file->suid && posix_of(fs)->c.who == SK_POSIX_MAPPED)
-		posix_clear_suid(file);
 	while (done < want) {
 		const struct iovec *v = (const struct iovec *)(const void *)iov;
 		ssize_t r = offset == SK_9P_APPEND ? pwritev2(file->fd, v, (int)n, 0, RWF_APPEND)
@@ -307,6 +305,20 @@ int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_i
 			n = sk_9p_iov_cut(&iov, n, (size_t)r, want - done);
 	}
 	return (int64_t)done;
+}
+
+int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
+{
+	struct posix_fs *p = posix_of(fs);
+	bool sgid = posix_sgid_stays(p, file->fd);
+	int64_t r;
+
+	if (file->suid && p->c.who == SK_POSIX_MAPPED)
+		posix_clear_suid(file);
+	r = write_all(file, iov, n, offset);
+	if (sgid)
+		posix_fsetid(p, false);
+	return r;
 }
 
 int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync)

@@ -603,6 +603,17 @@ def setid_bits():
     os.chmod("f", 0o4755)
     child(lambda: os.truncate("f", 0) if os.access("f", os.W_OK) else None, 1001, 1001)
     assert stat.S_IMODE(os.stat("f").st_mode) & 0o4000 == 0, "truncate clears them"
+
+    def directly():
+        fd = os.open("f", os.O_WRONLY | os.O_DIRECT)
+        os.write(fd, mmap.mmap(-1, 4096))
+        os.close(fd)
+    # Where the group may not execute the file, set-group-id stays for who is in the group.
+    for groups, left in (((1001,), 0o2000), ((), 0)):
+        for change in (other, directly, lambda: os.truncate("f", 3)):
+            os.chmod("f", 0o2666)
+            child(change, 1002, 1002, groups)
+            assert os.stat("f").st_mode & 0o7000 == left, f"{change.__name__} with groups {groups}: {os.stat('f').st_mode:o}"
     os.mkdir("g")
     os.chown("g", 0, 500)
     os.chmod("g", 0o2777)

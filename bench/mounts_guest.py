@@ -82,7 +82,22 @@ class Bench:
                 os.fsync(fd)
             os.close(fd)
         self.row("append 512 B and fsync", n / timed(go), "/s")
+        self.small_appends(20 * n)
         os.unlink(self.dir + "/log")
+
+    def small_appends(self, n):
+        """A log that grows line by line, with and without O_APPEND, in turns; the file is closed in the time."""
+        def go(flags):
+            fd = os.open(self.dir + "/log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC | flags, 0o644)
+            for _ in range(n):
+                os.write(fd, b"x" * 128)
+            os.close(fd)
+        plain, append = [], []
+        for _ in range(3):
+            plain.append(timed(lambda: go(0)))
+            append.append(timed(lambda: go(os.O_APPEND)))
+        self.row("append 128 B", n / min(append), "/s")
+        self.row("append 128 B, in plain writes of 128 B", min(append) / min(plain), "times")
 
     def tree(self):
         top, scaled = self.dir + "/tree", self.place.get("scaled", 1)

@@ -122,3 +122,77 @@ END
 	done
 	same "$out" "${want}told 1"
 }
+
+# Small writes with O_APPEND do not wait for the host, and yet: whoever looks finds them, lines of several writers are whole
+# and in order, and one costs about what a plain write costs.
+# case: timeout=90
+case_write_back_appends() {
+	mkdir -p share tools
+	cat >tools/append.pl <<'END'
+use strict;
+use Fcntl qw(:DEFAULT :seek);
+use Time::HiRes qw(time);
+use IO::Handle;
+my ($what, $name, $n) = @ARGV;
+sub lines { my ($flags, $n) = @_;
+	sysopen my $f, "/data/$name", O_CREAT | O_WRONLY | $flags, 0666 or die;
+	my $begun = time;
+	syswrite($f, sprintf "%s %07d %s\n", $name, $_, "x" x 100) or die for 1 .. $n;
+	close $f or die;
+	(time - $begun) / $n;
+}
+if ($what eq "cost") {
+	my $least = 1e9;
+	for (1 .. 4) {
+		my $plain = lines(O_TRUNC, $n);
+		my $ratio = lines(O_TRUNC | O_APPEND, $n) / $plain;
+		$least = $ratio if $ratio < $least;
+	}
+	print $least < 4 ? "cheap" : "append costs $least plain writes", "\n";
+} elsif ($what eq "write") {
+	sysopen my $f, "/data/all", O_WRONLY | O_APPEND or die;
+	syswrite($f, sprintf "%s %07d %s\n", $name, $_, "x" x (7 * $_ % 200)) or die for 1 .. $n;
+	close $f or die;
+} else {
+	# How it is looked at, each time behind one more append.
+	sysopen my $f, "/data/view", O_CREAT | O_RDWR | O_APPEND, 0666 or die;
+	open my $other, "<", "/data/view" or die;
+	my ($wrote, $read) = ("", "");
+	for my $i (1 .. $n) {
+		for my $piece (1 .. 1 + $i % 3) {
+			my $line = "line $i.$piece" . "y" x ($i * 31 % 300) . "\n";
+			syswrite $f, $line;
+			$wrote .= $line;
+		}
+		my $way = $i % 6;
+		if ($way == 0) { -s "/data/view" == length $wrote or die "stat: " . -s _ }
+		if ($way == 1) { sysseek($f, 0, SEEK_END) == length $wrote or die "seek" }
+		if ($way == 2) { sysread $other, $read, 1 << 20, length $read; $read eq $wrote or die "read of another descriptor" }
+		if ($way == 3) { `cat /data/view` eq $wrote or die "cat" }
+		if ($way == 4) { $f->sync or die "sync" }
+		if ($way == 5) { truncate $f, 0 or die; $wrote = $read = ""; sysseek $other, 0, 0 }
+	}
+	print "seen\n";
+}
+END
+	: >share/all
+	chmod 666 share/all
+	chmod 777 share
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh -c 'perl /tools/append.pl cost f 4000; perl /tools/append.pl view view 60'
+	same "$out" $'cheap\nseen'
+	local name children=()
+	for name in one two; do
+		skerry run --rm -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh -c \
+			"perl /tools/append.pl write $name-a 3000 & perl /tools/append.pl write $name-b 3000; wait" &
+		children+=($!)
+	done
+	for name in $(seq 500); do printf 'host %07d \n' "$name" >>share/all; done
+	wait "${children[@]}"
+	same "$(wc -l <share/all)" 12500
+	# Each writer's lines: all, whole, in order.
+	for name in one-a one-b two-a two-b; do
+		same "$(grep -cE "^$name [0-9]{7} x*\$" share/all)" 3000 "$name"
+		grep "^$name" share/all | cut -d' ' -f2 | sort -c || fail "$name: not in order"
+	done
+	same "$(grep -cE '^host [0-9]{7} $' share/all)" 500
+}

@@ -7,7 +7,8 @@
  *   identity    user namespace with our own user (plain user), or a user of the VM's own (root)
  *   root        a private tmpfs with what was bound (the engine's program and the guest parts, read-only), vu/ (device
  *               sockets), dev/null, tmp/; nothing else of the host
- *   limits      no core files; bounded descriptors, memory, address space and size of files; no new privileges
+ *   limits      no core files; bounded descriptors, processes, memory, address space and size of files; no new
+ *               privileges
  *   Landlock    where the host has it: the same files once more (landlock.c)
  *   filter      the engine's
  *
@@ -56,6 +57,7 @@ int sk_confine_init(struct sk_confine *f, const struct sk_engine_config *c, uint
 	*f = (struct sk_confine){ .cpu = -1, .namespaces = true };
 	f->sandbox = c->settings ? c->settings->sandbox : SK_SANDBOX_NAMESPACES;
 	f->file_limit = tmpfs_size;
+	f->process_limit = f->fd_limit = 4096;
 	snprintf(f->new_root, sizeof(f->new_root), "%s/root", c->run_dir);
 	snprintf(f->tmpfs_options, sizeof(f->tmpfs_options), "size=%lluk,mode=0755",
 		 (unsigned long long)(tmpfs_size / 1024));
@@ -231,7 +233,10 @@ static int set_limits(const struct sk_confine *f)
 		rlim_t limit;
 	} limits[] = {
 		{ RLIMIT_CORE, 0 },
-		{ RLIMIT_NOFILE, 4096 },
+		{ RLIMIT_NOFILE, f->fd_limit },
+		/* Of the VM's own user, or in its user namespace; without one, the user's other processes count, too.
+		 */
+		{ RLIMIT_NPROC, f->process_limit },
 		{ RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_DATA, f->data_limit },
 		{ RLIMIT_FSIZE, f->file_limit },

@@ -63,6 +63,8 @@ struct sk_confine {
 	uint64_t data_limit;	       /* RLIMIT_DATA in bytes */
 	uint64_t file_limit;	       /* RLIMIT_FSIZE in bytes: of one file, memory files included */
 	uint64_t address_limit;	       /* RLIMIT_AS in bytes */
+	uint64_t process_limit;	       /* RLIMIT_NPROC; 4096 */
+	uint64_t fd_limit;	       /* RLIMIT_NOFILE; 4096 */
 	enum sk_sandbox sandbox;       /* the least that will do */
 	bool namespaces, no_randomize, no_huge_pages;
 	/* Makes further files in the new root, the working folder then, for this user; in the child, under the rules

@@ -25,6 +25,13 @@
 #include "engine/engine_internal.h"
 
 #define SK_UML_KERNEL "linux-uml"
+/*
+ * A process of the guest (not a thread) is a process of the host, and a socket of the kernel's. The containers' own
+ * limit is below that (cli/spec.c), so that the agent can always start one. Where the host refuses, fork in the guest
+ * returns EAGAIN.
+ */
+#define SK_UML_PROCESSES 5120u
+#define SK_UML_FILES 8192u
 
 /* Paths are relative to the run folder where there are no namespaces. */
 static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool namespaces, const char *initramfs)
@@ -118,6 +125,8 @@ static void set_limits(struct sk_confine *f, const struct sk_engine_config *c)
 {
 	f->data_limit = (256ull + 32ull * c->cpus) << 20;
 	f->address_limit = 8 * c->memory + (4ull << 30);
+	f->process_limit = SK_UML_PROCESSES;
+	f->fd_limit = SK_UML_FILES;
 }
 
 static int uml_start(const struct sk_engine_config *c, struct sk_engine_process *ret, struct sk_error *err)

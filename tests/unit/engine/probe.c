@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -121,6 +122,7 @@ int main(int argc, char **argv)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[2] = { { 0 } };
+	struct rlimit processes;
 	int fd;
 
 	/* It tries to do harm: only where the engine started it. */
@@ -151,6 +153,7 @@ int main(int argc, char **argv)
 	if (syscall(SYS_capget, &h, d) == 0)
 		can("use capabilities", d[0].effective || d[1].effective || d[0].permitted || d[1].permitted);
 	can("be root", getuid() == 0);
+	can("start processes without limit", getrlimit(RLIMIT_NPROC, &processes) < 0 || processes.rlim_max > 10000);
 	for (fd = 3; fd < 64; fd++)
 		can("use an inherited descriptor", fcntl(fd, F_GETFD) >= 0);
 	can("not use /dev/null", open("/dev/null", O_RDWR) < 0);

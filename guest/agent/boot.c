@@ -26,6 +26,7 @@
 
 #define CONSOLE_LEVEL 8		   /* syslog(2): SYSLOG_ACTION_CONSOLE_LEVEL */
 #define BOOT_FILES (1024u * 1024u) /* fs.nr_open */
+#define BOOT_SIGNALS (128u * 1024u)
 #define CGROUP2_MAGIC 0x63677270
 
 static void mount_or_log(const char *type, const char *target, unsigned long flags, const char *options)
@@ -37,6 +38,7 @@ static void mount_or_log(const char *type, const char *target, unsigned long fla
 void sk_boot_early(void)
 {
 	const struct rlimit files = { BOOT_FILES, BOOT_FILES }, unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	const struct rlimit signals = { BOOT_SIGNALS, BOOT_SIGNALS };
 	int i, fd;
 
 	/* The kernel opened the initramfs's /dev/console as descriptors 0 to 2. Where there is no console, something
@@ -51,6 +53,7 @@ void sk_boot_early(void)
 	/* What containers have with docker where nobody asks for something else. */
 	setrlimit(RLIMIT_NOFILE, &files);
 	setrlimit(RLIMIT_NPROC, &unlimited);
+	setrlimit(RLIMIT_SIGPENDING, &signals);
 }
 
 static void move_root(void)
@@ -77,6 +80,35 @@ void sk_boot_mounts(void)
 	if (symlink("/proc/self/fd", "/dev/fd") < 0 && errno != EEXIST)
 		sk_log(SK_LOG_ERROR, "cannot make /dev/fd: %s", strerror(errno));
 	mkdir("/run/skerry", 0711);
+}
+
+/*
+ * Linux derives these from the memory it finds, which here is the VM's. On the host whose place the VM takes they are
+ * out of sight, and what bounds a container is its control group. So with memory: a container is promised what it asks
+ * for, and one that uses more than it has ends by the OOM killer, not by a refusal that programs do not expect.
+ */
+void sk_boot_parameters(void)
+{
+	static const char *const parameters[][2] = {
+		{ "vm/overcommit_memory", "1" },
+		{ "vm/max_map_count", "1048576" },
+		{ "fs/file-max", "9223372036854775807" },
+		{ "fs/nr_open", "1073741816" },
+		{ "fs/inotify/max_user_watches", "1048576" },
+		{ "kernel/threads-max", "1048576" },
+		{ "kernel/pid_max", "4194304" },
+	};
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		_cleanup_fd_ int fd = -1;
+
+		snprintf(path, sizeof(path), "/proc/sys/%s", parameters[i][0]);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || sk_fs_write_all(fd, parameters[i][1], strlen(parameters[i][1])) < 0)
+			sk_log(SK_LOG_ERROR, "cannot set %s: %s", path, strerror(errno));
+	}
 }
 
 bool sk_boot_cgroups(void)

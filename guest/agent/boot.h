@@ -9,6 +9,8 @@
 /* What PID 1 has to do before anything else can run: root mount, kernel file systems, control groups, console. */
 void sk_boot_early(void);
 void sk_boot_mounts(void);
+/* Kernel parameters that Linux derives from the machine's memory, as a host has them. */
+void sk_boot_parameters(void);
 /* True when /sys/fs/cgroup is version 2; hands all its controllers down. */
 bool sk_boot_cgroups(void);
 

@@ -190,10 +190,12 @@ static int agent_main(struct sk_agent *a)
 		return r;
 	/* The monitor prepares its requests while we go on. */
 	say_hello(a);
-	if (a->test)
+	if (a->test) {
 		mkdir(a->run_dir, 0711);
-	else
+	} else {
 		sk_boot_mounts();
+		sk_boot_parameters();
+	}
 	a->cgroups = sk_boot_cgroups();
 	if (a->test)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);

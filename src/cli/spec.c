@@ -17,6 +17,11 @@
 #include "cli/units.h"
 
 #define CPU_PERIOD 100000
+/*
+ * Processes and threads of a container where nobody asks for another limit: a fork bomb then ends at EAGAIN, while the
+ * agent can still start what ends it. With User-mode Linux processes take the host's memory (engine/uml.c).
+ */
+#define PIDS_DEFAULT 4096
 
 static json_t *strings(const char *const *list)
 {
@@ -208,6 +213,8 @@ json_t *sk_spec_resources(const json_t *host, bool privileged)
 	else
 		json_decref(m);
 	set_cpu(o, host);
+	if (pids == 0)
+		pids = PIDS_DEFAULT;
 	if (pids > 0 || pids == -1)
 		sk_jx_set(o, "pids", sk_jx(json_pack("{s:I}", "limit", (json_int_t)pids)));
 	return o;

@@ -1,0 +1,137 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+# What programs expect of a kernel, and of the processor that they run on.
+
+# O_DIRECT from memory that was never touched, which is the zero page, to a share and to the guest's own disk; then from all
+# kinds of memory that a program has. What is written without a copy has to arrive, and the device has to live.
+case_kernel_direct_untouched() {
+	mkdir "$WORK/share"
+	cat >"$WORK/share/zero.pl" <<'END'
+use strict; use warnings; use Fcntl;
+my ($mmap, $write) = (9, 1);
+for my $file (@ARGV) {
+	sysopen my $f, $file, O_CREAT | O_WRONLY | 040000 or die "$file: $!";
+	# PRIVATE|ANONYMOUS and SHARED|ANONYMOUS, not touched
+	for my $flags (0x22, 0x21) {
+		my $p = syscall $mmap, 0, 65536, 3, $flags, -1, 0;
+		my $n = syscall $write, fileno $f, $p, 65536;
+		die "$file: $n: $!" if $n != 65536;
+	}
+	close $f or die "$file: $!";
+	open $f, "<", $file or die; local $/; my $got = <$f>;
+	die "$file: not zeros\n" if $got ne "\0" x 131072;
+}
+# A hole by sendfile and a pipe.
+open my $hole, ">", "/dev/shm/hole" or die; truncate $hole, 100000 or die; close $hole;
+system("cat /dev/shm/hole >/s/hole && cmp -n 100000 /s/hole /dev/zero") == 0 or die "hole";
+print "done\n";
+END
+	run --shm-size 8m -v "$WORK/share:/s" "$IMG" timeout 30 perl /s/zero.pl /s/direct /var/direct
+	same "$out" done
+	same "$(stat -c %s "$WORK/share/direct")" 131072
+}
+
+# A program that forks until it cannot gets EAGAIN, and its VM, the agent and the neighbours live. The host refuses processes
+# (the limit is the caller's, as a lower one than that of the VM).
+case_kernel_fork_refused() {
+	[ "${SKERRY_ENGINE:-uml}" = uml ] || skip 'processes of the host are those of User-mode Linux'
+	(ulimit -u "$(($(ps --no-headers -L -u "$(id -u)" | wc -l) + 300))" && skerry run -d --name bomb "$IMG" sleep 1000) || fail 'cannot start it'
+	local bomb='use Errno; my @p; while (defined(my $p = fork)) { if (!$p) { sleep 1000; exit } push @p, $p; last if @p > 2000 }
+		print @p > 2000 ? "no limit\n" : $!{EAGAIN} ? "EAGAIN\n" : "$!\n"; kill 9, @p; 1 while wait > 0; print "more than fifty\n" if @p > 50'
+	ok skerry exec bomb perl -e "$bomb"
+	same "$out" $'EAGAIN\nmore than fifty'
+	# All of it came back, again and again.
+	ok skerry exec bomb perl -e "$bomb"
+	same "$out" $'EAGAIN\nmore than fifty'
+	ok skerry exec bomb sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true || exit 1; done; echo alive'
+	same "$out" alive
+	ok skerry rm -f bomb
+}
+
+# Without an option, a container has a limit of its own.
+case_kernel_pids_limit() {
+	run "$IMG" cat /sys/fs/cgroup/pids.max
+	same "$out" 4096
+	run --pids-limit -1 "$IMG" cat /sys/fs/cgroup/pids.max
+	same "$out" max
+	run --pids-limit 20 "$IMG" perl -e 'my $n = 0; while (defined(my $p = fork)) { if (!$p) { sleep 100; exit } $n++ } print $n < 20 ? "$!\n" : "$n\n"'
+	same "$out" 'Resource temporarily unavailable'
+}
+
+# The VM's size shows in no limit where a container's does not.
+case_kernel_limits() {
+	cat >"$WORK/limits.pl" <<'END'
+my $p = syscall 9, 0, 8 << 30, 3, 0x22, -1, 0;
+print $p == -1 ? "refused: $!\n" : "promised\n";
+END
+	run -m 512m -v "$WORK/limits.pl:/l.pl:ro" "$IMG" bash -c 'perl /l.pl; ulimit -Sn; ulimit -Hn; cat /proc/sys/fs/file-max /proc/sys/fs/nr_open; ulimit -i'
+	same "$out" $'promised\n1048576\n1048576\n9223372036854775807\n1073741816\n131072'
+	# Who uses more than there is ends by SIGKILL, as anywhere.
+	ok skerry run -d --name eater -m 200m "$IMG" perl -e 'my $x = "x" x (600 << 20); sleep 100'
+	expect 0 skerry wait eater
+	same "$out" 137
+	same "$(field eater 'd["State"]["OOMKilled"]')" true
+}
+
+# /proc/cpuinfo as on x86: programs look for flags, and procps for the end of an entry.
+case_kernel_cpuinfo() {
+	run "$IMG" sh -c 'cat /proc/cpuinfo; echo ---; lscpu'
+	local info=${out%%---*} field
+	for field in processor vendor_id 'cpu family' model 'model name' stepping 'cpu MHz' 'physical id' siblings 'core id' 'cpu cores' \
+		apicid fpu 'cpuid level' flags bogomips 'clflush size' cache_alignment 'address sizes' 'power management'; do
+		has "$info" "^$field[[:space:]]*:" '/proc/cpuinfo'
+	done
+	has "$out" '32-bit, 64-bit' lscpu
+	[ "${SKERRY_ENGINE:-uml}" = uml ] || return 0
+	for field in fpu lm sse2 syscall; do has "$info" "^flags.*[: ]$field( |\$)"; done
+	# What decides how programs compute is there if the host has it, and not if not.
+	for field in sse4_2 aes avx avx2 bmi2 avx512f; do
+		if grep -qw "$field" /proc/cpuinfo; then has "$info" "^flags.* $field( |\$)"; else hasnt "$info" "^flags.* $field( |\$)"; fi
+	done
+	hasnt "$info" "$(uname -r)"
+	# each entry ends with an empty line
+	run "$IMG" sh -c 'tail -c 2 /proc/cpuinfo | od -An -c'
+	has "$out" '\\n +\\n'
+	same "$(sed -n 's/^model name.*: //p' <<<"$info" | head -1)" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
+}
+
+# programs NAME...: programs of this machine with their libraries in $WORK/host, run as /h/NAME in a container with -v $WORK/host:/h
+programs() {
+	local program file
+	mkdir -p "$WORK/host/lib"
+	for program; do
+		file=$(command -v "$program") || skip "this machine has no $program"
+		cp -L "$file" "$WORK/host/lib/$program"
+		ldd "$file" | grep -oE '/[^ )]+' | while read -r file; do cp -L "$file" "$WORK/host/lib"; done
+		printf '#!/bin/sh\nexec /h/lib/ld-linux-x86-64.so.2 --library-path /h/lib /h/lib/%s "$@"\n' "$program" >"$WORK/host/$program"
+		chmod +x "$WORK/host/$program"
+	done
+}
+# What reads /proc: procps fails where /proc/cpuinfo is not as it expects.
+case_kernel_procps() {
+	programs ps top vmstat uptime free
+	run -v "$WORK/host:/h:ro" -e TERM=dumb "$IMG" sh -ec '
+		/h/ps -ef; /h/ps aux >/dev/null; /h/top -b -n1 | head -3; /h/vmstat 1 2; /h/uptime; /h/free; nproc; getconf _NPROCESSORS_CONF'
+	has "$out" '^root +1 .* sh -ec' 'ps'
+	has "$out" '^top - .* up' 'top'
+	has "$out" '^Mem: ' 'free'
+	has "$out" 'load average' 'uptime'
+	# All of many: top and the engine's own list.
+	# 1,000: with the machine's slow processes it is a matter of seconds
+	ok skerry run -d --name many -v "$WORK/host:/h:ro" "$IMG" perl -e '$| = 1; for (1 .. 1000) { if (!fork) { sleep 1000; exit } } print "ready\n"; sleep 1000'
+	until_ok 60 sh -c 'skerry logs many | grep -q ready'
+	ok skerry exec many sh -c '/h/ps -e --no-headers | wc -l'
+	[ "$out" -ge 1002 ] || fail "ps shows $out processes"
+	ok skerry top many
+	[ "$(wc -l <<<"$out")" -ge 1002 ] || fail "skerry top shows $(wc -l <<<"$out") lines"
+	ok skerry rm -f many
+}
+
+# What signal handlers and debuggers are told of exceptions: as on this machine.
+case_kernel_exceptions() {
+	command -v cc >/dev/null || skip 'no C compiler here'
+	cc -O1 -static -o "$WORK/exceptions" "$here/exceptions.c" || skip 'no static C library here'
+	"$WORK/exceptions" >"$WORK/want"
+	run --cap-add SYS_PTRACE -v "$WORK/exceptions:/e:ro" "$IMG" timeout 30 /e
+	same "$out" "$(cat "$WORK/want")"
+}

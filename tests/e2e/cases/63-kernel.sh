@@ -27,7 +27,7 @@ system("cat /dev/shm/hole >/s/hole && cmp -n 100000 /s/hole /dev/zero") == 0 or 
 print "done\n";
 END
 	run --shm-size 8m -v "$WORK/share:/s" "$IMG" timeout 30 perl /s/zero.pl /s/direct /var/direct
-	same "$out" done
+	same "$out" 'done'
 	same "$(stat -c %s "$WORK/share/direct")" 131072
 }
 
@@ -79,7 +79,7 @@ case_kernel_cpuinfo() {
 	local info=${out%%---*} field
 	for field in processor vendor_id 'cpu family' model 'model name' stepping 'cpu MHz' 'physical id' siblings 'core id' 'cpu cores' \
 		apicid fpu 'cpuid level' flags bogomips 'clflush size' cache_alignment 'address sizes' 'power management'; do
-		has "$info" "^$field[[:space:]]*:" '/proc/cpuinfo'
+		has "$info" "^${field}[[:space:]]*:" '/proc/cpuinfo'
 	done
 	has "$out" '32-bit, 64-bit' lscpu
 	[ "${SKERRY_ENGINE:-uml}" = uml ] || return 0

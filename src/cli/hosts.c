@@ -72,16 +72,13 @@ char *sk_hosts_file(const char *hostname, const char *domainname, const struct s
 	return sk_text_take(&t);
 }
 
-char *sk_resolv_conf(const struct sk_strv *dns, const struct sk_strv *search, const struct sk_strv *options,
-		     bool network)
+char *sk_resolv_conf(const struct sk_strv *dns, const struct sk_strv *search, const struct sk_strv *options)
 {
 	struct sk_text t = { 0 };
 	size_t i;
 
 	for (i = 0; i < dns->n; i++)
 		sk_text_printf(&t, "nameserver %s\n", dns->v[i]);
-	if (!dns->n && network)
-		sk_text_puts(&t, "nameserver " SK_NET_DNS "\n");
 	/* "." alone: none at all */
 	if (search->n && !(search->n == 1 && strcmp(search->v[0], ".") == 0)) {
 		sk_text_puts(&t, "search");
@@ -96,6 +93,52 @@ char *sk_resolv_conf(const struct sk_strv *dns, const struct sk_strv *search, co
 		sk_text_puts(&t, "\n");
 	}
 	return sk_text_take(&t);
+}
+
+#define NAMESERVERS_MAX 3 /* the resolver's */
+
+static void add_words(struct sk_strv *list, char *rest)
+{
+	char *word, *next;
+
+	for (word = strtok_r(rest, " \t", &next); word; word = strtok_r(NULL, " \t", &next))
+		sk_strv_add(list, word);
+}
+
+/* libslirp asks the first name server of IPv4 for SK_NET_DNS, whichever that is when it is asked. The resolver in the
+ * container asks the others when that one is silent. One on a loopback address is the host's only. */
+static void add_nameserver(struct sk_strv *dns, const char *word, bool *first)
+{
+	struct in_addr a;
+
+	if (!word || inet_pton(AF_INET, word, &a) != 1)
+		return;
+	if (*first)
+		*first = false;
+	else if (dns->n < NAMESERVERS_MAX && ntohl(a.s_addr) >> 24 != 127 && a.s_addr != 0 && !sk_strv_has(dns, word))
+		sk_strv_add(dns, word);
+}
+
+void sk_host_resolv(char *text, struct sk_strv *dns, struct sk_strv *search, struct sk_strv *options)
+{
+	char *line, *next_line, *word, *rest;
+	bool first = true;
+
+	if (dns)
+		sk_strv_add(dns, SK_NET_DNS);
+	for (line = strtok_r(text, "\n", &next_line); line; line = strtok_r(NULL, "\n", &next_line)) {
+		word = strtok_r(line, " \t", &rest);
+		if (!word)
+			continue;
+		if (dns && strcmp(word, "nameserver") == 0) {
+			add_nameserver(dns, strtok_r(NULL, " \t", &rest), &first);
+		} else if (search && (strcmp(word, "search") == 0 || strcmp(word, "domain") == 0)) {
+			sk_strv_fini(search); /* the last line counts */
+			add_words(search, rest);
+		} else if (options && strcmp(word, "options") == 0) {
+			add_words(options, rest);
+		}
+	}
 }
 
 char *sk_hostname_file(const char *hostname)

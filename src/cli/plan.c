@@ -37,7 +37,9 @@ void sk_plan_fini(struct sk_plan *p)
 	sk_strv_fini(&p->caps);
 	sk_strv_fini(&p->exposed);
 	sk_strv_fini(&p->volumes);
+	sk_strv_fini(&p->dns);
 	sk_strv_fini(&p->dns_search);
+	sk_strv_fini(&p->dns_option);
 	sk_ports_fini(&p->ports);
 	sk_ports_fini(&p->given);
 	sk_mounts_fini(&p->mounts);
@@ -171,22 +173,29 @@ static int set_hostname(struct sk_plan *p, struct sk_error *err)
 	return 0;
 }
 
-/* Search domains of the host, as docker passes them on. */
-static void host_search_domains(struct sk_strv *list)
+static void copy(struct sk_strv *to, const struct sk_strv *from)
 {
-	_cleanup_free_ char *text = NULL;
-	char *line, *next_line, *word, *next_word;
+	size_t i;
 
-	if (sk_fs_read(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &text, NULL) < 0)
+	for (i = 0; i < from->n; i++)
+		sk_strv_add(to, from->v[i]);
+}
+
+/* What was asked for, and the host's for the rest, as docker does. */
+static void set_dns(struct sk_plan *p)
+{
+	const struct sk_run_opts *o = p->opts;
+	_cleanup_free_ char *text = NULL;
+
+	copy(&p->dns, &o->dns);
+	copy(&p->dns_search, &o->dns_search);
+	copy(&p->dns_option, &o->dns_option);
+	if (!p->network)
 		return;
-	for (line = strtok_r(text, "\n", &next_line); line; line = strtok_r(NULL, "\n", &next_line)) {
-		word = strtok_r(line, " \t", &next_word);
-		if (!word || (strcmp(word, "search") != 0 && strcmp(word, "domain") != 0))
-			continue;
-		sk_strv_fini(list); /* the last line counts */
-		while ((word = strtok_r(NULL, " \t", &next_word)))
-			sk_strv_add(list, word);
-	}
+	if (sk_fs_read(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &text, NULL) < 0)
+		text = sk_xstrdup("");
+	sk_host_resolv(text, o->dns.n ? NULL : &p->dns, o->dns_search.n || o->dns.n ? NULL : &p->dns_search,
+		       o->dns_option.n ? NULL : &p->dns_option);
 }
 
 static int set_network(struct sk_plan *p, const json_t *image, struct sk_error *err)
@@ -196,10 +205,7 @@ static int set_network(struct sk_plan *p, const json_t *image, struct sk_error *
 	size_t i;
 
 	p->network = !o->network || strcmp(o->network, "none") != 0;
-	for (i = 0; i < o->dns_search.n; i++)
-		sk_strv_add(&p->dns_search, o->dns_search.v[i]);
-	if (!o->dns_search.n && !o->dns.n && p->network)
-		host_search_domains(&p->dns_search);
+	set_dns(p);
 	add_keys(&p->exposed, json_object_get(image, "ExposedPorts"));
 	for (i = 0; i < o->expose.n; i++)
 		if (sk_ports_parse_expose(&p->exposed, o->expose.v[i], why) < 0)

@@ -28,11 +28,11 @@ struct sk_plan {
 	struct sk_strv env;
 	struct sk_strv labels; /* KEY=VALUE */
 	struct sk_strv caps;
-	struct sk_strv exposed; /* "80/tcp" */
-	struct sk_strv volumes; /* paths that the image declares */
-	struct sk_strv dns_search;
-	struct sk_ports ports; /* as asked for */
-	struct sk_ports given; /* with host ports; filled by sk_create() */
+	struct sk_strv exposed;			    /* "80/tcp" */
+	struct sk_strv volumes;			    /* paths that the image declares */
+	struct sk_strv dns, dns_search, dns_option; /* of /etc/resolv.conf */
+	struct sk_ports ports;			    /* as asked for */
+	struct sk_ports given;			    /* with host ports; filled by sk_create() */
 	struct sk_mounts mounts;
 	char *user, *workdir;
 	json_t *seccomp;	    /* NULL: unconfined */

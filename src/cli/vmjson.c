@@ -25,7 +25,7 @@ static json_t *files(const struct sk_plan *p)
 	json_t *list = sk_jx_array();
 
 	add_file(list, "/etc/hosts", sk_hosts_file(p->hostname, p->domainname, &o->add_host, p->network));
-	add_file(list, "/etc/resolv.conf", sk_resolv_conf(&o->dns, &p->dns_search, &o->dns_option, p->network));
+	add_file(list, "/etc/resolv.conf", sk_resolv_conf(&p->dns, &p->dns_search, &p->dns_option));
 	add_file(list, "/etc/hostname", sk_hostname_file(p->hostname));
 	return list;
 }

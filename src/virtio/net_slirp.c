@@ -30,6 +30,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <linux/if_ether.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <slirp/libslirp.h>
 #include <stdio.h>
@@ -98,36 +99,56 @@ static uint16_t ip_checksum(const uint8_t *p, size_t n)
 	uint32_t sum = 0;
 	size_t i;
 
-	for (i = 0; i + 2 <= n; i += 2)
-		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	for (i = 0; i < n; i++)
+		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons((uint16_t)~sum);
 }
 
 /*
- * The host's own loopback addresses are the gateway to the guest. libslirp forgets that in ICMP errors, and a guest
- * drops what comes from 127.0.0.1.
+ * ICMP errors as a guest believes them. The host's own loopback addresses are the gateway to the guest; libslirp
+ * forgets that, and a guest drops what comes from 127.0.0.1. And where nobody can be behind an address of the network
+ * itself (a name server when the host has none, the host's loopback when it is not to be reached), it says that the
+ * network is unreachable, which UDP takes for passing: the port is.
  */
-static bool is_from_loopback(const uint8_t *frame, size_t len)
+static bool mend_error(uint8_t *frame, size_t len)
 {
-	return len >= ETH_HLEN + 20u && frame[12] == 8 && frame[13] == 0 && (frame[14] & 15) >= 5 &&
-	       len >= ETH_HLEN + (frame[14] & 15) * 4u && frame[26] == 127;
+	uint8_t *ip = frame + ETH_HLEN, *icmp, *inner;
+	size_t hl;
+	uint16_t sum;
+
+	if (len < ETH_HLEN + 20u || frame[12] != 8 || frame[13] != 0 || ip[9] != IPPROTO_ICMP)
+		return false;
+	hl = (ip[0] & 15) * 4u;
+	if (hl < 20 || len < ETH_HLEN + hl + 8 + 20 || ip[hl] != ICMP_DEST_UNREACH)
+		return false;
+	icmp = ip + hl;
+	inner = icmp + 8;
+	if (ip[12] == 127) {
+		inet_pton(AF_INET, SK_SLIRP_GATEWAY, ip + 12);
+		memset(ip + 10, 0, 2);
+		sum = ip_checksum(ip, hl);
+		memcpy(ip + 10, &sum, 2);
+	}
+	if (icmp[1] == ICMP_NET_UNREACH && inner[9] == IPPROTO_UDP && memcmp(inner + 16, "\x0a\0\x02", 3) == 0) {
+		icmp[1] = ICMP_PORT_UNREACH;
+		memset(icmp + 2, 0, 2);
+		sum = ip_checksum(icmp, len - ETH_HLEN - hl);
+		memcpy(icmp + 2, &sum, 2);
+	}
+	return true;
 }
 
 static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 {
 	struct net_slirp *s = opaque;
 	uint8_t error[1600];
-	uint16_t sum;
 
-	if (len <= sizeof(error) && is_from_loopback(buf, len)) {
+	if (len <= sizeof(error)) {
 		memcpy(error, buf, len);
-		inet_pton(AF_INET, SK_SLIRP_GATEWAY, error + 26);
-		memset(error + 24, 0, 2);
-		sum = ip_checksum(error + ETH_HLEN, (error[14] & 15) * 4u);
-		memcpy(error + 24, &sum, 2);
-		buf = error;
+		if (mend_error(error, len))
+			buf = error;
 	}
 	net_deliver(&s->net, buf, len);
 	return (ssize_t)len;

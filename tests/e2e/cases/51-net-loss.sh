@@ -96,3 +96,19 @@ case_net_publish_refused() {
 	expect 125 skerry run --rm -p 127.0.0.1:81:80 "$IMG" true
 	has "$err" 'Permission denied: choose a port from 1024 on, or .*net.ipv4.ip_unprivileged_port_start=81'
 }
+
+# Name servers of the host: a silent one is not the only one, none at all is said at once, options are passed on.
+# case: root-only serial
+case_net_dns_of_the_host() {
+	printf 'options timeout:1 attempts:1\n' >resolv
+	SECONDS=0
+	try unshare -m bash -c "mount --bind resolv /etc/resolv.conf && skerry run --rm $IMG sh -c 'cat /etc/resolv.conf; getent ahostsv4 www.example.test'"
+	has "$out" '^options timeout:1 attempts:1$'
+	printf '# none\n' >resolv
+	SECONDS=0
+	expect 2 unshare -m bash -c "mount --bind resolv /etc/resolv.conf && skerry run --rm $IMG getent ahostsv4 www.example.test"
+	[ "$SECONDS" -lt "$(slow 6)" ] || fail "a lookup without a name server took $SECONDS s"
+	printf 'nameserver 127.0.0.99\nnameserver 192.0.2.53\n' >resolv
+	ok unshare -m bash -c "mount --bind resolv /etc/resolv.conf && skerry run --rm $IMG grep nameserver /etc/resolv.conf"
+	same "$out" $'nameserver 10.0.2.3\nnameserver 192.0.2.53'
+}

@@ -126,16 +126,13 @@ static void test_hosts(void **state)
 	text = sk_hosts_file("web", "", &none, false);
 	assert_null(strstr(text, "10.0.2."));
 	free(text);
-	text = sk_resolv_conf(&none, &none, &none, true);
-	assert_string_equal(text, "nameserver 10.0.2.3\n");
-	free(text);
 	sk_strv_add(&dns, "9.9.9.9");
 	sk_strv_add(&search, "a.lan");
 	sk_strv_add(&search, "b.lan");
-	text = sk_resolv_conf(&dns, &search, &none, true);
+	text = sk_resolv_conf(&dns, &search, &none);
 	assert_string_equal(text, "nameserver 9.9.9.9\nsearch a.lan b.lan\n");
 	free(text);
-	text = sk_resolv_conf(&none, &none, &none, false);
+	text = sk_resolv_conf(&none, &none, &none);
 	assert_string_equal(text, "");
 	free(text);
 	sk_strv_fini(&add);
@@ -143,11 +140,45 @@ static void test_hosts(void **state)
 	sk_strv_fini(&search);
 }
 
+/* The host's resolv.conf, and what a container gets of it. */
+static void test_resolv(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "", "nameserver 10.0.2.3\n" },
+		{ "nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch a.lan b.lan\n",
+		  "nameserver 10.0.2.3\nsearch a.lan b.lan\noptions edns0 trust-ad\n" },
+		{ "nameserver 192.0.2.1\nnameserver 192.0.2.2\n", "nameserver 10.0.2.3\nnameserver 192.0.2.2\n" },
+		{ "nameserver 127.0.0.1\nnameserver 127.0.0.2\nnameserver 192.0.2.2\n",
+		  "nameserver 10.0.2.3\nnameserver 192.0.2.2\n" },
+		{ "# x\nnameserver fe80::1%eth0\nnameserver\nnameserver junk\nnameserver 1.1.1.1\n"
+		  "nameserver 2.2.2.2\nnameserver 2.2.2.2\nnameserver 3.3.3.3\nnameserver 4.4.4.4\n",
+		  "nameserver 10.0.2.3\nnameserver 2.2.2.2\nnameserver 3.3.3.3\n" },
+		{ "search a\noptions timeout:1\ndomain b\noptions rotate\n",
+		  "nameserver 10.0.2.3\nsearch b\noptions timeout:1 rotate\n" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sk_strv dns = { 0 }, search = { 0 }, options = { 0 };
+		char *text = sk_xstrdup(cases[i][0]), *got;
+
+		sk_host_resolv(text, &dns, &search, &options);
+		got = sk_resolv_conf(&dns, &search, &options);
+		assert_string_equal(got, cases[i][1]);
+		free(got);
+		free(text);
+		sk_strv_fini(&dns);
+		sk_strv_fini(&search);
+		sk_strv_fini(&options);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),	    cmocka_unit_test(test_option), cmocka_unit_test(test_file),
-		cmocka_unit_test(test_file_errors), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_file_errors), cmocka_unit_test(test_hosts),  cmocka_unit_test(test_resolv),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

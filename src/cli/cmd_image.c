@@ -241,7 +241,20 @@ struct rmi {
 	const struct rmi_opts *opts;
 	struct sk_containers containers;
 	struct sk_store *store;
+	const struct sk_container *user; /* of the image that was asked about last */
 };
+
+static bool in_use(void *arg, const char *id)
+{
+	struct rmi *rmi = arg;
+	size_t i;
+
+	rmi->user = NULL;
+	for (i = 0; i < rmi->containers.n && !rmi->user; i++)
+		if (strcmp(sk_jx_get_str(rmi->containers.v[i].config, "Image", ""), id) == 0)
+			rmi->user = &rmi->containers.v[i];
+	return rmi->user != NULL;
+}
 
 static int rmi_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err)
 {
@@ -250,8 +263,18 @@ static int rmi_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_err
 	json_t *entry, *value;
 	const char *key;
 	size_t i;
-	int r = sk_store_remove(rmi->store, ref, rmi->opts->force, sk_image_in_use, &rmi->containers, &removed, err);
+	int r;
 
+	rmi->user = NULL;
+	r = sk_store_remove(rmi->store, ref, rmi->opts->force, in_use, rmi, &removed, err);
+	if (r < 0 && rmi->user) {
+		key = sk_jx_get_str(rmi->user->config, "Name", "");
+		return sk_error_set(
+			err, EBUSY,
+			"unable to remove image %.300s: container %.12s (%s) is using it; remove that first, "
+			"or use -f",
+			ref, rmi->user->id, *key == '/' ? key + 1 : key);
+	}
 	if (r < 0)
 		return r;
 	json_array_foreach(removed, i, entry)

@@ -147,6 +147,22 @@ invalid:
 	return NULL;
 }
 
+/* It would be a name if its letters were small ones. */
+static bool has_upper(const char *repo)
+{
+	_cleanup_free_ char *lower = strdup(repo), *ok = NULL;
+	char *p;
+	bool upper = false;
+
+	for (p = lower; p && *p; p++)
+		if (*p >= 'A' && *p <= 'Z') {
+			*p = (char)(*p - 'A' + 'a');
+			upper = true;
+		}
+	ok = lower ? normalise_repo(lower) : NULL;
+	return upper && ok;
+}
+
 int sk_name_parse(const char *text, struct sk_name *ret, struct sk_error *err)
 {
 	_cleanup_free_ char *copy = NULL;
@@ -175,6 +191,9 @@ int sk_name_parse(const char *text, struct sk_name *ret, struct sk_error *err)
 	if (!tag_ok(tag))
 		return sk_error_set(err, EINVAL, "%.300s is not an image name: bad tag", text);
 	name.repo = normalise_repo(copy);
+	if (!name.repo && errno == EINVAL && has_upper(copy))
+		return sk_error_set(err, EINVAL, "%.300s is not an image name: repository name must be lowercase",
+				    text);
 	if (!name.repo)
 		return sk_error_set(err, errno, "%.300s is not an image name%s", text,
 				    errno == ENOMEM ? ": out of memory" : "");

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,6 +78,20 @@ static void last_message(const char *text, char *out, size_t size)
 	out[n] = '\0';
 }
 
+/* Which host: Go says "lookup NAME: no such host", or "lookup NAME on SERVER: …". */
+static void add_host(const char *text, char *out, size_t size)
+{
+	const char *p = strstr(text, "lookup ");
+	size_t n;
+
+	if (!p)
+		return;
+	p += 7;
+	n = strcspn(p, " :\"");
+	if (n && n < 254)
+		snprintf(out + strlen(out), size - strlen(out), ": %.*s", (int)n, p);
+}
+
 int sk_skopeo_reason(const char *text, char *out, size_t size)
 {
 	/* Wrappings that repeat what the user asked for. */
@@ -94,6 +109,8 @@ int sk_skopeo_reason(const char *text, char *out, size_t size)
 		if (!reasons[i].say && !(q = strstr(msg, reasons[i].find)))
 			q = reasons[i].find;
 		snprintf(out, size, "%s", reasons[i].say ? reasons[i].say : q);
+		if (reasons[i].code == EHOSTUNREACH)
+			add_host(text, out, size);
 		return reasons[i].code;
 	}
 	for (i = 0; i < SK_ARRAY_SIZE(prefixes); i++)
@@ -173,12 +190,79 @@ void sk_skopeo_kill(struct sk_skopeo *s)
 	sk_close_fd(&s->pidfd);
 }
 
+/* ---- credentials --------------------------------------------------------------------------------------------------
+ */
+
+/* 1: ours to read; 0: not there; -EACCES: somebody else's. */
+static int check_auth_file(const char *path)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -EACCES;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0) ? 1 : -EACCES;
+}
+
+/*
+ * The places where skopeo looks for credentials, in its order. Its environment may be another user's (su and sudo keep
+ * HOME or XDG_RUNTIME_DIR): a file there that is not ours made it fail, for images that need no credentials, too.
+ * `*ret_file`: the first that is ours, or NULL. -EACCES: there is none, but somebody else's.
+ */
+static int find_auth_file(char **ret_file)
+{
+	const char *run = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOME"), *config = getenv("XDG_CONFIG_HOME"),
+		   *docker = getenv("DOCKER_CONFIG");
+	char *files[] = {
+		run && *run ? sk_asprintf("%s/containers/auth.json", run)
+			    : sk_asprintf("/run/containers/%u/auth.json", geteuid()),
+		config && *config ? sk_asprintf("%s/containers/auth.json", config)
+		: home		  ? sk_asprintf("%s/.config/containers/auth.json", home)
+				  : NULL,
+		docker && *docker ? sk_asprintf("%s/config.json", docker)
+		: home		  ? sk_asprintf("%s/.docker/config.json", home)
+				  : NULL,
+	};
+	int r, result = 0;
+	size_t i;
+
+	*ret_file = NULL;
+	for (i = 0; i < SK_ARRAY_SIZE(files); i++) {
+		r = files[i] && !*ret_file ? check_auth_file(files[i]) : 0;
+		if (r > 0)
+			*ret_file = SK_TAKE_PTR(files[i]);
+		else if (r < 0)
+			result = r;
+		free(files[i]);
+	}
+	return *ret_file ? 0 : result;
+}
+
+/* Adds the option that says where credentials are, if it takes one; `*ret_own` lives as long as `argv`. */
+static void add_credentials(const struct sk_skopeo *s, bool copy, const char **argv, size_t *n, char **ret_own)
+{
+	const char *named = getenv("REGISTRY_AUTH_FILE"), *file = s->options->auth_file;
+	int r = 0;
+
+	*ret_own = NULL;
+	if (!file && !(named && *named)) {
+		r = find_auth_file(ret_own);
+		file = *ret_own;
+	}
+	if (file) {
+		argv[(*n)++] = copy ? "--src-authfile" : "--authfile";
+		argv[(*n)++] = file;
+	} else if (r < 0) {
+		argv[(*n)++] = copy ? "--src-no-creds" : "--no-creds";
+	}
+}
+
 /* ---- the two commands
  * ---------------------------------------------------------------------------------------------------- */
 
 int sk_skopeo_manifest(struct sk_skopeo *s, const char *ref, char **ret_data, size_t *ret_len, struct sk_error *err)
 {
-	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref);
+	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref), *own = NULL;
 	const char *argv[ARGS_MAX] = { "skopeo", "inspect", "--raw", "--retry-times", RETRIES };
 	size_t n = 5;
 	int r;
@@ -187,10 +271,7 @@ int sk_skopeo_manifest(struct sk_skopeo *s, const char *ref, char **ret_data, si
 		return sk_error_errno(err, ENOMEM, "cannot start skopeo");
 	if (s->options->insecure)
 		argv[n++] = "--tls-verify=false";
-	if (s->options->auth_file) {
-		argv[n++] = "--authfile";
-		argv[n++] = s->options->auth_file;
-	}
+	add_credentials(s, false, argv, &n, &own);
 	argv[n++] = source;
 	r = start(s, argv, err);
 	while (r == 0 && (r = sk_skopeo_wait(s, 200, err)) == 1) {
@@ -215,7 +296,8 @@ static bool have_policy(void)
 
 int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *folder, struct sk_error *err)
 {
-	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref), *target = sk_asprintf("dir:%s", folder);
+	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref), *target = sk_asprintf("dir:%s", folder),
+			    *own = NULL;
 	const char *argv[ARGS_MAX] = { "skopeo" };
 	size_t n = 1;
 
@@ -232,10 +314,7 @@ int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *folder, str
 	argv[n++] = RETRIES;
 	if (s->options->insecure)
 		argv[n++] = "--src-tls-verify=false";
-	if (s->options->auth_file) {
-		argv[n++] = "--src-authfile";
-		argv[n++] = s->options->auth_file;
-	}
+	add_credentials(s, true, argv, &n, &own);
 	argv[n++] = source;
 	argv[n++] = target;
 	return start(s, argv, err);

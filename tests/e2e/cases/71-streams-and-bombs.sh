@@ -160,3 +160,12 @@ case_full_disk_killed() {
 	same "$(skerry logs full)" before
 	ok skerry rm full
 }
+
+case_messages_say_which_and_what_next() {
+	expect 125 skerry run --rm UPPER/Image true
+	complaint 'UPPER/Image.*must be lowercase'
+	ok skerry create --name user "$IMG" true
+	expect 1 skerry rmi "$IMG"
+	complaint "container $(skerry inspect user | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["Id"][:12])') \(user\).*-f"
+	ok skerry rm user
+}

@@ -484,6 +484,54 @@ static void test_lies(void **state)
 	sk_store_close(store);
 }
 
+/* Credentials: whose file is taken, by what the environment says. */
+static void test_credentials(void **state)
+{
+	_cleanup_free_ char *old_path = strdup(getenv("PATH")), *here = getcwd(NULL, 0), *path = NULL, *home = NULL;
+	struct sk_store *store = open_store();
+	size_t len;
+	char *said;
+
+	(void)state;
+	path = sk_asprintf("%s:%s", here, old_path);
+	home = sk_asprintf("%s/home", here);
+	write_file("skopeo", "#!/bin/sh\necho \"$@\" >\"$FAKE/said\"; exit 3\n", 44);
+	assert_int_equal(chmod("skopeo", 0755), 0);
+	setenv("FAKE", here, 1);
+	setenv("PATH", path, 1);
+	setenv("HOME", home, 1);
+	unsetenv("XDG_RUNTIME_DIR");
+	unsetenv("XDG_CONFIG_HOME");
+	assert_int_equal(mkdir("home", 0755), 0);
+	assert_int_equal(mkdir("home/.docker", 0755), 0);
+	/* None at all: skopeo's own rules. */
+	pull_fails(store, "x:1", NULL, EIO, "");
+	said = read_file("said", &len);
+	assert_null(strstr(said, "auth"));
+	assert_null(strstr(said, "creds"));
+	free(said);
+	/* Our own. */
+	write_file("home/.docker/config.json", "{}", 2);
+	pull_fails(store, "x:1", NULL, EIO, "");
+	said = read_file("said", &len);
+	assert_non_null(strstr(said, "/home/.docker/config.json"));
+	free(said);
+	/* One that is somebody else's, or no file at all, is not. */
+	unlink("home/.docker/config.json");
+	if (geteuid() == 0) {
+		write_file("home/.docker/config.json", "{}", 2);
+		assert_int_equal(chown("home/.docker/config.json", 12345, 12345), 0);
+	} else {
+		assert_int_equal(mkdir("home/.docker/config.json", 0), 0);
+	}
+	pull_fails(store, "x:1", NULL, EIO, "");
+	said = read_file("said", &len);
+	assert_non_null(strstr(said, "--no-creds"));
+	free(said);
+	setenv("PATH", old_path, 1);
+	sk_store_close(store);
+}
+
 /* What skopeo says, as it was seen, and what we make of it. */
 static void test_words(void **state)
 {
@@ -498,7 +546,9 @@ static void test_words(void **state)
 		{ "time=\"2022\" level=warning msg=\"a\"\ntime=\"2022\" level=fatal msg=\"initializing source "
 		  "docker://x/y:z: "
 		  "pinging container registry x: Get \\\"https://x/v2/\\\": dial tcp: lookup x: no such host\"\n",
-		  "no such host", EHOSTUNREACH },
+		  "no such host: x", EHOSTUNREACH },
+		{ "msg=\"dial tcp: lookup nosuch.invalid on 10.0.0.1:53: no such host\"",
+		  "no such host: nosuch.invalid", EHOSTUNREACH },
 		{ "level=fatal msg=\"initializing source docker://a/b:c: something \\\"new\\\" happened\"\n",
 		  "something \"new\" happened", EIO },
 		{ "level=fatal msg=\"copying: Get https://x/v2/: x509: certificate signed by unknown authority\"",
@@ -522,6 +572,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
+		cmocka_unit_test_setup_teardown(test_credentials, enter, leave),
 		cmocka_unit_test_setup_teardown(test_pull, enter, leave),
 		cmocka_unit_test_setup_teardown(test_errors, enter, leave),
 		cmocka_unit_test_setup_teardown(test_platform, enter, leave),

@@ -108,3 +108,19 @@ while True:
 	ok timeout 10 skerry kill many
 	kill "$server"
 }
+
+case_hostile_share_streams() {
+	# A program in the guest that may use vsock gets nothing of the shares, however many there are.
+	local i mounts=()
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do
+		mkdir "m$i"
+		echo "$i" >"m$i/f"
+		mounts+=(-v "$PWD/m$i:/m$i")
+	done
+	run --security-opt seccomp=unconfined "${mounts[@]}" "$IMG" sh -c 'cat /m*/f | sort -n | tail -n 1
+		perl -e '"'"'use Socket; $| = 1; socket(my $s, 40, SOCK_STREAM, 0) or die "socket: $!";
+			connect($s, pack("S S L L x4", 40, 0, 1027, 2)) or do { print "refused\n"; exit };
+			syswrite($s, pack("L C S L S a8", 21, 100, 65535, 8192, 8, "9P2000.L")); shutdown($s, 1);
+			my $n = sysread($s, my $b, 100); print $n ? "served\n" : "refused\n"'"'"
+	same "$out" $'13\nrefused'
+}

@@ -35,7 +35,7 @@ void sk_loop_free(struct sk_loop *loop);
 struct sk_source *sk_loop_add_fd(struct sk_loop *loop, int fd, unsigned events, sk_loop_fd_cb cb, void *arg);
 /* Changes what is watched; 0 events keeps the source silent but for hang-up. */
 int sk_loop_set_events(struct sk_source *source, unsigned events);
-/* One-shot timer, `ms` milliseconds of CLOCK_BOOTTIME from now; re-arm with sk_loop_set_timer(). */
+/* One-shot timer, `ms` milliseconds of CLOCK_MONOTONIC from now; re-arm with sk_loop_set_timer(). */
 struct sk_source *sk_loop_add_timer(struct sk_loop *loop, uint64_t ms, sk_loop_cb cb, void *arg);
 /* (Re-)arms; ms = UINT64_MAX disarms. */
 void sk_loop_set_timer(struct sk_source *source, uint64_t ms);
@@ -49,7 +49,8 @@ int sk_loop_run(struct sk_loop *loop);
 /* One round, waiting at most `timeout_ms` (-1: for ever). Returns 1 if something ran, 0 on time-out, negative errno. */
 int sk_loop_once(struct sk_loop *loop, int timeout_ms);
 void sk_loop_quit(struct sk_loop *loop);
-/* Milliseconds of CLOCK_BOOTTIME (goes on through a host suspend). */
+/* Milliseconds of CLOCK_MONOTONIC: stands still while the host sleeps, as guests and clients do, so that no deadline is
+ * over when it wakes up. */
 uint64_t sk_now_ms(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,13 +21,28 @@
 #include "ninepd/ninepd.h"
 #include "virtio/ninep_dev.h"
 
-static struct sk_loop *quit_loop;
-
-static void on_signal(int sig)
+/* Not in a handler: one that comes between the loop's look at its flag and its sleep would be lost. */
+static void on_signal(void *arg, int fd, unsigned events)
 {
-	(void)sig;
-	/* The loop looks at its flag when epoll comes back with EINTR. */
-	sk_loop_quit(quit_loop);
+	struct ninepd *d = arg;
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(fd, &si, sizeof(si)) == sizeof(si))
+		sk_loop_quit(d->loop);
+}
+
+static int watch_signals(struct ninepd *d, struct sk_error *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	d->signals = d->signal_fd < 0 ? NULL : sk_loop_add_fd(d->loop, d->signal_fd, SK_LOOP_READ, on_signal, d);
+	return d->signals ? 0 : sk_error_errno(err, errno, "cannot start");
 }
 
 static int raise_limits(struct ninepd *d)
@@ -287,6 +303,8 @@ static void finish(struct ninepd *d)
 		close(d->listeners[i].fd);
 		free(d->listeners[i].path);
 	}
+	sk_loop_remove(d->signals);
+	sk_close_fd(&d->signal_fd);
 	sk_loop_remove(d->follow);
 	sk_close_fd(&d->follow_fd);
 	sk_watch_free(d->watch);
@@ -299,7 +317,6 @@ static void finish(struct ninepd *d)
 
 static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
 	int r = ninepd_options(d, argc, argv, err);
 
 	if (r < 0)
@@ -320,10 +337,9 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	r = sk_loop_new(&d->loop);
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot start");
-	quit_loop = d->loop;
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	r = set_up_exports(d, err);
+	r = watch_signals(d, err);
+	if (r == 0)
+		r = set_up_exports(d, err);
 	if (r == 0)
 		join_exports(d);
 	if (r == 0)
@@ -347,6 +363,7 @@ int main(int argc, char **argv)
 		ninepd_usage();
 		return 0;
 	}
+	d.signal_fd = d.follow_fd = -1;
 	sk_log_init(STDERR_FILENO, SK_LOG_INFO);
 	r = start(&d, argc, argv, &err);
 	if (r == 0)

@@ -60,6 +60,8 @@ struct ninepd {
 	bool isolated; /* the mount namespace holds the exports alone */
 	int follow_fd; /* from the follower; or -1 */
 	struct sk_source *follow;
+	int signal_fd;
+	struct sk_source *signals;
 	bool single; /* --once: the program ends with the first frontend */
 	struct sk_loop *loop;
 	struct sk_source *lock_timer;

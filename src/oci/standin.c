@@ -2,11 +2,13 @@
 /*
  * docker asks its runtime for the pids of a container's processes, and shows of these what the host's ps says (docker
  * top). The processes are in the guest, where no ps of the host looks. So each gets a stand-in here: a process that
- * does nothing, with the name, the arguments, the user and the parent of the one in the guest, and which leaves after
- * SK_STAND_IN_S seconds. Pids, times, memory and terminals are the stand-ins' own.
+ * does nothing, with the name, the arguments and the parent of the one in the guest, and which leaves after
+ * SK_STAND_IN_S seconds. Those of the guest's root are root's; all others belong to one reserved user: with the user
+ * that the guest claims, they would count against the limits of whoever has that number here, who could also trace
+ * and kill them. Pids, times, memory and terminals are the stand-ins' own.
  *
  * The names come from the guest and are not trusted: they are shown, never used. A stand-in is this program, started
- * anew with an environment of two words, without descriptors and, where the process's user is another, without rights.
+ * anew with an environment of two words, without descriptors and, where the process's user is not root, without rights.
  * One is started by that of its parent, on its way there; what has no parent among them comes from here. Each tells its
  * pid through a pipe when it has its name.
  */
@@ -30,6 +32,8 @@
 #define SK_STAND_IN_S 10u
 #define SK_STAND_INS_MAX 512u
 #define SK_STAND_IN_WAIT_MS 2000
+/* Below the users of VMs (engine/confine.c). */
+#define SK_STAND_IN_UID 0x5affffffu
 #define SK_STAND_IN_ENV "SKERRY_STAND_IN="
 
 struct stand_ins {
@@ -103,11 +107,11 @@ static void start_children(const struct stand_ins *all, int parent)
 static int become(void *arg)
 {
 	const struct person *p = arg;
-	unsigned uid = (unsigned)number(p->all, p->i, "uid");
+	const uid_t uid = SK_STAND_IN_UID;
 
 	start_children(p->all, (int)p->i);
 	signal(SIGCHLD, SIG_IGN); /* goes through exec: nobody waits for them */
-	if (geteuid() != 0 || uid == 0)
+	if (geteuid() != 0 || number(p->all, p->i, "uid") == 0)
 		return 0;
 	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
@@ -152,6 +156,7 @@ void sk_oci_stand_in_main(void)
 
 	if (!name)
 		return;
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* nobody traces it, not even another one */
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	if (ready) {
 		if (write(atoi(ready), &pid, sizeof(pid)) < 0)

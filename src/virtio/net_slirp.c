@@ -165,7 +165,7 @@ static int64_t cb_clock_get_ns(void *opaque)
 	struct timespec ts;
 
 	(void)opaque;
-	clock_gettime(CLOCK_BOOTTIME, &ts);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 

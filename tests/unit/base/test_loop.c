@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../sk_test.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -60,9 +64,32 @@ static void test_remove_in_callback(void **state)
 	close(p[0]), close(p[1]), close(q[0]), close(q[1]);
 }
 
+/* In a time namespace whose CLOCK_BOOTTIME is ahead, as after the host has slept. */
+static void test_clock(void **state)
+{
+	struct timespec ts;
+	int status, fd;
+	pid_t pid;
+
+	(void)state;
+	fd = unshare(CLONE_NEWTIME) < 0 ? -1 : open("/proc/self/timens_offsets", O_WRONLY);
+	if (fd < 0 || write(fd, "boottime 100000 0\n", 18) != 18) {
+		print_message("SKIPPED: no time namespace here\n");
+		skip();
+	}
+	close(fd);
+	pid = fork();
+	if (pid == 0) {
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		_exit(sk_now_ms() - (uint64_t)ts.tv_sec * 1000 < 2000 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_remove_in_callback) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_remove_in_callback), cmocka_unit_test(test_clock) };
 
 	return cmocka_run_group_tests_name("base-loop", tests, NULL, NULL);
 }

@@ -134,6 +134,26 @@ class Sockets(Case):
             self.assertEqual(c.read(1, 0, 100), b"hello")
             c.clunk(1)
 
+    def test_sigterm_at_any_moment(self):
+        """From the moment on that the signal is not fatal, none is lost."""
+
+        def handled(pid):
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                masks = re.findall(r"^Sig(?:Blk|Cgt):\t([0-9a-f]+)", file.read(), re.M)
+            return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
+        for i in range(20):
+            server = self.launch("--export", self.share, "--socket", os.path.join(self.sockets, f"t{i}"))
+            while not handled(server.pid):
+                pass
+            time.sleep(i / 5000)
+            server.terminate()
+            try:
+                self.assertEqual(server.wait(10), 0)
+            finally:
+                server.kill()
+                server.stderr.close()
+
     def test_others_are_not_listened_to_without_a_secret(self):
         for address in ("0.0.0.0:0", "[::]:0"):
             done = self.launch("--export", self.share, "--listen", address)

@@ -5,6 +5,7 @@
 #include <linux/virtio_net.h>
 
 #include "base/buf.h"
+#include "virtio/device.h"
 #include "virtio/virtio_internal.h"
 
 /*
@@ -60,6 +61,14 @@ int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port,
 		    struct net_forward **ret);
 /* Accepts NULL. */
 void net_forward_free(struct net_forward *f);
+
+/* Passes datagrams to the forward's address and port on to 127.0.0.1:`inner_port`, and what comes back from there, from
+ * the address that was asked. Negative errno where the address cannot be had. */
+struct net_forward_udp;
+int net_forward_udp_new(struct sk_loop *loop, const struct sk_slirp_forward *forward, uint16_t inner_port,
+			struct net_forward_udp **ret);
+/* Accepts NULL. */
+void net_forward_udp_free(struct net_forward_udp *f);
 
 /* " by process 4711 (nginx)", " by a process of user 33", or "" where it cannot be told. */
 void net_port_holder(uint16_t port, bool udp, char *buf, size_t size);

@@ -82,7 +82,9 @@ struct net_slirp {
 	uint8_t is_socket[FDS_MAX / 8]; /* bit: the descriptor is one of libslirp's */
 	struct net_forward **tcp6;	/* n_tcp6: published ports of IPv6 addresses */
 	unsigned n_tcp6, n_known_ports;
-	uint16_t *known_ports; /* n_known_ports: of listening sockets that may be on 127.0.0.1 */
+	uint32_t *known_ports;	      /* n_known_ports, see known_port(): of sockets that may be on 127.0.0.1 */
+	struct net_forward_udp **udp; /* n_udp: see net_forward_udp.c */
+	unsigned n_udp;
 };
 
 struct slirp_timer {
@@ -474,7 +476,10 @@ static void backend_free(void *arg)
 	s->ending = true;
 	while (s->n_tcp6)
 		net_forward_free(s->tcp6[--s->n_tcp6]);
+	while (s->n_udp)
+		net_forward_udp_free(s->udp[--s->n_udp]);
 	free(s->tcp6);
+	free(s->udp);
 	free(s->known_ports);
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
@@ -555,49 +560,43 @@ static int forward4(struct net_slirp *s, const uint8_t addr[4], uint16_t port, c
 	return errno ? errno : EIO;
 }
 
-static int forward_udp6(struct net_slirp *s, const struct sk_slirp_forward *f)
-{
-	struct sockaddr_in6 host = { .sin6_family = AF_INET6, .sin6_port = htons(f->host_port) };
-	struct sockaddr_in6 guest = { .sin6_family = AF_INET6, .sin6_port = htons(f->guest_port) };
-
-	memcpy(&host.sin6_addr, f->host_addr, 16);
-	inet_pton(AF_INET6, SK_SLIRP_ADDRESS6, &guest.sin6_addr);
-	errno = 0;
-	if (slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host, sizeof(host), (const struct sockaddr *)&guest,
-			       sizeof(guest), SLIRP_HOSTFWD_UDP | SLIRP_HOSTFWD_V6ONLY) == 0)
-		return 0;
-	return errno ? errno : EIO;
-}
-
-/* Finds libslirp's listening socket on a port of 127.0.0.1 that was not known before: its port. */
+/* Finds libslirp's socket of a type on a port of 127.0.0.1 that was not known before. */
 struct inner_search {
 	struct net_slirp *s;
+	int type;
 	uint16_t port;
 };
+
+static uint32_t known_port(int type, uint16_t port)
+{
+	return (uint32_t)type << 16 | port;
+}
 
 static int look_for_inner(int fd, int events, void *opaque)
 {
 	struct inner_search *search = opaque;
 	struct sockaddr_in a;
-	socklen_t len = sizeof(a);
+	socklen_t len = sizeof(a), type_len = sizeof(int);
+	int type = 0;
 	unsigned i;
 
 	(void)events;
 	if (search->port || getsockname(fd, (struct sockaddr *)&a, &len) < 0 || a.sin_family != AF_INET ||
-	    a.sin_addr.s_addr != htonl(INADDR_LOOPBACK))
+	    a.sin_addr.s_addr != htonl(INADDR_LOOPBACK) || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0 ||
+	    type != search->type)
 		return -1;
 	for (i = 0; i < search->s->n_known_ports; i++)
-		if (search->s->known_ports[i] == ntohs(a.sin_port))
+		if (search->s->known_ports[i] == known_port(type, ntohs(a.sin_port)))
 			return -1;
 	search->port = ntohs(a.sin_port);
 	return -1;
 }
 
-/* See net_forward.c. */
-static int forward_tcp6(struct net_slirp *s, const struct sk_slirp_forward *f, unsigned max)
+/* Adds a socket on a free port of 127.0.0.1 for what we pass on. 0 or an errno. */
+static int add_inner(struct net_slirp *s, const struct sk_slirp_forward *f, uint16_t *ret_port)
 {
 	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
-	struct inner_search search = { s, 0 };
+	struct inner_search search = { s, f->udp ? SOCK_DGRAM : SOCK_STREAM, 0 };
 	uint32_t timeout = UINT32_MAX;
 	int r = forward4(s, loopback, 0, f);
 
@@ -606,39 +605,84 @@ static int forward_tcp6(struct net_slirp *s, const struct sk_slirp_forward *f, u
 	slirp_pollfds_fill(s->slirp, &timeout, look_for_inner, &search);
 	if (!search.port)
 		return EIO;
-	s->known_ports[s->n_known_ports++] = search.port;
-	r = net_forward_new(s->net.dev.loop, f->host_addr, f->host_port, search.port, max, &s->tcp6[s->n_tcp6]);
+	s->known_ports[s->n_known_ports++] = known_port(search.type, search.port);
+	*ret_port = search.port;
+	return 0;
+}
+
+/* See net_forward.c. */
+static int forward_tcp6(struct net_slirp *s, const struct sk_slirp_forward *f, unsigned max)
+{
+	uint16_t inner;
+	int r = add_inner(s, f, &inner);
+
+	if (r)
+		return r;
+	r = net_forward_new(s->net.dev.loop, f->host_addr, f->host_port, inner, max, &s->tcp6[s->n_tcp6]);
 	s->n_tcp6 += r == 0;
+	return -r;
+}
+
+/* Whether we pass the datagrams on, see net_forward_udp.c; `*ret_first`: the first forward of the same guest port. */
+static bool is_passed_on(const struct sk_slirp_config *c, unsigned at, unsigned *ret_first)
+{
+	const struct sk_slirp_forward *f = &c->forwards[at];
+	unsigned i, n = 0;
+
+	for (i = 0; i < c->n_forwards; i++) {
+		if (!c->forwards[i].udp || c->forwards[i].guest_port != f->guest_port)
+			continue;
+		if (n++ == 0)
+			*ret_first = i;
+	}
+	return f->udp && (f->v6 || n > 1);
+}
+
+/* `inner`: of each forward that is the first of its guest port, the port of libslirp's socket. */
+static int forward_udp(struct net_slirp *s, const struct sk_slirp_forward *f, uint16_t *inner)
+{
+	int r = *inner ? 0 : add_inner(s, f, inner);
+
+	if (r)
+		return r;
+	r = net_forward_udp_new(s->net.dev.loop, f, *inner, &s->udp[s->n_udp]);
+	s->n_udp += r == 0;
 	return -r;
 }
 
 static int add_forwards(struct net_slirp *s, const struct sk_slirp_config *c, struct sk_error *err)
 {
 	static const uint8_t any[16];
-	unsigned i, n6 = 0;
+	_cleanup_free_ uint16_t *inner = calloc(c->n_forwards + 1u, sizeof(*inner));
+	unsigned i, n6 = 0, first = 0;
 
-	s->known_ports = calloc(c->n_forwards + 1u, sizeof(*s->known_ports));
+	s->known_ports = calloc(2u * c->n_forwards + 1u, sizeof(*s->known_ports));
 	s->tcp6 = calloc(c->n_forwards + 1u, sizeof(*s->tcp6));
-	if (!s->known_ports || !s->tcp6)
+	s->udp = calloc(c->n_forwards + 1u, sizeof(*s->udp));
+	if (!inner || !s->known_ports || !s->tcp6 || !s->udp)
 		return sk_error_errno(err, ENOMEM, "cannot publish ports");
-	/* Those of IPv4 first: what is on 127.0.0.1 is known then. */
+	/* libslirp's own first: what is on 127.0.0.1 is known then. */
 	for (i = 0; i < c->n_forwards; i++) {
 		const struct sk_slirp_forward *f = &c->forwards[i];
-		int r = f->v6 ? 0 : forward4(s, f->host_addr, f->host_port, f);
+		int r;
 
+		n6 += f->v6;
+		if (f->v6 || is_passed_on(c, i, &first))
+			continue;
+		r = forward4(s, f->host_addr, f->host_port, f);
 		if (r)
 			return forward_error(f, r, err);
-		n6 += f->v6;
-		s->known_ports[s->n_known_ports] = f->host_port;
-		s->n_known_ports += !f->v6;
+		s->known_ports[s->n_known_ports++] = known_port(f->udp ? SOCK_DGRAM : SOCK_STREAM, f->host_port);
 	}
 	for (i = 0; i < c->n_forwards; i++) {
 		const struct sk_slirp_forward *f = &c->forwards[i];
 		unsigned max = s->max_sockets / 8 / (n6 ? n6 : 1);
-		int r = !f->v6 ? 0 : f->udp ? forward_udp6(s, f) : forward_tcp6(s, f, max < 8 ? 8 : max);
+		int r = is_passed_on(c, i, &first) ? forward_udp(s, f, &inner[first])
+			: f->v6			   ? forward_tcp6(s, f, max < 8 ? 8 : max)
+						   : 0;
 
 		/* All addresses, on a host that has IPv4 only (now). */
-		if ((r == EAFNOSUPPORT || r == EADDRNOTAVAIL) && memcmp(f->host_addr, any, 16) == 0)
+		if ((r == EAFNOSUPPORT || r == EADDRNOTAVAIL) && f->v6 && memcmp(f->host_addr, any, 16) == 0)
 			continue;
 		if (r)
 			return forward_error(f, r, err);

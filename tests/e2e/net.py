@@ -10,6 +10,7 @@ net.py tcp-late PORTFILE BYTES    reads to the end, then sends that many bytes a
 net.py dns PORTFILE [ADDRESS]     answers every A question with 192.0.2.7; on ADDRESS:53, else any port of 127.0.0.1
 net.py tcp-ask HOST PORT TEXT     sends a line, prints the answer (tries for 15 s)
 net.py udp-ask HOST PORT TEXT
+net.py udp-ask-once HOST PORT TEXT  one datagram, one answer
 net.py tcp-late-ask HOST PORT N   N connections at once: sends a byte, ends its half, reads to the end; prints "N BYTES" or "N ERROR" for
                                   each result
 net.py tcp-reset HOST PORT        sends a byte; prints what recv() then says: eof or an error
@@ -160,6 +161,14 @@ def tcp_reset(host, port):
         return f"{type(error).__name__}\n".encode()
 
 
+def udp_ask_once(host, port, text):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(5)
+        peer.connect((host, int(port)))
+        peer.send(text.encode() + b"\n")
+        return peer.recv(65536)
+
+
 def listens_on_ipv6():
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
@@ -203,6 +212,7 @@ def main():
         ask = {
             "tcp-ask": tcp_ask,
             "udp-ask": udp_ask,
+            "udp-ask-once": udp_ask_once,
             "tcp-read": tcp_read,
             "tcp-late-ask": tcp_late_ask,
             "tcp-reset": tcp_reset,

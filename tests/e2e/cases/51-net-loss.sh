@@ -112,3 +112,16 @@ case_net_dns_of_the_host() {
 	ok unshare -m bash -c "mount --bind resolv /etc/resolv.conf && skerry run --rm $IMG grep nameserver /etc/resolv.conf"
 	same "$out" $'nameserver 10.0.2.3\nnameserver 192.0.2.53'
 }
+
+# One port of the container on two addresses, and on IPv6: each answer comes from where the question went.
+case_net_publish_udp_twice() {
+	local p
+	p=$(free_port udp)
+	ok skerry run -d --name n1 -p "127.0.0.1:$p:5353/udp" -p "127.0.0.2:$p:5353/udp" -p "[::1]:$p:5353/udp" "$IMG" perl -e 'use IO::Socket::INET; $| = 1;
+		my $s = IO::Socket::INET->new(LocalPort => 5353, Proto => "udp") or die $!; print "ready\n"; while (defined $s->recv(my $d, 65536)) { $s->send("guest: $d") }'
+	until_ok 20 ready n1
+	for host in 127.0.0.1 127.0.0.2 127.0.0.1 127.0.0.2 ::1; do
+		client listens-on-ipv6 | grep -q yes || [ "$host" != ::1 ] || continue
+		same "$(client udp-ask-once "$host" "$p" "$host")" "guest: $host"
+	done
+}

@@ -10,6 +10,11 @@ TCP_LATE='use IO::Socket::INET; use Socket qw(:all); $| = 1; $SIG{CHLD} = "IGNOR
 my $s = IO::Socket::INET->new(LocalPort => $port, Listen => 1000, ReuseAddr => 1) or die $!;
 print "ready\n";
 while (1) { my $c = $s->accept or next; if (fork) { close $c; next } my $d; 1 while sysread $c, $d, 65536; select undef, undef, undef, 0.1; print $c "r" x $size; exit }'
+# The same, one after the other, while the others wait. Arguments: port, size.
+TCP_LATE_QUEUE='use IO::Socket::INET; $| = 1; my ($port, $size) = @ARGV;
+my $s = IO::Socket::INET->new(LocalPort => $port, Listen => 4000, ReuseAddr => 1) or die $!;
+print "ready\n";
+while (1) { my $c = $s->accept or next; my $d; 1 while sysread $c, $d, 65536; print $c "r" x $size; close $c }'
 # Many connections: a byte, the end of our half, then all that comes. Arguments: host, port, connections.
 TCP_LATE_ASK='use IO::Socket::INET; my ($host, $port, $n) = @ARGV; my (@c, %r);
 for (1..$n) { my $c = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port) or die $!; syswrite $c, "q"; shutdown $c, 1; push @c, $c }
@@ -36,12 +41,12 @@ case_net_half_close_in() {
 case_net_half_close_thousand() {
 	local p
 	serve tcp-late 100000
-	run "$IMG" perl -e "$TCP_LATE_ASK" host.skerry.internal "$port" 300
-	same "$out" '300 100000'
+	run "$IMG" perl -e "$TCP_LATE_ASK" host.skerry.internal "$port" 1000
+	same "$out" "1000 100000"
 	p=$(free_port)
-	ok skerry run -d --name n1 -p "$p:4000" "$IMG" perl -e "$TCP_LATE" 4000 100000
+	ok skerry run -d --name n1 -p "$p:4000" "$IMG" perl -e "$TCP_LATE_QUEUE" 4000 100000
 	until_ok 20 ready n1
-	same "$(client tcp-late-ask 127.0.0.1 "$p" 300)" '300 100000'
+	same "$(client tcp-late-ask 127.0.0.1 "$p" 1000)" "1000 100000"
 }
 
 # A reset is no end of file; a port where nobody listens says so at once.

@@ -10,11 +10,21 @@
 #include "cli/jx.h"
 
 static const struct guest_device {
-	const char *path;
-	int major, minor;
+	const char *path, *type;
+	int major, minor, mode, gid;
 } guest_devices[] = {
-	{ "/dev/fuse", 10, 229 },
-	{ "/dev/net/tun", 10, 200 },
+	{ "/dev/fuse", "c", 10, 229, 0666, 0 },
+	{ "/dev/net/tun", "c", 10, 200, 0666, 0 },
+	/* A device that is not there comes when its node is opened. Debian's group "disk", as on hosts. */
+	{ "/dev/loop-control", "c", 10, 237, 0660, 6 },
+	{ "/dev/loop0", "b", 7, 0, 0660, 6 },
+	{ "/dev/loop1", "b", 7, 1, 0660, 6 },
+	{ "/dev/loop2", "b", 7, 2, 0660, 6 },
+	{ "/dev/loop3", "b", 7, 3, 0660, 6 },
+	{ "/dev/loop4", "b", 7, 4, 0660, 6 },
+	{ "/dev/loop5", "b", 7, 5, 0660, 6 },
+	{ "/dev/loop6", "b", 7, 6, 0660, 6 },
+	{ "/dev/loop7", "b", 7, 7, 0660, 6 },
 };
 
 static const struct guest_device *find(const char *path)
@@ -64,7 +74,9 @@ int sk_check_device(const char *value, char *why)
 	}
 	if (find(path))
 		return 0;
-	snprintf(why, 256, "the host's %.64s cannot be given to a VM; of its own it has /dev/fuse and /dev/net/tun",
+	snprintf(why, 256,
+		 "the host's %.64s cannot be given to a VM; of its own it has /dev/fuse, /dev/net/tun and "
+		 "/dev/loop-control, loop0 to loop7",
 		 path);
 	return -EINVAL;
 }
@@ -86,8 +98,8 @@ json_t *sk_devices_to_host(const struct sk_strv *devices)
 
 static void push_node(json_t *list, const char *path, const struct guest_device *d)
 {
-	sk_jx_push(list, sk_jx(json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:i}", "path", path, "type", "c", "major", d->major,
-					 "minor", d->minor, "fileMode", 0666, "uid", 0, "gid", 0)));
+	sk_jx_push(list, sk_jx(json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:i}", "path", path, "type", d->type, "major",
+					 d->major, "minor", d->minor, "fileMode", d->mode, "uid", 0, "gid", d->gid)));
 }
 
 json_t *sk_devices_to_spec(const json_t *host_devices, bool privileged)
@@ -118,7 +130,7 @@ void sk_devices_allow(json_t *rules, const json_t *host_devices)
 		const struct guest_device *d = find(sk_jx_get_str(o, "PathOnHost", ""));
 
 		if (d)
-			sk_jx_push(rules, sk_jx(json_pack("{s:b,s:s,s:i,s:i,s:s}", "allow", 1, "type", "c", "major",
+			sk_jx_push(rules, sk_jx(json_pack("{s:b,s:s,s:i,s:i,s:s}", "allow", 1, "type", d->type, "major",
 							  d->major, "minor", d->minor, "access",
 							  sk_jx_get_str(o, "CgroupPermissions", "rwm"))));
 	}

@@ -9,7 +9,7 @@
 
 /*
  * --device. There are no devices of the host in a VM, but the guest's kernel has some of its own that programs ask for:
- * /dev/fuse and /dev/net/tun.
+ * /dev/fuse, /dev/net/tun and loop devices.
  */
 int sk_check_device(const char *value, char *why); /* PATH[:PATH IN THE CONTAINER[:rwm]] */
 /* HostConfig's "Devices" of what was given. */

@@ -328,7 +328,7 @@ const struct sk_opt sk_create_opts[] = {
 	NUM("cpu-shares", 'c', SK_OPT_INT, cpu_shares, "int", "CPU shares (relative weight)"),
 	NUM("cpus", 0, SK_OPT_CPUS, cpus, "decimal",
 	    "Number of CPUs; the VM has as many, rounded up, and 1 without it (\"cpus\" of the configuration file)"),
-	LIST("device", 0, device, "list", "Add a device of the guest: /dev/fuse or /dev/net/tun", sk_check_device),
+	LIST("device", 0, device, "list", "Add a device of the guest: /dev/fuse, /dev/net/tun, /dev/loop*", sk_check_device),
 	LIST("dns", 0, dns, "list", "Set custom DNS servers", check_ip),
 	LIST("dns-option", 0, dns_option, "list", "Set DNS options", NULL),
 	{ "dns-opt", 0, SK_OPT_LIST, AT(dns_option), NULL, NULL, NULL, NULL, true },

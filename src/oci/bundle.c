@@ -384,8 +384,10 @@ static bool is_privileged(const json_t *resources)
 static int filter_devices(json_t *linux_, struct sk_error *err)
 {
 	static const char *const of_guest[] = {
-		"/dev/null", "/dev/zero",    "/dev/full", "/dev/random", "/dev/urandom",
-		"/dev/tty",  "/dev/console", "/dev/ptmx", "/dev/fuse",	 "/dev/net/tun"
+		"/dev/null",	     "/dev/zero",    "/dev/full",  "/dev/random", "/dev/urandom",
+		"/dev/tty",	     "/dev/console", "/dev/ptmx",  "/dev/fuse",	  "/dev/net/tun",
+		"/dev/loop-control", "/dev/loop0",   "/dev/loop1", "/dev/loop2",  "/dev/loop3",
+		"/dev/loop4",	     "/dev/loop5",   "/dev/loop6", "/dev/loop7",
 	};
 	json_t *devices = json_object_get(linux_, "devices");
 	bool privileged = is_privileged(json_object_get(linux_, "resources"));

@@ -135,3 +135,29 @@ case_kernel_exceptions() {
 	run --cap-add SYS_PTRACE -v "$WORK/exceptions:/e:ro" "$IMG" timeout 30 /e
 	same "$out" "$(cat "$WORK/want")"
 }
+
+# Loop devices, and swap on one (an overlay has no swap files, here as on a host).
+case_kernel_loop() {
+	ok skerry run --rm --privileged "$IMG" sh -ec '
+		truncate -s 64M /img
+		dev=$(losetup -f --show /img)
+		mkfs.ext4 -q "$dev"
+		mount "$dev" /mnt
+		echo kept >/mnt/file
+		umount /mnt
+		losetup -d "$dev"
+		mount -o loop /img /mnt
+		cat /mnt/file
+		head -c 20000000 /dev/zero >/swap
+		dev=$(losetup -f --show /swap)
+		mkswap "$dev" >/dev/null
+		swapon "$dev"
+		grep -c "$dev" /proc/swaps
+		swapoff "$dev"; umount /mnt; losetup -D'
+	same "$out" $'kept\n1'
+	# Nobody else has them, but who asks for them.
+	run "$IMG" sh -c 'ls /dev | grep -c loop || true'
+	same "$out" 0
+	run --device /dev/loop-control --device /dev/loop0 --cap-add SYS_ADMIN "$IMG" sh -c 'truncate -s 1M /img; losetup -f --show /img; losetup -D'
+	same "$out" /dev/loop0
+}

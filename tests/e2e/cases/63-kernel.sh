@@ -161,3 +161,20 @@ case_kernel_loop() {
 	run --device /dev/loop-control --device /dev/loop0 --cap-add SYS_ADMIN "$IMG" sh -c 'truncate -s 1M /img; losetup -f --show /img; losetup -D'
 	same "$out" /dev/loop0
 }
+
+# The registers in a core file have the form that debuggers read: XCR0 where it belongs, as on this machine.
+case_kernel_core() {
+	mkdir -m 777 "$WORK/share"
+	run --ulimit core=-1 -v "$WORK/share:/s" "$IMG" sh -c 'cd /s && perl -e "kill 11, \$\$"; ls'
+	has "$out" core
+	python3 - "$WORK/share/core" <<'END' || fail 'the core file is not in form'
+import struct, sys
+data = open(sys.argv[1], "rb").read()
+at = data.find(struct.pack("<I", 0x202) + b"LINUX")
+size = struct.unpack_from("<I", data, at - 4)[0]
+area = data[at + 12 : at + 12 + size]
+xcr0 = struct.unpack_from("<Q", area, 464)[0]
+assert size >= 512 and xcr0 & 3 == 3 and xcr0 < 1 << 20, (size, hex(xcr0))
+assert area[472:512] == bytes(40), area[464:512]
+END
+}

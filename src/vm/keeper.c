@@ -11,6 +11,8 @@
  *   remove    the end of a container that is removed by itself (--rm): its folder goes to the store's tmp/, and so do
  *             its anonymous volumes; then they are deleted.
  *
+ * And the end of a monitor that was killed is written down.
+ *
  * The monitor is not trusted here: it chooses one of the two and says two numbers. Which container and which folders
  * was settled before it met its guest, and a confined monitor cannot write vm.json. The keeper holds nothing open
  * but its end of the connection: the end of the monitor, by whatever cause, is end of file, and it goes too.
@@ -151,8 +153,10 @@ static void keep(const struct place *p, int fd)
 	struct message m;
 	int fds[2];
 
-	if (receive(fd, &m, fds) != sizeof(m))
+	if (receive(fd, &m, fds) != sizeof(m)) {
+		sk_vm_state_bury(&p->paths, p->id); /* if it was killed */
 		return;
+	}
 	if (m.what == KEEPER_RESTART && fds[0] >= 0 && fds[1] >= 0) {
 		if (write(fd, "1", 1) == 1)
 			become_monitor(p, &m, fds);

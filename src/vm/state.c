@@ -161,17 +161,23 @@ void sk_paths_fini(struct sk_paths *paths)
 	*paths = (struct sk_paths){ 0 };
 }
 
-const char *sk_time_now(char *buf)
+static const char *time_text(const struct timespec *ts, char *buf)
 {
-	struct timespec ts;
 	struct tm tm;
 	size_t n;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
+	gmtime_r(&ts->tv_sec, &tm);
 	n = strftime(buf, 36, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, 36 - n, ".%09ldZ", ts.tv_nsec);
+	snprintf(buf + n, 36 - n, ".%09ldZ", ts->tv_nsec);
 	return buf;
+}
+
+const char *sk_time_now(char *buf)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return time_text(&ts, buf);
 }
 
 bool sk_vm_state_is_alive(const json_t *state)
@@ -208,6 +214,54 @@ static json_t *load_once(int dirfd)
 	return json_pack("{s:s,s:i,s:i}", "status", "created", "exit_code", 0, "pid", 0);
 }
 
+/* The last sign of life of a container whose end nobody has written down: the host went down with it. */
+static const char *last_seen(int dirfd, char *buf)
+{
+	static const char *const files[] = { SK_STATE_FILE, "disk.img", "log/container.log" };
+	struct timespec last = { 0, 0 };
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(files); i++)
+		if (fstatat(dirfd, files[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtim.tv_sec > last.tv_sec)
+			last = st.st_mtim;
+	return last.tv_sec ? time_text(&last, buf) : "";
+}
+
+static void set_killed(json_t *state, const char *when)
+{
+	json_object_set_new(state, "status", json_string("exited"));
+	json_object_set_new(state, "exit_code", json_integer(137));
+	json_object_set_new(state, "pid", json_integer(0));
+	json_object_set_new(state, "error", json_string("the monitor of this container was killed"));
+	json_object_set_new(state, "finished_at", json_string(when));
+}
+
+void sk_vm_state_bury(const struct sk_paths *paths, const char *id)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", paths->root, id);
+	_cleanup_fd_ int dirfd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, lock = -1;
+	json_t *state;
+	char buf[36];
+	int tries;
+
+	lock = dirfd < 0 ? -1 : openat(dirfd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (lock < 0)
+		return;
+	/* A dying process closes one descriptor after the other. */
+	for (tries = 0; sk_fs_lock(lock, true, false) < 0; tries++) {
+		if (tries == 200)
+			return; /* somebody else's again */
+		usleep(5000);
+	}
+	state = load_once(dirfd);
+	if (sk_vm_state_is_alive(state)) {
+		set_killed(state, sk_time_now(buf));
+		sk_vm_state_save(dirfd, state, NULL);
+	}
+	json_decref(state);
+}
+
 int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_state, struct sk_error *err)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", paths->root, id);
@@ -223,12 +277,9 @@ int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_
 		json_decref(state);
 		state = load_once(dirfd);
 		if (sk_vm_state_is_alive(state)) {
-			json_object_set_new(state, "status", json_string("exited"));
-			json_object_set_new(state, "exit_code", json_integer(137));
-			json_object_set_new(state, "pid", json_integer(0));
-			json_object_set_new(state, "error", json_string("the monitor of this container was killed"));
-			if (!json_is_string(json_object_get(state, "finished_at")))
-				json_object_set_new(state, "finished_at", json_string(""));
+			char buf[36];
+
+			set_killed(state, last_seen(dirfd, buf));
 		}
 	}
 	if (!state)

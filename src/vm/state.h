@@ -45,6 +45,8 @@ int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_
 int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err);
 /* Sets some space aside, for a state that is saved when the disk is full. */
 int sk_vm_state_reserve(int dirfd, struct sk_error *err);
+/* Writes down the end of a container whose monitor has gone without doing so. Nothing if it has one. */
+void sk_vm_state_bury(const struct sk_paths *paths, const char *id);
 bool sk_vm_state_is_alive(const json_t *state); /* starting, running, paused, restarting */
 /* "2026-11-23T10:00:00.123456789Z" of now, into `buf` of at least 36 bytes. */
 const char *sk_time_now(char *buf);

@@ -124,3 +124,22 @@ case_hostile_share_streams() {
 			my $n = sysread($s, my $b, 100); print $n ? "served\n" : "refused\n"'"'"
 	same "$out" $'13\nrefused'
 }
+
+case_hostile_monitor_killed_finished_at() {
+	# The end is dated, whoever notices it: the keeper, or who looks when that was killed, too.
+	local m before
+	ok skerry run -d --name k1 "$IMG" sleep 1000
+	m=$(monitor_pid k1)
+	before=$(date -u +%Y-%m-%dT%H:%M:%S)
+	kill -9 "$m"
+	until_ok 10 is_status k1 exited
+	sleep 0.5
+	[[ $(field k1 'd["State"]["FinishedAt"]') > $before ]] || fail "FinishedAt is before the end: $(field k1 'd["State"]["FinishedAt"]')"
+	ok skerry ps -a
+	has "$out" 'Exited \(137\) ([0-9]+ seconds?|Less than a second) ago'
+	ok skerry start k1
+	m=$(monitor_pid k1)
+	kill -9 "$(child_pid k1 skerry-keeper)" "$m"
+	until_ok 10 is_status k1 exited
+	hasnt "$(field k1 'd["State"]["FinishedAt"]')" '^0001'
+}

@@ -11,7 +11,8 @@
  * What went wrong in an operation that a user asked for.
  *
  * Passed as the last argument. Untouched on success, always set on failure, wrapped with context on the
- * way up, and printed once, by main. Control characters and what is no UTF-8 become "?". A NULL pointer means that the caller does not want the words.
+ * way up, and printed once, by main. Control characters and what is no UTF-8 become "?". A NULL pointer means that the
+ * caller does not want the words.
  */
 struct sk_error {
 	int code;		    /* positive errno value, 0: not set */

@@ -17,6 +17,8 @@ bool sk_boot_cgroups(void);
 /* The setup request: clock, host name, entropy, sysctls, network. */
 int sk_setup(const struct sk_agent *agent, const json_t *request, struct sk_error *err);
 int sk_setup_clock(const json_t *time, struct sk_error *err);
+/* Adds nanoseconds to the clock. */
+int sk_adjust_clock(int64_t ns, struct sk_error *err);
 /* Writes /proc/sys; keys with dots. */
 int sk_setup_sysctl(const json_t *sysctl, struct sk_error *err);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -104,6 +105,22 @@ static void op_container(struct sk_agent *a, struct sk_container *c, struct sk_r
 	finish(a, take_req, r, &err, fields);
 }
 
+static void op_time(struct sk_agent *a, struct sk_request *take_req)
+{
+	const json_t *time = json_object_get(take_req->json, "time"),
+		     *adjust = json_object_get(take_req->json, "adjust");
+	struct sk_error err = SK_ERROR_INIT;
+	struct timespec ts;
+	int r = 0;
+
+	if (time && !a->test)
+		r = sk_setup_clock(time, &err);
+	if (r == 0 && adjust && !a->test)
+		r = sk_adjust_clock(json_integer_value(adjust), &err);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	finish(a, take_req, r, &err, json_pack("{s:[I,I]}", "clock", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec));
+}
+
 struct sync_job {
 	struct sk_agent *agent;
 	struct sk_request req;
@@ -168,8 +185,7 @@ void sk_ops_handle(void *arg, struct sk_request *take_req)
 		finish(a, take_req, r, &err, NULL);
 		return;
 	case SK_OP_TIME:
-		r = a->test ? 0 : sk_setup_clock(json_object_get(take_req->json, "time"), &err);
-		finish(a, take_req, r, &err, NULL);
+		op_time(a, take_req);
 		return;
 	case SK_OP_NETWORK:
 		r = a->test ? 0 : sk_net_apply(a, json_object_get(take_req->json, "network"), &err);

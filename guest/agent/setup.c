@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,20 @@ int sk_setup_clock(const json_t *time, struct sk_error *err)
 		return sk_error_set(err, EINVAL, "invalid time");
 	ts = (struct timespec){ .tv_sec = sec, .tv_nsec = nsec };
 	return clock_settime(CLOCK_REALTIME, &ts) < 0 ? sk_error_errno(err, errno, "cannot set the clock") : 0;
+}
+
+int sk_adjust_clock(int64_t ns, struct sk_error *err)
+{
+	/* The kernel adds: no time goes by between reading and setting. */
+	struct timex t = { .modes = ADJ_SETOFFSET | ADJ_NANO };
+
+	t.time.tv_sec = ns / 1000000000;
+	t.time.tv_usec = ns % 1000000000;
+	if (t.time.tv_usec < 0) {
+		t.time.tv_sec--;
+		t.time.tv_usec += 1000000000;
+	}
+	return clock_adjtime(CLOCK_REALTIME, &t) < 0 ? sk_error_errno(err, errno, "cannot adjust the clock") : 0;
 }
 
 /* The host's random bytes count as full entropy: the guest has no better source this early. */

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "vm/clock.h"
 #include "vm/parent.h"
 #include "vm/keeper.h"
 
@@ -204,6 +205,7 @@ void sk_monitor_ready(struct sk_monitor *m)
 		start_container(m);
 	else
 		sk_control_ready(m);
+	sk_clock_sync(m);
 }
 
 void sk_monitor_mount(struct sk_monitor *m)
@@ -639,11 +641,12 @@ static void on_clock_set(void *arg, int fd, unsigned events)
 		return;
 	arm_clock(fd);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	if (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_RUNNING)
-		sk_session_request(
-			m,
-			json_pack("{s:s,s:[I,I]}", "op", "time", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec),
-			NULL, NULL);
+	if (m->phase != SK_PHASE_READY && m->phase != SK_PHASE_RUNNING)
+		return;
+	sk_session_request(
+		m, json_pack("{s:s,s:[I,I]}", "op", "time", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec),
+		NULL, NULL);
+	sk_clock_sync(m);
 }
 
 static int watch_clock(struct sk_monitor *m)

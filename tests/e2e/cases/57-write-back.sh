@@ -196,3 +196,33 @@ END
 	done
 	same "$(grep -cE '^host [0-9]{7} $' share/all)" 500
 }
+
+# The guest's clock is the host's: a file on a share is not dated in the guest's future.
+case_write_back_clock() {
+	mkdir -p share tools
+	cat >tools/clock.pl <<'END'
+use strict;
+use Time::HiRes qw(time stat sleep);
+my $ahead = -1;
+sleep 0.3;
+for my $i (1 .. 100) {
+	open my $f, ">", "/data/f$i" or die;
+	close $f;
+	my $now = time;
+	my $by = (stat "/data/f$i")[9] - $now;
+	$ahead = $by if $by > $ahead;
+	sleep 0.003;
+}
+printf "%.0f\n", $ahead * 1e6;
+END
+	chmod 777 share
+	local try
+	# A busy host tells its clock less exactly.
+	for try in 1 2 3; do
+		rm -rf share/*
+		run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/clock.pl
+		echo "ahead by $out us"
+		[ "$out" -ge 500 ] || return 0
+	done
+	fail "files are $out us in the future"
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * A message that tells the time is late by its way to the guest: milliseconds on a busy host. Times of files on shares
+ * are the host's, and would lie in the guest's future. So the guest is asked for its clock, which it read somewhere
+ * between our question and its answer. The quickest of a few answers tells the difference to half of the time it took;
+ * the guest then adds that to its clock, however long that message takes.
+ *
+ * The answers are the guest's and not to be trusted: the only use of them is to tell the guest.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "vm/clock.h"
+#include "vm/monitor.h"
+
+#define ROUNDS 8
+#define GOOD_NS INT64_C(200000)	    /* an answer as quick as that is good enough */
+#define MOST_NS INT64_C(5000000000) /* the guest was told the time to less than that */
+#define NS_PER_SEC INT64_C(1000000000)
+#define SECONDS_MOST (INT64_C(1) << 33)
+
+struct clock_sync {
+	int64_t asked, best, difference;
+	unsigned rounds;
+};
+
+static void ask(struct sk_monitor *m, struct clock_sync *take_sync);
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+/* The clock in an answer; -1: there is none. */
+static int64_t clock_of(const json_t *reply)
+{
+	const json_t *clock = json_object_get(reply, "clock");
+	json_int_t sec = json_integer_value(json_array_get(clock, 0)),
+		   nsec = json_integer_value(json_array_get(clock, 1));
+
+	if (!json_is_true(json_object_get(reply, "ok")) || json_array_size(clock) != 2 || sec < 0 ||
+	    sec > SECONDS_MOST / 2 || nsec < 0 || nsec >= NS_PER_SEC)
+		return -1;
+	return sec * NS_PER_SEC + nsec;
+}
+
+static void on_clock(struct sk_monitor *m, void *arg, const json_t *reply)
+{
+	struct clock_sync *sync = arg;
+	int64_t now = now_ns(), took = now - sync->asked, guest = reply ? clock_of(reply) : -1;
+
+	if (guest < 0 || took < 0) {
+		free(sync); /* the session ends, or the host's clock was set: that starts another one */
+		return;
+	}
+	if (took < sync->best) {
+		sync->best = took;
+		sync->difference = sync->asked + took / 2 - guest;
+	}
+	if (++sync->rounds < ROUNDS && sync->best > GOOD_NS) {
+		ask(m, sync);
+		return;
+	}
+	if (sync->difference > -MOST_NS && sync->difference < MOST_NS)
+		sk_session_request(m, json_pack("{s:s,s:I}", "op", "time", "adjust", (json_int_t)sync->difference),
+				   NULL, NULL);
+	free(sync);
+}
+
+static void ask(struct sk_monitor *m, struct clock_sync *take_sync)
+{
+	take_sync->asked = now_ns();
+	if (sk_session_request(m, json_pack("{s:s}", "op", "time"), on_clock, take_sync) < 0)
+		free(take_sync);
+}
+
+void sk_clock_sync(struct sk_monitor *m)
+{
+	struct clock_sync *sync = calloc(1, sizeof(*sync));
+
+	if (!sync)
+		return; /* the clock is right to some milliseconds */
+	sync->best = INT64_MAX;
+	ask(m, sync);
+}

@@ -115,7 +115,7 @@ case_bad_disk_full() {
 	mkdir small
 	ok unshare -m bash -c '
 		set -e
-		mount -t tmpfs -o size=40m none small
+		mount -t tmpfs -o size=40m,mode=700 none small
 		rc=0
 		SKERRY_ROOT=$PWD/small skerry import '"$TAR"' big:1 2>e || rc=$?
 		[ $rc = 1 ] || { echo "import: $rc"; exit 1; }
@@ -132,7 +132,7 @@ case_bad_disk_full_while_running() {
 	mkdir small
 	ok unshare -m bash -c '
 		set -e
-		mount -t tmpfs -o size=400m none small
+		mount -t tmpfs -o size=400m,mode=700 none small
 		cp -r '"$SKERRY_ROOT"'/. small/
 		export SKERRY_ROOT=$PWD/small
 		rc=0
@@ -161,7 +161,7 @@ case_bad_disk_full_in_the_guest() {
 case_bad_store_full() {
 	mkdir small
 	ok unshare -m bash -c '
-		mount -t tmpfs -o size=300m none small
+		mount -t tmpfs -o size=300m,mode=700 none small
 		cp -r '"$SKERRY_ROOT"'/. small/
 		export SKERRY_ROOT=$PWD/small
 		skerry run -d --name alive '"$IMG"' sleep 1000 >/dev/null || exit 1

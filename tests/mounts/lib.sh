@@ -76,3 +76,9 @@ load_until_killed() {
 
 # The number in the last line that is whole (the power cut may have cut one).
 last_acked() { sed -n '/^acked [0-9][0-9]* *$/p' "$WORK/acked" | tail -1 | cut -d' ' -f2; }
+
+# import_image NAME: imports an image of ./images, which ./run has made.
+import_image() {
+	[ -s "$E2E_STAGE/$1.tar" ] || skip "the image $1 could not be made"
+	ok skerry import "$E2E_STAGE/$1.tar" "$1"
+}

@@ -406,13 +406,13 @@ case_life_update_restart_at_once() {
 	local until_told='echo try; until test -e /go; do sleep 0.2; done; exit 4'
 	ok skerry run -d --name u1 "$IMG" sh -c "$until_told"
 	ok skerry update --restart on-failure:2 u1
-	ok skerry exec u1 touch /go
+	ok skerry exec -d u1 touch /go
 	until_ok 60 bash -c '[ "$(skerry inspect -f "{{.RestartCount}} {{.State.Status}}" u1)" = "2 exited" ]'
 	same "$(skerry logs u1 | grep -c try)" 3
 	# And back: the policy of a running container is taken away.
 	ok skerry run -d --name u2 --restart always "$IMG" sh -c "$until_told"
 	ok skerry update --restart no u2
-	ok skerry exec u2 touch /go
+	ok skerry exec -d u2 touch /go
 	until_ok 30 is_status u2 exited
 	same "$(field u2 'd["RestartCount"]')" 0
 	ok skerry run -d --rm --name u3 "$IMG" sleep 100

@@ -125,7 +125,7 @@ case_crash_keeper() {
 	local until_told='until test -e /go; do sleep 0.2; done'
 	ok skerry run -d --name k2 --restart always "$IMG" sh -c "$until_told"
 	kill -9 "$(keeper_pid k2)"
-	ok skerry exec k2 touch /go
+	ok skerry exec -d k2 touch /go
 	until_ok 30 is_status k2 exited
 	has "$(field k2 'd["State"]["Error"]')" 'restarted'
 	ok skerry rm k2
@@ -134,7 +134,7 @@ case_crash_keeper() {
 	local cli=$!
 	until_ok 30 is_status k3 running
 	kill -9 "$(keeper_pid k3)"
-	ok skerry exec k3 touch /go
+	ok skerry exec -d k3 touch /go
 	wait "$cli" || fail "exit code $?"
 	same "$(skerry ps -aq)" ''
 }

@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The file tests of LTP (the Linux Test Project): those system calls of runtest/syscalls that files, directories,
+# attributes and locks have. See tests/suites/run: `packages` prints what the image needs, `build` builds in the current
+# directory, `run` tests the current directory and prints a line for each test.
+
+# Directories of testcases/kernel/syscalls. Tests that format and mount block devices of their own skip themselves.
+calls='access|chdir|chmod|chown|close|close_range|copy_file_range|creat|dup|dup2|dup3|faccessat2?|fallocate|fchdir|
+fchmod|fchmodat2?|fchown|fchownat|fcntl|fdatasync|fgetxattr|flistxattr|flock|fremovexattr|fsetxattr|fstat|fstatat|fstatfs|
+fsync|ftruncate|futimesat|getcwd|getdents|getxattr|inotify|lchown|lgetxattr|link|linkat|listxattr|llistxattr|llseek|
+lremovexattr|lseek|lstat|mkdir|mkdirat|mknod|mknodat|mmap|msync|name_to_handle_at|open|open_by_handle_at|openat|openat2|
+posix_fadvise|pread|preadv|preadv2|pwrite|pwritev|pwritev2|read|readahead|readdir|readlink|readlinkat|readv|removexattr|
+rename|renameat|renameat2|rmdir|sendfile|setxattr|splice|stat|statfs|statvfs|statx|symlink|symlinkat|sync|
+sync_file_range|truncate|unlink|unlinkat|utime|utimensat|utimes|write|writev'
+calls=$(tr -d '\n' <<<"$calls")
+
+list() { grep -E "^[a-z]" "$SUITE/runtest/syscalls" | grep -E "^[a-z0-9_]+" | sort -u; }
+
+case $1 in
+packages) echo acl,attr,e2fsprogs,kmod,procps ;;
+build)
+	[ -x configure ] || make autotools
+	./configure --disable-metadata >/dev/null
+	make -C include >/dev/null
+	make -C lib -j"$(nproc)" -s
+	for dir in testcases/kernel/syscalls/*/; do
+		name=${dir%/} name=${name##*/}
+		[[ $name =~ ^($calls)$ ]] || continue
+		make -C "$dir" -s -k -j"$(nproc)" || true
+	done
+	# All in one directory, as `make install` has it.
+	mkdir -p bin
+	find testcases/kernel/syscalls -type f -perm -u+x ! -name '*.so*' -exec cp -t bin {} +
+	;;
+run)
+	place=$PWD
+	export LTPROOT=$SUITE PATH=$SUITE/bin:$PATH TMPDIR=$place LTP_TIMEOUT_MUL=${LTP_TIMEOUT_MUL:-3}
+	list | while read -r name command; do
+		[ -x "$SUITE/bin/${command%% *}" ] || continue
+		[[ -z ${ONLY:-} || $name =~ $ONLY ]] || continue
+		rc=0
+		# shellcheck disable=SC2086 # a command and its arguments
+		text=$(timeout -k 5 "${LTP_SECONDS:-120}" $command 2>&1 </dev/null) || rc=$?
+		case $rc in
+		0) echo "pass $name" ;;
+		32) echo "skip $name" ;;
+		*)
+			echo "fail $name"
+			tail -40 <<<"$text" | sed 's/^/# /'
+			echo "# exit code $rc"
+			;;
+		esac
+	done
+	;;
+esac

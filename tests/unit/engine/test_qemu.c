@@ -382,11 +382,14 @@ static void test_no_qemu(void **state)
 	struct sk_error err;
 
 	(void)state;
-	setenv("PATH", dir, 1);
-	assert_int_equal(probe("tcg", &s, &err), -ENOENT);
-	setenv("PATH", path, 1);
-	assert_says(err, "there is no QEMU");
-	assert_says(err, "apt install qemu-system-x86");
+	/* The system's directories are searched whatever PATH says. */
+	if (access("/usr/bin/qemu-system-x86_64", F_OK) < 0) {
+		setenv("PATH", dir, 1);
+		assert_int_equal(probe("tcg", &s, &err), -ENOENT);
+		setenv("PATH", path, 1);
+		assert_says(err, "there is no QEMU");
+		assert_says(err, "apt install qemu-system-x86");
+	}
 	s.qemu = "/nonexistent/qemu";
 	assert_int_equal(probe("kvm", &s, &err), -ENOENT);
 	assert_says(err, "/nonexistent/qemu");

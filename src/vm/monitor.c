@@ -835,7 +835,7 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 		{ "root", required_argument, NULL, 'r' },	{ "run", required_argument, NULL, 'n' },
 		{ "id", required_argument, NULL, 'i' },		{ "owner-fd", required_argument, NULL, 'o' },
 		{ "stand-in", no_argument, NULL, 's' },		{ "lock-fd", required_argument, NULL, 'l' },
-		{ "listen-fd", required_argument, NULL, 's' },	{ "restarts", required_argument, NULL, 'c' },
+		{ "listen-fd", required_argument, NULL, 'L' },	{ "restarts", required_argument, NULL, 'c' },
 		{ "backoff-ms", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 },
 	};
 	int opt;
@@ -853,7 +853,7 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 			m->stand_in = true;
 		else if (opt == 'l')
 			m->lock_fd = inherited(optarg);
-		else if (opt == 's')
+		else if (opt == 'L')
 			m->listen_fd = inherited(optarg);
 		else if (opt == 'c')
 			m->restarts = (unsigned)strtoul(optarg, NULL, 10);

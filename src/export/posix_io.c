@@ -91,6 +91,9 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	}
 	posix_as_caller(p, cred);
 	fd = posix_open_node(p, node, posix_host_flags(p, flags));
+	/* chattr +a: the client writes at the end, but says where that is. */
+	if (fd == -EPERM && (flags & P9_O_APPEND))
+		fd = posix_open_node(p, node, posix_host_flags(p, flags) | O_APPEND);
 	if (fd < 0)
 		return fd;
 	r = posix_statx(fd, &stx);

@@ -204,6 +204,18 @@ void file_flags(void **state)
 		assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
 		assert_true(flags & FS_NODUMP_FL);
 	}
+	/* Of a file that may only be appended to: who says so may write. */
+	t.u.flags.f.flags = (unsigned)flags | FS_APPEND_FL;
+	if (r == 0 && who == SK_POSIX_TRUST && cl_call(&c, &t) == 0) {
+		assert_int_equal(cl_look(&c, P9_TOPENX, 0, 3, "f", P9_O_RDWR), -EPERM);
+		assert_int_equal(cl_look(&c, P9_TOPENX, 0, 3, "f", P9_O_RDWR | P9_O_APPEND), 0);
+		assert_int_equal(cl_write(&c, 3, 0, "data", 4), 4);
+		t = (struct p9_msg){ .type = P9_TSETFLAGS };
+		t.u.flags.fid = 1;
+		t.u.flags.valid = P9_FLAGS_FLAGS;
+		t.u.flags.f.flags = (unsigned)flags;
+		assert_int_equal(cl_call(&c, &t), 0);
+	}
 	close(fd);
 	/* Not of what may be a device: its own ioctls are not for guests. */
 	assert_int_equal(cl_walk(&c, 0, 2, "fifo"), 0);

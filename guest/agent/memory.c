@@ -38,6 +38,7 @@
 #define STEP_MAX (256 * MIB)
 #define RESERVE (16 * MIB)
 #define LISTS (2 * MIB)
+#define WATCH_BYTES 1280u /* of an inotify watch with the inode that it keeps */
 
 struct memory_watch {
 	struct sk_source *timer;
@@ -128,12 +129,34 @@ static void bound_lists(void)
 		sk_log(SK_LOG_WARN, "cannot bound the lists of free pages: freed memory goes back to the host later");
 }
 
+static void sysctl_write(const char *path, uint64_t value)
+{
+	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		sk_log(SK_LOG_WARN, "cannot set %s: %s", path, strerror(errno));
+}
+
+/* inotify: the kernel lets a user's watches take 1 % of the memory, and 128 instances, as a share of a host that many
+ * use. The memory here is the containers' own: a watch of a large tree, as editors and bundlers set, may take half. */
+static void allow_watches(void)
+{
+	uint64_t watches = info("MemTotal") / 2 / WATCH_BYTES;
+
+	sysctl_write("/proc/sys/fs/inotify/max_user_watches", watches < 8192 ? 8192 : watches);
+	sysctl_write("/proc/sys/fs/inotify/max_user_instances", 8192);
+}
+
 void sk_memory_watch(struct sk_agent *a, unsigned seconds)
 {
 	struct memory_watch *w;
 
-	if (!a->test)
+	if (!a->test) {
 		bound_lists();
+		allow_watches();
+	}
 	if (seconds == 0 || !a->cgroups || a->test)
 		return;
 	w = calloc(1, sizeof(*w)); /* as long as the guest lives */

@@ -152,3 +152,24 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", acl)'
 	expect 0 skerry exec watcher sh -c 'cd /data/d && stat .'
 	expect 2 skerry exec -u 4321 watcher ls /data/d
 }
+
+# As many watches as editors and bundlers set for large trees.
+case_notices_many_watches() {
+	start_watcher
+	cat >tools/many.pl <<'END'
+my $fd = syscall(294, 0);
+my $n = 0;
+chdir("/tmp");
+for my $i (1 .. 30000) {
+	my $d = "d$i";
+	mkdir($d) or die "$d: $!";
+	die "$n watches: $!\n" if syscall(254, $fd, $d, 0xfc6) < 0;
+	$n++;
+}
+my @instances;
+for (1 .. 500) { my $i = syscall(294, 0); die scalar(@instances) . " instances: $!\n" if $i < 0; push @instances, $i; }
+print "$n\n";
+END
+	expect 0 skerry exec watcher perl /tools/many.pl
+	same "$out" 30000
+}

@@ -197,6 +197,53 @@ END
 	same "$(grep -cE '^host [0-9]{7} $' share/all)" 500
 }
 
+# Times of access move as on the host, which decides: with relatime once behind a change, not with each reading.
+case_write_back_times_of_access() {
+	mkdir -p share tools own
+	cat >tools/times.sh <<'END'
+cd "$1" || exit 1
+told() { [ "$(stat -c %X.%x "$2")" = "$last" ] && echo "$1: same" || echo "$1: moved"; last=$(stat -c %X.%x "$2"); }
+last=
+echo data >f
+told made f
+for turn in 1 2 3; do
+	sleep 0.1
+	cat f >/dev/null
+	told "read $turn" f
+done
+sleep 0.1
+echo more >>f
+told written f
+sleep 0.1
+cat f >/dev/null
+told 'read again' f
+echo "set" >g
+exec 5<>g
+touch -d '2001-01-01' g
+last=$(stat -c %X.%x g)
+cat g >/dev/null
+told 'read what was set' g
+END
+	chmod 777 share own
+	local natively
+	natively=$(sh tools/times.sh "$PWD/own")
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh /tools/times.sh /data
+	same "$out" "$natively"
+}
+
+# A name that is too long for a file system is told as that, on the guest's own disk as well.
+case_write_back_long_names() {
+	mkdir share
+	run -v "$PWD/share:/data" "$IMG" sh -c 'for dir in /data /root; do
+		stat -f -c %l $dir
+		n=$(printf "x%.0s" $(seq 255))
+		touch $dir/$n && echo made
+		touch $dir/${n}x 2>&1 | grep -o "File name too long"
+		cat $dir/${n}x 2>&1 | grep -o "File name too long"
+	done'
+	same "$out" "$(printf '255\nmade\nFile name too long\nFile name too long\n%.0s' 1 2)"
+}
+
 # The guest's clock is the host's: a file on a share is not dated in the guest's future.
 case_write_back_clock() {
 	mkdir -p share tools

@@ -265,7 +265,7 @@ END
 	chmod 777 share
 	local try
 	# A busy host tells its clock less exactly.
-	for try in 1 2 3; do
+	for _ in 1 2 3; do
 		rm -rf share/*
 		run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/clock.pl
 		echo "ahead by $out us"

@@ -127,25 +127,6 @@ case_bad_disk_full() {
 	same "$(head -1 <<<"$out")" 0
 }
 
-# case: root-only timeout=120
-case_bad_disk_full_while_running() {
-	mkdir small
-	ok unshare -m bash -c '
-		set -e
-		mount -t tmpfs -o size=400m,mode=700 none small
-		cp -r '"$SKERRY_ROOT"'/. small/
-		export SKERRY_ROOT=$PWD/small
-		rc=0
-		timeout 80 skerry run --name full '"$IMG"' sh -c "dd if=/dev/urandom of=/root/f bs=1M count=1000 conv=fsync" >o 2>e || rc=$?
-		[ $rc != 0 ] || { echo "no error"; exit 1; }
-		[ $rc != 124 ] || { echo "hangs"; exit 1; }
-		skerry ps -a --format "{{.Names}} {{.Status}}"
-		skerry rm -f full
-		skerry run --rm '"$IMG"' echo and it works again'
-	has "$out" 'full Exited'
-	has "$out" 'and it works again'
-}
-
 case_bad_disk_full_in_the_guest() {
 	# The container's own disk is full: its program hears of it, nothing else does.
 	ok skerry create --name small --storage-size 64m "$IMG" sh -c 'dd if=/dev/zero of=/root/f bs=1M count=200; echo "rc $?"; rm /root/f; echo again >/root/g && cat /root/g'

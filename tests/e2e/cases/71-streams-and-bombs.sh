@@ -159,6 +159,9 @@ case_full_disk_killed() {
 	has "$(field full 'd["State"]["Error"]')" 'no space left'
 	same "$(skerry logs full)" before
 	ok skerry rm full
+	rm small/rest
+	run debian:small echo 'it works again'
+	same "$out" 'it works again'
 }
 
 case_messages_say_which_and_what_next() {

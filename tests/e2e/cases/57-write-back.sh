@@ -263,7 +263,6 @@ for my $i (1 .. 100) {
 printf "%.0f\n", $ahead * 1e6;
 END
 	chmod 777 share
-	local try
 	# A busy host tells its clock less exactly.
 	for _ in 1 2 3; do
 		rm -rf share/*

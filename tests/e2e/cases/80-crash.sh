@@ -56,7 +56,7 @@ case_crash_monitor() {
 	m=$(monitor_pid m1) e=$(engine_pid m1)
 	kill -9 "$m"
 	until_ok 10 gone "$e"
-	same "$(status m1)" exited
+	until_ok 10 is_status m1 exited
 	same "$(field m1 'd["State"]["ExitCode"]')" 137
 	ok skerry ps -a
 	has "$out" 'Exited \(137\).* m1$'
@@ -72,7 +72,7 @@ case_crash_monitor_under_foreground_run() {
 	kill -9 "$(monitor_pid m1)"
 	wait "$cli" || rc=$?
 	[ "$rc" != 0 ] || fail 'the CLI says that all was well'
-	same "$(status m1)" exited
+	until_ok 10 is_status m1 exited
 }
 
 # case: quick

@@ -430,7 +430,7 @@ static int load_filter(void)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	/* None of those by which file systems are frozen, resized, searched, taken apart. */
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(ioctls); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, ioctls[i]));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, ioctls[i], 0));
 	/* No new code. */
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(mapping); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, mapping[i], 1,

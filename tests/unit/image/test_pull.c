@@ -487,6 +487,7 @@ static void test_lies(void **state)
 /* Credentials: whose file is taken, by what the environment says. */
 static void test_credentials(void **state)
 {
+	static const char script[] = "#!/bin/sh\necho \"$@\" >\"$FAKE/said\"; exit 3\n";
 	_cleanup_free_ char *old_path = strdup(getenv("PATH")), *here = getcwd(NULL, 0), *path = NULL, *home = NULL;
 	struct sk_store *store = open_store();
 	size_t len;
@@ -495,7 +496,7 @@ static void test_credentials(void **state)
 	(void)state;
 	path = sk_asprintf("%s:%s", here, old_path);
 	home = sk_asprintf("%s/home", here);
-	write_file("skopeo", "#!/bin/sh\necho \"$@\" >\"$FAKE/said\"; exit 3\n", 44);
+	write_file("skopeo", script, strlen(script));
 	assert_int_equal(chmod("skopeo", 0755), 0);
 	setenv("FAKE", here, 1);
 	setenv("PATH", path, 1);

@@ -32,6 +32,11 @@ struct sk_spawn {
  * is taken for a standard stream. Negative errno. */
 int sk_std_fds_open(void);
 
+/* Before the first thread is started: enlarges the table of descriptors to hold at least `n`. With several threads
+ * Linux waits for a grace period of RCU, ten milliseconds and more, each time the table grows (fs/file.c,
+ * expand_fdtable). What cannot be enlarged grows when it has to. */
+void sk_fd_table_grow(unsigned n);
+
 /* Starts it. `*ret_pidfd` (may be NULL) is CLOEXEC and the caller's. Signal mask and dispositions are reset in the
  * child. Reports a failing exec as an error here. */
 int sk_spawn(const struct sk_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err);

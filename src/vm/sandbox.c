@@ -34,6 +34,8 @@
 #define SK_DISK_SOCKET "disk"
 #define SK_BALLOON_SOCKET "balloon"
 
+#define SK_FD_TABLE 512u /* descriptors of a monitor with some dozens of connections */
+
 struct sk_blk_thread {
 	pthread_t thread;
 	bool running;
@@ -209,6 +211,7 @@ static int blk_run(struct sk_monitor *m, struct sk_error *err)
 	sigset_t all, old;
 	int r;
 
+	sk_fd_table_grow(SK_FD_TABLE);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&m->blk->thread, NULL, blk_main, m->blk);

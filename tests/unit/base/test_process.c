@@ -99,10 +99,39 @@ static void test_user_namespace(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Slots of the table of descriptors, as the kernel counts them. */
+static unsigned fd_slots(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned slots = 0;
+	char line[256];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) && sscanf(line, "FDSize: %u", &slots) != 1)
+		;
+	fclose(f);
+	return slots;
+}
+
+static void test_fd_table(void **state)
+{
+	int lowest = dup(STDIN_FILENO), fd;
+
+	(void)state;
+	assert_true(lowest >= 0 && fd_slots() < 512);
+	sk_fd_table_grow(512);
+	assert_true(fd_slots() >= 512);
+	fd = dup(STDIN_FILENO);
+	assert_int_equal(fd, lowest + 1); /* nothing is left open */
+	close(fd);
+	close(lowest);
+	sk_fd_table_grow(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_user_namespace), cmocka_unit_test(test_run),
-					    cmocka_unit_test(test_find) };
+					    cmocka_unit_test(test_find), cmocka_unit_test(test_fd_table) };
 
 	return cmocka_run_group_tests_name("base-process", tests, NULL, NULL);
 }

@@ -117,6 +117,14 @@ int sk_std_fds_open(void)
 	return 0;
 }
 
+void sk_fd_table_grow(unsigned n)
+{
+	int fd = n ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, (int)n - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+}
+
 int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err)
 {
 	_cleanup_fd_ int pidfd = -1, status_r = -1, status_w = -1, alive_r = -1, alive_w = -1;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,24 @@
 #include "boot.h"
 
 #define SEED_MAX 512u
+#define CLOCK_KEPT_NS INT64_C(50000000)
+#define NS_PER_SEC INT64_C(1000000000)
+
+/*
+ * User-mode Linux takes its clock from the host's when it boots, which is more exact than a message, late by its way:
+ * the clock stays as it is if the message could have been sent just before.
+ */
+static bool clock_is_right(int64_t sec, int64_t nsec)
+{
+	struct timespec now;
+	int64_t late;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (sec < now.tv_sec - 1 || sec > now.tv_sec)
+		return false;
+	late = (now.tv_sec - sec) * NS_PER_SEC + now.tv_nsec - nsec;
+	return late >= 0 && late <= CLOCK_KEPT_NS;
+}
 
 int sk_setup_clock(const json_t *time, struct sk_error *err)
 {
@@ -24,6 +43,8 @@ int sk_setup_clock(const json_t *time, struct sk_error *err)
 
 	if (sk_time_parse(time, &sec, &nsec) < 0)
 		return sk_error_set(err, EINVAL, "invalid time");
+	if (clock_is_right(sec, nsec))
+		return 0;
 	ts = (struct timespec){ .tv_sec = sec, .tv_nsec = nsec };
 	return clock_settime(CLOCK_REALTIME, &ts) < 0 ? sk_error_errno(err, errno, "cannot set the clock") : 0;
 }
@@ -33,11 +54,11 @@ int sk_adjust_clock(int64_t ns, struct sk_error *err)
 	/* The kernel adds: no time goes by between reading and setting. */
 	struct timex t = { .modes = ADJ_SETOFFSET | ADJ_NANO };
 
-	t.time.tv_sec = ns / 1000000000;
-	t.time.tv_usec = ns % 1000000000;
+	t.time.tv_sec = ns / NS_PER_SEC;
+	t.time.tv_usec = ns % NS_PER_SEC;
 	if (t.time.tv_usec < 0) {
 		t.time.tv_sec--;
-		t.time.tv_usec += 1000000000;
+		t.time.tv_usec += NS_PER_SEC;
 	}
 	return clock_adjtime(CLOCK_REALTIME, &t) < 0 ? sk_error_errno(err, errno, "cannot adjust the clock") : 0;
 }

@@ -24,6 +24,7 @@
 #define SK_CONFIG_MAX (16u << 20)
 #define SK_SHUTDOWN_MS 10000u
 #define SK_KILL_MS 5000u
+#define SK_CLOCK_SYNC_MS 200u /* its messages would delay the container's start */
 #define SK_LINGER_MS 10000u
 #define SK_HAND_OVER_MS 2000u
 #define SK_LOCK_WAIT_MS 10000u
@@ -36,7 +37,7 @@ struct lifecycle {
 	struct sk_monitor m;
 	bool lost, container_done, final;
 	char why[256];
-	struct sk_source *signal_source, *clock_source, *linger;
+	struct sk_source *signal_source, *clock_source, *clock_timer, *linger;
 	bool ran; /* the container's process has run at least once in this life */
 	struct sk_keeper keeper;
 	bool handing_over; /* the next life's monitor takes over as soon as nobody is connected any more */
@@ -205,7 +206,7 @@ void sk_monitor_ready(struct sk_monitor *m)
 		start_container(m);
 	else
 		sk_control_ready(m);
-	sk_clock_sync(m);
+	sk_loop_set_timer(life(m)->clock_timer, SK_CLOCK_SYNC_MS);
 }
 
 void sk_monitor_mount(struct sk_monitor *m)
@@ -649,15 +650,24 @@ static void on_clock_set(void *arg, int fd, unsigned events)
 	sk_clock_sync(m);
 }
 
+static void on_clock_timer(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	if (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_RUNNING)
+		sk_clock_sync(m);
+}
+
 static int watch_clock(struct sk_monitor *m)
 {
 	struct lifecycle *l = life(m);
 	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 
 	l->clock_source = fd < 0 ? NULL : sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_clock_set, m);
+	l->clock_timer = sk_loop_add_timer(m->loop, UINT64_MAX, on_clock_timer, m);
 	if (l->clock_source)
 		arm_clock(fd);
-	return l->clock_source ? 0 : -ENOMEM;
+	return l->clock_source && l->clock_timer ? 0 : -ENOMEM;
 }
 
 static int watch_signals(struct sk_monitor *m, struct sk_error *err)

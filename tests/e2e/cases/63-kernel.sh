@@ -136,6 +136,16 @@ case_kernel_exceptions() {
 	same "$out" "$(cat "$WORK/want")"
 }
 
+# Memory is mapped ahead of a program that writes to it in order, which the program does not see; nor is it ended by its limit
+# for memory that it did not ask for.
+case_kernel_memory_ahead() {
+	cc -O1 -static -o "$WORK/ahead" "$here/ahead.c" || skip 'no static C library here'
+	run -v "$WORK/ahead:/a:ro" "$IMG" timeout 30 /a
+	same "$out" right
+	run -m 64m --memory-swap 64m -v "$WORK/ahead:/a:ro" "$IMG" /a 60
+	same "$out" right
+}
+
 # Loop devices, and swap on one (an overlay has no swap files, here as on a host).
 case_kernel_loop() {
 	ok skerry run --rm --privileged "$IMG" sh -ec '

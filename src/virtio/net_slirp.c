@@ -44,6 +44,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "virtio/net_internal.h"
+#include "virtio/net_tcp.h"
 
 #define MTU_DEFAULT 1500
 #define MTU_MIN 576
@@ -85,6 +86,7 @@ struct net_slirp {
 	uint32_t *known_ports;	      /* n_known_ports, see known_port(): of sockets that may be on 127.0.0.1 */
 	struct net_forward_udp **udp; /* n_udp: see net_forward_udp.c */
 	unsigned n_udp;
+	struct net_tcp *tcp;
 };
 
 struct slirp_timer {
@@ -152,6 +154,7 @@ static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 		if (mend_error(error, len))
 			buf = error;
 	}
+	net_tcp_output(s->tcp, buf, len);
 	net_deliver(&s->net, buf, len);
 	return (ssize_t)len;
 }
@@ -226,7 +229,10 @@ static void count_socket(struct net_slirp *s, int fd, bool is)
 
 static void cb_register_fd(int fd, void *opaque)
 {
-	count_socket(opaque, fd, true);
+	struct net_slirp *s = opaque;
+
+	count_socket(s, fd, true);
+	net_tcp_registered(s->tcp, fd);
 }
 
 /* Whether libslirp has as many sockets as it may. */
@@ -290,6 +296,7 @@ static void cb_unregister_fd(int fd, void *opaque)
 	count_socket(s, fd, false);
 	if (fd >= 0 && !s->ending)
 		pass_reset_on(fd);
+	net_tcp_unregistered(s->tcp, fd);
 	if (fd >= 0 && (unsigned)fd < s->n_by_fd && s->by_fd[fd])
 		forget_fd(s, s->by_fd[fd]);
 }
@@ -320,7 +327,6 @@ static void on_ready(void *arg, int fd, unsigned events)
 {
 	struct slirp_fd *f = arg;
 
-	(void)fd;
 	if (events & SK_LOOP_READ)
 		f->got |= SLIRP_POLL_IN;
 	if (events & SK_LOOP_WRITE)
@@ -334,6 +340,8 @@ static void on_ready(void *arg, int fd, unsigned events)
 	f->got &= f->asked;
 	if (!(f->asked & SLIRP_POLL_IN))
 		f->got = events ? SLIRP_POLL_OUT : 0;
+	if (!(f->asked & SLIRP_POLL_IN) && events & SK_LOOP_HANGUP && net_tcp_is_reset(f->owner->tcp, fd))
+		f->got = 0;
 	f->owner->poll_due = true;
 	sk_loop_trigger(f->owner->deferred);
 }
@@ -391,6 +399,7 @@ static int add_poll(int fd, int events, void *opaque)
 		f->watched = want;
 		f->index = s->n_active;
 		s->by_fd[fd] = s->active[s->n_active++] = f;
+		net_tcp_polled(s->tcp, fd);
 	} else if (f->watched != want && sk_loop_set_events(f->source, want) == 0) {
 		f->watched = want;
 	}
@@ -415,6 +424,7 @@ static void on_round(void *arg)
 	unsigned i;
 	bool held;
 
+	net_tcp_run_resets(s->tcp);
 	if (s->poll_due) {
 		s->poll_due = false;
 		held = hold_back(s, &limit);
@@ -431,9 +441,34 @@ static void on_round(void *arg)
 		if (f->round != s->round)
 			forget_fd(s, f);
 	}
+	if (net_tcp_run_fins(s->tcp))
+		sk_loop_trigger(s->deferred); /* libslirp may wait for something else now */
 	sk_loop_set_timer(s->timer, timeout == UINT32_MAX ? UINT64_MAX : timeout);
 	net_flush(&s->net);
 }
+
+static void tcp_input(void *arg, uint8_t *frame, size_t len)
+{
+	struct net_slirp *s = arg;
+
+	slirp_input(s->slirp, frame, (int)len);
+}
+
+static void tcp_deliver(void *arg, const uint8_t *frame, size_t len)
+{
+	struct net_slirp *s = arg;
+
+	net_deliver(&s->net, frame, len);
+}
+
+static bool tcp_has_unwritten(void *arg, int fd)
+{
+	struct net_slirp *s = arg;
+
+	return fd >= 0 && (unsigned)fd < s->n_by_fd && s->by_fd[fd] && s->by_fd[fd]->asked & SLIRP_POLL_OUT;
+}
+
+static const struct net_tcp_ops tcp_ops = { tcp_input, tcp_deliver, tcp_has_unwritten };
 
 static void on_timer(void *arg)
 {
@@ -454,7 +489,9 @@ static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8
 	if (!net_complete_checksum(h, frame, len))
 		return;
 	held = hold_back(s, &limit);
+	net_tcp_begin_input(s->tcp, frame, len);
 	slirp_input(s->slirp, frame, (int)len);
+	net_tcp_end_input(s->tcp);
 	let_go(held, &limit);
 	/* An answer about an Ethernet address: what waits for it goes out with libslirp's next poll. */
 	if (len > ETH_HLEN && (frame[12] != 8 || frame[13] != 0))
@@ -483,6 +520,7 @@ static void backend_free(void *arg)
 	free(s->known_ports);
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
+	net_tcp_free(s->tcp);
 	while (s->n_active)
 		forget_fd(s, s->active[0]);
 	sk_loop_remove(s->deferred);
@@ -748,6 +786,9 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	inet_pton(AF_INET6, SK_SLIRP_PREFIX6, &c.vprefix_addr6);
 	inet_pton(AF_INET6, SK_SLIRP_GATEWAY6, &c.vhost6);
 	inet_pton(AF_INET6, SK_SLIRP_DNS6, &c.vnameserver6);
+	s->tcp = net_tcp_new(&tcp_ops, s, s->max_sockets);
+	if (!s->tcp)
+		return sk_error_errno(err, ENOMEM, "cannot set up the network");
 	s->slirp = slirp_new(&c, &callbacks, s);
 	if (!s->slirp)
 		return sk_error_set(err, EIO, "cannot start libslirp %s", slirp_version_string());

@@ -7,6 +7,8 @@ net.py tcp-echo PORTFILE          a server; writes its port. Each line comes bac
 net.py udp-echo PORTFILE
 net.py tcp-source PORTFILE BYTES  sends that many bytes and closes
 net.py tcp-late PORTFILE BYTES    reads to the end, then sends that many bytes and closes
+net.py tcp-slow PORTFILE BYTES      ends its half, reads that many bytes slowly, writes how many came to PORTFILE.got
+net.py tcp-slow-ask HOST PORT BYTES  the same as a client; prints the number
 net.py dns PORTFILE [ADDRESS]     answers every A question with 192.0.2.7; on ADDRESS:53, else any port of 127.0.0.1
 net.py tcp-ask HOST PORT TEXT     sends a line, prints the answer (tries for 15 s)
 net.py udp-ask HOST PORT TEXT
@@ -67,6 +69,62 @@ def late(size):
             peer.sendall(b"r" * size)
 
     return handle
+
+
+def slow_socket():
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return sock
+
+
+def room():
+    """How many bytes the buffers of a connection hold whose other end does not read."""
+    with slow_socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        with socket.create_connection(server.getsockname()) as peer, server.accept()[0]:
+            peer.setblocking(False)
+            size = 0
+            for _ in range(10):
+                try:
+                    while True:
+                        size += peer.send(bytes(65536))
+                except BlockingIOError:
+                    time.sleep(0.02)
+    return size
+
+
+def read_slowly(peer, total):
+    """Ends our half, then reads to the end with one pause: when the sender has ended, too, and what it has sent last
+    does not fit into the buffers behind it. The pause is longer than a connection may stay in TIME_WAIT."""
+    size, pause = 0, total - room() - 65536
+    peer.settimeout(30)
+    peer.shutdown(socket.SHUT_WR)
+    try:
+        while data := peer.recv(8192):
+            size += len(data)
+            if size >= pause > size - len(data):
+                time.sleep(13)
+    except OSError as error:
+        return f"{size} {type(error).__name__}\n"
+    return f"{size}\n"
+
+
+def tcp_slow(path, total):
+    server = slow_socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen(1)
+    write_port(path, server.getsockname()[1])
+    peer, _ = server.accept()
+    with peer, open(path + ".part", "w", encoding="ascii") as file:
+        file.write(read_slowly(peer, int(total)))
+    os.rename(path + ".part", path + ".got")
+
+
+def tcp_slow_ask(host, port, total):
+    with slow_socket() as peer:
+        peer.connect((host, int(port)))
+        return read_slowly(peer, int(total)).encode()
 
 
 def udp_server(path):
@@ -204,6 +262,8 @@ def main():
         tcp_server(rest[0], source(int(rest[1])))
     elif verb == "tcp-late":
         tcp_server(rest[0], late(int(rest[1])))
+    elif verb == "tcp-slow":
+        tcp_slow(*rest)
     elif verb == "udp-echo":
         udp_server(rest[0])
     elif verb == "dns":
@@ -215,6 +275,7 @@ def main():
             "udp-ask-once": udp_ask_once,
             "tcp-read": tcp_read,
             "tcp-late-ask": tcp_late_ask,
+            "tcp-slow-ask": tcp_slow_ask,
             "tcp-reset": tcp_reset,
             "listens-on-ipv6": listens_on_ipv6,
             "free-port": free_port,

@@ -37,6 +37,24 @@ case_net_half_close_in() {
 	same "$(client tcp-late-ask 127.0.0.1 "$p" 40)" '40 1000000'
 }
 
+# The host ends its half and reads slowly; the guest sends 6 MiB and ends its half, too.
+case_net_slow_reader() {
+	local p ports file=$WORK/in
+	p=$(free_port)
+	ok skerry run -d --name n1 -p "$p:4000" "$IMG" perl -e 'use IO::Socket::INET; $| = 1; my $s = IO::Socket::INET->new(LocalPort => 4000, Listen => 9) or die $!; print "ready\n";
+		my $c = $s->accept; print $c "r" x 6291456; close $c; sleep 100'
+	until_ok 20 ready n1
+	client tcp-slow-ask 127.0.0.1 "$p" 6291456 >"$file" &
+	e2e_servers+=($!)
+	serve tcp-slow 6291456
+	ports=$(ls "$WORK"/port.*)
+	ok skerry run -d "$IMG" perl -e 'use IO::Socket::INET; my $c = IO::Socket::INET->new(PeerAddr => "host.skerry.internal:'"$port"'") or die $!; print $c "r" x 6291456; close $c; sleep 100'
+	until_ok 40 test -s "$file"
+	same "$(cat "$file")" 6291456
+	until_ok 40 test -s "$ports.got"
+	same "$(cat "$ports.got")" 6291456
+}
+
 # case: full timeout=120
 case_net_half_close_thousand() {
 	local p

@@ -867,6 +867,135 @@ static void test_reset(void **state)
 	stop();
 }
 
+/* Fills all buffers on the way to a host that does not read; how many bytes libslirp has acknowledged. */
+static size_t fill_connection(int s, uint16_t port)
+{
+	static uint8_t block[20000];
+	uint32_t first = fx.seq, acked = fx.seq;
+	struct tcphdr t;
+	size_t n, k;
+
+	(void)s;
+	for (;;) {
+		for (k = 0; k < sizeof(block); k++)
+			block[k] = pattern(fx.seq - first + k);
+		send_tcp(5000, port, TH_ACK, block, sizeof(block), true);
+		while (acked != fx.seq && receive_tcp(&t, &n)) {
+			give_buffers(fx.merged);
+			acked = ntohl(t.ack_seq);
+			if (ntohs(t.window) < sizeof(block))
+				break;
+		}
+		if (acked != fx.seq || ntohs(t.window) < sizeof(block))
+			break;
+	}
+	assert_int_equal(acked, fx.seq);
+	return fx.seq - first;
+}
+
+/* Reads `size` bytes to the end while the guest acknowledges what it gets. */
+static void read_all(int s, uint16_t port, size_t size)
+{
+	static uint8_t got[100000];
+	size_t have = 0, n, k;
+	struct tcphdr t;
+	ssize_t r = -1;
+	unsigned i;
+
+	for (i = 0; i < 20000 && r != 0; i++) {
+		r = recv(s, got, sizeof(got), 0);
+		assert_true(r >= 0 || errno == EAGAIN);
+		for (k = 0; r > 0 && k < (size_t)r; k++)
+			assert_int_equal(got[k], pattern(have + k));
+		have += r > 0 ? (size_t)r : 0;
+		if (receive(1) == 0 || fx.frame[23] != IPPROTO_TCP)
+			continue;
+		memcpy(&t, fx.frame + 34, 20);
+		n = (size_t)(fx.frame[16] << 8 | fx.frame[17]) - 20 - t.doff * 4u;
+		give_buffers(fx.merged);
+		if (ntohl(t.seq) == fx.ack && (n || t.fin)) {
+			fx.ack += (uint32_t)n + (t.fin ? 1 : 0);
+			send_tcp(5000, port, TH_ACK, "", 0, false);
+		}
+	}
+	assert_int_equal(r, 0);
+	assert_int_equal(have, size);
+}
+
+#define OFFLOADS (BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4))
+
+/* Both halves end while the host has much left to read: what was acknowledged arrives. */
+static void check_late_reader(bool host_first)
+{
+	uint16_t port;
+	int listener = server(SOCK_STREAM, &port), s, small = 4096;
+	struct tcphdr t;
+	size_t size, n;
+
+	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	start(NULL, OFFLOADS, 60, 2048);
+	learn_gateway();
+	s = tcp_connect(listener, port);
+	size = fill_connection(s, port);
+	if (!host_first)
+		send_tcp(5000, port, TH_ACK | TH_FIN, "", 0, false);
+	shutdown(s, SHUT_WR);
+	do {
+		assert_non_null(receive_tcp(&t, &n));
+		give_buffers(fx.merged);
+	} while (!t.fin);
+	fx.ack = ntohl(t.seq) + 1;
+	send_tcp(5000, port, host_first ? TH_ACK | TH_FIN : TH_ACK, "", 0, false);
+	while (receive(100) > 0)
+		give_buffers(fx.merged);
+	read_all(s, port, size);
+	/* the guest's FIN is acknowledged now */
+	send_tcp(5000, port, TH_ACK, "", 0, false);
+	close(s);
+	close(listener);
+	stop();
+}
+
+static void test_late_reader(void **state)
+{
+	(void)state;
+	check_late_reader(false);
+	check_late_reader(true);
+}
+
+/* The host resets while libslirp waits only to write: the guest is told. */
+static void test_reset_of_writer(void **state)
+{
+	struct linger reset = { 1, 0 };
+	uint16_t port;
+	int listener = server(SOCK_STREAM, &port), s, small = 4096;
+	struct tcphdr t;
+	size_t n;
+
+	(void)state;
+	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	start(NULL, OFFLOADS, 60, 2048);
+	learn_gateway();
+	s = tcp_connect(listener, port);
+	fill_connection(s, port);
+	shutdown(s, SHUT_WR);
+	do {
+		assert_non_null(receive_tcp(&t, &n));
+		give_buffers(fx.merged);
+	} while (!t.fin);
+	fx.ack = ntohl(t.seq) + 1;
+	send_tcp(5000, port, TH_ACK, "", 0, false);
+	setsockopt(s, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(s);
+	do {
+		assert_non_null(receive_tcp(&t, &n));
+		give_buffers(fx.merged);
+	} while (!t.rst);
+	assert_int_equal(ntohl(t.seq), fx.ack);
+	close(listener);
+	stop();
+}
+
 /* Nobody listens on the host's port: the guest is told so, by an address that it takes such news from. */
 static void test_udp_refused(void **state)
 {
@@ -934,6 +1063,8 @@ int main(void)
 		cmocka_unit_test(test_checksum_bounds),
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_late_reader),
+		cmocka_unit_test(test_reset_of_writer),
 		cmocka_unit_test(test_udp_refused),
 		cmocka_unit_test(test_publish_udp_first),
 		cmocka_unit_test(test_publish_tcp6),

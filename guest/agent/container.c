@@ -407,7 +407,7 @@ static void create_done(void *arg, int code, json_t *result)
 }
 
 static const struct sk_job_ops create_ops = {
-	.run = (int (*)(void *, int))sk_launch_create_child,
+	.run = sk_launch_create_child,
 	.done = create_done,
 };
 
@@ -483,7 +483,7 @@ static void exec_done(void *arg, int code, json_t *result)
 }
 
 static const struct sk_job_ops exec_ops = {
-	.run = (int (*)(void *, int))sk_launch_exec_child,
+	.run = sk_launch_exec_child,
 	.done = exec_done,
 };
 
@@ -544,7 +544,7 @@ static void start_done(void *arg, int code, json_t *result)
 }
 
 static const struct sk_job_ops start_ops = {
-	.run = (int (*)(void *, int))sk_launch_start_child,
+	.run = sk_launch_start_child,
 	.done = start_done,
 };
 

@@ -31,10 +31,11 @@ int sk_launch_finish(struct sk_launch *l, struct sk_error *err);
 /* Names of its files: "<dir>/<what>.<sequence>". */
 void sk_launch_path(const struct sk_launch *l, const char *what, char *ret, size_t size);
 
-/* In the child: never return on success (they become crun). */
-int sk_launch_create_child(struct sk_launch *l, int report_fd);
-int sk_launch_exec_child(struct sk_launch *l, int report_fd);
-int sk_launch_start_child(struct sk_launch *l, int report_fd);
+/* Run in the child of a job (struct sk_job_ops.run); `launch` is a struct sk_launch. They return on errors only: else
+ * they have become crun. */
+int sk_launch_create_child(void *launch, int report_fd);
+int sk_launch_exec_child(void *launch, int report_fd);
+int sk_launch_start_child(void *launch, int report_fd);
 /* Fills `err` from what crun left in its log; returns the exit code to tell (0: none). */
 int sk_launch_crun_error(const struct sk_launch *l, struct sk_error *err);
 

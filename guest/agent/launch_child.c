@@ -192,9 +192,10 @@ static int mount_only(struct sk_launch *l, struct sk_error *err)
 	return r < 0 ? r : sk_rootfs_build(&layout, &l->agent->uplink, l->container->dir, err);
 }
 
-int sk_launch_create_child(struct sk_launch *l, int report_fd)
+int sk_launch_create_child(void *launch, int report_fd)
 {
 	struct sk_error err = SK_ERROR_INIT;
+	struct sk_launch *l = launch;
 	bool start = json_is_true(json_object_get(l->req.json, "start"));
 	const char *verb[16] = { start ? "run" : "create", "--bundle", l->container->dir, "--pid-file" };
 	char pid[256], console[256];
@@ -242,9 +243,10 @@ static int prepare_exec(struct sk_launch *l, const char *path, struct sk_error *
 	return r < 0 ? r : write_json(path, process, err);
 }
 
-int sk_launch_exec_child(struct sk_launch *l, int report_fd)
+int sk_launch_exec_child(void *launch, int report_fd)
 {
 	struct sk_error err = SK_ERROR_INIT;
+	struct sk_launch *l = launch;
 	const char *verb[16] = { "exec", "--process", NULL, "--pid-file", NULL, "--detach" };
 	char pid[256], console[256], process[256];
 	size_t n = 6;
@@ -265,9 +267,10 @@ int sk_launch_exec_child(struct sk_launch *l, int report_fd)
 	return sk_job_report_error(report_fd, &err, 0);
 }
 
-int sk_launch_start_child(struct sk_launch *l, int report_fd)
+int sk_launch_start_child(void *launch, int report_fd)
 {
 	struct sk_error err = SK_ERROR_INIT;
+	struct sk_launch *l = launch;
 	const char *verb[] = { "start", l->container->name, NULL };
 
 	become_crun(l, verb, &err);

@@ -246,7 +246,7 @@ static int flush_out(struct client *c)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n < 0 && errno == EAGAIN)
 			return 0;
 		/* The monitor closed its side: what it had to say is still to be read, the exit event among it. */
 		if (n < 0) {

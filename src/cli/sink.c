@@ -50,6 +50,6 @@ ssize_t sk_sink_write(struct sk_sink *s, const void *p, size_t n)
 		r = s->is_socket ? send(s->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) : write(s->fd, p, n);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
-		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+		return errno == EAGAIN ? 0 : -errno;
 	return r;
 }

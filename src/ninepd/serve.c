@@ -55,7 +55,7 @@ static int flush(struct ninepd_conn *c)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+			return errno == EAGAIN ? 0 : -errno;
 		sk_9p_stream_sent(&c->stream, (size_t)sent);
 	}
 }
@@ -74,7 +74,7 @@ static int receive(struct ninepd_conn *c)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+			return errno == EAGAIN ? 0 : -errno;
 		if (n == 0)
 			return -ECONNRESET;
 		total += (size_t)n;

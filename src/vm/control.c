@@ -68,7 +68,7 @@ static void flush_out(struct sk_conn *c)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0) {
 			conn_dead(c);

@@ -86,7 +86,7 @@ static int make_nonblocking(int take_fd, enum how *ret_how)
 
 static bool would_block(int error)
 {
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+	return error == EAGAIN || error == EINTR;
 }
 
 static ssize_t write_now(int fd, enum how how, const void *p, size_t n)

@@ -341,7 +341,7 @@ static void unmapped(void **state)
 			t.u.read.count = 4096;
 		}
 		assert_true(p9_encode(&t, fx.out, BUF) > 0);
-		segs[0] = (struct fe_seg){ fx.out, way == 0 ? P9_TWRITE_HEADER : 23, false };
+		segs[0] = (struct fe_seg){ fx.out, P9_TWRITE_HEADER, false };
 		segs[1] = (struct fe_seg){ way == 0 ? NULL : fx.in, way == 0 ? 4096 : 11, way > 0 };
 		segs[2] = (struct fe_seg){ way == 0 ? fx.in : NULL, 4096, true };
 		segs[3] = (struct fe_seg){ fx.in + 4096, 4096, true };

@@ -245,7 +245,7 @@ int sk_ports_assign(struct sk_ports *ports, struct sk_error *err)
 	for (i = 0; v6 && i < n; i++) {
 		struct sk_port twin = ports->v[i];
 
-		if (*twin.host_ip || twin.udp)
+		if (*twin.host_ip)
 			continue;
 		snprintf(twin.host_ip, sizeof(twin.host_ip), "::");
 		*add(ports) = twin;

@@ -31,6 +31,22 @@ static struct net_dev *net_of(struct sk_device *dev)
 	return (struct net_dev *)dev;
 }
 
+uint32_t net_sum(const uint8_t *p, size_t n, uint32_t sum)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < n; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	return n & 1 ? sum + ((uint32_t)p[n - 1] << 8) : sum;
+}
+
+uint16_t net_fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
 bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
 {
 	size_t start = le16toh(h->csum_start), at = start + le16toh(h->csum_offset), i;

@@ -2,21 +2,25 @@
 /*
  * Theory of operation
  *
- * UDP ports that libslirp cannot publish by itself: those of an IPv6 address of the host (see net_forward.c), and a
- * port of the container that is published more than once. libslirp finds the socket for an answer by the container's
- * port alone, and would send it from whichever comes first.
+ * Published UDP ports. libslirp could do it, but answers from whichever socket comes first when a port of the container
+ * is published twice, from an address of the host's choice when it is published on all, and not at all on IPv6. So the
+ * datagrams go past it: what comes to a socket of the host is put into a frame for the guest, and a frame of the guest
+ * that answers is sent from the address that was asked.
  *
- * Each client, that is each pair of its address and the address of ours that it sent to, is a flow: a socket connected
- * to libslirp's one socket for the container's port. What comes to the flow's socket goes back to the client, from the
- * address that it had sent to. The guest sees the client as a port of the gateway.
+ * Each client, that is each pair of its address and the address of ours that it sent to, is a flow. The guest sees the
+ * client's own address and port where it can answer them: clients on the host's loopback and on IPv6 have the gateway's
+ * address, and of two that would look alike one gets another port.
  *
  * Flows end when they have been silent for FLOW_SECONDS, or when FLOWS_MAX others are younger. Datagrams that nobody
- * takes are lost, as they may be.
+ * takes are lost, as they may be. An answer that the guest sends in fragments (it is larger than its MTU of 64 KiB) is
+ * left to libslirp, which sends it from another port.
  *
- * Not trusted: clients, who can make each other's flows end but no more than FLOWS_MAX.
+ * Not trusted: clients, who can make each other's flows end but no more than FLOWS_MAX; frames of the guest, which may
+ * answer the clients of its own ports.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +30,13 @@
 #include "base/cleanup.h"
 #include "virtio/net_internal.h"
 
-#define FLOWS_MAX 256u
+#define FLOWS_MAX 1024u
 #define FLOW_SECONDS 240u
+#define BUCKETS 256u
 #define BATCH 64
-#define DATAGRAM_MAX 65536u
+#define IP_LEN 20u
+#define UDP_LEN 8u
+#define DATAGRAM_MAX (65535u - IP_LEN - UDP_LEN)
 
 /* An address of IPv4 or IPv6. */
 struct end {
@@ -41,151 +48,236 @@ struct end {
 	socklen_t len;
 };
 
-struct flow {
+/* A published port. */
+struct outer {
 	struct net_forward_udp *owner;
-	struct flow *next, *prev; /* youngest first */
+	struct outer *next;
 	struct sk_source *source;
+	bool v6;
+	int fd;
+	uint16_t guest_port; /* as on the wire, like all ports here */
+};
+
+/* A client as the guest sees it. */
+struct face {
+	uint8_t addr[4];
+	uint16_t port, guest_port;
+};
+
+struct flow {
+	struct outer *outer;
+	struct flow *next, *prev; /* youngest first */
+	struct flow *next_client, *next_face;
 	struct end client;
 	struct in6_pktinfo ours; /* of IPv4: the first 4 bytes of the address */
+	struct face face;
 	uint64_t used_ms;
-	int fd;
 };
 
 struct net_forward_udp {
 	struct sk_loop *loop;
-	struct sk_source *source, *timer;
-	bool v6;
-	int fd;
-	uint16_t inner_port;
-	unsigned n;
+	struct net_dev *net;
+	struct sk_source *timer;
+	struct outer *outers;
 	struct flow flows; /* head of a ring */
-	uint8_t buf[DATAGRAM_MAX];
+	struct flow *by_client[BUCKETS], *by_face[BUCKETS];
+	unsigned n;
+	uint16_t ip_id;
+	uint8_t frame[ETH_HLEN + 65535u]; /* headers and a datagram */
+	uint8_t part[ETH_HLEN + 65535u];
 };
 
-static void flow_unlink(struct flow *w)
+/* --- flows --- */
+
+static unsigned hash(const void *data, size_t n, uint32_t h)
+{
+	const uint8_t *p = data;
+
+	while (n--)
+		h = (h ^ *p++) * 16777619u;
+	return (h ^ h >> 16) % BUCKETS;
+}
+
+static unsigned client_bucket(const struct outer *o, const struct end *client)
+{
+	return hash(&client->sa, client->len, (uint32_t)o->fd);
+}
+
+static unsigned face_bucket(const struct face *face)
+{
+	return hash(face, sizeof(*face), 2166136261u);
+}
+
+static void flow_make_first(struct net_forward_udp *u, struct flow *w)
+{
+	w->used_ms = sk_now_ms();
+	w->next = u->flows.next;
+	w->prev = &u->flows;
+	u->flows.next->prev = w;
+	u->flows.next = w;
+}
+
+static void flow_touch(struct net_forward_udp *u, struct flow *w)
 {
 	w->next->prev = w->prev;
 	w->prev->next = w->next;
+	flow_make_first(u, w);
 }
 
-static void flow_make_first(struct flow *w)
+static void flow_free(struct net_forward_udp *u, struct flow *w)
 {
-	struct flow *head = &w->owner->flows;
+	struct flow **p = &u->by_client[client_bucket(w->outer, &w->client)];
 
-	w->used_ms = sk_now_ms();
-	w->next = head->next;
-	w->prev = head;
-	head->next->prev = w;
-	head->next = w;
-}
-
-static void flow_free(struct flow *w)
-{
-	flow_unlink(w);
-	w->owner->n--;
-	sk_loop_remove(w->source);
-	close(w->fd);
+	while (*p != w)
+		p = &(*p)->next_client;
+	*p = w->next_client;
+	p = &u->by_face[face_bucket(&w->face)];
+	while (*p != w)
+		p = &(*p)->next_face;
+	*p = w->next_face;
+	w->next->prev = w->prev;
+	w->prev->next = w->next;
+	u->n--;
 	free(w);
 }
 
 static void on_timer(void *arg)
 {
-	struct net_forward_udp *f = arg;
+	struct net_forward_udp *u = arg;
 	uint64_t now = sk_now_ms();
 
-	while (f->n && now - f->flows.prev->used_ms >= FLOW_SECONDS * 1000u)
-		flow_free(f->flows.prev);
-	sk_loop_set_timer(f->timer, f->n ? FLOW_SECONDS * 500u : UINT64_MAX);
+	while (u->n && now - u->flows.prev->used_ms >= FLOW_SECONDS * 1000u)
+		flow_free(u, u->flows.prev);
+	sk_loop_set_timer(u->timer, u->n ? FLOW_SECONDS * 500u : UINT64_MAX);
 }
 
-static void answer(struct flow *w, size_t len)
-{
-	struct net_forward_udp *f = w->owner;
-	struct iovec iov = { f->buf, len };
-	union {
-		struct cmsghdr align;
-		uint8_t space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} control = { .space = { 0 } };
-	struct msghdr m = { .msg_name = &w->client.sa,
-			    .msg_namelen = w->client.len,
-			    .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = &control };
-	struct in_pktinfo v4 = { .ipi_ifindex = 0 };
-	const void *info = f->v6 ? (const void *)&w->ours : &v4;
-	size_t n = f->v6 ? sizeof(w->ours) : sizeof(v4);
-	struct cmsghdr *c = &control.align;
-
-	memcpy(&v4.ipi_spec_dst, &w->ours.ipi6_addr, 4);
-	m.msg_controllen = CMSG_SPACE(n);
-	c->cmsg_level = f->v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-	c->cmsg_type = f->v6 ? IPV6_PKTINFO : IP_PKTINFO;
-	c->cmsg_len = CMSG_LEN(n);
-	memcpy(CMSG_DATA(c), info, n);
-	(void)sendmsg(f->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static void on_flow(void *arg, int fd, unsigned events)
-{
-	struct flow *w = arg;
-	ssize_t n;
-	int i;
-
-	(void)events;
-	for (i = 0; i < BATCH; i++) {
-		n = recv(fd, w->owner->buf, DATAGRAM_MAX, MSG_DONTWAIT);
-		if (n < 0)
-			break; /* none, or an error about what was sent: told once */
-		flow_unlink(w);
-		flow_make_first(w);
-		answer(w, (size_t)n);
-	}
-}
-
-static struct flow *flow_new(struct net_forward_udp *f, const struct end *client, const struct in6_pktinfo *ours)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(f->inner_port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct flow *w = calloc(1, sizeof(*w));
-
-	if (!w)
-		return NULL;
-	*w = (struct flow){ .owner = f, .client = *client, .ours = *ours };
-	w->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (w->fd >= 0 && connect(w->fd, (struct sockaddr *)&to, sizeof(to)) == 0)
-		w->source = sk_loop_add_fd(f->loop, w->fd, SK_LOOP_READ, on_flow, w);
-	if (!w->source) {
-		sk_close_fd(&w->fd);
-		free(w);
-		return NULL;
-	}
-	if (f->n++ == 0)
-		sk_loop_set_timer(f->timer, FLOW_SECONDS * 500u);
-	flow_make_first(w);
-	if (f->n > FLOWS_MAX)
-		flow_free(f->flows.prev);
-	return w;
-}
-
-static struct flow *flow_of(struct net_forward_udp *f, const struct end *client, const struct in6_pktinfo *ours)
+static struct flow *find_face(struct net_forward_udp *u, const struct face *face)
 {
 	struct flow *w;
 
-	for (w = f->flows.next; w != &f->flows; w = w->next)
-		if (w->client.len == client->len && memcmp(&w->client.sa, &client->sa, client->len) == 0 &&
-		    memcmp(&w->ours, ours, sizeof(*ours)) == 0) {
-			flow_unlink(w);
-			flow_make_first(w);
-			return w;
-		}
-	return flow_new(f, client, ours);
+	for (w = u->by_face[face_bucket(face)]; w; w = w->next_face)
+		if (memcmp(&w->face, face, sizeof(*face)) == 0)
+			break;
+	return w;
 }
 
-/* Receives one datagram; where it was sent to in `ours`. */
-static ssize_t receive(struct net_forward_udp *f, struct end *client, struct in6_pktinfo *ours)
+/* What the guest sees: the first face from the client's own that no other flow has. There are more ports than flows. */
+static struct face choose_face(struct net_forward_udp *u, const struct outer *o, const struct end *client)
 {
-	struct iovec iov = { f->buf, DATAGRAM_MAX };
+	bool is_own = !o->v6 && ntohl(client->in.sin_addr.s_addr) >> 24 != 127;
+	uint16_t port = ntohs(o->v6 ? client->in6.sin6_port : client->in.sin_port);
+	struct face face = { .guest_port = o->guest_port };
+
+	if (is_own)
+		memcpy(face.addr, &client->in.sin_addr, 4);
+	else
+		inet_pton(AF_INET, SK_SLIRP_GATEWAY, face.addr);
+	for (;; port++) {
+		face.port = htons(port);
+		if (port && !find_face(u, &face))
+			return face;
+	}
+}
+
+static struct flow *flow_of(struct outer *o, const struct end *client, const struct in6_pktinfo *ours)
+{
+	struct net_forward_udp *u = o->owner;
+	unsigned bucket = client_bucket(o, client);
+	struct flow *w;
+
+	for (w = u->by_client[bucket]; w; w = w->next_client)
+		if (w->outer == o && w->client.len == client->len &&
+		    memcmp(&w->client.sa, &client->sa, client->len) == 0 &&
+		    memcmp(&w->ours, ours, sizeof(*ours)) == 0) {
+			flow_touch(u, w);
+			return w;
+		}
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return NULL;
+	*w = (struct flow){ .outer = o, .client = *client, .ours = *ours, .face = choose_face(u, o, client) };
+	w->next_client = u->by_client[bucket];
+	u->by_client[bucket] = w;
+	bucket = face_bucket(&w->face);
+	w->next_face = u->by_face[bucket];
+	u->by_face[bucket] = w;
+	if (u->n++ == 0)
+		sk_loop_set_timer(u->timer, FLOW_SECONDS * 500u);
+	flow_make_first(u, w);
+	if (u->n > FLOWS_MAX)
+		flow_free(u, u->flows.prev);
+	return w;
+}
+
+/* --- to the guest --- */
+
+static void put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static void put_headers(struct net_forward_udp *u, uint8_t *frame, const uint8_t from[4])
+{
+	uint8_t *ip = frame + ETH_HLEN;
+
+	memset(frame, 0, ETH_HLEN + IP_LEN);
+	memcpy(frame, u->net->mac, 6);
+	frame[6] = 0x52; /* the gateway's, as libslirp has it */
+	frame[7] = 0x55;
+	inet_pton(AF_INET, SK_SLIRP_GATEWAY, frame + 8);
+	put16(frame + 12, ETH_P_IP);
+	ip[0] = 0x45;
+	put16(ip + 4, u->ip_id);
+	ip[8] = 64;
+	ip[9] = IPPROTO_UDP;
+	memcpy(ip + 12, from, 4);
+	inet_pton(AF_INET, SK_SLIRP_ADDRESS, ip + 16);
+}
+
+static void finish_ip(uint8_t *frame, size_t payload, unsigned fragment)
+{
+	uint8_t *ip = frame + ETH_HLEN;
+
+	put16(ip + 2, (unsigned)(IP_LEN + payload));
+	put16(ip + 6, fragment);
+	put16(ip + 10, 0);
+	put16(ip + 10, net_fold(net_sum(ip, IP_LEN, 0)));
+}
+
+/* Gives the guest the datagram of `n` bytes that is in u->frame behind the place of its headers. */
+static void deliver(struct net_forward_udp *u, const struct flow *w, size_t n)
+{
+	uint8_t *ip = u->frame + ETH_HLEN, *udp = ip + IP_LEN;
+	size_t total = UDP_LEN + n, max = (u->net->mtu - IP_LEN) & ~7u, at, part;
+	uint16_t sum;
+
+	u->ip_id++;
+	put_headers(u, u->frame, w->face.addr);
+	memcpy(udp, &w->face.port, 2);
+	memcpy(udp + 2, &w->face.guest_port, 2);
+	put16(udp + 4, (unsigned)total);
+	put16(udp + 6, 0);
+	sum = net_fold(net_sum(ip + 12, 8, net_sum(udp, total, IPPROTO_UDP + (uint32_t)total)));
+	put16(udp + 6, sum ? sum : 0xffff);
+	if (total <= max) {
+		finish_ip(u->frame, total, 0);
+		net_deliver(u->net, u->frame, ETH_HLEN + IP_LEN + total);
+		return;
+	}
+	for (at = 0; at < total; at += part) {
+		part = total - at < max ? total - at : max;
+		put_headers(u, u->part, w->face.addr);
+		memcpy(u->part + ETH_HLEN + IP_LEN, udp + at, part);
+		finish_ip(u->part, part, (at + part < total ? 0x2000u : 0) | (unsigned)(at / 8));
+		net_deliver(u->net, u->part, ETH_HLEN + IP_LEN + part);
+	}
+}
+
+/* Receives one datagram to its place in u->frame; where it was sent to in `ours`. */
+static ssize_t receive(struct outer *o, struct end *client, struct in6_pktinfo *ours)
+{
+	struct iovec iov = { o->owner->frame + ETH_HLEN + IP_LEN + UDP_LEN, DATAGRAM_MAX };
 	union {
 		struct cmsghdr align;
 		uint8_t space[128];
@@ -201,7 +293,7 @@ static ssize_t receive(struct net_forward_udp *f, struct end *client, struct in6
 
 	memset(client, 0, sizeof(*client));
 	memset(ours, 0, sizeof(*ours));
-	n = recvmsg(f->fd, &m, MSG_DONTWAIT);
+	n = recvmsg(o->fd, &m, MSG_DONTWAIT);
 	if (n < 0)
 		return n;
 	client->len = m.msg_namelen;
@@ -223,7 +315,7 @@ static ssize_t receive(struct net_forward_udp *f, struct end *client, struct in6
 
 static void on_readable(void *arg, int fd, unsigned events)
 {
-	struct net_forward_udp *f = arg;
+	struct outer *o = arg;
 	struct in6_pktinfo ours;
 	struct end client;
 	struct flow *w;
@@ -232,12 +324,72 @@ static void on_readable(void *arg, int fd, unsigned events)
 
 	(void)fd;
 	(void)events;
-	for (i = 0; i < BATCH && (n = receive(f, &client, &ours)) >= 0; i++) {
-		w = flow_of(f, &client, &ours);
+	for (i = 0; i < BATCH && (n = receive(o, &client, &ours)) >= 0; i++) {
+		w = flow_of(o, &client, &ours);
 		if (w)
-			(void)send(w->fd, f->buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+			deliver(o->owner, w, (size_t)n);
 	}
+	net_flush(o->owner->net);
 }
+
+/* --- from the guest --- */
+
+static void answer(const struct flow *w, const uint8_t *data, size_t len)
+{
+	bool v6 = w->outer->v6;
+	struct iovec iov = { (uint8_t *)(uintptr_t)data, len };
+	union {
+		struct cmsghdr align;
+		uint8_t space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	} control = { .space = { 0 } };
+	struct msghdr m = { .msg_name = (struct sockaddr *)(uintptr_t)&w->client.sa,
+			    .msg_namelen = w->client.len,
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control };
+	struct in_pktinfo v4 = { .ipi_ifindex = 0 };
+	const void *info = v6 ? (const void *)&w->ours : &v4;
+	size_t n = v6 ? sizeof(w->ours) : sizeof(v4);
+	struct cmsghdr *c = &control.align;
+
+	memcpy(&v4.ipi_spec_dst, &w->ours.ipi6_addr, 4);
+	m.msg_controllen = CMSG_SPACE(n);
+	c->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	c->cmsg_type = v6 ? IPV6_PKTINFO : IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(n);
+	memcpy(CMSG_DATA(c), info, n);
+	(void)sendmsg(w->outer->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool net_forward_udp_take(struct net_forward_udp *u, const uint8_t *frame, size_t len)
+{
+	const uint8_t *ip = frame + ETH_HLEN, *udp;
+	struct face face;
+	struct flow *w;
+	size_t hl, n;
+
+	if (!u->n || len < ETH_HLEN + IP_LEN + UDP_LEN || frame[12] != 8 || frame[13] != 0 || ip[0] >> 4 != 4 ||
+	    ip[9] != IPPROTO_UDP || (ip[6] & 0x3f) || ip[7])
+		return false;
+	hl = (ip[0] & 15) * 4u;
+	if (hl < IP_LEN || len - ETH_HLEN < hl + UDP_LEN)
+		return false;
+	udp = ip + hl;
+	n = (size_t)udp[4] << 8 | udp[5];
+	if (n < UDP_LEN || n > len - ETH_HLEN - hl)
+		return false;
+	memcpy(face.addr, ip + 16, 4);
+	memcpy(&face.port, udp + 2, 2);
+	memcpy(&face.guest_port, udp, 2);
+	w = find_face(u, &face);
+	if (!w)
+		return false;
+	flow_touch(u, w);
+	answer(w, udp + UDP_LEN, n - UDP_LEN);
+	return true;
+}
+
+/* --- ports --- */
 
 /* A bound socket that tells where datagrams were sent to; negative errno. */
 static int open_outer(const struct sk_slirp_forward *forward)
@@ -257,42 +409,61 @@ static int open_outer(const struct sk_slirp_forward *forward)
 	return SK_TAKE_FD(fd);
 }
 
-int net_forward_udp_new(struct sk_loop *loop, const struct sk_slirp_forward *forward, uint16_t inner_port,
-			struct net_forward_udp **ret)
+int net_forward_udp_add(struct net_forward_udp *u, const struct sk_slirp_forward *forward)
 {
-	struct net_forward_udp *f;
 	int fd = open_outer(forward);
+	struct outer *o;
 
 	if (fd < 0)
 		return fd;
-	f = calloc(1, sizeof(*f));
-	if (!f) {
+	o = calloc(1, sizeof(*o));
+	if (o)
+		o->source = sk_loop_add_fd(u->loop, fd, SK_LOOP_READ, on_readable, o);
+	if (!o || !o->source) {
+		free(o);
 		close(fd);
 		return -ENOMEM;
 	}
-	f->loop = loop;
-	f->fd = fd;
-	f->v6 = forward->v6;
-	f->inner_port = inner_port;
-	f->flows.next = f->flows.prev = &f->flows;
-	f->source = sk_loop_add_fd(loop, fd, SK_LOOP_READ, on_readable, f);
-	f->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, f);
-	if (!f->source || !f->timer) {
-		net_forward_udp_free(f);
-		return -ENOMEM;
-	}
-	*ret = f;
+	o->owner = u;
+	o->fd = fd;
+	o->v6 = forward->v6;
+	o->guest_port = htons(forward->guest_port);
+	o->next = u->outers;
+	u->outers = o;
 	return 0;
 }
 
-void net_forward_udp_free(struct net_forward_udp *f)
+struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_dev *n)
 {
-	if (!f)
+	struct net_forward_udp *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->loop = loop;
+	u->net = n;
+	u->flows.next = u->flows.prev = &u->flows;
+	u->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, u);
+	if (!u->timer) {
+		free(u);
+		return NULL;
+	}
+	return u;
+}
+
+void net_forward_udp_free(struct net_forward_udp *u)
+{
+	if (!u)
 		return;
-	while (f->n)
-		flow_free(f->flows.next);
-	sk_loop_remove(f->source);
-	sk_loop_remove(f->timer);
-	close(f->fd);
-	free(f);
+	while (u->n)
+		flow_free(u, u->flows.next);
+	while (u->outers) {
+		struct outer *o = u->outers;
+
+		u->outers = o->next;
+		sk_loop_remove(o->source);
+		close(o->fd);
+		free(o);
+	}
+	sk_loop_remove(u->timer);
+	free(u);
 }

@@ -54,6 +54,11 @@ void net_flush(struct net_dev *n);
  * frame. */
 bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len);
 
+/* The internet checksum: adds `n` bytes to `sum` (an odd last byte counts as if a zero followed); folds and inverts a
+ * sum (host order). */
+uint32_t net_sum(const uint8_t *p, size_t n, uint32_t sum);
+uint16_t net_fold(uint32_t sum);
+
 /* Passes TCP connections to `port` of an IPv6 address on to 127.0.0.1:`inner_port`, at most `max` at a time. Negative
  * errno where the address cannot be had. */
 struct net_forward;
@@ -62,13 +67,15 @@ int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port,
 /* Accepts NULL. */
 void net_forward_free(struct net_forward *f);
 
-/* Passes datagrams to the forward's address and port on to 127.0.0.1:`inner_port`, and what comes back from there, from
- * the address that was asked. Negative errno where the address cannot be had. */
+/* Published UDP ports, see net_forward_udp.c. `n` is the guest's device. NULL: no memory. */
 struct net_forward_udp;
-int net_forward_udp_new(struct sk_loop *loop, const struct sk_slirp_forward *forward, uint16_t inner_port,
-			struct net_forward_udp **ret);
+struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_dev *n);
 /* Accepts NULL. */
-void net_forward_udp_free(struct net_forward_udp *f);
+void net_forward_udp_free(struct net_forward_udp *u);
+/* Negative errno where the address cannot be had. */
+int net_forward_udp_add(struct net_forward_udp *u, const struct sk_slirp_forward *forward);
+/* A frame of the guest, with its checksum. True: it was an answer, and is on its way. */
+bool net_forward_udp_take(struct net_forward_udp *u, const uint8_t *frame, size_t len);
 
 /* " by process 4711 (nginx)", " by a process of user 33", or "" where it cannot be told. */
 void net_port_holder(uint16_t port, bool udp, char *buf, size_t size);

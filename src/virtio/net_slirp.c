@@ -4,7 +4,8 @@
  *
  * A network without privileges: libslirp plays the other hosts of the guest's Ethernet (gateway 10.0.2.2, name
  * server 10.0.2.3, fd73:6b65:7272::2 and ::3) and turns the guest's connections into sockets of this process. Published
- * ports are listening sockets of libslirp.
+ * TCP ports are listening sockets of libslirp (net_forward.c: those of IPv6 addresses); UDP ports go past it
+ * (net_forward_udp.c), and net_tcp.c watches how connections end.
  *
  * libslirp wants to be asked before each poll what it waits for. Our loop has no such hook, so: whenever something
  * happened (frames from the guest, a ready socket, a timer) the deferred call on_round() runs once at the end of the
@@ -83,9 +84,8 @@ struct net_slirp {
 	uint8_t is_socket[FDS_MAX / 8]; /* bit: the descriptor is one of libslirp's */
 	struct net_forward **tcp6;	/* n_tcp6: published ports of IPv6 addresses */
 	unsigned n_tcp6, n_known_ports;
-	uint32_t *known_ports;	      /* n_known_ports, see known_port(): of sockets that may be on 127.0.0.1 */
-	struct net_forward_udp **udp; /* n_udp: see net_forward_udp.c */
-	unsigned n_udp;
+	uint16_t *known_ports; /* n_known_ports: of listening sockets that may be on 127.0.0.1 */
+	struct net_forward_udp *udp;
 	struct net_tcp *tcp;
 };
 
@@ -100,14 +100,7 @@ struct slirp_timer {
 
 static uint16_t ip_checksum(const uint8_t *p, size_t n)
 {
-	uint32_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
+	return htons(net_fold(net_sum(p, n, 0)));
 }
 
 /*
@@ -486,7 +479,7 @@ static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8
 	struct rlimit limit;
 	bool held;
 
-	if (!net_complete_checksum(h, frame, len))
+	if (!net_complete_checksum(h, frame, len) || net_forward_udp_take(s->udp, frame, len))
 		return;
 	held = hold_back(s, &limit);
 	net_tcp_begin_input(s->tcp, frame, len);
@@ -513,10 +506,8 @@ static void backend_free(void *arg)
 	s->ending = true;
 	while (s->n_tcp6)
 		net_forward_free(s->tcp6[--s->n_tcp6]);
-	while (s->n_udp)
-		net_forward_udp_free(s->udp[--s->n_udp]);
+	net_forward_udp_free(s->udp);
 	free(s->tcp6);
-	free(s->udp);
 	free(s->known_ports);
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
@@ -583,7 +574,7 @@ static int forward_error(const struct sk_slirp_forward *f, int error, struct sk_
 			    f->host_port, f->udp ? "udp" : "tcp", strerror(error), why);
 }
 
-/* Adds a listening (TCP) or bound (UDP) socket on an IPv4 address. 0 or an errno. */
+/* Adds a listening socket on an IPv4 address. 0 or an errno. */
 static int forward4(struct net_slirp *s, const uint8_t addr[4], uint16_t port, const struct sk_slirp_forward *f)
 {
 	struct sockaddr_in host = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -593,48 +584,40 @@ static int forward4(struct net_slirp *s, const uint8_t addr[4], uint16_t port, c
 	inet_pton(AF_INET, SK_SLIRP_ADDRESS, &guest.sin_addr);
 	errno = 0;
 	if (slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host, sizeof(host), (const struct sockaddr *)&guest,
-			       sizeof(guest), f->udp ? SLIRP_HOSTFWD_UDP : 0) == 0)
+			       sizeof(guest), 0) == 0)
 		return 0;
 	return errno ? errno : EIO;
 }
 
-/* Finds libslirp's socket of a type on a port of 127.0.0.1 that was not known before. */
+/* Finds libslirp's listening socket on a port of 127.0.0.1 that was not known before. */
 struct inner_search {
 	struct net_slirp *s;
-	int type;
 	uint16_t port;
 };
-
-static uint32_t known_port(int type, uint16_t port)
-{
-	return (uint32_t)type << 16 | port;
-}
 
 static int look_for_inner(int fd, int events, void *opaque)
 {
 	struct inner_search *search = opaque;
 	struct sockaddr_in a;
-	socklen_t len = sizeof(a), type_len = sizeof(int);
-	int type = 0;
+	socklen_t len = sizeof(a);
 	unsigned i;
 
 	(void)events;
 	if (search->port || getsockname(fd, (struct sockaddr *)&a, &len) < 0 || a.sin_family != AF_INET ||
-	    a.sin_addr.s_addr != htonl(INADDR_LOOPBACK) || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0 ||
-	    type != search->type)
+	    a.sin_addr.s_addr != htonl(INADDR_LOOPBACK))
 		return -1;
 	for (i = 0; i < search->s->n_known_ports; i++)
-		if (search->s->known_ports[i] == known_port(type, ntohs(a.sin_port)))
+		if (search->s->known_ports[i] == ntohs(a.sin_port))
 			return -1;
 	search->port = ntohs(a.sin_port);
 	return -1;
 }
 
-/* Adds a socket on a free port of 127.0.0.1 for what we pass on. 0 or an errno. */
+/* Adds a listening socket on a free port of 127.0.0.1 for what we pass on. 0 or an errno. */
 static int add_inner(struct net_slirp *s, const struct sk_slirp_forward *f, uint16_t *ret_port)
 {
 	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
-	struct inner_search search = { s, f->udp ? SOCK_DGRAM : SOCK_STREAM, 0 };
+	struct inner_search search = { s, 0 };
 	uint32_t timeout = UINT32_MAX;
 	int r = forward4(s, loopback, 0, f);
 
@@ -643,7 +626,7 @@ static int add_inner(struct net_slirp *s, const struct sk_slirp_forward *f, uint
 	slirp_pollfds_fill(s->slirp, &timeout, look_for_inner, &search);
 	if (!search.port)
 		return EIO;
-	s->known_ports[s->n_known_ports++] = known_port(search.type, search.port);
+	s->known_ports[s->n_known_ports++] = search.port;
 	*ret_port = search.port;
 	return 0;
 }
@@ -661,63 +644,32 @@ static int forward_tcp6(struct net_slirp *s, const struct sk_slirp_forward *f, u
 	return -r;
 }
 
-/* Whether we pass the datagrams on, see net_forward_udp.c; `*ret_first`: the first forward of the same guest port. */
-static bool is_passed_on(const struct sk_slirp_config *c, unsigned at, unsigned *ret_first)
-{
-	const struct sk_slirp_forward *f = &c->forwards[at];
-	unsigned i, n = 0;
-
-	for (i = 0; i < c->n_forwards; i++) {
-		if (!c->forwards[i].udp || c->forwards[i].guest_port != f->guest_port)
-			continue;
-		if (n++ == 0)
-			*ret_first = i;
-	}
-	return f->udp && (f->v6 || n > 1);
-}
-
-/* `inner`: of each forward that is the first of its guest port, the port of libslirp's socket. */
-static int forward_udp(struct net_slirp *s, const struct sk_slirp_forward *f, uint16_t *inner)
-{
-	int r = *inner ? 0 : add_inner(s, f, inner);
-
-	if (r)
-		return r;
-	r = net_forward_udp_new(s->net.dev.loop, f, *inner, &s->udp[s->n_udp]);
-	s->n_udp += r == 0;
-	return -r;
-}
-
 static int add_forwards(struct net_slirp *s, const struct sk_slirp_config *c, struct sk_error *err)
 {
 	static const uint8_t any[16];
-	_cleanup_free_ uint16_t *inner = calloc(c->n_forwards + 1u, sizeof(*inner));
-	unsigned i, n6 = 0, first = 0;
+	unsigned i, n6 = 0;
 
 	s->known_ports = calloc(2u * c->n_forwards + 1u, sizeof(*s->known_ports));
 	s->tcp6 = calloc(c->n_forwards + 1u, sizeof(*s->tcp6));
-	s->udp = calloc(c->n_forwards + 1u, sizeof(*s->udp));
-	if (!inner || !s->known_ports || !s->tcp6 || !s->udp)
+	if (!s->known_ports || !s->tcp6)
 		return sk_error_errno(err, ENOMEM, "cannot publish ports");
 	/* libslirp's own first: what is on 127.0.0.1 is known then. */
 	for (i = 0; i < c->n_forwards; i++) {
 		const struct sk_slirp_forward *f = &c->forwards[i];
 		int r;
 
-		n6 += f->v6;
-		if (f->v6 || is_passed_on(c, i, &first))
+		n6 += f->v6 && !f->udp;
+		if (f->v6 || f->udp)
 			continue;
 		r = forward4(s, f->host_addr, f->host_port, f);
 		if (r)
 			return forward_error(f, r, err);
-		s->known_ports[s->n_known_ports++] = known_port(f->udp ? SOCK_DGRAM : SOCK_STREAM, f->host_port);
+		s->known_ports[s->n_known_ports++] = f->host_port;
 	}
 	for (i = 0; i < c->n_forwards; i++) {
 		const struct sk_slirp_forward *f = &c->forwards[i];
 		unsigned max = s->max_sockets / 8 / (n6 ? n6 : 1);
-		int r = is_passed_on(c, i, &first) ? forward_udp(s, f, &inner[first])
-			: f->v6			   ? forward_tcp6(s, f, max < 8 ? 8 : max)
-						   : 0;
+		int r = f->udp ? -net_forward_udp_add(s->udp, f) : f->v6 ? forward_tcp6(s, f, max < 8 ? 8 : max) : 0;
 
 		/* All addresses, on a host that has IPv4 only (now). */
 		if ((r == EAFNOSUPPORT || r == EADDRNOTAVAIL) && f->v6 && memcmp(f->host_addr, any, 16) == 0)
@@ -787,7 +739,8 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	inet_pton(AF_INET6, SK_SLIRP_GATEWAY6, &c.vhost6);
 	inet_pton(AF_INET6, SK_SLIRP_DNS6, &c.vnameserver6);
 	s->tcp = net_tcp_new(&tcp_ops, s, s->max_sockets);
-	if (!s->tcp)
+	s->udp = net_forward_udp_new(s->net.dev.loop, &s->net);
+	if (!s->tcp || !s->udp)
 		return sk_error_errno(err, ENOMEM, "cannot set up the network");
 	s->slirp = slirp_new(&c, &callbacks, s);
 	if (!s->slirp)

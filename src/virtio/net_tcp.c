@@ -138,22 +138,6 @@ static bool parse(const uint8_t *f, size_t len, bool outward, struct segment *re
 	return true;
 }
 
-static uint32_t sum16(const uint8_t *p, size_t n, uint32_t sum)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < n; i += 2)
-		sum += get16(p + i);
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 /* Makes a segment without data; from the guest, or to it. Returns its length. */
 static size_t make(const struct conn *c, bool outward, uint32_t seq, uint32_t ack, uint8_t flags,
 		   uint8_t frame[HEADERS_MAX])
@@ -177,7 +161,7 @@ static size_t make(const struct conn *c, bool outward, uint32_t seq, uint32_t ac
 		ip[3] = 40;
 		ip[8] = 64;
 		ip[9] = IPPROTO_TCP;
-		put16(ip + 10, fold(sum16(ip, 20, 0)));
+		put16(ip + 10, net_fold(net_sum(ip, 20, 0)));
 	}
 	memcpy(tcp, outward ? &c->key.guest_port : &c->key.peer_port, 2);
 	memcpy(tcp + 2, outward ? &c->key.peer_port : &c->key.guest_port, 2);
@@ -186,7 +170,7 @@ static size_t make(const struct conn *c, bool outward, uint32_t seq, uint32_t ac
 	tcp[12] = 5 << 4;
 	tcp[13] = flags;
 	memcpy(tcp + 14, &c->guest_window, 2);
-	put16(tcp + 16, fold(sum16(addr, 2 * addr_len, sum16(tcp, 20, IPPROTO_TCP + 20))));
+	put16(tcp + 16, net_fold(net_sum(addr, 2 * addr_len, net_sum(tcp, 20, IPPROTO_TCP + 20))));
 	return ETH_HLEN + hl + 20;
 }
 
@@ -198,7 +182,7 @@ static void take_fin_off(uint8_t *tcp)
 	sum += (uint16_t)~get16(tcp + 12);
 	tcp[13] &= (uint8_t)~TH_FIN;
 	sum += get16(tcp + 12);
-	put16(tcp + 16, fold(sum));
+	put16(tcp + 16, net_fold(sum));
 }
 
 /* --- the table --- */

@@ -13,6 +13,7 @@ net.py dns PORTFILE [ADDRESS]     answers every A question with 192.0.2.7; on AD
 net.py tcp-ask HOST PORT TEXT     sends a line, prints the answer (tries for 15 s)
 net.py udp-ask HOST PORT TEXT
 net.py udp-ask-once HOST PORT TEXT  one datagram, one answer
+net.py udp-ask-from-one-port PORT HOST...  asks all from one socket, prints the answers, each with the host that it came from
 net.py tcp-late-ask HOST PORT N   N connections at once: sends a byte, ends its half, reads to the end; prints "N BYTES" or "N ERROR" for
                                   each result
 net.py tcp-reset HOST PORT        sends a byte; prints what recv() then says: eof or an error
@@ -227,6 +228,18 @@ def udp_ask_once(host, port, text):
         return peer.recv(65536)
 
 
+def udp_ask_from_one_port(port, *hosts):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(5)
+        answers = {}
+        for host in hosts:
+            peer.sendto(host.encode(), (host, int(port)))
+        for _ in hosts:
+            data, sender = peer.recvfrom(65536)
+            answers[sender[0]] = data
+        return b" ".join(answers.get(host, b"none") for host in hosts)
+
+
 def listens_on_ipv6():
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
@@ -273,6 +286,7 @@ def main():
             "tcp-ask": tcp_ask,
             "udp-ask": udp_ask,
             "udp-ask-once": udp_ask_once,
+            "udp-ask-from-one-port": udp_ask_from_one_port,
             "tcp-read": tcp_read,
             "tcp-late-ask": tcp_late_ask,
             "tcp-slow-ask": tcp_slow_ask,

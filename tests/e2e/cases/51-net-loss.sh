@@ -148,3 +148,22 @@ case_net_publish_udp_twice() {
 		same "$(client udp-ask-once "$host" "$p" "$host")" "guest: $host"
 	done
 }
+
+# A port on all addresses, also of IPv6: the answer comes from the address that was asked; large datagrams, two clients of one port.
+case_net_publish_udp_all() {
+	local p big
+	p=$(free_port udp)
+	ok skerry run -d --name n1 -p "$p:5353/udp" "$IMG" perl -e 'use IO::Socket::INET; $| = 1;
+		my $s = IO::Socket::INET->new(LocalPort => 5353, Proto => "udp") or die $!; print "ready\n"; while (defined $s->recv(my $d, 65536)) { $s->send("guest: $d") }'
+	until_ok 20 ready n1
+	for host in 127.0.0.1 127.0.0.2 127.0.0.1 ::1; do
+		client listens-on-ipv6 | grep -q yes || [ "$host" != ::1 ] || continue
+		same "$(client udp-ask-once "$host" "$p" "$host")" "guest: $host"
+	done
+	big=$(head -c 65000 /dev/zero | tr '\0' x)
+	same "$(client udp-ask-once 127.0.0.2 "$p" "$big")" "guest: $big"
+	same "$(client udp-ask-from-one-port "$p" 127.0.0.1 127.0.0.2 127.0.0.3)" 'guest: 127.0.0.1 guest: 127.0.0.2 guest: 127.0.0.3'
+	ok skerry port n1
+	has "$out" "^5353/udp -> 0\.0\.0\.0:$p$"
+	! client listens-on-ipv6 | grep -q yes || has "$out" "^5353/udp -> \[::\]:$p$"
+}

@@ -69,11 +69,9 @@ static const struct sk_verb image_verbs[] = {
 };
 
 static const struct sk_verb system_verbs[] = {
-	CMD("df", sk_cmd_df),
-	CMD("events", sk_cmd_events),
-	CMD("info", sk_cmd_info),
-	CMD("prune", sk_cmd_system_prune),
-	END,
+	CMD("check", sk_cmd_system_check), CMD("df", sk_cmd_df),
+	CMD("events", sk_cmd_events),	   CMD("info", sk_cmd_info),
+	CMD("prune", sk_cmd_system_prune), END,
 };
 
 static const struct sk_verb volume_verbs[] = {

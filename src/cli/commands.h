@@ -13,7 +13,7 @@ extern const struct sk_command sk_cmd_attach, sk_cmd_cp, sk_cmd_create, sk_cmd_e
 extern const struct sk_command sk_cmd_volume_create, sk_cmd_volume_inspect, sk_cmd_volume_ls, sk_cmd_volume_prune,
 	sk_cmd_volume_rm;
 extern const struct sk_command sk_cmd_container_inspect, sk_cmd_container_prune, sk_cmd_image_inspect,
-	sk_cmd_image_prune, sk_cmd_system_prune;
+	sk_cmd_image_prune, sk_cmd_system_prune, sk_cmd_system_check;
 
 /* Calls `one` for each argument; an error is printed and the others go on, as docker does. 0, or 1 if any failed.
  * Prints the argument on success where `echo`. */

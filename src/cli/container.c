@@ -379,3 +379,12 @@ int sk_container_load_vm(const struct sk_paths *paths, const char *id, json_t **
 
 	return r < 0 ? sk_error_errno(err, r, "cannot read vm.json of container %.12s", id) : 0;
 }
+
+bool sk_container_has_config(const struct sk_paths *paths, const char *id)
+{
+	json_t *config = NULL;
+	bool has = load_json(paths, id, "config.json", &config) == 0;
+
+	json_decref(config);
+	return has;
+}

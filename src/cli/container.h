@@ -60,6 +60,8 @@ void sk_container_make_name(const struct sk_paths *paths, char buf[64]);
 /* Replaces config.json (vm.json). */
 int sk_container_save(const struct sk_paths *paths, const char *id, const json_t *config, struct sk_error *err);
 int sk_container_save_vm(const struct sk_paths *paths, const char *id, const json_t *vm, struct sk_error *err);
+/* Whether its config.json can be read. */
+bool sk_container_has_config(const struct sk_paths *paths, const char *id);
 int sk_container_load_vm(const struct sk_paths *paths, const char *id, json_t **ret_vm, struct sk_error *err);
 
 /* names.c: a random adjective_surname; `n` picks a number behind it when not 0. */

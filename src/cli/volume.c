@@ -122,6 +122,29 @@ int sk_volume_load(const struct sk_paths *paths, const char *name, json_t **ret_
 	return 0;
 }
 
+void sk_volume_each_damaged(const struct sk_paths *paths, void (*cb)(void *arg, const char *name), void *arg)
+{
+	_cleanup_free_ char *path = sk_xasprintf("%s/volumes", paths->root);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *de;
+
+	while (dir && (de = readdir(dir))) {
+		_cleanup_free_ char *file = sk_xasprintf("%s/%s/volume.json", path, de->d_name);
+		_cleanup_json_ json_t *o = NULL;
+
+		if (de->d_name[0] != '.' && access(file, F_OK) == 0 && sk_volume_load(paths, de->d_name, &o, NULL) < 0)
+			cb(arg, de->d_name);
+	}
+}
+
+int sk_volume_mend(const struct sk_paths *paths, const char *name, struct sk_error *err)
+{
+	_cleanup_free_ char *dir = sk_xasprintf("%s/volumes/%s", paths->root, name);
+	int r = check_name(name, err);
+
+	return r < 0 ? r : make(paths, name, dir, NULL, err);
+}
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

@@ -24,6 +24,10 @@ int sk_volume_load(const struct sk_paths *paths, const char *name, json_t **ret_
 int sk_volume_list(const struct sk_paths *paths, json_t **ret_list, struct sk_error *err);
 /* Whether a container mounts it: its id (malloc'd) or NULL. */
 char *sk_volume_user(const struct sk_paths *paths, const char *name);
+/* Calls `cb` with each volume whose description cannot be read. */
+void sk_volume_each_damaged(const struct sk_paths *paths, void (*cb)(void *arg, const char *name), void *arg);
+/* Writes a volume's description anew; the data stay. */
+int sk_volume_mend(const struct sk_paths *paths, const char *name, struct sk_error *err);
 /* -EBUSY when a container uses it. */
 int sk_volume_remove(const struct sk_paths *paths, const char *name, struct sk_error *err);
 /* 64 random hexadecimal digits: the name of an anonymous volume. Such a volume goes with `rm -v` and `run --rm`. */

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
 
 bool sk_is_hex(const char *s, size_t n)
 {
@@ -93,4 +96,27 @@ int sk_sha256_buffer(const void *data, size_t len, struct sk_digest *ret)
 	sk_sha256_final(&h, ret);
 	sk_sha256_fini(&h);
 	return 0;
+}
+
+int sk_sha256_fd(int fd, const volatile sig_atomic_t *stop, struct sk_digest *ret)
+{
+	enum { BLOCK = 1 << 18 };
+	_cleanup_free_ char *block = malloc(BLOCK);
+	struct sk_sha256 h = { NULL };
+	off_t at = 0;
+	ssize_t n = 0;
+	int r = block ? sk_sha256_init(&h) : -ENOMEM;
+
+	while (r == 0 && (n = pread(fd, block, BLOCK, at)) > 0) {
+		sk_sha256_update(&h, block, (size_t)n);
+		at += n;
+		if (stop && *stop)
+			r = -EINTR;
+	}
+	if (r == 0 && n < 0)
+		r = -errno;
+	if (r == 0)
+		sk_sha256_final(&h, ret);
+	sk_sha256_fini(&h);
+	return r;
 }

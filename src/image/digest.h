@@ -2,6 +2,7 @@
 #ifndef SK_IMAGE_DIGEST_H
 #define SK_IMAGE_DIGEST_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -38,5 +39,7 @@ void sk_sha256_update(struct sk_sha256 *h, const void *data, size_t len);
 void sk_sha256_final(struct sk_sha256 *h, struct sk_digest *ret);
 /* Of a buffer; -ENOMEM. */
 int sk_sha256_buffer(const void *data, size_t len, struct sk_digest *ret);
+/* Of a file from its beginning. -EINTR once `*stop` (may be NULL) is not 0. */
+int sk_sha256_fd(int fd, const volatile sig_atomic_t *stop, struct sk_digest *ret);
 
 #endif

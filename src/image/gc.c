@@ -16,7 +16,8 @@
 
 #include "base/cleanup.h"
 
-/* Adds what a manifest needs to the set: "<hex>" of blobs, "<hex>.squashfs" of layers. */
+/* Adds what a manifest needs to the set: "<hex>" of blobs, "<hex>.squashfs" and
+ * "<hex>.sha256" of layers. */
 static int mark(struct sk_store *store, const struct sk_digest *digest, json_t *alive, struct sk_error *err)
 {
 	_cleanup_free_ char *data = NULL, *config_data = NULL;
@@ -42,6 +43,9 @@ static int mark(struct sk_store *store, const struct sk_digest *digest, json_t *
 	for (i = 0; r == 0 && i < config.n_diff_ids; i++) {
 		sk_layer_name(&config.diff_ids[i], name);
 		if (json_object_set_new(alive, strchr(name, '/') + 1, json_true()) < 0)
+			r = sk_error_errno(err, ENOMEM, "cannot clean the image store");
+		sk_sum_name(&config.diff_ids[i], name);
+		if (r == 0 && json_object_set_new(alive, strchr(name, '/') + 1, json_true()) < 0)
 			r = sk_error_errno(err, ENOMEM, "cannot clean the image store");
 	}
 	sk_manifest_fini(&m);

@@ -13,6 +13,7 @@
  * The image store: <root>/images. Blobs by digest, layer images (squashfs) by diff id, references.
  *   blobs/sha256/<hex>     OCI/docker manifests and configs (layers are not kept once converted)
  *   layers/<hex>.squashfs  one per diff id, read-only, made once, shared
+ *   layers/<hex>.sha256    digest of that file, for sk_store_check()
  *   refs.json              name:tag → manifest digest, image id (config digest), times
  *   tmp/                   work in progress: removed when its owner is gone
  * Every change is made in tmp/ and renamed; a store-wide lock (flock) serialises changes of refs.json and garbage
@@ -80,5 +81,12 @@ int sk_store_remove(struct sk_store *store, const char *name, bool force, bool (
  * and layer that nothing refers to. `*ret_bytes`: space freed. */
 int sk_store_prune(struct sk_store *store, bool all, bool (*keep)(void *arg, const char *id), void *arg,
 		   json_t **ret_removed, uint64_t *ret_bytes, struct sk_error *err);
+
+/* Looks at everything that the store holds, layer images and blobs against their digests, and calls `problem` for each
+ * fault with a sentence about it. With `repair` they are mended: a damaged list of images is made anew, damaged layer
+ * images and images that lack something are removed, so that they can be pulled or loaded again; `mended` tells what was
+ * done (NULL: nothing). Negative errno: the check itself failed. */
+typedef void (*sk_problem_cb)(void *arg, const char *problem, const char *mended);
+int sk_store_check(struct sk_store *store, bool repair, sk_problem_cb problem, void *arg, struct sk_error *err);
 
 #endif

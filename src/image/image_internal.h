@@ -54,7 +54,9 @@ int sk_store_blob(struct sk_store *store, const struct sk_digest *digest, char *
 /* "layers/<hex>.squashfs", NUL-terminated. */
 #define SK_LAYER_NAME_MAX (SK_DIGEST_HEX + 32)
 void sk_layer_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX]);
-/* Size in bytes of the layer image; -ENOENT. */
+/* "layers/<hex>.sha256": holds the digest of the layer image itself. */
+void sk_sum_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX]);
+/* Size in bytes of the layer image; -ENOENT; -EBADMSG when it is cut short or no layer image. */
 int64_t sk_store_layer_size(struct sk_store *store, const struct sk_digest *diff_id);
 /* Fills an image from the store by its manifest. */
 int sk_store_image(struct sk_store *store, const struct sk_digest *manifest, struct sk_image **ret_image,
@@ -69,6 +71,12 @@ int sk_fail(struct sk_error *err, const char *verb, const char *name);
 
 /* refs.json, or an empty one where there is none. A new reference. */
 int sk_refs_load(struct sk_store *store, json_t **ret_refs, struct sk_error *err);
+/* The same from another file of the store's directory. */
+int sk_refs_load_from(struct sk_store *store, const char *name, json_t **ret_refs, struct sk_error *err);
+json_t *sk_refs_new(void); /* an empty one; NULL: no memory */
+/* Keeps refs.json as SK_REFS_OLD, for sk_store_check(); before each change. */
+#define SK_REFS_OLD "refs.json.old"
+void sk_refs_keep_old(struct sk_store *store);
 /* Writes it, durably, as refs.json in `dirfd`. */
 int sk_refs_write(struct sk_store *store, int dirfd, json_t *refs, struct sk_error *err);
 /* Replaces the store's; the store's lock is held. */

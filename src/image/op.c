@@ -112,6 +112,11 @@ static void op_layer_name(const struct sk_digest *diff_id, char out[FILE_NAME_MA
 	snprintf(out, FILE_NAME_MAX, "%s.squashfs", sk_digest_hex(diff_id));
 }
 
+static void op_sum_name(const struct sk_digest *diff_id, char out[FILE_NAME_MAX])
+{
+	snprintf(out, FILE_NAME_MAX, "%s.sha256", sk_digest_hex(diff_id));
+}
+
 bool sk_op_have_layer(struct sk_op *op, const struct sk_digest *diff_id)
 {
 	char from[SK_LAYER_NAME_MAX], to[FILE_NAME_MAX];
@@ -120,7 +125,25 @@ bool sk_op_have_layer(struct sk_op *op, const struct sk_digest *diff_id)
 	if (faccessat(op->dirfd, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return true;
 	sk_layer_name(diff_id, from);
-	return linkat(op->store->dirfd, from, op->dirfd, to, 0) == 0;
+	if (linkat(op->store->dirfd, from, op->dirfd, to, 0) < 0)
+		return false;
+	op_sum_name(diff_id, to);
+	sk_sum_name(diff_id, from);
+	/* One of an older Skerry has none. */
+	return linkat(op->store->dirfd, from, op->dirfd, to, 0) == 0 || errno == ENOENT;
+}
+
+/* Keeps what the layer image is now, for sk_store_check(). */
+static int write_sum(struct sk_op *op, const struct sk_digest *diff_id, int fd, struct sk_error *err)
+{
+	char name[FILE_NAME_MAX];
+	struct sk_digest sum;
+	int r = sk_sha256_fd(fd, &op->store->cancelled, &sum);
+
+	op_sum_name(diff_id, name);
+	if (r == 0)
+		r = sk_fs_write_atomic(op->dirfd, name, sum.text, strlen(sum.text), 0444, true);
+	return r < 0 ? sk_error_errno(err, r, "cannot write the layer image") : 0;
 }
 
 static int sink_begin(void *arg, struct sk_inode *inode, struct sk_error *err)
@@ -191,6 +214,8 @@ int sk_op_convert(struct sk_op *op, struct sk_layer_read *job, const char *what,
 		job->tick_arg = op;
 	}
 	r = convert_to(op, job, fd, err);
+	if (r == 0)
+		r = write_sum(op, &job->ret_diff_id, fd, err);
 	if (r == 0) {
 		op_layer_name(&job->ret_diff_id, final);
 		if (renameat(op->dirfd, name, op->dirfd, final) < 0)
@@ -241,7 +266,22 @@ static int commit_file(struct sk_op *op, const char *name, const char *to, struc
 	return renameat(op->dirfd, name, op->store->dirfd, to) < 0 ? -errno : 0;
 }
 
-static int commit_named(struct sk_op *op, const char *name, struct moved **list)
+/* A sum is of the layer image that stays: of the one in the store, where there is one and its sum. */
+static int commit_sum(struct sk_op *op, const char *name, const struct sk_digest *diff_id, struct moved **list)
+{
+	char layer[SK_LAYER_NAME_MAX], sum[SK_LAYER_NAME_MAX];
+
+	sk_layer_name(diff_id, layer);
+	sk_sum_name(diff_id, sum);
+	if (faccessat(op->store->dirfd, layer, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		(void)unlinkat(op->store->dirfd, sum, 0);
+	else if (faccessat(op->store->dirfd, sum, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return commit_file(op, name, sum, list);
+}
+
+/* The sums and blobs first, then (`layers`) the layer images. */
+static int commit_named(struct sk_op *op, const char *name, bool layers, struct moved **list)
 {
 	const char *dot = strchr(name, '.');
 	char hex[SK_DIGEST_HEX + 1], to[SK_LAYER_NAME_MAX];
@@ -253,7 +293,11 @@ static int commit_named(struct sk_op *op, const char *name, struct moved **list)
 	hex[SK_DIGEST_HEX] = '\0';
 	if (!sk_digest_from_hex(hex, &digest))
 		return 0;
-	if (strcmp(dot, ".squashfs") == 0)
+	if (layers != (strcmp(dot, ".squashfs") == 0))
+		return 0;
+	if (strcmp(dot, ".sha256") == 0)
+		return commit_sum(op, name, &digest, list);
+	if (layers)
 		sk_layer_name(&digest, to);
 	else if (strcmp(dot, ".blob") == 0)
 		snprintf(to, sizeof(to), "blobs/sha256/%s", hex);
@@ -282,7 +326,10 @@ static int commit_files(struct sk_op *op, struct moved **list)
 		return r;
 	}
 	while (r == 0 && (de = readdir(dir)))
-		r = commit_named(op, de->d_name, list);
+		r = commit_named(op, de->d_name, false, list);
+	rewinddir(dir);
+	while (r == 0 && (de = readdir(dir)))
+		r = commit_named(op, de->d_name, true, list);
 	if (r == 0)
 		r = sync_folder(op->store, "layers");
 	return r == 0 ? sync_folder(op->store, "blobs/sha256") : r;
@@ -337,6 +384,7 @@ int sk_op_commit(struct sk_op *op, const struct sk_op_image *images, size_t n_im
 	if (r < 0)
 		return r;
 	r = commit_files(op, &list);
+	sk_refs_keep_old(op->store);
 	if (r == 0 && renameat(op->dirfd, "refs.json", op->store->dirfd, "refs.json") < 0)
 		r = -errno;
 	finish_moved(op, list, r < 0);

@@ -10,29 +10,43 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/log.h"
 
 #define REFS_MAX (64u << 20)
 #define SHORT_ID_MIN 4
 
+json_t *sk_refs_new(void)
+{
+	return json_pack("{s:i, s:{}, s:{}}", "version", 1, "images", "refs");
+}
+
 int sk_refs_load(struct sk_store *store, json_t **ret_refs, struct sk_error *err)
+{
+	return sk_refs_load_from(store, "refs.json", ret_refs, err);
+}
+
+int sk_refs_load_from(struct sk_store *store, const char *name, json_t **ret_refs, struct sk_error *err)
 {
 	_cleanup_free_ char *data = NULL;
 	json_t *refs = NULL;
 	size_t len;
-	int r = sk_fs_read(store->dirfd, "refs.json", REFS_MAX, &data, &len);
+	int r = sk_fs_read(store->dirfd, name, REFS_MAX, &data, &len);
 
 	if (r == -ENOENT) {
-		refs = json_pack("{s:i, s:{}, s:{}}", "version", 1, "images", "refs");
+		refs = sk_refs_new();
 		if (!refs)
 			return sk_error_errno(err, ENOMEM, "cannot read the list of images");
 	} else if (r < 0) {
-		return sk_error_errno(err, r, "cannot read %s/refs.json", store->path);
+		return sk_error_errno(err, r, "cannot read %s/%s", store->path, name);
 	} else {
 		refs = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
 		if (json_integer_value(json_object_get(refs, "version")) != 1 ||
 		    !json_is_object(sk_refs_images(refs)) || !json_is_object(sk_refs_names(refs))) {
 			json_decref(refs);
-			return sk_error_set(err, EBADMSG, "%s/refs.json is damaged or of another version", store->path);
+			return sk_error_set(err, EBADMSG,
+					    "%s/%s is damaged or of another version: \"skerry system check --repair\" "
+					    "makes it anew",
+					    store->path, name);
 		}
 	}
 	*ret_refs = refs;
@@ -50,9 +64,19 @@ int sk_refs_write(struct sk_store *store, int dirfd, json_t *refs, struct sk_err
 	return r < 0 ? sk_error_errno(err, r, "cannot write %s/refs.json", store->path) : 0;
 }
 
+void sk_refs_keep_old(struct sk_store *store)
+{
+	if ((unlinkat(store->dirfd, SK_REFS_OLD, 0) < 0 && errno != ENOENT) ||
+	    (linkat(store->dirfd, "refs.json", store->dirfd, SK_REFS_OLD, 0) < 0 && errno != ENOENT))
+		sk_log(SK_LOG_DEBUG, "the old list of images cannot be kept: %s", strerror(errno));
+}
+
 int sk_refs_save(struct sk_store *store, json_t *refs, struct sk_error *err)
 {
-	int r = sk_refs_write(store, store->dirfd, refs, err);
+	int r;
+
+	sk_refs_keep_old(store);
+	r = sk_refs_write(store, store->dirfd, refs, err);
 
 	if (r == 0 && fsync(store->dirfd) < 0)
 		r = sk_error_errno(err, errno, "cannot write %s/refs.json", store->path);

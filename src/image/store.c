@@ -2,6 +2,7 @@
 /* See image_internal.h for the theory of operation. */
 #include "image/image_internal.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,14 +86,31 @@ void sk_layer_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX])
 	snprintf(out, SK_LAYER_NAME_MAX, "layers/%s.squashfs", sk_digest_hex(diff_id));
 }
 
+void sk_sum_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX])
+{
+	snprintf(out, SK_LAYER_NAME_MAX, "layers/%s.sha256", sk_digest_hex(diff_id));
+}
+
 int64_t sk_store_layer_size(struct sk_store *store, const struct sk_digest *diff_id)
 {
+	_cleanup_fd_ int fd = -1;
 	char name[SK_LAYER_NAME_MAX];
+	struct {
+		uint8_t magic[4], skipped[36];
+		uint64_t used_le; /* bytes of the file that are in use */
+	} super;
 	struct stat st;
+	ssize_t n;
 
 	sk_layer_name(diff_id, name);
-	if (fstatat(store->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	fd = openat(store->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	n = pread(fd, &super, sizeof(super), 0);
+	if (n < 0)
+		return -errno;
+	if (n != sizeof(super) || memcmp(super.magic, "hsqs", 4) != 0 || le64toh(super.used_le) > (uint64_t)st.st_size)
+		return -EBADMSG;
 	return st.st_size;
 }
 
@@ -147,8 +165,13 @@ static int fill_layers(struct sk_store *store, struct sk_image *image, const str
 		char name[SK_LAYER_NAME_MAX];
 
 		if (size < 0)
-			return sk_error_set(err, EIO, "the image store is damaged: layer %s is missing",
-					    config->diff_ids[i].text);
+			return sk_error_set(err, EIO,
+					    "the image store is damaged: layer %s %s: \"skerry system check --repair\" "
+					    "removes what is damaged, then pull or load the image again",
+					    config->diff_ids[i].text,
+					    size == -ENOENT    ? "is missing"
+					    : size == -EBADMSG ? "is cut short"
+							       : strerror((int)-size));
 		sk_layer_name(&config->diff_ids[i], name);
 		image->layers[i] = sk_asprintf("%s/%s", store->path, name);
 		if (!image->layers[i])

@@ -288,6 +288,33 @@ int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_
 	return 0;
 }
 
+int sk_vm_state_check(const struct sk_paths *paths, const char *id, bool repair)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", paths->root, id), *text = NULL;
+	_cleanup_fd_ int dirfd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, lock = -1;
+	json_t *state = NULL;
+	size_t len;
+	char buf[36];
+	int r = dirfd < 0 ? -ENOENT : sk_fs_read(dirfd, SK_STATE_FILE, SK_STATE_MAX, &text, &len);
+
+	if (r == 0)
+		state = json_loadb(text, len, 0, NULL);
+	if (r == -ENOENT || json_is_object(state)) {
+		json_decref(state);
+		return 0;
+	}
+	json_decref(state);
+	lock = openat(dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (!repair || lock < 0 || sk_fs_lock(lock, true, false) < 0)
+		return 1;
+	state = load_once(dirfd);
+	set_killed(state, last_seen(dirfd, buf));
+	json_object_set_new(state, "error", json_string("the state of this container was damaged"));
+	r = sk_vm_state_save(dirfd, state, NULL);
+	json_decref(state);
+	return r < 0 ? 1 : 2;
+}
+
 #define SK_STATE_RESERVE SK_STATE_DIR "/reserve"
 #define SK_STATE_RESERVE_BYTES 32768
 

@@ -47,6 +47,9 @@ int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err);
 int sk_vm_state_reserve(int dirfd, struct sk_error *err);
 /* Writes down the end of a container whose monitor has gone without doing so. Nothing if it has one. */
 void sk_vm_state_bury(const struct sk_paths *paths, const char *id);
+/* Whether a container has a state that cannot be read, and then, with `repair`, writes one that says so, unless a monitor
+ * has the container. 1: damaged; 2: damaged, and mended. */
+int sk_vm_state_check(const struct sk_paths *paths, const char *id, bool repair);
 bool sk_vm_state_is_alive(const json_t *state); /* starting, running, paused, restarting */
 /* "2026-11-23T10:00:00.123456789Z" of now, into `buf` of at least 36 bytes. */
 const char *sk_time_now(char *buf);

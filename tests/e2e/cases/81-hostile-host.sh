@@ -67,6 +67,56 @@ case_hostile_damaged_files() {
 	[ ! -e "$SKERRY_ROOT/containers/$id" ] || fail 'the running container is still there'
 }
 
+case_hostile_system_check() {
+	# Damaged layers, lists, states, descriptions: found, mended, and nothing else is touched.
+	local id layer
+	ok skerry system check
+	same "$out" 'No problem found'
+	ok skerry run --name v1 -v vol1:/data "$IMG" sh -c 'echo kept >/data/file'
+	ok skerry create --name c1 "$IMG" true
+	id=$out
+	mkdir -p "$SKERRY_ROOT/containers/$id/state"
+	echo x >"$SKERRY_ROOT/containers/$id/state/state.json"
+	echo x >"$SKERRY_ROOT/volumes/vol1/volume.json"
+	expect 1 skerry system check
+	has "$out" "container ${id:0:12}: its state cannot be read"
+	has "$out" 'volume vol1: its description cannot be read'
+	has "$out" '^2 problems found: .*--repair'
+	ok skerry system check --repair
+	has "$out" '^2 problems found, 2 mended'
+	has "$(skerry ps -a)" 'Exited \(137\).* c1$'
+	ok skerry run --rm -v vol1:/data "$IMG" cat /data/file
+	same "$out" kept
+	ok skerry volume ls -q
+	has "$out" '^vol1$'
+	# the list of images: containers go on, and can be removed
+	echo x >"$SKERRY_ROOT/images/refs.json"
+	expect 125 skerry run --rm "$IMG" true
+	has "$err" 'refs.json is damaged.*system check --repair'
+	ok skerry start -a v1
+	ok skerry rm -f v1
+	ok skerry system check --repair
+	ok skerry images -q
+	[ -n "$out" ] || fail 'no image is left'
+	# a layer: cut short, then with other contents
+	ok skerry tag "${out%%$'\n'*}" example.test/mended:1
+	layer=$(find "$SKERRY_ROOT/images/layers" -name '*.squashfs' | head -n 1)
+	cp "$layer" whole && chmod u+w whole
+	head -c 100000 whole >short # the file itself may be linked elsewhere
+	mv -f short "$layer"
+	expect 125 skerry run --rm example.test/mended:1 true
+	has "$err" 'is cut short: "skerry system check --repair" removes what is damaged'
+	printf '!' | dd of=whole bs=1 seek=5000 conv=notrunc status=none
+	mv -f whole "$layer"
+	expect 1 skerry system check
+	has "$out" 'has other contents than when it was made'
+	ok skerry system check --repair
+	has "$out" 'removed: pull or load it again'
+	ok skerry import "$TAR" example.test/mended:1
+	ok skerry run --rm example.test/mended:1 true
+	ok skerry system check
+}
+
 # case: timeout=120
 case_hostile_many_connections() {
 	# A container opens more TCP connections than its monitor has descriptors: it is refused, and nobody else notices.

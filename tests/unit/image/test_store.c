@@ -196,7 +196,7 @@ static void test_remove(void **state)
 	used = NULL;
 	assert_int_equal(sk_store_tag(store, "a:1", "a:2", NULL), 0);
 	expect_removed(store, "a:2", false, "U:a:2 ", NULL);
-	assert_int_equal(count_files("store/images/layers"), 2);
+	assert_int_equal(count_files("store/images/layers"), 4);
 	used = a;
 	free(removed(store, "a:1", false, EBUSY));
 	free(removed(store, a, false, EBUSY));
@@ -204,7 +204,7 @@ static void test_remove(void **state)
 	assert_int_equal(sk_store_tag(store, "a:1", "a:2", NULL), 0);
 	expect_removed(store, "a:1", false, "U:a:1 ", NULL); /* a name is left: nothing is taken from the container */
 	expect_removed(store, "a:2", true, "U:a:2 ", a);
-	assert_int_equal(count_files("store/images/layers"), 1);
+	assert_int_equal(count_files("store/images/layers"), 2);
 	assert_int_equal(count_files("store/images/blobs/sha256"), 2);
 	used = NULL;
 	assert_int_equal(sk_store_tag(store, "b:1", "c/b:1", NULL), 0);
@@ -299,7 +299,7 @@ static void test_prune(void **state)
 	assert_int_equal(json_array_size(list), 3); /* b's name, b, d */
 	json_decref(list);
 	expect_found(store, "c:1", c, "c:1");
-	assert_int_equal(count_files("store/images/layers"), 1);
+	assert_int_equal(count_files("store/images/layers"), 2);
 	sk_store_close(store);
 }
 
@@ -330,12 +330,90 @@ static void test_damaged(void **state)
 	json_decref(list);
 	expect_removed(store, "a:1", false, "U:a:1 ", a);
 	expect_found(store, "b:1", b, "b:1");
-	assert_int_equal(count_files("store/images/layers"), 1);
+	assert_int_equal(count_files("store/images/layers"), 2);
 	write_file("store/images/refs.json", "{\"version\":2}", 13);
 	assert_int_equal(sk_store_find(store, "b:1", &image, &err), -EBADMSG);
 	assert_int_equal(sk_store_list(store, &list, &err), -EBADMSG);
 	assert_true(sk_store_prune(store, true, in_use, NULL, &list, &bytes, &err) < 0);
-	assert_int_equal(count_files("store/images/layers"), 1);
+	assert_int_equal(count_files("store/images/layers"), 2);
+	sk_store_close(store);
+}
+
+static unsigned problems, mended;
+static char last_problem[1024];
+
+static void on_problem(void *arg, const char *problem, const char *what)
+{
+	(void)arg;
+	problems++;
+	mended += what != NULL;
+	snprintf(last_problem, sizeof(last_problem), "%s", problem);
+}
+
+static void expect_problems(struct sk_store *store, bool repair, unsigned n, unsigned n_mended)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	problems = mended = 0;
+	if (sk_store_check(store, repair, on_problem, NULL, &err) < 0)
+		fail_msg("%s", err.message);
+	if (problems != n)
+		fail_msg("%u problems, the last: %s", problems, last_problem);
+	assert_int_equal(mended, n_mended);
+}
+
+static char *layer_of(struct sk_store *store, const char *name)
+{
+	struct sk_image *image;
+	char *path;
+
+	assert_int_equal(sk_store_find(store, name, &image, NULL), 0);
+	path = strdup(image->layers[0]);
+	sk_image_free(image);
+	return path;
+}
+
+/* A layer with other contents, one that is cut short, and a damaged list: found, and mended so that all goes on. */
+static void test_check(void **state)
+{
+	struct sk_store *store = open_store();
+	_cleanup_free_ char *a = import(store, "a", "a:1"), *b = import(store, "b", "b:1"),
+			    *layer = layer_of(store, "a:1"), *again = NULL, *before = NULL, *after = NULL;
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_image *image;
+	int fd;
+
+	(void)state;
+	expect_problems(store, false, 0, 0);
+	assert_int_equal(chmod(layer, 0644), 0);
+	fd = open(layer, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "!", 1, 200), 1);
+	before = snapshot("store");
+	expect_problems(store, false, 1, 0);
+	assert_non_null(strstr(last_problem, "has other contents"));
+	after = snapshot("store");
+	assert_string_equal(before, after);
+	assert_int_equal(ftruncate(fd, 300), 0);
+	close(fd);
+	assert_int_equal(sk_store_find(store, "a:1", &image, &err), -EIO);
+	assert_non_null(strstr(err.message, "cut short"));
+	expect_problems(store, true, 2, 2); /* the layer, the image */
+	expect_problems(store, false, 0, 0);
+	assert_int_equal(sk_store_find(store, "a:1", &image, NULL), -ENOENT);
+	expect_found(store, "b:1", b, "b:1");
+	again = import(store, "a", "a:1");
+	expect_found(store, "a:1", again, "a:1");
+	expect_problems(store, false, 0, 0);
+	/* the list before the last change knows b */
+	write_file("store/images/refs.json", "{", 1);
+	expect_problems(store, true, 1, 1);
+	expect_found(store, "b:1", b, "b:1");
+	/* none at all: by their ids */
+	unlink("store/images/refs.json.old");
+	write_file("store/images/refs.json", "{", 1);
+	expect_problems(store, true, 1, 1);
+	expect_found(store, b, b, b);
+	assert_int_equal(sk_store_find(store, "b:1", &image, NULL), -ENOENT);
 	sk_store_close(store);
 }
 
@@ -348,6 +426,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_remove, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_remove_digests, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_prune, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_check, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_damaged, test_enter, test_leave),
 	};
 

@@ -14,7 +14,11 @@ enum sk_log_level {
 	SK_LOG_DEBUG,
 };
 
-/* `fd` is borrowed; lines above `level` are dropped, and all after the first SK_LOG_BYTES_MAX bytes. */
+/*
+ * `fd` is borrowed; lines above `level` are dropped. A file that was opened with O_RDWR and O_APPEND, which several
+ * processes may share, holds at most SK_LOG_BYTES_MAX bytes: of a full one the last quarter is kept. Another regular
+ * file is somebody else's: nothing is written to it after that many bytes. Pipes and terminals have no limit.
+ */
 #define SK_LOG_BYTES_MAX (4u << 20)
 void sk_log_init(int fd, enum sk_log_level level);
 void sk_log(enum sk_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -767,7 +767,7 @@ static int open_files(struct sk_monitor *m, struct sk_error *err)
 		return r;
 	if (mkdirat(m->dirfd, "log", 0700) < 0 && errno != EEXIST)
 		return sk_error_errno(err, errno, "cannot make the container's log folder");
-	m->log_fd = openat(m->dirfd, "log/monitor.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	m->log_fd = openat(m->dirfd, "log/monitor.log", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->log_fd >= 0)
 		sk_log_init(m->log_fd, getenv("SKERRY_DEBUG") ? SK_LOG_DEBUG : SK_LOG_WARN);
 	logdir = openat(m->dirfd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

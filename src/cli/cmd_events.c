@@ -36,8 +36,11 @@ static const struct sk_opt events_opts[] = {
 
 struct events {
 	const struct events_opts *o;
-	int64_t since_ns, until_ns;
+	int64_t since_ns, until_ns, started_ns;
 	struct sk_text partial;
+	char *last; /* line that was read; NULL: none yet */
+	size_t last_len;
+	bool resync; /* lines up to that one are skipped */
 	bool stop;
 	struct sk_error err;
 };
@@ -183,6 +186,26 @@ static void show(struct events *e, const char *line, size_t n)
 		e->stop = true;
 }
 
+/* After the file was cut, the lines up to the last one that was read are behind us. */
+static bool is_behind(struct events *e, const char *line, size_t n)
+{
+	if (!e->resync)
+		return false;
+	if (e->last && n == e->last_len && memcmp(line, e->last, n) == 0)
+		e->resync = false;
+	return true;
+}
+
+static void read_line(struct events *e)
+{
+	if (is_behind(e, e->partial.s, e->partial.len))
+		return;
+	show(e, e->partial.s, e->partial.len);
+	free(e->last);
+	e->last = sk_xstrndup(e->partial.s, e->partial.len);
+	e->last_len = e->partial.len;
+}
+
 static void drain(struct events *e, int fd)
 {
 	char chunk[16384];
@@ -193,7 +216,7 @@ static void drain(struct events *e, int fd)
 
 		while ((end = memchr(p, '\n', (size_t)(chunk + n - p)))) {
 			sk_text_add(&e->partial, p, (size_t)(end - p));
-			show(e, e->partial.s, e->partial.len);
+			read_line(e);
 			e->partial.len = 0;
 			p = end + 1;
 		}
@@ -201,44 +224,45 @@ static void drain(struct events *e, int fd)
 	}
 }
 
-static bool same_file(int fd, const char *path)
+/* The older half of the file was cut off (vm/state.c): on from the last line that was read, or, if that is gone or there
+ * was none, from the beginning, with what is newer than the command. */
+static void follow_cut(struct events *e, int fd)
 {
-	struct stat a, b;
+	struct stat st;
 
-	return fd >= 0 && fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+	if (fstat(fd, &st) < 0 || st.st_size >= lseek(fd, 0, SEEK_CUR))
+		return;
+	e->partial.len = 0;
+	e->resync = e->last != NULL;
+	if (!e->last && !e->o->since)
+		e->since_ns = e->started_ns;
+	lseek(fd, 0, SEEK_SET);
+	drain(e, fd);
+	if (!e->resync)
+		return;
+	e->resync = false;
+	lseek(fd, 0, SEEK_SET);
+	drain(e, fd);
 }
 
 static void stream(struct events *e, const char *path)
 {
-	_cleanup_free_ char *old = sk_xasprintf("%s.1", path);
-	_cleanup_fd_ int fd = -1, before = -1;
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (e->o->since) {
-		before = open(old, O_RDONLY | O_CLOEXEC);
-		if (before >= 0 && !same_file(before, path))
-			drain(e, before);
-	} else if (fd >= 0) {
+	e->started_ns = sk_now_ns();
+	if (!e->o->since && fd >= 0)
 		lseek(fd, 0, SEEK_END);
-	}
 	for (;;) {
 		int64_t now = sk_now_ns();
 
-		if (fd >= 0)
+		if (fd < 0)
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			follow_cut(e, fd);
 			drain(e, fd);
+		}
 		if (e->stop || now >= e->until_ns)
 			return;
-		if (!same_file(fd, path)) {
-			int next = open(path, O_RDONLY | O_CLOEXEC);
-
-			if (next >= 0 && fd >= 0)
-				drain(e, fd);
-			if (next >= 0) {
-				sk_close_fd(&fd);
-				fd = next;
-				continue;
-			}
-		}
 		poll(NULL, 0, FOLLOW_MS);
 	}
 }
@@ -270,6 +294,7 @@ static int cmd_events(struct sk_cli *cli, void *opts, int argc, char **argv)
 	path = sk_xasprintf("%s/events.jsonl", cli->paths.root);
 	stream(&e, path);
 	sk_text_fini(&e.partial);
+	free(e.last);
 	return e.err.code ? sk_cli_fail(&e.err, 1) : 0;
 }
 

@@ -327,7 +327,7 @@ static int restrict_files(struct sk_monitor *m)
 		snprintf(path, sizeof(path), "%s/containers/%s/%s", m->paths.root, m->id, writable[i]);
 		r = allow_path(ruleset, path, SK_LANDLOCK_WRITE);
 	}
-	/* The event log is locked through its folder; it is rotated by others. */
+	/* The event log is locked through its directory. */
 	if (r == 0)
 		r = allow_path(ruleset, m->paths.root, LANDLOCK_ACCESS_FS_READ_DIR);
 	snprintf(path, sizeof(path), "%s/events.jsonl", m->paths.root);

@@ -19,6 +19,7 @@
 
 #define SK_STATE_MAX (1u << 20)
 #define SK_EVENTS_MAX (8 << 20)
+#define SK_EVENTS_KEPT (4 << 20)
 
 static char *home_dir(void)
 {
@@ -369,15 +370,43 @@ int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err)
 	return r < 0 ? sk_error_errno(err, r, "cannot write the container's state") : 0;
 }
 
+/*
+ * Keeps the last SK_EVENTS_KEPT bytes of the events, from the beginning of a line. In place: a monitor that is confined
+ * may write to this file, and to no other that takes its name. Killed in between, it leaves events twice, but loses
+ * none.
+ */
+static int cut_events(int fd, off_t size)
+{
+	_cleanup_free_ char *text = malloc(SK_EVENTS_KEPT);
+	size_t n = 0;
+	char *line;
+	ssize_t r;
+
+	if (!text)
+		return -ENOMEM;
+	while (n < SK_EVENTS_KEPT) {
+		r = pread(fd, text + n, SK_EVENTS_KEPT - n, size - SK_EVENTS_KEPT + (off_t)n);
+		if (r <= 0)
+			return r < 0 ? -errno : -EIO;
+		n += (size_t)r;
+	}
+	line = memchr(text, '\n', n);
+	line = line ? line + 1 : text + n;
+	n -= (size_t)(line - text);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	r = sk_fs_write_all(fd, line, n);
+	return r < 0 ? (int)r : ftruncate(fd, (off_t)n) < 0 ? -errno : 0;
+}
+
 static int append_line(const struct sk_paths *paths, const char *line)
 {
-	_cleanup_free_ char *path = sk_asprintf("%s/events.jsonl", paths->root),
-			    *old = sk_asprintf("%s/events.jsonl.1", paths->root);
+	_cleanup_free_ char *path = sk_asprintf("%s/events.jsonl", paths->root);
 	_cleanup_fd_ int fd = -1, lock = -1;
-	struct stat st;
+	off_t size;
 	int r;
 
-	if (!path || !old)
+	if (!path)
 		return -ENOMEM;
 	lock = open(paths->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lock < 0)
@@ -385,12 +414,15 @@ static int append_line(const struct sk_paths *paths, const char *line)
 	r = sk_fs_lock(lock, true, true);
 	if (r < 0)
 		return r;
-	if (stat(path, &st) == 0 && st.st_size > SK_EVENTS_MAX)
-		rename(path, old);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	return sk_fs_write_all(fd, line, strlen(line));
+	size = lseek(fd, 0, SEEK_END);
+	if (size > SK_EVENTS_MAX)
+		r = cut_events(fd, size);
+	if (r == 0 && lseek(fd, 0, SEEK_END) < 0)
+		r = -errno;
+	return r < 0 ? r : sk_fs_write_all(fd, line, strlen(line));
 }
 
 int sk_event_append(const struct sk_paths *paths, const char *type, const char *action, const char *id,

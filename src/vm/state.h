@@ -55,8 +55,8 @@ bool sk_vm_state_is_alive(const json_t *state); /* starting, running, paused, re
 const char *sk_time_now(char *buf);
 
 /* Events: <root>/events.jsonl, one JSON object a line in the form of `docker events --format json`
- * ({"Type","Action","Actor":{"ID","Attributes":{…}},"time","timeNano"}), appended whole under flock, rotated at 8 MiB
- * (one old file). */
+ * ({"Type","Action","Actor":{"ID","Attributes":{…}},"time","timeNano"}), appended whole under flock; at 8 MiB the
+ * older half is cut off in place. */
 int sk_event_append(const struct sk_paths *paths, const char *type, const char *action, const char *id,
 		    const json_t *attributes);
 

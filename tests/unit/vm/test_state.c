@@ -164,11 +164,48 @@ static void test_events(void **state)
 	json_decref(o);
 }
 
+/* The file stays the one that it is, since a confined monitor may write to no other; nothing is cut within a line. */
+static void test_events_cut(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat before, after;
+	char path[128], id[24], *end;
+	size_t len;
+	unsigned i;
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/events.jsonl", root);
+	assert_int_equal(sk_event_append(&paths, "container", "first", "abc", NULL), 0);
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (i = 0; i < 320000; i++)
+		assert_int_equal(dprintf(fd, "{\"n\":%06u,\"some\":\"text\"}\n", i), 27);
+	close(fd);
+	assert_int_equal(stat(path, &before), 0);
+	assert_true(before.st_size > 8 << 20);
+	for (i = 0; i < 3; i++) {
+		snprintf(id, sizeof(id), "last%u", i);
+		assert_int_equal(sk_event_append(&paths, "container", "start", id, NULL), 0);
+	}
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_in_range(after.st_size, 4 << 20, (4 << 20) + 2000);
+	assert_int_equal(sk_fs_read(AT_FDCWD, path, 5 << 20, &text, &len), 0);
+	assert_int_equal(strncmp(text, "{\"n\":", 5), 0);
+	assert_non_null(end = strstr(text, "{\"n\":319999,\"some\":\"text\"}\n{"));
+	assert_non_null(end = strstr(end, "last0"));
+	assert_non_null(end = strstr(end, "last1"));
+	assert_non_null(strstr(end, "last2"));
+	assert_null(strstr(text, "first"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_truth),	cmocka_unit_test(test_damaged), cmocka_unit_test(test_paths_refused),
 		cmocka_unit_test(test_disk),	cmocka_unit_test(test_events),	cmocka_unit_test(test_planted),
+		cmocka_unit_test(test_events_cut),
 		cmocka_unit_test(test_runtime),
 	};
 

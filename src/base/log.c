@@ -17,7 +17,7 @@
 static int log_fd = STDERR_FILENO;
 static enum sk_log_level log_level = SK_LOG_WARN;
 static bool ours, counted; /* the file is cut when it is full; it is not, and has an end */
-static size_t written;	    /* where it is counted: by all threads, not exact */
+static size_t written;	   /* where it is counted: by all threads, not exact */
 static bool cutting;
 static __thread time_t window;
 static __thread unsigned in_window;

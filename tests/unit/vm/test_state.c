@@ -203,10 +203,9 @@ static void test_events_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_truth),	cmocka_unit_test(test_damaged), cmocka_unit_test(test_paths_refused),
-		cmocka_unit_test(test_disk),	cmocka_unit_test(test_events),	cmocka_unit_test(test_planted),
-		cmocka_unit_test(test_events_cut),
-		cmocka_unit_test(test_runtime),
+		cmocka_unit_test(test_truth),	   cmocka_unit_test(test_damaged), cmocka_unit_test(test_paths_refused),
+		cmocka_unit_test(test_disk),	   cmocka_unit_test(test_events),  cmocka_unit_test(test_planted),
+		cmocka_unit_test(test_events_cut), cmocka_unit_test(test_runtime),
 	};
 
 	return cmocka_run_group_tests_name("vm-state", tests, setup, teardown);

@@ -168,6 +168,8 @@ int sk_store_prune(struct sk_store *store, bool all, bool (*keep)(void *arg, con
 		r = sk_refs_save(store, refs, err);
 	if (r == 0)
 		r = sk_store_gc(store, refs, ret_bytes, err);
+	if (r == 0)
+		*ret_bytes += sk_partial_clean(store, 0);
 	json_decref(refs);
 	if (r < 0) {
 		json_decref(removed);

@@ -15,6 +15,7 @@
  *   layers/<hex>.squashfs  one per diff id, read-only, made once, shared
  *   layers/<hex>.sha256    digest of that file, for sk_store_check()
  *   refs.json              name:tag → manifest digest, image id (config digest), times
+ *   partial/               what an interrupted pull has fetched, for the next one; bounded in size and time
  *   tmp/                   work in progress: removed when its owner is gone
  * Every change is made in tmp/ and renamed; a store-wide lock (flock) serialises changes of refs.json and garbage
  * collection.

@@ -119,6 +119,8 @@ void sk_op_progress(const struct sk_op *op, const char *what, uint64_t done, uin
 bool sk_op_have_layer(struct sk_op *op, const struct sk_digest *diff_id);
 /* Converts one layer; `job` as for sk_layer_read(), its limits, sink and tick are filled in where they are NULL. */
 int sk_op_convert(struct sk_op *op, struct sk_layer_read *job, const char *what, uint64_t total, struct sk_error *err);
+/* Takes a layer image that was made before into the operation; negative errno. */
+int sk_op_take_layer(struct sk_op *op, int dirfd, const char *name, const struct sk_digest *diff_id);
 /* Keeps a blob for the commit. */
 int sk_op_blob(struct sk_op *op, const struct sk_digest *digest, const void *data, size_t len, struct sk_error *err);
 
@@ -130,6 +132,19 @@ struct sk_op_image {
 };
 /* Puts the images into the store, all or none. */
 int sk_op_commit(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err);
+
+/* ---- partial.c: what an interrupted pull has fetched -------------------------------------------------------------- */
+
+/* The operation's layer image, and a whole blob in a directory, for the next pull. */
+void sk_partial_keep_layer(struct sk_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id);
+void sk_partial_keep_blob(struct sk_op *op, int dirfd, const struct sk_descriptor *blob);
+/* Whether it is there; it is the operation's then. */
+bool sk_partial_take_layer(struct sk_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id);
+/* Of a blob: a descriptor, whose file has no name any more, or negative. */
+int sk_partial_take_blob(struct sk_op *op, const struct sk_descriptor *blob);
+/* Removes what is older, in seconds; bytes freed. */
+uint64_t sk_partial_clean(struct sk_store *store, int64_t older_than);
+void sk_partial_clean_old(struct sk_store *store);
 
 /* ---- gc.c -------------------------------------------------------------------------------------------------------- */
 

@@ -146,6 +146,16 @@ static int write_sum(struct sk_op *op, const struct sk_digest *diff_id, int fd, 
 	return r < 0 ? sk_error_errno(err, r, "cannot write the layer image") : 0;
 }
 
+int sk_op_take_layer(struct sk_op *op, int dirfd, const char *name, const struct sk_digest *diff_id)
+{
+	char to[FILE_NAME_MAX];
+	_cleanup_fd_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r = fd < 0 ? -errno : write_sum(op, diff_id, fd, NULL);
+
+	op_layer_name(diff_id, to);
+	return r < 0 ? r : renameat(dirfd, name, op->dirfd, to) < 0 ? -errno : 0;
+}
+
 static int sink_begin(void *arg, struct sk_inode *inode, struct sk_error *err)
 {
 	return sk_squash_begin(arg, inode, err);

@@ -8,6 +8,8 @@
  * the file is removed. Layers that the store has (known by the manifests of other images) are not fetched: skopeo finds
  * an empty file of their name and size and leaves them out.
  *
+ * A pull that is interrupted keeps what is complete for the next one, see partial.c.
+ *
  * What arrives is checked here: digest and size of each blob, diff ids against the config, which comes last. More bytes
  * than the manifest announces end the pull.
  */
@@ -35,7 +37,9 @@
 struct pull_layer {
 	struct sk_digest diff_id;
 	bool done;    /* converted, or the store's */
-	bool skipped; /* the store's: not fetched */
+	bool skipped; /* the store's, or kept by an earlier pull: not fetched */
+	bool ours;    /* made of the blob, now or by an earlier pull */
+	bool bad;     /* no layer could be made of what came */
 };
 
 struct pull {
@@ -169,6 +173,26 @@ static int learn_all(struct pull *p, struct sk_error *err)
 	return 0;
 }
 
+/* Keeps what is complete, where the next attempt may go better. */
+static void keep_fetched(struct pull *p, int r)
+{
+	static const int passing[] = { EINTR, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, ECONNRESET, EIO };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(passing) && r != -passing[i]; i++)
+		;
+	if (i == SK_ARRAY_SIZE(passing))
+		return;
+	for (i = 0; i < p->manifest.n_layers; i++) {
+		const struct sk_descriptor *d = &p->manifest.layers[i];
+
+		if (p->layers[i].ours)
+			sk_partial_keep_layer(p->op, &d->digest, &p->layers[i].diff_id);
+		else if (!p->layers[i].done && !p->layers[i].bad)
+			sk_partial_keep_blob(p->op, p->dirfd, d);
+	}
+}
+
 /* The first layer of the same digest: what happens to it happens to all. */
 static size_t first_of(const struct pull *p, size_t i)
 {
@@ -274,10 +298,10 @@ static int convert_tick(void *arg, uint64_t bytes)
 	return watch(p, &p->watch_err) < 0;
 }
 
-static int convert_layer(struct pull *p, size_t i, struct sk_error *err)
+/* Makes a layer image of a blob. */
+static int convert_blob(struct pull *p, size_t i, int fd, struct sk_error *err)
 {
 	const struct sk_descriptor *d = &p->manifest.layers[i];
-	_cleanup_fd_ int fd = openat(p->dirfd, sk_digest_hex(&d->digest), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct sk_input_fd in;
 	struct sk_layer_read job = {
 		.blob = &in.in, .blob_digest = &d->digest, .blob_size = d->size, .tick = convert_tick, .tick_arg = p
@@ -285,8 +309,6 @@ static int convert_layer(struct pull *p, size_t i, struct sk_error *err)
 	char what[13];
 	int r;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : sk_error_errno(err, errno, "cannot read layer %zu", i + 1);
 	memcpy(what, sk_digest_hex(&d->digest), 12);
 	what[12] = '\0';
 	sk_input_fd_init(&in, fd, NULL);
@@ -296,13 +318,52 @@ static int convert_layer(struct pull *p, size_t i, struct sk_error *err)
 			*err = p->watch_err;
 		return r;
 	}
-	if (r < 0)
+	if (r < 0) {
+		p->layers[i].bad = true;
 		return sk_error_wrap(err, "layer %s", what);
+	}
 	p->layers[i].diff_id = job.ret_diff_id;
-	p->layers[i].done = true;
-	if (unlinkat(p->dirfd, sk_digest_hex(&d->digest), 0) == 0)
-		p->converted += (uint64_t)d->size;
+	p->layers[i].done = p->layers[i].ours = true;
 	return 0;
+}
+
+static int convert_layer(struct pull *p, size_t i, struct sk_error *err)
+{
+	const struct sk_descriptor *d = &p->manifest.layers[i];
+	_cleanup_fd_ int fd = openat(p->dirfd, sk_digest_hex(&d->digest), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : sk_error_errno(err, errno, "cannot read layer %zu", i + 1);
+	r = convert_blob(p, i, fd, err);
+	if (r == 0 && unlinkat(p->dirfd, sk_digest_hex(&d->digest), 0) == 0)
+		p->converted += (uint64_t)d->size;
+	return r;
+}
+
+/* What an interrupted pull has left: layers, and blobs to make layers of. What is not usable is fetched again. */
+static int take_kept(struct pull *p, struct sk_error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < p->manifest.n_layers; i++) {
+		const struct sk_descriptor *d = &p->manifest.layers[i];
+		struct pull_layer *l = &p->layers[i];
+		_cleanup_fd_ int fd = -1;
+
+		if (l->done)
+			continue;
+		if (sk_partial_take_layer(p->op, &d->digest, &l->diff_id))
+			l->done = l->ours = true;
+		else if ((fd = sk_partial_take_blob(p->op, d)) >= 0)
+			(void)convert_blob(p, i, fd, NULL);
+		l->skipped = l->done;
+		l->bad = false;
+		r = sk_op_cancelled(p->op, err);
+	}
+	p->watch_err = (struct sk_error)SK_ERROR_INIT;
+	return r;
 }
 
 /* Converts the layers that are complete. */
@@ -428,6 +489,8 @@ static int pull_op(struct pull *p, struct sk_error *err)
 
 	if (r == 0)
 		r = learn_all(p, err);
+	if (r == 0)
+		r = take_kept(p, err);
 	if (r == 0 && !have_all(p, &config, &len)) {
 		r = count_bytes(p, err);
 		if (r == 0)
@@ -461,6 +524,7 @@ int sk_store_pull(struct sk_store *store, const char *ref, const struct sk_pull_
 		p.skopeo = (struct sk_skopeo){ .op = &op, .options = options ? options : &none, .pidfd = -1 };
 		r = pull_op(&p, err);
 		sk_skopeo_kill(&p.skopeo);
+		keep_fetched(&p, r);
 		if (r == 0 && !(*ret_id = strdup(p.manifest.config.digest.text)))
 			r = sk_error_errno(err, ENOMEM, "cannot pull");
 		sk_close_fd(&p.dirfd);

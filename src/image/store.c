@@ -17,7 +17,7 @@
 
 int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error *err)
 {
-	static const char *const names[] = { "blobs", "blobs/sha256", "layers", "tmp" };
+	static const char *const names[] = { "blobs", "blobs/sha256", "layers", "partial", "tmp" };
 	struct sk_store *store = calloc(1, sizeof(*store));
 	_cleanup_fd_ int lock = -1;
 	size_t i;
@@ -48,6 +48,7 @@ int sk_store_open(const char *root, struct sk_store **ret_store, struct sk_error
 	 */
 	lock = openat(store->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	sk_op_clean(store);
+	sk_partial_clean_old(store);
 	*ret_store = store;
 	return 0;
 fail:

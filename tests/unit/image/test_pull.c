@@ -415,6 +415,69 @@ static void test_cancel(void **state)
 	sk_store_close(store);
 }
 
+struct cancel_after {
+	struct sk_store *store;
+	char what[13];
+};
+
+static void cancel_after_cb(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	struct cancel_after *c = arg;
+
+	if (strcmp(what, c->what) == 0 && done == total)
+		sk_store_cancel(c->store);
+}
+
+/* An interrupted pull keeps what was complete: the next one does not need it from the registry; a prune removes it. */
+/* Interrupts a pull when the first layer of two is made, and takes that layer's blob out of the registry. */
+static char *interrupt_pull(char first, char second)
+{
+	const char names[2][2] = { { first, 0 }, { second, 0 } };
+	struct blob blobs[2] = { noise_layer(names[0], 100000), noise_layer(names[1], 30u << 20) };
+	_cleanup_free_ char *path = NULL, *name = sk_asprintf("%c:1", first);
+	struct cancel_after c = { .store = open_store() };
+	struct sk_progress progress = { cancel_after_cb, &c };
+	char *ref = ref_of(name), *id;
+	struct sk_error err = SK_ERROR_INIT;
+	struct layout l;
+
+	layout_make(&l, blobs, 2, "gzip", NULL);
+	layout_write_dir(&l, names[0]);
+	push(names[0], name, "oci");
+	memcpy(c.what, sk_digest_hex(&l.layers[0].blob.digest), 12);
+	if (sk_store_pull(c.store, ref, &plain, &progress, &id, &err) != -EINTR)
+		fail_msg("%s", err.message);
+	sk_store_close(c.store);
+	path = sk_asprintf("registry/docker/registry/v2/blobs/sha256/%.2s/%s/data",
+			   sk_digest_hex(&l.layers[0].blob.digest), sk_digest_hex(&l.layers[0].blob.digest));
+	assert_int_equal(unlink(path), 0);
+	layout_free(&l);
+	return ref;
+}
+
+/* An interrupted pull keeps what was complete: the next one does not need it from the registry; a prune removes it. */
+static void test_resume(void **state)
+{
+	_cleanup_free_ char *kept = interrupt_pull('a', 'b'), *pruned = NULL, *id = NULL;
+	struct sk_store *store = open_store();
+	struct sk_error err = SK_ERROR_INIT;
+	uint64_t bytes;
+	json_t *list;
+
+	(void)state;
+	if (sk_store_pull(store, kept, &plain, NULL, &id, &err) < 0)
+		fail_msg("%s", err.message);
+	sk_store_close(store);
+	pruned = interrupt_pull('c', 'd');
+	store = open_store();
+	assert_int_equal(sk_store_prune(store, false, NULL, NULL, &list, &bytes, NULL), 0);
+	assert_true(bytes > 100000);
+	json_decref(list);
+	free(id);
+	assert_true(sk_store_pull(store, pruned, &plain, NULL, &id, NULL) < 0);
+	sk_store_close(store);
+}
+
 /* A skopeo of our own that lies: `inspect` gives the file "manifest", `copy` runs the lines given. */
 static void fake_skopeo(const char *copy)
 {
@@ -580,6 +643,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_login, enter, leave),
 		cmocka_unit_test_setup_teardown(test_damaged, enter, leave),
 		cmocka_unit_test_setup_teardown(test_cancel, enter, leave),
+		cmocka_unit_test_setup_teardown(test_resume, enter, leave),
 		cmocka_unit_test_setup_teardown(test_lies, test_enter, test_leave),
 	};
 

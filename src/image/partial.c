@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a pull had fetched when it was interrupted, for the next one. In the store's directory partial/, flat:
+ *   <hex of the blob>.<hex of the diff id>  a layer image that was made of the blob, whose digest was right
+ *   <hex of the blob>.blob                  a blob that came whole; its digest is checked when a layer is made of it
+ * A pull takes files away by renaming them, and puts them back when it is interrupted, too. Files that nobody has taken
+ * for a day go when the store is opened, all of them with a prune, and all that are there when more than PARTIAL_MAX
+ * bytes would come together.
+ */
+#include "image/image_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define DIR_NAME "partial"
+#define NAME_SIZE (2 * SK_DIGEST_HEX + 16)
+#define PARTIAL_MAX (UINT64_C(8) << 30)
+#define PARTIAL_SECONDS 86400
+
+static DIR *open_dir(struct sk_store *store)
+{
+	int fd = openat(store->dirfd, DIR_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		sk_close_fd(&fd);
+	return dir;
+}
+
+uint64_t sk_partial_clean(struct sk_store *store, int64_t older_than)
+{
+	_cleanup_closedir_ DIR *dir = open_dir(store);
+	time_t now = time(NULL);
+	uint64_t bytes = 0;
+	struct dirent *de;
+	struct stat st;
+
+	while (dir && (de = readdir(dir)))
+		if (de->d_name[0] != '.' && fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    now - st.st_ctime >= older_than && unlinkat(dirfd(dir), de->d_name, 0) == 0)
+			bytes += (uint64_t)st.st_blocks * 512;
+	return bytes;
+}
+
+void sk_partial_clean_old(struct sk_store *store)
+{
+	sk_partial_clean(store, PARTIAL_SECONDS);
+}
+
+static uint64_t bytes_kept(struct sk_store *store)
+{
+	_cleanup_closedir_ DIR *dir = open_dir(store);
+	struct dirent *de;
+	uint64_t sum = 0;
+	struct stat st;
+
+	while (dir && (de = readdir(dir)))
+		if (fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_size;
+	return sum;
+}
+
+/* Moves a file in. What cannot be kept is fetched again: no error. */
+static void keep(struct sk_store *store, int dirfd, const char *name, const char *as)
+{
+	char to[NAME_SIZE + sizeof(DIR_NAME)];
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size > PARTIAL_MAX)
+		return;
+	if (bytes_kept(store) + (uint64_t)st.st_size > PARTIAL_MAX)
+		sk_partial_clean(store, 0);
+	snprintf(to, sizeof(to), DIR_NAME "/%s", as);
+	if (renameat(dirfd, name, store->dirfd, to) < 0)
+		unlinkat(dirfd, name, 0);
+}
+
+void sk_partial_keep_layer(struct sk_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id)
+{
+	char name[NAME_SIZE], as[NAME_SIZE];
+
+	snprintf(name, sizeof(name), "%s.squashfs", sk_digest_hex(diff_id));
+	snprintf(as, sizeof(as), "%s.%s", sk_digest_hex(blob), sk_digest_hex(diff_id));
+	keep(op->store, op->dirfd, name, as);
+}
+
+void sk_partial_keep_blob(struct sk_op *op, int dirfd, const struct sk_descriptor *blob)
+{
+	char as[NAME_SIZE];
+	struct stat st;
+
+	/* skopeo gives a file its name when it is whole. One of ours without blocks stands for what is in the store. */
+	if (fstatat(dirfd, sk_digest_hex(&blob->digest), &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size != blob->size ||
+	    (st.st_blocks == 0 && st.st_size > 0))
+		return;
+	snprintf(as, sizeof(as), "%s.blob", sk_digest_hex(&blob->digest));
+	keep(op->store, dirfd, sk_digest_hex(&blob->digest), as);
+}
+
+bool sk_partial_take_layer(struct sk_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id)
+{
+	_cleanup_closedir_ DIR *dir = open_dir(op->store);
+	struct dirent *de;
+
+	while (dir && (de = readdir(dir)))
+		if (strlen(de->d_name) == 2 * SK_DIGEST_HEX + 1 && de->d_name[SK_DIGEST_HEX] == '.' &&
+		    strncmp(de->d_name, sk_digest_hex(blob), SK_DIGEST_HEX) == 0 &&
+		    sk_digest_from_hex(de->d_name + SK_DIGEST_HEX + 1, ret_diff_id) &&
+		    sk_op_take_layer(op, dirfd(dir), de->d_name, ret_diff_id) == 0)
+			return true;
+	return false;
+}
+
+int sk_partial_take_blob(struct sk_op *op, const struct sk_descriptor *blob)
+{
+	char from[NAME_SIZE + sizeof(DIR_NAME)];
+	int fd;
+
+	snprintf(from, sizeof(from), DIR_NAME "/%s.blob", sk_digest_hex(&blob->digest));
+	fd = openat(op->store->dirfd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0)
+		(void)unlinkat(op->store->dirfd, from, 0);
+	return fd;
+}

@@ -44,6 +44,28 @@ seconds_since() {
 	printf '%d.%d' $((us / 1000000)) $((us / 100000 % 10))
 }
 
+# Who the source tree belongs to, where that is not root and we are ("sudo make install"): then nothing of root's may stay in it.
+owner_of_tree() {
+	local owner
+	owner=$(stat -c %U "${1:-$top}")
+	[ "$(id -u)" = 0 ] && [ "$owner" != root ] && [ "$owner" != UNKNOWN ] && printf '%s\n' "$owner"
+}
+
+# Runs a command as the tree's owner.
+as_owner() {
+	local owner
+	if owner=$(owner_of_tree); then
+		runuser -u "$owner" -- env HOME="$(getent passwd "$owner" | cut -d: -f6)" "$@"
+	else
+		"$@"
+	fi
+}
+
+# Gives what root has made in a directory of the tree to the owner of its parent.
+give_back() {
+	if owner_of_tree "$(dirname "$1")" >/dev/null; then find "$1" -user root -exec chown -h --reference="$(dirname "$1")" {} +; fi
+}
+
 # Runs a command as root: directly, or with sudo, saying so.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then

@@ -130,7 +130,16 @@ int sk_qemu_kernel_part(char *buf, size_t size, struct sk_error *err)
 	int r = sk_guest_part(SK_QEMU_KERNEL, buf, size, &plain);
 
 	if (r < 0)
-		r = sk_guest_part(SK_QEMU_KERNEL ".gz", buf, size, err);
+		r = sk_guest_part(SK_QEMU_KERNEL ".gz", buf, size, &plain);
+	if (r == -ENOENT)
+		return sk_error_set(
+			err, ENOENT,
+			"the guest kernel for QEMU is missing (%s): in a source tree \"make build\" adds it "
+			"(make quickstart leaves it out where KVM cannot be used), else install the skerry "
+			"package again",
+			buf);
+	if (r < 0)
+		return sk_error_set(err, -r, "%s", plain.message);
 	return r < 0 ? r : check_kernel(buf, err);
 }
 

@@ -29,6 +29,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/private.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "engine/engine_internal.h"
 
@@ -331,6 +332,27 @@ static const char *last_line(char *text)
 	}
 }
 
+/* QEMU ended before the guest said a word. What it prints when the host's KVM does not keep its word is an assertion of its
+ * source, or the registers of the processor: of no use to who reads it. */
+static int probe_ended(const struct sk_engine_settings *s, char *text, struct sk_error *err)
+{
+	const char *device = s->kvm_device ? s->kvm_device : "/dev/kvm", *line;
+	bool broken = strstr(text, "ssertion `") || strstr(text, "KVM internal error") || strstr(text, "EAX=") ||
+		      strstr(text, "RAX=");
+
+	line = last_line(text);
+	if (!broken)
+		return sk_error_set(err, EIO, "KVM does not run a guest: QEMU ended with \"%.300s\"", line);
+	sk_log(SK_LOG_DEBUG, "QEMU on a broken KVM: %s", line);
+	return sk_error_set(
+		err, EIO,
+		"KVM does not run a guest: %s opens, but does not do what QEMU asks of it. Inside a virtual "
+		"machine its host has no nested virtualization that works: turn it on there, or leave it "
+		"(another engine is used). On a real machine load the kernel module kvm_intel or kvm_amd "
+		"again, then run `skerry doctor --again`",
+		device);
+}
+
 static int boot_probe(const struct sk_engine_settings *s, const struct sk_qemu_facts *f, const char *run_dir,
 		      struct sk_error *err)
 {
@@ -361,7 +383,7 @@ static int boot_probe(const struct sk_engine_settings *s, const struct sk_qemu_f
 	if (r > 0)
 		return 0;
 	if (r == 0)
-		return sk_error_set(err, EIO, "KVM does not run a guest: QEMU ended with \"%.300s\"", last_line(text));
+		return probe_ended(s, text, err);
 	return sk_error_set(err, ETIMEDOUT,
 			    "KVM does not run a guest: %s opens, but a test guest did not come up within %u.%u s%s. "
 			    "Inside a virtual machine its host may not support nested virtualization; on a slow "

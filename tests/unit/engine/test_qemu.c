@@ -97,7 +97,8 @@ static void write_kernel(unsigned machine)
 
 static int setup(void **state)
 {
-	static const char *const programs[] = { "qemu-works", "qemu-hangs", "qemu-dies", "qemu-old", "qemu-odd" };
+	static const char *const programs[] = { "qemu-works",	"qemu-hangs", "qemu-dies",
+						"qemu-asserts", "qemu-old",   "qemu-odd" };
 	char path[128];
 	size_t i;
 
@@ -435,6 +436,7 @@ static void test_kernel(void **state)
 	unlink(path);
 	assert_int_equal(probe("kvm", &s, &err), -ENOENT);
 	assert_says(err, "is missing");
+	assert_says(err, "make build");
 }
 
 static void test_no_device(void **state)
@@ -554,6 +556,19 @@ static void test_kvm_dies(void **state)
 	assert_says(err, "failed to initialize kvm: No such device");
 }
 
+/* The assertion itself says nothing to a user. */
+static void test_kvm_broken(void **state)
+{
+	struct sk_engine_settings s = settings_of("qemu-asserts");
+	struct sk_error err;
+
+	(void)state;
+	assert_int_equal(probe("kvm", &s, &err), -EIO);
+	assert_null(strstr(err.message, "ssertion"));
+	assert_says(err, "does not do what QEMU asks of it");
+	assert_says(err, "skerry doctor --again");
+}
+
 static void test_names(void **state)
 {
 	const struct sk_engine *e;
@@ -576,7 +591,7 @@ int main(void)
 		cmocka_unit_test(test_no_device),    cmocka_unit_test(test_no_permission),
 		cmocka_unit_test(test_kvm_works),    cmocka_unit_test(test_kvm_hangs),
 		cmocka_unit_test(test_another_boot), cmocka_unit_test(test_kvm_dies),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_kvm_broken),   cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests_name("engine-qemu", tests, setup, teardown);

@@ -66,8 +66,9 @@ struct blk_dev {
 	bool no_space;	/* the last request found none */
 	bool waiting;	/* the queue rests until there is some */
 	struct sk_source *retry;
-	void (*full)(void *arg, bool is_full);
-	void *full_arg;
+	int failed; /* the first errno of the host that a write or flush of the guest met */
+	void (*trouble)(void *arg, bool is_full, int failed);
+	void *trouble_arg;
 };
 
 static struct blk_dev *blk_of(struct sk_device *dev)
@@ -276,6 +277,29 @@ static uint8_t status_of(int r)
 	return r == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 }
 
+static void tell(struct blk_dev *b)
+{
+	if (b->trouble)
+		b->trouble(b->trouble_arg, b->waiting, b->failed);
+}
+
+static void note_failure(struct blk_dev *b, int r)
+{
+	if (r == 0 || r == -EINVAL || r == -EROFS || r == -EOPNOTSUPP || b->failed)
+		return;
+	b->failed = -r;
+	tell(b);
+}
+
+/* The result of a write: a full disk makes the guest wait, any other failure of the host's is told. */
+static uint8_t written(struct blk_dev *b, int r)
+{
+	b->no_space = is_full(r);
+	if (!b->no_space)
+		note_failure(b, r);
+	return status_of(r);
+}
+
 /* Discard and write zeroes: the data are ranges. `iov` are the segments behind the header. */
 static int do_ranges(struct blk_dev *b, const struct iovec *iov, unsigned n, size_t len, bool discard)
 {
@@ -338,11 +362,12 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	case VIRTIO_BLK_T_OUT:
 		if (b->readonly || !good_transfer(b, sector, out_len))
 			return VIRTIO_BLK_S_IOERR;
-		r = disk_io(b, out, sector * SECTOR, out_len, true);
-		b->no_space = is_full(r);
-		return status_of(r);
+		return written(b, disk_io(b, out, sector * SECTOR, out_len, true));
 	case VIRTIO_BLK_T_FLUSH:
-		return status_of(disk_flush(b));
+		/* A flush that has failed cannot be made again: the host has forgotten what it could not write. */
+		r = disk_flush(b);
+		note_failure(b, r);
+		return status_of(r);
 	case VIRTIO_BLK_T_GET_ID: {
 		/* By this the guest knows which is which, in whatever order it finds them. */
 		static const char layers[VIRTIO_BLK_ID_BYTES] = SK_BLK_ID_READONLY;
@@ -355,9 +380,7 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	case VIRTIO_BLK_T_DISCARD:
 		return status_of(do_ranges(b, out, n_out, out_len, true));
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		r = do_ranges(b, out, n_out, out_len, false);
-		b->no_space = is_full(r);
-		return status_of(r);
+		return written(b, do_ranges(b, out, n_out, out_len, false));
 	default:
 		return VIRTIO_BLK_S_UNSUPP;
 	}
@@ -368,8 +391,7 @@ static void tell_full(struct blk_dev *b, bool full)
 	if (b->waiting == full)
 		return;
 	b->waiting = full;
-	if (b->full)
-		b->full(b->full_arg, full);
+	tell(b);
 }
 
 static void on_retry(void *arg)
@@ -431,10 +453,10 @@ static void blk_stopped(struct sk_device *dev, unsigned q)
 	sk_loop_set_timer(blk_of(dev)->retry, UINT64_MAX);
 }
 
-void sk_blk_on_full(struct sk_device *dev, void (*full)(void *arg, bool is_full), void *arg)
+void sk_blk_on_trouble(struct sk_device *dev, void (*trouble)(void *arg, bool is_full, int failed), void *arg)
 {
-	blk_of(dev)->full = full;
-	blk_of(dev)->full_arg = arg;
+	blk_of(dev)->trouble = trouble;
+	blk_of(dev)->trouble_arg = arg;
 }
 
 static size_t blk_config(struct sk_device *dev, uint8_t buf[SK_VIRTIO_CONFIG])

@@ -41,9 +41,9 @@ struct sk_blk_part {
 };
 int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts,
 	       bool readonly, struct sk_device **ret_device, struct sk_error *err);
-/* `full` is called, on the device's loop, when a write finds no space left on the host: from then on the guest's
- * requests wait. It is called again when there is room and they go on. */
-void sk_blk_on_full(struct sk_device *device, void (*full)(void *arg, bool is_full), void *arg);
+/* `trouble` is called, on the device's loop, when a write finds no space left on the host (`is_full`): from then on the
+ * guest's requests wait, until it is called again; and when one fails otherwise, with its errno, which stays. */
+void sk_blk_on_trouble(struct sk_device *device, void (*trouble)(void *arg, bool is_full, int failed), void *arg);
 
 /* Gives memory that the guest frees back to the host: a balloon with free page reporting, never inflated. Blocks for
  * some milliseconds while it does. */

@@ -67,14 +67,31 @@ static json_t *no_space(const struct sk_monitor *m)
 	return json_sprintf("no space left on the file system of %s", m->paths.root);
 }
 
-void sk_monitor_disk_full(struct sk_monitor *m, bool full)
+/* What State.Error says: what ended the container, or else what is wrong with its disk. */
+static json_t *trouble(const struct sk_monitor *m)
 {
-	m->disk_full = full;
-	if (full)
+	if (m->failure[0])
+		return json_string(m->failure);
+	if (m->disk_full)
+		return no_space(m);
+	if (m->disk_failed)
+		return json_sprintf("the file system of %s: %s: writes of the container are lost", m->paths.root,
+				    strerror(m->disk_failed));
+	return json_string("");
+}
+
+void sk_monitor_disk_trouble(struct sk_monitor *m, bool full, int failed)
+{
+	if (failed && !m->disk_failed)
+		sk_log(SK_LOG_ERROR, "cannot write to the file system of %s: %s: the guest is told", m->paths.root,
+		       strerror(failed));
+	if (full && !m->disk_full)
 		sk_log(SK_LOG_WARN, "no space left on the file system of %s: the guest waits", m->paths.root);
-	else
+	else if (!full && m->disk_full)
 		sk_log(SK_LOG_WARN, "there is space again: the guest goes on");
-	json_object_set_new(m->state, "error", full ? no_space(m) : json_string(m->failure));
+	m->disk_full = full;
+	m->disk_failed = failed;
+	json_object_set_new(m->state, "error", trouble(m));
 	save_state(m);
 }
 
@@ -411,7 +428,7 @@ static void finish(struct sk_monitor *m)
 	l->final = true;
 	json_object_set_new(m->state, "pid", json_integer(0));
 	json_object_set_new(m->state, "engine_pid", json_integer(0));
-	json_object_set_new(m->state, "error", m->disk_full && !m->failure[0] ? no_space(m) : json_string(m->failure));
+	json_object_set_new(m->state, "error", trouble(m));
 	if (l->ran || m->failure[0]) {
 		json_object_set_new(m->state, "exit_code", json_integer(m->exit_code));
 		json_object_set_new(m->state, "oom_killed", json_boolean(m->oom));

@@ -167,6 +167,7 @@ struct sk_monitor {
 	char failure[SK_ERROR_MAX]; /* why it could not start; "" */
 	int failure_errno, failure_exit_code;
 	bool disk_full;
+	int disk_failed; /* errno */
 
 	struct sk_conn *conns;
 	unsigned n_conns, max_conns;
@@ -187,7 +188,7 @@ void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int ex
 void sk_monitor_finished(struct sk_monitor *m); /* the first process has ended and its output is out */
 void sk_monitor_set_status(struct sk_monitor *m, const char *status);
 /* The guest's writes wait for room on the host's disk, or go on. */
-void sk_monitor_disk_full(struct sk_monitor *m, bool full);
+void sk_monitor_disk_trouble(struct sk_monitor *m, bool full, int failed);
 void sk_monitor_event(struct sk_monitor *m, const char *action);
 void sk_monitor_idle(struct sk_monitor *m); /* a connection went: nothing left to do? */
 

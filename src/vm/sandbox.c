@@ -40,7 +40,9 @@ struct sk_blk_thread {
 	pthread_t thread;
 	bool running;
 	int quit_fd;
-	atomic_bool full; /* the host's disk is; set by the thread, which then writes to full_fd */
+	/* What the host's disk is; set by the thread, which then writes to full_fd. */
+	atomic_bool full;
+	atomic_int failed;
 	int full_fd;
 	struct sk_source *full_source;
 	struct sk_loop *loop;
@@ -123,14 +125,15 @@ static int new_disk(struct sk_monitor *m, struct sk_error *err)
 }
 
 /* In the thread. */
-static void on_full(void *arg, bool is_full)
+static void on_trouble(void *arg, bool is_full, int failed)
 {
 	struct sk_blk_thread *t = arg;
 	uint64_t one = 1;
 
 	atomic_store(&t->full, is_full);
+	atomic_store(&t->failed, failed);
 	if (write(t->full_fd, &one, sizeof(one)) < 0)
-		sk_log(SK_LOG_ERROR, "cannot tell that the disk is full: %s", strerror(errno));
+		sk_log(SK_LOG_ERROR, "cannot tell about the disk: %s", strerror(errno));
 }
 
 static void on_full_event(void *arg, int fd, unsigned events)
@@ -140,7 +143,7 @@ static void on_full_event(void *arg, int fd, unsigned events)
 
 	(void)events;
 	if (read(fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
-		sk_monitor_disk_full(m, atomic_load(&m->blk->full));
+		sk_monitor_disk_trouble(m, atomic_load(&m->blk->full), atomic_load(&m->blk->failed));
 }
 
 static int watch_full(struct sk_monitor *m, struct sk_error *err)
@@ -154,7 +157,7 @@ static int watch_full(struct sk_monitor *m, struct sk_error *err)
 		t->full_source = sk_loop_add_fd(m->loop, t->full_fd, SK_LOOP_READ, on_full_event, m);
 	if (!t->full_source)
 		return sk_error_errno(err, errno, "cannot watch the container's disk");
-	sk_blk_on_full(t->disk, on_full, t);
+	sk_blk_on_trouble(t->disk, on_trouble, t);
 	return 0;
 }
 

@@ -347,26 +347,25 @@ static int overwrite_state(int dirfd, const char *text, size_t len)
 	return fd < 0 || ftruncate(fd, (off_t)len) < 0 ? -errno : 0;
 }
 
+/* Whatever fails, the file that is there may do; the error is that of the proper way. */
 static int write_state(int dirfd, const char *text, size_t len)
 {
 	int r = sk_fs_write_atomic(dirfd, SK_STATE_FILE, text, len, 0600, false);
 
-	if (r != -ENOSPC && r != -EDQUOT)
-		return r;
-	if (unlinkat(dirfd, SK_STATE_RESERVE, 0) == 0)
+	if ((r == -ENOSPC || r == -EDQUOT) && unlinkat(dirfd, SK_STATE_RESERVE, 0) == 0)
 		r = sk_fs_write_atomic(dirfd, SK_STATE_FILE, text, len, 0600, false);
-	return r == -ENOSPC || r == -EDQUOT ? overwrite_state(dirfd, text, len) : r;
+	return r < 0 && overwrite_state(dirfd, text, len) == 0 ? 0 : r;
 }
 
 int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err)
 {
 	_cleanup_free_ char *text = json_dumps(state, JSON_INDENT(1));
-	int r = text ? 0 : -ENOMEM;
+	int made = mkdirat(dirfd, SK_STATE_DIR, 0700) < 0 ? -errno : 0;
+	int r = text ? write_state(dirfd, text, strlen(text)) : -ENOMEM;
 
-	if (r == 0 && mkdirat(dirfd, SK_STATE_DIR, 0700) < 0 && errno != EEXIST)
-		r = -errno;
-	if (r == 0)
-		r = write_state(dirfd, text, strlen(text));
+	/* There, or not to be made: only then it matters why. */
+	if (r == -ENOENT && made < 0)
+		r = made;
 	return r < 0 ? sk_error_errno(err, r, "cannot write the container's state") : 0;
 }
 

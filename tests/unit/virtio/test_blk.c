@@ -333,9 +333,10 @@ static void test_write_fails(void **state)
 
 static int told_full, told_room;
 
-static void on_full(void *arg, bool full)
+static void on_trouble(void *arg, bool full, int failed)
 {
 	(void)arg;
+	assert_int_equal(failed, 0);
 	*(full ? &told_full : &told_room) += 1;
 }
 
@@ -350,7 +351,7 @@ static void test_no_space(void **state)
 	(void)state;
 	told_full = told_room = 0;
 	start(&size, 1, false, 0);
-	sk_blk_on_full(fx.dev, on_full, NULL);
+	sk_blk_on_trouble(fx.dev, on_trouble, NULL);
 	for (part = 3; part < 64; part++) {
 		struct stat a, b;
 

@@ -369,14 +369,64 @@ static int finish_mount(struct mount_parse *p, const char *spec)
 	return set_target(&p->m, p->target, spec, p->why);
 }
 
+static int bad_quote(const char *spec, const char *at, const char *what, char *why)
+{
+	snprintf(why, 256, "parse error on line 1, column %zu: %s", (size_t)(at - spec) + 1, what);
+	return -EINVAL;
+}
+
+/* A field that begins at `*p`, into `buf`, which is as long as the whole; `*p` is then at the comma behind it, or at the
+ * end. */
+static int csv_field(const char *spec, const char **p, char *buf, char *why)
+{
+	const char *s = *p;
+
+	if (*s != '"') {
+		for (; *s && *s != ','; s++) {
+			if (*s == '"')
+				return bad_quote(spec, s, "bare \" in non-quoted field", why);
+			*buf++ = *s;
+		}
+	} else {
+		for (s++; *s && (*s != '"' || s[1] == '"'); s++) {
+			*buf++ = *s;
+			s += *s == '"';
+		}
+		if (*s != '"' || (s[1] && s[1] != ','))
+			return bad_quote(spec, s, "extraneous or missing \" in quoted-field", why);
+		s++;
+	}
+	*buf = '\0';
+	*p = s;
+	return 0;
+}
+
+/* One line of comma-separated values, as docker reads it (Go's encoding/csv; RFC 4180): a field in quotes may have
+ * commas, and quotes that are doubled. */
+static int csv_split(struct sk_strv *fields, const char *spec, char *why)
+{
+	_cleanup_free_ char *buf = sk_xcalloc(strlen(spec) + 1, 1);
+	const char *p = spec;
+	int r;
+
+	for (;;) {
+		r = csv_field(spec, &p, buf, why);
+		if (r < 0)
+			return r;
+		sk_strv_add(fields, buf);
+		if (!*p)
+			return 0;
+		p++;
+	}
+}
+
 int sk_mounts_parse_mount(struct sk_mounts *mounts, const char *spec, char *why)
 {
 	struct mount_parse p = { .m.type = SK_MOUNT_VOLUME, .why = why };
 	struct sk_strv fields = { 0 };
 	size_t i;
-	int r = 0;
+	int r = csv_split(&fields, spec, why);
 
-	sk_strv_split(&fields, spec, ',');
 	for (i = 0; r == 0 && i < fields.n; i++)
 		r = parse_field(&p, fields.v[i]);
 	if (r == 0)

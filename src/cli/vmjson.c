@@ -8,14 +8,28 @@
 #include "cli/jx.h"
 #include "cli/plan.h"
 
-static void add_file(json_t *files, const char *path, char *take_data)
+static bool is_mounted(const struct sk_mounts *mounts, const char *path)
 {
-	json_t *o = sk_jx_object();
+	size_t i;
 
-	sk_jx_set_str(o, "path", path);
-	sk_jx_set_str(o, "data", take_data);
-	sk_jx_set_str(o, "mode", "0644");
-	sk_jx_push(files, o);
+	for (i = 0; i < mounts->n; i++)
+		if (strcmp(mounts->v[i].target, path) == 0)
+			return true;
+	return false;
+}
+
+/* What the user mounts there is there. */
+static void add_file(json_t *files, const struct sk_plan *p, const char *path, char *take_data)
+{
+	json_t *o;
+
+	if (!is_mounted(&p->mounts, path)) {
+		o = sk_jx_object();
+		sk_jx_set_str(o, "path", path);
+		sk_jx_set_str(o, "data", take_data);
+		sk_jx_set_str(o, "mode", "0644");
+		sk_jx_push(files, o);
+	}
 	free(take_data);
 }
 
@@ -24,9 +38,9 @@ static json_t *files(const struct sk_plan *p)
 	const struct sk_run_opts *o = p->opts;
 	json_t *list = sk_jx_array();
 
-	add_file(list, "/etc/hosts", sk_hosts_file(p->hostname, p->domainname, &o->add_host, p->network));
-	add_file(list, "/etc/resolv.conf", sk_resolv_conf(&p->dns, &p->dns_search, &p->dns_option));
-	add_file(list, "/etc/hostname", sk_hostname_file(p->hostname));
+	add_file(list, p, "/etc/hosts", sk_hosts_file(p->hostname, p->domainname, &o->add_host, p->network));
+	add_file(list, p, "/etc/resolv.conf", sk_resolv_conf(&p->dns, &p->dns_search, &p->dns_option));
+	add_file(list, p, "/etc/hostname", sk_hostname_file(p->hostname));
 	return list;
 }
 

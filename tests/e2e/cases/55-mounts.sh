@@ -139,3 +139,20 @@ case_mount_volume_of_the_image() {
 	run --read-only vol:1 sh -c 'touch /data/w /made/here/w; touch /w 2>/dev/null || echo readonly'
 	same "$out" readonly
 }
+
+# A file of the user's wins over what the container would be given under its name.
+case_mount_over_given_files() {
+	local file
+	echo '10.9.8.7 mine # a line of my own' >"$WORK/mine"
+	for file in hosts resolv.conf hostname; do
+		run -v "$WORK/mine:/etc/$file:ro" "$IMG" cat "/etc/$file"
+		same "$out" '10.9.8.7 mine # a line of my own'
+	done
+	run -v "$WORK/mine:/etc/hosts" "$IMG" sh -c 'echo more >>/etc/hosts; getent hosts mine; cat /etc/hostname | wc -l; grep -c nameserver /etc/resolv.conf'
+	has "$out" '10.9.8.7 +mine'
+	same "$(tail -1 "$WORK/mine")" more
+	mkdir "$WORK/a,b"
+	touch "$WORK/a,b/in a comma"
+	run --mount "type=bind,\"source=$WORK/a,b\",target=/x" "$IMG" ls /x
+	same "$out" 'in a comma'
+}

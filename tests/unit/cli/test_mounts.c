@@ -83,6 +83,18 @@ static void test_mount(void **state)
 	assert_string_equal(m.v[2].options, "size=67108864,mode=1777");
 }
 
+/* Fields in quotes, as docker reads them. */
+static void test_mount_quoted(void **state)
+{
+	(void)state;
+	assert_int_equal(sk_mounts_parse_mount(&m, "type=bind,\"source=/a,b \"\"c\"\"\",target=/b,\"readonly\"", why),
+			 0);
+	assert_string_equal(m.v[0].source, "/a,b \"c\"");
+	assert_true(m.v[0].readonly);
+	assert_int_equal(sk_mounts_parse_mount(&m, "type=tmpfs,\"target=/t,t\"", why), 0);
+	assert_string_equal(m.v[1].target, "/t,t");
+}
+
 static void test_mount_errors(void **state)
 {
 	static const char *const bad[][2] = {
@@ -94,6 +106,12 @@ static void test_mount_errors(void **state)
 		{ "target=/y,colour=red", "unexpected key 'colour' in 'colour=red'" },
 		{ "target=/y,ro=perhaps", "invalid value for ro: perhaps" },
 		{ "type=tmpfs,target=/y,tmpfs-mode=9", "invalid value for tmpfs-mode: 9" },
+		{ "type=bind,source=\"/a,b\",target=/c",
+		  "parse error on line 1, column 18: bare \" in non-quoted field" },
+		{ "\"target=/c\" ", "parse error on line 1, column 11: extraneous or missing \" in quoted-field" },
+		{ "\"target=/c", "parse error on line 1, column 11: extraneous or missing \" in quoted-field" },
+		{ "", "invalid field '' must be a key=value pair" },
+		{ "target=/c,", "invalid field '' must be a key=value pair" },
 	};
 	size_t i;
 
@@ -131,6 +149,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_volume, reset, reset),
 		cmocka_unit_test_setup_teardown(test_volume_errors, reset, reset),
 		cmocka_unit_test_setup_teardown(test_mount, reset, reset),
+		cmocka_unit_test_setup_teardown(test_mount_quoted, reset, reset),
 		cmocka_unit_test_setup_teardown(test_mount_errors, reset, reset),
 		cmocka_unit_test_setup_teardown(test_tmpfs, reset, reset),
 	};

@@ -136,6 +136,19 @@ case_kernel_exceptions() {
 	same "$out" "$(cat "$WORK/want")"
 }
 
+# A hardware breakpoint is refused where it would never be hit (on the host it is set; without it a debugger has others).
+case_kernel_hardware_breakpoint() {
+	[ "${SKERRY_ENGINE:-uml}" = uml ] || skip 'the other engines have them'
+	run --cap-add SYS_PTRACE "$IMG" perl -e '
+		my ($ptrace, $traceme, $peek, $poke, $dr) = (101, 0, 3, 6, 848); # offsetof(struct user, u_debugreg)
+		my $pid = fork;
+		if (!$pid) { syscall $ptrace, $traceme, 0, 0, 0; kill "STOP", $$; exit }
+		waitpid $pid, 0;
+		sub set { $! = 0; my $r = syscall $ptrace, $poke, $pid, $dr + 8 * $_[0], $_[1]; print $r < 0 ? "$!\n" : "set\n" }
+		set(0, 0x1000); set(7, 0x1); set(7, 0x400); set(7, 0x80); kill "KILL", $pid'
+	same "$out" $'set\nNo space left on device\nset\nNo space left on device'
+}
+
 # Memory is mapped ahead of a program that writes to it in order, which the program does not see; nor is it ended by its limit
 # for memory that it did not ask for.
 case_kernel_memory_ahead() {

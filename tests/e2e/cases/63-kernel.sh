@@ -122,6 +122,8 @@ case_kernel_procps() {
 	until_ok 60 sh -c 'skerry logs many | grep -q ready'
 	ok skerry exec many sh -c '/h/ps -e --no-headers | wc -l'
 	[ "$out" -ge 1002 ] || fail "ps shows $out processes"
+	ok skerry exec -e TERM=dumb many sh -c '/h/top -b -n1 | grep -c perl'
+	[ "$out" -ge 1001 ] || fail "top shows $out processes"
 	ok skerry top many
 	[ "$(wc -l <<<"$out")" -ge 1002 ] || fail "skerry top shows $(wc -l <<<"$out") lines"
 	ok skerry rm -f many
@@ -147,6 +149,32 @@ case_kernel_hardware_breakpoint() {
 		sub set { $! = 0; my $r = syscall $ptrace, $poke, $pid, $dr + 8 * $_[0], $_[1]; print $r < 0 ? "$!\n" : "set\n" }
 		set(0, 0x1000); set(7, 0x1); set(7, 0x400); set(7, 0x80); kill "KILL", $pid'
 	same "$out" $'set\nNo space left on device\nset\nNo space left on device'
+}
+
+# A debugger: breakpoints, a software watchpoint, attaching to a process that runs, and letting it go.
+case_kernel_gdb() {
+	local python
+	command -v gdb >/dev/null || skip 'no gdb on this machine'
+	# It has Python built in, which looks for its library.
+	python=$(ldd "$(command -v gdb)" | sed -n 's/.*libpython\(3\.[0-9]*\).*/\/usr\/lib\/python\1/p' | head -1)
+	cat >"$WORK/watched.c" <<'END'
+#include <stdio.h>
+#include <unistd.h>
+volatile int watched, turns;
+static void step(void) { turns++; if (turns == 5) watched = 42; }
+int main(int n, char **v) { if (n > 1) sleep(3); for (int i = 0; i < 10; i++) step(); printf("%d\n", watched); return n > 1 ? 7 : 0; }
+END
+	programs gdb
+	cc -g -O0 -static -o "$WORK/host/watched" "$WORK/watched.c" || skip 'no static C library here'
+	run --cap-add SYS_PTRACE -v "$WORK/host:/h:ro" ${python:+-v "$python:$python:ro"} "$IMG" timeout 60 /h/gdb -nx -q -batch -ex 'set can-use-hw-watchpoints 0' \
+		-ex 'break main' -ex run -ex 'watch watched' -ex continue -ex 'info program' /h/watched
+	has "$out" 'Breakpoint 1, .*main '
+	has "$out" 'New value = 42'
+	run --cap-add SYS_PTRACE -v "$WORK/host:/h:ro" ${python:+-v "$python:$python:ro"} "$IMG" sh -c '/h/watched x & sleep 1
+		timeout 60 /h/gdb -nx -q -batch -p $! -ex "break step" -ex continue -ex "print turns" -ex delete -ex detach /h/watched; wait $!; echo ended $?'
+	has "$out" 'Breakpoint 1, .*step '
+	has "$out" '[$]1 = 0'
+	has "$out" 'ended 7'
 }
 
 # Memory is mapped ahead of a program that writes to it in order, which the program does not see; nor is it ended by its limit

@@ -167,3 +167,16 @@ e2e_main() {
 	trap e2e_end EXIT
 	"$1"
 }
+
+# programs NAME...: programs of this machine with their libraries in $WORK/host, run as /h/NAME in a container with -v $WORK/host:/h
+programs() {
+	local program file
+	mkdir -p "$WORK/host/lib"
+	for program; do
+		file=$(command -v "$program") || skip "this machine has no $program"
+		cp -L "$file" "$WORK/host/lib/$program"
+		ldd "$file" | grep -oE '/[^ )]+' | while read -r file; do cp -L "$file" "$WORK/host/lib"; done
+		printf '#!/bin/sh\nexec /h/lib/ld-linux-x86-64.so.2 --library-path /h/lib /h/lib/%s "$@"\n' "$program" >"$WORK/host/$program"
+		chmod +x "$WORK/host/$program"
+	done
+}

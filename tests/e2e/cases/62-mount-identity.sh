@@ -123,3 +123,32 @@ same
 moved
 $(tail -1 <<<"$out")"
 }
+
+# A working tree that host and container use in turn: what one has found unchanged the other does, by stat() alone: inode
+# numbers, sizes, owners and times, to the nanosecond.
+case_mount_git_in_turns() {
+	command -v git >/dev/null || skip 'no git on this machine'
+	local check=() inside=(-c safe.directory=/w)
+	# A plain user's files belong to root in his containers.
+	[ "$(id -u)" = 0 ] || check=(-c core.checkStat=minimal)
+	programs git
+	mkdir share
+	export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b GIT_CONFIG_GLOBAL=/dev/null
+	git init -q share
+	(cd share && for d in $(seq 20); do mkdir "d$d" && for f in $(seq 25); do echo "$d $f" >"d$d/f$f"; done; done)
+	git -C share add -A
+	git -C share commit -qm first
+	sleep 1.1 # what is as new as the index is looked at again
+	git -C share status --porcelain
+	ok skerry run -d --name git -v "$PWD/share:/w" -v "$WORK/host:/h:ro" -w /w -e HOME=/tmp "$IMG" sleep 600
+	ok skerry exec git /h/git "${inside[@]}" "${check[@]}" diff-index --quiet HEAD
+	ok skerry exec git sh -c 'for i in 1 2 3; do echo changed >>d$i/f1; done; touch d9/f9; sleep 1.1'
+	ok skerry exec git /h/git "${inside[@]}" "${check[@]}" -c user.name=a -c user.email=a@b commit -qam second
+	ok skerry exec git /h/git "${inside[@]}" "${check[@]}" status --porcelain
+	same "$out" ''
+	git -C share "${check[@]}" diff-index --quiet HEAD || fail "changed, for the host: $(git -C share "${check[@]}" diff-index HEAD | head -3)"
+	# And the test notices what is changed.
+	echo more >>share/d7/f7
+	expect 1 skerry exec git /h/git "${inside[@]}" "${check[@]}" diff-index --quiet HEAD
+	ok skerry rm -f git
+}

@@ -63,35 +63,36 @@ static void tell(const struct sk_9p_node *dir, uint8_t kind, bool is_dir, const 
 		dir->fs->event(dir->fs->event_arg, &e);
 }
 
+/* A side that is NULL is not watched. */
 static void tell_rename(const struct sk_watch_event *w, const struct sk_9p_node *from, const struct sk_9p_node *to)
 {
 	struct sk_9p_event e = { .kind = P9_EVENT_RENAME,
 				 .is_dir = w->is_dir,
-				 .dir = path_of(from),
+				 .dir = from ? path_of(from) : 0,
 				 .name = w->name,
-				 .new_dir = path_of(to),
+				 .new_dir = to ? path_of(to) : 0,
 				 .new_name = w->new_name };
+	const struct posix_fs *p = from ? from->fs : to->fs;
 
-	from->fs->event(from->fs->event_arg, &e);
+	p->event(p->event_arg, &e);
 }
 
 void sk_posix_on_watch(const struct sk_watch_event *w)
 {
 	static const uint8_t kinds[] = {
-		[SK_WATCH_CREATE] = P9_EVENT_CREATE,
-		[SK_WATCH_DELETE] = P9_EVENT_DELETE,
-		[SK_WATCH_MODIFY] = P9_EVENT_MODIFY,
-		[SK_WATCH_ATTRIB] = P9_EVENT_ATTRIB,
+		[SK_WATCH_CREATE] = P9_EVENT_CREATE,	       [SK_WATCH_DELETE] = P9_EVENT_DELETE,
+		[SK_WATCH_MODIFY] = P9_EVENT_MODIFY,	       [SK_WATCH_ATTRIB] = P9_EVENT_ATTRIB,
+		[SK_WATCH_CLOSE_WRITE] = P9_EVENT_CLOSE_WRITE,
 	};
 	const struct sk_9p_node *dir = (const struct sk_9p_node *)(uintptr_t)w->dir;
 	const struct sk_9p_node *to = (const struct sk_9p_node *)(uintptr_t)w->new_dir;
 
-	if (dir->is_virtual) {
+	if (w->kind == SK_WATCH_RENAME && (!dir || !to || dir->fs == to->fs)) {
+		tell_rename(w, dir, to);
+	} else if (dir->is_virtual) {
 		tell(dir, kinds[w->kind], false, dir->fs->single->name);
 	} else if (w->kind != SK_WATCH_RENAME) {
 		tell(dir, kinds[w->kind], w->is_dir, w->name);
-	} else if (dir->fs == to->fs) {
-		tell_rename(w, dir, to);
 	} else {
 		/* Out of one share and into another. */
 		tell(dir, P9_EVENT_DELETE, w->is_dir, w->name);

@@ -3,15 +3,16 @@
  * Theory of operation
  *
  * One fanotify group with a mark on each watched folder (an inode mark, as an unprivileged group may have). Events name
- * the folder by its file handle and the entry by name, and a rename comes as one event with both names (FAN_RENAME). A
- * rename of which only one side is watched is a delete or a create.
+ * the folder by its file handle and the entry by name, and a rename comes as one event with both names (FAN_RENAME). Of
+ * one of which only one side is watched, the other is not known: no directory, no name.
  *
  * Echoes: the kernel tells an unprivileged group the process of an event only if it is the reader's own. All that the
  * guest does on the share is done by this process, so what bears its pid is an echo and is left out, exactly and
  * without any timing. This takes the watcher to live in the process that serves the guest.
  *
  * Bursts: events are collected for WATCH_DELAY_MS after the first; the kernel joins equal ones that wait, and in one
- * batch each entry is reported as modified (or its attributes as changed) once. Order is kept otherwise.
+ * batch each entry is reported as modified, its attributes as changed, or as closed after writing once. Order is kept
+ * otherwise.
  *
  * Bounds: WATCH_MAX folders; the kernel's queue, beyond which events are lost and one SK_WATCH_OVERFLOW says so.
  */
@@ -41,8 +42,8 @@
 #define WATCH_DELAY_MS 10u
 #define WATCH_SEEN 64u
 #define WATCH_FILES 64u
-#define WATCH_FILE_MASK (FAN_MODIFY | FAN_ATTRIB)
-#define WATCH_MASK (FAN_CREATE | FAN_DELETE | FAN_MODIFY | FAN_ATTRIB | FAN_RENAME | FAN_EVENT_ON_CHILD | FAN_ONDIR)
+#define WATCH_FILE_MASK (FAN_MODIFY | FAN_ATTRIB | FAN_CLOSE_WRITE)
+#define WATCH_MASK (FAN_CREATE | FAN_DELETE | FAN_RENAME | WATCH_FILE_MASK | FAN_EVENT_ON_CHILD | FAN_ONDIR)
 /* Old kernels lack the flag of the handle's last argument; ours is small enough. */
 #define HANDLE_MAX 128u
 
@@ -73,7 +74,7 @@ struct sk_watch {
 	/* Single files. An event of one names its folder, which is not known here: it is told of all of them. */
 	uint64_t files[WATCH_FILES];
 	unsigned n_files;
-	bool files_modified, files_attrib; /* in this batch */
+	uint64_t files_mask; /* what happened to them in this batch */
 };
 
 static struct folder **bucket(struct sk_watch *w, const uint8_t *key, unsigned len)
@@ -139,16 +140,21 @@ static struct side parse_side(struct sk_watch *w, const struct fanotify_event_in
 static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, const struct side *at,
 		    const struct side *to)
 {
-	struct sk_watch_event e = { .kind = kind, .is_dir = is_dir, .dir = at->folder->id, .name = at->name };
+	struct sk_watch_event e = { .kind = kind, .is_dir = is_dir, .name = "", .new_name = "" };
 	unsigned i;
 
+	if (at->folder) {
+		e.dir = at->folder->id;
+		e.name = at->name;
+	}
+
 	/* "." is the folder itself. The kernel tells of it as that, also those who watch the folder above. */
-	if (strcmp(at->name, ".") == 0) {
+	if (strcmp(e.name, ".") == 0) {
 		if (kind != SK_WATCH_ATTRIB)
 			return;
 		e.name = "";
 	}
-	if (kind == SK_WATCH_MODIFY || kind == SK_WATCH_ATTRIB) {
+	if (kind == SK_WATCH_MODIFY || kind == SK_WATCH_ATTRIB || kind == SK_WATCH_CLOSE_WRITE) {
 		struct seen *s;
 
 		for (i = 0; i < w->n_seen; i++)
@@ -164,7 +170,7 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 		/* The name means something else from here on. */
 		w->n_seen = 0;
 	}
-	if (to) {
+	if (to && to->folder) {
 		e.new_dir = to->folder->id;
 		e.new_name = to->name;
 	}
@@ -200,8 +206,7 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 		p += len;
 	}
 	if (!at.folder && !from.folder && !to.folder) {
-		w->files_modified |= m->mask & FAN_MODIFY;
-		w->files_attrib |= m->mask & FAN_ATTRIB;
+		w->files_mask |= m->mask & WATCH_FILE_MASK;
 		return;
 	}
 	/* The kernel joins what happened to one entry: in this order it makes sense. */
@@ -211,32 +216,37 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 		deliver(w, SK_WATCH_MODIFY, is_dir, &at, NULL);
 	if (at.folder && (m->mask & FAN_ATTRIB))
 		deliver(w, SK_WATCH_ATTRIB, is_dir, &at, NULL);
+	if (at.folder && (m->mask & FAN_CLOSE_WRITE))
+		deliver(w, SK_WATCH_CLOSE_WRITE, is_dir, &at, NULL);
 	if (at.folder && (m->mask & FAN_DELETE))
 		deliver(w, SK_WATCH_DELETE, is_dir, &at, NULL);
 	if (!(m->mask & FAN_RENAME))
 		return;
-	if (from.folder && to.folder)
+	if (from.folder || to.folder)
 		deliver(w, SK_WATCH_RENAME, is_dir, &from, &to);
-	else if (from.folder)
-		deliver(w, SK_WATCH_DELETE, is_dir, &from, NULL);
-	else if (to.folder)
-		deliver(w, SK_WATCH_CREATE, is_dir, &to, NULL);
 }
 
 static void tell_files(struct sk_watch *w)
 {
-	unsigned i;
+	static const struct {
+		uint64_t mask;
+		enum sk_watch_kind kind;
+	} kinds[] = {
+		{ FAN_MODIFY, SK_WATCH_MODIFY },
+		{ FAN_ATTRIB, SK_WATCH_ATTRIB },
+		{ FAN_CLOSE_WRITE, SK_WATCH_CLOSE_WRITE },
+	};
+	unsigned i, k;
 
 	for (i = 0; i < w->n_files; i++) {
-		struct sk_watch_event e = { .kind = SK_WATCH_MODIFY, .dir = w->files[i] };
+		for (k = 0; k < SK_ARRAY_SIZE(kinds); k++) {
+			struct sk_watch_event e = { .kind = kinds[k].kind, .dir = w->files[i] };
 
-		if (w->files_modified)
-			w->cb(w->arg, &e);
-		e.kind = SK_WATCH_ATTRIB;
-		if (w->files_attrib)
-			w->cb(w->arg, &e);
+			if (w->files_mask & kinds[k].mask)
+				w->cb(w->arg, &e);
+		}
 	}
-	w->files_modified = w->files_attrib = false;
+	w->files_mask = 0;
 }
 
 /* The delay is over: everything that has come. */

@@ -14,8 +14,9 @@ enum sk_watch_kind {
 	SK_WATCH_CREATE,
 	SK_WATCH_DELETE,
 	SK_WATCH_MODIFY,
-	SK_WATCH_ATTRIB,   /* `name` empty: of `dir` itself */
-	SK_WATCH_RENAME,   /* from `name` in `dir` to `new_name` in `new_dir` */
+	SK_WATCH_ATTRIB, /* `name` empty: of `dir` itself */
+	SK_WATCH_CLOSE_WRITE,
+	SK_WATCH_RENAME,   /* from `name` in `dir` to `new_name` in `new_dir`; a side that is not watched is 0 and "" */
 	SK_WATCH_OVERFLOW, /* events were lost: whatever is watched may have changed. No names */
 	SK_WATCH_DONE,	   /* that was all for now. No names */
 };
@@ -39,7 +40,7 @@ void sk_watch_free(struct sk_watch *watch);
  * system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
 int sk_watch_add(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
-/* The same for a single file, whose folder is not watched: only SK_WATCH_MODIFY and SK_WATCH_ATTRIB come, with `id` as
+/* The same for a single file, whose folder is not watched: only SK_WATCH_MODIFY, _ATTRIB and _CLOSE_WRITE come, with `id` as
  * their folder and without a name; possibly also when another such file has changed. -ENOSPC: too many. */
 int sk_watch_add_file(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove_file(struct sk_watch *watch, int fd, uint64_t id);

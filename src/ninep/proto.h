@@ -203,6 +203,7 @@ enum p9_event {
 	P9_EVENT_ATTRIB,
 	P9_EVENT_RENAME, /* from name in dir to new_name in new_dir */
 	P9_EVENT_LOST,	 /* some were lost: anything may have changed */
+	P9_EVENT_CLOSE_WRITE,
 };
 #define P9_EVENT_MIN 22u /* bytes of an event without names */
 

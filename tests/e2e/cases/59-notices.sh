@@ -173,3 +173,50 @@ END
 	expect 0 skerry exec watcher perl /tools/many.pl
 	same "$out" 30000
 }
+
+# A file that the host has written and closed: what build tools and incron wait for. The same events as the host's own
+# watchers get, for what people do to files; what the guest does, it is told of once.
+case_notices_close_write() {
+	local native
+	mkdir -p share/elsewhere
+	echo old >share/old
+	start_watcher
+	perl tools/watch.pl fce share >native &
+	native=$!
+	until_ok 20 grep -q ready native
+	watch events fce /data
+	echo one >share/new
+	sleep 0.1
+	echo more >>share/old
+	sleep 0.1
+	cp share/old share/copy
+	sleep 0.1
+	sed -i s/old/new/ share/old
+	sleep 0.1
+	echo saved >share/.old.swp
+	sleep 0.1
+	mv share/.old.swp share/old
+	sleep 0.1
+	touch share/new
+	cat share/new >/dev/null
+	sleep 0.1
+	# Renamed away before it is closed.
+	perl -e 'open my $f, ">", "share/moving"; syswrite $f, "x"; select undef, undef, undef, 0.1; rename "share/moving", "share/elsewhere/moved"; select undef, undef, undef, 0.1; close $f'
+	sleep 0.1
+	mv share/elsewhere/moved share/last
+	until_ok 10 grep -q 'moved_to /data/last' events
+	until_ok 10 grep -q 'moved_to share/last' native
+	kill "$native"
+	wait "$native" || true
+	# What happened to one file within 10 ms comes together: attributes may change places with contents.
+	same "$(sed '/^attrib/d; s, /data, share,' events | uniq)" "$(sed '/^attrib/d' native | uniq)"
+	same "$(grep -c '^attrib /data/new' events)" 1
+	expect 0 skerry exec watcher sh -c 'echo inside >/data/inside; sleep 0.5'
+	same "$(grep -c 'close_write /data/inside' events)" 1
+	# A single file.
+	ok skerry run -d --name single -v "$PWD/share/old:/single" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/watch.pl 8 /single
+	until_ok 20 sh -c 'skerry logs single | grep -q ready'
+	echo again >>share/old
+	until_ok 10 sh -c 'skerry logs single | grep -q "close_write /single"'
+	ok skerry rm -f single
+}

@@ -31,6 +31,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/frame.h"
+#include "cli/cli.h"
 #include "cli/jx.h"
 #include "cli/sink.h"
 #include "cli/term.h"
@@ -148,6 +149,9 @@ static int on_json(struct client *c, const struct sk_frame *frame)
 
 		c->ret->oom = sk_jx_get_bool(o, "oom", false);
 		finish(c, SK_ATTACH_EXITED, (int)sk_jx_get_int(o, "code", 125) & 255);
+		/* The program has ended by itself, but not with all that it was to have. */
+		if (!*message && *sk_jx_get_str(o, "warning", ""))
+			sk_cli_warn("%s", sk_jx_get_str(o, "warning", ""));
 		if (*message)
 			return sk_error_set(c->err, EIO, "%s", message);
 		if (c->write_error)

@@ -758,6 +758,7 @@ void sk_conn_free(struct sk_conn *c)
 void sk_control_container_ended(struct sk_monitor *m, int code)
 {
 	struct sk_conn *c, *next;
+	char trouble[4096 + 128];
 
 	for (c = m->conns; c; c = next) {
 		next = c->next;
@@ -778,8 +779,9 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 			sk_conn_finish(c);
 		} else if (c->proc == m->init || (c->kind == SK_CONN_WAITING && c->wants_wait)) {
 			sk_proc_detach(c);
-			sk_conn_event(c, json_pack("{s:s,s:i,s:b,s:s}", "event", "exit", "code", code, "oom", m->oom,
-						   "message", m->failure));
+			sk_conn_event(c, json_pack("{s:s,s:i,s:b,s:s,s:s}", "event", "exit", "code", code, "oom",
+						   m->oom, "message", m->failure, "warning",
+						   sk_monitor_trouble(m, trouble, sizeof(trouble))));
 			sk_conn_finish(c);
 		}
 	}

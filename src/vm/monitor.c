@@ -62,22 +62,38 @@ void sk_monitor_set_status(struct sk_monitor *m, const char *status)
 	save_state(m);
 }
 
-static json_t *no_space(const struct sk_monitor *m)
+const char *sk_monitor_trouble(const struct sk_monitor *m, char *buf, size_t size)
 {
-	return json_sprintf("no space left on the file system of %s", m->paths.root);
+	buf[0] = '\0';
+	if (m->disk_full)
+		snprintf(buf, size, "no space left on the file system of %s", m->paths.root);
+	else if (m->disk_failed)
+		snprintf(buf, size, "the file system of %s: %s: writes of the container are lost", m->paths.root,
+			 strerror(m->disk_failed));
+	else if (m->layers_damaged)
+		snprintf(buf, size,
+			 "a layer of the image is damaged: \"skerry system check --repair\" removes it, then pull or "
+			 "load "
+			 "the image again");
+	return buf;
 }
 
 /* What State.Error says: what ended the container, or else what is wrong with its disk. */
-static json_t *trouble(const struct sk_monitor *m)
+static json_t *state_error(const struct sk_monitor *m)
 {
-	if (m->failure[0])
-		return json_string(m->failure);
-	if (m->disk_full)
-		return no_space(m);
-	if (m->disk_failed)
-		return json_sprintf("the file system of %s: %s: writes of the container are lost", m->paths.root,
-				    strerror(m->disk_failed));
-	return json_string("");
+	char buf[4096 + 128];
+
+	return json_string(m->failure[0] ? m->failure : sk_monitor_trouble(m, buf, sizeof(buf)));
+}
+
+void sk_monitor_layers_damaged(struct sk_monitor *m)
+{
+	if (m->layers_damaged)
+		return;
+	m->layers_damaged = true;
+	sk_log(SK_LOG_ERROR, "the guest cannot read a layer: see log/console.log");
+	json_object_set_new(m->state, "error", state_error(m));
+	save_state(m);
 }
 
 void sk_monitor_disk_trouble(struct sk_monitor *m, bool full, int failed)
@@ -91,7 +107,7 @@ void sk_monitor_disk_trouble(struct sk_monitor *m, bool full, int failed)
 		sk_log(SK_LOG_WARN, "there is space again: the guest goes on");
 	m->disk_full = full;
 	m->disk_failed = failed;
-	json_object_set_new(m->state, "error", trouble(m));
+	json_object_set_new(m->state, "error", state_error(m));
 	save_state(m);
 }
 
@@ -428,7 +444,7 @@ static void finish(struct sk_monitor *m)
 	l->final = true;
 	json_object_set_new(m->state, "pid", json_integer(0));
 	json_object_set_new(m->state, "engine_pid", json_integer(0));
-	json_object_set_new(m->state, "error", trouble(m));
+	json_object_set_new(m->state, "error", state_error(m));
 	if (l->ran || m->failure[0]) {
 		json_object_set_new(m->state, "exit_code", json_integer(m->exit_code));
 		json_object_set_new(m->state, "oom_killed", json_boolean(m->oom));

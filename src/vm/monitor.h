@@ -168,6 +168,7 @@ struct sk_monitor {
 	int failure_errno, failure_exit_code;
 	bool disk_full;
 	int disk_failed; /* errno */
+	bool layers_damaged;
 
 	struct sk_conn *conns;
 	unsigned n_conns, max_conns;
@@ -189,6 +190,10 @@ void sk_monitor_finished(struct sk_monitor *m); /* the first process has ended a
 void sk_monitor_set_status(struct sk_monitor *m, const char *status);
 /* The guest's writes wait for room on the host's disk, or go on. */
 void sk_monitor_disk_trouble(struct sk_monitor *m, bool full, int failed);
+/* The guest kernel cannot read a layer. */
+void sk_monitor_layers_damaged(struct sk_monitor *m);
+/* What is wrong with the container's disk or layers, though it may go on; "" where nothing is. */
+const char *sk_monitor_trouble(const struct sk_monitor *m, char *buf, size_t size);
 void sk_monitor_event(struct sk_monitor *m, const char *action);
 void sk_monitor_idle(struct sk_monitor *m); /* a connection went: nothing left to do? */
 

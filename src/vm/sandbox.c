@@ -30,6 +30,7 @@
 #define SK_CONSOLE_MAX (1u << 20)
 #define SK_LAST_WORDS 16u /* reads of 4 KiB */
 #define SK_PANIC "Kernel panic - not syncing"
+#define SK_BAD_LAYER "SQUASHFS error: "
 #define SK_LAYERS_SOCKET "layers"
 #define SK_DISK_SOCKET "disk"
 #define SK_BALLOON_SOCKET "balloon"
@@ -291,6 +292,8 @@ static void on_console(void *arg, int fd, unsigned events)
 	memcpy(m->console_tail, all + n, SK_CONSOLE_TAIL);
 	if (memmem(all, SK_CONSOLE_TAIL + (size_t)n, SK_PANIC, sizeof(SK_PANIC) - 1))
 		sk_monitor_lost(m, "the guest kernel panicked: see log/console.log in the container's folder");
+	if (memmem(all, SK_CONSOLE_TAIL + (size_t)n, SK_BAD_LAYER, sizeof(SK_BAD_LAYER) - 1))
+		sk_monitor_layers_damaged(m);
 	if (m->console_bytes >= SK_CONSOLE_MAX)
 		return;
 	m->console_bytes += (size_t)n;

@@ -106,8 +106,12 @@ case_hostile_system_check() {
 	mv -f short "$layer"
 	expect 125 skerry run --rm example.test/mended:1 true
 	has "$err" 'is cut short: "skerry system check --repair" removes what is damaged'
-	printf '!' | dd of=whole bs=1 seek=5000 conv=notrunc status=none
+	head -c 300000 /dev/urandom | dd of=whole bs=1000 seek=$(($(stat -c %s whole) * 4 / 10000)) conv=notrunc status=none
 	mv -f whole "$layer"
+	# what the guest cannot read is told, whatever the program makes of it
+	try skerry run --name bad example.test/mended:1 sh -c 'find /usr -xdev -type f -exec cat {} + >/dev/null 2>&1; exit 0'
+	has "$err" 'WARNING: a layer of the image is damaged: "skerry system check --repair"'
+	has "$(field bad 'd["State"]["Error"]')" 'a layer of the image is damaged'
 	expect 1 skerry system check
 	has "$out" 'has other contents than when it was made'
 	ok skerry system check --repair

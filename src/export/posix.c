@@ -221,6 +221,7 @@ static const struct sk_9p_fs_ops ops = {
 	.place = posix_place,
 	.look = posix_look,
 	.leases = posix_leases,
+	.watch_opens = posix_watch_opens,
 	.getattr = posix_getattr,
 	.setattr = posix_setattr,
 	.statfs = posix_statfs,

@@ -63,7 +63,8 @@ struct sk_9p_node {
 	bool pinned;	 /* fd stays open: there is no name to open it by */
 	bool hashed;	 /* in the table under (parent, name) */
 	bool is_virtual; /* the root above a single file */
-	bool watched;	 /* a folder whose changes are told */
+	bool watched;	 /* a directory whose changes are told */
+	bool opens;	 /* and what is opened, read and closed in it */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
 	uint64_t mnt; /* of a folder: the host's number of its mount */
@@ -227,6 +228,7 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 	       bool want_dir, struct sk_9p_node **ret_node, struct p9_attr *ret_attr, uint32_t *ret_flags);
 uint32_t posix_leases(struct sk_9p_fs *fs, struct sk_9p_node *dir);
+int posix_watch_opens(struct sk_9p_fs *fs, struct sk_9p_node *dir);
 int posix_setattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
 		  const struct p9_setattr *attr);
 int posix_statfs(struct sk_9p_fs *fs, struct sk_9p_node *node, struct p9_statfs *ret_statfs);

@@ -27,11 +27,27 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 	posix_keep(p, node);
 }
 
+/* Until the directory's node goes: nobody tells us that its watchers have gone. */
+int posix_watch_opens(struct sk_9p_fs *fs, struct sk_9p_node *dir)
+{
+	struct posix_fs *p = posix_of(fs);
+	int r;
+
+	if (dir->opens)
+		return 0;
+	posix_watch(p, dir);
+	if (!dir->watched)
+		return -P9_EOPNOTSUPP;
+	r = dir->is_virtual ? sk_watch_opens_file(p->watch, p->single->fd) : sk_watch_opens(p->watch, dir->fd);
+	dir->opens = r == 0;
+	return r;
+}
+
 void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node)
 {
 	if (!node->watched)
 		return;
-	node->watched = false;
+	node->watched = node->opens = false;
 	p->pool->watched--;
 	if (node->is_virtual)
 		sk_watch_remove_file(p->watch, p->single->fd, (uint64_t)(uintptr_t)node);
@@ -82,7 +98,8 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 	static const uint8_t kinds[] = {
 		[SK_WATCH_CREATE] = P9_EVENT_CREATE,	       [SK_WATCH_DELETE] = P9_EVENT_DELETE,
 		[SK_WATCH_MODIFY] = P9_EVENT_MODIFY,	       [SK_WATCH_ATTRIB] = P9_EVENT_ATTRIB,
-		[SK_WATCH_CLOSE_WRITE] = P9_EVENT_CLOSE_WRITE,
+		[SK_WATCH_CLOSE_WRITE] = P9_EVENT_CLOSE_WRITE, [SK_WATCH_OPEN] = P9_EVENT_OPEN,
+		[SK_WATCH_ACCESS] = P9_EVENT_ACCESS,	       [SK_WATCH_CLOSE_NOWRITE] = P9_EVENT_CLOSE_NOWRITE,
 	};
 	const struct sk_9p_node *dir = (const struct sk_9p_node *)(uintptr_t)w->dir;
 	const struct sk_9p_node *to = (const struct sk_9p_node *)(uintptr_t)w->new_dir;
@@ -125,14 +142,18 @@ int sk_posix_replace(struct sk_9p_fs *fs, int take_fd)
 	_cleanup_fd_ int fd = take_fd;
 	struct posix_fs *p = posix_of(fs);
 	struct statx stx;
+	bool opens;
 
 	if (!p->single || p->single->type != S_IFREG || posix_statx(fd, &stx) < 0 || !S_ISREG(stx.stx_mode))
 		return -EINVAL;
+	opens = p->root->opens;
 	posix_unwatch(p, p->root);
 	close(p->single->fd);
 	p->single->fd = SK_TAKE_FD(fd);
 	open_again(p->single);
 	posix_watch(p, p->root);
+	if (opens)
+		posix_watch_opens(fs, p->root);
 	if (!p->event)
 		return 0;
 	p->root->fs = p;

@@ -44,6 +44,7 @@
 #define WATCH_FILES 64u
 #define WATCH_FILE_MASK (FAN_MODIFY | FAN_ATTRIB | FAN_CLOSE_WRITE)
 #define WATCH_MASK (FAN_CREATE | FAN_DELETE | FAN_RENAME | WATCH_FILE_MASK | FAN_EVENT_ON_CHILD | FAN_ONDIR)
+#define WATCH_OPENS (FAN_OPEN | FAN_ACCESS | FAN_CLOSE_NOWRITE)
 /* Old kernels lack the flag of the handle's last argument; ours is small enough. */
 #define HANDLE_MAX 128u
 
@@ -137,6 +138,29 @@ static struct side parse_side(struct sk_watch *w, const struct fanotify_event_in
 	return s;
 }
 
+/* And not about its name. In this order what the kernel joined to one event makes sense. */
+static const struct {
+	uint64_t mask;
+	enum sk_watch_kind kind;
+} file_kinds[] = {
+	{ FAN_OPEN, SK_WATCH_OPEN },
+	{ FAN_ACCESS, SK_WATCH_ACCESS },
+	{ FAN_MODIFY, SK_WATCH_MODIFY },
+	{ FAN_ATTRIB, SK_WATCH_ATTRIB },
+	{ FAN_CLOSE_WRITE, SK_WATCH_CLOSE_WRITE },
+	{ FAN_CLOSE_NOWRITE, SK_WATCH_CLOSE_NOWRITE },
+};
+
+static bool is_about_file(enum sk_watch_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(file_kinds); i++)
+		if (file_kinds[i].kind == kind)
+			return true;
+	return false;
+}
+
 static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, const struct side *at,
 		    const struct side *to)
 {
@@ -150,11 +174,11 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 
 	/* "." is the folder itself. The kernel tells of it as that, also those who watch the folder above. */
 	if (strcmp(e.name, ".") == 0) {
-		if (kind != SK_WATCH_ATTRIB)
+		if (kind != SK_WATCH_ATTRIB && kind < SK_WATCH_OPEN)
 			return;
 		e.name = "";
 	}
-	if (kind == SK_WATCH_MODIFY || kind == SK_WATCH_ATTRIB || kind == SK_WATCH_CLOSE_WRITE) {
+	if (is_about_file(kind)) {
 		struct seen *s;
 
 		for (i = 0; i < w->n_seen; i++)
@@ -182,6 +206,7 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 {
 	struct side at = { NULL, NULL }, from = at, to = at;
 	bool is_dir = m->mask & FAN_ONDIR;
+	size_t i;
 
 	if (m->mask & FAN_Q_OVERFLOW) {
 		struct sk_watch_event e = { .kind = SK_WATCH_OVERFLOW };
@@ -206,18 +231,14 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 		p += len;
 	}
 	if (!at.folder && !from.folder && !to.folder) {
-		w->files_mask |= m->mask & WATCH_FILE_MASK;
+		w->files_mask |= m->mask & (WATCH_FILE_MASK | WATCH_OPENS);
 		return;
 	}
-	/* The kernel joins what happened to one entry: in this order it makes sense. */
 	if (at.folder && (m->mask & FAN_CREATE))
 		deliver(w, SK_WATCH_CREATE, is_dir, &at, NULL);
-	if (at.folder && (m->mask & FAN_MODIFY))
-		deliver(w, SK_WATCH_MODIFY, is_dir, &at, NULL);
-	if (at.folder && (m->mask & FAN_ATTRIB))
-		deliver(w, SK_WATCH_ATTRIB, is_dir, &at, NULL);
-	if (at.folder && (m->mask & FAN_CLOSE_WRITE))
-		deliver(w, SK_WATCH_CLOSE_WRITE, is_dir, &at, NULL);
+	for (i = 0; i < SK_ARRAY_SIZE(file_kinds); i++)
+		if (at.folder && (m->mask & file_kinds[i].mask))
+			deliver(w, file_kinds[i].kind, is_dir, &at, NULL);
 	if (at.folder && (m->mask & FAN_DELETE))
 		deliver(w, SK_WATCH_DELETE, is_dir, &at, NULL);
 	if (!(m->mask & FAN_RENAME))
@@ -228,21 +249,13 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 
 static void tell_files(struct sk_watch *w)
 {
-	static const struct {
-		uint64_t mask;
-		enum sk_watch_kind kind;
-	} kinds[] = {
-		{ FAN_MODIFY, SK_WATCH_MODIFY },
-		{ FAN_ATTRIB, SK_WATCH_ATTRIB },
-		{ FAN_CLOSE_WRITE, SK_WATCH_CLOSE_WRITE },
-	};
 	unsigned i, k;
 
 	for (i = 0; i < w->n_files; i++) {
-		for (k = 0; k < SK_ARRAY_SIZE(kinds); k++) {
-			struct sk_watch_event e = { .kind = kinds[k].kind, .dir = w->files[i] };
+		for (k = 0; k < SK_ARRAY_SIZE(file_kinds); k++) {
+			struct sk_watch_event e = { .kind = file_kinds[k].kind, .dir = w->files[i] };
 
-			if (w->files_mask & kinds[k].mask)
+			if (w->files_mask & file_kinds[k].mask)
 				w->cb(w->arg, &e);
 		}
 	}
@@ -396,7 +409,7 @@ void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	/* The folder may be gone; then so is its mark. */
-	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_MASK, AT_FDCWD, path);
+	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_MASK | WATCH_OPENS, AT_FDCWD, path);
 	for (i = 0; i < WATCH_BUCKETS; i++) {
 		struct folder **at;
 
@@ -411,6 +424,24 @@ void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
 			return;
 		}
 	}
+}
+
+static int watch_more(struct sk_watch *w, int fd, uint64_t mask)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fanotify_mark(w->fd, FAN_MARK_ADD, mask, AT_FDCWD, path) < 0 ? -errno : 0;
+}
+
+int sk_watch_opens(struct sk_watch *w, int fd)
+{
+	return watch_more(w, fd, WATCH_OPENS | FAN_EVENT_ON_CHILD | FAN_ONDIR);
+}
+
+int sk_watch_opens_file(struct sk_watch *w, int fd)
+{
+	return watch_more(w, fd, WATCH_OPENS);
 }
 
 int sk_watch_add_file(struct sk_watch *w, int fd, uint64_t id)
@@ -432,7 +463,7 @@ void sk_watch_remove_file(struct sk_watch *w, int fd, uint64_t id)
 	unsigned i;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_FILE_MASK, AT_FDCWD, path);
+	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_FILE_MASK | WATCH_OPENS, AT_FDCWD, path);
 	for (i = 0; i < w->n_files; i++)
 		if (w->files[i] == id)
 			w->files[i--] = w->files[--w->n_files];

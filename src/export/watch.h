@@ -16,6 +16,9 @@ enum sk_watch_kind {
 	SK_WATCH_MODIFY,
 	SK_WATCH_ATTRIB, /* `name` empty: of `dir` itself */
 	SK_WATCH_CLOSE_WRITE,
+	SK_WATCH_OPEN, /* this and the next two: after sk_watch_opens() */
+	SK_WATCH_ACCESS,
+	SK_WATCH_CLOSE_NOWRITE,
 	SK_WATCH_RENAME,   /* from `name` in `dir` to `new_name` in `new_dir`; a side that is not watched is 0 and "" */
 	SK_WATCH_OVERFLOW, /* events were lost: whatever is watched may have changed. No names */
 	SK_WATCH_DONE,	   /* that was all for now. No names */
@@ -40,6 +43,10 @@ void sk_watch_free(struct sk_watch *watch);
  * system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
 int sk_watch_add(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
+/* What is opened, read and closed in a directory that is watched (`fd`), or done so to a single file, is told of, too.
+ * Negative errno. */
+int sk_watch_opens(struct sk_watch *w, int fd);
+int sk_watch_opens_file(struct sk_watch *w, int fd);
 /* The same for a single file, whose folder is not watched: only SK_WATCH_MODIFY, _ATTRIB and _CLOSE_WRITE come, with `id` as
  * their folder and without a name; possibly also when another such file has changed. -ENOSPC: too many. */
 int sk_watch_add_file(struct sk_watch *watch, int fd, uint64_t id);

@@ -265,6 +265,8 @@ static const struct message messages[P9_TYPES] = {
 	[P9_RGETFLAGS] = { "Rgetflags", { FILEFLAGS(flags.f) } },
 	[P9_TSETFLAGS] = { "Tsetflags", { { K_U32, AT(flags.fid) }, { K_U32, AT(flags.valid) }, FILEFLAGS(flags.f) } },
 	[P9_RSETFLAGS] = { "Rsetflags", { { K_U32, AT(found.pre) }, ATTR(found.attr) } },
+	[P9_TWATCH] = { "Twatch", { { K_U32, AT(flags.fid) } } },
+	[P9_RWATCH] = { "Rwatch", { { K_END, 0 } } },
 };
 
 const char *p9_type_name(uint8_t type)

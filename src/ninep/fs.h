@@ -136,6 +136,8 @@ struct sk_9p_fs_ops {
 	 * copied; 0 is the end of `from`. A clone: 0. */
 	int64_t (*copy)(struct sk_9p_fs *fs, struct sk_9p_file *from, uint64_t from_offset, struct sk_9p_file *to,
 			uint64_t to_offset, uint64_t length, bool clone);
+	/* May be NULL. From now on, events of a directory that is watched tell of opens, reads and closes, too. */
+	int (*watch_opens)(struct sk_9p_fs *fs, struct sk_9p_node *dir);
 	/* Flags of an inode; `file` may be NULL. valid: P9_FLAGS_*. */
 	int (*getflags)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
 			struct sk_9p_file *file, struct p9_fileflags *ret_flags);

@@ -152,6 +152,18 @@ int p9_do_copy(struct p9_req *q)
 	return 0;
 }
 
+int p9_do_watch(struct p9_req *q)
+{
+	struct p9_fid *f;
+	int r = p9_fid_get(q->s, q->t.u.flags.fid, &f);
+
+	if (r < 0)
+		return r;
+	if (!f->export->fs->ops->watch_opens)
+		return -P9_EOPNOTSUPP;
+	return f->export->fs->ops->watch_opens(f->export->fs, f->node);
+}
+
 int p9_do_getflags(struct p9_req *q)
 {
 	struct sk_9p_cred cred = { 0, P9_NONUNAME };

@@ -47,6 +47,7 @@
  * FICLONERANGE; of the open files from and to; attributes of to
  *   Tgetflags  fid                      Rgetflags flags xflags extsize projid cowextsize   FS_IOC_GETFLAGS, FSGETXATTR
  *   Tsetflags  fid valid and the same   Rsetflags pre attr          valid: P9_FLAGS_*
+ *   Twatch     fid                      Rwatch                      opens, reads and closes in a directory are events
  * A Tlock bears P9_LOCK_FLAG_FLOCK if the lock was asked for with flock(2): such locks and ranges are independent of
  * each other, as on Linux. Its range and proc_id mean nothing. In a Tgetlock, `type` is the lock that the client would
  * set. Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type
@@ -162,6 +163,8 @@ enum p9_type {
 	P9_RGETFLAGS,
 	P9_TSETFLAGS = 144,
 	P9_RSETFLAGS,
+	P9_TWATCH = 146,
+	P9_RWATCH,
 	P9_TYPES,
 };
 
@@ -204,6 +207,9 @@ enum p9_event {
 	P9_EVENT_RENAME, /* from name in dir to new_name in new_dir */
 	P9_EVENT_LOST,	 /* some were lost: anything may have changed */
 	P9_EVENT_CLOSE_WRITE,
+	P9_EVENT_OPEN, /* this and the next: only after a Twatch */
+	P9_EVENT_ACCESS,
+	P9_EVENT_CLOSE_NOWRITE,
 };
 #define P9_EVENT_MIN 22u /* bytes of an event without names */
 

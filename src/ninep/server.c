@@ -70,6 +70,7 @@ static const handler handlers[P9_TYPES] = {
 	[P9_TTMPFILE] = p9_do_tmpfile,
 	[P9_TCOPY] = p9_do_copy,
 	[P9_TGETFLAGS] = p9_do_getflags,
+	[P9_TWATCH] = p9_do_watch,
 	[P9_TSETFLAGS] = p9_do_setflags,
 };
 

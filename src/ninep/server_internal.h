@@ -209,6 +209,7 @@ int p9_do_renamex(struct p9_req *q);
 int p9_do_tmpfile(struct p9_req *q);
 int p9_do_copy(struct p9_req *q);
 int p9_do_getflags(struct p9_req *q);
+int p9_do_watch(struct p9_req *q);
 int p9_do_setflags(struct p9_req *q);
 
 #endif

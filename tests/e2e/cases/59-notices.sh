@@ -220,3 +220,37 @@ case_notices_close_write() {
 	until_ok 10 sh -c 'skerry logs single | grep -q "close_write /single"'
 	ok skerry rm -f single
 }
+
+# What the host opens, reads and closes is told of where a program wants to know, and only there; a file that the guest itself
+# opens is told of once.
+case_notices_opens() {
+	local native
+	mkdir -p share/quiet
+	echo text >share/f
+	echo text >share/quiet/f
+	start_watcher
+	perl tools/watch.pl 3f share >native &
+	native=$!
+	until_ok 20 grep -q ready native
+	watch events 3f /data
+	watch file 31 /data/quiet/f
+	cat share/f
+	sleep 0.1
+	echo more >>share/f
+	sleep 0.1
+	ls share
+	sleep 0.1
+	cat share/quiet/f
+	sleep 0.1
+	touch share/f
+	until_ok 10 grep -q 'attrib share/f' native
+	until_ok 10 grep -q 'attrib /data/f' events
+	kill "$native"
+	wait "$native" || true
+	# Equal ones within 10 ms are one; the order of attributes and contents is ours.
+	same "$(sed 's, /data, share,; s,^ready.*,,' events | sed '/^attrib/d' | uniq)" "$(sed 's,^ready.*,,; /^attrib/d' native | uniq)"
+	until_ok 10 grep -q '^close_nowrite /data/quiet/f' file
+	same "$(cat file)" "$(printf '%s\n' ready 'open /data/quiet/f' 'access /data/quiet/f' 'close_nowrite /data/quiet/f')"
+	expect 0 skerry exec watcher sh -c 'cat /data/f >/dev/null; sleep 0.5'
+	same "$(grep -c '^close_nowrite /data/f' events)" 2
+}

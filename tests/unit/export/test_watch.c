@@ -18,7 +18,8 @@ static char log_text[4096];
 
 static void note(void *arg, const struct sk_watch_event *e)
 {
-	static const char *const kinds[] = { "create", "delete", "modify", "attrib", "close_write" };
+	static const char *const kinds[] = { "create",	    "delete", "modify", "attrib",
+					     "close_write", "open",   "access", "close_nowrite" };
 	char line[600];
 
 	(void)arg;
@@ -59,6 +60,41 @@ static void act(int top)
 	unlinkat(top, "b/i", 0);
 	put(top, "outside/unseen", "x", O_CREAT);
 	assert_int_equal(fchmodat(top, "b", 0750, 0), 0);
+}
+
+static void get(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY);
+	char c;
+
+	if (fd < 0 || read(fd, &c, 1) != 1)
+		_exit(1);
+	close(fd);
+}
+
+/* What is opened and read is told of where somebody asked for it. */
+static void opens(struct sk_loop *loop, struct sk_watch *w, int topfd, int fd)
+{
+	uint64_t end;
+	int status;
+	pid_t child;
+
+	put(topfd, "a/read", "x", O_CREAT);
+	put(topfd, "b/read", "x", O_CREAT);
+	assert_int_equal(sk_watch_opens(w, fd), 0);
+	get(topfd, "a/read");
+	child = fork();
+	if (child == 0) {
+		get(topfd, "a/read");
+		get(topfd, "b/read");
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	assert_int_equal(status, 0);
+	for (end = sk_now_ms() + 100; sk_now_ms() < end;)
+		assert_true(sk_loop_once(loop, 20) >= 0);
+	assert_string_equal(log_text, "open 1/read\naccess 1/read\nclose_nowrite 1/read\n");
+	log_text[0] = 0;
 }
 
 /* A file whose folder is not watched. */
@@ -144,6 +180,7 @@ static void events(void **state)
 				      "2/g\nrename 2/g 0/\nrename 0/ 2/i\n"
 				      "rename 1/d 1/e dir\ndelete 1/e dir\ndelete 2/i\nattrib 2/ dir\n");
 	log_text[0] = 0;
+	opens(loop, w, topfd, fd[0]);
 	single_file(loop, w, topfd);
 	sk_watch_remove(w, fd[0], 1);
 	sk_watch_remove(w, fd[1], 2);

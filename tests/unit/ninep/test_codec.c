@@ -147,7 +147,7 @@ static void every_message(void **state)
 		p9_put32(b, (uint32_t)n + 1);
 		assert_int_equal(p9_decode(b, (size_t)n + 1, &back), -P9_EPROTO);
 	}
-	assert_int_equal(count, 85);
+	assert_int_equal(count, 87);
 }
 
 static void known_bytes(void **state)

@@ -4,6 +4,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
@@ -29,9 +30,54 @@ struct reader {
 	struct sk_sha256 blob_sha, diff_sha;
 	uint64_t blob_bytes, diff_bytes, content_bytes;
 	bool blob_end, diff_end, padded;
+	bool gzip;	     /* with no digest to check it by: by its own sum, then, which libarchive leaves out */
+	uint32_t crc;	     /* of the plain stream */
+	uint8_t tail[8];     /* last bytes of the blob */
 	uint8_t *buf;	     /* CHUNK bytes of the blob */
 	struct sk_error err; /* set by a callback: what libarchive says then is only a consequence */
 };
+
+/* ---- gzip's own sum (RFC 1952, section 2.3.1) ------------------------------------------------------------------- */
+
+static uint32_t crc32_update(uint32_t crc, const uint8_t *p, size_t n)
+{
+	static uint32_t table[256];
+	unsigned i, k;
+
+	for (i = 0; !table[255] && i < 256; i++) {
+		uint32_t c = i;
+
+		for (k = 0; k < 8; k++)
+			c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
+		table[i] = c;
+	}
+	crc = ~crc;
+	while (n--)
+		crc = table[(crc ^ *p++) & 255] ^ crc >> 8;
+	return ~crc;
+}
+
+static void gzip_blob(struct reader *r, const uint8_t *p, size_t n)
+{
+	if (r->blob_bytes == n && n >= 2)
+		r->gzip = !r->job->blob_digest && !r->job->diff_id && p[0] == 0x1f && p[1] == 0x8b;
+	if (n >= sizeof(r->tail)) {
+		memcpy(r->tail, p + n - sizeof(r->tail), sizeof(r->tail));
+	} else {
+		memmove(r->tail, r->tail + n, sizeof(r->tail) - n);
+		memcpy(r->tail + sizeof(r->tail) - n, p, n);
+	}
+}
+
+/* Several members one behind the other have a sum each, and the size of the last one is not that of all. */
+static bool gzip_is_damaged(const struct reader *r)
+{
+	uint32_t crc, size;
+
+	memcpy(&crc, r->tail, 4);
+	memcpy(&size, r->tail + 4, 4);
+	return r->gzip && le32toh(size) == (uint32_t)r->diff_bytes && le32toh(crc) != r->crc;
+}
 
 /* ---- first half: blob → plain stream --------------------------------------------------------------------------- */
 
@@ -65,6 +111,7 @@ static la_ssize_t read_blob(struct archive *a, void *arg, const void **ret)
 		return ARCHIVE_FATAL;
 	}
 	sk_sha256_update(&r->blob_sha, r->buf, (size_t)n);
+	gzip_blob(r, r->buf, (size_t)n);
 	*ret = r->buf;
 	return (la_ssize_t)n;
 }
@@ -156,6 +203,8 @@ static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 		return ARCHIVE_FATAL;
 	}
 	sk_sha256_update(&r->diff_sha, *ret, n);
+	if (r->gzip)
+		r->crc = crc32_update(r->crc, *ret, n);
 	return (la_ssize_t)n;
 }
 
@@ -369,6 +418,8 @@ static int check_digests(struct reader *r, struct sk_error *err)
 				    job->blob_size);
 	if (job->blob_digest && !sk_digest_equal(job->blob_digest, &job->ret_blob_digest))
 		return sk_error_set(err, EBADMSG, "wrong digest: the contents are %s", job->ret_blob_digest.text);
+	if (gzip_is_damaged(r))
+		return sk_error_set(err, EBADMSG, "damaged layer: the sum of the gzip file is wrong");
 	if (job->diff_id && !sk_digest_equal(job->diff_id, &job->ret_diff_id))
 		return sk_error_set(err, EBADMSG, "wrong digest: unpacked it is %s, the image's configuration says %s",
 				    job->ret_diff_id.text, job->diff_id->text);

@@ -387,3 +387,19 @@ case_image_two_imports_at_once() {
 	ok skerry images par
 	same "$(grep -c '^par ' <<<"$out")" 4
 }
+
+# An import has no digest to be checked by; a gzip file has a sum.
+case_image_import_of_a_damaged_gzip() {
+	mkdir root
+	head -c 300000 /dev/urandom >root/noise
+	tar -C root -cf good.tar .
+	gzip -k good.tar
+	cat good.tar.gz >bad.tar.gz
+	printf 'XXXX' | dd of=bad.tar.gz bs=1 seek=100000 conv=notrunc status=none
+	expect 1 skerry import bad.tar.gz bad:1
+	has "$err" 'damaged layer'
+	ok skerry import good.tar.gz good:1
+	# several members are one file
+	{ head -c 100000 good.tar | gzip; tail -c +100001 good.tar | gzip; } >parts.tar.gz
+	ok skerry import parts.tar.gz good:2
+}

@@ -93,8 +93,9 @@ int p9_do_look(struct p9_req *q)
 	return r;
 }
 
-int p9_open_fid(struct sk_9p_session *s, struct p9_fid *from, uint32_t id, struct sk_9p_node *take_node,
-		struct sk_9p_file *take_file, uint32_t flags, uint8_t qtype, struct p9_fid **ret_fid)
+/* A second fid with a node of its own, for a file that is opened. */
+static int open_fid(struct sk_9p_session *s, struct p9_fid *from, uint32_t id, struct sk_9p_node *take_node,
+		    struct sk_9p_file *take_file, uint32_t flags, uint8_t qtype, struct p9_fid **ret_fid)
 {
 	struct sk_9p_fs *fs = from->export->fs;
 	int r = p9_fid_new(s, id, ret_fid);
@@ -112,6 +113,23 @@ int p9_open_fid(struct sk_9p_session *s, struct p9_fid *from, uint32_t id, struc
 	(*ret_fid)->qtype = qtype;
 	(*ret_fid)->accmode = (uint8_t)(flags & P9_O_ACCMODE);
 	return 0;
+}
+
+int p9_open_found(struct p9_req *q, struct p9_fid *from, struct sk_9p_node *take_node, struct sk_9p_file *take_file,
+		  uint32_t flags, uint8_t qtype, uint32_t leases)
+{
+	struct p9_fid *to;
+	int r = open_fid(q->s, from, q->t.u.look.newfid, take_node, take_file, flags, qtype, &to);
+
+	if (r < 0)
+		return r;
+	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
+	q->r.u.found.flags = P9_LOOK_EXISTS | P9_LOOK_FID | leases;
+	r = p9_attr_of(to, &q->r.u.found.attr);
+	if (r < 0)
+		(void)p9_fid_clunk(q->s, to);
+	p9_stamp(q->s, &q->r.u.found.attr);
+	return r;
 }
 
 static int check_open(const struct p9_fid *f, uint8_t qtype, uint32_t flags)
@@ -139,7 +157,7 @@ int p9_do_openx(struct p9_req *q)
 	struct sk_9p_cred cred;
 	struct sk_9p_fs *fs;
 	struct p9_qid qid;
-	struct p9_fid *f, *to;
+	struct p9_fid *f;
 	int r = p9_fid_get(s, q->t.u.look.fid, &f);
 
 	if (r == 0 && p9_fid_find(s, q->t.u.look.newfid))
@@ -165,27 +183,18 @@ int p9_do_openx(struct p9_req *q)
 		fs->ops->put(fs, node);
 		return r;
 	}
-	r = p9_open_fid(s, f, q->t.u.look.newfid, node, file, flags, qid.type, &to);
-	if (r < 0)
-		return r;
-	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
-	q->r.u.found.flags = P9_LOOK_EXISTS | P9_LOOK_FID;
-	r = p9_attr_of(to, &q->r.u.found.attr);
-	if (r < 0)
-		(void)p9_fid_clunk(s, to);
-	p9_stamp(s, &q->r.u.found.attr);
-	return r;
+	return p9_open_found(q, f, node, file, flags, qid.type, 0);
 }
 
 int p9_do_createx(struct p9_req *q)
 {
-	uint32_t flags = q->t.u.look.flags & P9_OPEN_FLAGS;
+	uint32_t flags = q->t.u.look.flags & P9_OPEN_FLAGS, leases;
 	struct sk_9p_session *s = q->s;
 	char name[P9_NAME_MAX + 1];
 	struct sk_9p_node *node;
 	struct sk_9p_file *file;
 	struct sk_9p_cred cred;
-	struct p9_fid *f, *to;
+	struct p9_fid *f;
 	struct sk_9p_fs *fs;
 	struct p9_qid qid;
 	int r = p9_fid_get_rw(s, q->t.u.look.fid, &f);
@@ -204,18 +213,9 @@ int p9_do_createx(struct p9_req *q)
 	r = fs->ops->create(fs, &cred, f->node, name, flags, q->t.u.look.mode & 07777, &node, &file, &qid);
 	if (r < 0)
 		return r;
-	r = p9_open_fid(s, f, q->t.u.look.newfid, node, file, flags, qid.type, &to);
-	if (r < 0)
-		return r;
-	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
-	q->r.u.found.flags = P9_LOOK_EXISTS | P9_LOOK_FID;
-	if (fs->ops->leases)
-		q->r.u.found.flags |= fs->ops->leases(fs, f->node);
-	r = p9_attr_of(to, &q->r.u.found.attr);
-	if (r < 0)
-		(void)p9_fid_clunk(s, to);
-	p9_stamp(s, &q->r.u.found.attr);
-	return r;
+	/* Before the attributes are read: a change after them breaks the lease. */
+	leases = fs->ops->leases ? fs->ops->leases(fs, f->node) : 0;
+	return p9_open_found(q, f, node, file, flags, qid.type, leases);
 }
 
 int p9_do_writex(struct p9_req *q)

@@ -87,7 +87,7 @@ int p9_do_tmpfile(struct p9_req *q)
 	struct sk_9p_node *node;
 	struct sk_9p_file *file;
 	struct sk_9p_cred cred;
-	struct p9_fid *f, *to;
+	struct p9_fid *f;
 	struct sk_9p_fs *fs;
 	struct p9_qid qid;
 	int r = p9_fid_get_rw(s, q->t.u.look.fid, &f);
@@ -105,17 +105,9 @@ int p9_do_tmpfile(struct p9_req *q)
 		return -P9_EOPNOTSUPP;
 	cred = (struct sk_9p_cred){ f->uid, q->t.u.look.gid };
 	r = fs->ops->tmpfile(fs, &cred, f->node, flags, q->t.u.look.mode & 07777, &node, &file, &qid);
-	if (r == 0)
-		r = p9_open_fid(s, f, q->t.u.look.newfid, node, file, flags, qid.type, &to);
 	if (r < 0)
 		return r;
-	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
-	q->r.u.found.flags = P9_LOOK_EXISTS | P9_LOOK_FID;
-	r = p9_attr_of(to, &q->r.u.found.attr);
-	if (r < 0)
-		(void)p9_fid_clunk(s, to);
-	p9_stamp(s, &q->r.u.found.attr);
-	return r;
+	return p9_open_found(q, f, node, file, flags, qid.type, 0);
 }
 
 int p9_do_copy(struct p9_req *q)

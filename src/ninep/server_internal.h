@@ -154,9 +154,10 @@ uint8_t *p9_scratch(struct sk_9p_session *s, uint32_t size);
 void p9_stamp(struct sk_9p_session *s, struct p9_attr *a);
 /* All attributes of what the fid stands for. */
 int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr);
-/* A second fid with a node of its own, for a file that is opened. */
-int p9_open_fid(struct sk_9p_session *s, struct p9_fid *from, uint32_t id, struct sk_9p_node *take_node,
-		struct sk_9p_file *take_file, uint32_t flags, uint8_t qtype, struct p9_fid **ret_fid);
+/* The reply to a request that has opened a file: the new fid that it asked for, and the attributes. `leases`: flags of
+ * the reply, of leases that were taken before. */
+int p9_open_found(struct p9_req *q, struct p9_fid *from, struct sk_9p_node *take_node, struct sk_9p_file *take_file,
+		  uint32_t flags, uint8_t qtype, uint32_t leases);
 /* The reply to a change of the fid's file that was made: the version before, and the attributes now. */
 void p9_changed(struct p9_req *q, struct p9_fid *f, const struct p9_attr *before);
 /* Answers the parked Tnotify of that tag. */

@@ -46,8 +46,7 @@ int posix_tmpfile(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 		  uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file, struct p9_qid *ret_qid)
 {
 	struct posix_fs *p = posix_of(fs);
-	struct statx stx;
-	int dirfd, fd, r;
+	int dirfd, fd;
 
 	if (dir->is_virtual)
 		return -EACCES;
@@ -60,21 +59,8 @@ int posix_tmpfile(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	fd = open_tmpfile(p, cred, dirfd, flags, mode);
 	if (fd < 0)
 		return fd;
-	r = posix_statx(fd, &stx);
-	/* It has no name to be found by: its node gets a descriptor of its own through the file, while that is open. */
-	if (r == 0)
-		r = posix_node_new(p, -1, NULL, "", &stx, ret_node);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	posix_qid(p, &stx, ret_qid);
-	r = posix_file_new(p, *ret_node, fd, flags, ret_file);
-	if (r < 0)
-		posix_put(fs, *ret_node);
-	else
-		(*ret_file)->suid = mode & (S_ISUID | S_ISGID);
-	return r;
+	/* It has no name to be found by. */
+	return posix_file_made(p, NULL, "", fd, flags, mode, ret_node, ret_file, ret_qid);
 }
 
 int posix_allocate(struct sk_9p_fs *fs, struct sk_9p_file *file, uint32_t mode, uint64_t offset, uint64_t length)

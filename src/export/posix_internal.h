@@ -206,6 +206,9 @@ int posix_host_flags(const struct posix_fs *p, uint32_t flags);
 /* A file for an open descriptor (taken). */
 int posix_file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, uint32_t flags,
 		   struct sk_9p_file **ret_file);
+/* A node and a file for one that was made just now: `name` in `dir`, or NULL and "". */
+int posix_file_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, int take_fd, uint32_t flags,
+		    uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file, struct p9_qid *ret_qid);
 /* Opens what a node stands for, through its descriptor: it is that inode, whatever its name is now. */
 int posix_open_node(struct posix_fs *p, struct sk_9p_node *node, int flags);
 /* MAPPED: the host does not know of the set-id bits that a write has to clear. */

@@ -57,6 +57,28 @@ int posix_file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, uin
 	return 0;
 }
 
+int posix_file_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, int take_fd, uint32_t flags,
+		    uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file, struct p9_qid *ret_qid)
+{
+	struct statx stx;
+	int r = posix_statx(take_fd, &stx);
+
+	/* No O_PATH descriptor yet: it can be had through the file as long as that is open. */
+	if (r == 0)
+		r = posix_node_new(p, -1, dir, name, &stx, ret_node);
+	if (r < 0) {
+		close(take_fd);
+		return r;
+	}
+	posix_qid(p, &stx, ret_qid);
+	r = posix_file_new(p, *ret_node, take_fd, flags, ret_file);
+	if (r < 0)
+		posix_put(&p->fs, *ret_node);
+	else
+		(*ret_file)->suid = mode & (S_ISUID | S_ISGID);
+	return r;
+}
+
 int posix_open_node(struct posix_fs *p, struct sk_9p_node *node, int flags)
 {
 	char path[POSIX_PROC_PATH];
@@ -155,7 +177,6 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 {
 	struct posix_fs *p = posix_of(fs);
 	struct sk_9p_node *known;
-	struct statx stx;
 	int dirfd, fd, r;
 
 	if (dir->is_virtual)
@@ -184,21 +205,7 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	known = posix_find(p, dir, name);
 	if (known)
 		posix_gone(p, known);
-	r = posix_statx(fd, &stx);
-	/* No O_PATH descriptor yet: it can be had through the file as long as that is open. */
-	if (r == 0)
-		r = posix_node_new(p, -1, dir, name, &stx, ret_node);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	posix_qid(p, &stx, ret_qid);
-	r = posix_file_new(p, *ret_node, fd, flags, ret_file);
-	if (r < 0)
-		posix_put(fs, *ret_node);
-	else
-		(*ret_file)->suid = mode & (S_ISUID | S_ISGID);
-	return r;
+	return posix_file_made(p, dir, name, fd, flags, mode, ret_node, ret_file, ret_qid);
 }
 
 static void drop_listing(struct sk_posix_pool *pool, struct sk_9p_file *file)

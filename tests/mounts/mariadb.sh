@@ -6,6 +6,9 @@ set -euo pipefail
 socket=/run/mysqld/mysqld.sock
 sql=(mariadb --no-defaults -S "$socket" -u root -N)
 mkdir -p /run/mysqld && chown mysql:mysql /run/mysqld
+text="repeat(md5(n), 30)"
+# shellcheck source=tests/mounts/acked.sh
+. "${0%/*}/acked.sh"
 
 case $1 in
 serve)
@@ -25,20 +28,11 @@ bench)
 	exec "${words[@]}" run
 	;;
 load)
-	"${sql[@]}" -e 'create database if not exists t; create table if not exists t.acked(n bigint primary key, t text) engine=innodb'
 	sysbench oltp_write_only --db-driver=mysql --mysql-socket="$socket" --mysql-user=root --tables=2 --table-size=5000 --threads=2 --time=1000 run >/dev/null 2>&1 &
-	first=$("${sql[@]}" -e 'select coalesce(max(n),0)+1 from t.acked')
-	seq "$first" 100000000 | while read -r n; do
-		echo "insert into t.acked values($n, repeat(md5($n), 30)); select 'acked', $n;"
-	done | "${sql[@]}" --unbuffered | stdbuf -oL tr '\t' ' '
+	load_rows
 	;;
 check)
-	have=$("${sql[@]}" -e "select count(*) from t.acked where n <= $2")
-	[ "$have" = "$2" ] || {
-		echo "acknowledged rows are missing: $have of $2"
-		exit 1
-	}
-	[ "$("${sql[@]}" -e 'select count(*) from t.acked where t <> repeat(md5(n), 30)')" = 0 ]
+	check_rows "$2"
 	for table in t.acked sbtest.sbtest1 sbtest.sbtest2; do
 		"${sql[@]}" -e "check table $table extended" | grep -q 'status.*OK' || {
 			"${sql[@]}" -e "check table $table extended"

@@ -6,6 +6,9 @@
 set -euo pipefail
 socket=/data/my/mysqld.sock
 sql=(mysql --no-defaults -S "$socket" -u root -N --batch)
+text="repeat(sha2(n, 256), 15)"
+# shellcheck source=tests/mounts/acked.sh
+. "${0%/*}/acked.sh"
 
 case $1 in
 serve)
@@ -18,19 +21,10 @@ serve)
 	;;
 ready) exec mysqladmin --no-defaults -S "$socket" -u root ping ;;
 load)
-	"${sql[@]}" -e 'create database if not exists t; create table if not exists t.acked(n bigint primary key, t text) engine=innodb'
-	first=$("${sql[@]}" -e 'select coalesce(max(n),0)+1 from t.acked')
-	seq "$first" 100000000 | while read -r n; do
-		echo "insert into t.acked values($n, repeat(sha2($n, 256), 15)); select 'acked', $n;"
-	done | "${sql[@]}" --unbuffered | stdbuf -oL tr '\t' ' '
+	load_rows
 	;;
 check)
-	have=$("${sql[@]}" -e "select count(*) from t.acked where n <= $2")
-	[ "$have" = "$2" ] || {
-		echo "acknowledged rows are missing: $have of $2"
-		exit 1
-	}
-	[ "$("${sql[@]}" -e 'select count(*) from t.acked where t <> repeat(sha2(n, 256), 15)')" = 0 ]
+	check_rows "$2"
 	"${sql[@]}" -e 'select @@innodb_flush_method, @@innodb_doublewrite' | grep -q '^O_DIRECT.ON'
 	"${sql[@]}" -e 'check table t.acked extended' | grep -q 'status.*OK'
 	;;

@@ -60,9 +60,9 @@ static int make_env(const struct exec_opts *o, const json_t *config, struct sk_s
 static int make_process(const struct exec_opts *o, const json_t *config, int argc, char **argv, json_t **ret,
 			struct sk_error *err)
 {
-	_cleanup_strv_ struct sk_strv env = { 0 }, caps = { 0 };
+	_cleanup_strv_ struct sk_strv env = { 0 }, caps = { 0 }, args = { 0 };
 	const struct sk_strv none = { 0 };
-	json_t *p, *args, *c;
+	json_t *p, *c;
 	int i, r = make_env(o, config, &env, err);
 
 	if (r == 0 && o->privileged)
@@ -70,10 +70,11 @@ static int make_process(const struct exec_opts *o, const json_t *config, int arg
 	if (r < 0)
 		return r;
 	p = sk_jx_object();
-	args = sk_jx_array();
 	for (i = 0; i < argc; i++)
-		sk_jx_push_str(args, argv[i]);
-	sk_jx_set(p, "args", args);
+		sk_strv_add(&args, argv[i]);
+	sk_strv_make_utf8(&args);
+	sk_strv_make_utf8(&env);
+	sk_jx_set(p, "args", sk_jx_strv(&args));
 	sk_jx_set(p, "env", sk_jx_strv(&env));
 	sk_jx_set_bool(p, "terminal", o->tty);
 	if (o->workdir)

@@ -94,6 +94,8 @@ static int set_command(struct sk_plan *p, const json_t *image, char *const *args
 		sk_strv_add(&p->cmd, args[i]);
 	if (!n_args && !p->opts->entrypoint)
 		add_strings(&p->cmd, json_object_get(image, "Cmd"));
+	sk_strv_make_utf8(&p->entrypoint);
+	sk_strv_make_utf8(&p->cmd);
 	if (!p->entrypoint.n && !p->cmd.n)
 		return sk_error_set(
 			err, EINVAL,
@@ -123,6 +125,7 @@ static int set_env(struct sk_plan *p, const json_t *image, struct sk_error *err)
 	for (i = 0; i < p->opts->env.n; i++)
 		sk_env_add_option(&given, p->opts->env.v[i]);
 	sk_env_merge(&p->env, &given);
+	sk_strv_make_utf8(&p->env);
 	sk_strv_fini(&from_image);
 	sk_strv_fini(&given);
 	return r;
@@ -150,6 +153,7 @@ static int set_labels(struct sk_plan *p, const json_t *image, struct sk_error *e
 		entry = sk_xasprintf("%s%s", p->opts->label.v[i], strchr(p->opts->label.v[i], '=') ? "" : "=");
 		sk_env_set(&p->labels, entry);
 	}
+	sk_strv_make_utf8(&p->labels);
 	return r;
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 void sk_die(const char *fmt, ...)
 {
 	va_list ap;
@@ -71,6 +73,37 @@ void sk_strv_take(struct sk_strv *list, char *take_s)
 void sk_strv_add(struct sk_strv *list, const char *s)
 {
 	sk_strv_take(list, sk_xstrdup(s));
+}
+
+static char *make_utf8(const char *s)
+{
+	size_t left = strlen(s), n;
+	char *text = sk_xcalloc(left * 3 + 1, 1), *to = text;
+
+	for (; left > 0; s += n, left -= n) {
+		n = sk_utf8_len((const uint8_t *)s, left);
+		if (n > 0) {
+			memcpy(to, s, n);
+			to += n;
+		} else {
+			memcpy(to, SK_UTF8_REPLACEMENT, 3);
+			to += 3;
+			n = 1;
+		}
+	}
+	return text;
+}
+
+void sk_strv_make_utf8(struct sk_strv *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		char *text = make_utf8(list->v[i]);
+
+		free(list->v[i]);
+		list->v[i] = text;
+	}
 }
 
 void sk_strv_drop(struct sk_strv *list, size_t i)

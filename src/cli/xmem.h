@@ -25,6 +25,9 @@ struct sk_strv {
 	size_t n, cap;
 };
 void sk_strv_add(struct sk_strv *list, const char *s);
+/* Each byte that is not UTF-8 becomes U+FFFD: configurations are JSON, and docker does the same to what programs are
+ * given. Not for paths. */
+void sk_strv_make_utf8(struct sk_strv *list);
 void sk_strv_take(struct sk_strv *list, char *take_s);
 /* Removes the one at `i`. */
 void sk_strv_drop(struct sk_strv *list, size_t i);

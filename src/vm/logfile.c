@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "vm/state.h"
 
 #define SK_LOGFILE_LINE 16384u
@@ -104,26 +105,6 @@ static void flush(struct sk_logfile *log)
 		rotate(log);
 }
 
-/* Length of the valid UTF-8 sequence at `p`, 0 if there is none (RFC 3629). */
-static size_t utf8_len(const uint8_t *p, size_t n)
-{
-	size_t len = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
-		     : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-		     : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-						    : 0,
-	       i;
-
-	if (len == 0 || len > n)
-		return 0;
-	for (i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 /* JSON string escape; bytes that are not UTF-8 become U+FFFD, as docker's encoder does, and `*ret_lossy` true. `to` has
  * 6 times the room. */
 static size_t escape(uint8_t *to, const uint8_t *p, size_t n, bool *ret_lossy)
@@ -149,9 +130,9 @@ static size_t escape(uint8_t *to, const uint8_t *p, size_t n, bool *ret_lossy)
 		} else if (c < 0x80) {
 			to[o++] = c;
 		} else {
-			len = utf8_len(p + i, n - i);
+			len = sk_utf8_len(p + i, n - i);
 			if (len == 0) {
-				memcpy(to + o, "\xef\xbf\xbd", 3);
+				memcpy(to + o, SK_UTF8_REPLACEMENT, 3);
 				*ret_lossy = true;
 				o += 3;
 			} else {

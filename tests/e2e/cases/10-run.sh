@@ -154,3 +154,17 @@ case_run_cidfile_or_create_start() {
 	same "$(field later 'd["State"]["ExitCode"]')" 3
 	ok skerry rm later
 }
+
+# Arguments and variables that are not UTF-8: as docker, whose configurations are JSON, too.
+case_run_not_utf8() {
+	local bad=$'a\xff\xc3b\xc3\xa9\xe2\x82' want=$'a\xef\xbf\xbd\xef\xbf\xbdb\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd'
+	run -e "X=$bad" -l "l=$bad" --name bytes "$IMG" sh -c 'printf "%s\n" "$1" "$X"' sh "$bad"
+	same "$out" "$want"$'\n'"$want"
+	ok skerry run -d --name bytes "$IMG" sleep 100
+	ok skerry exec -e "X=$bad" bytes sh -c 'printf "%s\n" "$1" "$X"' sh "$bad"
+	same "$out" "$want"$'\n'"$want"
+	ok skerry rm -f bytes
+	# A path is not changed.
+	expect 125 skerry run --rm -v "/nothere$bad:/x" "$IMG" true
+	has "$out$err" 'not valid UTF-8'
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target over the files of a folder, without libFuzzer: the committed corpus as a unit test. */
+/* Runs a fuzz target over the files of a directory, without libFuzzer: the committed corpus as a unit test. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ int main(int argc, char **argv)
 	DIR *d;
 
 	if (argc != 2 || !(d = opendir(argv[1]))) {
-		fprintf(stderr, "replay: no corpus folder\n");
+		fprintf(stderr, "replay: no corpus directory\n");
 		return 1;
 	}
 	while ((e = readdir(d))) {

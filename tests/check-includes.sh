@@ -4,7 +4,7 @@
 # The direction of dependency, from the #include lines:
 #   base <- {ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, cli};  guest/agent uses base only.
 # A module may include its own headers, those of base, and those listed below. Each header compiles on its own, and what is
-# named *_internal.h is visible inside its folder only.
+# named *_internal.h is visible inside its directory only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bad=0
@@ -56,7 +56,7 @@ while IFS=: read -r file line; do
 		to=${header%%/*}
 		[ -n "${may[$to]+x}" ] && [ "$to" != agent ] && check_edge "$file" "$from" "$to" "$header"
 		;;
-	*) [[ $header == *_internal.h && ! -e ${file%/*}/$header ]] && complain "$file includes $header, which is not in its folder" ;;
+	*) [[ $header == *_internal.h && ! -e ${file%/*}/$header ]] && complain "$file includes $header, which is not in its directory" ;;
 	esac
 done < <(git ls-files -z 'src/*.[ch]' 'guest/agent/*.[ch]' | xargs -0 -r grep -H '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' || true)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conversations with the server on a folder of this host (made below TMPDIR, emptied each time). Beside the folder lies
- * a file that no conversation may reach, and inside it a symbolic link that leads there. Or on a single file, whose
- * name is given to others meanwhile.
+ * Conversations with the server on a directory of this host (made below TMPDIR, emptied each time). Beside the
+ * directory lies a file that no conversation may reach, and inside it a symbolic link that leads there. Or on a
+ * single file, whose name is given to others meanwhile.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -15,8 +15,8 @@ int sk_confine_open(int rootfd, const char *path, uint64_t flags, mode_t mode);
 int sk_confine_path(int rootfd, const char *path, int follow);
 /* For reading, only if it is a regular file; never blocks on a FIFO or device. */
 int sk_confine_open_regular(int rootfd, const char *path);
-/* O_PATH of the folder that holds the last component of `path`, and that component's name in `ret_name` (size NAME_MAX
- * + 1). -EINVAL where there is no such name (empty, "/", "." or ".."). */
+/* O_PATH of the directory that holds the last component of `path`, and that component's name in `ret_name` (size
+ * NAME_MAX + 1). -EINVAL where there is no such name (empty, "/", "." or ".."). */
 int sk_confine_parent(int rootfd, const char *path, char *ret_name);
 /* Reopens an O_PATH descriptor. */
 int sk_confine_reopen(int pathfd, int flags);

@@ -171,7 +171,7 @@ static void claim_orphan(struct sk_process *p)
 
 /* --- containers --------------------------------------------------------------------------------------------------- */
 
-/* A container's name as OCI runtimes have it: it becomes a folder's. */
+/* A container's name as OCI runtimes have it: it becomes a directory's. */
 static bool name_valid(const char *name)
 {
 	size_t n = strlen(name);

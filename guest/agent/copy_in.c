@@ -4,7 +4,7 @@
  *
  * Every name of the archive is joined to the destination and resolved by the kernel with the container's root as "/"
  * (confine.h): whatever links the archive or the container lays, the result is inside. The last component is never
- * followed: what is there is replaced (files) or kept (folders). Owner, mode and times are set on the descriptor of
+ * followed: what is there is replaced (files) or kept (directories). Owner, mode and times are set on the descriptor of
  * what was made.
  */
 #include <archive.h>
@@ -24,11 +24,11 @@
 #include "confine.h"
 
 #define UNPACK_BLOCK (128u * 1024u)
-/* Folders whose times are set at the end, because what is put into them changes those. */
-#define UNPACK_FOLDERS 65536u
+/* Directories whose times are set at the end, because what is put into them changes those. */
+#define UNPACK_DIRECTORIES 65536u
 
-struct folder {
-	struct folder *next;
+struct directory {
+	struct directory *next;
 	struct timespec mtime;
 	char path[];
 };
@@ -40,8 +40,8 @@ struct unpack {
 	struct archive *in;
 	struct archive_entry *entry;
 	const char *name; /* of the entry, for messages */
-	struct folder *folders;
-	size_t n_folders;
+	struct directory *directories;
+	size_t n_directories;
 	struct sk_error *err;
 };
 
@@ -83,7 +83,7 @@ static int join(const char *base, const char *name, char *ret, size_t size)
 	return 0;
 }
 
-/* The folder that `path` lies in, made if it is missing; its name in it. */
+/* The directory that `path` lies in, made if it is missing; its name in it. */
 static int open_parent(struct unpack *u, const char *path, char *ret_name)
 {
 	int fd = sk_confine_parent(u->rootfd, path, ret_name), r;
@@ -166,10 +166,10 @@ static int put_file(struct unpack *u, int parent, const char *name)
 	return r < 0 ? r : set_metadata(u, fd);
 }
 
-static int put_folder(struct unpack *u, int parent, const char *name, bool exists, const char *path)
+static int put_directory(struct unpack *u, int parent, const char *name, bool exists, const char *path)
 {
 	_cleanup_fd_ int fd = -1;
-	struct folder *f;
+	struct directory *f;
 	int r;
 
 	if (!exists && mkdirat(parent, name, 0700) < 0)
@@ -178,7 +178,7 @@ static int put_folder(struct unpack *u, int parent, const char *name, bool exist
 	if (fd < 0)
 		return fail(u, errno);
 	r = set_metadata(u, fd);
-	if (r < 0 || u->n_folders >= UNPACK_FOLDERS)
+	if (r < 0 || u->n_directories >= UNPACK_DIRECTORIES)
 		return r;
 	f = malloc(sizeof(*f) + strlen(path) + 1);
 	if (!f)
@@ -186,9 +186,9 @@ static int put_folder(struct unpack *u, int parent, const char *name, bool exist
 	f->mtime.tv_sec = archive_entry_mtime(u->entry);
 	f->mtime.tv_nsec = archive_entry_mtime_nsec(u->entry);
 	strcpy(f->path, path);
-	f->next = u->folders;
-	u->folders = f;
-	u->n_folders++;
+	f->next = u->directories;
+	u->directories = f;
+	u->n_directories++;
 	return 0;
 }
 
@@ -235,21 +235,21 @@ static int put_node(struct unpack *u, int parent, const char *name, mode_t type)
 	return 0;
 }
 
-/* Makes way for the entry. `*ret_exists`: it is a folder, and one is there. */
-static int make_way(struct unpack *u, int parent, const char *name, bool is_folder, bool *ret_exists)
+/* Makes way for the entry. `*ret_exists`: it is a directory, and one is there. */
+static int make_way(struct unpack *u, int parent, const char *name, bool is_directory, bool *ret_exists)
 {
 	struct stat st;
 
 	*ret_exists = false;
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail(u, errno);
-	if (S_ISDIR(st.st_mode) && is_folder) {
+	if (S_ISDIR(st.st_mode) && is_directory) {
 		*ret_exists = true;
 		return 0;
 	}
 	if (S_ISDIR(st.st_mode))
 		return sk_error_set(u->err, EISDIR, "cannot overwrite directory %.512s with non-directory", u->name);
-	if (is_folder)
+	if (is_directory)
 		return sk_error_set(u->err, ENOTDIR, "cannot overwrite non-directory %.512s with directory", u->name);
 	return unlinkat(parent, name, 0) < 0 ? fail(u, errno) : 0;
 }
@@ -270,7 +270,8 @@ static int put_entry(struct unpack *u)
 	}
 	r = join(u->base, u->name, path, sizeof(path));
 	if (r == -EINVAL)
-		return sk_error_set(u->err, EINVAL, "refusing to unpack %.512s: it leads out of the folder", u->name);
+		return sk_error_set(u->err, EINVAL, "refusing to unpack %.512s: it leads out of the directory",
+				    u->name);
 	if (r < 0)
 		return fail(u, r);
 	if (!path[0] || type == AE_IFSOCK)
@@ -286,20 +287,20 @@ static int put_entry(struct unpack *u)
 	if (type == AE_IFREG)
 		return put_file(u, parent, name);
 	if (type == AE_IFDIR)
-		return put_folder(u, parent, name, exists, path);
+		return put_directory(u, parent, name, exists, path);
 	return put_node(u, parent, name, type);
 }
 
-static void finish_folders(struct unpack *u)
+static void finish_directories(struct unpack *u)
 {
-	while (u->folders) {
-		struct folder *f = u->folders;
+	while (u->directories) {
+		struct directory *f = u->directories;
 		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, f->mtime };
 		_cleanup_fd_ int fd = sk_confine_open(u->rootfd, f->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
 		if (fd >= 0)
 			futimens(fd, times);
-		u->folders = f->next;
+		u->directories = f->next;
 		free(f);
 	}
 }
@@ -336,7 +337,7 @@ int sk_copy_put(int rootfd, const char *path, bool owners, int fd, struct sk_err
 		r = sk_error_set(err, EINVAL, "not a tar archive: %.400s", archive_error_string(u.in));
 	else
 		r = unpack_all(&u);
-	finish_folders(&u);
+	finish_directories(&u);
 	archive_read_free(u.in);
 	return r;
 }

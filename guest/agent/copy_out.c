@@ -2,10 +2,10 @@
 /*
  * Writing a tree as tar (get), and what stat says of one path. Unpacking is in copy_in.c.
  *
- * The walk goes by descriptors: every folder is opened relative to the one above it with O_NOFOLLOW, so a container
- * that swaps a folder for a link meanwhile gets an error, not a way out. Only regular files are opened for reading; a
- * FIFO or device is described, never opened. A file that changes its size while it is read is padded or cut to what its
- * header says.
+ * The walk goes by descriptors: every directory is opened relative to the one above it with O_NOFOLLOW, so a container
+ * that swaps a directory for a link meanwhile gets an error, not a way out. Only regular files are opened for
+ * reading; a FIFO or device is described, never opened. A file that changes its size while it is read is padded or
+ * cut to what its header says.
  */
 #include "copy.h"
 
@@ -27,7 +27,7 @@
 #include "base/fs.h"
 #include "confine.h"
 
-#define ARCHIVE_DEPTH 1024	 /* folders within folders */
+#define ARCHIVE_DEPTH 1024	 /* directories within directories */
 #define ARCHIVE_LINKS (1u << 20) /* files with several names that are remembered */
 #define ARCHIVE_XATTR_LIST (64u * 1024u)
 #define ARCHIVE_CHUNK (128u * 1024u)

@@ -41,7 +41,7 @@ static bool is_share(const char *type)
 	return strncmp(type, "9p ", 3) == 0;
 }
 
-/* Every mount below the run folder but shares, last mounted first. */
+/* Every mount below the run directory but shares, last mounted first. */
 static void unmount_all(const struct sk_agent *agent)
 {
 	_cleanup_free_ char *text = NULL;

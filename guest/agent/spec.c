@@ -76,7 +76,7 @@ static bool is_below(const char *path, const char *top)
 	return path && strncmp(path, top, n) == 0 && path[n] == '/';
 }
 
-/* In front of what the spec mounts below it (a tmpfs in a shared folder), which it would hide; else behind all. */
+/* In front of what the spec mounts below it (a tmpfs in a shared directory), which it would hide; else behind all. */
 static int insert_bind(json_t *mounts, json_t *bind)
 {
 	const char *top = json_string_value(json_object_get(bind, "destination"));

@@ -17,7 +17,7 @@ int sk_fs_read(int dirfd, const char *path, size_t max, char **ret_data, size_t 
 int sk_fs_write_atomic(int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable);
 /* Writes all `len` bytes to `fd`, whatever write() returns short of an error. */
 int sk_fs_write_all(int fd, const void *data, size_t len);
-/* Makes every missing folder of `path` (absolute or relative to the current folder) with `mode`. */
+/* Makes every missing directory of `path` (absolute or relative to the current directory) with `mode`. */
 int sk_fs_mkdir_p(const char *path, mode_t mode);
 /* Opens `path` below `dirfd` as O_PATH; links may lead about in there, but not out of it, nor may "..". Descriptor or
  * negative errno; -EXDEV: it leads out. */

@@ -246,7 +246,7 @@ static char *local_destination(const char *path, struct sk_cp_side *side)
 	kept = real ? sk_xstrdup(real) : sk_cli_path_absolute(path);
 	free(real);
 	if (sk_cli_path_has_trailing_slash(path) ||
-	    sk_cli_path_ends_in_dot(path)) { /* it said "a folder": kept for the rules */
+	    sk_cli_path_ends_in_dot(path)) { /* it said "a directory": kept for the rules */
 		char *longer = sk_xasprintf("%s/", kept);
 
 		free(kept);
@@ -416,7 +416,7 @@ static int put_tree(struct copy *k, const char *from, const char *dir, const cha
 static int copy_to(struct copy *k, const char *from, const char *to)
 {
 	_cleanup_free_ char *path = rooted(to), *dir = NULL, *name = NULL, *slashed = NULL;
-	bool from_stdin = strcmp(from, "-") == 0, folder = sk_cli_path_has_trailing_slash(path);
+	bool from_stdin = strcmp(from, "-") == 0, directory = sk_cli_path_has_trailing_slash(path);
 	struct sk_cp_side src = { .path = from }, dst = { 0 };
 	struct stat st;
 	int r;
@@ -440,7 +440,7 @@ static int copy_to(struct copy *k, const char *from, const char *to)
 					    sk_container_name(&k->c), to);
 		return put_stdin(k, path);
 	}
-	slashed = folder && !sk_cli_path_has_trailing_slash(path) ? sk_xasprintf("%s/", path) : sk_xstrdup(path);
+	slashed = directory && !sk_cli_path_has_trailing_slash(path) ? sk_xasprintf("%s/", path) : sk_xstrdup(path);
 	dst.path = slashed;
 	r = sk_cp_plan(&src, &dst, &dir, &name, k->err);
 	return r < 0 ? r : put_tree(k, from, dir, name);

@@ -89,7 +89,7 @@ struct load_opts {
 
 static const struct sk_opt load_opts[] = {
 	SK_OPT_STR_("input", 'i', offsetof(struct load_opts, input), "string",
-		    "Read from an archive, or an OCI layout folder, instead of STDIN"),
+		    "Read from an archive, or an OCI layout directory, instead of STDIN"),
 	SK_OPT_BOOL_("quiet", 'q', offsetof(struct load_opts, quiet), "Suppress the load output"),
 	SK_OPT_END,
 };
@@ -135,7 +135,7 @@ static int cmd_load(struct sk_cli *cli, void *opts, int argc, char **argv)
 const struct sk_command sk_cmd_load = {
 	.name = "load",
 	.args = "[OPTIONS]",
-	.summary = "Load an image from a tar archive, an OCI layout folder or STDIN",
+	.summary = "Load an image from a tar archive, an OCI layout directory or STDIN",
 	.aliases = "skerry image load, skerry load",
 	.opts = load_opts,
 	.opts_size = sizeof(struct load_opts),

@@ -37,7 +37,7 @@ int sk_each(struct sk_cli *cli, int argc, char **argv, bool echo,
 	return code;
 }
 
-/* Opens the state folder, then each. */
+/* Opens the state directory, then each. */
 static int each(struct sk_cli *cli, int argc, char **argv, bool echo,
 		int (*one)(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err), void *arg)
 {

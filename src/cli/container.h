@@ -12,10 +12,10 @@
 #include "vm/state.h"
 
 /*
- * Containers on disk: <root>/containers/<id>/config.json is docker's inspect object without State. A folder without it
- * is no container (yet, or any more). Names are unique among the config.json files: whoever gives a name (create,
- * rename) looks and writes under an exclusive flock of <root>/containers.lock. Readers take no lock: files are replaced
- * by rename, and a container that goes while it is read is left out.
+ * Containers on disk: <root>/containers/<id>/config.json is docker's inspect object without State. A directory
+ * without it is no container (yet, or any more). Names are unique among the config.json files: whoever gives a name
+ * (create, rename) looks and writes under an exclusive flock of <root>/containers.lock. Readers take no lock: files
+ * are replaced by rename, and a container that goes while it is read is left out.
  */
 struct sk_container {
 	char id[SK_ID_LEN + 1];

@@ -15,8 +15,8 @@
 #include "cli/cp_tar.h"
 #include "cli/xmem.h"
 
-/* Modes and times of folders are set at the end: writing into them changes the one and may need the other. */
-struct folder {
+/* Modes and times of directories are set at the end: writing into them changes the one and may need the other. */
+struct directory {
 	char *path;
 	mode_t mode;
 	struct timespec mtime;
@@ -26,8 +26,8 @@ struct extract {
 	struct archive *in;
 	int dirfd;
 	struct sk_cp_extract *x;
-	struct folder *folders;
-	size_t n_folders;
+	struct directory *directories;
+	size_t n_directories;
 	struct sk_error *err;
 };
 
@@ -38,7 +38,7 @@ static int open_dir(int at, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The folder that the last part of `path` lies in, made where missing; `*ret_name` points to that part. Returns a
+/* The directory that the last part of `path` lies in, made where missing; `*ret_name` points to that part. Returns a
  * descriptor. */
 static int open_parent(int dirfd, const char *path, const char **ret_name)
 {
@@ -147,9 +147,9 @@ static int put_file(struct extract *e, int at, const char *name, struct archive_
 	return r;
 }
 
-static int put_folder(struct extract *e, int at, const char *name, const char *path, struct archive_entry *entry)
+static int put_directory(struct extract *e, int at, const char *name, const char *path, struct archive_entry *entry)
 {
-	struct folder *f;
+	struct directory *f;
 
 	if (strcmp(name, ".") == 0)
 		return 0; /* the destination itself, which was there before us */
@@ -162,11 +162,11 @@ static int put_folder(struct extract *e, int at, const char *name, const char *p
 			return sk_error_set(e->err, ENOTDIR, "cannot overwrite non-directory %s with a directory",
 					    path);
 	}
-	e->folders = sk_xrealloc(e->folders, e->n_folders + 1, sizeof(*e->folders));
-	f = &e->folders[e->n_folders++];
-	*f = (struct folder){ sk_xstrdup(path),
-			      archive_entry_perm(entry),
-			      { .tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry) } };
+	e->directories = sk_xrealloc(e->directories, e->n_directories + 1, sizeof(*e->directories));
+	f = &e->directories[e->n_directories++];
+	*f = (struct directory){ sk_xstrdup(path),
+				 archive_entry_perm(entry),
+				 { .tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry) } };
 	if (!keep_owner(e, at, name, entry))
 		f->mode &= 01777;
 	return 0;
@@ -215,7 +215,7 @@ static int put_entry(struct extract *e, struct archive_entry *entry)
 	case AE_IFREG:
 		return put_file(e, at, name, entry);
 	case AE_IFDIR:
-		return put_folder(e, at, name, path, entry);
+		return put_directory(e, at, name, path, entry);
 	case AE_IFLNK:
 		return put_symlink(e, at, name, entry);
 	case AE_IFIFO:
@@ -229,11 +229,11 @@ static int put_entry(struct extract *e, struct archive_entry *entry)
 	}
 }
 
-/* Innermost last in the archive, so in reverse: a folder without write permission comes after what is in it. */
-static void finish_folders(struct extract *e)
+/* Innermost last in the archive, so in reverse: a directory without write permission comes after what is in it. */
+static void finish_directories(struct extract *e)
 {
-	while (e->n_folders) {
-		struct folder *f = &e->folders[--e->n_folders];
+	while (e->n_directories) {
+		struct directory *f = &e->directories[--e->n_directories];
 		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, f->mtime };
 		const char *name;
 		_cleanup_fd_ int at = open_parent(e->dirfd, f->path, &name);
@@ -245,7 +245,7 @@ static void finish_folders(struct extract *e)
 		}
 		free(f->path);
 	}
-	free(e->folders);
+	free(e->directories);
 }
 
 int sk_cp_extract(struct archive *in, int dirfd, struct sk_cp_extract *x, struct sk_error *err)
@@ -260,6 +260,6 @@ int sk_cp_extract(struct archive *in, int dirfd, struct sk_cp_extract *x, struct
 		else
 			r = put_entry(&e, entry);
 	}
-	finish_folders(&e);
+	finish_directories(&e);
 	return r;
 }

@@ -22,7 +22,7 @@ void sk_cp_split(const char *arg, char **ret_container, char **ret_path)
 	*ret_path = sk_xstrdup(colon[1] ? colon + 1 : "/");
 }
 
-static bool says_folder(const char *path)
+static bool says_directory(const char *path)
 {
 	return sk_cli_path_has_trailing_slash(path) || sk_cli_path_ends_in_dot(path);
 }
@@ -33,7 +33,7 @@ int sk_cp_plan(const struct sk_cp_side *src, const struct sk_cp_side *dst, char 
 	_cleanup_free_ char *from = sk_cli_path_clean(src->path), *to = sk_cli_path_clean(dst->path);
 	bool contents = sk_cli_path_ends_in_dot(src->path) || strcmp(from, "/") == 0 || strcmp(from, ".") == 0;
 
-	if (!src->is_dir && says_folder(src->path))
+	if (!src->is_dir && says_directory(src->path))
 		return sk_error_set(err, ENOTDIR, "%s: not a directory", src->path);
 	if (dst->exists && dst->is_dir) {
 		*ret_dir = SK_TAKE_PTR(to);
@@ -42,13 +42,13 @@ int sk_cp_plan(const struct sk_cp_side *src, const struct sk_cp_side *dst, char 
 	}
 	if (dst->exists && src->is_dir)
 		return sk_error_set(err, ENOTDIR, "cannot copy directory %s to file %s", src->path, dst->path);
-	if (dst->exists && says_folder(dst->path))
+	if (dst->exists && says_directory(dst->path))
 		return sk_error_set(err, ENOTDIR, "%s: not a directory", dst->path);
-	if (!dst->exists && !src->is_dir && says_folder(dst->path))
+	if (!dst->exists && !src->is_dir && says_directory(dst->path))
 		return sk_error_set(err, ENOENT,
 				    "destination \"%s\" must be a directory: it does not exist, make it first",
 				    dst->path);
-	/* A file, or a folder that is not there yet: the root gets the destination's own name. */
+	/* A file, or a directory that is not there yet: the root gets the destination's own name. */
 	*ret_dir = sk_cli_path_dir(to);
 	*ret_name = sk_xstrdup(sk_cli_path_base(to));
 	return 0;

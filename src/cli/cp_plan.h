@@ -19,7 +19,7 @@ struct sk_cp_side {
 
 /*
  * The archive of a copy has one root entry. It goes into `*ret_dir` under the name `*ret_name`, which is "." when the
- * folder's contents go there themselves. Both malloc'd. Errors in docker's words.
+ * directory's contents go there themselves. Both malloc'd. Errors in docker's words.
  */
 int sk_cp_plan(const struct sk_cp_side *src, const struct sk_cp_side *dst, char **ret_dir, char **ret_name,
 	       struct sk_error *err);

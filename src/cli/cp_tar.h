@@ -17,12 +17,12 @@
  */
 struct sk_cp_extract {
 	const char *root; /* name of the archive's root entry */
-	const char *name; /* what it becomes, "." for the folder itself */
+	const char *name; /* what it becomes, "." for the directory itself */
 	bool keep_owner;  /* -a */
 	uint64_t bytes;	  /* written, out */
 	unsigned skipped; /* device nodes and sockets, out */
 };
-/* Unpacks what `in` (opened by the caller) gives into the folder `dirfd`. */
+/* Unpacks what `in` (opened by the caller) gives into the directory `dirfd`. */
 int sk_cp_extract(struct archive *in, int dirfd, struct sk_cp_extract *x, struct sk_error *err);
 
 struct sk_cp_pack {

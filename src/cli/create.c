@@ -73,7 +73,7 @@ static int resolve_bind(struct sk_mount *m, struct sk_error *err)
 	struct stat st;
 	int r;
 
-	/* docker makes a missing folder for -v, and refuses with --mount. */
+	/* docker makes a missing directory for -v, and refuses with --mount. */
 	if (m->make_source && access(m->source, F_OK) < 0 && errno == ENOENT) {
 		r = sk_fs_mkdir_p(m->source, 0755);
 		if (r < 0)

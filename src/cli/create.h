@@ -14,8 +14,9 @@
  *   2. under the lock of the names: the name is free (or one is made up), <root>/tmp/<id> is renamed to
  * <root>/containers/<id>
  *   3. the disk
- * A death before 2 leaves a folder in tmp/ that `system prune` removes; after 2 a container without a disk: starting it
- * makes one. On failure nothing is left. plan->name is set. `*ret_config` (may be NULL): the inspect object.
+ * A death before 2 leaves a directory in tmp/ that `system prune` removes; after 2 a container without a disk:
+ * starting it makes one. On failure nothing is left. plan->name is set. `*ret_config` (may be NULL): the inspect
+ * object.
  */
 int sk_create(struct sk_cli *cli, struct sk_plan *plan, json_t **ret_config, struct sk_error *err);
 

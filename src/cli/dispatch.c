@@ -115,7 +115,7 @@ struct global {
 #define AT(field) offsetof(struct global, field)
 static const struct sk_opt global_opts[] = {
 	{ "root", 0, SK_OPT_STRING, AT(root), "string",
-	  "Folder of images and containers (default /var/lib/skerry, or ~/.local/share/skerry; also $SKERRY_ROOT)",
+	  "Directory of images and containers (default /var/lib/skerry, or ~/.local/share/skerry; also $SKERRY_ROOT)",
 	  NULL, NULL, false },
 	{ "debug", 'D', SK_OPT_BOOL, AT(debug), NULL, NULL, NULL, NULL, true },
 	{ "version", 'v', SK_OPT_BOOL, AT(version), NULL, "Print version information and quit", NULL, NULL, false },

@@ -19,11 +19,11 @@ enum sk_mount_type {
 struct sk_mount {
 	enum sk_mount_type type;
 	char *source;
-	char *target;	   /* absolute path in the container, cleaned */
-	char *path;	   /* what of the host is shared: real path of a bind's source, a volume's folder; set when the
+	char *target;  /* absolute path in the container, cleaned */
+	char *path;    /* what of the host is shared: real path of a bind's source, a volume's directory; set when the
 			      container is made */
-	bool file;	   /* bind: `path` is a file */
-	char *options;	   /* tmpfs: mount options, "size=64m,mode=1777" */
+	bool file;     /* bind: `path` is a file */
+	char *options; /* tmpfs: mount options, "size=64m,mode=1777" */
 	char *propagation; /* bind: "rprivate", …; NULL */
 	char *subpath;	   /* volume */
 	char *driver;	   /* volume */
@@ -34,7 +34,7 @@ struct sk_mount {
 	bool nocopy;		    /* volume: do not fill it from the image */
 	bool nonrecursive;	    /* bind */
 	bool anonymous;		    /* volume: without a name of the user's; set when the container is made */
-	bool make_source;	    /* -v makes a missing host folder, --mount does not */
+	bool make_source;	    /* -v makes a missing host directory, --mount does not */
 };
 
 struct sk_mounts {

@@ -243,7 +243,7 @@ static int set_network(struct sk_plan *p, const json_t *image, struct sk_error *
 	return 0;
 }
 
-/* A folder that the image declares to be a volume is an anonymous one, unless something else is mounted there. */
+/* A directory that the image declares to be a volume is an anonymous one, unless something else is mounted there. */
 static int add_image_volumes(struct sk_plan *p, char *why)
 {
 	size_t i, k;

@@ -99,12 +99,12 @@ bool sk_image_in_use(void *arg, const char *id)
 
 uint64_t sk_container_disk_usage(const struct sk_paths *paths, const char *id)
 {
-	static const char *const folders[] = { "", "/log" };
+	static const char *const directories[] = { "", "/log" };
 	uint64_t sum = 0;
 	size_t i;
 
-	for (i = 0; i < SK_ARRAY_SIZE(folders); i++) {
-		_cleanup_free_ char *path = sk_xasprintf("%s/containers/%s%s", paths->root, id, folders[i]);
+	for (i = 0; i < SK_ARRAY_SIZE(directories); i++) {
+		_cleanup_free_ char *path = sk_xasprintf("%s/containers/%s%s", paths->root, id, directories[i]);
 		_cleanup_closedir_ DIR *dir = opendir(path);
 		struct dirent *de;
 		struct stat st;

@@ -11,11 +11,12 @@
 
 /*
  * Volumes: <root>/volumes/<name>/_data is what a container sees, volume.json beside it is docker's inspect object
- * ({"Name","CreatedAt","Driver", "Labels","Mountpoint","Options","Scope"}). A folder without volume.json is no volume
- * (yet).
+ * ({"Name","CreatedAt","Driver", "Labels","Mountpoint","Options","Scope"}). A directory without volume.json is no
+ * volume (yet).
  */
 
-/* Makes it unless it is there. `*ret_path` (malloc'd): the _data folder. -EINVAL: not a name. `labels` may be NULL. */
+/* Makes it unless it is there. `*ret_path` (malloc'd): the _data directory. -EINVAL: not a name. `labels` may be
+ * NULL. */
 int sk_volume_ensure(const struct sk_paths *paths, const char *name, const json_t *labels, char **ret_path,
 		     struct sk_error *err);
 /* volume.json, a new reference. -ENOENT "no such volume". */

@@ -123,7 +123,7 @@ static int map_identity(const struct sk_confine *f)
 	return r;
 }
 
-/* The folders that lead to `path`. */
+/* The directories that lead to `path`. */
 static int make_parents(const char *path)
 {
 	char part[512];
@@ -219,7 +219,7 @@ static int enter_root(const struct sk_confine *f)
 		return r;
 	if ((mkdir("tmp", 0777) < 0 && errno != EEXIST) || chmod("tmp", 0777) < 0)
 		return -errno;
-	/* pivot_root(2) "new_root and put_old the same folder": the old root lies on top of the new one and is taken
+	/* pivot_root(2) "new_root and put_old the same directory": the old root lies on top of the new one and is taken
 	 * off. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return -errno;
@@ -256,8 +256,8 @@ static int set_limits(const struct sk_confine *f)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* Without namespaces: the run folder, where the device sockets are, and root/ in it to write in. As root that is
- * another user's process: others are kept out by the folder above. */
+/* Without namespaces: the run directory, where the device sockets are, and root/ in it to write in. As root that is
+ * another user's process: others are kept out by the directory above. */
 static int stay_outside(const struct sk_confine *f)
 {
 	if (chdir(f->new_root) < 0)

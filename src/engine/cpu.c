@@ -2,8 +2,8 @@
 /*
  * A one-CPU User-mode Linux guest is five times faster in system calls when its process and its stubs share one host
  * CPU (a switch between them then stays local), so each VM is pinned, and VMs spread over the CPUs: file
- * "<cpu>.<level>" in the lock folder is a place; taking the lowest free level first keeps the numbers even. A place is
- * an flock, so it is free again however its holder ends.
+ * "<cpu>.<level>" in the lock directory is a place; taking the lowest free level first keeps the numbers even. A
+ * place is an flock, so it is free again however its holder ends.
  *
  * What works for the guest is better elsewhere: with the file server on the guest's CPU reading takes a third longer,
  * and so does syncing.

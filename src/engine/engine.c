@@ -95,7 +95,7 @@ int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err
 	if (access(buf, R_OK) < 0)
 		return sk_error_set(err, errno,
 				    "guest part %s is missing: run `make build` and set SKERRY_GUEST_DIR to its out "
-				    "folder, or install the skerry "
+				    "directory, or install the skerry "
 				    "package again",
 				    buf);
 	return 0;

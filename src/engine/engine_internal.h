@@ -46,12 +46,12 @@ void sk_args_fini(struct sk_args *args);
 #define SK_CONFINE_BINDS 24u
 struct sk_confine_bind {
 	const char *from; /* host path */
-	const char *to;	  /* relative to the new root; its folders are made */
+	const char *to;	  /* relative to the new root; its directories are made */
 	bool dir;
 	bool optional; /* not there on this host: left out */
 };
 struct sk_confine {
-	char new_root[600]; /* mount point for the guest's root: a folder in run_dir */
+	char new_root[600]; /* mount point for the guest's root: a directory in run_dir */
 	struct sk_confine_bind binds[SK_CONFINE_BINDS];
 	size_t n_binds;
 	char tmpfs_options[64];
@@ -67,14 +67,14 @@ struct sk_confine {
 	uint64_t fd_limit;	       /* RLIMIT_NOFILE; 4096 */
 	enum sk_sandbox sandbox;       /* the least that will do */
 	bool namespaces, no_randomize, no_huge_pages;
-	/* Makes further files in the new root, the working folder then, for this user; in the child, under the rules
+	/* Makes further files in the new root, the working directory then, for this user; in the child, under the rules
 	 * for that. Not without namespaces. NULL: none. */
 	int (*fill)(void *arg, uid_t uid);
 	void *fill_arg;
 	const struct sock_fprog *filter;
 };
-/* For a VM with this run folder; namespaces are wanted, nothing is bound yet but dev/null and the device sockets (vu/).
- * Makes the mount point. `tmpfs_size` in bytes. */
+/* For a VM with this run directory; namespaces are wanted, nothing is bound yet but dev/null and the device sockets
+ * (vu/). Makes the mount point. `tmpfs_size` in bytes. */
 int sk_confine_init(struct sk_confine *confine, const struct sk_engine_config *config, uint64_t tmpfs_size,
 		    struct sk_error *err);
 void sk_confine_bind(struct sk_confine *confine, const char *from, const char *to, bool dir, bool optional);
@@ -138,7 +138,7 @@ struct sk_qemu_memory {
 /* Reads what there is to do from the (unpacked) kernel. */
 int sk_qemu_memory_init(struct sk_qemu_memory *memory, const char *kernel, uint64_t size, struct sk_error *err);
 void sk_qemu_memory_fini(struct sk_qemu_memory *memory);
-/* A `fill` of struct sk_confine: makes both files in the working folder. */
+/* A `fill` of struct sk_confine: makes both files in the working directory. */
 int sk_qemu_memory_fill(void *memory, uid_t uid);
 
 /* One start of QEMU, as the command line is made of it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of what stands above engines: runs the program named by $SKERRY_FAKE_ENGINE with the run folder as its
+ * For tests of what stands above engines: runs the program named by $SKERRY_FAKE_ENGINE with the run directory as its
  * argument and the guest's console as its output, in place of a guest kernel. It may connect to the device sockets as a
  * vhost-user frontend, say nothing, or die.
  */

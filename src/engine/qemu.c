@@ -21,7 +21,7 @@
 
 #define MIB (1024ull * 1024ull)
 
-/* The folder that "bin/" with QEMU in it is in: "/usr". */
+/* The directory that "bin/" with QEMU in it is in: "/usr". */
 static void prefix_of(const char *path, char *buf, size_t size)
 {
 	char *slash;
@@ -38,13 +38,13 @@ static void prefix_of(const char *path, char *buf, size_t size)
 /* What QEMU and its loader read. A QEMU from elsewhere brings its data below its own prefix. */
 static void bind_program(struct sk_confine *f, const char *program, const char *prefix)
 {
-	static const char *const folders[] = { "/usr/lib",	  "/usr/lib64",	     "/lib",
-					       "/lib64",	  "/usr/share/qemu", "/usr/share/seabios",
-					       "/usr/share/qboot" };
+	static const char *const directories[] = { "/usr/lib",	      "/usr/lib64",	 "/lib",
+						   "/lib64",	      "/usr/share/qemu", "/usr/share/seabios",
+						   "/usr/share/qboot" };
 	size_t i;
 
-	for (i = 0; i < SK_ARRAY_SIZE(folders); i++)
-		sk_confine_bind(f, folders[i], folders[i] + 1, true, true);
+	for (i = 0; i < SK_ARRAY_SIZE(directories); i++)
+		sk_confine_bind(f, directories[i], directories[i] + 1, true, true);
 	sk_confine_bind(f, "/etc/ld.so.cache", "etc/ld.so.cache", false, true);
 	if (strcmp(prefix, "/usr") == 0)
 		sk_confine_bind(f, program, program + 1, false, false);

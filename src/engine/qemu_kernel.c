@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guest kernel for QEMU. QEMU starts an uncompressed vmlinux only (by its PVH note), which is four times the size
- * of what is installed: vmlinux-x86_64.gz is unpacked once for each boot of the host into the cache folder, where all
- * VMs of a user share its pages. A plain vmlinux-x86_64 beside it comes first.
+ * of what is installed: vmlinux-x86_64.gz is unpacked once for each boot of the host into the cache directory, where
+ * all VMs of a user share its pages. A plain vmlinux-x86_64 beside it comes first.
  */
 #include <dirent.h>
 #include <elf.h>
@@ -103,7 +103,7 @@ static void remove_old(int dirfd)
 		close(fd);
 }
 
-/* `name` in the cache folder; a process that is killed meanwhile leaves a file of another name. */
+/* `name` in the cache directory; a process that is killed meanwhile leaves a file of another name. */
 static int unpack(const char *path, int dirfd, const char *name)
 {
 	_cleanup_fd_ int fd = -1;
@@ -157,7 +157,7 @@ int sk_qemu_kernel(const struct sk_engine_settings *s, char *buf, size_t size, s
 		return 0;
 	}
 	if (!s || !s->cache_dir)
-		return sk_error_set(err, ENOENT, "cannot unpack guest kernel %s: there is no run folder", part);
+		return sk_error_set(err, ENOENT, "cannot unpack guest kernel %s: there is no run directory", part);
 	if (stat(part, &st) < 0)
 		return sk_error_errno(err, errno, "cannot unpack guest kernel %s", part);
 	dirfd = sk_private_dir(s->cache_dir, 0700, NULL, err);
@@ -176,6 +176,6 @@ int sk_qemu_kernel(const struct sk_engine_settings *s, char *buf, size_t size, s
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot unpack guest kernel %s to %s", part, s->cache_dir);
 	if ((size_t)snprintf(buf, size, "%s/%s", s->cache_dir, name) >= size)
-		return sk_error_set(err, ENAMETOOLONG, "the path of the run folder is too long");
+		return sk_error_set(err, ENAMETOOLONG, "the path of the run directory is too long");
 	return 0;
 }

@@ -60,7 +60,7 @@ static void stamp_of(const char *path, char *buf, size_t size)
 			 st.st_uid, st.st_gid);
 }
 
-/* Never fails: without a folder nothing is found and nothing is kept. */
+/* Never fails: without a directory nothing is found and nothing is kept. */
 static void cache_open(struct cache *c, const struct sk_engine_settings *s)
 {
 	_cleanup_free_ char *text = NULL, *boot = NULL;
@@ -332,8 +332,8 @@ static const char *last_line(char *text)
 	}
 }
 
-/* QEMU ended before the guest said a word. What it prints when the host's KVM does not keep its word is an assertion of its
- * source, or the registers of the processor: of no use to who reads it. */
+/* QEMU ended before the guest said a word. What it prints when the host's KVM does not keep its word is an assertion
+ * of its source, or the registers of the processor: of no use to who reads it. */
 static int probe_ended(const struct sk_engine_settings *s, char *text, struct sk_error *err)
 {
 	const char *device = s->kvm_device ? s->kvm_device : "/dev/kvm", *line;
@@ -400,7 +400,7 @@ static int try_kvm(const struct sk_engine_settings *s, const struct sk_qemu_fact
 
 	snprintf(dir, sizeof(dir), "%s/probe-XXXXXX", s->cache_dir ? s->cache_dir : "/tmp");
 	if (!mkdtemp(dir))
-		return sk_error_errno(err, errno, "cannot try KVM: no folder in %s",
+		return sk_error_errno(err, errno, "cannot try KVM: no directory in %s",
 				      s->cache_dir ? s->cache_dir : "/tmp");
 	snprintf(vu, sizeof(vu), "%s/vu", dir);
 	r = mkdir(vu, 0711) < 0 ? sk_error_errno(err, errno, "cannot make %s", vu) : boot_probe(s, f, dir, err);

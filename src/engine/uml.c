@@ -33,7 +33,7 @@
 #define SK_UML_PROCESSES 5120u
 #define SK_UML_FILES 8192u
 
-/* Paths are relative to the run folder where there are no namespaces. */
+/* Paths are relative to the run directory where there are no namespaces. */
 static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool namespaces, const char *initramfs)
 {
 	size_t i;
@@ -78,8 +78,8 @@ struct start {
 };
 
 /*
- * Without namespaces: where the guest's memory is a file, without a name. A folder of this user's alone on the host's
- * tmpfs; a plain user's run folder is small as a rule.
+ * Without namespaces: where the guest's memory is a file, without a name. A directory of this user's alone on the
+ * host's tmpfs; a plain user's run directory is small as a rule.
  */
 static void find_memory_dir(struct sk_confine *f)
 {

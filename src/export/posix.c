@@ -5,9 +5,9 @@
  * A node is a name that was walked to, with an O_PATH descriptor of what was found there. Fids that walk to the same
  * (directory, name) share a node as long as the host still has the same file there. Names are resolved one component at
  * a time below a descriptor (openat2 with RESOLVE_BENEATH, NO_SYMLINKS, NO_MAGICLINKS; or O_NOFOLLOW, which is as good
- * for one component): nothing that is done to links and folders on the host or in the guest meanwhile leads out of the
- * export. Everything else goes through descriptors: *at calls with AT_EMPTY_PATH, or /proc/self/fd/N where a call takes
- * paths only, which leads to that very inode.
+ * for one component): nothing that is done to links and directories on the host or in the guest meanwhile leads out
+ * of the export. Everything else goes through descriptors: *at calls with AT_EMPTY_PATH, or /proc/self/fd/N where a
+ * call takes paths only, which leads to that very inode.
  *
  * Descriptors are a budget. When it is used up, the least recently used node's is closed and opened again when it is
  * needed: its name in its parent, and then (device, inode, birth time, type) have to be the same as before, else
@@ -18,7 +18,7 @@
  *   posix_node.c   nodes, the table of names, the budget        posix_cred.c  ids and capabilities of the thread
  *   posix_io.c     open, create, read, write, listings          posix_attr.c  attributes, plain and extended
  *   posix_name.c   making, moving and removing names            posix_lock.c  locks of the host
- *   posix_watch.c  leases: folders that are watched              posix_file.c  fallocate, O_TMPFILE, clones, flags
+ *   posix_watch.c  leases: directories that are watched              posix_file.c  fallocate, O_TMPFILE, clones, flags
  *   override.c     owner and mode kept in an attribute (MAPPED); posix_links.c: of links, beside
  *
  * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
@@ -26,8 +26,8 @@
  *
  * qid.path is the inode number on the device of the first root of the pool; on further devices it has the device's
  * number in the pool's table in its top 16 bits; inode numbers that do not fit are hashed. So a file has the same
- * qid.path in all exports of the pool. A folder that several mounts of the host show (bind mounts) has one for each: it
- * has several parents, which clients do not expect of a folder. qid.version follows ctime and size and is
+ * qid.path in all exports of the pool. A directory that several mounts of the host show (bind mounts) has one for
+ * each: it has several parents, which clients do not expect of a directory. qid.version follows ctime and size and is
  * never 0.
  *
  * errno values of Linux are those of the wire: this file system exists on Linux only.
@@ -269,8 +269,8 @@ bool posix_is_overlay(int fd)
 	return type_of(fd) == FS_OVERLAY;
 }
 
-/* True where files of one folder belong to several devices: what a listing says of them then is not what they have when
- * they are looked at. (Of what is mounted on a name it never is, here as on the host.) */
+/* True where files of one directory belong to several devices: what a listing says of them then is not what they have
+ * when they are looked at. (Of what is mounted on a name it never is, here as on the host.) */
 static bool needs_stat(int fd)
 {
 	uint32_t type = type_of(fd);

@@ -15,7 +15,7 @@
 #endif
 
 /*
- * A folder or a single file of a Linux host as a file system for the 9P server. See posix.c.
+ * A directory or a single file of a Linux host as a file system for the 9P server. See posix.c.
  *
  * The pool holds what all exports of one thread share: the budget of descriptors and the thread's file system ids. Pool
  * and exports belong to the thread that made them.
@@ -49,7 +49,7 @@ struct sk_posix_config {
 	bool nosuid;	   /* no file gets a set-id bit, which is left out, or capabilities */
 	bool no_openat2;   /* for tests: as on a kernel without openat2 */
 	bool stat_entries; /* for tests: look at every entry of a listing (set by itself where file systems need it) */
-	/* NULL, or the host's mounts below the folder: their mount points cannot be removed or renamed (borrowed) */
+	/* NULL, or the host's mounts below the directory: their mount points cannot be removed or renamed (borrowed) */
 	struct sk_mount_tree *mounts;
 };
 
@@ -63,14 +63,15 @@ int sk_posix_pool_load_users(struct sk_posix_pool *pool);
 void sk_posix_pool_used(const struct sk_posix_pool *pool, unsigned *ret_nodes, unsigned *ret_files);
 
 /*
- * `take_fd`: an O_PATH descriptor of a folder, which becomes the root, or of anything else, which becomes the only
- * entry, called `name`, of a root that cannot be written. Taken on failure too. `name` may be NULL for a folder.
+ * `take_fd`: an O_PATH descriptor of a directory, which becomes the root, or of anything else, which becomes the only
+ * entry, called `name`, of a root that cannot be written. Taken on failure too. `name` may be NULL for a directory.
  */
 int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, const struct sk_posix_config *config,
 		 struct sk_9p_fs **ret_fs, struct sk_error *err);
 /*
- * Leases: folders that a client with our extension walks to are watched with `watch` (made with sk_posix_on_watch() or
- * something that calls it; borrowed), and what others do there goes to `event`. The export has one client.
+ * Leases: directories that a client with our extension walks to are watched with `watch` (made with
+ * sk_posix_on_watch() or something that calls it; borrowed), and what others do there goes to `event`. The export has
+ * one client.
  */
 struct sk_watch;
 struct sk_watch_event;
@@ -83,13 +84,13 @@ void sk_posix_on_watch(const struct sk_watch_event *event);
  * the same with other contents, also where they have it open. -EINVAL: it is no such export, or no such file. */
 int sk_posix_replace(struct sk_9p_fs *fs, int take_fd);
 /*
- * A folder below an export's root, for another export that is a part of it (sk_9p_export.root): it stays open. To be
+ * A directory below an export's root, for another export that is a part of it (sk_9p_export.root): it stays open. To be
  * given back before the export is freed.
  */
 int sk_posix_below(struct sk_9p_fs *fs, const char *path, struct sk_9p_node **ret_node);
 struct sk_9p_node *sk_posix_root(struct sk_9p_fs *fs); /* borrowed */
 void sk_posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node);
-/* What a folder is on the host: the same for two nodes of one pool only if they are the same, in the same mount. */
+/* What a directory is on the host: the same for two nodes of one pool only if they are the same, in the same mount. */
 void sk_posix_identity(const struct sk_9p_node *node, uint64_t *ret_dev, uint64_t *ret_ino, uint64_t *ret_mnt);
 /* All nodes and files must have been given back. */
 void sk_posix_free(struct sk_9p_fs *fs);

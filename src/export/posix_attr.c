@@ -21,7 +21,7 @@ static struct p9_time time_of(const struct statx_timestamp *t)
 	return (struct p9_time){ (uint64_t)t->tv_sec, t->tv_nsec };
 }
 
-/* The root above a single file: a folder that nobody can change. */
+/* The root above a single file: a directory that nobody can change. */
 static void virtual_attr(const struct posix_fs *p, const struct statx *stx, struct p9_attr *a)
 {
 	a->valid = P9_GETATTR_BASIC;
@@ -108,8 +108,8 @@ uint32_t posix_leases(struct sk_9p_fs *fs, struct sk_9p_node *dir)
 	return dir->watched && !posix_several(posix_of(fs), dir) ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : 0;
 }
 
-/* Events name the folder that something happened in: they cover a file whose only name is in that folder, and a folder
- * that is watched itself. */
+/* Events name the directory that something happened in: they cover a file whose only name is in that directory, and a
+ * directory that is watched itself. */
 static uint32_t leases_of(const struct posix_fs *p, const struct sk_9p_node *dir, const struct sk_9p_node *node,
 			  const struct p9_attr *a)
 {
@@ -120,7 +120,7 @@ static uint32_t leases_of(const struct posix_fs *p, const struct sk_9p_node *dir
 	return a->nlink == 1 || dir->is_virtual ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
 }
 
-/* By node: where the attributes are not only the inode's, and for folders. */
+/* By node: where the attributes are not only the inode's, and for directories. */
 static int look_node(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		     struct sk_9p_node **ret_node, struct p9_attr *a)
 {

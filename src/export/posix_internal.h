@@ -33,7 +33,7 @@ struct posix_user {
 
 /* A file system as one mount shows it. The first mount of each that is met stands for the file system, too. */
 struct posix_dev {
-	uint64_t dev, mnt; /* mnt 0: no folder was met yet */
+	uint64_t dev, mnt; /* mnt 0: no directory was met yet */
 	unsigned first;	   /* index of the first mount of this file system */
 	bool several;	   /* of the first: there are more */
 };
@@ -67,7 +67,7 @@ struct sk_9p_node {
 	bool opens;	 /* and what is opened, read and closed in it */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
-	uint64_t mnt; /* of a folder: the host's number of its mount */
+	uint64_t mnt; /* of a directory: the host's number of its mount */
 	struct statx_timestamp btime;
 	bool reborn;		   /* on overlayfs: to be copied up gives a file another time of birth */
 	struct posix_fs *fs;	   /* of `watched` */
@@ -145,19 +145,19 @@ int posix_place(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node 
 		char ret_name[P9_NAME_MAX + 1]);
 
 /* posix_watch.c */
-/* Watches a folder if that is possible; posix_unwatch() before its node goes. */
+/* Watches a directory if that is possible; posix_unwatch() before its node goes. */
 void posix_watch(struct posix_fs *p, struct sk_9p_node *node);
 void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node);
 
 /* posix.c */
 /* "/proc/self/fd/N" */
 void posix_proc(char path[POSIX_PROC_PATH], int fd);
-/* `mnt`: of a folder, its node's; else 0. */
+/* `mnt`: of a directory, its node's; else 0. */
 uint64_t posix_qid_path(struct posix_fs *p, uint64_t dev, uint64_t mnt, uint64_t ino);
 uint64_t posix_mnt_of(const struct posix_fs *p, const struct statx *stx);
 /* The number of a file system for clients. */
 uint32_t posix_dev_number(struct posix_fs *p, const struct statx *stx);
-/* A folder of this file system may be seen by more than one mount: what is done through one changes the others. */
+/* A directory of this file system may be seen by more than one mount: what is done through one changes the others. */
 bool posix_several(const struct posix_fs *p, const struct sk_9p_node *dir);
 /* Of the root above a single file. */
 static inline struct p9_qid posix_virtual_qid(const struct posix_fs *p)
@@ -190,7 +190,7 @@ void posix_cred_fini(struct sk_posix_pool *pool);
 /* Takes on the ids for something that is created, or, where rights are checked here, for any operation. */
 void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred);
 void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred);
-/* The mode that a client's file gets on this export. A folder's S_ISGID is about groups, not about rights. */
+/* The mode that a client's file gets on this export. A directory's S_ISGID is about groups, not about rights. */
 static inline uint32_t posix_file_mode(const struct posix_fs *p, uint32_t mode)
 {
 	return p->c.nosuid ? mode & ~(uint32_t)(S_ISUID | S_ISGID) : mode;

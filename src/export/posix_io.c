@@ -218,7 +218,7 @@ static void drop_listing(struct sk_posix_pool *pool, struct sk_9p_file *file)
 	pool->listings[file->listing] = NULL;
 }
 
-/* A client may have any number of folders open: only so many have a buffer. */
+/* A client may have any number of directories open: only so many have a buffer. */
 static int take_listing(struct sk_posix_pool *pool, struct sk_9p_file *file)
 {
 	unsigned i = pool->next_listing;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leases: folders that a client has walked to are watched as long as their nodes live. See watch.c. */
+/* Leases: directories that a client has walked to are watched as long as their nodes live. See watch.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -17,7 +17,7 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 	if (!p->watch || node->watched || node->type != S_IFDIR || posix_several(p, node) ||
 	    p->pool->watched >= p->pool->max_nodes / 2)
 		return;
-	/* Of the folder above a single file, that is what is watched. */
+	/* Of the directory above a single file, that is what is watched. */
 	fd = posix_fd(p, node->is_virtual ? p->single : node);
 	/* No watch is no error: without a lease the client asks again when its time is up. */
 	if (fd < 0 || (node->is_virtual ? sk_watch_add_file(p->watch, fd, (uint64_t)(uintptr_t)node)

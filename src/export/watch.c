@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * One fanotify group with a mark on each watched folder (an inode mark, as an unprivileged group may have). Events name
- * the folder by its file handle and the entry by name, and a rename comes as one event with both names (FAN_RENAME). Of
- * one of which only one side is watched, the other is not known: no directory, no name.
+ * One fanotify group with a mark on each watched directory (an inode mark, as an unprivileged group may have). Events
+ * name the directory by its file handle and the entry by name, and a rename comes as one event with both names
+ * (FAN_RENAME). Of one of which only one side is watched, the other is not known: no directory, no name.
  *
  * Echoes: the kernel tells an unprivileged group the process of an event only if it is the reader's own. All that the
  * guest does on the share is done by this process, so what bears its pid is an echo and is left out, exactly and
@@ -14,7 +14,7 @@
  * batch each entry is reported as modified, its attributes as changed, or as closed after writing once. Order is kept
  * otherwise.
  *
- * Bounds: WATCH_MAX folders; the kernel's queue, beyond which events are lost and one SK_WATCH_OVERFLOW says so.
+ * Bounds: WATCH_MAX directories; the kernel's queue, beyond which events are lost and one SK_WATCH_OVERFLOW says so.
  */
 #include "export/watch.h"
 
@@ -48,8 +48,8 @@
 /* Old kernels lack the flag of the handle's last argument; ours is small enough. */
 #define HANDLE_MAX 128u
 
-struct folder {
-	struct folder *next;
+struct directory {
+	struct directory *next;
 	uint64_t id;
 	unsigned len;			 /* of key */
 	uint8_t key[8 + 4 + HANDLE_MAX]; /* fsid, handle type, handle */
@@ -69,16 +69,16 @@ struct sk_watch {
 	int fd;
 	pid_t self;
 	unsigned n;
-	struct folder *buckets[WATCH_BUCKETS];
+	struct directory *buckets[WATCH_BUCKETS];
 	struct seen seen[WATCH_SEEN];
 	unsigned n_seen;
-	/* Single files. An event of one names its folder, which is not known here: it is told of all of them. */
+	/* Single files. An event of one names its directory, which is not known here: it is told of all of them. */
 	uint64_t files[WATCH_FILES];
 	unsigned n_files;
 	uint64_t files_mask; /* what happened to them in this batch */
 };
 
-static struct folder **bucket(struct sk_watch *w, const uint8_t *key, unsigned len)
+static struct directory **bucket(struct sk_watch *w, const uint8_t *key, unsigned len)
 {
 	uint32_t h = 2166136261u;
 	unsigned i;
@@ -88,9 +88,9 @@ static struct folder **bucket(struct sk_watch *w, const uint8_t *key, unsigned l
 	return &w->buckets[h % WATCH_BUCKETS];
 }
 
-static struct folder *find(struct sk_watch *w, const uint8_t *key, unsigned len)
+static struct directory *find(struct sk_watch *w, const uint8_t *key, unsigned len)
 {
-	struct folder *f;
+	struct directory *f;
 
 	for (f = *bucket(w, key, len); f; f = f->next)
 		if (f->len == len && memcmp(f->key, key, len) == 0)
@@ -113,11 +113,11 @@ static unsigned make_key(uint8_t key[8 + 4 + HANDLE_MAX], const void *fsid, cons
  * ------------------------------------------------------------------------------------------------------------------ */
 
 struct side {
-	const struct folder *folder; /* NULL: not watched */
+	const struct directory *directory; /* NULL: not watched */
 	const char *name;
 };
 
-/* Folder and name of an info record of `len` bytes. */
+/* Directory and name of an info record of `len` bytes. */
 static struct side parse_side(struct sk_watch *w, const struct fanotify_event_info_fid *info, size_t len)
 {
 	const struct file_handle *h = (const struct file_handle *)(const void *)info->handle;
@@ -134,7 +134,7 @@ static struct side parse_side(struct sk_watch *w, const struct fanotify_event_in
 	s.name = (const char *)h->f_handle + h->handle_bytes;
 	if (!memchr(s.name, 0, len - fixed - h->handle_bytes))
 		return s;
-	s.folder = find(w, key, n);
+	s.directory = find(w, key, n);
 	return s;
 }
 
@@ -167,12 +167,12 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 	struct sk_watch_event e = { .kind = kind, .is_dir = is_dir, .name = "", .new_name = "" };
 	unsigned i;
 
-	if (at->folder) {
-		e.dir = at->folder->id;
+	if (at->directory) {
+		e.dir = at->directory->id;
 		e.name = at->name;
 	}
 
-	/* "." is the folder itself. The kernel tells of it as that, also those who watch the folder above. */
+	/* "." is the directory itself. The kernel tells of it as that, also those who watch the directory above. */
 	if (strcmp(e.name, ".") == 0) {
 		if (kind != SK_WATCH_ATTRIB && kind < SK_WATCH_OPEN)
 			return;
@@ -194,8 +194,8 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 		/* The name means something else from here on. */
 		w->n_seen = 0;
 	}
-	if (to && to->folder) {
-		e.new_dir = to->folder->id;
+	if (to && to->directory) {
+		e.new_dir = to->directory->id;
 		e.new_name = to->name;
 	}
 	w->cb(w->arg, &e);
@@ -230,20 +230,20 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 			to = parse_side(w, info, len);
 		p += len;
 	}
-	if (!at.folder && !from.folder && !to.folder) {
+	if (!at.directory && !from.directory && !to.directory) {
 		w->files_mask |= m->mask & (WATCH_FILE_MASK | WATCH_OPENS);
 		return;
 	}
-	if (at.folder && (m->mask & FAN_CREATE))
+	if (at.directory && (m->mask & FAN_CREATE))
 		deliver(w, SK_WATCH_CREATE, is_dir, &at, NULL);
 	for (i = 0; i < SK_ARRAY_SIZE(file_kinds); i++)
-		if (at.folder && (m->mask & file_kinds[i].mask))
+		if (at.directory && (m->mask & file_kinds[i].mask))
 			deliver(w, file_kinds[i].kind, is_dir, &at, NULL);
-	if (at.folder && (m->mask & FAN_DELETE))
+	if (at.directory && (m->mask & FAN_DELETE))
 		deliver(w, SK_WATCH_DELETE, is_dir, &at, NULL);
 	if (!(m->mask & FAN_RENAME))
 		return;
-	if (from.folder || to.folder)
+	if (from.directory || to.directory)
 		deliver(w, SK_WATCH_RENAME, is_dir, &from, &to);
 }
 
@@ -341,7 +341,7 @@ void sk_watch_free(struct sk_watch *w)
 		return;
 	for (i = 0; i < WATCH_BUCKETS; i++) {
 		while (w->buckets[i]) {
-			struct folder *f = w->buckets[i];
+			struct directory *f = w->buckets[i];
 
 			w->buckets[i] = f->next;
 			free(f);
@@ -353,7 +353,7 @@ void sk_watch_free(struct sk_watch *w)
 	free(w);
 }
 
-/* The key by which events name the folder. */
+/* The key by which events name the directory. */
 static int key_of(int fd, uint8_t key[8 + 4 + HANDLE_MAX], unsigned *ret_len)
 {
 	struct {
@@ -375,7 +375,7 @@ static int key_of(int fd, uint8_t key[8 + 4 + HANDLE_MAX], unsigned *ret_len)
 
 int sk_watch_add(struct sk_watch *w, int fd, uint64_t id)
 {
-	struct folder *f, **to;
+	struct directory *f, **to;
 	char path[32];
 	int r;
 
@@ -408,13 +408,13 @@ void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
 	unsigned i;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	/* The folder may be gone; then so is its mark. */
+	/* The directory may be gone; then so is its mark. */
 	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_MASK | WATCH_OPENS, AT_FDCWD, path);
 	for (i = 0; i < WATCH_BUCKETS; i++) {
-		struct folder **at;
+		struct directory **at;
 
 		for (at = &w->buckets[i]; *at; at = &(*at)->next) {
-			struct folder *f = *at;
+			struct directory *f = *at;
 
 			if (f->id != id)
 				continue;

@@ -8,7 +8,7 @@
 #include "base/loop.h"
 
 /*
- * What others on the host do in watched folders: for guests whose programs watch them with inotify. See watch.c.
+ * What others on the host do in watched directories: for guests whose programs watch them with inotify. See watch.c.
  */
 enum sk_watch_kind {
 	SK_WATCH_CREATE,
@@ -39,16 +39,17 @@ typedef void (*sk_watch_cb)(void *arg, const struct sk_watch_event *event);
 /* Needs no privileges. -ENOSYS, -EPERM, -EINVAL: a kernel without it (before 5.17). -EMFILE, -ENOMEM. */
 int sk_watch_new(struct sk_loop *loop, sk_watch_cb cb, void *arg, struct sk_watch **ret_watch);
 void sk_watch_free(struct sk_watch *watch);
-/* Watches the folder behind `fd` (O_PATH will do; borrowed) and calls it `id`. -EOPNOTSUPP, -ENODEV: not on this file
- * system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
+/* Watches the directory behind `fd` (O_PATH will do; borrowed) and calls it `id`. -EOPNOTSUPP, -ENODEV: not on this
+ * file system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
 int sk_watch_add(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
 /* What is opened, read and closed in a directory that is watched (`fd`), or done so to a single file, is told of, too.
  * Negative errno. */
 int sk_watch_opens(struct sk_watch *w, int fd);
 int sk_watch_opens_file(struct sk_watch *w, int fd);
-/* The same for a single file, whose folder is not watched: only SK_WATCH_MODIFY, _ATTRIB and _CLOSE_WRITE come, with `id` as
- * their folder and without a name; possibly also when another such file has changed. -ENOSPC: too many. */
+/* The same for a single file, whose directory is not watched: only SK_WATCH_MODIFY, _ATTRIB and _CLOSE_WRITE come,
+ * with `id` as their directory and without a name; possibly also when another such file has changed. -ENOSPC: too
+ * many. */
 int sk_watch_add_file(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove_file(struct sk_watch *watch, int fd, uint64_t id);
 

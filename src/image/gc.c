@@ -69,11 +69,11 @@ static int mark_entries(struct sk_store *store, json_t *entries, json_t *alive, 
 	return r;
 }
 
-/* Removes the files of `folder` that are not in the set. */
-static int sweep(struct sk_store *store, const char *folder, json_t *alive, uint64_t *bytes)
+/* Removes the files of `directory` that are not in the set. */
+static int sweep(struct sk_store *store, const char *directory, json_t *alive, uint64_t *bytes)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
-	int fd = openat(store->dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	int fd = openat(store->dirfd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 	struct dirent *de;
 
 	dir = fd < 0 ? NULL : fdopendir(fd);

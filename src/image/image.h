@@ -59,7 +59,7 @@ struct sk_pull_options {
 /* Each returns the new image's id in `*ret_id` (malloc'd). The store is as before on any failure. */
 int sk_store_pull(struct sk_store *store, const char *ref, const struct sk_pull_options *options,
 		  const struct sk_progress *progress, char **ret_id, struct sk_error *err);
-/* docker-archive, oci-archive (tar, also compressed) or an OCI layout folder; `path` "-" is standard input.
+/* docker-archive, oci-archive (tar, also compressed) or an OCI layout directory; `path` "-" is standard input.
  * `*ret_refs`: JSON array of the names (or ids where nameless) that were loaded. */
 int sk_store_load(struct sk_store *store, const char *path, const struct sk_progress *progress, json_t **ret_refs,
 		  struct sk_error *err);
@@ -85,8 +85,8 @@ int sk_store_prune(struct sk_store *store, bool all, bool (*keep)(void *arg, con
 
 /* Looks at everything that the store holds, layer images and blobs against their digests, and calls `problem` for each
  * fault with a sentence about it. With `repair` they are mended: a damaged list of images is made anew, damaged layer
- * images and images that lack something are removed, so that they can be pulled or loaded again; `mended` tells what was
- * done (NULL: nothing). Negative errno: the check itself failed. */
+ * images and images that lack something are removed, so that they can be pulled or loaded again; `mended` tells what
+ * was done (NULL: nothing). Negative errno: the check itself failed. */
 typedef void (*sk_problem_cb)(void *arg, const char *problem, const char *mended);
 int sk_store_check(struct sk_store *store, bool repair, sk_problem_cb problem, void *arg, struct sk_error *err);
 

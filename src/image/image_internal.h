@@ -19,14 +19,14 @@
 /*
  * The store. Theory of operation.
  *
- * A change is prepared in a folder of its own below tmp/ (struct sk_op) and takes effect in sk_op_commit(), under the
- * store's lock, in this order: layer images renamed into layers/, blobs written, refs.json replaced. Each step is
+ * A change is prepared in a directory of its own below tmp/ (struct sk_op) and takes effect in sk_op_commit(), under
+ * the store's lock, in this order: layer images renamed into layers/, blobs written, refs.json replaced. Each step is
  * durable before the next one, and refs.json is what makes an image exist: a crash at any point leaves either the old
  * list or the new one, and at worst some files that nothing refers to, which prune removes.
  *
- * An operation holds a flock on its folder; a folder below tmp/ that is not locked belongs to nobody and is removed by
- * whoever opens the store next. A layer image that the store already has is linked into the operation's folder, so that
- * a prune meanwhile does not pull it away.
+ * An operation holds a flock on its directory; a directory below tmp/ that is not locked belongs to nobody and is
+ * removed by whoever opens the store next. A layer image that the store already has is linked into the operation's
+ * directory, so that a prune meanwhile does not pull it away.
  *
  * Lock order: the store's lock ("lock"), then tmp/. Reading needs no lock: refs.json is replaced in one step and
  * everything else is named by its digest.
@@ -109,7 +109,7 @@ struct sk_op {
 /* Removes what dead operations left behind. Never fails: it is tried again at the next open. */
 void sk_op_clean(struct sk_store *store);
 int sk_op_begin(struct sk_store *store, const struct sk_progress *progress, struct sk_op *ret_op, struct sk_error *err);
-/* Removes the folder; accepts an op that has ended. */
+/* Removes the directory; accepts an op that has ended. */
 void sk_op_end(struct sk_op *op);
 /* -EINTR with err set once sk_store_cancel() was called. */
 int sk_op_cancelled(const struct sk_op *op, struct sk_error *err);

@@ -97,7 +97,7 @@ static int import_op(struct sk_op *op, int fd, const char *path, const char *key
 	if (fstat(fd, &st) < 0)
 		return sk_error_errno(err, errno, "cannot read");
 	if (S_ISDIR(st.st_mode))
-		return sk_error_set(err, EISDIR, "it is a folder, not a tar archive");
+		return sk_error_set(err, EISDIR, "it is a directory, not a tar archive");
 	r = sk_op_convert(op, &job, "importing", S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0, err);
 	if (r == 0 && job.ret_diff_size == 0)
 		r = sk_error_set(err, EINVAL, "it is empty");

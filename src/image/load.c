@@ -2,7 +2,7 @@
 /*
  * Loading of archives. What the images are is read first (oci.c, docker.c), all documents being checked against their
  * digests; then the layers that the store does not have are converted in one pass over the source; then all
- * images are committed together. No step before the commit touches anything but the operation's own folder.
+ * images are committed together. No step before the commit touches anything but the operation's own directory.
  */
 #include "image/load.h"
 

@@ -18,7 +18,7 @@
 #define FILE_NAME_MAX (SK_DIGEST_HEX + 32)
 #define MIB (1u << 20)
 
-/* ---- folders ------------------------------------------------------------------------------------------------------
+/* ---- directories --------------------------------------------------------------------------------------------------
  */
 
 static int open_tmp(struct sk_store *store)
@@ -316,7 +316,7 @@ static int commit_named(struct sk_op *op, const char *name, bool layers, struct 
 	return commit_file(op, name, to, list);
 }
 
-static int sync_folder(struct sk_store *store, const char *name)
+static int sync_directory(struct sk_store *store, const char *name)
 {
 	_cleanup_fd_ int fd = openat(store->dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -341,8 +341,8 @@ static int commit_files(struct sk_op *op, struct moved **list)
 	while (r == 0 && (de = readdir(dir)))
 		r = commit_named(op, de->d_name, true, list);
 	if (r == 0)
-		r = sync_folder(op->store, "layers");
-	return r == 0 ? sync_folder(op->store, "blobs/sha256") : r;
+		r = sync_directory(op->store, "layers");
+	return r == 0 ? sync_directory(op->store, "blobs/sha256") : r;
 }
 
 static void finish_moved(struct sk_op *op, struct moved *list, bool undo)
@@ -357,7 +357,8 @@ static void finish_moved(struct sk_op *op, struct moved *list, bool undo)
 	}
 }
 
-/* The new list of images, complete and on disk, in the operation's folder: putting it in place takes no more space. */
+/* The new list of images, complete and on disk, in the operation's directory: putting it in place takes no more
+ * space. */
 static int prepare_refs(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err)
 {
 	json_t *refs = NULL;

@@ -4,9 +4,9 @@
  *
  * The manifest is fetched first (an index: then the one for the platform, by digest); from here on everything is named
  * by a digest, so that the registry cannot give us two different images. Then `skopeo copy` puts the blobs into a
- * folder, several at a time; each layer is converted as soon as its file is complete, while skopeo fetches others, and
- * the file is removed. Layers that the store has (known by the manifests of other images) are not fetched: skopeo finds
- * an empty file of their name and size and leaves them out.
+ * directory, several at a time; each layer is converted as soon as its file is complete, while skopeo fetches others,
+ * and the file is removed. Layers that the store has (known by the manifests of other images) are not fetched: skopeo
+ * finds an empty file of their name and size and leaves them out.
  *
  * A pull that is interrupted keeps what is complete for the next one, see partial.c.
  *
@@ -29,9 +29,9 @@
 #include "image/image_internal.h"
 #include "image/skopeo.h"
 
-#define FOLDER "pull"
+#define DIRECTORY "pull"
 #define POLL_MS 50
-#define START_MS 2	  /* until skopeo has prepared its folder */
+#define START_MS 2	  /* until skopeo has prepared its directory */
 #define SLACK (16u << 20) /* manifest, signatures */
 
 struct pull_layer {
@@ -51,7 +51,7 @@ struct pull {
 	struct sk_digest top, digest; /* of what the name stands for; of the manifest */
 	struct sk_manifest manifest;
 	struct pull_layer *layers;
-	int dirfd; /* the folder that skopeo writes to */
+	int dirfd; /* the directory that skopeo writes to */
 	bool placed;
 	uint64_t total, converted; /* bytes of blobs to fetch; of those converted and removed */
 	uint64_t most;		   /* bytes of all blobs: what skopeo may bring at the very most */
@@ -230,7 +230,7 @@ static int count_bytes(struct pull *p, struct sk_error *err)
 /* ---- while skopeo works
  * ---------------------------------------------------------------------------------------------------- */
 
-/* Files that make skopeo leave out what we have. It empties the folder when it begins, then writes "version". */
+/* Files that make skopeo leave out what we have. It empties the directory when it begins, then writes "version". */
 static void place_known(struct pull *p)
 {
 	size_t i;
@@ -251,7 +251,7 @@ static void place_known(struct pull *p)
 	}
 }
 
-/* Bytes on disk in the folder: what is arriving and what waits to be converted. */
+/* Bytes on disk in the directory: what is arriving and what waits to be converted. */
 static uint64_t bytes_present(struct pull *p)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -388,15 +388,15 @@ static int convert_ready(struct pull *p, struct sk_error *err)
 static int fetch(struct pull *p, struct sk_error *err)
 {
 	_cleanup_free_ char *ref = sk_asprintf("%s@%s", p->name.repo, p->digest.text);
-	_cleanup_free_ char *folder = sk_asprintf("%s/tmp/%s/" FOLDER, p->op->store->path, p->op->name);
+	_cleanup_free_ char *directory = sk_asprintf("%s/tmp/%s/" DIRECTORY, p->op->store->path, p->op->name);
 	int r;
 
-	if (!ref || !folder)
+	if (!ref || !directory)
 		return sk_error_errno(err, ENOMEM, "cannot pull");
-	if (mkdirat(p->op->dirfd, FOLDER, 0700) < 0 ||
-	    (p->dirfd = openat(p->op->dirfd, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (mkdirat(p->op->dirfd, DIRECTORY, 0700) < 0 ||
+	    (p->dirfd = openat(p->op->dirfd, DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return sk_error_errno(err, errno, "cannot write to the image store %s", p->op->store->path);
-	r = sk_skopeo_copy(&p->skopeo, ref, folder, err);
+	r = sk_skopeo_copy(&p->skopeo, ref, directory, err);
 	while (r == 0) {
 		int running = sk_skopeo_wait(&p->skopeo, p->placed ? POLL_MS : START_MS, err);
 

@@ -294,9 +294,9 @@ static bool have_policy(void)
 	return (home && own && access(own, F_OK) == 0) || access("/etc/containers/policy.json", F_OK) == 0;
 }
 
-int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *folder, struct sk_error *err)
+int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *directory, struct sk_error *err)
 {
-	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref), *target = sk_asprintf("dir:%s", folder),
+	_cleanup_free_ char *source = sk_asprintf("docker://%s", ref), *target = sk_asprintf("dir:%s", directory),
 			    *own = NULL;
 	const char *argv[ARGS_MAX] = { "skopeo" };
 	size_t n = 1;
@@ -306,7 +306,7 @@ int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *folder, str
 	if (!have_policy())
 		argv[n++] = "--insecure-policy";
 	argv[n++] = "--tmpdir"; /* its own would be /var/tmp, which may be small */
-	argv[n++] = folder;
+	argv[n++] = directory;
 	argv[n++] = "copy";
 	argv[n++] = "--quiet";
 	argv[n++] = "--preserve-digests";

@@ -8,7 +8,7 @@
 #include "image/image_internal.h"
 
 /*
- * The program that speaks to registries. It is given an operation's folder to write to, its standard error goes to a
+ * The program that speaks to registries. It is given an operation's directory to write to, its standard error goes to a
  * file there, of which one line is made for the user.
  */
 struct sk_skopeo {
@@ -20,8 +20,9 @@ struct sk_skopeo {
 
 /* `skopeo inspect --raw docker://ref`: the manifest or index, as it is (at most SK_JSON_MAX bytes). */
 int sk_skopeo_manifest(struct sk_skopeo *s, const char *ref, char **ret_data, size_t *ret_len, struct sk_error *err);
-/* Starts `skopeo copy docker://ref dir:folder`, which leaves the blobs as files named by their hexadecimal digests. */
-int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *folder, struct sk_error *err);
+/* Starts `skopeo copy docker://ref dir:directory`, which leaves the blobs as files named by their hexadecimal
+ * digests. */
+int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *directory, struct sk_error *err);
 /* Waits at most `ms` milliseconds. 1: it runs on; 0: it has ended well; negative errno with err: it has failed. */
 int sk_skopeo_wait(struct sk_skopeo *s, int ms, struct sk_error *err);
 /* Ends it if it runs. */

@@ -33,7 +33,7 @@ struct member {
 struct sk_source {
 	int fd;				      /* borrowed */
 	const volatile sig_atomic_t *give_up; /* borrowed; or NULL */
-	bool folder;
+	bool directory;
 	struct member *members;
 	size_t n, cap;
 	size_t json_bytes;
@@ -174,7 +174,7 @@ static int keep_json(struct sk_source *s, struct reader *rd, struct member *m, s
 	return 0;
 }
 
-/* A link's target as a cleaned name: a hard link's from the root, a symbolic link's from its own folder. */
+/* A link's target as a cleaned name: a hard link's from the root, a symbolic link's from its own directory. */
 static int member_link(struct member *m, const char *hard, const char *symbolic)
 {
 	_cleanup_free_ char *joined = NULL;
@@ -319,7 +319,7 @@ static int each_archive(struct sk_source *s, const size_t *order, size_t n, sk_s
 	return r;
 }
 
-/* ---- a folder
+/* ---- a directory
  * -------------------------------------------------------------------------------------------------------- */
 
 static int open_below(int dirfd, const char *path)
@@ -346,8 +346,8 @@ static int open_below(int dirfd, const char *path)
 	return fd;
 }
 
-static int each_folder(struct sk_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,
-		       struct sk_error *err)
+static int each_directory(struct sk_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,
+			  struct sk_error *err)
 {
 	size_t i;
 	int r = 0;
@@ -381,8 +381,8 @@ int sk_source_open(int fd, const volatile sig_atomic_t *give_up, struct sk_sourc
 	s->give_up = give_up;
 	if (fstat(fd, &st) < 0)
 		r = sk_error_errno(err, errno, "cannot read the archive");
-	s->folder = r == 0 && S_ISDIR(st.st_mode);
-	if (r == 0 && !s->folder) {
+	s->directory = r == 0 && S_ISDIR(st.st_mode);
+	if (r == 0 && !s->directory) {
 		utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 		if (utf8)
 			old = uselocale(utf8);
@@ -419,7 +419,7 @@ int64_t sk_source_size(struct sk_source *s, const char *name)
 {
 	size_t i;
 
-	if (s->folder) {
+	if (s->directory) {
 		_cleanup_fd_ int fd = open_below(s->fd, name);
 		struct stat st;
 
@@ -434,7 +434,7 @@ bool sk_source_has(struct sk_source *s, const char *name)
 	return sk_source_size(s, name) >= 0;
 }
 
-static int get_folder(struct sk_source *s, const char *name, char **ret_data, size_t *ret_len, struct sk_error *err)
+static int get_directory(struct sk_source *s, const char *name, char **ret_data, size_t *ret_len, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = open_below(s->fd, name);
 	char path[32];
@@ -451,8 +451,8 @@ int sk_source_get(struct sk_source *s, const char *name, char **ret_data, size_t
 {
 	size_t i;
 
-	if (s->folder)
-		return get_folder(s, name, ret_data, ret_len, err);
+	if (s->directory)
+		return get_directory(s, name, ret_data, ret_len, err);
 	i = find_member(s, name);
 	if (i == SIZE_MAX)
 		return missing(name, err);
@@ -475,8 +475,8 @@ int sk_source_each(struct sk_source *s, const char *const *names, size_t n, sk_s
 
 	if (n == 0)
 		return 0;
-	if (s->folder)
-		return each_folder(s, names, n, cb, arg, err);
+	if (s->directory)
+		return each_directory(s, names, n, cb, arg, err);
 	order = calloc(n, sizeof(*order));
 	if (!order)
 		return sk_error_errno(err, ENOMEM, "cannot read the archive");

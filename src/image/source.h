@@ -11,21 +11,21 @@
 #include "image/input.h"
 
 /*
- * Where `load` reads from: an archive (tar, also compressed) or a folder, seen as named members.
+ * Where `load` reads from: an archive (tar, also compressed) or a directory, seen as named members.
  *
  * An archive is read twice and never unpacked. The first pass notes the members and keeps the contents of those that
  * look like JSON (small, begin with '{' or '['); the second one hands out the layers in the order in which they come.
  * So that works with compressed archives, too, of which what is passed over is unpacked nevertheless, and bounded; only
  * standard input is put into a temporary file first (by the caller). Names are compared as text, cleaned; links are
- * followed among the members only. In a folder, names are opened so that nothing leads out of it.
+ * followed among the members only. In a directory, names are opened so that nothing leads out of it.
  */
 struct sk_source;
 
 #define SK_SOURCE_MEMBERS_MAX 20000u
 #define SK_SOURCE_JSON_MAX (64u << 20) /* bytes of JSON kept of one archive */
 
-/* `fd` (borrowed): of a folder, or of an archive that can be sought. `give_up` (may be NULL): once it is set, what is
- * at work ends with -EINTR. */
+/* `fd` (borrowed): of a directory, or of an archive that can be sought. `give_up` (may be NULL): once it is set, what
+ * is at work ends with -EINTR. */
 int sk_source_open(int fd, const volatile sig_atomic_t *give_up, struct sk_source **ret, struct sk_error *err);
 void sk_source_free(struct sk_source *s);
 bool sk_source_has(struct sk_source *s, const char *name);

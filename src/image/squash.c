@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See squash.h. Order in the file: super block, compressor options, data and fragments, inodes, folders, fragment
+/* See squash.h. Order in the file: super block, compressor options, data and fragments, inodes, directories, fragment
  * table, export table, owners, attributes (Documentation/filesystems/squashfs.rst of the Linux kernel). */
 #include "image/squash.h"
 
@@ -248,7 +248,7 @@ static int fail(struct sk_squash *sq, int code, struct sk_error *err)
 		return sk_error_errno(err, ENOMEM, "cannot write the layer image");
 	case SQFS_ERROR_OVERFLOW:
 		return sk_error_set(err, E2BIG,
-				    "the layer does not fit squashfs (too many owners or too large a folder)");
+				    "the layer does not fit squashfs (too many owners or too large a directory)");
 	default:
 		return sk_error_set(err, EIO, "cannot write the layer image: libsquashfs error %d", code);
 	}
@@ -548,8 +548,8 @@ static int write_other(struct sk_squash *sq, struct sk_inode *ino)
 	return r;
 }
 
-/* `dir` itself; its folders are written already. */
-static int write_folder(struct sk_squash *sq, struct sk_inode *dir, uint32_t parent_number)
+/* `dir` itself; its directories are written already. */
+static int write_directory(struct sk_squash *sq, struct sk_inode *dir, uint32_t parent_number)
 {
 	sqfs_inode_generic_t *out;
 	struct sk_dirent *d;
@@ -587,7 +587,7 @@ static int write_folder(struct sk_squash *sq, struct sk_inode *dir, uint32_t par
 	return r;
 }
 
-/* Bottom up: the deepest folders first. */
+/* Bottom up: the deepest directories first. */
 static int write_tree(struct sk_squash *sq, struct sk_tree *tree)
 {
 	struct sk_inode *dir = sk_tree_root(tree);
@@ -607,7 +607,7 @@ static int write_tree(struct sk_squash *sq, struct sk_tree *tree)
 			continue;
 		}
 		/* mksquashfs gives the root's parent a number that no inode has. */
-		r = write_folder(sq, dir, top ? dir->parent->number : sk_tree_count(tree) + 1);
+		r = write_directory(sq, dir, top ? dir->parent->number : sk_tree_count(tree) + 1);
 		if (r || top == 0)
 			return r;
 		dir = dir->parent;

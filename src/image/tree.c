@@ -104,7 +104,7 @@ void sk_tree_free(struct sk_tree *t)
 	free(t);
 }
 
-/* ---- the table of (folder, name) -------------------------------------------------------------------------------- */
+/* ---- the table of (directory, name) ----------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t h)
 {
@@ -215,7 +215,7 @@ static void unlink_one(struct sk_tree *t, struct sk_dirent *d)
 	free(d);
 }
 
-/* With everything below. Goes down and up by the folders' own links: no recursion. */
+/* With everything below. Goes down and up by the directories' own links: no recursion. */
 static void unlink_tree(struct sk_tree *t, struct sk_dirent *top)
 {
 	struct sk_inode *stop = top->dir, *dir = stop;
@@ -234,8 +234,8 @@ static void unlink_tree(struct sk_tree *t, struct sk_dirent *top)
 		unlink_one(t, d);
 		d = dir->children;
 		if (!d) {
-			/* The folder is empty now: its own entry is next. We always go down by the first child, so it
-			 * is the first one of its own folder. */
+			/* The directory is empty now: its own entry is next. We always go down by the first child, so
+			 * it is the first one of its own directory. */
 			d = dir->parent == stop ? top : dir->parent->children;
 			assert(d->inode == dir);
 		}
@@ -273,8 +273,8 @@ int sk_path_clean(const char *path, char *out)
 	return 0;
 }
 
-/* The folder `name` in `dir`, made if missing. */
-static struct sk_inode *make_folder(struct sk_tree *t, struct sk_inode *dir, const char *name, size_t len)
+/* The directory `name` in `dir`, made if missing. */
+static struct sk_inode *make_directory(struct sk_tree *t, struct sk_inode *dir, const char *name, size_t len)
 {
 	const struct sk_inode_attr attr = { .mode = S_IFDIR | 0755 };
 	struct sk_inode *ino = inode_new(t, &attr);
@@ -307,10 +307,11 @@ static int walk_link(struct walk *w, const char *rest, const char *target)
 }
 
 /*
- * Finds the folder that `path` (any text of at most SK_TREE_PATH_MAX) names, following links inside the tree; ".."
- * stops at the root. Missing folders are made if `make`, else -ENOENT. A whiteout in the way becomes an opaque folder.
+ * Finds the directory that `path` (any text of at most SK_TREE_PATH_MAX) names, following links inside the tree; ".."
+ * stops at the root. Missing directories are made if `make`, else -ENOENT. A whiteout in the way becomes an opaque
+ * directory.
  */
-static int walk_folder(struct sk_tree *t, const char *path, bool make, struct sk_inode **ret)
+static int walk_directory(struct sk_tree *t, const char *path, bool make, struct sk_inode **ret)
 {
 	struct sk_inode *dir = t->root;
 	struct walk w = { .links = 0 };
@@ -359,7 +360,7 @@ static int walk_folder(struct sk_tree *t, const char *path, bool make, struct sk
 				return -ENOENT;
 			if (d)
 				unlink_one(t, d);
-			ino = make_folder(t, dir, p, n);
+			ino = make_directory(t, dir, p, n);
 			if (!ino)
 				return -errno;
 			ino->opaque = hidden;
@@ -371,7 +372,7 @@ static int walk_folder(struct sk_tree *t, const char *path, bool make, struct sk
 	return 0;
 }
 
-/* Splits the cleaned `path` and finds the folder; `*ret_name` points into `path`. */
+/* Splits the cleaned `path` and finds the directory; `*ret_name` points into `path`. */
 static int walk_parent(struct sk_tree *t, char *path, bool make, struct sk_inode **ret_dir, char **ret_name)
 {
 	char *slash = strrchr(path, '/');
@@ -382,22 +383,22 @@ static int walk_parent(struct sk_tree *t, char *path, bool make, struct sk_inode
 		return 0;
 	}
 	*slash = '\0';
-	return walk_folder(t, path, make, ret_dir);
+	return walk_directory(t, path, make, ret_dir);
 }
 
 static int name_error(struct sk_error *err, const char *path, int code)
 {
 	switch (-code) {
 	case EINVAL:
-		return sk_error_set(err, EINVAL, "bad name \"%.300s\": it leads out of the root folder", path);
+		return sk_error_set(err, EINVAL, "bad name \"%.300s\": it leads out of the root directory", path);
 	case ENOTDIR:
-		return sk_error_set(err, EINVAL, "bad name \"%.300s\": a part of it is not a folder", path);
+		return sk_error_set(err, EINVAL, "bad name \"%.300s\": a part of it is not a directory", path);
 	case ELOOP:
 		return sk_error_set(err, EINVAL, "bad name \"%.300s\": too many symbolic links", path);
 	case ENAMETOOLONG:
 		return sk_error_set(err, EINVAL, "bad name \"%.80s…\": too long", path);
 	case E2BIG:
-		return sk_error_set(err, E2BIG, "too many files, or folders too deep (at \"%.300s\")", path);
+		return sk_error_set(err, E2BIG, "too many files, or directories too deep (at \"%.300s\")", path);
 	default:
 		return sk_error_errno(err, code, "\"%.300s\"", path);
 	}
@@ -659,7 +660,7 @@ static int finish_dir(struct sk_tree *t, struct sk_inode *dir)
 	return sort_children(dir);
 }
 
-/* After the folders in it: one that the archive implies is as old as the youngest thing in it. */
+/* After the directories in it: one that the archive implies is as old as the youngest thing in it. */
 static void date_dir(struct sk_inode *dir)
 {
 	struct sk_dirent *d;
@@ -669,7 +670,7 @@ static void date_dir(struct sk_inode *dir)
 			dir->attr.mtime = d->inode->attr.mtime;
 }
 
-static struct sk_dirent *first_folder(struct sk_dirent *d)
+static struct sk_dirent *first_directory(struct sk_dirent *d)
 {
 	while (d && !S_ISDIR(d->inode->attr.mode))
 		d = d->next;
@@ -682,7 +683,7 @@ static int finish_below(struct sk_tree *t)
 	unsigned top = 0;
 	int r = finish_dir(t, t->root);
 
-	stack[0] = first_folder(t->root->children);
+	stack[0] = first_directory(t->root->children);
 	while (r == 0) {
 		struct sk_dirent *d = stack[top];
 
@@ -691,11 +692,11 @@ static int finish_below(struct sk_tree *t)
 				break;
 			top--;
 			date_dir(stack[top]->inode);
-			stack[top] = first_folder(stack[top]->next);
+			stack[top] = first_directory(stack[top]->next);
 			continue;
 		}
 		r = finish_dir(t, d->inode);
-		stack[++top] = first_folder(d->inode->children);
+		stack[++top] = first_directory(d->inode->children);
 	}
 	date_dir(t->root);
 	return r;

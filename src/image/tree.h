@@ -17,11 +17,12 @@
  *   - names are cleaned lexically; one that leaves the root with ".." is an error; absolute names are relative
  *     to the root;
  *   - missing parents are made, 0755, root's; links in the middle of a name are followed inside the tree;
- *   - a later entry replaces an earlier one of the same name, except that a folder over a folder keeps its
+ *   - a later entry replaces an earlier one of the same name, except that a directory over a directory keeps its
  *     children;
  *   - ".wh.NAME" hides NAME of the layers below: an overlay whiteout (character device 0:0), or, where this layer
- *     itself has a folder NAME, that folder made opaque (OCI image-spec, layer.md, "Whiteouts": they apply to lower
- *     layers only, wherever in the archive they stand). ".wh..wh..opq" makes its folder opaque;
+ *     itself has a directory NAME, that directory made opaque (OCI image-spec, layer.md, "Whiteouts": they apply to
+ * lower
+ *     layers only, wherever in the archive they stand). ".wh..wh..opq" makes its directory opaque;
  *   - other names that begin with ".wh..wh." are AUFS's own. They are kept while the layer is read, as hard
  *     links may point at them, and dropped by sk_tree_finish().
  *
@@ -61,11 +62,11 @@ struct sk_inode {
 	struct sk_xattr *xattrs;
 	unsigned n_xattrs;
 	bool whiteout;		    /* made by ".wh.": attr is a character device 0:0 */
-	bool opaque;		    /* folder */
-	bool implied;		    /* folder without an entry: dated by what is in it when it is finished */
-	struct sk_inode *parent;    /* folder: the one it is in; the root's is itself */
-	unsigned depth;		    /* folder: the root's is 0 */
-	struct sk_dirent *children; /* folder; sorted by name after finish */
+	bool opaque;		    /* directory */
+	bool implied;		    /* directory without an entry: dated by what is in it when it is finished */
+	struct sk_inode *parent;    /* directory: the one it is in; the root's is itself */
+	unsigned depth;		    /* directory: the root's is 0 */
+	struct sk_dirent *children; /* directory; sorted by name after finish */
 	void *data;		    /* the writer's: contents */
 	struct sk_inode *all_next;
 	/* After finish: */
@@ -77,7 +78,7 @@ struct sk_inode {
 };
 
 struct sk_dirent {
-	struct sk_dirent *next, *prev; /* in the folder */
+	struct sk_dirent *next, *prev; /* in the directory */
 	struct sk_dirent *hash_next;
 	struct sk_inode *dir, *inode;
 	char name[];
@@ -99,7 +100,7 @@ void sk_tree_free(struct sk_tree *tree);
  */
 int sk_tree_add(struct sk_tree *tree, const char *path, const struct sk_inode_attr *attr, const char *target,
 		struct sk_inode **ret_inode, struct sk_error *err);
-/* Another name for `target`, a name in this tree that is not a folder; ENOENT otherwise. */
+/* Another name for `target`, a name in this tree that is not a directory; ENOENT otherwise. */
 int sk_tree_hardlink(struct sk_tree *tree, const char *path, const char *target, struct sk_error *err);
 /* Sets an attribute. Those that mean something to overlayfs itself, and SELinux's, are dropped; so are kinds that
  * squashfs does not know, and ACLs that are not valid or that this kind of file cannot have (see acl.h). */

@@ -59,9 +59,9 @@ struct sk_9p_fs_ops {
 	int (*lookup)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		      struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
 	/*
-	 * May be NULL. Attributes of `name` in `dir` in one go, and, with `want_dir` and if it is a folder, its node
+	 * May be NULL. Attributes of `name` in `dir` in one go, and, with `want_dir` and if it is a directory, its node
 	 * (else *ret_node is NULL). `*ret_flags`: P9_LOOK_EXISTS or not (no error), NO_XATTR, and leases: while the
-	 * node of the folder lives, what others do in it is told with sk_9p_session_event().
+	 * node of the directory lives, what others do in it is told with sk_9p_session_event().
 	 */
 	int (*look)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		    bool want_dir, struct sk_9p_node **ret_node, struct p9_attr *ret_attr, uint32_t *ret_flags);
@@ -101,7 +101,7 @@ struct sk_9p_fs_ops {
 	/* `file` may be NULL. */
 	int (*fsync)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync);
 	/* Entries behind `offset` (0: from the start), "." and ".." among them, until emit() refuses or the end.
-	 * `exact`: their qids and types are what getattr would say; if not, they may be what the folder says, which
+	 * `exact`: their qids and types are what getattr would say; if not, they may be what the directory says, which
 	 * differs for mount points. */
 	int (*readdir)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset,
 		       bool exact, sk_9p_emit emit, void *arg);

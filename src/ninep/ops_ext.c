@@ -29,7 +29,7 @@ int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr)
 					   ret_attr);
 }
 
-/* Attributes of a name, and its node if that is wanted and a folder. 0, also when there is no such name: then
+/* Attributes of a name, and its node if that is wanted and a directory. 0, also when there is no such name: then
  * *ret_flags lacks EXISTS. */
 static int look(struct p9_fid *f, const char *name, bool want_dir, struct sk_9p_node **ret_node,
 		struct p9_attr *ret_attr, uint32_t *ret_flags)

@@ -206,7 +206,7 @@ static int range_of(struct p9_req *q, struct p9_fid **ret_fid, uint64_t *ret_las
 }
 
 /* The kind of a Tlock. A client without the extension does not tell: flock() is a range of the whole file with it. It
- * can be known of folders only, where fcntl() makes no sense. */
+ * can be known of directories only, where fcntl() makes no sense. */
 static enum sk_9p_lock_kind kind_of(const struct p9_req *q, const struct p9_fid *f)
 {
 	bool flock = q->s->ext ? q->t.u.lock.flags & P9_LOCK_FLAG_FLOCK : f->qtype & P9_QTDIR;

@@ -32,7 +32,7 @@
  * younger;
  *   - these messages exist, each of which does what otherwise takes two to six:
  *
- *   Tlook    fid newfid name            Rlook    flags attr         attributes of a name; newfid: if it is a folder
+ *   Tlook    fid newfid name            Rlook    flags attr         attributes of a name; newfid: if it is a directory
  *   Topenx   fid newfid flags name      Ropenx   flags iounit attr  newfid: the open file; name empty: the fid's own
  *   Tcreatex fid newfid name flags mode gid   Rcreatex flags iounit attr
  *   Twritex  fid offset data            Rwritex  count pre attr     pre: the file's version before; offset ~0: append
@@ -52,8 +52,8 @@
  * each other, as on Linux. Its range and proc_id mean nothing. In a Tgetlock, `type` is the lock that the client would
  * set. Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type
  * in mode mean something (of "." and "..", and where attributes were not asked for). Events in Rnotify: kind[1]
- * is_dir[1] dir[8] new_dir[8] name[s] new_name[s]; folders by their qid.path. Without a name it is
- * the folder itself.
+ * is_dir[1] dir[8] new_dir[8] name[s] new_name[s]; directories by their qid.path. Without a name it is
+ * the directory itself.
  */
 #define P9_VERSION_EXT "9P2000.L.sk1"
 

@@ -35,7 +35,7 @@ struct sk_9p_export {
 	const char *name; /* first component of aname, where a session has several */
 	struct sk_9p_fs *fs;
 	bool readonly;
-	struct sk_9p_node *root; /* NULL: the file system's own; or a folder in it (borrowed) */
+	struct sk_9p_node *root; /* NULL: the file system's own; or a directory in it (borrowed) */
 };
 
 /* How a client proves who it is over an auth fid. NULL in the session's configuration: Tauth is refused, attach is
@@ -94,8 +94,8 @@ int64_t sk_9p_request(struct sk_9p_session *session, struct sk_9p_iov *out, unsi
 		      unsigned n_in, uint64_t token);
 
 /*
- * Something was done by others than this session's client in a folder that it was given a lease of (sk_9p_fs_ops.look),
- * and: that was all for now. A client that does not ask for events has none kept.
+ * Something was done by others than this session's client in a directory that it was given a lease of
+ * (sk_9p_fs_ops.look), and: that was all for now. A client that does not ask for events has none kept.
  */
 struct sk_9p_event {
 	uint8_t kind; /* P9_EVENT_* */

@@ -143,15 +143,15 @@ static int copy_mounts(struct ninepd_export *e)
 /* An empty root, with /proc/self/fd in it. */
 static int empty_root(void)
 {
-	static const char *const folders[] = { "proc", "proc/self", "proc/self/fd" };
+	static const char *const directories[] = { "proc", "proc/self", "proc/self/fd" };
 	size_t i;
 
 	if (mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,nr_inodes=16,mode=0755") < 0)
 		return -errno;
 	if (chdir("/tmp") < 0)
 		return -errno;
-	for (i = 0; i < SK_ARRAY_SIZE(folders); i++)
-		if (mkdir(folders[i], 0755) < 0)
+	for (i = 0; i < SK_ARRAY_SIZE(directories); i++)
+		if (mkdir(directories[i], 0755) < 0)
 			return -errno;
 	if (mount("/proc/self/fd", "proc/self/fd", NULL, MS_BIND, NULL) < 0)
 		return -errno;
@@ -267,7 +267,7 @@ static int restrict_files(const struct ninepd *d)
 	if (abi < 0)
 		return -errno;
 	if (abi < 2)
-		return -ENOSYS; /* it would forbid links and renames between folders */
+		return -ENOSYS; /* it would forbid links and renames between directories */
 	if (abi >= 3)
 		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
@@ -282,9 +282,9 @@ static int restrict_files(const struct ninepd *d)
 			rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 		if (!e->is_dir)
 			rule.allowed_access &= of_file;
-		/* Files that the follower sends lie in that folder. The server has no way to any other there. */
-		if (!e->is_dir && e->folder >= 0 && d->isolated) {
-			struct landlock_path_beneath_attr there = { .parent_fd = e->folder,
+		/* Files that the follower sends lie in that directory. The server has no way to any other there. */
+		if (!e->is_dir && e->directory >= 0 && d->isolated) {
+			struct landlock_path_beneath_attr there = { .parent_fd = e->directory,
 								    .allowed_access = rule.allowed_access };
 
 			if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &there, 0) < 0)
@@ -460,7 +460,7 @@ int ninepd_lock_down(struct ninepd *d, struct sk_error *err)
 		return sk_error_errno(err, -r, "cannot give up capabilities");
 	r = restrict_files(d);
 	for (i = 0; i < d->n_exports; i++)
-		sk_close_fd(&d->exports[i].folder);
+		sk_close_fd(&d->exports[i].directory);
 	if (r < 0)
 		sk_log(SK_LOG_INFO, "no Landlock on this host: %s", strerror(-r));
 	r = load_filter();

@@ -3,10 +3,10 @@
  * Theory of operation
  *
  * A single file that is shared is a name for its users: editors and tools that configure replace it by a new file under
- * that name. The server must not have the folder, in which the file's siblings are. So a process of its own has it, the
- * follower: started before the server isolates itself, told nothing by anybody afterwards, it watches the folders of
- * the single files, and when a name is given to another regular file, it opens that (O_PATH) and passes the descriptor
- * to the server. It ends when the server's end of the socket is closed.
+ * that name. The server must not have the directory, in which the file's siblings are. So a process of its own has
+ * it, the follower: started before the server isolates itself, told nothing by anybody afterwards, it watches the
+ * directories of the single files, and when a name is given to another regular file, it opens that (O_PATH) and
+ * passes the descriptor to the server. It ends when the server's end of the socket is closed.
  *
  * Not followed: a file that was given by a descriptor whose path leads elsewhere by now, and all where the server has
  * no mount namespace of its own (there Landlock is what keeps the siblings away, and could not let the new file
@@ -33,7 +33,7 @@
 #include "ninepd/ninepd.h"
 
 struct followed {
-	int folder;
+	int directory;
 	int watch;
 	char *name;
 	dev_t dev;
@@ -41,7 +41,7 @@ struct followed {
 	uint32_t export;
 };
 
-/* Opens the folder of the export's file, and finds the file's name in it. */
+/* Opens the directory of the export's file, and finds the file's name in it. */
 static int find_place(const struct ninepd_export *e, struct followed *f)
 {
 	char link[32], path[4096], *slash;
@@ -56,8 +56,8 @@ static int find_place(const struct ninepd_export *e, struct followed *f)
 	slash = strrchr(path, '/');
 	f->name = strdup(slash + 1);
 	*slash = 0;
-	f->folder = open(*path ? path : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (!f->name || f->folder < 0 || fstatat(f->folder, f->name, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	f->directory = open(*path ? path : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (!f->name || f->directory < 0 || fstatat(f->directory, f->name, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    there.st_dev != st.st_dev || there.st_ino != st.st_ino)
 		return -ENOENT;
 	f->dev = st.st_dev;
@@ -85,7 +85,7 @@ static int send_fd(int sock, uint32_t export, int fd)
 
 static int look_again(int sock, struct followed *f)
 {
-	_cleanup_fd_ int fd = openat(f->folder, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_fd_ int fd = openat(f->directory, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_dev == f->dev && st.st_ino == f->ino))
@@ -146,7 +146,7 @@ static void close_others(int sock, int inotify, const struct followed *files, un
 		bool ours = fd == sock || fd == inotify;
 
 		for (i = 0; i < n && !ours; i++)
-			ours = fd == files[i].folder;
+			ours = fd == files[i].directory;
 		if (!ours)
 			close(fd);
 	}
@@ -161,7 +161,7 @@ __attribute__((noreturn)) static void follower(int sock, struct followed *files,
 	prctl(PR_SET_NAME, "skerry-9pd-name");
 	close_others(sock, fds[0].fd, files, n);
 	for (i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", files[i].folder);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", files[i].directory);
 		files[i].watch = inotify_add_watch(fds[0].fd, path, IN_CREATE | IN_MOVED_TO | IN_MASK_ADD | IN_ONLYDIR);
 	}
 	lock_down();
@@ -185,14 +185,14 @@ int ninepd_follow(struct ninepd *d, struct sk_error *err)
 	for (i = 0; i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
 
-		e->folder = -1;
-		files[n] = (struct followed){ .folder = -1, .export = i };
+		e->directory = -1;
+		files[n] = (struct followed){ .directory = -1, .export = i };
 		if (d->no_sandbox || e->is_dir || find_place(e, &files[n]) < 0) {
-			sk_close_fd(&files[n].folder);
+			sk_close_fd(&files[n].directory);
 			free(files[n].name);
 			continue;
 		}
-		e->folder = files[n++].folder;
+		e->directory = files[n++].directory;
 	}
 	if (n == 0)
 		return 0;

@@ -135,7 +135,7 @@ static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
 	       part->config.squash_gid == whole->config.squash_gid;
 }
 
-static bool same_folder(const struct sk_9p_node *a, const struct sk_9p_node *b)
+static bool same_directory(const struct sk_9p_node *a, const struct sk_9p_node *b)
 {
 	uint64_t dev[2], ino[2], mnt[2];
 
@@ -151,7 +151,7 @@ static bool join(struct ninepd *d, unsigned i, unsigned k)
 
 	if (sk_posix_below(whole->fs, part->host_path + strlen(whole->host_path), &node) < 0)
 		return false;
-	if (!same_folder(node, sk_posix_root(part->fs))) {
+	if (!same_directory(node, sk_posix_root(part->fs))) {
 		sk_posix_put(whole->fs, node);
 		return false;
 	}

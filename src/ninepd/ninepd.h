@@ -24,13 +24,13 @@ struct ninepd_export {
 	char *path;    /* as given; NULL: a descriptor */
 	char *file;    /* the name of a single file */
 	int fd;	       /* O_PATH */
-	int folder;    /* O_PATH, of a single file that is followed, until the process is locked down; or -1 */
+	int directory; /* O_PATH, of a single file that is followed, until the process is locked down; or -1 */
 	bool is_dir, readonly;
 	bool has_parts;		      /* others, which have its fs */
 	bool overlaps;		      /* with another export: no leases */
-	struct sk_mount_tree *mounts; /* where the folder lies in the host's table; NULL: not known */
+	struct sk_mount_tree *mounts; /* where the directory lies in the host's table; NULL: not known */
 	struct sk_posix_config config;
-	char *host_path;     /* of the folder; NULL: not known */
+	char *host_path;     /* of the directory; NULL: not known */
 	struct sk_9p_fs *fs; /* its own; NULL: it is a part of another export */
 	/* The virtio device, where the export has one of its own. */
 	int vhost_fd;

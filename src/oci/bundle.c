@@ -231,7 +231,7 @@ static bool is_bind(const json_t *mount)
 	return (type && strcmp(type, "bind") == 0) || has_option(mount, "bind") || has_option(mount, "rbind");
 }
 
-/* A tmpfs of the size that the host's folder has. */
+/* A tmpfs of the size that the host's directory has. */
 static json_t *shm_mount(const json_t *mount, const struct statfs *fs)
 {
 	char size[40];
@@ -242,7 +242,7 @@ static json_t *shm_mount(const json_t *mount, const struct statfs *fs)
 			 "tmpfs", "source", "shm", "options", "nosuid", "nodev", "noexec", "mode=1777", size);
 }
 
-/* Containers of a pod have it in common: memory of the guest, known by the host's folder. */
+/* Containers of a pod have it in common: memory of the guest, known by the host's directory. */
 static json_t *pod_shm_mount(const json_t *mount, const char *source, const struct statfs *fs)
 {
 	uint64_t hash = 14695981039346656037u;

@@ -110,7 +110,7 @@ static void inherit_cpuset(const char *parent, const char *dir)
 	}
 }
 
-/* Makes `mount` + `path`, folder by folder. */
+/* Makes `mount` + `path`, directory by directory. */
 static int make_group(const struct hierarchy *h, const char *path, char *ret, size_t size)
 {
 	size_t off = (size_t)snprintf(ret, size, "%s", h->mount), from;

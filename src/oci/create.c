@@ -2,7 +2,7 @@
 /*
  * create, start, delete.
  *
- * create: folder and record → control groups → monitor (the VM boots from here on) → hooks, which make the network →
+ * create: directory and record → control groups → monitor (the VM boots from here on) → hooks, which make the network →
  * the network is told to the VM → the container is created in the guest. A failure anywhere takes everything back. Its
  * last act is the pid file.
  */
@@ -241,7 +241,7 @@ static int create_member(struct sk_oci *o, struct sk_oci_container *c, const str
 	return r;
 }
 
-/* The container's folder exists; everything else is made here. `sandbox` NULL: it gets a VM of its own. */
+/* The container's directory exists; everything else is made here. `sandbox` NULL: it gets a VM of its own. */
 static int create_container(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_container *sandbox,
 			    const struct sk_oci_create_options *co, const struct sk_oci_bundle *b, pid_t *ret_pid,
 			    struct sk_error *err)

@@ -23,9 +23,9 @@
  *   info.c     spec, features
  *   install.c  registers the runtime with docker and podman
  *
- * State: <root>/containers/<vm id>/ is a container's folder as docs/protocols.md describes it, with oci.json (what only
- * this program needs) added. <root> is --root, or /run/skerry-oci. The VM's id is the container's id if that has the
- * form of one, else a digest of it. Whether a container lives is told by its monitor's lock, never by a number in a
+ * State: <root>/containers/<vm id>/ is a container's directory as docs/protocols.md describes it, with oci.json (what
+ * only this program needs) added. <root> is --root, or /run/skerry-oci. The VM's id is the container's id if that has
+ * the form of one, else a digest of it. Whether a container lives is told by its monitor's lock, never by a number in a
  * file.
  *
  * Not trusted: the bundle is the caller's, who is as mighty as we are; still everything in it is checked for form,
@@ -62,7 +62,7 @@ void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...)
 
 /* store.c */
 int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err);
-/* Checks the id's form and makes the folder. -EEXIST. */
+/* Checks the id's form and makes the directory. -EEXIST. */
 int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
 /* -ENOENT: "container does not exist". */
 int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
@@ -100,8 +100,8 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 void sk_oci_bundle_fini(struct sk_oci_bundle *b);
 /* What the VM is to be. A new reference; NULL with err. */
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err);
-/* The same for a container that comes into a VM that runs: the spec for the guest; `*ret_mounts`: its folders of the
- * host and the like, in the form of vm.json's "mounts". New references; NULL with err. */
+/* The same for a container that comes into a VM that runs: the spec for the guest; `*ret_mounts`: its directories of
+ * the host and the like, in the form of vm.json's "mounts". New references; NULL with err. */
 json_t *sk_oci_bundle_member(const struct sk_oci_bundle *b, json_t **ret_mounts, struct sk_error *err);
 /* Bytes of memory that the VM needs on the host beside those of the guest. */
 #define SK_OCI_OVERHEAD (96ull << 20)

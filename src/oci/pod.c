@@ -7,8 +7,9 @@
  * container:ID, every podman pod): there is no other way than to share the VM too
  *
  * On the host such a container is a process of its own, forked from `create`: it is in the container's control groups
- * and network namespace, holds the lock of the container's folder as a monitor would, has a file server as its child,
- * and carries stdio and the exit code (vm/pod.c has the other end). All verbs find the monitor through the record.
+ * and network namespace, holds the lock of the container's directory as a monitor would, has a file server as its
+ * child, and carries stdio and the exit code (vm/pod.c has the other end). All verbs find the monitor through the
+ * record.
  *
  * The steps of create: the process is there (`launch`) → hooks → it makes the container in the guest (`create`).
  */
@@ -223,7 +224,7 @@ static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, stru
 	if (!m->request)
 		return sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
 	if (json_array_size(m->shares) > SK_SHARES_MAX)
-		return sk_error_set(err, E2BIG, "more than %u folders and files of the host for one container",
+		return sk_error_set(err, E2BIG, "more than %u directories and files of the host for one container",
 				    SK_SHARES_MAX);
 	return 0;
 }

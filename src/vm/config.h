@@ -24,16 +24,16 @@
  *         "forwards": [ {"proto": "tcp"|"udp", "host_ip": "0.0.0.0"|"::", "host_port": 8080, "guest_port": 80} ] },
  *       or {"mode": "netns", "wait": true}: the interfaces of the network namespace that the monitor was started in,
  * once `network` is asked for (wait) or at once, "rootfs": { "layers": [ {"path": "/…/layers/<hex>.squashfs", "size":
- * N} … lowest first ], "disk": "disk.img",      relative to the container's folder "readonly": false } or { "type":
- * "9p", "tag": "rootfs", "path": "/…", "readonly": false }: a folder of the host, served by skerry-9pd. "mounts" with a
- * "path" too ("subpath": only that part of it), "spec": { OCI runtime config.json }, "user": "name:group", "files": [
- * {"path": "/etc/hosts", "data": "…", "mode": "0644"} ], "mounts": [ … as in docs/protocols.md … ], "terminal": false,
- * "stdin_open": false, "stdin_once": false, "init": false, "stop_signal": 15, "stop_timeout": 10, "restart": {
- * "policy": "no"|"always"|"on-failure"|"unless-stopped", "max": 0 }, "auto_remove": false, "log": { "driver":
- * "json-file"|"none", "max_size": 20971520, "max_file": 5 }, "managed": false,     for the OCI runtime: the monitor is
- * the container's process on the host. Its own stdio is the container's, its exit code too; creating and starting are
- * two requests "memory_group": "/sys/fs/cgroup/…",   managed: the host's control group that holds the VM "attributes":
- * { "image": "debian:latest", "name": "web" }   copied into events
+ * N} … lowest first ], "disk": "disk.img",      relative to the container's directory "readonly": false } or { "type":
+ * "9p", "tag": "rootfs", "path": "/…", "readonly": false }: a directory of the host, served by skerry-9pd. "mounts"
+ * with a "path" too ("subpath": only that part of it), "spec": { OCI runtime config.json }, "user": "name:group",
+ * "files": [ {"path": "/etc/hosts", "data": "…", "mode": "0644"} ], "mounts": [ … as in docs/protocols.md … ],
+ * "terminal": false, "stdin_open": false, "stdin_once": false, "init": false, "stop_signal": 15, "stop_timeout": 10,
+ * "restart": { "policy": "no"|"always"|"on-failure"|"unless-stopped", "max": 0 }, "auto_remove": false, "log": {
+ * "driver": "json-file"|"none", "max_size": 20971520, "max_file": 5 }, "managed": false,     for the OCI runtime: the
+ * monitor is the container's process on the host. Its own stdio is the container's, its exit code too; creating and
+ * starting are two requests "memory_group": "/sys/fs/cgroup/…",   managed: the host's control group that holds the VM
+ * "attributes": { "image": "debian:latest", "name": "web" }   copied into events
  *   }
  */
 enum sk_restart_policy {

@@ -7,8 +7,8 @@
  *                 where it serves the interfaces of a network namespace, which it cannot leave
  *   filter        a list of the system calls that it makes; no new programs, namespaces, mounts, tracing, users; no
  *                 connections to local sockets
- *   files         Landlock, where the host has it: its container's folder to read, state/ and log/ of it and its run
- *                 folder to write, the event log, and reading what name resolution needs. Layers and disks are open
+ *   files         Landlock, where the host has it: its container's directory to read, state/ and log/ of it and its run
+ *                 directory to write, the event log, and reading what name resolution needs. Layers and disks are open
  *                 already
  *
  * What takes more than that later, another life of the container and its removal, is the keeper's (keeper.c).

@@ -8,14 +8,16 @@
  *   restart   the next life of a container with a restart policy is a new monitor: the keeper executes the program anew
  *             and hands it the lock and the listening socket, so that the container is never seen without a monitor and
  *             clients that knock in between are let in by the next one.
- *   remove    the end of a container that is removed by itself (--rm): its folder goes to the store's tmp/, and so do
+ *   remove    the end of a container that is removed by itself (--rm): its directory goes to the store's tmp/, and so
+ * do
  *             its anonymous volumes; then they are deleted.
  *
  * And the end of a monitor that was killed is written down.
  *
- * The monitor is not trusted here: it chooses one of the two and says two numbers. Which container and which folders
- * was settled before it met its guest, and a confined monitor cannot write vm.json. The keeper holds nothing open
- * but its end of the connection: the end of the monitor, by whatever cause, is end of file, and it goes too.
+ * The monitor is not trusted here: it chooses one of the two and says two numbers. Which container and which
+ * directories was settled before it met its guest, and a confined monitor cannot write vm.json. The keeper holds
+ * nothing open but its end of the connection: the end of the monitor, by whatever cause, is end of file, and it goes
+ * too.
  */
 #include "vm/keeper.h"
 

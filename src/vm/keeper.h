@@ -30,7 +30,8 @@ int sk_keeper_start(struct sk_keeper *k, const char *self, const struct sk_paths
 		    struct sk_error *err);
 /* Becomes the monitor of the container's next life. The caller ends without touching the container's files any more. */
 int sk_keeper_restart(struct sk_keeper *k, const struct sk_next_life *next);
-/* Takes the container's folder and the anonymous volumes that go with it away, and deletes them after this returns. */
+/* Takes the container's directory and the anonymous volumes that go with it away, and deletes them after this
+ * returns. */
 int sk_keeper_remove(struct sk_keeper *k);
 /* Sends it home and waits for it. */
 void sk_keeper_end(struct sk_keeper *k);

@@ -420,7 +420,7 @@ static void remove_own_files(struct sk_monitor *m)
 	int r = sk_keeper_remove(&life(m)->keeper);
 
 	if (r < 0)
-		sk_log(SK_LOG_ERROR, "the container's folder could not be removed: %s", strerror(-r));
+		sk_log(SK_LOG_ERROR, "the container's directory could not be removed: %s", strerror(-r));
 	sk_monitor_event(m, "destroy");
 }
 
@@ -799,7 +799,7 @@ static int open_files(struct sk_monitor *m, struct sk_error *err)
 	if (r < 0)
 		return r;
 	if (mkdirat(m->dirfd, "log", 0700) < 0 && errno != EEXIST)
-		return sk_error_errno(err, errno, "cannot make the container's log folder");
+		return sk_error_errno(err, errno, "cannot make the container's log directory");
 	m->log_fd = openat(m->dirfd, "log/monitor.log", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->log_fd >= 0)
 		sk_log_init(m->log_fd, getenv("SKERRY_DEBUG") ? SK_LOG_DEBUG : SK_LOG_WARN);

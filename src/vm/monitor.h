@@ -12,7 +12,7 @@
  *   session.c   requests to the agent and its events
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
- *   shares.c    the folders of the host that the VM sees, and their server
+ *   shares.c    the directories of the host that the VM sees, and their server
  *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
  * apart from start

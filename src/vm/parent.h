@@ -12,7 +12,7 @@
  * It is the first process of a process namespace too, so that all others go when it does, whatever they are about.
  *
  * Forks: returns in the child, which is killed when the parent goes. The parent stays here until the child ends, and
- * ends with its code. `rootfs`: a folder of the host; `mounts` (may be NULL): as in vm.json.
+ * ends with its code. `rootfs`: a directory of the host; `mounts` (may be NULL): as in vm.json.
  */
 void sk_parent_fork(const char *rootfs, const json_t *mounts);
 /* The pid of the caller's parent as the host knows it: the caller is in a process namespace, /proc is the host's. */

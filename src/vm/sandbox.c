@@ -62,7 +62,7 @@ static int device_socket(struct sk_monitor *m, const char *name, int *ret_fd, st
 		return sk_error_errno(err, errno, "cannot make device socket %s", name);
 	unlinkat(dirfd, name, 0);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
-	/* Its folder is closed to all others; inside, the engine may be another user. */
+	/* Its directory is closed to all others; inside, the engine may be another user. */
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || chmod(addr.sun_path, 0666) < 0 || listen(fd, 4) < 0)
 		return sk_error_errno(err, errno, "cannot make device socket %s", name);
 	*ret_fd = SK_TAKE_FD(fd);
@@ -291,7 +291,7 @@ static void on_console(void *arg, int fd, unsigned events)
 	memcpy(all, m->console_tail, SK_CONSOLE_TAIL);
 	memcpy(m->console_tail, all + n, SK_CONSOLE_TAIL);
 	if (memmem(all, SK_CONSOLE_TAIL + (size_t)n, SK_PANIC, sizeof(SK_PANIC) - 1))
-		sk_monitor_lost(m, "the guest kernel panicked: see log/console.log in the container's folder");
+		sk_monitor_lost(m, "the guest kernel panicked: see log/console.log in the container's directory");
 	if (memmem(all, SK_CONSOLE_TAIL + (size_t)n, SK_BAD_LAYER, sizeof(SK_BAD_LAYER) - 1))
 		sk_monitor_layers_damaged(m);
 	if (m->console_bytes >= SK_CONSOLE_MAX)
@@ -322,7 +322,7 @@ static int devices_up(struct sk_monitor *m, struct sk_error *err)
 	int sock, r;
 
 	snprintf(path, sizeof(path), "%s/vu", m->run_dir);
-	/* 0711 whatever the umask: the engine passes through as another user; the folder above is closed. */
+	/* 0711 whatever the umask: the engine passes through as another user; the directory above is closed. */
 	if ((mkdir(path, 0711) < 0 && errno != EEXIST) || chmod(path, 0711) < 0)
 		return sk_error_errno(err, errno, "cannot make %s", path);
 	r = device_socket(m, "vsock", &sock, err);
@@ -345,7 +345,7 @@ static void on_boot_timeout(void *arg)
 	char why[200];
 
 	snprintf(why, sizeof(why),
-		 "the guest did not come up within %u s: see log/console.log in the container's folder "
+		 "the guest did not come up within %u s: see log/console.log in the container's directory "
 		 "(\"start_timeout\" "
 		 "of the configuration file says how long it may take)",
 		 m->settings.start_timeout_ms / 1000);
@@ -357,7 +357,7 @@ static void on_process(void *arg, int fd, unsigned events)
 	(void)fd;
 	(void)events;
 	last_words(arg);
-	sk_monitor_lost(arg, "the VM ended unexpectedly: see log/console.log in the container's folder");
+	sk_monitor_lost(arg, "the VM ended unexpectedly: see log/console.log in the container's directory");
 }
 
 static int console_up(struct sk_monitor *m, int *ret_write_fd, struct sk_error *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The folders and files of the host that a VM is given: the root file system if it is one ("rootfs" of type 9p) and
+ * The directories and files of the host that a VM is given: the root file system if it is one ("rootfs" of type 9p) and
  * "mounts" that have a "path". All are served by one process, skerry-9pd, which dies with the monitor; when it dies
  * first, the VM cannot go on. The guest has one virtio device for all of them, and attaches to each by its tag: they
  * are one file system for it, in which a file has one inode by whichever share it is reached.
@@ -65,7 +65,8 @@ static int add_share(struct sk_monitor *m, const json_t *o, struct sk_error *err
 	if (!path)
 		return 0;
 	if (s->n == SK_SHARES_MAX)
-		return sk_error_set(err, E2BIG, "more than %u folders and files of the host cannot be given to one VM",
+		return sk_error_set(err, E2BIG,
+				    "more than %u directories and files of the host cannot be given to one VM",
 				    SK_SHARES_MAX);
 	if (!tag || strspn(tag, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(tag) || strlen(tag) > 31 ||
 	    (file && strpbrk(file, "/,")))
@@ -131,7 +132,7 @@ int sk_shares_up(struct sk_monitor *m,
 
 	m->shares = calloc(1, sizeof(*m->shares));
 	if (!m->shares)
-		return sk_error_errno(err, ENOMEM, "cannot share folders");
+		return sk_error_errno(err, ENOMEM, "cannot share directories");
 	m->shares->pidfd = m->shares->socket = -1;
 	r = add_share(m, rootfs, err);
 	for (k = 0; r == 0 && k < json_array_size(m->config.mounts); k++)

@@ -23,11 +23,13 @@ int sk_paths_check(const struct sk_paths *paths, struct sk_error *err);
  * /run/user/<uid>/name, or else in $XDG_DATA_HOME (~/.local/share) name/run. malloc'd; not made, not checked. */
 char *sk_paths_runtime(const char *name);
 void sk_paths_fini(struct sk_paths *paths);
-/* The default of `run` whatever the root: for what is known of this machine. malloc'd; NULL: there is no such folder.
+/* The default of `run` whatever the root: for what is known of this machine. malloc'd; NULL: there is no such
+ * directory.
  */
 char *sk_paths_host_run(void);
 
-/* In a container's folder. A folder of its own: it is all that a confined monitor may write there, but for the log. */
+/* In a container's directory. A directory of its own: it is all that a confined monitor may write there, but for the
+ * log. */
 #define SK_STATE_DIR "state"
 #define SK_STATE_FILE SK_STATE_DIR "/state.json"
 
@@ -41,14 +43,14 @@ char *sk_paths_host_run(void);
  */
 int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_state, struct sk_error *err);
 /* Writes it; only the holder of the lock (monitor), or the creator before the first start, may. `dirfd`: the
- * container's folder. */
+ * container's directory. */
 int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err);
 /* Sets some space aside, for a state that is saved when the disk is full. */
 int sk_vm_state_reserve(int dirfd, struct sk_error *err);
 /* Writes down the end of a container whose monitor has gone without doing so. Nothing if it has one. */
 void sk_vm_state_bury(const struct sk_paths *paths, const char *id);
-/* Whether a container has a state that cannot be read, and then, with `repair`, writes one that says so, unless a monitor
- * has the container. 1: damaged; 2: damaged, and mended. */
+/* Whether a container has a state that cannot be read, and then, with `repair`, writes one that says so, unless a
+ * monitor has the container. 1: damaged; 2: damaged, and mended. */
 int sk_vm_state_check(const struct sk_paths *paths, const char *id, bool repair);
 bool sk_vm_state_is_alive(const json_t *state); /* starting, running, paused, restarting */
 /* "2026-11-23T10:00:00.123456789Z" of now, into `buf` of at least 36 bytes. */

@@ -8,13 +8,13 @@
 #include "base/error.h"
 #include "vm/state.h"
 
-/* In a volume's folder: an anonymous volume that a container was given by its name, so that it is no longer only the
+/* In a volume's directory: an anonymous volume that a container was given by its name, so that it is no longer only the
  * first one's. */
 #define SK_VOLUME_NAMED "named"
 
 /* The client's side of a monitor (docs/protocols.md, "Control connections of the monitor"). */
 
-/* Starts the monitor of container `id` (its folder holds vm.json and the disk) and returns a connected control
+/* Starts the monitor of container `id` (its directory holds vm.json and the disk) and returns a connected control
  * connection, CLOEXEC, the caller's. The VM boots at once; the container's process starts with the request "start".
  * -EBUSY: it has a monitor. On failure to boot the first request is answered with the error, and the monitor is gone.
  */
@@ -42,8 +42,8 @@ int sk_vm_call_to_end(const struct sk_paths *paths, const char *id, const json_t
 /* Kills the process that holds the container's lock, whatever it is doing, and waits until it is gone. For monitors
  * that do not answer. 0 also where there is none. */
 int sk_vm_end(const struct sk_paths *paths, const char *id, struct sk_error *err);
-/* Removes a container's folder in one step (rename, then delete). The caller has made sure that no monitor runs: -EBUSY
- * otherwise. */
+/* Removes a container's directory in one step (rename, then delete). The caller has made sure that no monitor runs:
+ * -EBUSY otherwise. */
 int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *err);
 /* Deletes what removed containers and volumes have left in the store's tmp/: of programs that were killed at it, or
  * that had not the right to. */

@@ -4,7 +4,7 @@
 
 case.py FILE FUNCTION DIR BASE TIMEOUT
 
-DIR is the case's own folder (made here, removed when the case passed); BASE a store with the test image, copied into it.
+DIR is the case's own directory (made here, removed when the case passed); BASE a store with the test image, copied into it.
 This process makes itself the reaper of all that the case starts, daemons too, so that "nothing left" can be told for sure.
 Exit code: 0 passed, 77 skipped, 1 failed. Output: what the case printed, with a trace when it failed.
 """
@@ -101,8 +101,8 @@ def mounts():
 
 def files_below(path):
     found = []
-    for folder, _, names in os.walk(path):
-        found += [os.path.join(folder, name) for name in names]
+    for directory, _, names in os.walk(path):
+        found += [os.path.join(directory, name) for name in names]
     return found
 
 
@@ -136,7 +136,7 @@ def leftovers(root, tmp):
     if os.path.isdir(root):
         try:
             names = os.listdir(os.path.join(root, "containers"))
-            bad += [f"container folder left: {name}" for name in names]
+            bad += [f"container directory left: {name}" for name in names]
         except FileNotFoundError:
             pass
         # run/cpus holds one empty lock file for each place of a guest on a processor; they stay.

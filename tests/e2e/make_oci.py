@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes an OCI image layout for the image cases, by hand: make_oci.py ROOTFS.tar FOLDER
+"""Makes an OCI image layout for the image cases, by hand: make_oci.py ROOTFS.tar DIRECTORY
 
-Three layers (gzip, gzip, plain): programs of the root file system and a few files; an opaque folder; a whiteout. The image is called
+Three layers (gzip, gzip, plain): programs of the root file system and a few files; an opaque directory; a whiteout. The image is called
 "e2e" and has a configuration worth looking at.
 """
 import gzip
@@ -26,8 +26,8 @@ def entry(tar, name, kind=tarfile.REGTYPE, data=b"", link="", mode=0o644):
 def base_layer(source):
     out = io.BytesIO()
     with tarfile.open(source) as old, tarfile.open(fileobj=out, mode="w") as new:
-        for folder in ("tmp", "root", "proc", "sys", "dev", "run", "usr", "etc", "var", "var/tmp", "opaque"):
-            entry(new, folder, tarfile.DIRTYPE, mode=0o1777 if folder.endswith("tmp") else 0o755)
+        for directory in ("tmp", "root", "proc", "sys", "dev", "run", "usr", "etc", "var", "var/tmp", "opaque"):
+            entry(new, directory, tarfile.DIRTYPE, mode=0o1777 if directory.endswith("tmp") else 0o755)
         for member in old:
             name = member.name.removeprefix("./")
             if name.startswith(KEEP) and not member.isdev():
@@ -54,10 +54,10 @@ def small_layer(*names):
 
 
 class Layout:
-    def __init__(self, folder):
-        self.blobs = os.path.join(folder, "blobs/sha256")
+    def __init__(self, directory):
+        self.blobs = os.path.join(directory, "blobs/sha256")
         os.makedirs(self.blobs)
-        with open(os.path.join(folder, "oci-layout"), "w", encoding="ascii") as file:
+        with open(os.path.join(directory, "oci-layout"), "w", encoding="ascii") as file:
             file.write('{"imageLayoutVersion":"1.0.0"}')
 
     def blob(self, data, kind):
@@ -71,8 +71,8 @@ class Layout:
 
 
 def main():
-    source, folder = sys.argv[1:3]
-    layout = Layout(folder)
+    source, directory = sys.argv[1:3]
+    layout = Layout(directory)
     tars = [base_layer(source), small_layer("opaque/", "opaque/.wh..wh..opq", "opaque/new"), small_layer(".wh.gone")]
     layers = [
         layout.blob(gzip.compress(tars[0], 1), "layer.v1.tar+gzip"),
@@ -99,7 +99,7 @@ def main():
     }
     manifest = {"schemaVersion": 2, "config": layout.json(config, "config.v1+json"), "layers": layers}
     described = dict(layout.json(manifest, "manifest.v1+json"), annotations={"org.opencontainers.image.ref.name": "e2e"})
-    with open(os.path.join(folder, "index.json"), "w", encoding="ascii") as file:
+    with open(os.path.join(directory, "index.json"), "w", encoding="ascii") as file:
         json.dump({"schemaVersion": 2, "manifests": [described]}, file)
 
 

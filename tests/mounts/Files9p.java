@@ -11,7 +11,7 @@ import java.nio.file.attribute.*;
 import java.util.*;
 import java.util.concurrent.*;
 
-/** Files9p FOLDER files N | count N | expect N | journal N | journal-check N: what Java programs do with files. */
+/** Files9p DIRECTORY files N | count N | expect N | journal N | journal-check N: what Java programs do with files. */
 public class Files9p {
 	static void check(boolean ok, String what) {
 		if (!ok)

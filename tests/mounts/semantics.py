@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""semantics.py FOLDER [mapped] [REGEX]: what a Linux program may expect of a file system, one function each.
+"""semantics.py DIRECTORY [mapped] [REGEX]: what a Linux program may expect of a file system, one function each.
 
-Runs in a container as root. "mapped": the folder is shared by a plain user; what the host then cannot keep is not asked for.
+Runs in a container as root. "mapped": the directory is shared by a plain user; what the host then cannot keep is not asked for.
 The same is run on the container's own disk, which shows that it is the tests that are right. Prints what failed and how many there were.
 """
 import ctypes
@@ -265,7 +265,7 @@ def nlink_is_true():
     os.close(fd)
 
 
-def nlink_of_folders():
+def nlink_of_directories():
     os.mkdir("d")
     before = os.stat("d").st_nlink
     os.mkdir("d/a")
@@ -618,7 +618,7 @@ def setid_bits():
     os.chown("g", 0, 500)
     os.chmod("g", 0o2777)
     child(lambda: (write("g/f"), os.mkdir("g/d")), 1002, 1002)
-    assert os.stat("g/f").st_gid == 500 and os.stat("g/d").st_gid == 500, "a set-gid folder gives its group on"
+    assert os.stat("g/f").st_gid == 500 and os.stat("g/d").st_gid == 500, "a set-gid directory gives its group on"
     assert os.stat("g/d").st_mode & 0o2000
 
 
@@ -662,8 +662,8 @@ def xattrs():
     os.setxattr(fd, "user.c", b"3")
     os.close(fd)
     os.mkdir("d")
-    os.setxattr("d", "user.d", b"folder")
-    assert os.getxattr("d", "user.d") == b"folder"
+    os.setxattr("d", "user.d", b"directory")
+    assert os.getxattr("d", "user.d") == b"directory"
     raises((errno.EOPNOTSUPP, errno.EPERM), os.setxattr, "d", "nonsense.x", b"1")
 
 
@@ -1134,7 +1134,7 @@ def large_writes_in_pieces():
     os.close(other)
 
 
-def chdir_and_removed_folder():
+def chdir_and_removed_directory():
     os.mkdir("d")
     os.chdir("d")
     os.rmdir("../d")

@@ -265,7 +265,7 @@ case_life_cp() {
 	complaint '/no/such/file'
 	expect 1 skerry cp nosuchfile c1:/
 	complaint nosuchfile
-	expect 1 skerry cp tree/one c1:/no/such/folder/x
+	expect 1 skerry cp tree/one c1:/no/such/directory/x
 }
 
 case_life_cp_stopped() {

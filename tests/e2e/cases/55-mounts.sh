@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Folders and files of the host, and volumes.
+# Directories and files of the host, and volumes.
 
 # case: quick
-case_mount_bind_folder() {
+case_mount_bind_directory() {
 	mkdir share
 	echo from-host >share/f
 	run -v "$PWD/share:/data" "$IMG" sh -c 'cat /data/f; echo from-guest >/data/g; ln /data/g /data/h; stat -c %h /data/g; mkfifo /data/p; ln -s f /data/l'
@@ -45,7 +45,7 @@ case_mount_bind_file() {
 
 case_mount_bind_missing() {
 	run -v "$PWD/made:/data" "$IMG" touch /data/f
-	[ -f made/f ] || fail '-v did not make the folder'
+	[ -f made/f ] || fail '-v did not make the directory'
 	expect 125 skerry run --rm --mount "type=bind,source=$PWD/missing,target=/data" "$IMG" true
 	complaint missing
 }

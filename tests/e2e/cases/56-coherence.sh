@@ -3,7 +3,7 @@
 #
 # Changes made on the host and in other guests, as a guest sees them: contents, attributes, inotify, locks.
 
-# A program for the guest: prints the inotify events of the folders (or files) that it is given, one a line, and "ready"
+# A program for the guest: prints the inotify events of the directories (or files) that it is given, one a line, and "ready"
 # before. With the interpreter of every Debian system, so that the image needs nothing installed.
 inotify_program() {
 	cat >"$1" <<'END'
@@ -114,62 +114,62 @@ case_coherence_attributes() {
 	within_second skerry exec watcher sh -c '[ "$(cat /data/none)" = now ]'
 }
 
-# A single file as a bind: as in a folder that is watched.
+# A single file as a bind: as in a directory that is watched.
 case_coherence_single_file() {
-	mkdir -p folder tools
+	mkdir -p directory tools
 	inotify_program tools/watch.pl
-	echo one >folder/file
-	chmod 644 folder/file
-	expect 0 skerry run -d --name watcher -v "$PWD/folder/file:/etc/file" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
+	echo one >directory/file
+	chmod 644 directory/file
+	expect 0 skerry run -d --name watcher -v "$PWD/directory/file:/etc/file" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
 	expect 0 skerry exec watcher sh -c 'cat /etc/file; stat /etc/file'
 	watch_in_guest events /etc/file
-	echo two-and-longer >folder/file
+	echo two-and-longer >directory/file
 	until_ok 10 grep -qx 'modify /etc/file/' events
 	expect 0 skerry exec watcher sh -c 'cat /etc/file; stat -c %s /etc/file'
 	same "$out" $'two-and-longer\n15'
 	# The same length: only the event can tell.
-	echo TWO-and-longer >folder/file
+	echo TWO-and-longer >directory/file
 	within_second skerry exec watcher cat /etc/file
 	same "$out" TWO-and-longer
-	chmod 604 folder/file
+	chmod 604 directory/file
 	until_ok 10 grep -qx 'attrib /etc/file/' events
 	expect 0 skerry exec watcher stat -c %a /etc/file
 	same "$out" 604
 	# What the guest writes it is told of once, and the host sees it.
 	: >events
 	expect 0 skerry exec watcher sh -c 'echo guest >>/etc/file'
-	same "$(tail -1 folder/file)" guest
+	same "$(tail -1 directory/file)" guest
 	sleep 0.5
 	same "$(grep -ac 'modify' events)" 1
 	# The name is given to another file, as editors do.
-	echo 'another file' >folder/new
-	mv folder/new folder/file
+	echo 'another file' >directory/new
+	mv directory/new directory/file
 	until_ok 10 skerry exec watcher grep -qx 'another file' /etc/file
 	until_ok 10 sh -c '[ "$(grep -ac modify events)" = 2 ]'
-	echo 'that was changed' >>folder/file
+	echo 'that was changed' >>directory/file
 	within_second skerry exec watcher cat /etc/file
 	same "$out" $'another file\nthat was changed'
 	expect 0 skerry exec watcher sh -c 'echo by the guest >/etc/file'
-	same "$(cat folder/file)" 'by the guest'
+	same "$(cat directory/file)" 'by the guest'
 	# Removed and made anew; what is not a file does not count.
-	rm folder/file
-	echo 'made anew' >folder/file
+	rm directory/file
+	echo 'made anew' >directory/file
 	until_ok 10 skerry exec watcher grep -qx 'made anew' /etc/file
-	rm folder/file
-	ln -s /etc/passwd folder/file
+	rm directory/file
+	ln -s /etc/passwd directory/file
 	sleep 1
 	expect 0 skerry exec watcher cat /etc/file
 	same "$out" 'made anew'
 }
 case_coherence_single_file_readonly() {
-	mkdir -p folder
-	echo one >folder/file
-	expect 0 skerry run -d --name watcher -v "$PWD/folder/file:/etc/file:ro" "$IMG" sleep 1000
-	echo two >folder/new
-	mv folder/new folder/file
+	mkdir -p directory
+	echo one >directory/file
+	expect 0 skerry run -d --name watcher -v "$PWD/directory/file:/etc/file:ro" "$IMG" sleep 1000
+	echo two >directory/new
+	mv directory/new directory/file
 	until_ok 10 skerry exec watcher grep -qx two /etc/file
 	expect 2 skerry exec watcher sh -c 'echo no >/etc/file'
-	same "$(cat folder/file)" two
+	same "$(cat directory/file)" two
 }
 
 # A file that a program has open and mapped.

@@ -161,12 +161,12 @@ case_locks_kinds() {
 	wait
 	until_ok 5 h f:x p:w:0:0
 	until_ok 5 g f:x p:w:0:0
-	# A folder has only flock.
-	skerry exec two perl /tools/lock.pl /data f:x touch:/data/folder wait:/data/folder-end >folder 2>&1 &
-	until_ok 20 test -e share/folder
+	# A directory has only flock.
+	skerry exec two perl /tools/lock.pl /data f:x touch:/data/directory wait:/data/directory-end >directory 2>&1 &
+	until_ok 20 test -e share/directory
 	expect 3 perl tools/lock.pl share f:s
 	expect 3 skerry exec one perl /tools/lock.pl /data f:x
-	touch share/folder-end
+	touch share/directory-end
 	wait
 	expect 0 perl tools/lock.pl share f:x
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What others change about files and folders of a share, as a guest sees it and is told of it; access control lists.
+# What others change about files and directories of a share, as a guest sees it and is told of it; access control lists.
 
 # watch_program FILE: a program for guests that prints inotify events, `EVENT PATH[ dir]` a line: `watch.pl MASK PATH…`.
 watch_program() {
@@ -47,8 +47,8 @@ watch() {
 	until_ok 20 grep -q ready "$to"
 }
 
-# A folder that was looked at, whose mode, owner or attributes change on the host: soon, not when the lease has run out.
-case_notices_folder_attributes() {
+# A directory that was looked at, whose mode, owner or attributes change on the host: soon, not when the lease has run out.
+case_notices_directory_attributes() {
 	mkdir -p share/d/e
 	echo x >share/d/f
 	chmod 755 share share/d share/d/e
@@ -68,7 +68,7 @@ case_notices_folder_attributes() {
 	fi
 }
 
-case_notices_folder_inotify() {
+case_notices_directory_inotify() {
 	mkdir -p share/d/e
 	start_watcher
 	expect 0 skerry exec watcher stat /data/d /data/d/e

@@ -3,7 +3,7 @@
 #
 # Images: import, load, pull, list, remove; the image's configuration; hostile archives.
 
-# An OCI layout folder "oci" with image "e2e", of three layers and with a configuration of its own.
+# An OCI layout directory "oci" with image "e2e", of three layers and with a configuration of its own.
 make_oci() {
 	python3 "$here/make_oci.py" "$TAR" oci
 }
@@ -130,7 +130,7 @@ case_image_import_acls() {
 		run acl:1 perl -e 'my $b = " " x 64; my ($p, $n) = ($ARGV[0], "system.posix_acl_access"); print syscall(191, $p, $n, $b, 64), " ", unpack("H*", substr $b, 12, 8); $b = " " x 64; syscall(194, $p, $b, 64); print " $b"' "/acl/$file"
 		has "$out" '^44 02000400e8030000 system.posix_acl_access'
 	done
-	# The folder's default ACL.
+	# The directory's default ACL.
 	run acl:1 sh -c 'umask 0; echo new >/acl/new; stat -c %a /acl/new; mkdir /acl/d; stat -c %a /acl/d; perl -e "use POSIX; POSIX::setuid(1000); open(F, q(/acl/new)) or die; print <F>; POSIX::setuid(0)"'
 	same "$(xargs <<<"$out")" '640 750 new'
 	# They go along with a copy, out and in.
@@ -156,7 +156,7 @@ case_image_load_docker_archive() {
 	same "$rc" 0 'from standard input'
 }
 
-case_image_load_oci_archive_and_folder() {
+case_image_load_oci_archive_and_directory() {
 	need_tools skopeo
 	make_oci
 	skopeo --insecure-policy copy -q oci:oci:e2e oci-archive:o.tar:tagged:two
@@ -282,7 +282,7 @@ case_image_hostile_archives() {
 		F, S, H, D = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 		tar("dotdot.tar", [("../../../escaped", F, "", b"x")])
 		tar("hardlink.tar", [("h", H, "../../../../etc/passwd", b"")])
-		tar("file-as-folder.tar", [("a", F, "", b"x"), ("a/b", F, "", b"x")])
+		tar("file-as-directory.tar", [("a", F, "", b"x"), ("a/b", F, "", b"x")])
 		tar("good.tar", [("a", F, "", b"x" * 100000)])
 		data = open("good.tar", "rb").read()
 		open("truncated.tar", "wb").write(data[:50000])
@@ -293,7 +293,7 @@ case_image_hostile_archives() {
 		expect 1 skerry import "$kind.tar" "bad:$kind"
 		complaint .
 	done
-	for kind in file-as-folder empty-file; do
+	for kind in file-as-directory empty-file; do
 		try skerry import "$kind.tar" "bad:$kind"
 		[ "$rc" -le 1 ] || fail "$kind: exit code $rc"
 		[ "$rc" = 1 ] || ok skerry rmi "bad:$kind"

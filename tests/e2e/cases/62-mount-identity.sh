@@ -33,7 +33,7 @@ case_mount_points_of_host_are_busy() {
 # One directory by two mounts, a parent and its child, in either order, a file beside: one file system, one inode for a file, as with
 # bind mounts.
 # case: quick
-case_mount_same_folder_twice() {
+case_mount_same_directory_twice() {
 	local v
 	mkdir -p x/sub
 	for v in "-v $PWD/x:/a -v $PWD/x/sub:/b -v $PWD/x:/c" "-v $PWD/x/sub:/b -v $PWD/x:/c -v $PWD/x:/a"; do
@@ -57,7 +57,7 @@ case_mount_same_folder_twice() {
 
 # What is read-only in one place and writable in another.
 # case: quick
-case_mount_same_folder_readonly() {
+case_mount_same_directory_readonly() {
 	local v try='try() { sh -c "$1" 2>/dev/null && echo yes || echo no; }; '
 	mkdir -p x/sub/deep
 	run -v "$PWD/x:/a:ro" -v "$PWD/x/sub:/b" "$IMG" sh -c "$try"'ls /a/sub/deep; try "echo 1 >/a/f"; try "echo 1 >/a/sub/f"; try "echo 1 >/b/f"

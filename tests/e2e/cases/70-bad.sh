@@ -87,7 +87,7 @@ case_bad_long_arguments() {
 }
 
 case_bad_store_path_long() {
-	local deep=$WORK/a-folder-with-a-name-that-is-rather-long/and-another-one-below-it-that-is-no-shorter/and-a-third-so-that-it-is-enough
+	local deep=$WORK/a-directory-with-a-name-that-is-rather-long/and-another-one-below-it-that-is-no-shorter/and-a-third-so-that-it-is-enough
 	mkdir -p "$deep"
 	cp -r "$SKERRY_ROOT" "$deep/store"
 	ok env SKERRY_ROOT="$deep/store" skerry run --rm "$IMG" echo works

@@ -73,7 +73,7 @@ case_streams_log_keeps_every_byte() {
 }
 
 case_layers_as_they_were_packed() {
-	# A layer without attributes, with folders that have no entry, and links with a mode.
+	# A layer without attributes, with directories that have no entry, and links with a mode.
 	python3 - <<-'END'
 		import io, tarfile
 		base = tarfile.open("base.tar", "w")

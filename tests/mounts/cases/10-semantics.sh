@@ -17,7 +17,7 @@ case_semantics_of_the_local_disk() {
 case_semantics_bind() {
 	mkdir share
 	run -v "$SUITE:/suite:ro" -v "$PWD/share:/data" "$IMG" python3 /suite/semantics.py /data $mapped
-	same "$(ls -A share)" '' 'left in the folder'
+	same "$(ls -A share)" '' 'left in the directory'
 }
 # case: timeout=300
 case_semantics_volume() {

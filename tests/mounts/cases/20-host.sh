@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# A folder that the host and two machines use at the same time; a disk that is full; machines that are killed.
+# A directory that the host and two machines use at the same time; a disk that is full; machines that are killed.
 # shellcheck source=tests/mounts/lib.sh
 . "$SUITE/lib.sh"
 
@@ -113,7 +113,7 @@ case_host_changes() {
 }
 
 # case: timeout=600
-case_host_large_folder() {
+case_host_large_directory() {
 	local n
 	n=$(long 10000 100000)
 	mkdir share
@@ -141,7 +141,7 @@ case_host_full_disk() {
 	umount share
 }
 
-# Another file system is mounted in the folder.
+# Another file system is mounted in the directory.
 # case: timeout=200 root-only
 case_host_mount_below() {
 	mkdir -p share/sub share/other
@@ -217,18 +217,18 @@ case_mount_readonly_is_the_servers() {
 }
 # case: timeout=200
 case_mount_file_without_siblings() {
-	mkdir folder
-	echo one >folder/one
-	echo two >folder/two
-	try skerry run --rm --cap-add ALL --security-opt seccomp=unconfined -v "$PWD/folder/one:/one" "$IMG" sh -c \
+	mkdir directory
+	echo one >directory/one
+	echo two >directory/two
+	try skerry run --rm --cap-add ALL --security-opt seccomp=unconfined -v "$PWD/directory/one:/one" "$IMG" sh -c \
 		'mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L,cache=coherent,share=shares,aname=mount0 shares /m; cat /one; find / -xdev -name two; cat /m/two; ls -a /m 2>/dev/null; true'
 	has "$out" '^one$'
 	hasnt "$out" 'two'
 	# Written by the guest it is the host's.
-	run -v "$PWD/folder/one:/one" "$IMG" sh -c 'echo more >>/one'
-	same "$(cat folder/one)" $'one\nmore'
-	expect 2 skerry run --rm -v "$PWD/folder/one:/one:ro" "$IMG" sh -c 'echo no >>/one'
-	same "$(cat folder/one)" $'one\nmore'
+	run -v "$PWD/directory/one:/one" "$IMG" sh -c 'echo more >>/one'
+	same "$(cat directory/one)" $'one\nmore'
+	expect 2 skerry run --rm -v "$PWD/directory/one:/one:ro" "$IMG" sh -c 'echo no >>/one'
+	same "$(cat directory/one)" $'one\nmore'
 }
 # case: timeout=200
 case_mount_nested() {
@@ -258,7 +258,7 @@ case_mount_many() {
 	for i in $(seq 20); do
 		same "$(cat "many$i/g")" "new $i"
 	done
-	# A folder of the host changes: seen on either kind.
+	# A directory of the host changes: seen on either kind.
 	serve_in many "${args[@]}" "$IMG" sleep 1000
 	ok skerry exec many cat /m/1/f /m/20/f
 	echo changed >many1/f

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Databases from Debian's packages on a folder of the host and on a volume: started, loaded, killed with -9 (the whole VM; a process of theirs),
+# Databases from Debian's packages on a directory of the host and on a volume: started, loaded, killed with -9 (the whole VM; a process of theirs),
 # started again, and everything that was acknowledged has to be there.
 # shellcheck source=tests/mounts/lib.sh
 . "$SUITE/lib.sh"

@@ -6,8 +6,8 @@ import json
 import os
 import sys
 
-folder, rootfs, cgroup, *statements = sys.argv[1:]
-os.makedirs(folder, exist_ok=True)
+directory, rootfs, cgroup, *statements = sys.argv[1:]
+os.makedirs(directory, exist_ok=True)
 CAPS = ["CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_CHOWN", "CAP_DAC_OVERRIDE"]
 c = {
     "ociVersion": "1.0.2",
@@ -32,5 +32,5 @@ c = {
 p, l = c["process"], c["linux"]
 for statement in statements:
     exec(statement)  # pylint: disable=exec-used
-with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
+with open(os.path.join(directory, "config.json"), "w", encoding="utf-8") as file:
     json.dump(c, file)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""compare.py FOLDER RESULTS [CASE | CASE.POINT …]: compares CASE.runc with CASE.skerry, point by point (lines of lib.sh's p and differ)."""
+"""compare.py DIRECTORY RESULTS [CASE | CASE.POINT …]: compares CASE.runc with CASE.skerry, point by point (lines of lib.sh's p and differ)."""
 import os
 import re
 import sys
@@ -23,9 +23,9 @@ def points(path):
     return found, loose
 
 
-def compare(name, folder):
+def compare(name, directory):
     """Yields (point, word, text)."""
-    runc, skerry = f"{folder}/{name}.runc", f"{folder}/{name}.skerry"
+    runc, skerry = f"{directory}/{name}.runc", f"{directory}/{name}.skerry"
     theirs, their_loose = points(runc) if os.path.exists(runc) else (None, [])
     ours, our_loose = points(skerry)
     if theirs is None:  # nothing to compare with: "none" is what is wanted
@@ -54,12 +54,12 @@ def compare(name, folder):
 
 
 def main():
-    folder, results, only = sys.argv[1], sys.argv[2], sys.argv[3:]
-    names = sorted({file.rsplit(".", 1)[0] for file in os.listdir(folder)})
+    directory, results, only = sys.argv[1], sys.argv[2], sys.argv[3:]
+    names = sorted({file.rsplit(".", 1)[0] for file in os.listdir(directory)})
     failed = False
     with open(results, "w", encoding="utf-8") as out:
         for name in names:
-            for point, word, text in compare(name, folder):
+            for point, word, text in compare(name, directory):
                 if only and name != "nothing_left" and not any(o in (name, f"{name}.{point}") for o in only):
                     continue
                 print(f"{word} {name}.{point}" + (" " + text if word == "skip" else ""), file=out)

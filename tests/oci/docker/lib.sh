@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # For the cases. A case is a function case_NAME; it is run with $runtime "runc" and "skerry", at the same time as other cases, with names of its own
-# ($me, and what begins with it) and a folder of its own ($tmp). It prints points:
+# ($me, and what begins with it) and a directory of its own ($tmp). It prints points:
 #
 #   p POINT CODE [WANT]          runs CODE (bash); exit code and output, in any order (stdout and stderr are apart), must be the same with both, and match the regular
 #                                expression WANT if there is one, so that both being wrong is noticed (a point where only runc does not is skipped)

@@ -9,7 +9,7 @@ suite=$(basename "$0" .sh)
 # shellcheck source=tests/oci/slow.sh
 . "$here/../slow.sh"
 build=$(cd "${SKERRY_BUILD:-$here/../../../build}" 2>/dev/null && pwd) || {
-	echo "tests/oci: no build folder: set SKERRY_BUILD" >&2
+	echo "tests/oci: no build directory: set SKERRY_BUILD" >&2
 	exit 1
 }
 # What make build has made, when nothing is installed.

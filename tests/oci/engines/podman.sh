@@ -132,15 +132,15 @@ case_pod() {
 case_build() {
 	local dir=$work/build
 	b() { timeout "$(slow 90)" podman build --runtime "$program" --isolation oci --no-cache "$@" 2>&1; }
-	mkdir -p "$dir/folder"
-	echo one >"$dir/folder/file"
+	mkdir -p "$dir/directory"
+	echo one >"$dir/directory/file"
 	cat >"$dir/Dockerfile" <<-'END'
 		FROM box AS first
 		ARG WORD=none
 		RUN echo $WORD >/made && id -u >>/made && uname -r >/kernel
 		WORKDIR /there
-		COPY --chown=1000:1000 folder /there/folder
-		RUN stat -c '%n %u:%g %a' folder/file && chmod 600 folder/file && ln -s file folder/link
+		COPY --chown=1000:1000 directory /there/directory
+		RUN stat -c '%n %u:%g %a' directory/file && chmod 600 directory/file && ln -s file directory/link
 		USER user
 		RUN id -un && touch /tmp/hers && ! touch /no 2>/dev/null
 		FROM box
@@ -151,15 +151,15 @@ case_build() {
 	END
 	b --network none --build-arg WORD=given -t "built$runtime" "$dir" | grep -v -E '^(-->|(\[./.\] )?(STEP|COMMIT)|Successfully)'
 	p run --rm "built$runtime"
-	p run --rm "built$runtime" sh -c 'stat -c "%n %u:%g %a" /copied/folder/file /hers; readlink /copied/folder/link'
+	p run --rm "built$runtime" sh -c 'stat -c "%n %u:%g %a" /copied/directory/file /hers; readlink /copied/directory/link'
 	# the steps ran where they were meant to
 	[ "$(podman --runtime runc run --rm "built$runtime" cat /kernel | grep -c skerry)" = "$([ "$runtime" = runc ]; echo $?)" ]; echo $?
 	printf 'FROM box\nRUN echo before; exit 9\n' | b --network none -f - "$dir" | grep -c -E 'before|exit status 9'
-	printf 'FROM box\nRUN --mount=type=bind,source=folder,target=/m cat /m/file && ! touch /m/x 2>/dev/null\n' | b --network none -f - "$dir" | grep -x one
+	printf 'FROM box\nRUN --mount=type=bind,source=directory,target=/m cat /m/file && ! touch /m/x 2>/dev/null\n' | b --network none -f - "$dir" | grep -x one
 	printf 'FROM box\nRUN --mount=type=tmpfs,target=/m touch /m/x && grep -c " /m tmpfs" /proc/mounts\n' | b --network none -f - "$dir" | grep -x 1
 	printf 'FROM box\nRUN ls /sys/class/net\n' | b -f - "$dir" | grep -x -E 'lo|eth0'
-	printf 'FROM box\nRUN cat /v/file; echo x >/v/new\n' | b -v "$dir/folder:/v" --network none -f - "$dir" | grep -x one
-	rm -f "$dir/folder/new"
+	printf 'FROM box\nRUN cat /v/file; echo x >/v/new\n' | b -v "$dir/directory:/v" --network none -f - "$dir" | grep -x one
+	rm -f "$dir/directory/new"
 	podman rmi -f "built$runtime" >/dev/null 2>&1
 }
 case_limits() {

@@ -25,7 +25,7 @@ json.dump(s, open("config.json", "w"))
 END
 	)
 }
-# r VERB …: the runtime, with a state folder of its own
+# r VERB …: the runtime, with a state directory of its own
 r() { timeout "$(slow 60)" "$program" --root "$work/state.$runtime" "$@"; }
 create() { r create --bundle "$work/$1.$runtime" "$2" </dev/null >"$work/$2.$runtime.log" 2>&1; }
 status() { r state "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])'; }

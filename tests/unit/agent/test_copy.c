@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Archives in and out of a folder that plays the container's root. Beside it lies a folder that nothing may touch. */
+/* Archives in and out of a directory that plays the container's root. Beside it lies a directory that nothing may
+ * touch. */
 #include "../sk_test.h"
 
 #include <archive.h>
@@ -132,11 +133,11 @@ static void test_put(void **state)
 	add("d/g", AE_IFREG, NULL, "d/f");
 	add("d/l", AE_IFLNK, NULL, "../../outside");
 	add("d/p", AE_IFIFO, NULL, NULL);
-	add("deep/er/x", AE_IFREG, "made its folders", NULL);
+	add("deep/er/x", AE_IFREG, "made its directories", NULL);
 	add("na\xc3\xafve", AE_IFREG, "u", NULL);
 	assert_int_equal(put("/dest"), 0);
 	assert_file("dest/d/f", "content");
-	assert_file("dest/deep/er/x", "made its folders");
+	assert_file("dest/deep/er/x", "made its directories");
 	assert_file("dest/na\xc3\xafve", "u");
 	assert_int_equal(fstatat(rootfd, "dest/d/f", &a, 0), 0);
 	assert_int_equal(fstatat(rootfd, "dest/d/g", &b, 0), 0);

@@ -20,7 +20,7 @@ static const char *text_at(const json_t *o, const char *a, const char *b)
 	return json_string_value(json_object_get(json_object_get(o, a), b));
 }
 
-/* A tmpfs in a shared folder comes after the folder. */
+/* A tmpfs in a shared directory comes after the directory. */
 static void test_mounts_in_order(void **state)
 {
 	json_t *spec =

@@ -238,7 +238,7 @@ static void test_extract(void **state)
 	begin();
 	entry("d/", AE_IFDIR, 0555, NULL);
 	entry("d/f", AE_IFREG, 04755, "hello");
-	entry("d/sub/g", AE_IFREG, 0600, "deep"); /* its folder is not in the archive */
+	entry("d/sub/g", AE_IFREG, 0600, "deep"); /* its directory is not in the archive */
 	entry("d/l", AE_IFLNK, 0777, "/etc/passwd");
 	entry("d/h", 0, 0644, "d/f");
 	entry("d/dev", AE_IFCHR, 0666, NULL);
@@ -265,7 +265,7 @@ static void test_extract(void **state)
 	assert_int_equal(st.st_mtime, 1000);
 }
 
-/* What a container may try: none of it gets out of the folder. */
+/* What a container may try: none of it gets out of the directory. */
 static void test_hostile(void **state)
 {
 	struct sk_cp_extract x;

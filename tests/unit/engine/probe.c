@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 	can("change its user", setuid(0) == 0);
 	can("signal process 2 of the host", kill(2, 0) == 0);
 	can("signal the process that started it", getppid() > 0 && kill(getppid(), 0) == 0);
-	can("write to the folder of the test", open("vu/probe", O_WRONLY | O_CREAT, 0600) >= 0);
+	can("write to the directory of the test", open("vu/probe", O_WRONLY | O_CREAT, 0600) >= 0);
 	can("write beside its root", open("probe", O_WRONLY | O_CREAT, 0600) >= 0 && access("vu/../root", F_OK) == 0);
 	can("run without no_new_privs", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1);
 	if (syscall(SYS_capget, &h, d) == 0)

@@ -7,9 +7,9 @@
 #include "export/posix.h"
 #include "p9_client.h"
 
-/* What the tests of the POSIX back end share: a folder of the host, a server for it, and two clients. */
+/* What the tests of the POSIX back end share: a directory of the host, a server for it, and two clients. */
 extern enum sk_posix_who who; /* of all that is started */
-extern char top[100];	      /* where folders are made */
+extern char top[100];	      /* where directories are made */
 
 struct fixture {
 	char dir[110];
@@ -51,8 +51,8 @@ void file_link_owner(void **state);
 
 /* Tests of test_posix_bounds.c. */
 void bounds_budget(void **state);
-void bounds_two_folders(void **state);
+void bounds_two_directories(void **state);
 void bounds_many_listings(void **state);
-void bounds_watched_folders(void **state);
+void bounds_watched_directories(void **state);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The POSIX back end through the server, on a folder of the host. Run as root it goes through TRUST, CHECK and SQUASH,
- * and then through SELF and MAPPED as user 65534; run as anybody else, through the last two.
+ * The POSIX back end through the server, on a directory of the host. Run as root it goes through TRUST, CHECK and
+ * SQUASH, and then through SELF and MAPPED as user 65534; run as anybody else, through the last two.
  */
 #include "../sk_test.h"
 
@@ -219,7 +219,7 @@ static void modes_and_owners(void **state)
 		fx_open(a, 2, "f", P9_O_RDWR);
 		assert_int_equal(cl_write(a, 2, 0, "y", 1), 1);
 	}
-	/* Set-group-id folder: what is made in it gets its group and, a folder, the bit. */
+	/* Set-group-id directory: what is made in it gets its group and, a directory, the bit. */
 	if (who == SK_POSIX_TRUST) {
 		struct stat st;
 
@@ -307,7 +307,7 @@ static void open_flags(void **state)
 		t.u.fsync.fid = 2;
 		assert_int_equal(cl_call(a, &t), 0);
 		t.tag = 0;
-		t.u.fsync.fid = 0; /* a folder, not opened */
+		t.u.fsync.fid = 0; /* a directory, not opened */
 		assert_int_equal(cl_call(a, &t), 0);
 	}
 }
@@ -376,7 +376,7 @@ static void unlinked(void **state)
 	assert_int_equal(a->r.u.attr.size, 4);
 	assert_int_equal(cl_getattr(a, 13), 0);
 	assert_int_equal(a->r.u.attr.size, 5);
-	/* A renamed folder takes its fids along. */
+	/* A renamed directory takes its fids along. */
 	assert_int_equal(cl_mkdir(a, 0, "d", 0755, 0), 0);
 	assert_int_equal(cl_walk(a, 0, 20, "d"), 0);
 	assert_int_equal(cl_mkdir(a, 20, "e", 0755, 0), 0);
@@ -531,7 +531,7 @@ static void host_locks(void **state)
 	l = (struct flock){ .l_type = F_WRLCK };
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
 	close(fd);
-	/* A folder can be locked too. */
+	/* A directory can be locked too. */
 	fx_open(a, 2, "", P9_O_RDONLY);
 	assert_int_equal(cl_lock(a, 2, P9_LOCK_WRLCK, 0, 0, 0, 1), 0);
 	assert_int_equal(flock(fx->dirfd, LOCK_SH | LOCK_NB), -1);
@@ -833,8 +833,8 @@ static int run(const char *name, enum sk_posix_who w)
 		T(file_link_owner),
 		T(bounds_many_listings),
 		cmocka_unit_test_setup_teardown(bounds_budget, setup_few, fx_teardown),
-		cmocka_unit_test_setup_teardown(bounds_two_folders, setup_few, fx_teardown),
-		cmocka_unit_test_setup_teardown(bounds_watched_folders, setup_few, fx_teardown),
+		cmocka_unit_test_setup_teardown(bounds_two_directories, setup_few, fx_teardown),
+		cmocka_unit_test_setup_teardown(bounds_watched_directories, setup_few, fx_teardown),
 		cmocka_unit_test_setup_teardown(inside_no_way_out, setup_old, fx_teardown),
 		cmocka_unit_test_setup_teardown(inside_race, setup_old, fx_teardown),
 	};

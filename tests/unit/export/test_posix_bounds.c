@@ -60,9 +60,9 @@ void bounds_budget(void **state)
 	assert_int_equal(cl_getattr(a, 1400), 0);
 }
 
-/* Two folders at once, of which the second has to be opened again with all that is above it: the first one's descriptor
- * must not become one of those meanwhile. */
-void bounds_two_folders(void **state)
+/* Two directories at once, of which the second has to be opened again with all that is above it: the first one's
+ * descriptor must not become one of those meanwhile. */
+void bounds_two_directories(void **state)
 {
 	struct fixture *fx = *state;
 	struct client *a = &fx->a;
@@ -111,7 +111,7 @@ static unsigned list_some(struct client *a, uint32_t fid, uint64_t *offset)
 	return count;
 }
 
-/* More folders are listed at once than there are buffers. */
+/* More directories are listed at once than there are buffers. */
 void bounds_many_listings(void **state)
 {
 	struct fixture *fx = *state;
@@ -180,7 +180,7 @@ static unsigned marks(void)
 }
 
 /* What is watched is not forgotten to be unwatched, even with few descriptors. */
-void bounds_watched_folders(void **state)
+void bounds_watched_directories(void **state)
 {
 	struct fixture *fx = *state;
 	const struct sk_9p_fs_ops *ops = fx->fs->ops;
@@ -202,7 +202,7 @@ void bounds_watched_folders(void **state)
 	}
 	sk_posix_lease(fx->fs, watch, no_event, NULL);
 	if (marks() == 0) {
-		printf("LEFT OUT: folders of this file system cannot be watched\n");
+		printf("LEFT OUT: directories of this file system cannot be watched\n");
 		skip();
 	}
 	assert_int_equal(ops->root(fx->fs, &root, &qid), 0);

@@ -95,7 +95,7 @@ static bool try_names(struct client *a, unsigned n)
 	return r == 0;
 }
 
-/* The host swaps a folder and a link to the outside as fast as it can, while the client does all that it can through
+/* The host swaps a directory and a link to the outside as fast as it can, while the client does all that it can through
  * that name. Nothing outside changes, nothing of it is read. */
 void inside_race(void **state)
 {
@@ -186,7 +186,7 @@ void inside_single_file_replaced(void **state)
 	assert_int_equal(read(fd, buf, sizeof(buf)), 10);
 	assert_memory_equal(buf, "THE second", 10);
 	close(fd);
-	/* Not a folder, and not for an export that is one. */
+	/* Not a directory, and not for an export that is one. */
 	assert_int_equal(sk_posix_replace(fx->fs, open(fx->dir, O_PATH | O_CLOEXEC)), -EINVAL);
 	assert_int_equal(cl_getattr(a, 2), 0);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What another process does in a watched folder is reported as what it is; what this process does is not. */
+/* What another process does in a watched directory is reported as what it is; what this process does is not. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -97,7 +97,7 @@ static void opens(struct sk_loop *loop, struct sk_watch *w, int topfd, int fd)
 	log_text[0] = 0;
 }
 
-/* A file whose folder is not watched. */
+/* A file whose directory is not watched. */
 static void single_file(struct sk_loop *loop, struct sk_watch *w, int topfd)
 {
 	uint64_t end;

@@ -79,13 +79,13 @@ static void test_names(void **state)
 		{ "h", "some/file/", "", true },
 		{ "../h", "some/file", "leads out", true },
 		{ ".", "some/file", "leads out", true },
-		{ "some/file/x", NULL, "not a folder", false },
-		{ "some/file/x", "some/file", "not a folder", true },
+		{ "some/file/x", NULL, "not a directory", false },
+		{ "some/file/x", "some/file", "not a directory", true },
 		{ ".wh.", NULL, "leads out", false },
 		{ ".wh..", NULL, "leads out", false },
 		{ "a/.wh...", NULL, "leads out", false },
 		{ ".wh.x", "some/file", "whiteout", true },
-		{ "./", NULL, "amaged", false },		     /* a folder with contents */
+		{ "./", NULL, "amaged", false },		     /* a directory with contents */
 		{ "some/..", NULL, "leads out", false },	     /* a file as the root */
 		{ "../\033[2Jx\ny", NULL, "\"../?[2Jx?y\"", false }, /* nothing that a terminal would obey */
 	};
@@ -165,7 +165,7 @@ static void test_long(void **state)
 	name[1999] = '\0';
 	t = tar_new();
 	tar_file(t, name, 0600, "x");
-	name[1997] = '\0'; /* the folder */
+	name[1997] = '\0'; /* the directory */
 	tar_link(t, "down", name);
 	memcpy(name, "down/", 5);
 	tar_file(t, name, 0600, "x");
@@ -357,7 +357,7 @@ static void set_config(struct layout *l, const char *config)
 	set_manifest(l, make_manifest(l));
 }
 
-/* Each of them as a folder and as an archive. */
+/* Each of them as a directory and as an archive. */
 static void layout_fails(const struct layout *l, const char *words)
 {
 	layout_write_dir(l, "layout");
@@ -561,8 +561,8 @@ static void test_index_chain(void **state)
 	layout_free(&l);
 }
 
-/* A folder whose files are not files, or not its own. */
-static void test_folder_links(void **state)
+/* A directory whose files are not files, or not its own. */
+static void test_directory_links(void **state)
 {
 	_cleanup_free_ char *blob = NULL;
 	struct layout l;
@@ -790,7 +790,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_documents, enter, leave),
 		cmocka_unit_test_setup_teardown(test_manifests, enter, leave),
 		cmocka_unit_test_setup_teardown(test_index_chain, enter, leave),
-		cmocka_unit_test_setup_teardown(test_folder_links, enter, leave),
+		cmocka_unit_test_setup_teardown(test_directory_links, enter, leave),
 		cmocka_unit_test_setup_teardown(test_docker, enter, leave),
 		cmocka_unit_test_setup_teardown(test_not_archives, enter, leave),
 		cmocka_unit_test_setup_teardown(test_truncated_load, enter, leave),

@@ -116,10 +116,10 @@ static void test_whiteouts(void **state)
 	tar_file(t, ".wh.before", 0600, "");
 	tar_file(t, ".wh.after", 0600, "");
 	tar_file(t, "after", 0600, "kept");
-	tar_file(t, ".wh.folder", 0600, "");
-	tar_file(t, "folder/new", 0600, "");
-	tar_dir(t, "folder2", 0700);
-	tar_file(t, ".wh.folder2", 0600, "");
+	tar_file(t, ".wh.directory", 0600, "");
+	tar_file(t, "directory/new", 0600, "");
+	tar_dir(t, "directory2", 0700);
+	tar_file(t, ".wh.directory2", 0600, "");
 	tar_file(t, "opaque/.wh..wh..opq", 0600, "");
 	tar_file(t, "opaque/x", 0600, "");
 	tar_dir(t, "opaque", 0750);
@@ -133,9 +133,9 @@ static void test_whiteouts(void **state)
 	expect_line(list, " R/d/gone", "c--------- 0/0 0, 0 ");
 	expect_line(list, " R/before", "-rw-------");
 	expect_line(list, " R/after", "-rw-------");
-	expect_line(list, " R/folder", "drwxr-xr-x");
-	expect_line(list, " R/folder/new", "-rw-------");
-	expect_line(list, " R/folder2", "drwx------");
+	expect_line(list, " R/directory", "drwxr-xr-x");
+	expect_line(list, " R/directory/new", "-rw-------");
+	expect_line(list, " R/directory2", "drwx------");
 	expect_line(list, " R/opaque", "drwxr-x---");
 	expect_line(list, " R/aufs-link", "-rw-------");
 	assert_null(strstr(list, ".wh."));
@@ -160,7 +160,7 @@ static void test_duplicates(void **state)
 	tar_dir(t, "d/", 0755);
 	tar_file(t, "e/a/b/c", 0600, "x");
 	tar_file(t, "e/a/b2/c", 0600, "x");
-	tar_file(t, "e", 0600, "file over a folder");
+	tar_file(t, "e", 0600, "file over a directory");
 	tar_file(t, "h", 0600, "x");
 	tar_file(t, "h2", 0600, "x");
 	tar_dir(t, "h", 0700);
@@ -175,7 +175,7 @@ static void test_duplicates(void **state)
 	expect_line(list, " R/g", "-rw------- 0/0 12 ");
 	expect_line(list, " R/d", "drwxr-xr-x");
 	expect_line(list, " R/d/a/b/c", "-rw-------");
-	expect_line(list, " R/e", "-rw------- 0/0 18 ");
+	expect_line(list, " R/e", "-rw------- 0/0 21 ");
 	expect_line(list, " R/h", "drwx------");
 	expect_line(list, " R/h2 -> f", "lrwxrwxrwx");
 	expect_line(list, " R/loop/x", "-rw------- 0/0 8 ");
@@ -341,7 +341,7 @@ static void test_sparse(void **state)
 	sk_store_close(store);
 }
 
-/* The same tar packed in each way gives the same layer; padding, read-only, several thousand files in a folder. */
+/* The same tar packed in each way gives the same layer; padding, read-only, several thousand files in a directory. */
 static void test_compressions(void **state)
 {
 	static const char *const filters[] = { "gzip", "zstd", "xz", "bzip2" };
@@ -356,7 +356,7 @@ static void test_compressions(void **state)
 	for (i = 0; i < 5000; i++) {
 		char name[64];
 
-		snprintf(name, sizeof(name), "folder/file-with-a-name-%05zu", (i * 7919) % 5000);
+		snprintf(name, sizeof(name), "directory/file-with-a-name-%05zu", (i * 7919) % 5000);
 		tar_file(t, name, 0644, name);
 	}
 	b = tar_end(t);
@@ -490,7 +490,7 @@ static void test_overlay(void **state)
 	}
 	tar_file(t, "gone", 0600, "");
 	tar_file(t, "kept", 0600, "");
-	tar_file(t, "folder/gone", 0600, "");
+	tar_file(t, "directory/gone", 0600, "");
 	tar_file(t, "again/gone", 0600, "");
 	tar_file(t, "opaque/gone", 0600, "");
 	tar_file(t, "before/gone", 0600, "");
@@ -501,7 +501,7 @@ static void test_overlay(void **state)
 	blob_free(&b);
 	t = tar_new();
 	tar_file(t, ".wh.gone", 0600, "");
-	tar_file(t, ".wh.folder", 0600, "");
+	tar_file(t, ".wh.directory", 0600, "");
 	tar_file(t, ".wh.again", 0600, "");
 	tar_file(t, "again/new", 0600, "");
 	tar_file(t, "opaque/new", 0600, "");
@@ -523,7 +523,7 @@ static void test_overlay(void **state)
 	free(RUN("mount", "-t", "overlay", "-o", "lowerdir=m/high:m/low", "none", "m/all"));
 	assert_int_equal(access("m/all/gone", F_OK), -1);
 	assert_int_equal(access("m/all/kept", F_OK), 0);
-	assert_int_equal(access("m/all/folder", F_OK), -1);
+	assert_int_equal(access("m/all/directory", F_OK), -1);
 	assert_int_equal(access("m/all/again/new", F_OK), 0);
 	assert_int_equal(access("m/all/again/gone", F_OK), -1);
 	assert_int_equal(access("m/all/opaque/new", F_OK), 0);

@@ -116,7 +116,7 @@ static void test_forms(void **state)
 	}
 }
 
-/* The old form of docker save: a folder for each layer, links between them; the same layer twice; no name. */
+/* The old form of docker save: a directory for each layer, links between them; the same layer twice; no name. */
 static void test_docker_legacy(void **state)
 {
 	struct sk_store *store = open_store();
@@ -329,12 +329,13 @@ static void test_concurrent(void **state)
 	}
 	expect_image(store, &l, "both:1");
 	snap = snapshot("store/images/tmp");
-	assert_null(strchr(strchr(snap, '\n') + 1, '\n')); /* the folder itself only */
+	assert_null(strchr(strchr(snap, '\n') + 1, '\n')); /* the directory itself only */
 	layout_free(&l);
 	sk_store_close(store);
 }
 
-/* kill -9 in the middle of an import: nothing but a folder below tmp/, which is gone when the store is opened again. */
+/* kill -9 in the middle of an import: nothing but a directory below tmp/, which is gone when the store is opened
+ * again. */
 static void test_killed(void **state)
 {
 	struct sk_store *store = open_store();

@@ -58,7 +58,7 @@ static size_t count_files(const char *path)
 
 	for (p = s; (p = strchr(p, '\n')); p++)
 		n++;
-	return n - 1; /* the folder */
+	return n - 1; /* the directory */
 }
 
 static void test_find(void **state)

@@ -67,10 +67,11 @@ struct layout {
  * nothing). */
 void layout_make(struct layout *l, struct blob *take_tars, size_t n, const char *filter, const char *name);
 void layout_free(struct layout *l);
-/* An OCI layout as a folder, or as an archive. */
+/* An OCI layout as a directory, or as an archive. */
 void layout_write_dir(const struct layout *l, const char *path);
 void layout_write_archive(const struct layout *l, const char *path, const char *filter);
-/* As `docker save` does, `legacy`: folders with layer.tar, a symbolic link for the second layer if it is as the first.
+/* As `docker save` does, `legacy`: directories with layer.tar, a symbolic link for the second layer if it is as the
+ * first.
  */
 void layout_write_docker(const struct layout *l, const char *path, const char *name, bool legacy);
 char *make_manifest(const struct layout *l);
@@ -79,7 +80,7 @@ char *make_index(const struct layout *l, const char *name);
 /* ---- the store -----------------------------------------------------------------------------------------------------
  */
 
-/* A temporary folder, the current one from then on; removed by test_leave(). With the store `store` in it. */
+/* A temporary directory, the current one from then on; removed by test_leave(). With the store `store` in it. */
 int test_enter(void **state);
 int test_leave(void **state);
 struct sk_store *open_store(void);
@@ -96,7 +97,7 @@ char *read_file(const char *path, size_t *ret_len);
 
 /* `unsquashfs -lln` of layer `n` of image `name`; the root is "R", below it "R/…". */
 char *list_layer(struct sk_store *store, const char *name, size_t n);
-/* All its files, without attributes, below the new folder `to`. */
+/* All its files, without attributes, below the new directory `to`. */
 void extract_layer(struct sk_store *store, const char *name, size_t n, const char *to);
 /* One file of it. */
 char *cat_layer(struct sk_store *store, const char *name, size_t n, const char *file, size_t *ret_len);

@@ -183,7 +183,7 @@ static void ext_look_and_open(void **state)
 	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 7, "g", P9_O_RDWR), -P9_EBADF);
 	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 8, "f", P9_O_RDWR | P9_O_EXCL), -P9_EEXIST);
 	assert_int_equal(cl_look(&c, P9_TLOOK, 0, 9, "f", 0), 0);
-	/* A file gets no fid by being looked at, a folder does. */
+	/* A file gets no fid by being looked at, a directory does. */
 	assert_int_equal(c.r.u.found.flags & (P9_LOOK_FID | P9_LOOK_EXISTS), P9_LOOK_EXISTS);
 	stamp = c.r.u.found.attr.data_version;
 	assert_int_equal(cl_clunk(&c, 9), -P9_EBADF);

@@ -31,7 +31,7 @@ SECRET = b"a secret of more than 16 bytes"
 
 
 class Case(unittest.TestCase):
-    """A folder, and servers for it."""
+    """A directory, and servers for it."""
 
     plain = not ROOT
 
@@ -41,9 +41,9 @@ class Case(unittest.TestCase):
         self.share = os.path.join(self.top, "share")
         self.outside = os.path.join(self.top, "outside")
         self.sockets = os.path.join(self.top, "sockets")
-        for folder in (self.share, self.outside, self.sockets):
-            os.mkdir(folder)
-            os.chmod(folder, 0o777)
+        for directory in (self.share, self.outside, self.sockets):
+            os.mkdir(directory)
+            os.chmod(directory, 0o777)
         with open(os.path.join(self.outside, "secret"), "w", encoding="ascii") as file:
             file.write("out of reach")
         os.chmod(os.path.join(self.outside, "secret"), 0o666)
@@ -707,11 +707,11 @@ def load_tests(loader, _tests, _pattern):
 if __name__ == "__main__":
     # A plain user has to reach the program.
     if ROOT:
-        folder = tempfile.mkdtemp(prefix="sk-9pd-bin-")
-        os.chmod(folder, 0o755)
-        PROGRAM = shutil.copy(PROGRAM, folder)
+        directory = tempfile.mkdtemp(prefix="sk-9pd-bin-")
+        os.chmod(directory, 0o755)
+        PROGRAM = shutil.copy(PROGRAM, directory)
     try:
         unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=1, warnings="ignore")
     finally:
         if ROOT:
-            shutil.rmtree(folder)
+            shutil.rmtree(directory)

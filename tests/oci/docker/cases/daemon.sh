@@ -94,8 +94,8 @@ case_remap() {
 case_default_runtime() {
 	other_daemon "\"default-runtime\": \"$runtime\""
 	export DOCKER_BUILDKIT=0
-	mkdir -p "$tmp/build/folder"
-	echo one >"$tmp/build/folder/file"
+	mkdir -p "$tmp/build/directory"
+	echo one >"$tmp/build/directory/file"
 	echo skip >"$tmp/build/skipped"
 	echo skipped >"$tmp/build/.dockerignore"
 	cat >"$tmp/build/Dockerfile" <<-'END'
@@ -104,9 +104,9 @@ case_default_runtime() {
 		ENV KEPT=$WORD
 		RUN echo $KEPT >/made && id -u >>/made && uname -r >/kernel && pwd >>/made
 		WORKDIR /there
-		COPY --chown=1000:1001 folder /there/folder
+		COPY --chown=1000:1001 directory /there/directory
 		COPY . /all/
-		RUN ls -A /all && stat -c '%n %u:%g %a' folder/file && chmod 600 folder/file && ln -s file folder/link && rm /all/Dockerfile
+		RUN ls -A /all && stat -c '%n %u:%g %a' directory/file && chmod 600 directory/file && ln -s file directory/link && rm /all/Dockerfile
 		USER anna
 		RUN id -un && touch /tmp/hers && ! touch /no 2>/dev/null
 		FROM box
@@ -120,9 +120,9 @@ case_default_runtime() {
 	END
 	p runtime 'docker info -f "{{json .DefaultRuntime}}"' 'exit 0$'
 	differ run 'docker run --rm box uname -r' '.' 'skerry'
-	p build 'docker build -t $me --build-arg WORD=given $tmp/build 2>&1 | grep -v -E "^(Step|Removing| --->|Sending|Successfully)"; docker images -q $me | wc -l' 'anna.*/copied/folder/file.*given'
+	p build 'docker build -t $me --build-arg WORD=given $tmp/build 2>&1 | grep -v -E "^(Step|Removing| --->|Sending|Successfully)"; docker images -q $me | wc -l' 'anna.*/copied/directory/file.*given'
 	differ built-in 'docker run --rm --entrypoint cat $me /kernel' '.' 'skerry'
-	p result 'docker run --rm $me; docker run --rm $me word; docker run --rm --entrypoint sh $me -c "stat -c \"%n %u:%g %a\" /copied/folder/file /tmp/hers /hers 2>&1; readlink /copied/folder/link"' 'ran default.*ran word.*1000:1001 600'
+	p result 'docker run --rm $me; docker run --rm $me word; docker run --rm --entrypoint sh $me -c "stat -c \"%n %u:%g %a\" /copied/directory/file /tmp/hers /hers 2>&1; readlink /copied/directory/link"' 'ran default.*ran word.*1000:1001 600'
 	p with-runc 'docker run --rm --runtime runc $me other' 'ran other'
 	p again 'docker build -t $me --build-arg WORD=given $tmp/build 2>/dev/null | grep -c "Using cache"' '^[1-9]'
 	p step-fails 'printf "FROM box\nRUN echo before; exit 9\n" | docker build - 2>&1 | grep -E "before|non-zero code: 9"' 'code: 9'

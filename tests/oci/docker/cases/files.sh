@@ -8,7 +8,7 @@ case_root() {
 	p diff 'x $me sh -c "echo 1 >/etc/made; rm /etc/group; mkdir /var/new; chmod 700 /root"; docker diff $me | sort' 'A /etc/made'
 	p copy-out 'docker cp $me:/etc/made - | tar -xO' '^1'
 	p copy-in 'echo in >$tmp/in; chmod 640 $tmp/in; docker cp $tmp/in $me:/root/in; x $me sh -c "cat /root/in; stat -c \"%a %u\" /root/in"' 'in'
-	p copy-folder 'mkdir -p $tmp/f/g; echo x >$tmp/f/g/h; docker cp $tmp/f $me:/tmp/; x $me cat /tmp/f/g/h; x $me sh -c "echo y >/tmp/f/g/i"; docker cp $me:/tmp/f $tmp/back; find $tmp/back -type f | sed "s|.*/back||" | sort' '/g/i'
+	p copy-directory 'mkdir -p $tmp/f/g; echo x >$tmp/f/g/h; docker cp $tmp/f $me:/tmp/; x $me cat /tmp/f/g/h; x $me sh -c "echo y >/tmp/f/g/i"; docker cp $me:/tmp/f $tmp/back; find $tmp/back -type f | sed "s|.*/back||" | sort' '/g/i'
 	p copy-big 'head -c 8000000 /dev/urandom >$tmp/big; docker cp $tmp/big $me:/tmp/big; [ "$(x $me md5sum </dev/null /tmp/big | cut -c1-32)" = "$(md5sum <$tmp/big | cut -c1-32)" ] && echo equal' 'equal'
 	p kinds 'x $me sh -c "cd /tmp; mkfifo p; ln -s p l; touch a; ln a b; mknod c c 1 3; chmod 4755 a; chown 12:34 a; stat -c \"%n %F %a %u %g %h\" p l a b c"' 'fifo'
 	p see-on-host 'dir=$(show $me {{.GraphDriver.Data.MergedDir}}); stat -c "%n %F %a %u %g %h" $dir/tmp/p $dir/tmp/l $dir/tmp/a $dir/tmp/c | sed "s|$dir||"' 'fifo'
@@ -62,7 +62,7 @@ case_mounts() {
 	p submount 'mkdir -p $tmp/under; mount -t tmpfs none $tmp/under; echo inner >$tmp/under/i; d -v $tmp:/v box cat /v/under/i; umount $tmp/under' 'inner'
 	p over-existing 'd -v $dir:/etc box sh -c "ls /etc/file; cat /etc/resolv.conf | wc -l | grep -c ."' '/etc/file'
 	p relative-link 'ln -sfn dir $tmp/to-dir; d -v $tmp/to-dir:/v box cat /v/sub/s' 'sub'
-	# The folder above, of the image, is copied up: what is mounted below it stays.
+	# The directory above, of the image, is copied up: what is mounted below it stays.
 	p copied-up 'd -v $dir:/var/www box sh -c "touch /var/new; cat /var/www/sub/s; sleep 2; cat /var/www/sub/s; ls /var"' 'sub.*sub'
 	p colon-free 'd -v $dir:/a/b/c/d box cat /a/b/c/d/sub/s' 'sub'
 	differ socket 'python3 -c "

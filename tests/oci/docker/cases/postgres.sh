@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154,SC2016,SC2034 # variables set by ../run; code in quotes is run by p
 #
-# PostgreSQL on a folder of the host and on a volume: started, loaded, its container killed with -9, started again, and everything that was acknowledged
+# PostgreSQL on a directory of the host and on a volume: started, loaded, its container killed with -9, started again, and everything that was acknowledged
 # has to be there: the cycle of tests/mounts (whose scripts these are), under docker.
 
 # pg WORDS…: tests/mounts/postgres.sh in the container.

@@ -23,13 +23,13 @@ import json, sys
 found = [json.loads(line) for line in open(sys.argv[1])]
 bad = [e for e in found if e["level"] in ("error", "fatal")]
 print("error" if bad and all({"level", "msg", "time"} <= set(e) and e["msg"] for e in bad) else "no error: %r" % found)' "$tmp/log"; }
-# left NAME: what is there of this container: folders, groups, processes.
+# left NAME: what is there of this container: directories, groups, processes.
 left() {
 	find "$tmp/state" -mindepth 1 -path "*$me-$1*" 2>/dev/null | wc -l
 	find /sys/fs/cgroup -type d -path "*$group/$me-$1" 2>/dev/null | wc -l # groups of other cases go meanwhile
 	pgrep -f "$tmp/state.*$me-$1( |/|\$)" | wc -l
 }
-# refusal POINT NAME: create fails, with an error in the log, and nothing stays (runc leaves a folder now and then).
+# refusal POINT NAME: create fails, with an error in the log, and nothing stays (runc leaves a directory now and then).
 refusal() {
 	local point=$1 name=$2
 	differ "$point" "made $name; echo \$?; errors; left $name | xargs" '^[1-9][0-9]*.error' '^[1-9][0-9]*.error.0 0 0'

@@ -22,7 +22,8 @@
  *   override.c     owner and mode kept in an attribute (MAPPED); posix_links.c: of links, beside
  *
  * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
- * anybody (CVE-2023-1386); chown clears them always.
+ * anybody (CVE-2023-1386: not all clients clear them); chown clears them always. Our guests' kernel clears them itself
+ * where the writer may not keep them, and root may (client_clears).
  *
  * qid.path is the inode number on the device of the first root of the pool; on further devices it has the device's
  * number in the pool's table in its top 16 bits; inode numbers that do not fit are hashed. So a file has the same

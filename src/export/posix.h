@@ -44,11 +44,12 @@ enum sk_posix_who {
 struct sk_posix_config {
 	enum sk_posix_who who;
 	uint32_t squash_uid, squash_gid;
-	bool append;	   /* O_APPEND is done by the host: for clients without write-back caching; wrong with it */
-	bool nodev;	   /* no device nodes are made */
-	bool nosuid;	   /* no file gets a set-id bit, which is left out, or capabilities */
-	bool no_openat2;   /* for tests: as on a kernel without openat2 */
-	bool stat_entries; /* for tests: look at every entry of a listing (set by itself where file systems need it) */
+	bool append;	    /* O_APPEND is done by the host: for clients without write-back caching; wrong with it */
+	bool nodev;	    /* no device nodes are made */
+	bool nosuid;	    /* no file gets a set-id bit, which is left out, or capabilities */
+	bool client_clears; /* clients clear set-id bits before a write, as Linux does: the write leaves them */
+	bool no_openat2;    /* for tests: as on a kernel without openat2 */
+	bool stat_entries;  /* for tests: look at every entry of a listing (set by itself where file systems need it) */
 	/* NULL, or the host's mounts below the directory: their mount points cannot be removed or renamed (borrowed) */
 	struct sk_mount_tree *mounts;
 };

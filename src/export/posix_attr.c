@@ -197,19 +197,19 @@ struct target {
 
 static int do_truncate(struct target *t, uint64_t size)
 {
-	bool sgid;
+	bool setid;
 	int r;
 
 	if (t->node->type == S_IFDIR)
 		return -EISDIR;
 	if (t->node->type != S_IFREG)
 		return -EINVAL;
-	sgid = posix_sgid_stays(t->p, t->fd);
+	setid = posix_setid_stays(t->p, t->fd);
 	if (t->file && t->file->writable)
 		r = ftruncate(t->file->fd, (off_t)size) < 0 ? -errno : 0;
 	else
 		r = truncate(t->path, (off_t)size) < 0 ? -errno : 0;
-	if (sgid)
+	if (setid)
 		posix_fsetid(t->p, false);
 	return r;
 }
@@ -278,7 +278,8 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 		o.uid = a->uid;
 	if (a->valid & P9_SETATTR_GID)
 		o.gid = a->gid;
-	if (S_ISREG(o.mode) && (a->valid & (P9_SETATTR_UID | P9_SETATTR_GID | P9_SETATTR_SIZE))) {
+	if (S_ISREG(o.mode) && ((a->valid & (P9_SETATTR_UID | P9_SETATTR_GID)) ||
+				((a->valid & P9_SETATTR_SIZE) && !t->p->c.client_clears))) {
 		o.mode &= ~(uint32_t)S_ISUID;
 		if (o.mode & S_IXGRP)
 			o.mode &= ~(uint32_t)S_ISGID;

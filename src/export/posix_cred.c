@@ -190,14 +190,16 @@ void posix_fsetid(struct posix_fs *p, bool on)
 /*
  * Linux clears set-group-id with a write or a truncation of a file whose group may not execute it if the caller is not
  * in the group. The callers are the client's, whose kernel has cleared the bit already (Tsetattr) if it had to; this
- * thread is in no group of theirs. Set-user-id goes in any case.
+ * thread is in no group of theirs. Other set-id bits go, unless the client does that, too.
  */
-bool posix_sgid_stays(struct posix_fs *p, int fd)
+bool posix_setid_stays(struct posix_fs *p, int fd)
 {
 	struct stat st;
 
 	if (!p->pool->root || !p->pool->full || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    (st.st_mode & (S_ISUID | S_ISGID | S_IXGRP)) != S_ISGID)
+	    !(st.st_mode & (S_ISUID | S_ISGID)))
+		return false;
+	if (!p->c.client_clears && (st.st_mode & (S_ISUID | S_ISGID | S_IXGRP)) != S_ISGID)
 		return false;
 	posix_fsetid(p, true);
 	return true;

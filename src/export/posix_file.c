@@ -65,13 +65,16 @@ int posix_tmpfile(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 
 int posix_allocate(struct sk_9p_fs *fs, struct sk_9p_file *file, uint32_t mode, uint64_t offset, uint64_t length)
 {
+	struct posix_fs *p = posix_of(fs);
+	bool setid = posix_setid_stays(p, file->fd);
 	int r;
 
-	if (file->suid && posix_of(fs)->c.who == SK_POSIX_MAPPED)
-		posix_clear_suid(file);
+	posix_clear_suid(p, file);
 	do
 		r = fallocate(file->fd, (int)mode, (off_t)offset, (off_t)length) < 0 ? -errno : 0;
 	while (r == -EINTR);
+	if (setid)
+		posix_fsetid(p, false);
 	return r;
 }
 
@@ -88,15 +91,20 @@ int64_t posix_copy(struct sk_9p_fs *fs, struct sk_9p_file *from, uint64_t from_o
 {
 	struct file_clone_range range = { from->fd, from_offset, length, to_offset };
 	off64_t in = (off64_t)from_offset, out = (off64_t)to_offset;
+	struct posix_fs *p = posix_of(fs);
+	bool setid = posix_setid_stays(p, to->fd);
 	ssize_t n;
 
-	if (to->suid && posix_of(fs)->c.who == SK_POSIX_MAPPED)
-		posix_clear_suid(to);
+	posix_clear_suid(p, to);
 	do
 		n = clone ? ioctl(to->fd, FICLONERANGE, &range)
 			  : copy_file_range(from->fd, &in, to->fd, &out, length, 0);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	if (n < 0)
+		n = -errno;
+	if (setid)
+		posix_fsetid(p, false);
+	return n;
 }
 
 /* --- inode flags

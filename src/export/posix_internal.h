@@ -198,7 +198,7 @@ static inline uint32_t posix_file_mode(const struct posix_fs *p, uint32_t mode)
 /* Around a chmod that sets S_ISGID: the client's kernel has decided. */
 void posix_fsetid(struct posix_fs *p, bool on);
 /* Before the data of a file change. True: set-group-id must stay, and posix_fsetid(p, false) follows the change. */
-bool posix_sgid_stays(struct posix_fs *p, int fd);
+bool posix_setid_stays(struct posix_fs *p, int fd);
 
 /* posix_io.c */
 /* The host's open flags for those of a client. */
@@ -211,8 +211,8 @@ int posix_file_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name
 		    uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file, struct p9_qid *ret_qid);
 /* Opens what a node stands for, through its descriptor: it is that inode, whatever its name is now. */
 int posix_open_node(struct posix_fs *p, struct sk_9p_node *node, int flags);
-/* MAPPED: the host does not know of the set-id bits that a write has to clear. */
-void posix_clear_suid(struct sk_9p_file *file);
+/* MAPPED: the host does not know of the set-id bits that a write has to clear, unless the client does. */
+void posix_clear_suid(struct posix_fs *p, struct sk_9p_file *file);
 int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t flags,
 	       struct sk_9p_file **ret_file, struct p9_qid *ret_qid);
 int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,

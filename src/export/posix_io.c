@@ -281,10 +281,12 @@ int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_io
 	return (int64_t)done;
 }
 
-void posix_clear_suid(struct sk_9p_file *file)
+void posix_clear_suid(struct posix_fs *p, struct sk_9p_file *file)
 {
 	struct sk_override o;
 
+	if (!file->suid || p->c.who != SK_POSIX_MAPPED || p->c.client_clears)
+		return;
 	file->suid = false;
 	if (sk_override_load(file->fd, &o) < 0)
 		return;
@@ -320,13 +322,12 @@ static int64_t write_all(struct sk_9p_file *file, struct sk_9p_iov *iov, unsigne
 int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
 {
 	struct posix_fs *p = posix_of(fs);
-	bool sgid = posix_sgid_stays(p, file->fd);
+	bool setid = posix_setid_stays(p, file->fd);
 	int64_t r;
 
-	if (file->suid && p->c.who == SK_POSIX_MAPPED)
-		posix_clear_suid(file);
+	posix_clear_suid(p, file);
 	r = write_all(file, iov, n, offset);
-	if (sgid)
+	if (setid)
 		posix_fsetid(p, false);
 	return r;
 }

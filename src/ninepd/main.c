@@ -318,6 +318,7 @@ static void finish(struct ninepd *d)
 static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 {
 	int r = ninepd_options(d, argc, argv, err);
+	unsigned i;
 
 	if (r < 0)
 		return r;
@@ -338,6 +339,9 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot start");
 	r = watch_signals(d, err);
+	/* Devices belong to our guests. */
+	for (i = 0; i < d->n_exports; i++)
+		d->exports[i].config.client_clears = d->n_listeners == 0 && d->n_connected == 0;
 	if (r == 0)
 		r = set_up_exports(d, err);
 	if (r == 0)

@@ -377,13 +377,15 @@ static char *layer_of(struct sk_store *store, const char *name)
 static void test_check(void **state)
 {
 	struct sk_store *store = open_store();
-	_cleanup_free_ char *a = import(store, "a", "a:1"), *b = import(store, "b", "b:1"),
-			    *layer = layer_of(store, "a:1"), *again = NULL, *before = NULL, *after = NULL;
+	_cleanup_free_ char *b = NULL, *layer = NULL, *again = NULL, *before = NULL, *after = NULL;
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_image *image;
 	int fd;
 
 	(void)state;
+	free(import(store, "a", "a:1"));
+	b = import(store, "b", "b:1");
+	layer = layer_of(store, "a:1");
 	expect_problems(store, false, 0, 0);
 	assert_int_equal(chmod(layer, 0644), 0);
 	fd = open(layer, O_RDWR | O_CLOEXEC);

@@ -94,7 +94,7 @@ END
 	sleep 3
 	before=$(held big)
 	ok skerry exec big perl /fill.pl 1300 1
-	until_ok 60 holds_less big "$((before + 15))"
+	until_ok 60 holds_less big "$((before + 20))"
 	ok skerry exec big sh -ec 'echo 100 >/sys/module/page_reporting/parameters/page_reporting_delay_ms
 		for n in 1 2; do
 			perl /fill.pl 600 $n & one=$!

@@ -96,6 +96,13 @@ static char *read_value(const char *dir, const char *file)
 	return text;
 }
 
+static bool exists(const char *dir, const char *file)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/%s", dir, file);
+
+	return path && access(path, F_OK) == 0;
+}
+
 /* A new group of the cpuset hierarchy has no processors until it is given some. */
 static void inherit_cpuset(const char *parent, const char *dir)
 {
@@ -148,7 +155,7 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 /* Version 2 alone, and so in the hands of systemd's newer properties. */
 static bool is_v2(void)
 {
-	struct hierarchy h[24];
+	struct hierarchy h[SK_CGROUPS_MAX];
 	unsigned i, n = find_hierarchies(h, SK_ARRAY_SIZE(h), false);
 
 	for (i = 0; i < n && !h[i].controllers[0]; i++)
@@ -156,59 +163,108 @@ static bool is_v2(void)
 	return n > 0 && i == n;
 }
 
-/* The group's name; with systemd, it is made by that. */
-static int begin_group(struct sk_oci *o, const json_t *linux_, const char *id, struct sk_oci_cgroups *g, char *path,
-		       size_t size, struct sk_error *err)
-{
-	const char *wanted = json_string_value(json_object_get(linux_, "cgroupsPath"));
-	struct sk_oci_scope scope;
-	int r;
-
-	if (!o->systemd_cgroup)
-		return group_path(wanted, id, path, size, err);
-	r = sk_oci_systemd_name(wanted, id, &scope, err);
-	if (r == 0)
-		r = sk_oci_systemd_start(&scope, id, json_object_get(linux_, "resources"), is_v2(), &g->holder, err);
-	if (r < 0)
-		return r;
-	snprintf(g->unit, sizeof(g->unit), "%s", scope.unit);
-	snprintf(path, size, "%s", scope.path);
-	return 0;
-}
-
-int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret,
+int sk_oci_cgroups_plan(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret,
 			struct sk_error *err)
 {
-	const json_t *linux_ = json_object_get(spec, "linux");
-	struct hierarchy h[24];
-	char path[768], full[1024];
+	const char *wanted = json_string_value(json_object_get(json_object_get(spec, "linux"), "cgroupsPath"));
+	struct hierarchy h[SK_CGROUPS_MAX];
 	unsigned i, n;
-	bool rootless;
 	int r;
 
 	*ret = (struct sk_oci_cgroups){ .paths = json_array(), .holder.fd = -1 };
-	r = begin_group(o, linux_, id, ret, path, sizeof(path), err);
+	r = o->systemd_cgroup ? sk_oci_systemd_name(wanted, id, &ret->scope, err)
+			      : group_path(wanted, id, ret->scope.path, sizeof(ret->scope.path), err);
 	if (r < 0)
 		return r;
-	n = find_hierarchies(h, SK_ARRAY_SIZE(h), ret->unit[0]);
-	rootless = geteuid() != 0 || sk_in_user_namespace();
+	n = find_hierarchies(h, SK_ARRAY_SIZE(h), ret->scope.unit[0]);
+	for (i = 0; i < n; i++)
+		json_array_append_new(ret->paths, json_sprintf("%s%s", h[i].mount, ret->scope.path));
+	return 0;
+}
+
+/* The part of `resources` that is about processor time, or all but that. A new reference. */
+static json_t *time_part(const json_t *resources, bool wanted)
+{
+	static const char *const keys[] = { "shares", "quota", "period" };
+	json_t *cpu = json_object_get(resources, "cpu"), *rest = json_copy(cpu), *part = json_object(), *all;
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(keys); i++) {
+		if (json_object_get(cpu, keys[i]))
+			json_object_set(part, keys[i], json_object_get(cpu, keys[i]));
+		if (rest)
+			json_object_del(rest, keys[i]);
+	}
+	all = wanted ? json_object() : json_copy((json_t *)(uintptr_t)resources);
+	if (all && cpu)
+		json_object_set(all, "cpu", wanted ? part : rest);
+	json_decref(rest);
+	json_decref(part);
+	return all;
+}
+
+static int make_groups(struct sk_oci_cgroups *g, struct sk_error *err)
+{
+	bool rootless = geteuid() != 0 || sk_in_user_namespace();
+	struct hierarchy h[SK_CGROUPS_MAX];
+	unsigned i, n = find_hierarchies(h, SK_ARRAY_SIZE(h), g->scope.unit[0]);
+	char full[1024];
+	int r;
+
+	json_array_clear(g->paths);
 	for (i = 0; i < n; i++) {
 		_cleanup_free_ char *procs = NULL;
 
-		r = make_group(&h[i], path, full, sizeof(full));
+		r = make_group(&h[i], g->scope.path, full, sizeof(full));
 		procs = sk_asprintf("%s/cgroup.procs", full);
 		if (r == 0) {
-			ret->procs[ret->n] = open(procs, O_WRONLY | O_CLOEXEC);
-			r = ret->procs[ret->n] < 0 ? -errno : 0;
+			g->procs[g->n] = open(procs, O_WRONLY | O_CLOEXEC);
+			r = g->procs[g->n] < 0 ? -errno : 0;
 		}
 		if (r < 0 && rootless)
 			continue; /* not given to us */
 		if (r < 0)
 			return sk_error_errno(err, r, "cannot make control group %s", full);
-		ret->n++;
-		json_array_append_new(ret->paths, json_string(full));
+		g->n++;
+		json_array_append_new(g->paths, json_string(full));
 	}
-	return sk_oci_cgroups_apply(ret->paths, json_object_get(linux_, "resources"), err);
+	return 0;
+}
+
+int sk_oci_cgroups_make(struct sk_oci_cgroups *g, const json_t *spec, const char *id, struct sk_error *err)
+{
+	json_t *resources = time_part(json_object_get(json_object_get(spec, "linux"), "resources"), false);
+	int r = g->scope.unit[0] ? sk_oci_systemd_start(&g->scope, id, resources, is_v2(), &g->holder, err) : 0;
+
+	if (r == 0)
+		r = make_groups(g, err);
+	if (r == 0)
+		r = sk_oci_cgroups_apply(g->paths, resources, err);
+	json_decref(resources);
+	return r;
+}
+
+int sk_oci_cgroups_settle(const struct sk_oci_cgroups *g, const json_t *spec, struct sk_error *err)
+{
+	json_t *resources = time_part(json_object_get(json_object_get(spec, "linux"), "resources"), true);
+	int r = sk_oci_cgroups_update(g->paths, g->scope.unit, resources, err);
+
+	json_decref(resources);
+	return r;
+}
+
+int sk_oci_cgroups_join_time(const json_t *paths)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < json_array_size(paths); i++) {
+		const char *dir = json_string_value(json_array_get(paths, i));
+
+		if (exists(dir, "cpu.shares") || exists(dir, "cpu.weight"))
+			r = write_value(dir, "cgroup.procs", "0");
+	}
+	return r;
 }
 
 int sk_oci_cgroups_join(const struct sk_oci_cgroups *g)
@@ -261,13 +317,6 @@ static bool number(const json_t *o, const char *key, json_int_t *ret)
 
 	*ret = json_integer_value(v);
 	return json_is_integer(v);
-}
-
-static bool exists(const char *dir, const char *file)
-{
-	_cleanup_free_ char *path = sk_asprintf("%s/%s", dir, file);
-
-	return path && access(path, F_OK) == 0;
 }
 
 /* `max` where 0 or less means none: -1 in version 1, "max" in version 2. */
@@ -358,7 +407,7 @@ int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk
 
 int sk_oci_cgroups_update(const json_t *paths, const char *unit, const json_t *resources, struct sk_error *err)
 {
-	int r = unit ? sk_oci_systemd_update(unit, resources, is_v2(), err) : 0;
+	int r = unit && *unit ? sk_oci_systemd_update(unit, resources, is_v2(), err) : 0;
 
 	return r < 0 ? r : sk_oci_cgroups_apply(paths, resources, err);
 }

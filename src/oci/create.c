@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * create, start, delete.
+ * create, start.
  *
  * create: directory and record → control groups → monitor (the VM boots from here on) → hooks, which make the network →
  * the network is told to the VM → the container is created in the guest. A failure anywhere takes everything back. Its
@@ -24,8 +24,6 @@
 #include "base/process.h"
 #include "oci/oci.h"
 #include "vm/vm.h"
-
-#define SK_KILL_WAIT_MS 6000 /* more than a guest has for SIGKILL */
 
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err)
 {
@@ -153,19 +151,25 @@ static int write_record(struct sk_oci_container *c, const struct sk_oci_bundle *
 			struct sk_error *err)
 {
 	json_t *hooks = json_object_get(b->spec, "hooks"), *annotations = json_object_get(b->spec, "annotations");
+	json_t *resources = json_object_get(json_object_get(b->spec, "linux"), "resources");
+	json_t *shares = json_object_get(json_object_get(resources, "cpu"), "shares");
 	char created[40];
 
 	json_object_set_new(c->record, "bundle", json_string(b->dir));
 	json_object_set_new(c->record, "rootfs", json_string(b->rootfs));
 	json_object_set_new(c->record, "created", json_string(sk_time_now(created)));
 	json_object_set(c->record, "cgroups", g->paths);
-	if (g->unit[0])
-		json_object_set_new(c->record, "unit", json_string(g->unit));
+	if (g->scope.unit[0])
+		json_object_set_new(c->record, "unit", json_string(g->scope.unit));
 	if (hooks)
 		json_object_set(c->record, "hooks", hooks);
 	if (annotations)
 		json_object_set(c->record, "annotations", annotations);
 	json_object_set(c->record, "process", json_object_get(b->spec, "process"));
+	if (json_integer_value(shares) > 0)
+		json_object_set(c->record, "cpu_shares", shares);
+	if (b->sandbox)
+		json_object_set_new(c->record, "pod", json_true());
 	return sk_oci_container_save(c, err);
 }
 
@@ -249,10 +253,13 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1 };
 	_cleanup_fd_ int console = -1, fd = -1;
 	struct sk_oci_cgroups cgroups;
-	int r = sk_oci_cgroups_make(o, b->spec, c->id, &cgroups, err);
+	int r = sk_oci_cgroups_plan(o, b->spec, c->id, &cgroups, err);
 
+	/* The record first: whoever deletes what a killed `create` has left finds the groups in it. */
 	if (r == 0)
 		r = write_record(c, b, &cgroups, err);
+	if (r == 0)
+		r = sk_oci_cgroups_make(&cgroups, b->spec, c->id, err);
 	if (r == 0 && !sandbox)
 		r = write_vm(c, b, &cgroups, err);
 	if (r == 0)
@@ -266,6 +273,10 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 		r = fd < 0 ? fd : create_in_guest(o, c, b, fd, *ret_pid, err);
 	}
 	if (r == 0)
+		r = sk_oci_cgroups_settle(&cgroups, b->spec, err);
+	if (r == 0 && (sandbox || b->sandbox))
+		r = sk_oci_pod_weigh(o, sk_oci_vm_of(c), err);
+	if (r == 0)
 		r = sk_oci_write_pid(co->pid_file, *ret_pid, err);
 	if (r < 0) {
 		if (*ret_pid > 0) {
@@ -273,22 +284,9 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 			sk_wait(*ret_pid);
 		}
 		sk_oci_systemd_release(&cgroups.holder);
-		sk_oci_cgroups_remove(cgroups.paths, cgroups.unit);
+		sk_oci_cgroups_remove(cgroups.paths, cgroups.scope.unit);
 	}
 	sk_oci_cgroups_fini(&cgroups);
-	return r;
-}
-
-/* Its monitor writes its last state just before it lets go of the lock; a killed one may take a moment to be gone. */
-static int remove_files(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err)
-{
-	int r = -EBUSY, tries;
-
-	for (tries = 0; r == -EBUSY && tries < 400; tries++) {
-		if (tries)
-			usleep(5000);
-		r = sk_vm_remove(&o->paths, c->vm_id, err);
-	}
 	return r;
 }
 
@@ -310,9 +308,11 @@ int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options
 		if (r < 0) {
 			struct sk_error quiet = SK_ERROR_INIT;
 
-			if (remove_files(o, c, &quiet) < 0)
+			if (sk_oci_remove_files(o, c, &quiet) < 0)
 				sk_oci_log(o, "warning", "%s", quiet.message);
 			sk_oci_container_close(c);
+		} else {
+			sk_close_fd(&c->making_fd);
 		}
 	}
 	if (in_pod > 0)
@@ -362,6 +362,8 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 
 	if (strcmp(status, "running") == 0 || strcmp(status, "paused") == 0)
 		return sk_error_set(err, EINVAL, "cannot start an already running container");
+	if (strcmp(status, "creating") == 0)
+		return sk_error_set(err, EINVAL, "cannot start a container that is still being created");
 	if (strcmp(status, "created") != 0)
 		return sk_error_set(err, EINVAL, "cannot start a container that has stopped");
 	fd = sk_oci_connect(o, c, err);
@@ -395,73 +397,6 @@ int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (r < 0)
 		return r;
 	r = sk_oci_start_container(o, &c, err);
-	sk_oci_container_close(&c);
-	return r;
-}
-
-/* ---- delete */
-
-/* Ends the VM for sure and waits until it is gone. */
-void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c)
-{
-	json_t *request = json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", SIGKILL, "all", 1);
-	struct sk_error err = SK_ERROR_INIT;
-	int waited = 0;
-
-	if (sk_oci_call_to_end(o, c, request, NULL) != -ETIMEDOUT)
-		for (; waited < SK_KILL_WAIT_MS && strcmp(sk_oci_status(o, c, NULL), "stopped") != 0; waited += 5)
-			usleep(5000);
-	if (strcmp(sk_oci_status(o, c, NULL), "stopped") != 0 && sk_vm_end(&o->paths, c->vm_id, &err) < 0)
-		sk_oci_log(o, "warning", "%s", err.message);
-}
-
-int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
-{
-	json_t *state = sk_oci_state_json(c, "stopped", 0);
-	struct sk_error hook = SK_ERROR_INIT;
-	int r;
-
-	sk_oci_cgroups_remove(json_object_get(c->record, "cgroups"),
-			      json_string_value(json_object_get(c->record, "unit")));
-	r = remove_files(o, c, err);
-	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, 0, &hook) < 0)
-		sk_oci_log(o, "warning", "%s", hook.message);
-	json_decref(state);
-	return r;
-}
-
-int sk_oci_delete(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
-{
-	static const struct option options[] = { { "force", no_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
-	struct sk_oci_container c;
-	bool force = false;
-	const char *status;
-	int opt, r;
-
-	optind = 1;
-	while ((opt = getopt_long(argc, argv, "f", options, NULL)) != -1) {
-		if (opt != 'f')
-			return sk_error_set(err, EINVAL, "delete: unknown option");
-		force = true;
-	}
-	if (argc - optind != 1)
-		return sk_error_set(err, EINVAL, "\"delete\" requires exactly 1 argument(s)");
-	r = sk_oci_container_open(o, argv[optind], &c, err);
-	if (r == -ENOENT && force)
-		return 0;
-	if (r < 0)
-		return r;
-	status = sk_oci_status(o, &c, NULL);
-	if (strcmp(status, "stopped") != 0) {
-		if (!force && strcmp(status, "created") != 0) {
-			r = sk_error_set(err, EBUSY, "cannot delete container %s that is not stopped: %s", c.id,
-					 status);
-			sk_oci_container_close(&c);
-			return r;
-		}
-		sk_oci_kill_container(o, &c);
-	}
-	r = sk_oci_delete_container(o, &c, err);
 	sk_oci_container_close(&c);
 	return r;
 }

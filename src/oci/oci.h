@@ -14,7 +14,8 @@
  *   hooks.c    hooks
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
- *   create.c   create, run, start, delete
+ *   create.c   create, start
+ *   delete.c   delete
  *   pod.c      containers that live in the VM of another one
  *   exec.c     exec
  *   ps.c       ps
@@ -55,6 +56,7 @@ struct sk_oci_container {
 	char vm_id[65];
 	char *dir;
 	json_t *record; /* oci.json */
+	int making_fd;	/* the directory, locked for as long as `create` is at work; -1: not ours */
 };
 
 /* log.c: "error", "warning", "info", "debug" to --log and, for errors, to stderr. */
@@ -62,10 +64,13 @@ void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...)
 
 /* store.c */
 int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err);
-/* Checks the id's form and makes the directory. -EEXIST. */
+/* Checks the id's form and makes the directory with its record, locked: the container is "creating" until `making_fd` is
+ * closed, also by a process that is killed. -EEXIST. */
 int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
 /* -ENOENT: "container does not exist". */
 int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
+/* Takes the lock that `create` holds while it is at work, unless it is held. True also when the container is gone. */
+bool sk_oci_container_lock(struct sk_oci_container *c);
 int sk_oci_container_save(struct sk_oci_container *c, struct sk_error *err);
 void sk_oci_container_close(struct sk_oci_container *c);
 /* "creating", "created", "running", "paused", "stopped". `ret_state` (may be NULL): the monitor's state.json, a new
@@ -129,15 +134,24 @@ int sk_oci_systemd_update(const char *unit, const json_t *resources, bool v2, st
 void sk_oci_systemd_stop(const char *unit);
 
 /* cgroup.c: version 1, 2 and hybrid hosts. */
+#define SK_CGROUPS_MAX 24u
 struct sk_oci_cgroups {
-	char unit[288]; /* systemd's; "": the groups are ours alone */
+	struct sk_oci_scope scope; /* unit "": the groups are ours alone, without systemd */
 	struct sk_oci_holder holder;
-	int procs[24]; /* cgroup.procs of each hierarchy, for joining */
+	int procs[SK_CGROUPS_MAX]; /* cgroup.procs of each hierarchy, for joining */
 	unsigned n;
 	json_t *paths; /* ["/sys/fs/cgroup/memory/docker/…", …]: made by us, owned */
 };
-int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret,
+/* Which groups the container is to have: nothing is made yet. */
+int sk_oci_cgroups_plan(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret,
 			struct sk_error *err);
+/* Makes them, with their limits but for those of processor time: the VM boots without them. What a plain user may not
+ * make leaves `paths`. */
+int sk_oci_cgroups_make(struct sk_oci_cgroups *g, const json_t *spec, const char *id, struct sk_error *err);
+/* Sets the limits of processor time: the container has been created. */
+int sk_oci_cgroups_settle(const struct sk_oci_cgroups *g, const json_t *spec, struct sk_error *err);
+/* Async-signal-safe but for its memory: the calling process shares the processor time of `paths`. */
+int sk_oci_cgroups_join_time(const json_t *paths);
 /* Applies linux.resources to groups that exist. With `best_effort` what the host cannot do is left out. */
 int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err);
 /* The same, and tells systemd of it where the groups are its `unit` (NULL: they are not). */
@@ -188,6 +202,8 @@ int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const str
 /* Creates it in the guest. */
 int sk_oci_member_create(struct sk_oci_member *m, struct sk_oci_container *c, int *ret_exit_code, struct sk_error *err);
 void sk_oci_member_free(struct sk_oci_member *m);
+/* Gives VM `vm_id`, whose containers have changed, the weight of them all; nothing where it has only its own one. */
+int sk_oci_pod_weigh(struct sk_oci *o, const char *vm_id, struct sk_error *err);
 /* Changes the status of such a container ("running", "paused"); nothing for others, whose monitor does that. */
 void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, const char *status);
 
@@ -201,9 +217,11 @@ int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_op
 int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_container *c,
 			    pid_t *ret_pid, struct sk_error *err);
 int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err);
-/* Ends the VM for sure and waits until it is gone. */
+/* delete.c: ends the VM for sure and waits until it is gone. */
 void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c);
 int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err);
+/* Only the directory. */
+int sk_oci_remove_files(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err);
 
 /* standin.c: processes of this host that stand for the guest's, for who looks them up here. */
 /* Starts one for each of `processes` (the agent's reply to "ps") and returns their pids; they leave by themselves. */

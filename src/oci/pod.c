@@ -47,6 +47,7 @@ struct sk_oci_member {
 	struct sk_oci *o;
 	const struct sk_oci_container *c;
 	char sandbox[65];
+	json_t *groups; /* the VM's control groups */
 	const struct sk_oci_launch *launch;
 	int netns, dirfd;
 	int go_fd, said_fd; /* the parent's ends, or the child's */
@@ -262,6 +263,7 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 		return sk_error_errno(err, r, "cannot join the control groups");
 	if (l->cgroups->holder.fd >= 0)
 		close(l->cgroups->holder.fd);
+	close(m->c->making_fd);
 	setsid();
 	prctl(PR_SET_NAME, "skerry-member");
 	if (m->netns >= 0 && setns(m->netns, CLONE_NEWNET) < 0)
@@ -316,6 +318,13 @@ static int prepare_share(struct sk_oci_member *m, struct server *s, const json_t
 	return 0;
 }
 
+/* In the file server: it works for the VM, with the VM's weight. */
+static int join_vm(void *arg)
+{
+	sk_oci_cgroups_join_time(arg);
+	return 0; /* of another user, as a plain user's groups may be */
+}
+
 static int start_server(struct sk_oci_member *m, struct sk_error *err)
 {
 	const char *argv[4 * SK_SHARES_MAX + 2] = { "skerry-9pd" }, *program = getenv("SKERRY_9PD");
@@ -335,6 +344,8 @@ static int start_server(struct sk_oci_member *m, struct sk_error *err)
 	spawn.keep_fds = s.fds;
 	spawn.n_keep_fds = s.n;
 	spawn.die_with_parent = true;
+	spawn.prepare = join_vm;
+	spawn.prepare_arg = m->groups;
 	if (r == 0)
 		r = sk_spawn(&spawn, &m->server, NULL, err);
 	for (i = 0; i < s.n; i++) {
@@ -442,6 +453,7 @@ int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const str
 		return sk_error_errno(err, errno, "cannot start the container");
 	*m = (struct sk_oci_member){ .o = o, .c = c, .launch = l, .netns = -1, .go_fd = go[1], .said_fd = said[0] };
 	snprintf(m->sandbox, sizeof(m->sandbox), "%s", sandbox->vm_id);
+	m->groups = json_incref(json_object_get(sandbox->record, "cgroups"));
 	m->dirfd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = describe(m, l->bundle, err);
 	if (r == 0 && l->bundle->netns_path) {
@@ -506,5 +518,65 @@ void sk_oci_member_free(struct sk_oci_member *m)
 		close(m->dirfd);
 	json_decref(m->request);
 	json_decref(m->shares);
+	json_decref(m->groups);
 	free(m);
+}
+
+/* ---- weight */
+
+#define SK_DEFAULT_SHARES 1024 /* the kernel's */
+#define SK_MAX_SHARES 262144
+#define SK_MIN_SHARES 128 /* the VM works for exec and stop, too, whatever its containers weigh */
+
+struct weight {
+	const char *vm_id;
+	json_t *record; /* of the container that made the VM */
+	json_int_t members;
+	unsigned n;
+};
+
+static json_int_t shares_of(const json_t *record)
+{
+	json_int_t shares = json_integer_value(json_object_get(record, "cpu_shares"));
+
+	return shares > 0 ? shares : SK_DEFAULT_SHARES;
+}
+
+static void weigh_one(struct sk_oci *o, struct sk_oci_container *c, void *arg)
+{
+	const char *sandbox = str(c->record, "sandbox");
+	struct weight *w = arg;
+
+	if (strcmp(c->vm_id, w->vm_id) == 0) {
+		w->record = json_incref(c->record);
+	} else if (sandbox && strcmp(sandbox, w->vm_id) == 0 && strcmp(sk_oci_status(o, c, NULL), "stopped") != 0) {
+		w->members += shares_of(c->record);
+		w->n++;
+	}
+}
+
+int sk_oci_pod_weigh(struct sk_oci *o, const char *vm_id, struct sk_error *err)
+{
+	struct weight w = { .vm_id = vm_id };
+	int r = sk_oci_each(o, weigh_one, &w, err);
+	json_int_t shares;
+	json_t *resources;
+	bool pod;
+
+	if (r < 0 || !w.record) {
+		json_decref(w.record);
+		return r;
+	}
+	/* The pause container's own shares, 2 with Kubernetes, say nothing about the pod. */
+	pod = json_is_true(json_object_get(w.record, "pod"));
+	shares = w.members + (pod && w.n ? 0 : pod ? SK_DEFAULT_SHARES : shares_of(w.record));
+	if (w.n && shares < SK_MIN_SHARES)
+		shares = SK_MIN_SHARES;
+	if (shares > SK_MAX_SHARES)
+		shares = SK_MAX_SHARES;
+	resources = json_pack("{s:{s:I}}", "cpu", "shares", shares);
+	r = sk_oci_cgroups_update(json_object_get(w.record, "cgroups"), str(w.record, "unit"), resources, err);
+	json_decref(resources);
+	json_decref(w.record);
+	return r;
 }

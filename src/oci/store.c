@@ -16,6 +16,7 @@
 #include "base/private.h"
 #include "base/process.h"
 #include "oci/oci.h"
+#include "vm/vm.h"
 
 #define SK_RECORD_MAX (4u << 20)
 
@@ -85,7 +86,7 @@ static int vm_id(const char *id, char ret[65])
 
 static int container_name(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
 {
-	*ret = (struct sk_oci_container){ 0 };
+	*ret = (struct sk_oci_container){ .making_fd = -1 };
 	if (!id || !id_valid(id))
 		return sk_error_set(err, EINVAL, "invalid container ID format");
 	snprintf(ret->id, sizeof(ret->id), "%s", id);
@@ -95,20 +96,80 @@ static int container_name(struct sk_oci *o, const char *id, struct sk_oci_contai
 	return ret->dir ? 0 : sk_error_errno(err, ENOMEM, "container %s", id);
 }
 
+/* Removes what a `create` that was killed had not yet moved to its place. */
+static void sweep(struct sk_oci *o)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/tmp", o->paths.root);
+	_cleanup_closedir_ DIR *dir = path ? opendir(path) : NULL;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		_cleanup_fd_ int fd = -1;
+
+		if (strncmp(e->d_name, "new-", 4) != 0)
+			continue;
+		fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && sk_fs_lock(fd, true, false) == 0)
+			sk_fs_remove_tree(dirfd(dir), e->d_name);
+	}
+	sk_vm_sweep(&o->paths);
+}
+
+/* A directory with the record in it, locked; it is `c->dir` until it is moved. */
+static int make_dir(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
+{
+	int r = -EWOULDBLOCK, tries;
+
+	/* Another's sweep may take it before it is locked. */
+	for (tries = 0; r < 0 && tries < 100; tries++) {
+		free(c->dir);
+		c->dir = sk_asprintf("%s/tmp/new-XXXXXX", o->paths.root);
+		if (!c->dir || !mkdtemp(c->dir))
+			return sk_error_errno(err, errno, "cannot make a directory in %s/tmp", o->paths.root);
+		c->making_fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = c->making_fd < 0 ? -errno : sk_fs_lock(c->making_fd, true, false);
+		if (r == 0)
+			r = sk_oci_container_save(c, NULL);
+		if (r < 0)
+			sk_close_fd(&c->making_fd);
+	}
+	return r < 0 ? sk_error_errno(err, r, "cannot make the state of container %s", c->id) : 0;
+}
+
 int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
 {
+	_cleanup_free_ char *place = NULL;
 	int r = container_name(o, id, ret, err);
 
 	if (r < 0)
 		return r;
-	if (mkdir(ret->dir, 0700) < 0) {
+	sweep(o);
+	place = SK_TAKE_PTR(ret->dir);
+	ret->record = json_pack("{s:s}", "id", id);
+	r = make_dir(o, ret, err);
+	if (r == 0 && renameat2(AT_FDCWD, ret->dir, AT_FDCWD, place, RENAME_NOREPLACE) < 0) {
 		r = errno == EEXIST ? sk_error_set(err, EEXIST, "container with given ID already exists")
-				    : sk_error_errno(err, errno, "cannot make %s", ret->dir);
+				    : sk_error_errno(err, errno, "cannot make %s", place);
+		sk_fs_remove_tree(AT_FDCWD, ret->dir);
+	}
+	if (r < 0) {
 		sk_oci_container_close(ret);
 		return r;
 	}
-	ret->record = json_pack("{s:s}", "id", id);
+	free(ret->dir);
+	ret->dir = SK_TAKE_PTR(place);
 	return 0;
+}
+
+bool sk_oci_container_lock(struct sk_oci_container *c)
+{
+	c->making_fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (c->making_fd < 0 && errno == ENOENT)
+		return true;
+	if (c->making_fd >= 0 && sk_fs_lock(c->making_fd, true, false) == 0)
+		return true;
+	sk_close_fd(&c->making_fd);
+	return false;
 }
 
 int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
@@ -145,13 +206,15 @@ void sk_oci_container_close(struct sk_oci_container *c)
 {
 	free(c->dir);
 	json_decref(c->record);
-	*c = (struct sk_oci_container){ 0 };
+	sk_close_fd(&c->making_fd);
+	*c = (struct sk_oci_container){ .making_fd = -1 };
 }
 
-static bool is_locked(const struct sk_oci_container *c)
+/* Whether another holds the lock of `name` in the container's directory. */
+static bool is_locked(const struct sk_oci_container *c, const char *name, int flags)
 {
-	_cleanup_free_ char *path = sk_asprintf("%s/lock", c->dir);
-	_cleanup_fd_ int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	_cleanup_free_ char *path = sk_asprintf("%s/%s", c->dir, name);
+	_cleanup_fd_ int fd = path ? open(path, flags | O_CLOEXEC) : -1;
 
 	return fd >= 0 && sk_fs_lock(fd, false, false) == -EWOULDBLOCK;
 }
@@ -163,10 +226,10 @@ const char *sk_oci_status(struct sk_oci *o, const struct sk_oci_container *c, js
 	json_t *state = NULL;
 	size_t i;
 
-	if (!is_locked(c)) {
+	if (!is_locked(c, "lock", O_RDWR)) {
 		if (ret_state)
 			sk_vm_state_load(&o->paths, c->vm_id, ret_state, NULL);
-		return ret;
+		return is_locked(c, ".", O_RDONLY | O_DIRECTORY) ? "creating" : ret;
 	}
 	if (sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
 		return ret;

@@ -243,8 +243,8 @@ static int parse_update(int argc, char **argv, json_t **ret, struct sk_error *er
 
 int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	struct sk_oci_container c = { 0 };
-	json_t *resources = NULL, *memory;
+	struct sk_oci_container c = { .making_fd = -1 };
+	json_t *resources = NULL, *memory, *shares;
 	int r = parse_update(argc, argv, &resources, err);
 
 	if (r == 0)
@@ -263,6 +263,13 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (r == 0)
 		r = sk_oci_cgroups_update(json_object_get(c.record, "cgroups"),
 					  json_string_value(json_object_get(c.record, "unit")), resources, err);
+	shares = json_object_get(json_object_get(resources, "cpu"), "shares");
+	if (r == 0 && json_integer_value(shares) > 0) {
+		json_object_set(c.record, "cpu_shares", shares);
+		r = sk_oci_container_save(&c, err);
+		if (r == 0)
+			r = sk_oci_pod_weigh(o, sk_oci_vm_of(&c), err);
+	}
 	json_decref(resources);
 	sk_oci_container_close(&c);
 	return r;

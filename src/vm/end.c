@@ -93,6 +93,16 @@ static unsigned kill_holders(const struct stat *lock)
 	return n;
 }
 
+int sk_vm_end_holders(const char *path, struct sk_error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? 0 : sk_error_errno(err, errno, "cannot end what uses %s", path);
+	kill_holders(&st);
+	return 0;
+}
+
 int sk_vm_end(const struct sk_paths *paths, const char *id, struct sk_error *err)
 {
 	_cleanup_free_ char *path = sk_asprintf("%s/containers/%s/lock", paths->root, id);

@@ -138,6 +138,7 @@ static int stdio_up(struct sk_monitor *m, struct sk_error *err)
 		return sk_error_errno(err, ENOMEM, "cannot pass on the container's input and output");
 	/* The process must not miss its first bytes: attached before the loop runs. */
 	c->kind = SK_CONN_ATTACHED;
+	c->of_proxy = true;
 	c->wants_stdin = wants_stdin;
 	c->rows = ws.ws_row;
 	c->cols = ws.ws_col;
@@ -552,6 +553,15 @@ void sk_managed_devices_down(struct sk_monitor *m)
 }
 
 /* ---- life */
+
+bool sk_managed_abandoned(const struct sk_monitor *m)
+{
+	const struct sk_conn *c;
+
+	for (c = m->conns; c && (c->dead || c->of_proxy); c = c->next)
+		;
+	return m->managed && !m->managed->created && !c;
+}
 
 bool sk_managed_hold_setup(struct sk_monitor *m)
 {

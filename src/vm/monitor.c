@@ -600,6 +600,8 @@ static void on_reap(void *arg)
 	}
 	if (l->final && !m->conns && sk_managed_idle(m))
 		sk_loop_quit(m->loop);
+	if (sk_managed_abandoned(m) && (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING))
+		sk_monitor_kill(m);
 	/* Booted for a copy only, or its client went before it started anything: nobody is left to ask for more. */
 	if (!m->conns && !m->managed && !m->start_wanted &&
 	    (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING)) {

@@ -113,6 +113,7 @@ struct sk_conn {
 	struct sk_buf in, out;
 	enum sk_conn_kind kind;
 	unsigned refs; /* pending replies that name it */
+	bool of_proxy; /* the one of this process to itself */
 	bool dead, owner, owns_process, wants_stdin, wants_start, wants_wait, wants_stop, in_closed;
 	struct sk_proc *proc; /* attached to */
 	struct sk_channel copy;
@@ -223,6 +224,8 @@ int sk_managed_devices(struct sk_monitor *m,
 		       struct sk_error *err);
 size_t sk_managed_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
 void sk_managed_devices_down(struct sk_monitor *m);
+/* `create` was killed before it was done: nobody will ever start this container. */
+bool sk_managed_abandoned(const struct sk_monitor *m);
 bool sk_managed_hold_setup(struct sk_monitor *m); /* the network is not known yet: setup is sent later */
 json_t *sk_managed_network(struct sk_monitor *m); /* for setup */
 void sk_managed_created(struct sk_monitor *m);

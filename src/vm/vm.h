@@ -42,6 +42,8 @@ int sk_vm_call_to_end(const struct sk_paths *paths, const char *id, const json_t
 /* Kills the process that holds the container's lock, whatever it is doing, and waits until it is gone. For monitors
  * that do not answer. 0 also where there is none. */
 int sk_vm_end(const struct sk_paths *paths, const char *id, struct sk_error *err);
+/* Sends SIGKILL to those of our programs that hold a lock (flock) of the file or directory at `path`; does not wait. */
+int sk_vm_end_holders(const char *path, struct sk_error *err);
 /* Removes a container's directory in one step (rename, then delete). The caller has made sure that no monitor runs:
  * -EBUSY otherwise. */
 int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *err);

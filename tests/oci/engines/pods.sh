@@ -108,6 +108,36 @@ run_in_pod() {
 	local id
 	id=$(create "$@") && start "$id" && echo "$id"
 }
+# What the group of the pod's VM weighs, in containers with the default weight.
+weight() {
+	local file
+	file=$(find /sys/fs/cgroup -path "*/$pod/cpu.shares" -o -path "*/$pod/cpu.weight" | head -n 1)
+	awk -v v2="${file##*.}" '{ print int((v2 == "weight" ? ($1 - 1) * 262142 / 9999 + 2 : $1) / 1024 + 0.5) }' "$file"
+}
+# servers COUNT: so many file servers work with the VM's weight
+servers() {
+	local group pid n=0
+	group=$(dirname "$(find /sys/fs/cgroup -path "*/$pod/cpu.shares" -o -path "*/$pod/cpu.weight" | head -n 1)")
+	while read -r pid; do
+		[ "$(cat "/proc/$pid/comm")" != skerry-9pd ] || n=$((n + 1))
+	done <"$group/cgroup.procs"
+	[ "$n" = "$1" ]
+}
+# The VM weighs what its containers do together, whatever the sandbox container is given (2).
+case_weight() {
+	run_pod weight || return
+	[ "$runtime" = runc ] || [ "$(weight)" = 1 ] || weight
+	run_in_pod plain "" sleep 1000 >/dev/null
+	heavy=$(run_in_pod heavy ', "linux": {"resources": {"cpu_shares": 2048}}' sleep 1000)
+	[ "$runtime" = runc ] || [ "$(weight)" = 3 ] || weight
+	[ "$runtime" = runc ] || servers 3; echo $?
+	c UpdateContainerResources "{\"container_id\": \"$heavy\", \"linux\": {\"cpu_shares\": 4096}}"
+	[ "$runtime" = runc ] || [ "$(weight)" = 5 ] || weight
+	stop "$heavy" 0
+	remove "$heavy"
+	[ "$runtime" = runc ] || [ "$(weight)" = 1 ] || weight
+	end_pod
+}
 state_is() { [ "$(c ContainerStatus "{\"container_id\": \"$1\"}" status.state)" = "$2" ]; }
 exited() { state_is "$1" 2; }
 show_end() { c ContainerStatus "{\"container_id\": \"$1\"}" status.state,status.exit_code,status.reason; }

@@ -252,6 +252,47 @@ case_ps() {
 	r ps --format json p; echo $?
 	r delete p
 }
+# What is still there of containers: monitors, a `create`, directories, control groups. Of ours only: runc's own leavings are not the question.
+leftover() {
+	[ "$runtime" = skerry ] || return 0
+	pgrep -af "skerry-(monitor|oci|9pd) .*$work/state.skerry"
+	(cd "$work/state.skerry" && find containers run tmp -mindepth 1 -not -path 'run/cpus*')
+	find /sys/fs/cgroup -name skerry-test
+}
+no_monitor() { ! pgrep -f "skerry-monitor --root $work/state.skerry"; }
+# `create` killed at any moment: its VM goes by itself, and a delete leaves nothing.
+abandoned() {
+	local i
+	bundle abandoned "s['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '0.1']}]}" sleep 100
+	for ((i = 0; i < $1; i++)); do
+		"$program" --root "$work/state.$runtime" create --bundle "$work/abandoned.$runtime" "a$i" </dev/null >/dev/null 2>&1 &
+		sleep "0.$(printf '%03d' $((RANDOM % 800)))"
+		kill -KILL $! 2>/dev/null
+		wait $! 2>/dev/null
+		if [ "$runtime" = skerry ] && [ $((i % 2)) = 0 ] && [ "$(status "a$i" 2>/dev/null)" != created ]; then
+			wait_for no_monitor
+		fi
+		r delete --force "a$i" || echo "delete: $?"
+	done
+	leftover
+}
+case_abandoned() { abandoned 12 2>&1 | grep -v Killed; }
+full_abandoned() { abandoned 1000 2>&1 | grep -v Killed; }
+# delete --force beside a create that is at work.
+case_delete_creating() {
+	local begun
+	bundle slow "s['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '1.5']}]}" sleep 100
+	create slow c &
+	sleep 0.7
+	r start c >/dev/null 2>&1; echo $?
+	[ "$runtime" = runc ] || is c creating || echo "$(status c)"
+	begun=$SECONDS
+	r delete --force c; echo $?
+	[ $((SECONDS - begun)) -lt "$(slow 5)" ] || echo "took $((SECONDS - begun)) s"
+	wait $!
+	leftover
+	r delete --force c; echo $?
+}
 # With a systemd: systemd.sh.
 case_systemd_cgroup() {
 	local path

@@ -45,6 +45,7 @@ each_write() {
 	done
 }
 
+# The names are no beginnings of ids: those of what is gone would mean what is still there.
 # case: timeout=180
 case_failing_writes_of_commands() {
 	build_injector
@@ -53,17 +54,17 @@ case_failing_writes_of_commands() {
 	echo hi >layer/a
 	tar -C layer -cf l.tar .
 	ok skerry import l.tar base:1
-	ok skerry create --name c0 base:1 true
+	ok skerry create --name n0 base:1 true
 	each_write 'skerry rmi -f x:1' skerry import l.tar x:1
 	each_write '' skerry tag base:1 y:1
 	each_write 'skerry tag base:1 z:1' skerry rmi z:1
 	each_write 'skerry volume rm v1' skerry volume create v1
 	each_write 'skerry volume create v2' skerry volume rm v2
-	each_write 'skerry rm -f c1' skerry create --name c1 base:1 true
-	each_write 'skerry create --name c2 base:1 true' skerry rm c2
-	each_write 'skerry rm -f c3 c4; skerry create --name c3 base:1 true' skerry rename c3 c4
-	each_write '' skerry update --restart always c0
-	ok skerry inspect c0
+	each_write 'skerry rm -f n1' skerry create --name n1 base:1 true
+	each_write 'skerry create --name n2 base:1 true' skerry rm n2
+	each_write 'skerry rm -f n3 n4; skerry create --name n3 base:1 true' skerry rename n3 n4
+	each_write '' skerry update --restart always n0
+	ok skerry inspect n0
 }
 
 # A run: what the container did counts where it could be done, else the state names the disk.

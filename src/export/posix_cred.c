@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -178,6 +179,36 @@ void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred)
 	case SK_POSIX_MAPPED:
 		break;
 	}
+}
+
+/*
+ * What the kernel notes of who connects are the effective ids, of which no other call here makes anything: they are
+ * this thread's for the time of the call. Its file system ids follow them, and its effective capabilities go with root's.
+ */
+int posix_connect_as(struct posix_fs *p, const struct sk_9p_cred *cred, int fd, const void *addr, uint32_t len)
+{
+	struct sk_posix_pool *pool = p->pool;
+	uint32_t uid, gid;
+	bool full;
+	int r;
+
+	posix_as_creator(p, cred);
+	uid = pool->fsuid;
+	gid = pool->fsgid;
+	full = pool->full;
+	if (!pool->root || uid == 0)
+		return connect(fd, addr, len) < 0 ? -errno : 0;
+	r = syscall(SYS_setresgid, -1, gid, -1) < 0 || syscall(SYS_setresuid, -1, uid, -1) < 0 ? -errno : 0;
+	if (r == 0 && full)
+		r = set_effective(pool->caps);
+	if (r == 0 && connect(fd, addr, len) < 0)
+		r = -errno;
+	(void)syscall(SYS_setresuid, -1, 0, -1);
+	(void)syscall(SYS_setresgid, -1, 0, -1);
+	pool->fsuid = pool->fsgid = 0;
+	pool->full = true;
+	(void)set_effective(pool->caps);
+	return r;
 }
 
 void posix_fsetid(struct posix_fs *p, bool on)

@@ -20,6 +20,8 @@
 #define POSIX_LISTINGS 64u
 #define P9_NOBODY_GID 65534u
 
+struct sk_override;
+
 struct posix_lru {
 	struct posix_lru *prev, *next;
 };
@@ -190,6 +192,8 @@ void posix_cred_fini(struct sk_posix_pool *pool);
 /* Takes on the ids for something that is created, or, where rights are checked here, for any operation. */
 void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred);
 void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred);
+/* connect() of a unix socket, which shows the other side (SO_PEERCRED) the ids of whom this thread acts for. */
+int posix_connect_as(struct posix_fs *p, const struct sk_9p_cred *cred, int fd, const void *addr, uint32_t len);
 /* The mode that a client's file gets on this export. A directory's S_ISGID is about groups, not about rights. */
 static inline uint32_t posix_file_mode(const struct posix_fs *p, uint32_t mode)
 {
@@ -249,6 +253,11 @@ int posix_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 		uint32_t mode, struct p9_qid *ret_qid);
 int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		uint32_t mode, uint32_t major, uint32_t minor, struct p9_qid *ret_qid);
+/* For something that is made in `dir`: its descriptor, with the ids of the caller. */
+int posix_dir_for_creation(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name);
+/* After something was made: keeps its owner and mode (MAPPED; NULL: nothing to keep) and says what it is. */
+int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, const struct sk_override *keep,
+	       struct p9_qid *ret_qid);
 int posix_symlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		  const char *target, struct p9_qid *ret_qid);
 int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_node *dir,
@@ -260,7 +269,6 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 
 /* posix_links.c */
 #define SK_LINKS_DIR ".skerry-links"
-struct sk_override;
 /* The name is not for the guest. */
 bool posix_hidden_name(const struct posix_fs *p, const struct sk_9p_node *dir, const char *name);
 /* MAPPED: owner and mode as they are kept, over what the host says. */
@@ -271,6 +279,20 @@ int posix_link_store(struct posix_fs *p, const struct statx *stx, const struct s
 /* What a name means that is about to go, for posix_link_drop() when it has gone. */
 void posix_link_look(const struct posix_fs *p, int dirfd, const char *name, struct statx *ret_stx);
 void posix_link_drop(struct posix_fs *p, const struct statx *stx);
+
+/* posix_socket.c */
+int posix_connect(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t type,
+		  struct sk_9p_socket **ret_socket);
+int posix_bind(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+	       uint32_t mode, uint32_t type, struct p9_qid *ret_qid, struct sk_9p_socket **ret_socket);
+int posix_listen(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t backlog);
+int posix_accept(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_socket **ret_socket,
+		 struct sk_9p_cred *ret_cred);
+int64_t posix_receive(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
+int64_t posix_send(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
+int posix_shutdown(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t how);
+int posix_socket_fd(struct sk_9p_fs *fs, struct sk_9p_socket *socket);
+void posix_socket_close(struct sk_9p_fs *fs, struct sk_9p_socket *socket);
 
 /* posix_file.c */
 int posix_tmpfile(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, uint32_t flags,

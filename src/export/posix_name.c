@@ -14,7 +14,7 @@
 #include "export/posix_internal.h"
 
 /* The directory's descriptor for making something in it, with the ids of the caller. */
-static int dir_for_creation(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name)
+int posix_dir_for_creation(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name)
 {
 	int fd;
 
@@ -31,16 +31,14 @@ static int dir_for_creation(struct posix_fs *p, const struct sk_9p_cred *cred, s
 	return fd;
 }
 
-/* After something was made: keeps its owner and mode (MAPPED) and says what it is. `mode` 0: nothing to keep. */
-static int made(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
-		const struct sk_override *keep, struct p9_qid *ret_qid)
+int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, const struct sk_override *keep,
+	       struct p9_qid *ret_qid)
 {
 	struct sk_9p_node *known = posix_find(p, dir, name);
 	_cleanup_fd_ int fd = -1;
 	struct statx stx;
 	int r, dirfd;
 
-	(void)cred;
 	if (known)
 		posix_gone(p, known);
 	dirfd = posix_fd(p, dir);
@@ -55,9 +53,9 @@ static int made(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_
 	posix_qid(p, &stx, ret_qid);
 	if (!keep || p->c.who != SK_POSIX_MAPPED)
 		return 0;
-	if (S_ISLNK(stx.stx_mode)) {
-		/* Where nothing can be kept, a link belongs to this user. */
-		if (stx.stx_uid != keep->uid || stx.stx_gid != keep->gid)
+	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode)) {
+		/* Where nothing can be kept, they belong to this user. */
+		if (stx.stx_uid != keep->uid || stx.stx_gid != keep->gid || !S_ISLNK(stx.stx_mode))
 			(void)posix_link_store(p, &stx, keep);
 		return 0;
 	}
@@ -78,13 +76,13 @@ int posix_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 	struct posix_fs *p = posix_of(fs);
 	bool mapped = p->c.who == SK_POSIX_MAPPED;
 	struct sk_override keep = { cred->uid, gid_of(cred), S_IFDIR | mode, 0, 0 };
-	int r, fd = dir_for_creation(p, cred, dir, name);
+	int r, fd = posix_dir_for_creation(p, cred, dir, name);
 
 	if (fd < 0)
 		return fd;
 	if (mkdirat(fd, name, mapped ? (mode & 0777) | 0700 : mode) < 0)
 		return -errno;
-	r = made(p, cred, dir, name, &keep, ret_qid);
+	r = posix_made(p, dir, name, &keep, ret_qid);
 	if (r < 0 && mapped)
 		unlinkat(fd, name, AT_REMOVEDIR);
 	return r;
@@ -96,7 +94,7 @@ int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 	struct posix_fs *p = posix_of(fs);
 	bool mapped = p->c.who == SK_POSIX_MAPPED, device = S_ISCHR(mode) || S_ISBLK(mode);
 	struct sk_override keep = { cred->uid, gid_of(cred), 0, device ? major_ : 0, device ? minor_ : 0 };
-	int r, fd = dir_for_creation(p, cred, dir, name);
+	int r, fd = posix_dir_for_creation(p, cred, dir, name);
 
 	if (fd < 0)
 		return fd;
@@ -104,12 +102,14 @@ int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 	/* Whiteouts of overlays lead to no device. */
 	if (device && p->c.nodev && !(S_ISCHR(mode) && major_ == 0 && minor_ == 0))
 		return -EPERM;
-	/* MAPPED: the host lets a plain user make no devices, and keeps attributes on regular files only. */
-	r = mapped ? mknodat(fd, name, S_IFREG | 0600 | (mode & 0777), 0)
-		   : mknodat(fd, name, mode, device ? makedev(major_, minor_) : 0);
+	/* MAPPED: the host lets a plain user make no devices, and keeps attributes on regular files only. Sockets and
+	 * FIFOs are real ones, which the host's programs can use (posix_links.c). */
+	r = mapped && S_ISFIFO(mode) ? mknodat(fd, name, S_IFIFO | 0600 | (mode & 0777), 0)
+	    : mapped		     ? mknodat(fd, name, S_IFREG | 0600 | (mode & 0777), 0)
+				     : mknodat(fd, name, mode, device ? makedev(major_, minor_) : 0);
 	if (r < 0)
 		return -errno;
-	r = made(p, cred, dir, name, &keep, ret_qid);
+	r = posix_made(p, dir, name, &keep, ret_qid);
 	if (r < 0 && mapped)
 		unlinkat(fd, name, 0);
 	return r;
@@ -120,13 +120,13 @@ int posix_symlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 {
 	struct posix_fs *p = posix_of(fs);
 	struct sk_override keep = { cred->uid, gid_of(cred), S_IFLNK | 0777, 0, 0 };
-	int fd = dir_for_creation(p, cred, dir, name);
+	int fd = posix_dir_for_creation(p, cred, dir, name);
 
 	if (fd < 0)
 		return fd;
 	if (symlinkat(target, fd, name) < 0)
 		return -errno;
-	return made(p, cred, dir, name, &keep, ret_qid);
+	return posix_made(p, dir, name, &keep, ret_qid);
 }
 
 int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_node *dir,

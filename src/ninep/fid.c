@@ -100,6 +100,8 @@ static int release(struct sk_9p_session *s, struct p9_fid *f, bool commit)
 		free(f->u.xattr);
 	} else if (f->state == P9_FID_AUTH) {
 		s->c.auth->end(f->u.auth);
+	} else if (f->state == P9_FID_SOCKET) {
+		p9_socket_close(f);
 	}
 	if (f->node)
 		f->export->fs->ops->put(f->export->fs, f->node);

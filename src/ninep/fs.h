@@ -25,6 +25,7 @@
 struct sk_9p_node;
 struct sk_9p_file;
 struct sk_9p_hostlock;
+struct sk_9p_socket;
 
 /* For whom: the user of the attach, and the group for what is created (P9_NONUNAME where the message has none). */
 struct sk_9p_cred {
@@ -143,6 +144,26 @@ struct sk_9p_fs_ops {
 			struct sk_9p_file *file, struct p9_fileflags *ret_flags);
 	int (*setflags)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
 			struct sk_9p_file *file, uint32_t valid, const struct p9_fileflags *flags);
+
+	/*
+	 * Unix sockets of the host; all or none. Nothing waits: -P9_EAGAIN. connect: to the one that `node` is, seen by
+	 * the other side as the caller; or opens the FIFO that it is (P9_FIFO_*), as the caller. bind: a new one, `name` in `dir`, as mknod makes it. type: P9_SOCK_*.
+	 */
+	int (*connect)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t type,
+		       struct sk_9p_socket **ret_socket);
+	int (*bind)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		    uint32_t mode, uint32_t type, struct p9_qid *ret_qid, struct sk_9p_socket **ret_socket);
+	int (*listen)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t backlog);
+	/* `ret_cred`: whose it is, as clients know users. */
+	int (*accept)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_socket **ret_socket,
+		      struct sk_9p_cred *ret_cred);
+	/* Bytes moved; receive: 0 is the end. `iov` may be used up. The process ignores SIGPIPE. */
+	int64_t (*receive)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
+	int64_t (*send)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
+	int (*shutdown)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t how);
+	/* What the embedder watches (sk_9p_server_config.watch). */
+	int (*socket_fd)(struct sk_9p_fs *fs, struct sk_9p_socket *socket);
+	void (*socket_close)(struct sk_9p_fs *fs, struct sk_9p_socket *socket);
 
 	/* Attributes. get and list: bytes, with cap 0 how many there would be. */
 	int64_t (*xattr_get)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,

@@ -122,6 +122,8 @@ int p9_do_read(struct p9_req *q)
 		n = read_memory(q, f->u.xattr->value, f->u.xattr->size, offset, count);
 	} else if (f->state == P9_FID_AUTH) {
 		n = read_auth(q, f, count);
+	} else if (f->state == P9_FID_SOCKET) {
+		n = p9_socket_read(q, f, count);
 	} else if (f->state != P9_FID_OPEN || f->accmode == P9_O_WRONLY) {
 		n = -P9_EBADF;
 	} else if (f->qtype & P9_QTDIR) {
@@ -175,6 +177,8 @@ int p9_do_write(struct p9_req *q)
 		return -P9_EBADF;
 	if (f->state == P9_FID_XATTR_WRITE || f->state == P9_FID_AUTH) {
 		n = write_memory(q, f, count);
+	} else if (f->state == P9_FID_SOCKET) {
+		n = p9_socket_write(q, f, count);
 	} else if (f->state != P9_FID_OPEN || f->accmode == P9_O_RDONLY) {
 		n = -P9_EBADF;
 	} else if (!(q->t.type == P9_TWRITEX && offset == SK_9P_APPEND) &&

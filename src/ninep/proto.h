@@ -48,6 +48,15 @@
  *   Tgetflags  fid                      Rgetflags flags xflags extsize projid cowextsize   FS_IOC_GETFLAGS, FSGETXATTR
  *   Tsetflags  fid valid and the same   Rsetflags pre attr          valid: P9_FLAGS_*
  *   Twatch     fid                      Rwatch                      opens, reads and closes in a directory are events
+ *   Tconnect   fid newfid type gid      Rconnect                    newfid: connected to the socket that fid is
+ *   Tbind      fid newfid name mode gid type   Rbind qid            a socket `name` in the directory fid; newfid: bound to it
+ *   Tlisten    fid backlog              Rlisten                     of a bound one
+ *   Taccept    fid newfid               Raccept uid gid             newfid: a connection, and whose
+ *   Tshutdown  fid how                  Rshutdown                   how: P9_SHUT_*
+ * Sockets are the host's unix sockets; type: P9_SOCK_*. Tconnect with P9_FIFO_* opens one end of a FIFO instead, which is
+ * a socket from then on; ENXIO: to write, and nobody reads. Reading it is EAGAIN until somebody writes. Tread, Twrite and Taccept never wait: EAGAIN, and once it may be
+ * done, an event P9_EVENT_SOCKET with the fid's number as dir and P9_READABLE, P9_WRITABLE as new_dir. Offsets mean
+ * nothing. Each Twrite to a P9_SOCK_DGRAM is a datagram.
  * A Tlock bears P9_LOCK_FLAG_FLOCK if the lock was asked for with flock(2): such locks and ranges are independent of
  * each other, as on Linux. Its range and proc_id mean nothing. In a Tgetlock, `type` is the lock that the client would
  * set. Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type
@@ -165,6 +174,16 @@ enum p9_type {
 	P9_RSETFLAGS,
 	P9_TWATCH = 146,
 	P9_RWATCH,
+	P9_TCONNECT = 148,
+	P9_RCONNECT,
+	P9_TBIND = 150,
+	P9_RBIND,
+	P9_TLISTEN = 152,
+	P9_RLISTEN,
+	P9_TACCEPT = 154,
+	P9_RACCEPT,
+	P9_TSHUTDOWN = 156,
+	P9_RSHUTDOWN,
 	P9_TYPES,
 };
 
@@ -210,7 +229,22 @@ enum p9_event {
 	P9_EVENT_OPEN, /* this and the next: only after a Twatch */
 	P9_EVENT_ACCESS,
 	P9_EVENT_CLOSE_NOWRITE,
+	P9_EVENT_SOCKET,
 };
+/* Of P9_EVENT_SOCKET. */
+#define P9_READABLE 1u
+#define P9_WRITABLE 2u
+/* Tconnect, Tbind */
+#define P9_SOCK_STREAM 1u
+#define P9_SOCK_DGRAM 2u
+#define P9_SOCK_SEQPACKET 5u
+/* Tconnect */
+#define P9_FIFO_READ 0x100u
+#define P9_FIFO_WRITE 0x101u
+/* Tshutdown */
+#define P9_SHUT_RD 0u
+#define P9_SHUT_WR 1u
+#define P9_SHUT_RDWR 2u
 #define P9_EVENT_MIN 22u /* bytes of an event without names */
 
 struct p9_str {
@@ -274,7 +308,7 @@ struct p9_msg {
 			struct p9_str uname, aname;
 			uint32_t n_uname;
 		} attach;	   /* Tauth, Tattach */
-		struct p9_qid qid; /* Rauth Rattach Rsymlink Rmknod Rmkdir */
+		struct p9_qid qid; /* Rauth Rattach Rsymlink Rmknod Rmkdir Rbind */
 		uint16_t oldtag;   /* Tflush */
 		struct {
 			uint32_t fid, newfid;
@@ -374,6 +408,12 @@ struct p9_msg {
 			uint32_t fid, valid;
 			struct p9_fileflags f;
 		} flags; /* Tgetflags, Rgetflags, Tsetflags */
+		struct {
+			uint32_t fid, newfid, type, uid, gid; /* Raccept: uid, gid */
+			struct p9_str name;		      /* Tbind only */
+			uint32_t mode;			      /* Tbind only */
+			uint32_t backlog, how;
+		} socket; /* Tconnect Tbind Tlisten Taccept Raccept Tshutdown */
 		struct p9_setattr setattr;
 		struct {
 			uint32_t fid, newfid;

@@ -72,6 +72,11 @@ static const handler handlers[P9_TYPES] = {
 	[P9_TGETFLAGS] = p9_do_getflags,
 	[P9_TWATCH] = p9_do_watch,
 	[P9_TSETFLAGS] = p9_do_setflags,
+	[P9_TCONNECT] = p9_do_connect,
+	[P9_TBIND] = p9_do_bind,
+	[P9_TLISTEN] = p9_do_listen,
+	[P9_TACCEPT] = p9_do_accept,
+	[P9_TSHUTDOWN] = p9_do_shutdown,
 };
 
 static uint64_t no_clock(void *arg)
@@ -99,6 +104,8 @@ int sk_9p_server_new(const struct sk_9p_server_config *config, struct sk_9p_serv
 		sv->c.max_parked = 32;
 	if (!sv->c.max_locks)
 		sv->c.max_locks = 16384;
+	if (!sv->c.max_sockets)
+		sv->c.max_sockets = 1024;
 	if (!sv->c.lock_wait_ms)
 		sv->c.lock_wait_ms = 1000;
 	if (!sv->c.now_ms)

@@ -28,6 +28,14 @@ struct sk_9p_server_config {
 	uint64_t (*now_ms)(void *arg);
 	/* Asks for sk_9p_server_timer() in `ms` from now (replaces the last); UINT64_MAX: not needed any more. */
 	void (*set_timer)(void *arg, uint64_t ms);
+	/*
+	 * Sockets: NULL, and there are none. watch: a new watch of descriptor `fd`, NULL: no memory. want: calls `ready`
+	 * once each of `events` (P9_READABLE, P9_WRITABLE) is there, or can fail; not from within. -P9_ENOMEM.
+	 */
+	void *(*watch)(void *arg, int fd, void (*ready)(void *ready_arg, unsigned events), void *ready_arg);
+	int (*want)(void *watch, unsigned events);
+	void (*unwatch)(void *watch);
+	unsigned max_sockets; /* of all sessions; 0: 1024 */
 	void *arg;
 };
 

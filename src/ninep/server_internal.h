@@ -20,6 +20,7 @@
  *   XATTR_READ   read, clunk
  *   XATTR_WRITE  write, clunk (which sets the attribute)
  *   AUTH         read, write, clunk, and afid of attach
+ *   SOCKET       read, write, listen, accept, shutdown, clunk
  */
 enum p9_fid_state {
 	P9_FID_PATH,
@@ -27,6 +28,15 @@ enum p9_fid_state {
 	P9_FID_XATTR_READ,
 	P9_FID_XATTR_WRITE,
 	P9_FID_AUTH,
+	P9_FID_SOCKET,
+};
+
+/* A socket of the host's, which a fid is. */
+struct p9_socket {
+	struct sk_9p_session *session;
+	uint32_t fid;
+	struct sk_9p_socket *socket; /* the back end's */
+	void *watch;		     /* the embedder's */
 };
 
 struct p9_xattr {
@@ -47,8 +57,9 @@ struct p9_fid {
 	struct sk_9p_file *file; /* OPEN */
 	struct sk_9p_lockfile *locks;
 	union {
-		struct p9_xattr *xattr; /* XATTR_* */
-		void *auth;		/* AUTH */
+		struct p9_xattr *xattr;	  /* XATTR_* */
+		void *auth;		  /* AUTH */
+		struct p9_socket *socket; /* SOCKET */
 	} u;
 };
 
@@ -84,7 +95,7 @@ struct sk_9p_server {
 	struct sk_9p_server_config c;
 	struct sk_9p_locks *locks;
 	struct p9_waiter *waiters, **waiters_end;
-	unsigned sessions;
+	unsigned sessions, sockets;
 	bool waking;
 };
 
@@ -211,6 +222,17 @@ int p9_do_tmpfile(struct p9_req *q);
 int p9_do_copy(struct p9_req *q);
 int p9_do_getflags(struct p9_req *q);
 int p9_do_watch(struct p9_req *q);
+
+/* ops_socket.c */
+int p9_do_connect(struct p9_req *q);
+int p9_do_bind(struct p9_req *q);
+int p9_do_listen(struct p9_req *q);
+int p9_do_accept(struct p9_req *q);
+int p9_do_shutdown(struct p9_req *q);
+/* Of a fid that is one: data of a Tread, a Twrite. */
+int64_t p9_socket_read(struct p9_req *q, struct p9_fid *f, uint32_t count);
+int64_t p9_socket_write(struct p9_req *q, struct p9_fid *f, uint32_t count);
+void p9_socket_close(struct p9_fid *f);
 int p9_do_setflags(struct p9_req *q);
 
 #endif

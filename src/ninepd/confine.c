@@ -28,6 +28,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
@@ -355,6 +356,8 @@ static const int allowed[] = {
 	SCMP_SYS(setfsuid),
 	SCMP_SYS(setfsgid),
 	SCMP_SYS(setgroups),
+	SCMP_SYS(setresuid),
+	SCMP_SYS(setresgid),
 	SCMP_SYS(capget),
 	SCMP_SYS(capset),
 	SCMP_SYS(geteuid),
@@ -416,9 +419,10 @@ static const int allowed[] = {
 static const uint32_t ioctls[] = { FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR,
 				   FICLONERANGE,    FIONBIO,	     FIONREAD,		TCGETS };
 
-static int load_filter(void)
+static int load_filter(const struct ninepd *d)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	static const int sockets[] = { SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen) };
 	static const int mapping[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
 	size_t i;
 	int r = 0;
@@ -431,6 +435,11 @@ static int load_filter(void)
 	/* None of those by which file systems are frozen, resized, searched, taken apart. */
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(ioctls); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, ioctls[i], 0));
+	/* Unix sockets that lie in a share: with a network namespace of its own there are no others to reach. */
+	if (r == 0 && d->isolated)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX, 0));
+	for (i = 0; r == 0 && d->isolated && i < SK_ARRAY_SIZE(sockets); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, sockets[i], 0);
 	/* No new code. */
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(mapping); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, mapping[i], 1,
@@ -463,6 +472,6 @@ int ninepd_lock_down(struct ninepd *d, struct sk_error *err)
 		sk_close_fd(&d->exports[i].directory);
 	if (r < 0)
 		sk_log(SK_LOG_INFO, "no Landlock on this host: %s", strerror(-r));
-	r = load_filter();
+	r = load_filter(d);
 	return r < 0 ? sk_error_errno(err, -r, "cannot load the system call filter") : 0;
 }

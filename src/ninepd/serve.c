@@ -202,11 +202,78 @@ static void set_timer(void *arg, uint64_t ms)
 	after_round(d);
 }
 
+/* ---- sockets in the shares */
+
+struct watch {
+	struct ninepd *d;
+	struct sk_source *source; /* NULL: nothing is waited for: a hangup would be told at once and for ever */
+	int fd;
+	unsigned want;
+	void (*ready)(void *arg, unsigned events);
+	void *arg;
+};
+
+static unsigned loop_events(unsigned want)
+{
+	return (want & P9_READABLE ? SK_LOOP_READ : 0) | (want & P9_WRITABLE ? SK_LOOP_WRITE : 0);
+}
+
+static void on_socket(void *arg, int fd, unsigned events)
+{
+	struct watch *w = arg;
+	unsigned is = (events & SK_LOOP_READ ? P9_READABLE : 0) | (events & SK_LOOP_WRITE ? P9_WRITABLE : 0);
+
+	(void)fd;
+	is = events & SK_LOOP_HANGUP ? w->want : is & w->want;
+	w->want &= ~is;
+	if (w->want)
+		sk_loop_set_events(w->source, loop_events(w->want));
+	else
+		sk_loop_remove(SK_TAKE_PTR(w->source));
+	w->ready(w->arg, is);
+	after_round(w->d);
+}
+
+static void *watch_socket(void *arg, int fd, void (*ready)(void *ready_arg, unsigned events), void *ready_arg)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	*w = (struct watch){ .d = arg, .fd = fd, .ready = ready, .arg = ready_arg };
+	return w;
+}
+
+static int want_socket(void *watch, unsigned events)
+{
+	struct watch *w = watch;
+
+	w->want |= events;
+	if (w->source)
+		sk_loop_set_events(w->source, loop_events(w->want));
+	else
+		w->source = sk_loop_add_fd(w->d->loop, w->fd, loop_events(w->want), on_socket, w);
+	return w->source ? 0 : -ENOMEM;
+}
+
+static void unwatch_socket(void *watch)
+{
+	struct watch *w = watch;
+
+	sk_loop_remove(w->source);
+	free(w);
+}
+
 int ninepd_listen(struct ninepd *d, struct sk_error *err)
 {
 	struct sk_9p_server_config config = { .now_ms = now_ms, .set_timer = set_timer, .arg = d };
 	unsigned i;
 
+	if (d->isolated || d->no_sandbox) {
+		config.watch = watch_socket;
+		config.want = want_socket;
+		config.unwatch = unwatch_socket;
+	}
 	d->lock_timer = sk_loop_add_timer(d->loop, UINT64_MAX, on_lock_timer, d);
 	if (!d->lock_timer || sk_9p_server_new(&config, &d->server) < 0)
 		return sk_error_errno(err, ENOMEM, "cannot start");

@@ -49,6 +49,11 @@ void file_flags(void **state);
 void file_privileged_xattrs(void **state);
 void file_link_owner(void **state);
 
+/* Tests of test_posix_socket.c. */
+void socket_connect(void **state);
+void socket_bind(void **state);
+void socket_fifo(void **state);
+
 /* Tests of test_posix_bounds.c. */
 void bounds_budget(void **state);
 void bounds_two_directories(void **state);

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sk_memfs_limits limits = { 1u << 20, 200 };
-	struct sk_9p_export export = { "x", NULL, false };
+	struct sk_9p_export export = { .name = "x" };
 	struct sk_9p_fs *fs;
 
 	if (size < 1 || sk_memfs_new(&limits, &fs) < 0)

@@ -68,7 +68,7 @@ static void replace_single(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sk_posix_config config = { .who = SK_POSIX_SELF, .nodev = true };
-	struct sk_9p_export export = { "x", NULL, false };
+	struct sk_9p_export export = { .name = "x" };
 	struct sk_posix_pool *pool;
 	struct sk_9p_fs *fs;
 	unsigned nodes, files;

@@ -75,9 +75,24 @@ MESSAGES = [
     m(88, "IIIIIQQQQQ", 1, 9, 0o600, 0, 0, 3, 1, 2, 3, 4), m(90, "I", 4000), m(92, "IQII", 1, 0, 1, 8000),
     m(132, "IIQQ", 1, 3, 0, 4096), m(134, "IIQ", 1, 3, 0), m(136, "I", 0) + s("f") + struct.pack("<I", 0) + s("g") + struct.pack("<I", 2),
     m(138, "IIIII", 0, 1, 2, 0o600, 0), m(140, "IQIQQI", 1, 0, 2, 0, 100, 0), m(142, "I", 1), m(144, "IIIIIII", 1, 1, 0x40, 0, 0, 0, 0),
+    m(148, "IIII", 1, 2, 1, 0), m(150, "II", 0, 1) + s("s") + struct.pack("<III", 0o600, 0, 1), m(152, "II", 1, 8), m(154, "II", 1, 2), m(156, "II", 1, 1),
 ]
 
+def bind(dfid, fid, name, type_):
+    # types as session.h folds them
+    return m(150, "II", dfid, fid) + s(name) + struct.pack("<III", 0o600, 0, type_ - 1)
+
+
+def connect(fid, newfid, type_):
+    return m(148, "IIII", fid, newfid, (type_ - 1) << 1 | 1 if type_ < 256 else (type_ & 1) << 1, 0)
+
+
 CONVERSATIONS = {
+    "sockets": [bind(0, 1, "s", 1), m(152, "II", 1, 8), m(154, "II", 1, 2), walk(0, 3, "s"), connect(3, 4, 1), b"", m(154, "II", 1, 2), m(116, "IQI", 2, 0, 100),
+                write(4, 0, b"hello"), b"", m(116, "IQI", 2, 0, 100), m(156, "II", 4, 1), m(116, "IQI", 2, 0, 100), m(120, "I", 1), connect(3, 5, 1), m(120, "I", 2),
+                write(4, 0, b"more"), bind(0, 6, "d", 2), walk(0, 7, "d"), connect(7, 1, 2), write(1, 0, b"one"), m(116, "IQI", 6, 0, 100)],
+    "fifo": [m(18, "I", 0) + s("f") + struct.pack("<IIII", 0o010644, 0, 0, 0), walk(0, 1, "f"), connect(1, 2, 257), connect(1, 3, 256), m(116, "IQI", 3, 0, 100),
+             connect(1, 4, 257), write(4, 0, b"hello"), b"", m(116, "IQI", 3, 0, 100), m(120, "I", 4), m(116, "IQI", 3, 0, 100)],
     "files": [walk(0, 1), create(1, "f"), write(1, 5, b"hello"), m(116, "IQI", 1, 0, 100), m(24, "IQ", 1, 0xFFF), setattr_(1, 0x9),
               m(50, "II", 1, 1), walk(0, 2, "f"), unlinkat(0, "f"), m(24, "IQ", 2, 0xFFF), m(12, "II", 2, 2), m(120, "I", 1)],
     "names": [m(72, "I", 0) + s("d") + struct.pack("<II", 0o755, 0), walk(0, 1, "d"), walk(1, 2), create(2, "x"), link(0, 2, "y"),

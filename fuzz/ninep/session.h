@@ -5,10 +5,12 @@
 /*
  * Turns fuzz input into a conversation: a row of [length (2 bytes)] [message from its type on], over two sessions of
  * one server (the top bit of the length says which). Sizes are put right, fids are folded into a small range so that
- * messages meet, tags too so that flushes hit. Length 0 lets time pass, length 1 an event happen. The first session
- * speaks the extension.
+ * messages meet, tags too so that flushes hit. Length 0 lets time pass, and what a socket is watched for come; length 1
+ * an event happen. The first session speaks the extension.
  */
 #include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ninep/codec.h"
@@ -20,6 +22,48 @@
 static uint64_t fuzz_now;
 /* What else happens when an event does; NULL: nothing. */
 static void (*fuzz_happens)(void);
+
+struct fuzz_watch {
+	unsigned want;
+	void (*ready)(void *arg, unsigned events);
+	void *arg;
+};
+static struct fuzz_watch *fuzz_wanted;
+
+static void *fuzz_watch(void *arg, int fd, void (*ready)(void *ready_arg, unsigned events), void *ready_arg)
+{
+	struct fuzz_watch *w = calloc(1, sizeof(*w));
+
+	(void)arg;
+	(void)fd;
+	if (w)
+		*w = (struct fuzz_watch){ 0, ready, ready_arg };
+	return w;
+}
+
+static int fuzz_want(void *watch, unsigned events)
+{
+	fuzz_wanted = (struct fuzz_watch *)watch;
+	fuzz_wanted->want |= events;
+	return 0;
+}
+
+static void fuzz_unwatch(void *watch)
+{
+	if (fuzz_wanted == watch)
+		fuzz_wanted = NULL;
+	free(watch);
+}
+
+static void fuzz_ready(void)
+{
+	unsigned events = fuzz_wanted ? fuzz_wanted->want : 0;
+
+	if (!events)
+		return;
+	fuzz_wanted->want = 0;
+	fuzz_wanted->ready(fuzz_wanted->arg, events);
+}
 
 static uint64_t fuzz_clock(void *arg)
 {
@@ -43,7 +87,8 @@ static void fuzz_fold(uint8_t *msg, size_t len)
 	if (type != P9_TVERSION && type != P9_TFLUSH && len >= 11)
 		p9_put32(msg + 7, p9_get32(msg + 7) % 8);
 	if ((type == P9_TLOOK || type == P9_TOPENX || type == P9_TCREATEX || type == P9_TTMPFILE || type == P9_TWALK ||
-	     type == P9_TXATTRWALK || type == P9_TLINK || type == P9_TRENAME) &&
+	     type == P9_TXATTRWALK || type == P9_TLINK || type == P9_TRENAME || type == P9_TCONNECT ||
+	     type == P9_TBIND || type == P9_TACCEPT) &&
 	    len >= 15)
 		p9_put32(msg + 11, p9_get32(msg + 11) % 8);
 	if (type == P9_TFLUSH && len >= 9) {
@@ -56,6 +101,12 @@ static void fuzz_fold(uint8_t *msg, size_t len)
 		p9_put16(msg + 11, 8);
 		memcpy(msg + 13, P9_VERSION, 8);
 	}
+	/* A type that there is. */
+	if (type == P9_TCONNECT && len >= 19)
+		p9_put32(msg + 15,
+			 msg[15] & 1 ? P9_SOCK_STREAM + (msg[15] >> 1) % 5 : P9_FIFO_READ + (msg[15] >> 1) % 2);
+	if (type == P9_TBIND && len >= 27)
+		p9_put32(msg + len - 4, P9_SOCK_STREAM + msg[len - 4] % 5);
 	if (type == P9_TCOPY && len >= 23)
 		p9_put32(msg + 19, p9_get32(msg + 19) % 8);
 	/* File sizes and offsets that do not fill the disk, mostly. */
@@ -110,7 +161,14 @@ static void fuzz_open(struct sk_9p_session *s, const char *version)
 
 static void fuzz_conversation(const struct sk_9p_export *export, const uint8_t *data, size_t size)
 {
-	struct sk_9p_server_config sc = { .max_fids = 64, .max_parked = 3, .max_locks = 20, .now_ms = fuzz_clock };
+	struct sk_9p_server_config sc = { .max_fids = 64,
+					  .max_parked = 3,
+					  .max_locks = 20,
+					  .now_ms = fuzz_clock,
+					  .watch = fuzz_watch,
+					  .want = fuzz_want,
+					  .unwatch = fuzz_unwatch,
+					  .max_sockets = 8 };
 	struct sk_9p_session_config c = {
 		.exports = export, .n_exports = 1, .msize = FUZZ_MSIZE, .complete = fuzz_complete
 	};
@@ -119,6 +177,7 @@ static void fuzz_conversation(const struct sk_9p_export *export, const uint8_t *
 	static uint8_t msg[FUZZ_MSIZE];
 	unsigned i;
 
+	signal(SIGPIPE, SIG_IGN);
 	if (sk_9p_server_new(&sc, &server) < 0)
 		return;
 	for (i = 0; i < 2; i++) {
@@ -148,6 +207,7 @@ static void fuzz_conversation(const struct sk_9p_export *export, const uint8_t *
 		if (len < 3) {
 			fuzz_now += 100;
 			sk_9p_server_timer(server);
+			fuzz_ready();
 			continue;
 		}
 		p9_put32(msg, (uint32_t)len + 4);

@@ -225,3 +225,45 @@ case_fifos_of_two_containers() {
 	wait $!
 	has "$(cat got)" '^1000000 '
 }
+
+# What the last program of a container has written is there, though its VM ends with it.
+# case: timeout=200
+case_sockets_last_words() {
+	local i server
+	mkdir share
+	chmod 777 share
+	mkfifo -m 666 share/f
+	python3 "$SUITE/sockets.py" receive share/log 6 >log 2>&1 &
+	server=$!
+	until_ok 10 grep -q ready log
+	chmod 777 share/log
+	for i in 1 2 3; do run -v "$SUITE:/suite:ro" -v "$PWD/share:/data" "$IMG" python3 /suite/sockets.py send /data/log "last $i" "words $i"; done
+	wait "$server"
+	same "$(tail -n 6 log | tr '\n' ,)" 'last 1,words 1,last 2,words 2,last 3,words 3,'
+	for i in 1 2 3; do
+		timeout 60 cat share/f >got &
+		run -v "$PWD/share:/data" "$IMG" sh -c "head -c 300000 /dev/zero >/data/f"
+		wait $!
+		same "$(wc -c <got)" 300000
+	done
+	python3 -c '
+import socket
+with socket.socket(socket.AF_UNIX) as s:
+    s.bind("share/s")
+    s.listen()
+    print("ready", flush=True)
+    for _ in range(3):
+        c, n = s.accept()[0], 0
+        while part := c.recv(65536):
+            n += len(part)
+        print(n, flush=True)' >counts &
+	server=$!
+	until_ok 10 grep -q ready counts
+	chmod 777 share/s
+	for i in 1 2 3; do run -v "$PWD/share:/data" "$IMG" python3 -c 'import socket
+s = socket.socket(socket.AF_UNIX)
+s.connect("/data/s")
+s.sendall(bytes(1000000))'; done
+	wait "$server"
+	same "$(tr '\n' , <counts)" 'ready,1000000,1000000,1000000,'
+}

@@ -81,3 +81,17 @@ case_volumes() {
 	p in-use 'docker volume rm $me-s' 'in use'
 	p read-only 'd -v $me-v:/d:ro box touch /d/x' 'Read-only'
 }
+
+# FIFOs between the host and a container with a VM of its own, and one in the VM of another.
+case_fifos() {
+	local dir=$tmp/dir where
+	mkdir -p "$dir"
+	chmod 777 "$dir"
+	mkfifo -m 666 "$dir/f"
+	up "$me" box sleep 1000
+	for where in bridge "container:$me"; do
+		p "in-${where%%:*}" '{ sleep 0.3; timeout 30 sh -c "echo from-host >$dir/f"; } & d --network $where -v $dir:/data box timeout 30 cat /data/f; wait' 'from-host'
+		p "out-${where%%:*}" 'timeout 40 cat $dir/f & d --network $where -v $dir:/data box timeout 30 sh -c "echo from-container >/data/f"; wait' 'from-container'
+	done
+	gone "$me"
+}

@@ -1,0 +1,57 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# More applications that people run on directories of their own, each with an image of its own (../images): loaded, the power cut in the middle;
+# loaded again, the application itself killed with -9; each time started again on the same data, where everything that was acknowledged has to be,
+# and which the application's own checks have to find whole.
+# shellcheck source=tests/mounts/lib.sh
+. "$SUITE/lib.sh"
+
+# closed IMAGE COMMAND...: in a container of its own, on data that nobody has open.
+closed() { run -v "$SUITE:/suite:ro" -v "$data:/data" "$@"; }
+
+redis_on() {
+	import_image redis
+	place "$1"
+	serve_in re -m 512m -v "$data:/data" redis bash /suite/redis.sh serve
+	ready 60 re bash /suite/redis.sh ready
+	ok skerry exec re stat -c '%U' /data /data/appendonlydir
+	same "$out" $'redis\nredis'
+	load_until kill_vm re "$(long 5 15)" bash /suite/redis.sh load always
+	ok skerry start re
+	ready 60 re bash /suite/redis.sh ready
+	ok skerry exec re bash /suite/redis.sh check "$(last_acked)"
+	# What a server that dies alone has written is in the page cache.
+	load_until kill_container re "$(long 5 15)" bash /suite/redis.sh load no
+	ok skerry start re
+	ready 60 re bash /suite/redis.sh ready
+	ok skerry exec re bash /suite/redis.sh check "$(last_acked)"
+	ok skerry stop -t 60 re
+	closed redis bash /suite/redis.sh closed
+}
+# case: timeout=900 full
+case_app_redis_bind() { redis_on bind; }
+# case: timeout=900 full
+case_app_redis_volume() { redis_on volume; }
+
+etcd_on() {
+	import_image etcd
+	place "$1"
+	serve_in et -m 512m -v "$data:/data" etcd bash /suite/etcd.sh serve
+	ready 120 et bash /suite/etcd.sh ready
+	ok skerry exec et stat -c '%U %a' /data/etcd
+	same "$out" 'etcd 700'
+	local killer
+	for killer in kill_vm kill_container; do
+		load_until "$killer" et "$(long 5 15)" bash /suite/etcd.sh load
+		ok skerry start et
+		ready 120 et bash /suite/etcd.sh ready
+		ok skerry exec et bash /suite/etcd.sh check "$(last_acked)"
+	done
+	ok skerry stop -t 60 et
+	closed etcd bash /suite/etcd.sh closed
+}
+# case: timeout=900 full
+case_app_etcd_bind() { etcd_on bind; }
+# case: timeout=900 full
+case_app_etcd_volume() { etcd_on volume; }

@@ -55,3 +55,25 @@ etcd_on() {
 case_app_etcd_bind() { etcd_on bind; }
 # case: timeout=900 full
 case_app_etcd_volume() { etcd_on volume; }
+
+prometheus_on() {
+	import_image prometheus
+	place "$1"
+	serve_in pr -m 768m -v "$data:/data" prometheus bash /suite/prometheus.sh serve
+	ready 120 pr bash /suite/prometheus.sh ready
+	# It does not sync its log: a power cut may take what the last second brought, the end of the server nothing.
+	load_until kill_vm pr "$(long 6 15)" bash /suite/prometheus.sh load 2
+	ok skerry start pr
+	ready 120 pr bash /suite/prometheus.sh ready
+	ok skerry exec pr bash /suite/prometheus.sh check "$(last_acked)"
+	load_until kill_container pr "$(long 6 15)" bash /suite/prometheus.sh load 0
+	ok skerry start pr
+	ready 120 pr bash /suite/prometheus.sh ready
+	ok skerry exec pr bash /suite/prometheus.sh check "$(last_acked)"
+	ok skerry stop -t 60 pr
+	closed prometheus bash /suite/prometheus.sh closed "$(last_acked)"
+}
+# case: timeout=900 full
+case_app_prometheus_bind() { prometheus_on bind; }
+# case: timeout=900 full
+case_app_prometheus_volume() { prometheus_on volume; }

@@ -77,3 +77,24 @@ prometheus_on() {
 case_app_prometheus_bind() { prometheus_on bind; }
 # case: timeout=900 full
 case_app_prometheus_volume() { prometheus_on volume; }
+
+rocksdb_on() {
+	import_image rocksdb
+	place "$1"
+	serve_in ro -m 512m -v "$data:/data" rocksdb sleep 10000
+	load_until kill_vm ro "$(long 5 15)" bash /suite/rocksdb.sh load synced --sync=1
+	ok skerry start ro
+	ok skerry exec ro bash /suite/rocksdb.sh check synced "$(last_acked)"
+	# Written, not synced; tables past the page cache.
+	load_until kill_container ro "$(long 5 15)" bash /suite/rocksdb.sh load direct --use_direct_reads=1 --use_direct_io_for_flush_and_compaction=1
+	ok skerry start ro
+	ok skerry exec ro bash /suite/rocksdb.sh check direct "$(last_acked)"
+	# Tables, and the log too, read and written through mappings.
+	load_until kill_container ro "$(long 5 15)" bash /suite/rocksdb.sh load mapped --mmap_read=1 --mmap_write=1
+	ok skerry start ro
+	ok skerry exec ro bash /suite/rocksdb.sh check mapped "$(last_acked)"
+}
+# case: timeout=900 full
+case_app_rocksdb_bind() { rocksdb_on bind; }
+# case: timeout=900 full
+case_app_rocksdb_volume() { rocksdb_on volume; }

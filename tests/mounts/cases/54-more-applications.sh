@@ -98,3 +98,20 @@ rocksdb_on() {
 case_app_rocksdb_bind() { rocksdb_on bind; }
 # case: timeout=900 full
 case_app_rocksdb_volume() { rocksdb_on volume; }
+
+borg_on() {
+	import_image borg
+	place "$1"
+	serve_in bo -m 512m -v "$data:/data" borg sleep 10000
+	ok skerry exec bo bash /suite/borg.sh init
+	local killer
+	for killer in kill_vm kill_container; do
+		load_until "$killer" bo "$(long 15 40)" bash /suite/borg.sh load
+		ok skerry start bo
+		ok skerry exec bo bash /suite/borg.sh check "$(last_acked)"
+	done
+}
+# case: timeout=900 full
+case_app_borg_bind() { borg_on bind; }
+# case: timeout=900 full
+case_app_borg_volume() { borg_on volume; }

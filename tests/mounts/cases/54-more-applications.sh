@@ -115,3 +115,60 @@ borg_on() {
 case_app_borg_bind() { borg_on bind; }
 # case: timeout=900 full
 case_app_borg_volume() { borg_on volume; }
+
+# answers PORT PATH TEXT: a request for the path is answered with the text, in a header or in the body.
+answers() {
+	local answer
+	answer=$(exec 3<>"/dev/tcp/localhost/$1" && printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$2" >&3 && tr -d '\0' <&3) &&
+		grep -qF -- "$3" <<<"$answer"
+}
+
+# nginx as its official image has it, and what it serves edited all the while: on the host, or for a volume in another container.
+nginx_on() {
+	local n p html=$WORK/html
+	import_image nginx
+	if [ "$1" = volume ]; then
+		html=html
+		run -v "$html:/usr/share/nginx/html" nginx test -s /usr/share/nginx/html/index.html
+	fi
+	mkdir -p "$WORK/html" "$WORK/conf" "$WORK/log"
+	cp "$SUITE/nginx.conf" "$WORK/conf/default.conf"
+	echo single >"$WORK/single"
+	p=$(free_port)
+	serve_in ng -m 256m -p "$p:8080" -v "$html:/usr/share/nginx/html:ro" -v "$WORK/conf:/etc/nginx/conf.d:ro" -v "$WORK/log:/var/log/nginx" \
+		-v "$WORK/single:/srv/single:ro" nginx nginx -g 'daemon off;'
+	until_ok 60 answers "$p" /single single
+	# A single file that is mounted.
+	for n in $(seq "$(long 10 50)"); do
+		echo "single $n" >"$WORK/single"
+		answers "$p" /single "single $n" || fail "the old file is served in round $n"
+	done
+	if [ "$1" = bind ]; then
+		ok python3 "$SUITE/nginx_edits.py" "$html" localhost "$p" "$(long 20 200)"
+	else
+		ok skerry run --rm -v "$SUITE:/suite:ro" -v "$html:/data" "$IMG" python3 /suite/nginx_edits.py /data host.skerry.internal "$p" "$(long 20 200)"
+	fi
+	# Its configuration.
+	for n in $(seq "$(long 3 10)"); do
+		sed "s/X-Config .*/X-Config $n;/" "$SUITE/nginx.conf" >"$WORK/conf/default.conf"
+		ok skerry kill -s HUP ng
+		until_ok 10 answers "$p" /current/ "X-Config: $n"
+	done
+	echo 'server { nonsense; }' >"$WORK/conf/default.conf"
+	expect 1 skerry exec ng nginx -t
+	ok skerry kill -s HUP ng
+	until_ok 10 grep -q nonsense "$WORK/log/error.log"
+	answers "$p" /current/ "X-Config: $n" || fail 'it does not go on with the configuration that it has'
+	# Each request is in the log on the host.
+	until_ok 2 eval '[[ $(tail -1 "$WORK/log/access.log") == *"GET /current/ "* ]]'
+	cp "$SUITE/nginx.conf" "$WORK/conf/default.conf"
+	n=$(wc -l <"$WORK/log/access.log")
+	kill_vm ng
+	ok skerry start ng
+	until_ok 60 answers "$p" /current/ 'X-Config: 0'
+	[ "$(wc -l <"$WORK/log/access.log")" -gt "$n" ] || fail 'the log does not go on'
+}
+# case: timeout=900 full
+case_app_nginx_bind() { nginx_on bind; }
+# case: timeout=900 full
+case_app_nginx_volume() { nginx_on volume; }

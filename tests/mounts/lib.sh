@@ -90,3 +90,9 @@ import_image() {
 	[ -s "$E2E_STAGE/$1.tar" ] || skip "the image $1 could not be made"
 	ok skerry import "$E2E_STAGE/$1.tar" "$1"
 }
+
+# The translated code of a Java, Erlang or JavaScript machine does not fit into what idle guests get.
+large_program() {
+	echo '{ "tcg_buffer": 96 }' >"$WORK/settings.json"
+	export SKERRY_CONFIG=$WORK/settings.json
+}

@@ -172,3 +172,47 @@ nginx_on() {
 case_app_nginx_bind() { nginx_on bind; }
 # case: timeout=900 full
 case_app_nginx_volume() { nginx_on volume; }
+
+# Packages from npm's registry, as this machine's npm gets them: into a cache, which the container installs from.
+npm_cache() {
+	command -v npm >/dev/null || skip 'this machine has no npm'
+	mkdir -p "$WORK/native"
+	cp "$1/package.json" "$WORK/native"
+	(cd "$WORK/native" && npm install --package-lock-only --no-audit --no-fund --cache "$WORK/cache" && cp package-lock.json "$1" &&
+		npm ci --ignore-scripts --no-audit --no-fund --cache "$WORK/cache") >"$WORK/npm.log" 2>&1 || {
+		cat "$WORK/npm.log"
+		skip 'npm gets no packages here'
+	}
+}
+# What npm has installed, but for what the packages' own scripts do.
+files_of() { (cd "$1" && find . -type f ! -name .package-lock.json ! -path ./esbuild/bin/esbuild -print0 | sort -z | xargs -0 sha256sum); }
+
+# A site in a directory of the host, worked on there, while vite runs in the container and watches it with inotify.
+# case: timeout=900 full
+case_app_vite_bind() {
+	local p site=$WORK/site npm=(npm ci --offline --no-audit --no-fund --cache /cache) installer
+	import_image vite
+	large_program
+	python3 "$SUITE/vite.py" make "$site"
+	npm_cache "$site"
+	p=$(free_port)
+	serve_in vi -m 1g -p "$p:5173" -w /app -v "$site:/app" -v "$WORK/cache:/cache" vite sleep 10000
+	# Killed in the middle of an installation, and that done again.
+	skerry exec vi "${npm[@]}" >"$WORK/npm.log" 2>&1 &
+	installer=$!
+	until_ok 120 test -d "$site/node_modules/lodash-es"
+	kill_container vi
+	! wait "$installer" || fail 'npm was done before it was killed'
+	ok skerry start vi
+	ok skerry exec vi "${npm[@]}"
+	ok skerry exec vi npm ls --all
+	same "$(files_of "$site/node_modules" | sha256sum)" "$(files_of "$WORK/native/node_modules" | sha256sum)" 'what npm has installed'
+	skerry exec vi node_modules/.bin/vite --host 0.0.0.0 --strictPort >"$WORK/vite.log" 2>&1 &
+	until_ok 120 answers "$p" /src/main.js 'pages/first.js'
+	ok skerry exec vi bash -c 'grep -qs "^inotify wd" /proc/[0-9]*/fdinfo/*'
+	try python3 "$SUITE/vite.py" edit "$site" "$p" "$(long 3 10)"
+	[ "$rc" = 0 ] || fail "vite said: $(cat "$WORK/vite.log")"
+	printf '%s\n' "$out"
+	has "$(cat "$WORK/vite.log")" 'page reload|hmr update' "vite's log"
+	has "$(cat "$WORK/vite.log")" 'server restarted' "vite's log"
+}

@@ -78,6 +78,28 @@ case_app_prometheus_bind() { prometheus_on bind; }
 # case: timeout=900 full
 case_app_prometheus_volume() { prometheus_on volume; }
 
+ldap_on() {
+	import_image ldap
+	place "$1"
+	serve_in ld -m 512m -v "$data:/data" ldap bash /suite/ldap.sh serve
+	ready 60 ld bash /suite/ldap.sh ready
+	ok skerry exec ld stat -c '%U' /data/db/data.mdb
+	same "$out" openldap
+	local killer
+	for killer in kill_vm kill_container; do
+		load_until "$killer" ld "$(long 5 15)" bash /suite/ldap.sh load
+		ok skerry start ld
+		ready 60 ld bash /suite/ldap.sh ready
+		ok skerry exec ld bash /suite/ldap.sh check "$(last_acked)"
+	done
+	ok skerry stop -t 60 ld
+	closed ldap bash /suite/ldap.sh closed "$(last_acked)"
+}
+# case: timeout=900 full
+case_app_ldap_bind() { ldap_on bind; }
+# case: timeout=900 full
+case_app_ldap_volume() { ldap_on volume; }
+
 rocksdb_on() {
 	import_image rocksdb
 	place "$1"

@@ -238,3 +238,43 @@ case_app_vite_bind() {
 	has "$(cat "$WORK/vite.log")" 'page reload|hmr update' "vite's log"
 	has "$(cat "$WORK/vite.log")" 'server restarted' "vite's log"
 }
+
+# debian_source IMAGE PACKAGE: a source package from where the image's packages are from, in $WORK/src.
+debian_source() {
+	local options=(-o Dir::Etc::sourcelist="$WORK/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$WORK/apt/lists"
+		-o Dir::Cache::archives="$WORK/apt/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+	mkdir -p "$WORK/apt/lists/partial" "$WORK/apt/archives/partial" "$WORK/src"
+	run "$1" find /etc/apt -name '*.list' -exec cat '{}' +
+	sed -n 's/^deb /deb-src /p' <<<"$out" >"$WORK/apt/sources.list"
+	(cd "$WORK/src" && apt-get "${options[@]}" update && apt-get "${options[@]}" --download-only source "$2") >"$WORK/apt/log" 2>&1 || {
+		cat "$WORK/apt/log"
+		skip 'apt gets no source packages here'
+	}
+}
+
+# make -j2 of a Debian source package, with its tests; on the mount it gives the same packages as on the container's own disk.
+make_on() {
+	import_image make
+	debian_source make hello
+	place "$1"
+	serve_in mk -m 1g -v "$data:/data" -v "$WORK/src:/src:ro" make sleep 10000
+	ok skerry exec mk bash /suite/make.sh unpack /data/one
+	# Killed in the middle, and built anew.
+	skerry exec mk bash /suite/make.sh build /data/one >"$WORK/make.log" 2>&1 &
+	until_ok 300 grep -q 'gcc .*-c ' "$WORK/make.log"
+	kill_vm mk
+	! wait $! || fail 'it was built before the power cut'
+	ok skerry start mk
+	ok skerry exec mk bash /suite/make.sh build /data/one
+	ok skerry exec mk bash /suite/make.sh again /data/one
+	# The same path, on the container's own disk.
+	serve_in own -m 1g -v "$WORK/src:/src:ro" make sleep 10000
+	ok skerry exec own bash /suite/make.sh unpack /data/one
+	ok skerry exec own bash /suite/make.sh build /data/one
+	ok skerry cp own:/data/one "$WORK/own"
+	run -v "$SUITE:/suite:ro" -v "$data:/data" -v "$WORK/own:/own:ro" make bash /suite/make.sh compare /data/one /own
+}
+# case: timeout=900 full
+case_app_make_bind() { make_on bind; }
+# case: timeout=900 full
+case_app_make_volume() { make_on volume; }

@@ -278,3 +278,28 @@ make_on() {
 case_app_make_bind() { make_on bind; }
 # case: timeout=900 full
 case_app_make_volume() { make_on volume; }
+
+# Jenkins is in no package of Debian's: SKERRY_TEST_JENKINS_WAR is the path of its jenkins.war.
+jenkins_on() {
+	local killer
+	[ -n "${SKERRY_TEST_JENKINS_WAR:-}" ] || skip 'SKERRY_TEST_JENKINS_WAR does not name a jenkins.war'
+	[ -r "$SKERRY_TEST_JENKINS_WAR" ] || fail "cannot read $SKERRY_TEST_JENKINS_WAR"
+	import_image jenkins
+	large_program
+	place "$1"
+	serve_in je -m 1g -v "$data:/data" -v "$SKERRY_TEST_JENKINS_WAR:/jenkins.war:ro" jenkins bash /suite/jenkins.sh serve
+	ready 400 je bash /suite/jenkins.sh ready
+	ok skerry exec je stat -c '%u' /data/home/config.xml
+	same "$out" 1000
+	for killer in kill_vm kill_container; do
+		load_until "$killer" je "$(long 5 20)" bash /suite/jenkins.sh load
+		ok skerry start je
+		ready 400 je bash /suite/jenkins.sh ready
+		ok skerry exec je bash /suite/jenkins.sh check "$(last_acked)"
+	done
+	ok skerry stop -t 90 je
+}
+# case: timeout=1500 full
+case_app_jenkins_bind() { jenkins_on bind; }
+# case: timeout=1500 full
+case_app_jenkins_volume() { jenkins_on volume; }

@@ -52,11 +52,17 @@ ready() {
 	done
 }
 
-# load_until_killed NAME SECONDS COMMAND...: runs COMMAND in the container, which prints a line for all that was acknowledged; SECONDS after the
-# first one cuts the power. The lines are in $WORK/acked.
-load_until_killed() {
-	local name=$1 seconds=$2 loader
-	shift 2
+# Kills what the container runs, nothing else: what it has written is in the guest's memory, or on its way, and has to get to the data.
+kill_container() {
+	ok skerry kill -s KILL "$1"
+	until_ok 60 is_status "$1" exited
+}
+
+# load_until KILLER NAME SECONDS COMMAND...: runs COMMAND in the container, which prints a line for all that was acknowledged; SECONDS after the
+# first one calls KILLER (kill_vm, kill_container). The lines are in $WORK/acked.
+load_until() {
+	local killer=$1 name=$2 seconds=$3 loader
+	shift 3
 	skerry exec "$name" "$@" >"$WORK/acked" 2>"$WORK/load.err" &
 	loader=$!
 	until_ok 180 test -s "$WORK/acked"
@@ -65,14 +71,16 @@ load_until_killed() {
 		cat "$WORK/load.err"
 		fail "the load ended by itself: $*"
 	}
-	kill_vm "$name"
+	"$killer" "$name"
 	wait "$loader" || true
 	[ -s "$WORK/acked" ] || {
 		cat "$WORK/load.err"
 		fail "nothing was acknowledged in $seconds s"
 	}
-	printf 'acknowledged before the power cut: %s\n' "$(wc -l <"$WORK/acked")"
+	printf 'acknowledged before %s: %s\n' "$killer" "$(wc -l <"$WORK/acked")"
 }
+# The same with a power cut.
+load_until_killed() { load_until kill_vm "$@"; }
 
 # The number in the last line that is whole (the power cut may have cut one).
 last_acked() { sed -n '/^acked [0-9][0-9]* *$/p' "$WORK/acked" | tail -1 | cut -d' ' -f2; }
@@ -81,4 +89,10 @@ last_acked() { sed -n '/^acked [0-9][0-9]* *$/p' "$WORK/acked" | tail -1 | cut -
 import_image() {
 	[ -s "$E2E_STAGE/$1.tar" ] || skip "the image $1 could not be made"
 	ok skerry import "$E2E_STAGE/$1.tar" "$1"
+}
+
+# The translated code of a Java, Erlang or JavaScript machine does not fit into what idle guests get.
+large_program() {
+	echo '{ "tcg_buffer": 96 }' >"$WORK/settings.json"
+	export SKERRY_CONFIG=$WORK/settings.json
 }

@@ -62,12 +62,6 @@ case_db_mariadb_bind() { mariadb_on bind; }
 # case: timeout=1200 full
 case_db_mariadb_volume() { mariadb_on volume; }
 
-# The translated code of a Java or Erlang machine does not fit into what idle guests get.
-large_program() {
-	echo '{ "tcg_buffer": 96 }' >"$WORK/settings.json"
-	export SKERRY_CONFIG=$WORK/settings.json
-}
-
 rabbitmq_on() {
 	large_program
 	place "$1"

@@ -302,18 +302,6 @@ struct exec_job {
 	const struct exec_options *x;
 };
 
-/* With a console the caller's own descriptors are not the process's: containerd waits for the end of what it gave us,
- * and lets nobody resize the terminal until then. */
-static void leave_stdio(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
-
-	for (fd = 0; null >= 0 && fd < 3; fd++)
-		dup2(null, fd);
-	if (null > 2)
-		close(null);
-}
-
 /* The process that stands for the one in the guest. `report_fd` -1: in the foreground. */
 static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *err)
 {
@@ -335,7 +323,7 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 		out = fcntl(in, F_DUPFD_CLOEXEC, 3);
 		errout = -1;
 		ioctl(in, TIOCSCTTY, 0);
-		leave_stdio();
+		sk_oci_leave_stdio();
 	}
 	if (terminal && !isatty(in))
 		return sk_error_set(err, ENOTTY, "exec failed: the terminal that was asked for needs one here");

@@ -163,6 +163,9 @@ int sk_oci_console_pair(int *ret_master, struct sk_error *err);
 /* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative
  * errno. */
 int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err);
+/* /dev/null in the place of 0, 1 and 2. With a console the caller's own descriptors are not the process's: containerd
+ * waits for the end of what it gave us, and lets nobody resize the terminal until then. */
+void sk_oci_leave_stdio(void);
 
 /* launch.c */
 struct sk_oci_launch {

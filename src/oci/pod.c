@@ -266,8 +266,10 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 	prctl(PR_SET_NAME, "skerry-member");
 	if (m->netns >= 0 && setns(m->netns, CLONE_NEWNET) < 0)
 		return sk_error_errno(err, errno, "cannot join the network namespace");
-	if (l->console_fd >= 0)
+	if (l->console_fd >= 0) {
 		ioctl(l->console_fd, TIOCSCTTY, 0);
+		sk_oci_leave_stdio();
+	}
 	sk_parent_fork(l->bundle->rootfs, json_object_get(json_object_get(m->request, "create"), "mounts"));
 	lock = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = lock < 0 ? -errno : sk_fs_lock(lock, true, false); /* held as long as this process lives */

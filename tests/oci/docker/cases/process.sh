@@ -33,6 +33,8 @@ case_terminal() {
 	p detach 'on_terminal --expect ready --send "\x10\x11" --exit 0 -- docker run -it --name $me-a --runtime $runtime box sh -c "echo ready; read x; echo got:\$x; exit 5" | grep -c ready; show $me-a {{.State.Status}}' 'running'
 	p attach 'on_terminal --send "again\r" --expect "got:again" --exit 5 -- docker attach $me-a | grep -c got:again'
 	p output-only 'd -t box sh -c "test -t 1 && echo terminal"' 'terminal'
+	# In the VM of another one.
+	p joined 'up $me-b box sleep 1000; d -t --network container:$me-b box sh -c "test -t 1 && stty size && echo terminal" | grep -c terminal' '^1'
 }
 case_attributes() {
 	p env 'd -e A=b -e EMPTY= --env-file <(echo FROM=file) box sh -c "echo \$A \$EMPTY \$FROM; env | sort | grep -v HOSTNAME"' 'b file'

@@ -364,6 +364,17 @@ static size_t on_data(void *arg, const uint8_t *data, size_t n)
 	return proc_output(ch, data, n);
 }
 
+/* An empty frame: the program has closed its output, and may go on without it. */
+static void tell_end(const struct sk_channel *ch)
+{
+	struct sk_conn *c, *next;
+
+	for (c = ch->proc->readers; c; c = next) {
+		next = c->next_reader;
+		sk_conn_output(c, ch->number == 2 ? SK_FRAME_STDERR : SK_FRAME_STDOUT, NULL, 0);
+	}
+}
+
 static void channel_ended(struct sk_channel *ch)
 {
 	if (ch->done)
@@ -374,6 +385,8 @@ static void channel_ended(struct sk_channel *ch)
 		sk_loop_trigger(ch->conn->m->reap);
 		return;
 	}
+	if (ch->number > 0 && !ch->proc->terminal)
+		tell_end(ch);
 	if (ch == input_channel(ch->proc))
 		flush_stdin(ch->proc);
 	check_finished(ch->proc);

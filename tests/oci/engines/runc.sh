@@ -130,6 +130,36 @@ END
 	r list -q
 }
 
+# A program that closes its output and goes on: its readers hear of it.
+case_closed() {
+	bundle closed '' sh -c 'echo out; echo err >&2; exec >&-; sleep 1; echo late >&2; exec 2>&-; exec sleep 100'
+	cat >"$work/closed.py" <<'END'
+import os, select, subprocess, sys, time
+r, w = os.pipe()
+e, f = os.pipe()
+process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=w, stderr=f)
+os.close(w)
+os.close(f)
+for fd in (r, e):
+    data = b""
+    while select.select([fd], [], [], float(os.environ["PATIENCE"]))[0]:
+        part = os.read(fd, 100)
+        if not part:
+            break
+        data += part
+    else:
+        data += b"and no end"
+    print(data, flush=True)
+END
+	PATIENCE=$(slow 10) python3 "$work/closed.py" "$program" --root "$work/state.$runtime" run --detach --bundle "$work/closed.$runtime" closed
+	status closed
+	r delete --force closed
+	bundle ex '' sleep 100
+	create ex c; r start c
+	PATIENCE=$(slow 10) python3 "$work/closed.py" "$program" --root "$work/state.$runtime" exec --detach c sh -c 'echo out; echo err >&2; exec >&- 2>&-; exec sleep 100'
+	r delete --force c
+}
+
 case_errors() {
 	local log
 	bundle ok '' true

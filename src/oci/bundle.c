@@ -473,11 +473,25 @@ static void allow_ping(const struct sk_oci_bundle *b, json_t *linux_)
 		json_object_set_new(sysctl, "net.ipv4.ping_group_range", json_string("0 2147483647"));
 }
 
+/* Those that run in the guest, with the environment that they have if they say nothing of it: the container's. */
+static json_t *start_hooks(const json_t *spec)
+{
+	json_t *list = json_incref(json_object_get(json_object_get(spec, "hooks"), "startContainer")), *hook;
+	json_t *env = json_object_get(json_object_get(spec, "process"), "env");
+	size_t i;
+
+	json_array_foreach(list, i, hook)
+	{
+		if (json_is_object(hook) && !json_is_array(json_object_get(hook, "env")) && env)
+			json_object_set(hook, "env", env);
+	}
+	return list;
+}
+
 static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct sk_error *err)
 {
-	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux"),
-	       *hooks = json_object_get(spec, "hooks");
-	json_t *start = json_incref(json_object_get(hooks, "startContainer"));
+	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux");
+	json_t *start = start_hooks(spec);
 	int r = spec ? split_mounts(b, spec, exports, err) : sk_error_errno(err, ENOMEM, "config.json");
 
 	if (r == 0 && linux_) {
@@ -568,6 +582,8 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 		sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
 	if (vm)
 		json_object_set_new(vm, "name", json_string(c->id));
+	if (vm && json_array_size(json_object_get(json_object_get(b->spec, "hooks"), "createContainer")))
+		json_object_set_new(vm, "shares_wait", json_true());
 	if (vm && b->sandbox) {
 		const json_t *annotations = json_object_get(b->spec, "annotations");
 

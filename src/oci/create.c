@@ -46,6 +46,9 @@ int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *proces
 
 	if ((exit_code != 126 && exit_code != 127) || !program)
 		return sk_error_wrap(err, "%s", what);
+	/* Anything else that is missing in the guest, or not allowed there, has words of its own. */
+	if (strncmp(err->message, "exec: ", 6) != 0 && !strstr(err->message, "chdir"))
+		return sk_error_wrap(err, "%s: unable to start container process: error during container init", what);
 	if (strstr(err->message, "chdir")) {
 		const char *cwd = json_string_value(json_object_get(process, "cwd"));
 
@@ -169,31 +172,40 @@ static int write_record(struct sk_oci_container *c, const struct sk_oci_bundle *
 	return sk_oci_container_save(c, err);
 }
 
-static int run_create_hooks(const struct sk_oci_container *c, const json_t *hooks, pid_t pid, struct sk_error *err)
+static int run_create_hooks(const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t pid,
+			    struct sk_error *err)
 {
+	const struct sk_oci_hook_place inside = { .cwd = l->bundle->rootfs,
+						  .netns_pid = pid,
+						  .mount_ns = l->mount_ns,
+						  .env = json_object_get(json_object_get(l->bundle->spec, "process"),
+									 "env") };
+	const json_t *hooks = json_object_get(l->bundle->spec, "hooks");
 	json_t *state = sk_oci_state_json(c, "creating", pid);
-	int r = sk_oci_hooks_run(hooks, "prestart", state, 0, err);
+	int r = sk_oci_hooks_run(hooks, "prestart", state, err);
 
 	if (r == 0)
-		r = sk_oci_hooks_run(hooks, "createRuntime", state, 0, err);
+		r = sk_oci_hooks_run(hooks, "createRuntime", state, err);
 	if (r == 0)
-		r = sk_oci_hooks_run(hooks, "createContainer", state, pid, err);
+		r = sk_oci_hooks_run_in(hooks, "createContainer", state, &inside, err);
 	json_decref(state);
-	return r;
+	/* As runc says it. */
+	return r < 0 ? sk_error_wrap(err, "unable to start container process: error during container init") : 0;
 }
 
-static int create_in_guest(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_bundle *b, int fd,
+static int create_in_guest(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_launch *l, int fd,
 			   pid_t pid, struct sk_error *err)
 {
 	json_t *network = json_pack("{s:s}", "op", "network"), *create = json_pack("{s:s}", "op", "create");
-	int exit_code = 0, r = run_create_hooks(c, json_object_get(b->spec, "hooks"), pid, err);
+	int exit_code = 0, r = run_create_hooks(c, l, pid, err);
 
 	if (r == 0)
 		r = sk_vm_request(&o->paths, c->vm_id, fd, network, NULL, NULL, err);
 	if (r == 0) {
 		r = sk_vm_request(&o->paths, c->vm_id, fd, create, NULL, &exit_code, err);
 		if (r < 0)
-			sk_oci_start_error(err, exit_code, json_object_get(b->spec, "process"), "skerry create failed");
+			sk_oci_start_error(err, exit_code, json_object_get(l->bundle->spec, "process"),
+					   "skerry create failed");
 	}
 	json_decref(network);
 	json_decref(create);
@@ -230,7 +242,7 @@ static int create_member(struct sk_oci *o, struct sk_oci_container *c, const str
 	int exit_code = 0, r = sk_oci_member_launch(o, c, sandbox, l, &m, ret_pid, err);
 
 	if (r == 0)
-		r = run_create_hooks(c, json_object_get(l->bundle->spec, "hooks"), *ret_pid, err);
+		r = run_create_hooks(c, l, *ret_pid, err);
 	if (r == 0) {
 		r = sk_oci_member_create(m, c, &exit_code, err);
 		if (r < 0)
@@ -246,24 +258,27 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 			    const struct sk_oci_create_options *co, const struct sk_oci_bundle *b, pid_t *ret_pid,
 			    struct sk_error *err)
 {
-	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1 };
-	_cleanup_fd_ int console = -1, fd = -1;
+	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1, .mount_ns = -1 };
+	_cleanup_fd_ int console = -1, fd = -1, mount_ns = -1;
 	struct sk_oci_cgroups cgroups;
 	int r = sk_oci_cgroups_make(o, b->spec, c->id, &cgroups, err);
 
 	if (r == 0)
 		r = write_record(c, b, &cgroups, err);
+	if (r == 0)
+		r = sk_oci_mounts_make(b, c, &mount_ns, err);
 	if (r == 0 && !sandbox)
 		r = write_vm(c, b, &cgroups, err);
 	if (r == 0)
 		r = new_console(co, b, &console, err);
 	launch.cgroups = &cgroups;
 	launch.console_fd = console;
+	launch.mount_ns = mount_ns;
 	if (r == 0 && sandbox) {
 		r = create_member(o, c, sandbox, &launch, ret_pid, err);
 	} else if (r == 0) {
 		fd = sk_oci_launch(o, c, &launch, ret_pid, err);
-		r = fd < 0 ? fd : create_in_guest(o, c, b, fd, *ret_pid, err);
+		r = fd < 0 ? fd : create_in_guest(o, c, &launch, fd, *ret_pid, err);
 	}
 	if (r == 0)
 		r = sk_oci_write_pid(co->pid_file, *ret_pid, err);
@@ -375,12 +390,10 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 		return sk_oci_start_error(err, exit_code, json_object_get(c->record, "process"), "skerry start failed");
 	sk_oci_member_status(o, c, "running");
 	state = sk_oci_state_json(c, "running", sk_oci_pid(o, c));
-	r = sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststart", state, 0, err);
+	r = sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststart", state, err);
 	json_decref(state);
-	if (r < 0) { /* the specification: a failing poststart hook is told, not more */
-		sk_oci_log(o, "warning", "%s", err->message);
-		r = 0;
-	}
+	if (r < 0) /* as with runc: it is no container without what they do */
+		sk_oci_kill_container(o, c);
 	return r;
 }
 
@@ -424,7 +437,7 @@ int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct
 	sk_oci_cgroups_remove(json_object_get(c->record, "cgroups"),
 			      json_string_value(json_object_get(c->record, "unit")));
 	r = remove_files(o, c, err);
-	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, 0, &hook) < 0)
+	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, &hook) < 0)
 		sk_oci_log(o, "warning", "%s", hook.message);
 	json_decref(state);
 	return r;

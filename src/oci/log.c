@@ -30,9 +30,9 @@ static char *text_line(const char *time, const char *level, const char *message)
 	if (!quoted)
 		return NULL;
 	for (; *message; message++) {
-		if (*message == '"' || *message == '\\')
+		if (*message == '"' || *message == '\\' || *message == '\n')
 			*q++ = '\\';
-		*q++ = *message == '\n' ? ' ' : *message;
+		*q++ = *message == '\n' ? 'n' : *message;
 	}
 	*q = '\0';
 	return sk_asprintf("time=\"%s\" level=%s msg=\"%s\"\n", time, level, quoted);

@@ -12,6 +12,7 @@
  *   cgroup.c   the control groups on the host that hold the whole VM
  *   systemd.c  the same made by systemd
  *   hooks.c    hooks
+ *   mounts.c   what is mounted on the host for the container
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
  *   create.c   create, run, start, delete
@@ -153,9 +154,25 @@ const char *sk_oci_cgroups_memory(const json_t *paths);
 /* Numbers for `events --stats`, in runc's form; a new reference. */
 json_t *sk_oci_cgroups_stats(const json_t *paths);
 
-/* hooks.c: runs `hooks`.`name` in order with `state` on stdin, in the network namespace of `netns_pid` (0: in ours).
- * Stops at the first that fails. */
-int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state, pid_t netns_pid, struct sk_error *err);
+/* hooks.c: runs `hooks`.`name` in order, in the bundle's directory, with `state` on stdin. Stops at the first that
+ * fails. */
+int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state, struct sk_error *err);
+/* Where a container's own hooks (createContainer) run, and what is in their environment when they say nothing. */
+struct sk_oci_hook_place {
+	const char *cwd; /* NULL: ours */
+	pid_t netns_pid; /* in the network namespace of this process; 0: in ours */
+	int mount_ns;	 /* and in this mount namespace; -1: in ours */
+	const json_t *env;
+};
+int sk_oci_hooks_run_in(const json_t *hooks, const char *name, const json_t *state,
+			const struct sk_oci_hook_place *place, struct sk_error *err);
+
+/* mounts.c: mounts on the host what the guest cannot, in a namespace `*ret_ns` (-1: nothing was to be mounted), and
+ * changes the bundle's mounts accordingly. */
+int sk_oci_mounts_make(const struct sk_oci_bundle *b, const struct sk_oci_container *c, int *ret_ns,
+		       struct sk_error *err);
+/* Async-signal-safe: the calling process goes there. */
+int sk_oci_mounts_enter(int ns);
 
 /* console.c */
 /* A new terminal; returns the slave, raw. */
@@ -172,6 +189,7 @@ struct sk_oci_launch {
 	const struct sk_oci_bundle *bundle;
 	const struct sk_oci_cgroups *cgroups;
 	int console_fd; /* -1: our own stdio is the container's */
+	int mount_ns;	/* -1: ours */
 };
 /* Starts the monitor; returns a control connection, CLOEXEC. */
 int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid,

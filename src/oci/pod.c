@@ -264,6 +264,9 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 		close(l->cgroups->holder.fd);
 	setsid();
 	prctl(PR_SET_NAME, "skerry-member");
+	r = l->mount_ns >= 0 ? sk_oci_mounts_enter(l->mount_ns) : 0;
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot join the mount namespace");
 	if (m->netns >= 0 && setns(m->netns, CLONE_NEWNET) < 0)
 		return sk_error_errno(err, errno, "cannot join the network namespace");
 	if (l->console_fd >= 0) {

@@ -19,6 +19,7 @@
  *     "engine": "auto" | "uml" | "qemu" | "fake",
  *     "cpus": 1,                     processors of the VM, 1..64
  *     "memory": 1073741824,          bytes of the VM
+ *     "shares_wait": false,          what is mounted below shared directories until `network` is asked for is shared
  *     "network": null | {
  *         "mode": "slirp", "mtu": 1500, "host_loopback": true, "isolated": false, "mac": "02:…",
  *         "forwards": [ {"proto": "tcp"|"udp", "host_ip": "0.0.0.0"|"::", "host_port": 8080, "guest_port": 80} ] },
@@ -55,7 +56,7 @@ struct sk_vm_config {
 	uint64_t memory;
 	bool network, host_loopback, isolated;
 	bool netns, netns_wait; /* instead of the slirp network */
-	bool managed;
+	bool managed, shares_wait;
 	uint16_t mtu;
 	uint8_t mac[6];
 	struct sk_slirp_forward *forwards;

@@ -606,6 +606,7 @@ static void op_network(struct sk_conn *c)
 	struct sk_managed *g = c->m->managed;
 
 	g->network_known = true;
+	sk_shares_begin(c->m);
 	if (g->setup_due)
 		sk_session_setup(c->m);
 	g->setup_due = false;

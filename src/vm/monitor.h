@@ -205,6 +205,7 @@ void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devic
 int sk_shares_up(struct sk_monitor *m,
 		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		 struct sk_error *err);
+void sk_shares_begin(struct sk_monitor *m);	  /* "shares_wait": all is mounted now that is to be shared */
 void sk_shares_place(const struct sk_monitor *m); /* beside the engine, which runs now */
 size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
 /* Mount tag of the device that has them; NULL: there is none. */

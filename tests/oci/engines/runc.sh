@@ -213,6 +213,47 @@ END
 	create failing h; echo $?
 	r list -q
 }
+# What a hook gets that says nothing of its environment; what its failure does; what it mounts.
+case_hooks_more() {
+	local name out=$work/env.$runtime
+	for name in prestart createRuntime createContainer poststart poststop; do
+		bundle "env-$name" "s['hooks'] = {'$name': [{'path': '/bin/sh', 'args': ['sh', '-c', 'pwd; env | grep -E \"^(FOO|C|TERM)=\" | sort']}]}; s['hooks']['$name'][0]['args'][2] = '(' + s['hooks']['$name'][0]['args'][2] + ') >$out'; s['process']['env'] = ['PATH=/bin', 'C=c']" true
+		FOO=bar TERM=t r run --bundle "$work/env-$name.$runtime" h </dev/null; echo $?
+		sed "1s/^/$name /" "$out"
+	done
+	bundle env-start "s['hooks'] = {'startContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'env >/tmp/env']}]}; s['process']['env'] = ['PATH=/bin', 'C=c']" grep -E '^(FOO|C|TERM)=' /tmp/env
+	FOO=bar TERM=t r run --bundle "$work/env-start.$runtime" h </dev/null; echo $?
+	for name in prestart createRuntime createContainer poststart; do
+		bundle "bad-$name" "s['hooks'] = {'$name': [{'path': '/bin/sh', 'args': ['sh', '-c', 'echo out; echo bad >&2; exit 3']}]}" sleep 100
+		r run --bundle "$work/bad-$name.$runtime" h </dev/null; echo $?
+		sed -i 's|"/bin/sh"|"/no/such"|' "$work/bad-$name.$runtime/config.json"
+		r run --bundle "$work/bad-$name.$runtime" h </dev/null; echo $?
+		r list -q
+	done
+	bundle bad-start "s['hooks'] = {'startContainer': [{'path': '/bin/false'}]}" sleep 100
+	r run --bundle "$work/bad-start.$runtime" h </dev/null >/dev/null 2>&1; echo $?
+	bundle slow "s['hooks'] = {'prestart': [{'path': '/bin/sleep', 'args': ['sleep', '9'], 'timeout': 1}]}" sleep 100
+	r run --bundle "$work/slow.$runtime" h </dev/null; echo $?
+	bundle mounts "s['hooks'] = {'createContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'mkdir -p m && mount -t tmpfs none m && echo hooked >m/file'], 'env': ['PATH=/bin:/usr/bin']}]}" sh -c 'cat /m/file; grep -c " / " /proc/mounts; echo own >/own'
+	r run --bundle "$work/mounts.$runtime" h </dev/null; echo $?
+	ls "$work/mounts.$runtime/rootfs/m"; cat "$work/mounts.$runtime/rootfs/own"; grep -c "$work/mounts.$runtime" /proc/self/mountinfo
+}
+# A file system that is made of the host's directories.
+case_overlay() {
+	mkdir -p "$work/o.$runtime"/{lower/sub,upper,work}
+	echo low >"$work/o.$runtime/lower/sub/file"
+	bundle overlay "s['mounts'].append({'destination': '/x', 'type': 'overlay', 'source': 'overlay', 'options': ['lowerdir=$work/o.$runtime/lower', 'upperdir=$work/o.$runtime/upper', 'workdir=$work/o.$runtime/work', 'private']})" sh -c 'cat /x/sub/file; echo new >/x/sub/new; echo more >>/x/sub/file; chown 5:6 /x/sub/new; ls -ln /x/sub | tail -n +2 | tr -s " " | cut -d " " -f 1,3,4,9'
+	r run --bundle "$work/overlay.$runtime" o </dev/null; echo $?
+	stat -c '%U:%u %s' "$work/o.$runtime/upper/sub/new"; cat "$work/o.$runtime/upper/sub/file" "$work/o.$runtime/lower/sub/file"
+	bundle lower "s['mounts'].append({'destination': '/x', 'type': 'overlay', 'source': 'overlay', 'options': ['ro', 'lowerdir=$work/o.$runtime/lower:$work/o.$runtime/upper']})" sh -c 'cat /x/sub/new; touch /x/y'
+	r run --bundle "$work/lower.$runtime" o </dev/null; echo $?
+	sed -i "s|lowerdir=[^\"]*|lowerdir=/no/such|" "$work/lower.$runtime/config.json"
+	r run --bundle "$work/lower.$runtime" o </dev/null 2>&1 | sed 's| (via [^)]*)||'; echo "${PIPESTATUS[0]}"
+	sed -i 's|"type": "overlay"|"type": "nosuchfs"|' "$work/lower.$runtime/config.json"
+	r run --bundle "$work/lower.$runtime" o </dev/null 2>&1 | sed 's| (via [^)]*)||'; echo "${PIPESTATUS[0]}"
+	r list -q
+	grep -c "$work/o.$runtime" /proc/self/mountinfo
+}
 case_limits() {
 	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100
 	create limits l; r start l

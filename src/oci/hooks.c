@@ -94,7 +94,8 @@ static int run_one(const json_t *hook, const char *name, size_t index, const cha
 	if (!path || path[0] != '/' || !args || !env)
 		return sk_error_set(err, EINVAL, "hook %s #%zu: no absolute path, or its arguments are wrong", name,
 				    index);
-	if (in < 0 || out < 0 || errout < 0 || sk_fs_write_all(in, state, strlen(state)) < 0 || lseek(in, 0, SEEK_SET) < 0)
+	if (in < 0 || out < 0 || errout < 0 || sk_fs_write_all(in, state, strlen(state)) < 0 ||
+	    lseek(in, 0, SEEK_SET) < 0)
 		return sk_error_errno(err, errno, "hook %s #%zu", name, index);
 	s.file = path;
 	s.argv = args[0] ? args : plain;

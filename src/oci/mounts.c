@@ -44,24 +44,41 @@ struct word {
 };
 
 static const struct word words[] = {
-	{ "ro", MS_RDONLY, false },	    { "rw", MS_RDONLY, true },
-	{ "nosuid", MS_NOSUID, false },	    { "suid", MS_NOSUID, true },
-	{ "nodev", MS_NODEV, false },	    { "dev", MS_NODEV, true },
-	{ "noexec", MS_NOEXEC, false },	    { "exec", MS_NOEXEC, true },
-	{ "sync", MS_SYNCHRONOUS, false },  { "async", MS_SYNCHRONOUS, true },
-	{ "mand", MS_MANDLOCK, false },	    { "nomand", MS_MANDLOCK, true },
-	{ "dirsync", MS_DIRSYNC, false },   { "noatime", MS_NOATIME, false },
-	{ "atime", MS_NOATIME, true },	    { "nodiratime", MS_NODIRATIME, false },
-	{ "diratime", MS_NODIRATIME, true }, { "silent", MS_SILENT, false },
-	{ "loud", MS_SILENT, true },	    { "relatime", MS_RELATIME, false },
-	{ "norelatime", MS_RELATIME, true }, { "iversion", MS_I_VERSION, false },
-	{ "noiversion", MS_I_VERSION, true }, { "strictatime", MS_STRICTATIME, false },
+	{ "ro", MS_RDONLY, false },
+	{ "rw", MS_RDONLY, true },
+	{ "nosuid", MS_NOSUID, false },
+	{ "suid", MS_NOSUID, true },
+	{ "nodev", MS_NODEV, false },
+	{ "dev", MS_NODEV, true },
+	{ "noexec", MS_NOEXEC, false },
+	{ "exec", MS_NOEXEC, true },
+	{ "sync", MS_SYNCHRONOUS, false },
+	{ "async", MS_SYNCHRONOUS, true },
+	{ "mand", MS_MANDLOCK, false },
+	{ "nomand", MS_MANDLOCK, true },
+	{ "dirsync", MS_DIRSYNC, false },
+	{ "noatime", MS_NOATIME, false },
+	{ "atime", MS_NOATIME, true },
+	{ "nodiratime", MS_NODIRATIME, false },
+	{ "diratime", MS_NODIRATIME, true },
+	{ "silent", MS_SILENT, false },
+	{ "loud", MS_SILENT, true },
+	{ "relatime", MS_RELATIME, false },
+	{ "norelatime", MS_RELATIME, true },
+	{ "iversion", MS_I_VERSION, false },
+	{ "noiversion", MS_I_VERSION, true },
+	{ "strictatime", MS_STRICTATIME, false },
 	{ "nostrictatime", MS_STRICTATIME, true },
-	{ "defaults", 0, false },	    { "private", 0, false },
-	{ "rprivate", 0, false },	    { "slave", 0, false },
-	{ "rslave", 0, false },		    { "shared", 0, false },
-	{ "rshared", 0, false },	    { "unbindable", 0, false },
-	{ "runbindable", 0, false },	    { "idmap", 0, false },
+	{ "defaults", 0, false },
+	{ "private", 0, false },
+	{ "rprivate", 0, false },
+	{ "slave", 0, false },
+	{ "rslave", 0, false },
+	{ "shared", 0, false },
+	{ "rshared", 0, false },
+	{ "unbindable", 0, false },
+	{ "runbindable", 0, false },
+	{ "idmap", 0, false },
 	{ "ridmap", 0, false },
 };
 
@@ -106,11 +123,11 @@ static bool is_bind(const json_t *mount)
 /* Of the kernel's own things: there the guest's are meant. */
 static bool is_of_guest(const char *type)
 {
-	static const char *const types[] = { "proc",	"sysfs",      "tmpfs",	     "devpts",	   "mqueue",
-					     "cgroup",	"cgroup2",    "ramfs",	     "devtmpfs",   "hugetlbfs",
-					     "debugfs", "tracefs",    "securityfs",  "bpf",	   "fusectl",
-					     "pstore",	"configfs",   "binfmt_misc", "selinuxfs",  "efivarfs",
-					     "none",	"resctrl",    "functionfs",  "rpc_pipefs", "autofs" };
+	static const char *const types[] = { "proc",	"sysfs",    "tmpfs",	   "devpts",	 "mqueue",
+					     "cgroup",	"cgroup2",  "ramfs",	   "devtmpfs",	 "hugetlbfs",
+					     "debugfs", "tracefs",  "securityfs",  "bpf",	 "fusectl",
+					     "pstore",	"configfs", "binfmt_misc", "selinuxfs",	 "efivarfs",
+					     "none",	"resctrl",  "functionfs",  "rpc_pipefs", "autofs" };
 	size_t i;
 
 	for (i = 0; i < SK_ARRAY_SIZE(types); i++)
@@ -203,8 +220,8 @@ static int open_mappings(const json_t *mount)
 static int mount_mapped(const json_t *mount, const char *bundle, const char *target, struct sk_error *err)
 {
 	const char *source = str(mount, "source");
-	_cleanup_free_ char *path = source && source[0] != '/' ? sk_asprintf("%s/%s", bundle, source)
-							       : strdup(source ? source : "");
+	_cleanup_free_ char *path =
+		source && source[0] != '/' ? sk_asprintf("%s/%s", bundle, source) : strdup(source ? source : "");
 	unsigned all = has_option(mount, "ridmap") ? AT_RECURSIVE : 0;
 	_cleanup_fd_ int tree = -1, users = open_mappings(mount);
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = users >= 0 ? (unsigned)users : 0 };
@@ -212,7 +229,8 @@ static int mount_mapped(const json_t *mount, const char *bundle, const char *tar
 	if (users < 0)
 		return sk_error_errno(err, users, "idmapped mount %s: its mappings", source);
 	tree = path ? (int)syscall(SYS_open_tree, AT_FDCWD, path,
-				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (has_option(mount, "rbind") ? AT_RECURSIVE : 0))
+				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+					   (has_option(mount, "rbind") ? AT_RECURSIVE : 0))
 		    : -1;
 	if (tree < 0)
 		return sk_error_errno(err, errno, "mount source %s", source);
@@ -259,14 +277,15 @@ static int mount_type(const json_t *m, const char *target, struct sk_error *err)
 	if (mount(source, target, type, flags, data) < 0) {
 		const char *why = strerror(errno);
 		char shown[32] = "";
+		const char *comma = *data ? ", data: " : "";
 
 		if (flags)
 			snprintf(shown, sizeof(shown), ", flags: 0x%lx", flags);
 		/* As runc says it. */
 		return sk_error_set(err, errno,
 				    "unable to start container process: error during container init: error mounting "
-				    "\"%s\" to rootfs at \"%s\": mount %s:%s%s, data: %.1500s: %c%s",
-				    source, to, source, to, shown, data, *why | 0x20, why + 1);
+				    "\"%s\" to rootfs at \"%s\": mount %s:%s%s%s%.1500s: %c%s",
+				    source, to, source, to, shown, comma, data, *why | 0x20, why + 1);
 	}
 	return 0;
 }
@@ -320,8 +339,8 @@ static int child(const struct sk_oci_bundle *b, const struct sk_oci_container *c
 static int make_place(const json_t *m, const struct sk_oci_bundle *b, const char *path, struct sk_error *err)
 {
 	const char *source = str(m, "source");
-	_cleanup_free_ char *full = source && source[0] != '/' ? sk_asprintf("%s/%s", b->dir, source)
-							       : strdup(source ? source : "");
+	_cleanup_free_ char *full =
+		source && source[0] != '/' ? sk_asprintf("%s/%s", b->dir, source) : strdup(source ? source : "");
 	bool file = false;
 	struct stat st;
 	int r;

@@ -254,6 +254,29 @@ case_overlay() {
 	r list -q
 	grep -c "$work/o.$runtime" /proc/self/mountinfo
 }
+# Devices that the guest has itself, under other names; FIFOs.
+case_devices() {
+	bundle devices 's["linux"]["devices"] = [{"path": "/dev/other", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 3, "gid": 4}, {"path": "/dev/more/zero", "type": "c", "major": 1, "minor": 5}, {"path": "/dev/ff", "type": "p", "fileMode": 0o666, "uid": 5}]
+s["mounts"] += [{"destination": "/bound", "type": "bind", "source": "/dev/null", "options": ["bind"]}, {"destination": "/dev/zz", "type": "bind", "source": "/dev/zero", "options": ["bind"]}]
+s["linux"]["resources"]["devices"] = [{"allow": True, "access": "rwm"}]' \
+		sh -c 'stat -c "%n %F %t:%T %a %u %g" /dev/other /dev/more/zero /dev/ff; stat -c "%n %t:%T" /bound /dev/zz; echo x >/dev/other; echo x >/bound; head -c 4 /dev/more/zero /dev/zz | od -c; stat -c %a /dev/null'
+	r run --bundle "$work/devices.$runtime" d </dev/null; echo $?
+}
+# A user namespace whose users are all those of the host.
+case_users() {
+	bundle users 'm = [{"containerID": 0, "hostID": 0, "size": 4294967295}]; s["linux"].update(uidMappings=m, gidMappings=m); s["linux"]["namespaces"].append({"type": "user"})' sh -c 'cat /proc/self/uid_map; id -u; ls -d /sys/kernel; grep " /sys " /proc/mounts | cut -d " " -f 2,3'
+	r run --bundle "$work/users.$runtime" u </dev/null; echo $?
+}
+# Nobody in a VM can be asked about system calls; a name for who could is no matter where nobody is to be.
+case_agent() {
+	bundle agent 's["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}' true
+	r run --bundle "$work/agent.$runtime" a </dev/null; echo $?
+	bundle named 's["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/no/such"}' echo ran
+	r run --bundle "$work/named.$runtime" a </dev/null; echo $?
+	bundle asked 's["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/no/such", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}' true
+	r run --bundle "$work/asked.$runtime" a >"$work/asked.log" 2>&1 </dev/null; echo $?
+	grep -c "seccomp" "$work/asked.log"; grep -c 'executable file' "$work/asked.log"
+}
 case_limits() {
 	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100
 	create limits l; r start l

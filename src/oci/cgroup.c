@@ -305,6 +305,7 @@ static int apply_cpu(const char *dir, const json_t *resources)
 	const char *cpus = json_string_value(json_object_get(cpu, "cpus")),
 		   *mems = json_string_value(json_object_get(cpu, "mems"));
 	json_int_t shares = 0, quota = 0, period = 0;
+	bool late = false;
 	char text[64];
 	int r = 0;
 
@@ -319,11 +320,18 @@ static int apply_cpu(const char *dir, const json_t *resources)
 	if (r == 0 && number(cpu, "period", &period) && period > 0 && exists(dir, "cpu.cfs_period_us")) {
 		snprintf(text, sizeof(text), "%lld", (long long)period);
 		r = write_value(dir, "cpu.cfs_period_us", text);
+		/* The old quota with the new period may be more than the parent has: then it comes after the new one. */
+		late = r == -EINVAL && json_integer_value(json_object_get(cpu, "quota"));
+		r = late ? 0 : r;
 	}
 	if (r == 0 && number(cpu, "quota", &quota) && quota != 0) {
 		snprintf(text, sizeof(text), "%lld", (long long)quota);
 		if (exists(dir, "cpu.cfs_quota_us"))
 			r = write_value(dir, "cpu.cfs_quota_us", text);
+		if (r == 0 && late) {
+			snprintf(text, sizeof(text), "%lld", (long long)period);
+			r = write_value(dir, "cpu.cfs_period_us", text);
+		}
 		if (quota > 0)
 			snprintf(text, sizeof(text), "%lld %lld", (long long)quota,
 				 (long long)(period > 0 ? period : 100000));

@@ -75,8 +75,10 @@ int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take
 		struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_oci_connect(o, c, err);
+	const char *op = json_string_value(json_object_get(take_request, "op"));
 	int r = fd;
 
+	sk_oci_log(o, "debug", "container %s: %s", c->id, op ? op : "");
 	sk_oci_address(c, take_request);
 	if (fd >= 0)
 		r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, take_request, ret_reply, NULL, err);
@@ -108,23 +110,22 @@ int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_op
 	int opt;
 
 	*ret = (struct sk_oci_create_options){ .bundle = ".", .console_fd = -1 };
-	optind = 1;
-	while ((opt = getopt_long(argc, argv, "+b:d", options, NULL)) != -1) {
+	optind = 0;
+	while ((opt = getopt_long(argc, argv, "b:d", options, NULL)) != -1) {
 		if (opt == 'b')
 			ret->bundle = optarg;
 		else if (opt == 'c')
 			ret->console_socket = optarg;
 		else if (opt == 'p')
 			ret->pid_file = optarg;
-		else if (opt == 'f' && strcmp(optarg, "0") != 0)
-			return sk_error_set(err, EOPNOTSUPP,
-					    "--preserve-fds: descriptors of the host cannot be passed into a VM");
+		else if (opt == 'f' && sk_oci_preserve_fds(optarg, err) < 0)
+			return -err->code;
 		else if (opt == 'd')
 			ret->detach = true;
 		else if (opt == 'k')
 			ret->keep = true;
 		else if (opt == '?')
-			return sk_error_set(err, EINVAL, "%s: unknown option", argv[0]);
+			return sk_oci_bad_option(argv, err);
 	}
 	if (argc - optind != 1)
 		return sk_error_set(err, EINVAL, "\"%s\" requires exactly 1 argument(s)", argv[0]);
@@ -135,7 +136,7 @@ int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_op
 
 /* What the VM is to be; of a container that gets one. */
 static int write_vm(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g,
-		    struct sk_error *err)
+		    bool front, struct sk_error *err)
 {
 	json_t *vm = sk_oci_bundle_vm(b, c, err);
 	_cleanup_free_ char *text = NULL, *path = sk_asprintf("%s/vm.json", c->dir);
@@ -146,6 +147,8 @@ static int write_vm(struct sk_oci_container *c, const struct sk_oci_bundle *b, c
 		return -err->code;
 	if (group)
 		json_object_set_new(vm, "memory_group", json_string(group));
+	if (front)
+		json_object_set_new(vm, "bare_newlines", json_true());
 	text = json_dumps(vm, JSON_COMPACT);
 	json_decref(vm);
 	r = text && path ? sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false) : -ENOMEM;
@@ -258,7 +261,7 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 			    const struct sk_oci_create_options *co, const struct sk_oci_bundle *b, pid_t *ret_pid,
 			    struct sk_error *err)
 {
-	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1, .mount_ns = -1 };
+	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1, .mount_ns = -1, .front = co->console_fd >= 0 };
 	_cleanup_fd_ int console = -1, fd = -1, mount_ns = -1;
 	struct sk_oci_cgroups cgroups;
 	int r = sk_oci_cgroups_make(o, b->spec, c->id, &cgroups, err);
@@ -268,7 +271,7 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	if (r == 0)
 		r = sk_oci_mounts_make(b, c, &mount_ns, err);
 	if (r == 0 && !sandbox)
-		r = write_vm(c, b, &cgroups, err);
+		r = write_vm(c, b, &cgroups, launch.front, err);
 	if (r == 0)
 		r = new_console(co, b, &console, err);
 	launch.cgroups = &cgroups;
@@ -317,6 +320,7 @@ int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options
 	*ret_pid = 0;
 	if (r < 0)
 		return r;
+	sk_oci_log(o, "debug", "bundle %s, root file system %s", b.dir, b.rootfs);
 	r = in_pod = sk_oci_pod_of(o, &b, &sandbox, err);
 	if (r >= 0)
 		r = sk_oci_container_new(o, co->id, c, err);
@@ -400,11 +404,10 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_oci_container c;
-	int r;
+	int r = sk_oci_no_options(argc, argv, 1, err);
 
-	if (argc != 2)
-		return sk_error_set(err, EINVAL, "\"start\" requires exactly 1 argument(s)");
-	r = sk_oci_container_open(o, argv[1], &c, err);
+	if (r == 0)
+		r = sk_oci_container_open(o, argv[optind], &c, err);
 	if (r < 0)
 		return r;
 	r = sk_oci_start_container(o, &c, err);
@@ -451,10 +454,10 @@ int sk_oci_delete(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	const char *status;
 	int opt, r;
 
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "f", options, NULL)) != -1) {
 		if (opt != 'f')
-			return sk_error_set(err, EINVAL, "delete: unknown option");
+			return sk_oci_bad_option(argv, err);
 		force = true;
 	}
 	if (argc - optind != 1)

@@ -12,6 +12,7 @@
  *   cgroup.c   the control groups on the host that hold the whole VM
  *   systemd.c  the same made by systemd
  *   hooks.c    hooks
+ *   options.c  what all verbs have in common in their options
  *   mounts.c   what is mounted on the host for the container
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
@@ -60,6 +61,9 @@ struct sk_oci_container {
 
 /* log.c: "error", "warning", "info", "debug" to --log and, for errors, to stderr. */
 void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* That --log can be written to; if not, the words go to stderr from then on. */
+int sk_oci_log_check(struct sk_oci *o, struct sk_error *err);
 
 /* store.c */
 int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err);
@@ -190,6 +194,7 @@ struct sk_oci_launch {
 	const struct sk_oci_cgroups *cgroups;
 	int console_fd; /* -1: our own stdio is the container's */
 	int mount_ns;	/* -1: ours */
+	bool front;	/* the console is shown by us, on a terminal that adds "\r" to "\n" */
 };
 /* Starts the monitor; returns a control connection, CLOEXEC. */
 int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid,
@@ -258,6 +263,14 @@ int sk_oci_list(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_features(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+
+/* options.c, for all verbs, whose options may stand behind their arguments, but for exec's and ps': that is asked anew
+ * with optind 0, and not with 1. getopt_long() has returned '?': names the option as runc does. -EINVAL. */
+int sk_oci_bad_option(char **argv, struct sk_error *err);
+/* For verbs without options: `optind` is the first argument, of which there are `wanted`. */
+int sk_oci_no_options(int argc, char **argv, int wanted, struct sk_error *err);
+/* The number of --preserve-fds: 0 is what a VM can do. */
+int sk_oci_preserve_fds(const char *text, struct sk_error *err);
 
 /* Shared by create, run and exec. */
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);

@@ -369,6 +369,7 @@ static int join(struct sk_oci_member *m, json_t **ret_reply, int *ret_exit_code,
 		ioctl(in, TIOCGWINSZ, &ws);
 		json_object_set_new(m->request, "rows", json_integer(ws.ws_row));
 		json_object_set_new(m->request, "cols", json_integer(ws.ws_col));
+		json_object_set_new(m->request, "bare_newlines", json_boolean(m->launch->front));
 	} else if (!has_input(in)) {
 		json_object_set_new(m->request, "stdin", json_false());
 	}

@@ -34,6 +34,7 @@
  * "driver": "json-file"|"none", "max_size": 20971520, "max_file": 5 }, "managed": false,     for the OCI runtime: the
  * monitor is the container's process on the host. Its own stdio is the container's, its exit code too; creating and
  * starting are two requests "memory_group": "/sys/fs/cgroup/…",   managed: the host's control group that holds the VM
+ *     "bare_newlines": false,        managed: the terminal leaves "\n" as it is
  * "attributes": { "image": "debian:latest", "name": "web" }   copied into events
  *   }
  */

@@ -225,6 +225,7 @@ int sk_managed_init(struct sk_monitor *m, struct sk_error *err)
 	m->managed->signal_fd = m->managed->watch_fd = m->managed->limit_fd = m->managed->usage_fd = -1;
 	oom_init(m);
 	m->managed->network_known = !m->config.netns_wait;
+	m->init->bare_newlines = json_is_true(json_object_get(m->config.json, "bare_newlines"));
 	if (!m->config.terminal && !is_null_device(0)) {
 		m->init->ch[0].done = false;
 		sk_channel_token(&m->init->ch[0]);
@@ -576,6 +577,11 @@ void sk_managed_created(struct sk_monitor *m)
 		sk_conn_reply_ok(c, NULL);
 		sk_conn_finish(c);
 	}
+}
+
+bool sk_managed_is_created(const struct sk_monitor *m)
+{
+	return m->managed && m->managed->created && m->phase == SK_PHASE_READY;
 }
 
 static void on_started(struct sk_monitor *m, void *arg, const json_t *reply)

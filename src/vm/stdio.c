@@ -92,6 +92,8 @@ json_t *sk_proc_stdio(const struct sk_proc *p, unsigned rows, unsigned cols)
 	for (i = 0; i < 3; i++)
 		if (p->ch[i].token[0])
 			json_object_set_new(o, names[i], json_string(p->ch[i].token));
+	if (p->bare_newlines)
+		json_object_set_new(o, "bare_newlines", json_true());
 	if (p->terminal && rows && cols) {
 		json_object_set_new(o, "rows", json_integer((json_int_t)rows));
 		json_object_set_new(o, "cols", json_integer((json_int_t)cols));

@@ -33,7 +33,7 @@ is() { [ "$(status "$1")" = "$2" ]; }
 same_words() {
 	# Times and pids; names of runtimes; runc says "runc run failed" where we say "skerry …". Stand-ins of other users than root
 	# have one reserved user.
-	sed -E -e 's/time="[^"]*"/TIME/; s/"time":"[^"]*"/TIME/; s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' -e 's/\b(runc|skerry)(-oci)?\b/RUNTIME/g' \
+	sed -E -e 's/time="[^"]*"/TIME/; s/"time":"[^"]*"/TIME/; s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' -e 's/\b(runc|skerry)(-oci)?\b/RUNTIME/g' -e 's/msg="RUNTIME: /msg="/' \
 		-e "s|$work|WORK|g" -e 's/ +$//; s/^UID +PID +PPID/UID PID PPID/; s/\b1526726(655|\+)/4321/g'
 }
 
@@ -276,6 +276,71 @@ case_agent() {
 	bundle asked 's["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/no/such", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}' true
 	r run --bundle "$work/asked.$runtime" a >"$work/asked.log" 2>&1 </dev/null; echo $?
 	grep -c "seccomp" "$work/asked.log"; grep -c 'executable file' "$work/asked.log"
+}
+# What is asked for in words that are not in the usual order, or wrong.
+case_words() {
+	bundle words '' sleep 100
+	create words c
+	r exec c echo early; echo $?
+	r start c
+	r kill c 0; echo $?
+	r kill c 0 --all; echo $?
+	r kill c 65; echo $?
+	r update c --pids-limit 20; echo $?
+	for verb in state start delete pause resume update kill events exec ps list spec create run; do
+		r $verb --no-such c 2>&1 </dev/null | tail -n 1; echo "${PIPESTATUS[0]}"
+	done
+	r exec -x c true 2>&1 | tail -n 1; echo "${PIPESTATUS[0]}"
+	r exec --user 2>&1 | tail -n 1; echo "${PIPESTATUS[0]}"
+	r --no-such exec c true 2>&1 | tail -n 1; echo "${PIPESTATUS[0]}"
+	r exec --preserve-fds x c true 2>&1 | tail -n 1; echo "${PIPESTATUS[0]}"
+	r --log /no/such/log list; echo $?
+	r --debug exec c true 2>&1 | grep -c level=debug | sed 's/[1-9].*/some/'
+	r exec -t c true </dev/null; echo $?
+	r pause c
+	r exec c true; echo $?
+	r exec --ignore-paused c echo resumed >"$work/paused.out" 2>&1 </dev/null &
+	sleep 1; cat "$work/paused.out"; r resume c; wait $!; echo $?; cat "$work/paused.out"
+	r delete --force c
+	for name in c a b; do
+		sed -i "s|/skerry-test[^\"]*|/skerry-test-$name|" "$work/words.$runtime/config.json"
+		create words "$name"
+	done
+	r list -q; r list | awk '{ print $1 }'; r list --format json | grep -o '"id":"[abc]"'
+	for name in a b c; do r delete --force "$name"; done
+}
+# Below a group that has half a processor.
+case_quota() {
+	local cpu=/sys/fs/cgroup/cpu/skerry-quota
+	[ -d /sys/fs/cgroup/cpu ] || cpu=
+	bundle quota 's["linux"]["cgroupsPath"] = "/skerry-quota/c"' sleep 100
+	[ -z "$cpu" ] || { mkdir -p "$cpu" && echo 50000 >"$cpu/cpu.cfs_quota_us"; }
+	create quota q; r start q
+	r update --cpu-quota 50000 --cpu-period 100000 q; echo $?
+	r update --cpu-quota 3000 --cpu-period 10000 q; echo $?
+	[ -z "$cpu" ] || cat "$cpu/c/cpu.cfs_quota_us" "$cpu/c/cpu.cfs_period_us"
+	r update --cpu-quota 40000 --cpu-period 100000 q; echo $?
+	r exec q sh -c 'cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us 2>/dev/null' | xargs | sed 's/.* .*/& inside/; s/^.*inside$/inside/'
+	r delete --force q
+	find /sys/fs/cgroup -type d -name skerry-quota -exec rmdir {} + 2>/dev/null
+}
+# A process of exec's that runs out of memory is an event, too.
+case_oom_events() {
+	bundle eats 's["linux"]["resources"]["memory"] = {"limit": 33554432, "swap": 33554432}' sleep 100
+	create eats e; r start e
+	"$program" --root "$work/state.$runtime" events e >"$work/ooms.$runtime" 2>/dev/null &
+	sleep 1
+	r exec e tail /dev/zero; echo $?
+	wait_for grep -q '"type":"oom"' "$work/ooms.$runtime"; echo $?
+	kill $!
+	wait $! 2>/dev/null
+	r delete --force e
+}
+# On a terminal in the foreground, what is written ends in line feeds alone: the caller's terminal adds the rest.
+case_newlines() {
+	bundle feeds 's["process"]["terminal"] = True' sh -c 'tty; echo a; sleep 0.2'
+	script -qec "timeout --foreground 20 $program --root $work/state.$runtime run --bundle $work/feeds.$runtime f >$work/feeds.out" /dev/null </dev/null >/dev/null; sed "s/\^@//" "$work/feeds.out" | od -c
+	script -qec "timeout --foreground 20 $program --root $work/state.$runtime run --bundle $work/feeds.$runtime f" /dev/null </dev/null | sed 's/\^@//' | od -c
 }
 case_limits() {
 	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100

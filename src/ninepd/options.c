@@ -48,7 +48,8 @@ void ninepd_usage(void)
 	      "  --secret-file FILE                clients of sockets have to know what is in FILE\n"
 	      "  --max-fds N                       descriptors to use at most\n"
 	      "  --once                            end when the first virtio-9p frontend goes\n"
-	      "  --wait FD                         begin when this descriptor ends: what is mounted until then is shared\n"
+	      "  --wait FD                         begin when this descriptor ends: what is mounted until then is "
+	      "shared\n"
 	      "  --no-sandbox                      for debugging\n",
 	      stdout);
 }

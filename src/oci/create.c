@@ -291,7 +291,7 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 			sk_wait(*ret_pid);
 		}
 		sk_oci_systemd_release(&cgroups.holder);
-		sk_oci_cgroups_remove(cgroups.paths, cgroups.unit);
+		sk_oci_cgroups_remove(o, cgroups.paths, cgroups.unit);
 	}
 	sk_oci_cgroups_fini(&cgroups);
 	return r;
@@ -437,7 +437,7 @@ int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct
 	struct sk_error hook = SK_ERROR_INIT;
 	int r;
 
-	sk_oci_cgroups_remove(json_object_get(c->record, "cgroups"),
+	sk_oci_cgroups_remove(o, json_object_get(c->record, "cgroups"),
 			      json_string_value(json_object_get(c->record, "unit")));
 	r = remove_files(o, c, err);
 	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, &hook) < 0)

@@ -147,7 +147,7 @@ int sk_oci_cgroups_make(struct sk_oci *o, const json_t *spec, const char *id, st
 int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err);
 /* The same, and tells systemd of it where the groups are its `unit` (NULL: they are not). */
 int sk_oci_cgroups_update(const json_t *paths, const char *unit, const json_t *resources, struct sk_error *err);
-void sk_oci_cgroups_remove(const json_t *paths, const char *unit);
+void sk_oci_cgroups_remove(struct sk_oci *o, const json_t *paths, const char *unit);
 void sk_oci_cgroups_fini(struct sk_oci_cgroups *g);
 /* Async-signal-safe: the calling process joins. */
 int sk_oci_cgroups_join(const struct sk_oci_cgroups *g);

@@ -342,6 +342,28 @@ case_newlines() {
 	script -qec "timeout --foreground 20 $program --root $work/state.$runtime run --bundle $work/feeds.$runtime f >$work/feeds.out" /dev/null </dev/null >/dev/null; sed "s/\^@//" "$work/feeds.out" | od -c
 	script -qec "timeout --foreground 20 $program --root $work/state.$runtime run --bundle $work/feeds.$runtime f" /dev/null </dev/null | sed 's/\^@//' | od -c
 }
+# A control group that is there already: frozen (nobody can be put in without hanging), or with somebody in it.
+case_groups() {
+	local freezer=/sys/fs/cgroup/freezer/skerry-groups devices=/sys/fs/cgroup/devices/skerry-groups guest
+	bundle groups 's["linux"]["cgroupsPath"] = "/skerry-groups"' true
+	if [ ! -d /sys/fs/cgroup/freezer ]; then
+		echo "control groups of version 2: not tried"
+		return
+	fi
+	mkdir -p "$freezer" "$devices"
+	echo FROZEN >"$freezer/freezer.state"
+	timeout 20 "$program" --root "$work/state.$runtime" run --bundle "$work/groups.$runtime" g </dev/null; echo $?
+	r list -q
+	echo THAWED >"$freezer/freezer.state"
+	sleep 100 &
+	guest=$!
+	echo "$guest" >"$devices/cgroup.procs"
+	r run --bundle "$work/groups.$runtime" g </dev/null >"$work/groups.log" 2>&1; echo $?
+	grep -o "container's cgroup is not empty: [0-9]* process(es) found" "$work/groups.log"; grep -c 'Failed to remove cgroup' "$work/groups.log" | sed 's/[1-9].*/some/'
+	kill "$guest"; wait "$guest" 2>/dev/null
+	r delete --force g 2>/dev/null
+	find /sys/fs/cgroup -type d -name skerry-groups -exec rmdir {} + 2>/dev/null
+}
 case_limits() {
 	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100
 	create limits l; r start l

@@ -230,8 +230,10 @@ case_hooks_more() {
 		r run --bundle "$work/bad-$name.$runtime" h </dev/null; echo $?
 		r list -q
 	done
-	bundle bad-start "s['hooks'] = {'startContainer': [{'path': '/bin/false'}]}" sleep 100
-	r run --bundle "$work/bad-start.$runtime" h </dev/null >/dev/null 2>&1; echo $?
+	bundle bad-start "s['hooks'] = {'startContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'echo out; echo bad >&2; exit 3']}]}" sleep 100
+	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
+	sed -i 's|"/bin/sh"|"/no/such"|' "$work/bad-start.$runtime/config.json"
+	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
 	bundle slow "s['hooks'] = {'prestart': [{'path': '/bin/sleep', 'args': ['sleep', '9'], 'timeout': 1}]}" sleep 100
 	r run --bundle "$work/slow.$runtime" h </dev/null; echo $?
 	bundle mounts "s['hooks'] = {'createContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'mkdir -p m && mount -t tmpfs none m && echo hooked >m/file'], 'env': ['PATH=/bin:/usr/bin']}]}" sh -c 'cat /m/file; grep -c " / " /proc/mounts; echo own >/own'

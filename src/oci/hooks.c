@@ -38,7 +38,8 @@ static int join_namespaces(void *arg)
 		return -errno;
 	if (n->mount >= 0 && sk_oci_mounts_enter(n->mount) < 0)
 		return -errno;
-	return n->cwd && chdir(n->cwd) < 0 ? -errno : 0;
+	/* The bundle may be gone when a container is deleted. */
+	return n->cwd && chdir(n->cwd) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* A NULL-terminated copy of a list of strings; the strings stay the list's. */

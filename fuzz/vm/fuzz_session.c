@@ -65,6 +65,11 @@ void sk_monitor_ready(struct sk_monitor *m)
 	m->phase = SK_PHASE_RUNNING;
 }
 
+void sk_monitor_save(struct sk_monitor *m)
+{
+	(void)m;
+}
+
 void sk_monitor_event(struct sk_monitor *m, const char *action)
 {
 	(void)m;

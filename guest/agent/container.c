@@ -274,6 +274,11 @@ static void run_deferred(struct sk_agent *agent, const char *id)
 	}
 }
 
+void sk_container_resumed(struct sk_container *c)
+{
+	run_deferred(c->agent, c->id);
+}
+
 static void watch_oom(struct sk_container *c)
 {
 	char path[256];
@@ -496,7 +501,11 @@ void sk_container_exec(struct sk_container *c, struct sk_request *take_req)
 	int r;
 
 	sweep(c);
-	if (c->state != SK_CONTAINER_RUNNING)
+	if (c->paused && json_is_true(json_object_get(take_req->json, "ignore_paused"))) {
+		sk_container_defer(c, take_req); /* as a process of a frozen control group: sk_container_resumed() */
+		return;
+	}
+	if (c->state != SK_CONTAINER_RUNNING && c->state != SK_CONTAINER_CREATED)
 		sk_error_set(&err, EINVAL, "container %s is not running", c->id);
 	else if (c->paused) /* it would start frozen, and crun with it */
 		sk_error_set(&err, EINVAL, "container %s is paused, unpause the container before exec", c->id);

@@ -69,6 +69,8 @@ void sk_container_defer(struct sk_container *c, struct sk_request *take_req);
 void sk_container_create(struct sk_agent *agent, struct sk_request *take_req);
 void sk_container_start(struct sk_container *c, struct sk_request *take_req);
 void sk_container_exec(struct sk_container *c, struct sk_request *take_req);
+/* It is not paused any more: what waits for that goes on. */
+void sk_container_resumed(struct sk_container *c);
 void sk_container_delete(struct sk_container *c, struct sk_request *take_req);
 
 /* The reaper found that `pid` is gone. True when it was a container's process. */

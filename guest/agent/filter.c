@@ -9,7 +9,9 @@
  * The program: the architecture selects a table. In a table, the numbers 0 to 2^30 - 1 are cut into ranges with the
  * same answer, and a binary search ends at the answer, or at the conditions on arguments of one system call: rules in
  * the profile's order, each a list of comparisons that all have to hold. What no rule matches gets the default action.
- * Numbers of the x32 ABI (bit 30), which our kernels do not have, get it too; another architecture kills the process,
+ * System calls that are newer than any that the profile names, which its author could not know, are answered with
+ * ENOSYS, as by runc: programs go on with the older call then. Not where the default is to allow, or to log.
+ * Numbers of the x32 ABI (bit 30), which our kernels do not have, get the same; another architecture kills the process,
  * as with libseccomp.
  *
  * The tests compare with libseccomp, system call by system call.
@@ -71,6 +73,7 @@ struct compiler {
 	size_t len;
 	bool full;
 	uint32_t default_action;
+	int last;		     /* the highest number that the profile names */
 	struct rule *rules[NUMBERS]; /* of the table that is being made */
 	struct rule *pool;
 	size_t n_pool;
@@ -186,8 +189,6 @@ static int add_group(struct compiler *c, const json_t *group, bool is32)
 	size_t i;
 	int r = parse_action(json_object_get(group, "action"), json_object_get(group, "errnoRet"), &action);
 
-	if (r < 0 || action == c->default_action)
-		return r;
 	for (i = 0; i < json_array_size(names) && r == 0; i++) {
 		const char *name = json_string_value(json_array_get(names, i));
 		const struct sk_syscall *s;
@@ -199,7 +200,9 @@ static int add_group(struct compiler *c, const json_t *group, bool is32)
 		nr = s ? (is32 ? s->nr32 : s->nr) : -1;
 		if (nr >= NUMBERS)
 			return -EOPNOTSUPP;
-		if (nr >= 0) /* a name that this kernel does not have needs no rule */
+		if (nr > c->last)
+			c->last = nr;
+		if (nr >= 0 && action != c->default_action) /* a name that this kernel does not have needs no rule */
 			r = add_conditions(c, nr, action, args);
 	}
 	return r;
@@ -341,13 +344,20 @@ static bool same_answer(const struct range *a, const struct range *b)
 	return !a->rules && !b->rules && a->action == b->action;
 }
 
+static bool is_permissive(uint32_t action)
+{
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
 static void emit_table(struct compiler *c)
 {
 	size_t n = 0, nr;
 
 	for (nr = 0; nr <= NUMBERS; nr++) {
 		const struct rule *rules = nr < NUMBERS ? c->rules[nr] : NULL;
-		struct range r = { .start = (uint32_t)nr, .action = c->default_action };
+		bool unknown = c->last >= 0 && (int)nr > c->last && !is_permissive(c->default_action);
+		struct range r = { .start = (uint32_t)nr,
+				   .action = unknown ? SECCOMP_RET_ERRNO | ENOSYS : c->default_action };
 
 		if (rules && rules->n == 0)
 			r.action = rules->action;
@@ -367,6 +377,7 @@ static int compile_table(struct compiler *c, const json_t *seccomp, uint32_t arc
 
 	memset(c->rules, 0, sizeof(c->rules));
 	c->n_pool = 0;
+	c->last = -1;
 	for (i = 0; i < json_array_size(groups) && r == 0; i++)
 		r = add_group(c, json_array_get(groups, i), is32);
 	if (r < 0)

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -181,6 +182,7 @@ static int start_pump(struct sk_launch *l, int i, int take_local, int take_strea
 static int start_terminal(struct sk_launch *l, struct sk_error *err)
 {
 	_cleanup_fd_ int master = receive_terminal(l, err);
+	struct termios modes;
 	struct winsize size = { .ws_row = l->stdio.rows, .ws_col = l->stdio.cols };
 	int r;
 
@@ -188,6 +190,10 @@ static int start_terminal(struct sk_launch *l, struct sk_error *err)
 		return master;
 	if (size.ws_row && size.ws_col)
 		ioctl(master, TIOCSWINSZ, &size);
+	if (l->stdio.bare_newlines && tcgetattr(master, &modes) == 0) {
+		modes.c_oflag &= ~(tcflag_t)ONLCR;
+		tcsetattr(master, TCSANOW, &modes);
+	}
 	/* Each pump has descriptors of its own. */
 	l->process->terminal = fcntl(master, F_DUPFD_CLOEXEC, 3);
 	if (l->stream[SK_STDOUT] < 0)

@@ -73,6 +73,7 @@ static void op_container(struct sk_agent *a, struct sk_container *c, struct sk_r
 {
 	struct sk_error err = SK_ERROR_INIT;
 	json_t *fields = NULL;
+	enum sk_op op;
 	int r = 0;
 
 	switch (take_req->op) {
@@ -102,7 +103,10 @@ static void op_container(struct sk_agent *a, struct sk_container *c, struct sk_r
 		sk_files_start(c, take_req);
 		return;
 	}
+	op = take_req->op;
 	finish(a, take_req, r, &err, fields);
+	if (op == SK_OP_RESUME && r == 0)
+		sk_container_resumed(c);
 }
 
 static void op_time(struct sk_agent *a, struct sk_request *take_req)

@@ -128,6 +128,7 @@ int sk_stdio_parse(const json_t *json, struct sk_stdio_spec *ret, struct sk_erro
 	if (!json)
 		return 0;
 	ret->terminal = json_is_true(json_object_get(json, "terminal"));
+	ret->bare_newlines = json_is_true(json_object_get(json, "bare_newlines"));
 	ret->rows = small_number(json_object_get(json, "rows"));
 	ret->cols = small_number(json_object_get(json, "cols"));
 	for (i = 0; i < SK_STDIO_COUNT; i++) {

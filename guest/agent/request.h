@@ -63,7 +63,7 @@ int sk_token_parse(const char *hex, uint8_t ret_token[SK_TOKEN_BYTES]);
 enum sk_stdio_stream { SK_STDIN, SK_STDOUT, SK_STDERR, SK_STDIO_COUNT };
 
 struct sk_stdio_spec {
-	bool terminal;
+	bool terminal, bare_newlines;
 	uint16_t rows, cols;
 	bool wanted[SK_STDIO_COUNT];
 	uint8_t token[SK_STDIO_COUNT][SK_TOKEN_BYTES];

@@ -277,6 +277,15 @@ static bool ends_with(const char *s, const char *tail)
 	return n >= m && strcmp(s + n - m, tail) == 0;
 }
 
+/* docker looks for the system's words as runc has them, in small letters, and takes its exit code from them. */
+static void lower_reason(char *line)
+{
+	char *p = strrchr(line, ':');
+
+	if (p && p[1] == ' ' && p[2] >= 'A' && p[2] <= 'Z')
+		p[2] = (char)(p[2] - 'A' + 'a');
+}
+
 int sk_spec_crun_error(const char *log, const char *program, struct sk_error *err)
 {
 	char line[SK_ERROR_MAX];
@@ -303,6 +312,8 @@ int sk_spec_crun_error(const char *log, const char *program, struct sk_error *er
 		code = 127;
 	else if (ends_with(line, "Permission denied") || ends_with(line, "Not a directory"))
 		code = 126;
+	if (code)
+		lower_reason(line);
 	sk_error_set(err,
 		     code == 127 ? ENOENT
 		     : code	 ? EACCES

@@ -315,6 +315,17 @@ static void finish(struct ninepd *d)
 	free(d->secret);
 }
 
+/* --wait: until the other end is closed. */
+static void wait_for_mounts(struct ninepd *d)
+{
+	char byte;
+
+	while (d->wait_fd > 0 && (read(d->wait_fd, &byte, 1) > 0 || errno == EINTR))
+		;
+	if (d->wait_fd > 0)
+		close(d->wait_fd);
+}
+
 static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 {
 	int r = ninepd_options(d, argc, argv, err);
@@ -326,6 +337,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	raise_limits(d);
+	wait_for_mounts(d);
 	note_paths(d);
 	find_overlaps(d);
 	r = ninepd_follow(d, err);

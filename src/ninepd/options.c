@@ -48,6 +48,8 @@ void ninepd_usage(void)
 	      "  --secret-file FILE                clients of sockets have to know what is in FILE\n"
 	      "  --max-fds N                       descriptors to use at most\n"
 	      "  --once                            end when the first virtio-9p frontend goes\n"
+	      "  --wait FD                         begin when this descriptor ends: what is mounted until then is "
+	      "shared\n"
 	      "  --no-sandbox                      for debugging\n",
 	      stdout);
 }
@@ -321,6 +323,7 @@ enum option_id {
 	OPT_SECRET,
 	OPT_MAX_FDS,
 	OPT_ONCE,
+	OPT_WAIT,
 	OPT_NO_SANDBOX,
 };
 
@@ -367,6 +370,9 @@ static int one_option(struct ninepd *d, int id, const char *arg, struct sk_error
 	case OPT_ONCE:
 		d->single = true;
 		return 0;
+	case OPT_WAIT:
+		d->wait_fd = atoi(arg);
+		return d->wait_fd < 3 ? sk_error_set(err, EINVAL, "--wait: %s is no descriptor to wait for", arg) : 0;
 	case OPT_NO_SANDBOX:
 		d->no_sandbox = true;
 		return 0;
@@ -387,6 +393,7 @@ int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err
 		{ "secret-file", required_argument, NULL, OPT_SECRET },
 		{ "max-fds", required_argument, NULL, OPT_MAX_FDS },
 		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "wait", required_argument, NULL, OPT_WAIT },
 		{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 		{ NULL, 0, NULL, 0 },
 	};

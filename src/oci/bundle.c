@@ -224,6 +224,42 @@ void sk_oci_bundle_fini(struct sk_oci_bundle *b)
 
 /* ---- mounts */
 
+/* What the guest has itself: its own name of a device. NULL: it has none. */
+static const char *guest_device(char type, json_int_t major, json_int_t minor)
+{
+	static const struct {
+		const char *name;
+		char type;
+		int major, minor;
+	} devices[] = {
+		{ "/dev/null", 'c', 1, 3 },
+		{ "/dev/zero", 'c', 1, 5 },
+		{ "/dev/full", 'c', 1, 7 },
+		{ "/dev/random", 'c', 1, 8 },
+		{ "/dev/urandom", 'c', 1, 9 },
+		{ "/dev/tty", 'c', 5, 0 },
+		{ "/dev/console", 'c', 5, 1 },
+		{ "/dev/ptmx", 'c', 5, 2 },
+		{ "/dev/fuse", 'c', 10, 229 },
+		{ "/dev/net/tun", 'c', 10, 200 },
+		{ "/dev/loop0", 'b', 7, 0 },
+		{ "/dev/loop1", 'b', 7, 1 },
+		{ "/dev/loop-control", 'c', 10, 237 },
+		{ "/dev/loop2", 'b', 7, 2 },
+		{ "/dev/loop3", 'b', 7, 3 },
+		{ "/dev/loop4", 'b', 7, 4 },
+		{ "/dev/loop5", 'b', 7, 5 },
+		{ "/dev/loop6", 'b', 7, 6 },
+		{ "/dev/loop7", 'b', 7, 7 },
+	};
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(devices); i++)
+		if (devices[i].type == type && devices[i].major == major && devices[i].minor == minor)
+			return devices[i].name;
+	return NULL;
+}
+
 static bool is_bind(const json_t *mount)
 {
 	const char *type = str(mount, "type");
@@ -255,6 +291,13 @@ static json_t *pod_shm_mount(const json_t *mount, const char *source, const stru
 		 (unsigned long long)fs->f_blocks * (unsigned long long)fs->f_bsize / 1024);
 	return json_pack("{s:s,s:s,s:s,s:O}", "type", "shm", "tag", tag, "options", size, "destination",
 			 json_object_get(mount, "destination"));
+}
+
+/* A device that the guest has itself. */
+static json_t *device_mount(const json_t *mount, const char *device)
+{
+	return json_pack("{s:O,s:s,s:s,s:[s,s]}", "destination", json_object_get(mount, "destination"), "type", "bind",
+			 "source", device, "options", "bind", "rprivate");
 }
 
 static int export_mount(const json_t *mount, const char *source, const struct stat *st, json_t *exports,
@@ -301,8 +344,17 @@ static int one_mount(const struct sk_oci_bundle *b, const json_t *mount, json_t 
 			json_array_append_new(mounts, shm_mount(mount, &fs));
 		return 0;
 	}
-	if (strncmp(to, "/dev/", 5) == 0 && (S_ISCHR(st.st_mode) || strcmp(to, "/dev/mqueue") == 0))
+	if (strcmp(to, "/dev/mqueue") == 0)
 		return 0; /* the guest has its own */
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
+		const char *device =
+			guest_device(S_ISCHR(st.st_mode) ? 'c' : 'b', major(st.st_rdev), minor(st.st_rdev));
+
+		if (device)
+			json_array_append_new(mounts, device_mount(mount, device));
+		if (device || strncmp(to, "/dev/", 5) == 0)
+			return 0;
+	}
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		return sk_error_set(err, EOPNOTSUPP, "device %s of the host cannot be mounted into a VM", source);
 	return export_mount(mount, joined, &st, exports, err);
@@ -381,32 +433,88 @@ static bool is_privileged(const json_t *resources)
 	return false;
 }
 
-static int filter_devices(json_t *linux_, struct sk_error *err)
+static bool has_user_namespace(const json_t *linux_)
 {
-	static const char *const of_guest[] = {
-		"/dev/null",	     "/dev/zero",    "/dev/full",  "/dev/random", "/dev/urandom",
-		"/dev/tty",	     "/dev/console", "/dev/ptmx",  "/dev/fuse",	  "/dev/net/tun",
-		"/dev/loop-control", "/dev/loop0",   "/dev/loop1", "/dev/loop2",  "/dev/loop3",
-		"/dev/loop4",	     "/dev/loop5",   "/dev/loop6", "/dev/loop7",
-	};
+	return json_array_size(json_object_get(linux_, "uidMappings")) != 0;
+}
+
+/* The root of a user namespace makes no devices: the container runtime mounts that of the guest with the same name, and
+ * we do where the name is another one. */
+static void bind_device(json_t *spec, const char *source, const char *path)
+{
+	json_array_append_new(json_object_get(spec, "mounts"),
+			      json_pack("{s:s,s:s,s:s,s:[s,s]}", "destination", path, "type", "bind", "source", source,
+					"options", "bind", "rprivate"));
+}
+
+/* 1: stays in the spec; 0: does not. */
+static int one_device(json_t *spec, const json_t *device, bool privileged, struct sk_error *err)
+{
+	const char *path = str(device, "path"), *type = str(device, "type"), *name = NULL;
+	bool user_namespace = has_user_namespace(json_object_get(spec, "linux"));
+
+	if (path && type && strcmp(type, "p") == 0 && !user_namespace)
+		return 1;
+	if (path && type)
+		name = guest_device(*type == 'u' ? 'c' : *type, json_integer_value(json_object_get(device, "major")),
+				    json_integer_value(json_object_get(device, "minor")));
+	if (name && user_namespace && strcmp(name, path) != 0) {
+		bind_device(spec, name, path);
+		return 0;
+	}
+	if (name || privileged)
+		return name != NULL;
+	return sk_error_set(err, EOPNOTSUPP, "device %s of the host cannot be given to a VM",
+			    path ? path : "(no path)");
+}
+
+static int filter_devices(json_t *spec, json_t *linux_, struct sk_error *err)
+{
 	json_t *devices = json_object_get(linux_, "devices");
 	bool privileged = is_privileged(json_object_get(linux_, "resources"));
-	size_t i = 0, k;
+	size_t i = 0;
 
 	while (i < json_array_size(devices)) {
-		const char *path = str(json_array_get(devices, i), "path");
+		int r = one_device(spec, json_array_get(devices, i), privileged, err);
 
-		for (k = 0; path && k < SK_ARRAY_SIZE(of_guest) && strcmp(path, of_guest[k]) != 0; k++)
-			;
-		if (path && k < SK_ARRAY_SIZE(of_guest)) {
-			i++;
-			continue;
-		}
-		if (!privileged)
-			return sk_error_set(err, EOPNOTSUPP, "device %s of the host cannot be given to a VM",
-					    path ? path : "(no path)");
-		json_array_remove(devices, i);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			json_array_remove(devices, i);
+		i += (size_t)r;
 	}
+	return 0;
+}
+
+/* ---- system calls */
+
+static bool asks_agent(const json_t *seccomp)
+{
+	static const char notify[] = "SCMP_ACT_NOTIFY";
+	const json_t *calls = json_object_get(seccomp, "syscalls");
+	const char *action = str(seccomp, "defaultAction");
+	size_t i;
+
+	for (i = 0; !(action && strcmp(action, notify) == 0) && i < json_array_size(calls); i++)
+		action = str(json_array_get(calls, i), "action");
+	return action && strcmp(action, notify) == 0;
+}
+
+/* An agent on the host that is asked about system calls: there is none who could ask it, and where no call is to be
+ * asked about, none is needed. */
+static int drop_agent(json_t *linux_, struct sk_error *err)
+{
+	json_t *seccomp = json_object_get(linux_, "seccomp");
+	const char *path = str(seccomp, "listenerPath");
+
+	if (asks_agent(seccomp))
+		return !path ? sk_error_set(err, EINVAL, "unable to start container process: listenerPath is not set")
+			     : sk_error_set(err, EOPNOTSUPP,
+					    "seccomp: SCMP_ACT_NOTIFY: the agent at %s cannot be asked about system "
+					    "calls in a VM",
+					    path);
+	json_object_del(seccomp, "listenerPath");
+	json_object_del(seccomp, "listenerMetadata");
 	return 0;
 }
 
@@ -463,7 +571,7 @@ static void allow_ping(const struct sk_oci_bundle *b, json_t *linux_)
 {
 	json_t *sysctl = json_object_get(linux_, "sysctl");
 
-	if (json_array_size(json_object_get(linux_, "uidMappings")) == 0 || !b->has_netns)
+	if (!has_user_namespace(linux_) || !b->has_netns)
 		return;
 	if (!sysctl) {
 		sysctl = json_object();
@@ -473,19 +581,57 @@ static void allow_ping(const struct sk_oci_bundle *b, json_t *linux_)
 		json_object_set_new(sysctl, "net.ipv4.ping_group_range", json_string("0 2147483647"));
 }
 
+/* Those that run in the guest, with the environment that they have if they say nothing of it: the container's. */
+static json_t *start_hooks(const json_t *spec)
+{
+	json_t *list = json_incref(json_object_get(json_object_get(spec, "hooks"), "startContainer")), *hook;
+	json_t *env = json_object_get(json_object_get(spec, "process"), "env");
+	size_t i;
+
+	json_array_foreach(list, i, hook)
+	{
+		if (json_is_object(hook) && !json_is_array(json_object_get(hook, "env")) && env)
+			json_object_set(hook, "env", env);
+	}
+	return list;
+}
+
+/* Nor may he mount the guest's /sys, which shows the network: he gets the one that is there. The container runtime does
+ * that by itself, but for a root who is the guest's. */
+static void bind_sys(json_t *spec, const json_t *linux_)
+{
+	json_t *mounts = json_object_get(spec, "mounts"), *mount;
+	size_t i;
+
+	json_array_foreach(mounts, i, mount)
+	{
+		const char *type = str(mount, "type");
+
+		if (!has_user_namespace(linux_) || !type || strcmp(type, "sysfs") != 0)
+			continue;
+		json_object_set_new(mount, "type", json_string("bind"));
+		json_object_set_new(mount, "source", json_string("/sys"));
+		if (!json_is_array(json_object_get(mount, "options")))
+			json_object_set_new(mount, "options", json_array());
+		json_array_insert_new(json_object_get(mount, "options"), 0, json_string("rbind"));
+	}
+}
+
 static json_t *guest_spec(const struct sk_oci_bundle *b, json_t *exports, struct sk_error *err)
 {
-	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux"),
-	       *hooks = json_object_get(spec, "hooks");
-	json_t *start = json_incref(json_object_get(hooks, "startContainer"));
+	json_t *spec = json_deep_copy(b->spec), *linux_ = json_object_get(spec, "linux");
+	json_t *start = start_hooks(spec);
 	int r = spec ? split_mounts(b, spec, exports, err) : sk_error_errno(err, ENOMEM, "config.json");
 
 	if (r == 0 && linux_) {
-		r = filter_devices(linux_, err);
+		r = filter_devices(spec, linux_, err);
+		if (r == 0)
+			r = drop_agent(linux_, err);
 		json_object_set_new(linux_, "resources", sk_oci_guest_resources(json_object_get(linux_, "resources")));
 		json_object_del(linux_, "rootfsPropagation");
 		add_cgroup_namespace(linux_);
 		allow_ping(b, linux_);
+		bind_sys(spec, linux_);
 	}
 	json_object_del(spec, "hooks");
 	if (start)
@@ -568,6 +714,8 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 		sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
 	if (vm)
 		json_object_set_new(vm, "name", json_string(c->id));
+	if (vm && json_array_size(json_object_get(json_object_get(b->spec, "hooks"), "createContainer")))
+		json_object_set_new(vm, "shares_wait", json_true());
 	if (vm && b->sandbox) {
 		const json_t *annotations = json_object_get(b->spec, "annotations");
 

@@ -7,6 +7,7 @@
  *
  * A plain user may have no groups of his own: then there are none.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "oci/oci.h"
 
 #define SK_CGROUP_REMOVE_MS 10000
+#define SK_CGROUP_DEPTH 8u
 
 struct hierarchy {
 	char mount[256];
@@ -152,6 +154,66 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 	return 0;
 }
 
+/* Whether the group, or what there is of it, is frozen: whoever joins it stops at once, and hangs its caller. */
+static bool is_frozen(const struct hierarchy *h, const char *path)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s%s", h->mount, path), *state = NULL;
+	_cleanup_free_ char *file = NULL;
+	char *slash;
+
+	if (!dir || (h->controllers[0] && !strstr(h->controllers, ",freezer,")))
+		return false;
+	while (access(dir, F_OK) < 0 && strlen(dir) > strlen(h->mount) && (slash = strrchr(dir, '/')))
+		*slash = '\0';
+	if (h->controllers[0]) {
+		state = read_value(dir, "freezer.state");
+		return state && strcmp(state, "THAWED") != 0;
+	}
+	file = sk_asprintf("%s/cgroup.events", dir);
+	return file && sk_fs_read(AT_FDCWD, file, 4096, &state, NULL) == 0 && strstr(state, "frozen 1");
+}
+
+/* Processes in the group and below. */
+static unsigned count_processes(const char *dir, unsigned depth)
+{
+	_cleanup_free_ char *procs = sk_asprintf("%s/cgroup.procs", dir), *text = NULL;
+	_cleanup_closedir_ DIR *d = opendir(dir);
+	const char *line;
+	struct dirent *e;
+	unsigned n = 0;
+
+	if (procs && sk_fs_read(AT_FDCWD, procs, 1u << 20, &text, NULL) == 0)
+		for (line = strchr(text, '\n'); line; line = strchr(line + 1, '\n'))
+			n++;
+	while (d && depth < SK_CGROUP_DEPTH && (e = readdir(d))) {
+		_cleanup_free_ char *child =
+			e->d_type == DT_DIR && e->d_name[0] != '.' ? sk_asprintf("%s/%s", dir, e->d_name) : NULL;
+
+		if (child)
+			n += count_processes(child, depth + 1);
+	}
+	return n;
+}
+
+/* A group that was there before, in runc's words. */
+static int check_group(struct sk_oci *o, const struct hierarchy *h, unsigned n_h, const char *path,
+		       struct sk_error *err)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < n_h; i++) {
+		_cleanup_free_ char *dir = sk_asprintf("%s%s", h[i].mount, path);
+
+		if (is_frozen(&h[i], path))
+			return sk_error_set(err, EBUSY, "container's cgroup unexpectedly frozen");
+		if (dir && (!h[i].controllers[0] || strstr(h[i].controllers, ",devices,")))
+			n = count_processes(dir, 0);
+	}
+	if (n)
+		sk_oci_log(o, "warning", "container's cgroup is not empty: %u process(es) found", n);
+	return 0;
+}
+
 /* Version 2 alone, and so in the hands of systemd's newer properties. */
 static bool is_v2(void)
 {
@@ -177,6 +239,9 @@ int sk_oci_cgroups_plan(struct sk_oci *o, const json_t *spec, const char *id, st
 	if (r < 0)
 		return r;
 	n = find_hierarchies(h, SK_ARRAY_SIZE(h), ret->scope.unit[0]);
+	r = ret->scope.unit[0] ? 0 : check_group(o, h, n, ret->scope.path, err);
+	if (r < 0)
+		return r;
 	for (i = 0; i < n; i++)
 		json_array_append_new(ret->paths, json_sprintf("%s%s", h[i].mount, ret->scope.path));
 	return 0;
@@ -288,7 +353,7 @@ void sk_oci_cgroups_fini(struct sk_oci_cgroups *g)
 	*g = (struct sk_oci_cgroups){ .holder.fd = -1 };
 }
 
-void sk_oci_cgroups_remove(const json_t *paths, const char *unit)
+void sk_oci_cgroups_remove(struct sk_oci *o, const json_t *paths, const char *unit)
 {
 	int left = SK_CGROUP_REMOVE_MS;
 	size_t i;
@@ -301,6 +366,8 @@ void sk_oci_cgroups_remove(const json_t *paths, const char *unit)
 		/* The file server is told to go with its monitor, and goes when the disk has answered it. */
 		for (; path && rmdir(path) < 0 && errno == EBUSY && left > 0; left -= 5)
 			usleep(5000);
+		if (path && access(path, F_OK) == 0)
+			sk_oci_log(o, "warning", "Failed to remove cgroup %s: others are in it", path);
 	}
 }
 
@@ -354,6 +421,7 @@ static int apply_cpu(const char *dir, const json_t *resources)
 	const char *cpus = json_string_value(json_object_get(cpu, "cpus")),
 		   *mems = json_string_value(json_object_get(cpu, "mems"));
 	json_int_t shares = 0, quota = 0, period = 0;
+	bool late = false;
 	char text[64];
 	int r = 0;
 
@@ -368,11 +436,18 @@ static int apply_cpu(const char *dir, const json_t *resources)
 	if (r == 0 && number(cpu, "period", &period) && period > 0 && exists(dir, "cpu.cfs_period_us")) {
 		snprintf(text, sizeof(text), "%lld", (long long)period);
 		r = write_value(dir, "cpu.cfs_period_us", text);
+		/* The old quota with the new period may be more than the parent has: then it comes after the new one. */
+		late = r == -EINVAL && json_integer_value(json_object_get(cpu, "quota"));
+		r = late ? 0 : r;
 	}
 	if (r == 0 && number(cpu, "quota", &quota) && quota != 0) {
 		snprintf(text, sizeof(text), "%lld", (long long)quota);
 		if (exists(dir, "cpu.cfs_quota_us"))
 			r = write_value(dir, "cpu.cfs_quota_us", text);
+		if (r == 0 && late) {
+			snprintf(text, sizeof(text), "%lld", (long long)period);
+			r = write_value(dir, "cpu.cfs_period_us", text);
+		}
 		if (quota > 0)
 			snprintf(text, sizeof(text), "%lld %lld", (long long)quota,
 				 (long long)(period > 0 ? period : 100000));

@@ -81,3 +81,13 @@ int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, st
 		return sk_error_errno(err, r, "cannot send the terminal to %s", socket_path);
 	return SK_TAKE_FD(slave);
 }
+
+void sk_oci_leave_stdio(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
+
+	for (fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+}

@@ -44,6 +44,9 @@ int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *proces
 
 	if ((exit_code != 126 && exit_code != 127) || !program)
 		return sk_error_wrap(err, "%s", what);
+	/* Anything else that is missing in the guest, or not allowed there, has words of its own. */
+	if (strncmp(err->message, "exec: ", 6) != 0 && !strstr(err->message, "chdir"))
+		return sk_error_wrap(err, "%s: unable to start container process: error during container init", what);
 	if (strstr(err->message, "chdir")) {
 		const char *cwd = json_string_value(json_object_get(process, "cwd"));
 
@@ -70,8 +73,10 @@ int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take
 		struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_oci_connect(o, c, err);
+	const char *op = json_string_value(json_object_get(take_request, "op"));
 	int r = fd;
 
+	sk_oci_log(o, "debug", "container %s: %s", c->id, op ? op : "");
 	sk_oci_address(c, take_request);
 	if (fd >= 0)
 		r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, take_request, ret_reply, NULL, err);
@@ -103,23 +108,22 @@ int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_op
 	int opt;
 
 	*ret = (struct sk_oci_create_options){ .bundle = ".", .console_fd = -1 };
-	optind = 1;
-	while ((opt = getopt_long(argc, argv, "+b:d", options, NULL)) != -1) {
+	optind = 0;
+	while ((opt = getopt_long(argc, argv, "b:d", options, NULL)) != -1) {
 		if (opt == 'b')
 			ret->bundle = optarg;
 		else if (opt == 'c')
 			ret->console_socket = optarg;
 		else if (opt == 'p')
 			ret->pid_file = optarg;
-		else if (opt == 'f' && strcmp(optarg, "0") != 0)
-			return sk_error_set(err, EOPNOTSUPP,
-					    "--preserve-fds: descriptors of the host cannot be passed into a VM");
+		else if (opt == 'f' && sk_oci_preserve_fds(optarg, err) < 0)
+			return -err->code;
 		else if (opt == 'd')
 			ret->detach = true;
 		else if (opt == 'k')
 			ret->keep = true;
 		else if (opt == '?')
-			return sk_error_set(err, EINVAL, "%s: unknown option", argv[0]);
+			return sk_oci_bad_option(argv, err);
 	}
 	if (argc - optind != 1)
 		return sk_error_set(err, EINVAL, "\"%s\" requires exactly 1 argument(s)", argv[0]);
@@ -130,7 +134,7 @@ int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_op
 
 /* What the VM is to be; of a container that gets one. */
 static int write_vm(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g,
-		    struct sk_error *err)
+		    bool front, struct sk_error *err)
 {
 	json_t *vm = sk_oci_bundle_vm(b, c, err);
 	_cleanup_free_ char *text = NULL, *path = sk_asprintf("%s/vm.json", c->dir);
@@ -141,6 +145,8 @@ static int write_vm(struct sk_oci_container *c, const struct sk_oci_bundle *b, c
 		return -err->code;
 	if (group)
 		json_object_set_new(vm, "memory_group", json_string(group));
+	if (front)
+		json_object_set_new(vm, "bare_newlines", json_true());
 	text = json_dumps(vm, JSON_COMPACT);
 	json_decref(vm);
 	r = text && path ? sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false) : -ENOMEM;
@@ -173,31 +179,40 @@ static int write_record(struct sk_oci_container *c, const struct sk_oci_bundle *
 	return sk_oci_container_save(c, err);
 }
 
-static int run_create_hooks(const struct sk_oci_container *c, const json_t *hooks, pid_t pid, struct sk_error *err)
+static int run_create_hooks(const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t pid,
+			    struct sk_error *err)
 {
+	const struct sk_oci_hook_place inside = { .cwd = l->bundle->rootfs,
+						  .netns_pid = pid,
+						  .mount_ns = l->mount_ns,
+						  .env = json_object_get(json_object_get(l->bundle->spec, "process"),
+									 "env") };
+	const json_t *hooks = json_object_get(l->bundle->spec, "hooks");
 	json_t *state = sk_oci_state_json(c, "creating", pid);
-	int r = sk_oci_hooks_run(hooks, "prestart", state, 0, err);
+	int r = sk_oci_hooks_run(hooks, "prestart", state, err);
 
 	if (r == 0)
-		r = sk_oci_hooks_run(hooks, "createRuntime", state, 0, err);
+		r = sk_oci_hooks_run(hooks, "createRuntime", state, err);
 	if (r == 0)
-		r = sk_oci_hooks_run(hooks, "createContainer", state, pid, err);
+		r = sk_oci_hooks_run_in(hooks, "createContainer", state, &inside, err);
 	json_decref(state);
-	return r;
+	/* As runc says it. */
+	return r < 0 ? sk_error_wrap(err, "unable to start container process: error during container init") : 0;
 }
 
-static int create_in_guest(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_bundle *b, int fd,
+static int create_in_guest(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_launch *l, int fd,
 			   pid_t pid, struct sk_error *err)
 {
 	json_t *network = json_pack("{s:s}", "op", "network"), *create = json_pack("{s:s}", "op", "create");
-	int exit_code = 0, r = run_create_hooks(c, json_object_get(b->spec, "hooks"), pid, err);
+	int exit_code = 0, r = run_create_hooks(c, l, pid, err);
 
 	if (r == 0)
 		r = sk_vm_request(&o->paths, c->vm_id, fd, network, NULL, NULL, err);
 	if (r == 0) {
 		r = sk_vm_request(&o->paths, c->vm_id, fd, create, NULL, &exit_code, err);
 		if (r < 0)
-			sk_oci_start_error(err, exit_code, json_object_get(b->spec, "process"), "skerry create failed");
+			sk_oci_start_error(err, exit_code, json_object_get(l->bundle->spec, "process"),
+					   "skerry create failed");
 	}
 	json_decref(network);
 	json_decref(create);
@@ -234,7 +249,7 @@ static int create_member(struct sk_oci *o, struct sk_oci_container *c, const str
 	int exit_code = 0, r = sk_oci_member_launch(o, c, sandbox, l, &m, ret_pid, err);
 
 	if (r == 0)
-		r = run_create_hooks(c, json_object_get(l->bundle->spec, "hooks"), *ret_pid, err);
+		r = run_create_hooks(c, l, *ret_pid, err);
 	if (r == 0) {
 		r = sk_oci_member_create(m, c, &exit_code, err);
 		if (r < 0)
@@ -250,8 +265,8 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 			    const struct sk_oci_create_options *co, const struct sk_oci_bundle *b, pid_t *ret_pid,
 			    struct sk_error *err)
 {
-	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1 };
-	_cleanup_fd_ int console = -1, fd = -1;
+	struct sk_oci_launch launch = { .bundle = b, .console_fd = -1, .mount_ns = -1, .front = co->console_fd >= 0 };
+	_cleanup_fd_ int console = -1, fd = -1, mount_ns = -1;
 	struct sk_oci_cgroups cgroups;
 	int r = sk_oci_cgroups_plan(o, b->spec, c->id, &cgroups, err);
 
@@ -260,17 +275,20 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 		r = write_record(c, b, &cgroups, err);
 	if (r == 0)
 		r = sk_oci_cgroups_make(&cgroups, b->spec, c->id, err);
+	if (r == 0)
+		r = sk_oci_mounts_make(b, c, &mount_ns, err);
 	if (r == 0 && !sandbox)
-		r = write_vm(c, b, &cgroups, err);
+		r = write_vm(c, b, &cgroups, launch.front, err);
 	if (r == 0)
 		r = new_console(co, b, &console, err);
 	launch.cgroups = &cgroups;
 	launch.console_fd = console;
+	launch.mount_ns = mount_ns;
 	if (r == 0 && sandbox) {
 		r = create_member(o, c, sandbox, &launch, ret_pid, err);
 	} else if (r == 0) {
 		fd = sk_oci_launch(o, c, &launch, ret_pid, err);
-		r = fd < 0 ? fd : create_in_guest(o, c, b, fd, *ret_pid, err);
+		r = fd < 0 ? fd : create_in_guest(o, c, &launch, fd, *ret_pid, err);
 	}
 	if (r == 0)
 		r = sk_oci_cgroups_settle(&cgroups, b->spec, err);
@@ -284,7 +302,7 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 			sk_wait(*ret_pid);
 		}
 		sk_oci_systemd_release(&cgroups.holder);
-		sk_oci_cgroups_remove(cgroups.paths, cgroups.scope.unit);
+		sk_oci_cgroups_remove(o, cgroups.paths, cgroups.scope.unit);
 	}
 	sk_oci_cgroups_fini(&cgroups);
 	return r;
@@ -300,6 +318,7 @@ int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options
 	*ret_pid = 0;
 	if (r < 0)
 		return r;
+	sk_oci_log(o, "debug", "bundle %s, root file system %s", b.dir, b.rootfs);
 	r = in_pod = sk_oci_pod_of(o, &b, &sandbox, err);
 	if (r >= 0)
 		r = sk_oci_container_new(o, co->id, c, err);
@@ -377,23 +396,20 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 		return sk_oci_start_error(err, exit_code, json_object_get(c->record, "process"), "skerry start failed");
 	sk_oci_member_status(o, c, "running");
 	state = sk_oci_state_json(c, "running", sk_oci_pid(o, c));
-	r = sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststart", state, 0, err);
+	r = sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststart", state, err);
 	json_decref(state);
-	if (r < 0) { /* the specification: a failing poststart hook is told, not more */
-		sk_oci_log(o, "warning", "%s", err->message);
-		r = 0;
-	}
+	if (r < 0) /* as with runc: it is no container without what they do */
+		sk_oci_kill_container(o, c);
 	return r;
 }
 
 int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_oci_container c;
-	int r;
+	int r = sk_oci_no_options(argc, argv, 1, err);
 
-	if (argc != 2)
-		return sk_error_set(err, EINVAL, "\"start\" requires exactly 1 argument(s)");
-	r = sk_oci_container_open(o, argv[1], &c, err);
+	if (r == 0)
+		r = sk_oci_container_open(o, argv[optind], &c, err);
 	if (r < 0)
 		return r;
 	r = sk_oci_start_container(o, &c, err);

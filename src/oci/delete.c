@@ -66,10 +66,10 @@ int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct
 	struct sk_error hook = SK_ERROR_INIT;
 	int r;
 
-	sk_oci_cgroups_remove(json_object_get(c->record, "cgroups"),
+	sk_oci_cgroups_remove(o, json_object_get(c->record, "cgroups"),
 			      json_string_value(json_object_get(c->record, "unit")));
 	r = sk_oci_remove_files(o, c, err);
-	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, 0, &hook) < 0)
+	if (r == 0 && sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststop", state, &hook) < 0)
 		sk_oci_log(o, "warning", "%s", hook.message);
 	if (r == 0 && json_object_get(c->record, "sandbox") && sk_oci_pod_weigh(o, sk_oci_vm_of(c), &hook) < 0)
 		sk_oci_log(o, "warning", "%s", hook.message);
@@ -83,10 +83,10 @@ static int parse_delete(int argc, char **argv, bool *ret_force, struct sk_error 
 	int opt;
 
 	*ret_force = false;
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "f", options, NULL)) != -1) {
 		if (opt != 'f')
-			return sk_error_set(err, EINVAL, "delete: unknown option");
+			return sk_oci_bad_option(argv, err);
 		*ret_force = true;
 	}
 	return argc - optind == 1 ? 0 : sk_error_set(err, EINVAL, "\"delete\" requires exactly 1 argument(s)");

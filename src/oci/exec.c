@@ -67,7 +67,7 @@ static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_e
 	*x = (struct exec_options){
 		.env = json_array(), .groups = json_array(), .caps = json_array(), .args = json_array()
 	};
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "+e:tu:g:p:dc:", options, NULL)) != -1) {
 		switch (opt) {
 		case 'C':
@@ -107,13 +107,11 @@ static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_e
 			x->ignore_paused = true;
 			break;
 		case 'f':
-			if (strcmp(optarg, "0") != 0)
-				return sk_error_set(
-					err, EOPNOTSUPP,
-					"--preserve-fds: descriptors of the host cannot be passed into a VM");
+			if (sk_oci_preserve_fds(optarg, err) < 0)
+				return -err->code;
 			break;
 		case '?':
-			return sk_error_set(err, EINVAL, "exec: unknown option");
+			return sk_oci_bad_option(argv, err);
 		default:
 			break;
 		}
@@ -123,8 +121,6 @@ static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_e
 	x->id = argv[optind++];
 	for (; optind < argc; optind++)
 		json_array_append_new(x->args, json_string(argv[optind]));
-	if (!x->process_file && json_array_size(x->args) == 0)
-		return sk_error_set(err, EINVAL, "process args cannot be empty");
 	return 0;
 }
 
@@ -262,8 +258,8 @@ static bool has_input(int fd)
 	return fstat(fd, &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
 }
 
-static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, const json_t *process, bool input,
-			const struct winsize *ws, struct sk_error *err)
+static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, const json_t *process,
+			const struct exec_options *x, bool input, const struct winsize *ws, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_oci_connect(o, c, err);
 	json_t *request;
@@ -271,12 +267,14 @@ static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, cons
 
 	if (fd < 0)
 		return fd;
-	request = json_pack("{s:s,s:O,s:b,s:b}", "op", "exec", "process", process, "stdin", input, "owner", 1);
+	request = json_pack("{s:s,s:O,s:b,s:b,s:b,s:b}", "op", "exec", "process", process, "stdin", input, "owner", 1,
+			    "ignore_paused", x->ignore_paused, "bare_newlines", !x->console_socket);
 	sk_oci_address(c, request);
 	if (ws->ws_row && ws->ws_col) {
 		json_object_set_new(request, "rows", json_integer(ws->ws_row));
 		json_object_set_new(request, "cols", json_integer(ws->ws_col));
 	}
+	sk_oci_log(o, "debug", "container %s: exec", c->id);
 	r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, request, NULL, &exit_code, err);
 	json_decref(request);
 	if (r < 0) {
@@ -302,16 +300,22 @@ struct exec_job {
 	const struct exec_options *x;
 };
 
-/* With a console the caller's own descriptors are not the process's: containerd waits for the end of what it gave us,
- * and lets nobody resize the terminal until then. */
-static void leave_stdio(void)
+/* The terminal whose size and modes count; a copy. As runc: any of the three that is one, else the one that controls
+ * us. */
+static int find_terminal(int console, bool is_console, struct sk_error *err)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
+	int fd, tty;
 
-	for (fd = 0; null >= 0 && fd < 3; fd++)
-		dup2(null, fd);
-	if (null > 2)
-		close(null);
+	for (fd = 2; fd >= 0 && !is_console; fd--)
+		if (isatty(fd))
+			return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	tty = is_console ? fcntl(console, F_DUPFD_CLOEXEC, 3) : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (tty < 0) {
+		const char *why = strerror(errno);
+
+		return sk_error_set(err, errno, "exec failed: open /dev/tty: %c%s", *why | 0x20, why + 1);
+	}
+	return tty;
 }
 
 /* The process that stands for the one in the guest. `report_fd` -1: in the foreground. */
@@ -319,6 +323,7 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 {
 	bool terminal = json_is_true(json_object_get(j->process, "terminal")), input;
 	int signal_fd = sk_oci_catch_signals(), in = 0, out = 1, errout = 2, fd;
+	_cleanup_fd_ int host = -1;
 	struct winsize ws = { 0 };
 	struct termios saved, raw;
 	bool restore = false;
@@ -335,25 +340,27 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 		out = fcntl(in, F_DUPFD_CLOEXEC, 3);
 		errout = -1;
 		ioctl(in, TIOCSCTTY, 0);
-		leave_stdio();
+		sk_oci_leave_stdio();
 	}
-	if (terminal && !isatty(in))
-		return sk_error_set(err, ENOTTY, "exec failed: the terminal that was asked for needs one here");
+	host = terminal ? find_terminal(in, j->x->console_socket != NULL, err) : -1;
+	if (terminal && host < 0)
+		return host;
 	input = terminal || has_input(in);
 	if (terminal)
-		ioctl(in, TIOCGWINSZ, &ws);
-	fd = request_exec(j->o, j->c, j->process, input, &ws, err);
+		ioctl(host, TIOCGWINSZ, &ws);
+	fd = request_exec(j->o, j->c, j->process, j->x, input, &ws, err);
 	if (fd < 0)
 		return fd;
-	if (terminal && !j->x->console_socket && tcgetattr(in, &saved) == 0) {
+	if (terminal && !j->x->console_socket && tcgetattr(host, &saved) == 0) {
 		raw = saved;
 		cfmakeraw(&raw);
-		restore = tcsetattr(in, TCSADRAIN, &raw) == 0;
+		raw.c_oflag |= OPOST;
+		restore = tcsetattr(host, TCSADRAIN, &raw) == 0;
 	}
 	report(report_fd, NULL);
 	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1, out, errout, terminal, NULL);
 	if (restore)
-		tcsetattr(in, TCSADRAIN, &saved);
+		tcsetattr(host, TCSADRAIN, &saved);
 	return code;
 }
 
@@ -405,8 +412,13 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	const char *status;
 	int r = parse_exec(argc, argv, &x, err);
 
-	if (r == 0)
-		r = sk_oci_container_open(o, x.id, &c, err);
+	if (r < 0) {
+		sk_oci_log(o, "error", "%s", err->message);
+		return 1; /* and not what exec's own failures end with */
+	}
+	r = sk_oci_container_open(o, x.id, &c, err);
+	if (r == 0 && !x.process_file && json_array_size(x.args) == 0)
+		r = sk_error_set(err, EINVAL, "process args cannot be empty");
 	if (r == 0) {
 		status = sk_oci_status(o, &c, NULL);
 		if (strcmp(status, "paused") == 0 && !x.ignore_paused)
@@ -414,8 +426,8 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 					 "cannot exec in a paused container (use --ignore-paused to override)");
 		else if (strcmp(status, "stopped") == 0)
 			r = sk_error_set(err, EINVAL, "cannot exec in a stopped container");
-		else if (strcmp(status, "running") != 0 && strcmp(status, "paused") != 0)
-			r = sk_error_set(err, EINVAL, "cannot exec in a container that was not started");
+		else if (strcmp(status, "creating") == 0)
+			r = sk_error_set(err, EINVAL, "cannot exec in a container that is not created yet");
 	}
 	if (r == 0) {
 		j.process = x.process_file ? load_process(x.process_file, err) : make_process(&x, &c);

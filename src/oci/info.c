@@ -77,10 +77,10 @@ int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	int opt, r;
 
 	(void)o;
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "b:", options, NULL)) != -1) {
 		if (opt == '?')
-			return sk_error_set(err, EINVAL, "spec: unknown option");
+			return sk_oci_bad_option(argv, err);
 		if (opt == 'b')
 			bundle = optarg;
 		rootless |= opt == 'r';

@@ -151,7 +151,7 @@ int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err
 	int opt, r;
 
 	(void)o;
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "y", options, NULL)) != -1) {
 		switch (opt) {
 		case 'd':

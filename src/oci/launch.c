@@ -16,7 +16,7 @@
 
 struct child {
 	const struct sk_oci_cgroups *cgroups;
-	int netns; /* -1: none to join */
+	int netns, mount_ns; /* -1: none to join */
 	bool new_netns, terminal;
 };
 
@@ -43,6 +43,8 @@ static int enter(void *arg)
 	const struct child *c = arg;
 	int r = sk_oci_cgroups_join(c->cgroups);
 
+	if (r == 0 && c->mount_ns >= 0)
+		r = sk_oci_mounts_enter(c->mount_ns);
 	if (r < 0)
 		return r;
 	if (c->netns >= 0 && setns(c->netns, CLONE_NEWNET) < 0)
@@ -79,6 +81,7 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
 			return sk_error_errno(err, errno, "network namespace %s", l->bundle->netns_path);
 	}
 	child.netns = netns;
+	child.mount_ns = l->mount_ns;
 	snprintf(fd_text, sizeof(fd_text), "%d", theirs);
 	keep[0] = theirs;
 	s.file = monitor && *monitor ? monitor : SK_LIBEXECDIR "/skerry-monitor";

@@ -30,9 +30,9 @@ static char *text_line(const char *time, const char *level, const char *message)
 	if (!quoted)
 		return NULL;
 	for (; *message; message++) {
-		if (*message == '"' || *message == '\\')
+		if (*message == '"' || *message == '\\' || *message == '\n')
 			*q++ = '\\';
-		*q++ = *message == '\n' ? ' ' : *message;
+		*q++ = *message == '\n' ? 'n' : *message;
 	}
 	*q = '\0';
 	return sk_asprintf("time=\"%s\" level=%s msg=\"%s\"\n", time, level, quoted);
@@ -48,6 +48,22 @@ static char *json_line(const char *time, const char *level, const char *message)
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	return text ? sk_asprintf("%s\n", text) : NULL;
+}
+
+static int open_log(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+}
+
+int sk_oci_log_check(struct sk_oci *o, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = open_log(o->log_path);
+	const char *path = o->log_path, *why = strerror(errno);
+
+	if (fd >= 0)
+		return 0;
+	o->log_path = NULL;
+	return sk_error_set(err, errno, "open %s: %c%s", path, *why | 0x20, why + 1);
 }
 
 void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...)
@@ -67,7 +83,7 @@ void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...)
 	if (!line)
 		return;
 	if (o->log_path)
-		fd = open(o->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+		fd = open_log(o->log_path);
 	if (fd >= 0)
 		sk_fs_write_all(fd, line, strlen(line));
 	/* As runc: whoever reads only stderr sees errors too. */

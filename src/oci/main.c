@@ -98,7 +98,7 @@ static int parse_globals(int argc, char **argv, struct sk_oci *o, const char **r
 		case 'x':
 			break;
 		default:
-			return sk_error_set(err, EINVAL, "unknown option: see skerry-oci --help");
+			return sk_oci_bad_option(argv, err);
 		}
 	}
 	return 0;
@@ -119,6 +119,7 @@ static int dispatch(struct sk_oci *o, const char *root, int argc, char **argv, s
 		printf("usage: skerry-oci %s %s\n\n%s\n", verbs[i].name, verbs[i].args, verbs[i].what);
 		return 0;
 	}
+	sk_oci_log(o, "debug", "skerry-oci " SK_VERSION ": %s %s", argv[0], argc > 1 ? argv[argc - 1] : "");
 	r = verbs[i].stateless ? 0 : sk_oci_paths(o, root, err);
 	return r < 0 ? r : verbs[i].run(o, argc, argv, err);
 }
@@ -128,6 +129,7 @@ int main(int argc, char **argv)
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_oci o = { 0 };
 	const char *root = NULL;
+	bool begun;
 	int r, first;
 
 	if (sk_std_fds_open() < 0)
@@ -141,6 +143,9 @@ int main(int argc, char **argv)
 		help(stdout);
 		return 0;
 	}
+	if (r == 0 && o.log_path)
+		r = sk_oci_log_check(&o, &err);
+	begun = r == 0;
 	if (r == 0)
 		r = dispatch(&o, root, argc - optind, argv + optind, &err);
 	else if (r > 0)
@@ -150,5 +155,5 @@ int main(int argc, char **argv)
 		return r;
 	sk_oci_log(&o, "error", "%s", err.message);
 	/* exec's own failure is not to be taken for the program's */
-	return first < argc && strcmp(argv[first], "exec") == 0 ? 255 : 1;
+	return begun && first < argc && strcmp(argv[first], "exec") == 0 ? 255 : 1;
 }

@@ -12,6 +12,8 @@
  *   cgroup.c   the control groups on the host that hold the whole VM
  *   systemd.c  the same made by systemd
  *   hooks.c    hooks
+ *   options.c  what all verbs have in common in their options
+ *   mounts.c   what is mounted on the host for the container
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
  *   create.c   create, start
@@ -61,6 +63,9 @@ struct sk_oci_container {
 
 /* log.c: "error", "warning", "info", "debug" to --log and, for errors, to stderr. */
 void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* That --log can be written to; if not, the words go to stderr from then on. */
+int sk_oci_log_check(struct sk_oci *o, struct sk_error *err);
 
 /* store.c */
 int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err);
@@ -156,7 +161,7 @@ int sk_oci_cgroups_join_time(const json_t *paths);
 int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err);
 /* The same, and tells systemd of it where the groups are its `unit` (NULL: they are not). */
 int sk_oci_cgroups_update(const json_t *paths, const char *unit, const json_t *resources, struct sk_error *err);
-void sk_oci_cgroups_remove(const json_t *paths, const char *unit);
+void sk_oci_cgroups_remove(struct sk_oci *o, const json_t *paths, const char *unit);
 void sk_oci_cgroups_fini(struct sk_oci_cgroups *g);
 /* Async-signal-safe: the calling process joins. */
 int sk_oci_cgroups_join(const struct sk_oci_cgroups *g);
@@ -167,9 +172,25 @@ const char *sk_oci_cgroups_memory(const json_t *paths);
 /* Numbers for `events --stats`, in runc's form; a new reference. */
 json_t *sk_oci_cgroups_stats(const json_t *paths);
 
-/* hooks.c: runs `hooks`.`name` in order with `state` on stdin, in the network namespace of `netns_pid` (0: in ours).
- * Stops at the first that fails. */
-int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state, pid_t netns_pid, struct sk_error *err);
+/* hooks.c: runs `hooks`.`name` in order, in the bundle's directory, with `state` on stdin. Stops at the first that
+ * fails. */
+int sk_oci_hooks_run(const json_t *hooks, const char *name, const json_t *state, struct sk_error *err);
+/* Where a container's own hooks (createContainer) run, and what is in their environment when they say nothing. */
+struct sk_oci_hook_place {
+	const char *cwd; /* NULL: ours */
+	pid_t netns_pid; /* in the network namespace of this process; 0: in ours */
+	int mount_ns;	 /* and in this mount namespace; -1: in ours */
+	const json_t *env;
+};
+int sk_oci_hooks_run_in(const json_t *hooks, const char *name, const json_t *state,
+			const struct sk_oci_hook_place *place, struct sk_error *err);
+
+/* mounts.c: mounts on the host what the guest cannot, in a namespace `*ret_ns` (-1: nothing was to be mounted), and
+ * changes the bundle's mounts accordingly. */
+int sk_oci_mounts_make(const struct sk_oci_bundle *b, const struct sk_oci_container *c, int *ret_ns,
+		       struct sk_error *err);
+/* Async-signal-safe: the calling process goes there. */
+int sk_oci_mounts_enter(int ns);
 
 /* console.c */
 /* A new terminal; returns the slave, raw. */
@@ -177,12 +198,17 @@ int sk_oci_console_pair(int *ret_master, struct sk_error *err);
 /* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative
  * errno. */
 int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err);
+/* /dev/null in the place of 0, 1 and 2. With a console the caller's own descriptors are not the process's: containerd
+ * waits for the end of what it gave us, and lets nobody resize the terminal until then. */
+void sk_oci_leave_stdio(void);
 
 /* launch.c */
 struct sk_oci_launch {
 	const struct sk_oci_bundle *bundle;
 	const struct sk_oci_cgroups *cgroups;
 	int console_fd; /* -1: our own stdio is the container's */
+	int mount_ns;	/* -1: ours */
+	bool front;	/* the console is shown by us, on a terminal that adds "\r" to "\n" */
 };
 /* Starts the monitor; returns a control connection, CLOEXEC. */
 int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_oci_launch *l, pid_t *ret_pid,
@@ -255,6 +281,14 @@ int sk_oci_list(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_features(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
+
+/* options.c, for all verbs, whose options may stand behind their arguments, but for exec's and ps': that is asked anew
+ * with optind 0, and not with 1. getopt_long() has returned '?': names the option as runc does. -EINVAL. */
+int sk_oci_bad_option(char **argv, struct sk_error *err);
+/* For verbs without options: `optind` is the first argument, of which there are `wanted`. */
+int sk_oci_no_options(int argc, char **argv, int wanted, struct sk_error *err);
+/* The number of --preserve-fds: 0 is what a VM can do. */
+int sk_oci_preserve_fds(const char *text, struct sk_error *err);
 
 /* Shared by create, run and exec. */
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);

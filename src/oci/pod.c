@@ -266,10 +266,15 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 	close(m->c->making_fd);
 	setsid();
 	prctl(PR_SET_NAME, "skerry-member");
+	r = l->mount_ns >= 0 ? sk_oci_mounts_enter(l->mount_ns) : 0;
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot join the mount namespace");
 	if (m->netns >= 0 && setns(m->netns, CLONE_NEWNET) < 0)
 		return sk_error_errno(err, errno, "cannot join the network namespace");
-	if (l->console_fd >= 0)
+	if (l->console_fd >= 0) {
 		ioctl(l->console_fd, TIOCSCTTY, 0);
+		sk_oci_leave_stdio();
+	}
 	sk_parent_fork(l->bundle->rootfs, json_object_get(json_object_get(m->request, "create"), "mounts"));
 	lock = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = lock < 0 ? -errno : sk_fs_lock(lock, true, false); /* held as long as this process lives */
@@ -375,6 +380,7 @@ static int join(struct sk_oci_member *m, json_t **ret_reply, int *ret_exit_code,
 		ioctl(in, TIOCGWINSZ, &ws);
 		json_object_set_new(m->request, "rows", json_integer(ws.ws_row));
 		json_object_set_new(m->request, "cols", json_integer(ws.ws_col));
+		json_object_set_new(m->request, "bare_newlines", json_boolean(m->launch->front));
 	} else if (!has_input(in)) {
 		json_object_set_new(m->request, "stdin", json_false());
 	}

@@ -166,8 +166,10 @@ int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	json_t *reply = NULL;
 	int opt, r;
 
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "+f:", options, NULL)) != -1) {
+		if (opt == '?')
+			return sk_oci_bad_option(argv, err);
 		if (opt != 'f' || (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0))
 			return sk_error_set(err, EINVAL, "invalid format option");
 		json = strcmp(optarg, "json") == 0;

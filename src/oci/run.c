@@ -74,6 +74,7 @@ static int terminal_up(struct front *f, int *ret_slave, struct sk_error *err)
 	if (tcgetattr(0, &f->saved) == 0) {
 		raw = f->saved;
 		cfmakeraw(&raw);
+		raw.c_oflag |= OPOST;
 		f->raw = tcsetattr(0, TCSADRAIN, &raw) == 0;
 	}
 	return 0;

@@ -27,9 +27,9 @@ static int print_json(const json_t *o, size_t flags, struct sk_error *err)
 /* The one container that a verb without options is about. */
 static int open_only(struct sk_oci *o, int argc, char **argv, struct sk_oci_container *ret, struct sk_error *err)
 {
-	if (argc != 2)
-		return sk_error_set(err, EINVAL, "\"%s\" requires exactly 1 argument(s)", argv[0]);
-	return sk_oci_container_open(o, argv[1], ret, err);
+	int r = sk_oci_no_options(argc, argv, 1, err);
+
+	return r < 0 ? r : sk_oci_container_open(o, argv[optind], ret, err);
 }
 
 int sk_oci_state(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
@@ -56,7 +56,7 @@ static int parse_signal(const char *text)
 	int i;
 
 	if (*text && !*end)
-		return n >= 1 && n <= 64 ? (int)n : -EINVAL;
+		return n >= 0 && n <= 64 ? (int)n : -ERANGE;
 	if (strncasecmp(text, "SIG", 3) == 0)
 		text += 3;
 	for (i = 1; i < 32; i++) {
@@ -87,16 +87,18 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	bool all = false;
 	int opt, r, sig = SIGTERM;
 
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "a", options, NULL)) != -1) {
 		if (opt != 'a')
-			return sk_error_set(err, EINVAL, "kill: unknown option");
+			return sk_oci_bad_option(argv, err);
 		all = true;
 	}
 	if (argc - optind < 1 || argc - optind > 2)
 		return sk_error_set(err, EINVAL, "\"kill\" requires a minimum of 1 and a maximum of 2 argument(s)");
 	if (argc - optind == 2)
 		sig = parse_signal(argv[optind + 1]);
+	if (sig == -ERANGE)
+		return sk_error_set(err, EINVAL, "unable to signal init: invalid argument");
 	if (sig < 0)
 		return sk_error_set(err, EINVAL, "unknown signal \"%s\"", argv[optind + 1]);
 	r = sk_oci_container_open(o, argv[optind], &c, err);
@@ -104,7 +106,7 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		return r;
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0) {
 		r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
-	} else {
+	} else if (sig) { /* 0 asks whether it is there */
 		json_t *request = json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", all);
 
 		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, request, err) : sk_oci_call(o, &c, request, NULL, err);
@@ -225,10 +227,10 @@ static int parse_update(int argc, char **argv, json_t **ret, struct sk_error *er
 		options[i] = (struct option){ update_flags[i].name, required_argument, NULL, 'x' };
 	options[n] = (struct option){ "resources", required_argument, NULL, 'r' };
 	options[n + 1] = (struct option){ NULL, 0, NULL, 0 };
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "r:", options, &index)) != -1) {
 		if (opt == '?')
-			return sk_error_set(err, EINVAL, "update: unknown option");
+			return sk_oci_bad_option(argv, err);
 		if (opt == 'x') {
 			set_flag(*ret, &update_flags[index], optarg);
 			continue;
@@ -324,24 +326,53 @@ static int print_stats(struct sk_oci *o, struct sk_oci_container *c, struct sk_e
 	return r;
 }
 
+#define SK_EVENTS_LOOK_US 100000u
+
+/* For `interval` seconds: tells of each time that the container has run out of memory. True: it has ended. */
+static bool watch_oom(struct sk_oci *o, const struct sk_oci_container *c, unsigned interval, json_int_t *told)
+{
+	uint64_t left = (uint64_t)interval * 1000000u;
+	bool stopped = false;
+
+	while (!stopped) {
+		json_t *state = NULL;
+		json_int_t n;
+
+		stopped = strcmp(sk_oci_status(o, c, &state), "stopped") == 0;
+		n = json_integer_value(json_object_get(state, "ooms"));
+		if (n == 0)
+			n = json_is_true(json_object_get(state, "oom_killed"));
+		json_decref(state);
+		for (; *told < n; ++*told)
+			printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", c->id);
+		fflush(stdout);
+		if (left < SK_EVENTS_LOOK_US)
+			break;
+		usleep(SK_EVENTS_LOOK_US);
+		left -= SK_EVENTS_LOOK_US;
+	}
+	return stopped;
+}
+
 int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	static const struct option options[] = { { "stats", no_argument, NULL, 's' },
 						 { "interval", required_argument, NULL, 'i' },
 						 { NULL, 0, NULL, 0 } };
 	struct sk_oci_container c;
-	bool once = false, told_oom = false;
+	json_int_t told = 0;
 	unsigned interval = 5;
+	bool once = false;
 	int opt, r;
 
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 's')
 			once = true;
 		else if (opt == 'i')
 			interval = (unsigned)atoi(optarg);
 		else
-			return sk_error_set(err, EINVAL, "events: unknown option");
+			return sk_oci_bad_option(argv, err);
 	}
 	if (argc - optind != 1 || interval == 0)
 		return sk_error_set(err, EINVAL,
@@ -353,20 +384,9 @@ int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0)
 		r = sk_error_set(err, EINVAL, "container with id %s is not running", c.id);
 	while (r == 0) {
-		json_t *state = NULL;
-		bool stopped = strcmp(sk_oci_status(o, &c, &state), "stopped") == 0;
-
-		if (json_is_true(json_object_get(state, "oom_killed")) && !told_oom) {
-			told_oom = true;
-			printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", c.id);
-		}
-		json_decref(state);
-		if (stopped)
-			break;
 		r = print_stats(o, &c, err);
-		if (once || r < 0)
+		if (once || r < 0 || watch_oom(o, &c, interval, &told))
 			break;
-		sleep(interval);
 	}
 	sk_oci_container_close(&c);
 	return r;
@@ -375,26 +395,42 @@ int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 /* ---- list */
 
 struct listing {
-	bool quiet, json;
-	json_t *all;
+	json_t *all; /* in runc's order: by id */
 };
 
 static void list_one(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 {
 	struct listing *l = arg;
-	const char *status = sk_oci_status(o, c, NULL);
-	pid_t pid = sk_oci_pid(o, c);
+	size_t i = 0;
 
-	if (l->quiet) {
-		printf("%s\n", c->id);
-	} else if (l->json) {
-		json_array_append_new(l->all, sk_oci_state_json(c, status, pid));
-	} else {
-		const char *bundle = json_string_value(json_object_get(c->record, "bundle"));
-		const char *created = json_string_value(json_object_get(c->record, "created"));
+	while (i < json_array_size(l->all) &&
+	       strcmp(json_string_value(json_object_get(json_array_get(l->all, i), "id")), c->id) < 0)
+		i++;
+	json_array_insert_new(l->all, i, sk_oci_state_json(c, sk_oci_status(o, c, NULL), sk_oci_pid(o, c)));
+}
 
-		printf("%-11s %-11d %-11s %-11s %-24s %s\n", c->id, (int)pid, status, bundle ? bundle : "",
-		       created ? created : "", "root");
+static const char *word(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static void print_list(const json_t *all, bool quiet)
+{
+	size_t i;
+
+	if (!quiet)
+		printf("%-11s %-11s %-11s %-11s %-24s %s\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
+	for (i = 0; i < json_array_size(all); i++) {
+		const json_t *c = json_array_get(all, i);
+
+		if (quiet)
+			printf("%s\n", word(c, "id"));
+		else
+			printf("%-11s %-11d %-11s %-11s %-24s %s\n", word(c, "id"),
+			       (int)json_integer_value(json_object_get(c, "pid")), word(c, "status"), word(c, "bundle"),
+			       word(c, "created"), "root");
 	}
 }
 
@@ -404,22 +440,24 @@ int sk_oci_list(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 						 { "quiet", no_argument, NULL, 'q' },
 						 { NULL, 0, NULL, 0 } };
 	struct listing l = { .all = json_array() };
+	bool quiet = false, json = false;
 	int opt, r;
 
-	optind = 1;
+	optind = 0;
 	while ((opt = getopt_long(argc, argv, "f:q", options, NULL)) != -1) {
 		if (opt == 'q')
-			l.quiet = true;
+			quiet = true;
 		else if (opt == 'f' && (strcmp(optarg, "json") == 0 || strcmp(optarg, "table") == 0))
-			l.json = strcmp(optarg, "json") == 0;
+			json = strcmp(optarg, "json") == 0;
 		else
-			return sk_error_set(err, EINVAL, "invalid format option");
+			return opt == '?' ? sk_oci_bad_option(argv, err)
+					  : sk_error_set(err, EINVAL, "invalid format option");
 	}
-	if (!l.quiet && !l.json)
-		printf("%-11s %-11s %-11s %-11s %-24s %s\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
 	r = sk_oci_each(o, list_one, &l, err);
-	if (r == 0 && l.json && !l.quiet)
+	if (r == 0 && json && !quiet)
 		r = print_json(l.all, JSON_COMPACT, err);
+	else if (r == 0)
+		print_list(l.all, quiet);
 	json_decref(l.all);
 	return r;
 }

@@ -191,6 +191,7 @@ int sk_vm_config_init(struct sk_vm_config *c, json_t *json, struct sk_error *err
 	c->init = get_bool(json, "init", false);
 	c->auto_remove = get_bool(json, "auto_remove", false);
 	c->managed = get_bool(json, "managed", false);
+	c->shares_wait = get_bool(json, "shares_wait", false);
 	c->stop_signal = (int)get_int(json, "stop_signal", 15);
 	c->stop_timeout = (int)get_int(json, "stop_timeout", 10);
 	r = get_int(json, "version", 0) == 1 ? 0 : bad(err, "version");

@@ -19,6 +19,7 @@
  *     "engine": "auto" | "uml" | "qemu" | "fake",
  *     "cpus": 1,                     processors of the VM, 1..64
  *     "memory": 1073741824,          bytes of the VM
+ *     "shares_wait": false,          what is mounted below shared directories until `network` is asked for is shared
  *     "network": null | {
  *         "mode": "slirp", "mtu": 1500, "host_loopback": true, "isolated": false, "mac": "02:…",
  *         "forwards": [ {"proto": "tcp"|"udp", "host_ip": "0.0.0.0"|"::", "host_port": 8080, "guest_port": 80} ] },
@@ -33,6 +34,7 @@
  * "driver": "json-file"|"none", "max_size": 20971520, "max_file": 5 }, "managed": false,     for the OCI runtime: the
  * monitor is the container's process on the host. Its own stdio is the container's, its exit code too; creating and
  * starting are two requests "memory_group": "/sys/fs/cgroup/…",   managed: the host's control group that holds the VM
+ *     "bare_newlines": false,        managed: the terminal leaves "\n" as it is
  * "attributes": { "image": "debian:latest", "name": "web" }   copied into events
  *   }
  */
@@ -55,7 +57,7 @@ struct sk_vm_config {
 	uint64_t memory;
 	bool network, host_loopback, isolated;
 	bool netns, netns_wait; /* instead of the slirp network */
-	bool managed;
+	bool managed, shares_wait;
 	uint16_t mtu;
 	uint8_t mac[6];
 	struct sk_slirp_forward *forwards;

@@ -324,7 +324,8 @@ static void op_exec(struct sk_conn *c, const json_t *o)
 
 	for (p = m->procs; p; p = p->next)
 		n++;
-	if (m->phase != SK_PHASE_RUNNING || !json_is_object(process) || n >= SK_MAX_PROCS) {
+	if ((m->phase != SK_PHASE_RUNNING && !sk_managed_is_created(m)) || !json_is_object(process) ||
+	    n >= SK_MAX_PROCS) {
 		sk_conn_reply_error(c, n >= SK_MAX_PROCS ? EAGAIN : ENOTCONN, 0,
 				    n >= SK_MAX_PROCS ? "too many processes were started with exec"
 						      : "the container is not running");
@@ -340,11 +341,13 @@ static void op_exec(struct sk_conn *c, const json_t *o)
 		conn_dead(c);
 		return;
 	}
+	p->bare_newlines = json_is_true(json_object_get(o, "bare_newlines"));
 	snprintf(c->exec_key, sizeof(c->exec_key), "%s", key);
 	sk_proc_attach(p, c);
 	pass_on(c,
-		json_pack("{s:s,s:s,s:s,s:O,s:s,s:O*,s:o}", "op", "exec", "container", p->container, "key", key,
-			  "process", process, "user", user ? user : "", "groups",
+		json_pack("{s:s,s:s,s:s,s:O,s:b,s:s,s:O*,s:o}", "op", "exec", "container", p->container, "key", key,
+			  "process", process, "ignore_paused", json_is_true(json_object_get(o, "ignore_paused")),
+			  "user", user ? user : "", "groups",
 			  p->container[1] == '0' ? json_object_get(m->config.json, "groups") : NULL, "stdio",
 			  sk_proc_stdio(p, (unsigned)json_integer_value(json_object_get(o, "rows")),
 					(unsigned)json_integer_value(json_object_get(o, "cols")))),

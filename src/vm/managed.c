@@ -226,6 +226,7 @@ int sk_managed_init(struct sk_monitor *m, struct sk_error *err)
 	m->managed->signal_fd = m->managed->watch_fd = m->managed->limit_fd = m->managed->usage_fd = -1;
 	oom_init(m);
 	m->managed->network_known = !m->config.netns_wait;
+	m->init->bare_newlines = json_is_true(json_object_get(m->config.json, "bare_newlines"));
 	if (!m->config.terminal && !is_null_device(0)) {
 		m->init->ch[0].done = false;
 		sk_channel_token(&m->init->ch[0]);
@@ -588,6 +589,11 @@ void sk_managed_created(struct sk_monitor *m)
 	}
 }
 
+bool sk_managed_is_created(const struct sk_monitor *m)
+{
+	return m->managed && m->managed->created && m->phase == SK_PHASE_READY;
+}
+
 static void on_started(struct sk_monitor *m, void *arg, const json_t *reply)
 {
 	const char *message = json_string_value(json_object_get(reply, "message"));
@@ -616,6 +622,7 @@ static void op_network(struct sk_conn *c)
 	struct sk_managed *g = c->m->managed;
 
 	g->network_known = true;
+	sk_shares_begin(c->m);
 	if (g->setup_due)
 		sk_session_setup(c->m);
 	g->setup_due = false;

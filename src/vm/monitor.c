@@ -62,6 +62,11 @@ void sk_monitor_set_status(struct sk_monitor *m, const char *status)
 	save_state(m);
 }
 
+void sk_monitor_save(struct sk_monitor *m)
+{
+	save_state(m);
+}
+
 const char *sk_monitor_trouble(const struct sk_monitor *m, char *buf, size_t size)
 {
 	buf[0] = '\0';

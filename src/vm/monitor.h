@@ -84,7 +84,8 @@ struct sk_proc {
 	struct sk_proc *next;
 	char container[16];
 	char key[24];
-	bool member; /* the first process of a further container */
+	bool member;	    /* the first process of a further container */
+	bool bare_newlines; /* its terminal leaves "\n" as it is: who shows it adds the "\r" */
 	bool init, terminal, started, exited, finished;
 	bool killed; /* with SIGKILL: what it has not got rid of is not waited for */
 	int code;
@@ -188,6 +189,7 @@ void sk_monitor_kill_soon(struct sk_monitor *m);	     /* the same, if SIGKILL do
 void sk_monitor_lost(struct sk_monitor *m, const char *why); /* agent or engine went away */
 void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code); /* err NULL: it runs */
 void sk_monitor_finished(struct sk_monitor *m); /* the first process has ended and its output is out */
+void sk_monitor_save(struct sk_monitor *m);	/* state.json */
 void sk_monitor_set_status(struct sk_monitor *m, const char *status);
 /* The guest's writes wait for room on the host's disk, or go on. */
 void sk_monitor_disk_trouble(struct sk_monitor *m, bool full, int failed);
@@ -206,6 +208,7 @@ void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devic
 int sk_shares_up(struct sk_monitor *m,
 		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
 		 struct sk_error *err);
+void sk_shares_begin(struct sk_monitor *m);	  /* "shares_wait": all is mounted now that is to be shared */
 void sk_shares_place(const struct sk_monitor *m); /* beside the engine, which runs now */
 size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
 /* Mount tag of the device that has them; NULL: there is none. */
@@ -229,6 +232,7 @@ bool sk_managed_abandoned(const struct sk_monitor *m);
 bool sk_managed_hold_setup(struct sk_monitor *m); /* the network is not known yet: setup is sent later */
 json_t *sk_managed_network(struct sk_monitor *m); /* for setup */
 void sk_managed_created(struct sk_monitor *m);
+bool sk_managed_is_created(const struct sk_monitor *m); /* and not started yet */
 void sk_managed_tell_oom(
 	struct sk_monitor *m); /* the VM is down; when it ran out of memory, the host's control group says so */
 /* create, network and the second start of a managed container. True: it was one of those, and is answered or will be.

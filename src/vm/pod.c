@@ -109,6 +109,7 @@ static void op_join(struct sk_conn *c, const json_t *o)
 		refuse(c, ENOMEM, "out of memory");
 		return;
 	}
+	p->bare_newlines = json_is_true(json_object_get(o, "bare_newlines"));
 	sk_proc_attach(p, c);
 	c->kind = SK_CONN_ATTACHED;
 	c->refs++;

@@ -34,7 +34,8 @@ struct sk_proxy_out {
 	enum how how;
 	struct sk_buf buf;
 	struct sk_source *source;
-	bool dead; /* its reader has gone */
+	bool dead;  /* its reader has gone */
+	bool ended; /* nothing more comes: closed as soon as `buf` is empty */
 };
 
 struct sk_proxy {
@@ -176,6 +177,11 @@ static void flush_one(struct sk_proxy *p, struct sk_proxy_out *o)
 	}
 	if (o->dead)
 		sk_buf_consume(&o->buf, o->buf.len);
+	if (o->ended && !o->buf.len && o->fd >= 0) {
+		sk_loop_remove(SK_TAKE_PTR(o->source));
+		sk_close_fd(&o->fd);
+		return;
+	}
 	if (o->buf.len && !o->source) {
 		o->source = sk_loop_add_fd(p->c.loop, o->fd, SK_LOOP_WRITE, on_out, p);
 		if (!o->source) { /* a file: cannot be waited for, and did not take it: full */
@@ -243,7 +249,9 @@ static void take_frames(struct sk_proxy *p)
 		if (f.type == SK_FRAME_STDOUT || f.type == SK_FRAME_STDERR) {
 			struct sk_proxy_out *o = &p->out[f.type == SK_FRAME_STDERR && p->out[1].fd >= 0];
 
-			if (!o->dead && o->fd >= 0 && sk_buf_append(&o->buf, f.payload, f.len) < 0)
+			if (!f.len)
+				o->ended = !p->c.terminal;
+			else if (!o->dead && o->fd >= 0 && sk_buf_append(&o->buf, f.payload, f.len) < 0)
 				o->dead = true;
 			flush_one(p, o);
 		} else if (f.type == SK_FRAME_JSON) {

@@ -55,6 +55,8 @@ static unsigned patience_ms(const json_t *request)
 	for (i = 0; op && i < SK_ARRAY_SIZE(unbounded); i++)
 		if (strcmp(op, unbounded[i]) == 0)
 			return 0;
+	if (json_is_true(json_object_get(request, "ignore_paused"))) /* it begins when the container is resumed */
+		return 0;
 	return op && strcmp(op, "exec") == 0 ? 2 * SK_ANSWER_MS : SK_ANSWER_MS;
 }
 
@@ -227,6 +229,10 @@ static void on_event(struct sk_monitor *m, const json_t *o)
 		if (m->session->oom_ms && sk_now_ms() - m->session->oom_ms < SK_OOM_EVENTS_MS)
 			return;
 		m->session->oom_ms = sk_now_ms();
+		json_object_set_new(m->state, "ooms",
+				    json_integer(json_integer_value(json_object_get(m->state, "ooms")) + 1));
+		if (m->managed)
+			sk_monitor_save(m);
 		sk_monitor_event(m, "oom");
 	}
 }

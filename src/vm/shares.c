@@ -37,6 +37,7 @@ struct sk_shares {
 	pid_t pid;
 	int pidfd;
 	struct sk_source *source;
+	int wait_fd; /* the server begins when this is closed; -1: it does not wait */
 };
 
 static void on_server(void *arg, int fd, unsigned events)
@@ -94,12 +95,12 @@ static int add_share(struct sk_monitor *m, const json_t *o, struct sk_error *err
 
 static int start_server(struct sk_monitor *m, struct sk_error *err)
 {
-	const char *argv[2 * SK_SHARES_MAX + 4] = { "skerry-9pd" };
+	const char *argv[2 * SK_SHARES_MAX + 6] = { "skerry-9pd" };
 	struct sk_shares *s = m->shares;
-	int keep[SK_SHARES_MAX + 1];
+	int keep[SK_SHARES_MAX + 2], wait[2] = { -1, -1 }, r;
 	struct sk_spawn spawn = SK_SPAWN_INIT;
 	size_t n = 1, n_keep = 0;
-	char path[512], device[sizeof(SK_SHARES_TAG) + 24];
+	char path[512], device[sizeof(SK_SHARES_TAG) + 24], wait_text[12];
 	unsigned i;
 
 	for (i = 0; i < s->n; i++) {
@@ -111,6 +112,15 @@ static int start_server(struct sk_monitor *m, struct sk_error *err)
 	argv[n++] = "--vhost-user-all";
 	argv[n++] = device;
 	keep[n_keep++] = s->socket;
+	if (m->config.shares_wait) {
+		if (pipe2(wait, O_CLOEXEC) < 0)
+			return sk_error_errno(err, errno, "cannot share directories");
+		snprintf(wait_text, sizeof(wait_text), "%d", wait[0]);
+		argv[n++] = "--wait";
+		argv[n++] = wait_text;
+		keep[n_keep++] = wait[0];
+		s->wait_fd = wait[1];
+	}
 	server_path(path, sizeof(path));
 	spawn.file = path;
 	spawn.argv = argv;
@@ -118,7 +128,9 @@ static int start_server(struct sk_monitor *m, struct sk_error *err)
 	spawn.keep_fds = keep;
 	spawn.n_keep_fds = n_keep;
 	spawn.die_with_parent = true;
-	return sk_spawn(&spawn, &s->pid, &s->pidfd, err);
+	r = sk_spawn(&spawn, &s->pid, &s->pidfd, err);
+	sk_close_fd(&wait[0]);
+	return r;
 }
 
 int sk_shares_up(struct sk_monitor *m,
@@ -133,7 +145,7 @@ int sk_shares_up(struct sk_monitor *m,
 	m->shares = calloc(1, sizeof(*m->shares));
 	if (!m->shares)
 		return sk_error_errno(err, ENOMEM, "cannot share directories");
-	m->shares->pidfd = m->shares->socket = -1;
+	m->shares->pidfd = m->shares->socket = m->shares->wait_fd = -1;
 	r = add_share(m, rootfs, err);
 	for (k = 0; r == 0 && k < json_array_size(m->config.mounts); k++)
 		r = add_share(m, json_array_get(m->config.mounts, k), err);
@@ -148,6 +160,12 @@ int sk_shares_up(struct sk_monitor *m,
 		return r;
 	m->shares->source = sk_loop_add_fd(m->loop, m->shares->pidfd, SK_LOOP_READ, on_server, m);
 	return m->shares->source ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the file server");
+}
+
+void sk_shares_begin(struct sk_monitor *m)
+{
+	if (m->shares)
+		sk_close_fd(&m->shares->wait_fd);
 }
 
 void sk_shares_place(const struct sk_monitor *m)
@@ -196,6 +214,7 @@ void sk_shares_down(struct sk_monitor *m)
 		waitpid(s->pid, NULL, 0);
 	}
 	sk_close_fd(&s->pidfd);
+	sk_close_fd(&s->wait_fd);
 	for (i = 0; i < s->n; i++)
 		free(s->all[i].export);
 	free(s);

@@ -92,6 +92,8 @@ json_t *sk_proc_stdio(const struct sk_proc *p, unsigned rows, unsigned cols)
 	for (i = 0; i < 3; i++)
 		if (p->ch[i].token[0])
 			json_object_set_new(o, names[i], json_string(p->ch[i].token));
+	if (p->bare_newlines)
+		json_object_set_new(o, "bare_newlines", json_true());
 	if (p->terminal && rows && cols) {
 		json_object_set_new(o, "rows", json_integer((json_int_t)rows));
 		json_object_set_new(o, "cols", json_integer((json_int_t)cols));
@@ -364,6 +366,17 @@ static size_t on_data(void *arg, const uint8_t *data, size_t n)
 	return proc_output(ch, data, n);
 }
 
+/* An empty frame: the program has closed its output, and may go on without it. */
+static void tell_end(const struct sk_channel *ch)
+{
+	struct sk_conn *c, *next;
+
+	for (c = ch->proc->readers; c; c = next) {
+		next = c->next_reader;
+		sk_conn_output(c, ch->number == 2 ? SK_FRAME_STDERR : SK_FRAME_STDOUT, NULL, 0);
+	}
+}
+
 static void channel_ended(struct sk_channel *ch)
 {
 	if (ch->done)
@@ -374,6 +387,8 @@ static void channel_ended(struct sk_channel *ch)
 		sk_loop_trigger(ch->conn->m->reap);
 		return;
 	}
+	if (ch->number > 0 && !ch->proc->terminal)
+		tell_end(ch);
 	if (ch == input_channel(ch->proc))
 		flush_stdin(ch->proc);
 	check_finished(ch->proc);

@@ -101,6 +101,15 @@ case_files() {
 	podman --runtime runc run --rm "im$runtime" cat /etc/made
 	p rmi "im$runtime" >/dev/null
 }
+# Mounts that podman asks the runtime for: an overlay on a directory, an image's files.
+case_overlays() {
+	mkdir -p "$work/over/sub"
+	echo below >"$work/over/sub/file"
+	p run --rm -v "$work/over:/x:O" box sh -c 'cat /x/sub/file; echo new >/x/sub/file; cat /x/sub/file; rm -r /x/sub && ls /x | wc -l'; echo $?
+	cat "$work/over/sub/file"
+	p run --rm --mount type=image,source=box,destination=/y box sh -c 'cat /y/etc/group; touch /y/no'; echo $?
+	p run --rm --mount type=image,source=box,destination=/y,rw=true box sh -c 'touch /y/yes && ls /y/yes'; echo $?
+}
 case_network() {
 	p run -d --name web -p 127.0.0.1:28981:80 box httpd -f -p 80 -h /etc >/dev/null || return
 	wait_for python3 -c 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:28981/passwd", timeout=5)'

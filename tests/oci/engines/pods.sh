@@ -209,6 +209,14 @@ case_logs_and_errors() {
 	logs env
 	end_pod
 }
+case_terminal() {
+	run_pod terminal || return
+	id=$(run_in_pod tty ', "tty": true' sh -c 'test -t 1 && echo terminal; exit 5')
+	wait_for exited "$id"
+	logs tty | tr -d '\r'
+	show_end "$id"
+	end_pod
+}
 case_volume() {
 	local dir=$work/volume-$runtime
 	mkdir -p "$dir"

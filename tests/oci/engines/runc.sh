@@ -33,7 +33,7 @@ is() { [ "$(status "$1")" = "$2" ]; }
 same_words() {
 	# Times and pids; names of runtimes; runc says "runc run failed" where we say "skerry …". Stand-ins of other users than root
 	# have one reserved user.
-	sed -E -e 's/time="[^"]*"/TIME/; s/"time":"[^"]*"/TIME/; s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' -e 's/\b(runc|skerry)(-oci)?\b/RUNTIME/g' \
+	sed -E -e 's/time="[^"]*"/TIME/; s/"time":"[^"]*"/TIME/; s/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/TIME/g' -e 's/\b(runc|skerry)(-oci)?\b/RUNTIME/g' -e 's/msg="RUNTIME: /msg="/' \
 		-e "s|$work|WORK|g" -e 's/ +$//; s/^UID +PID +PPID/UID PID PPID/; s/\b1526726(655|\+)/4321/g'
 }
 
@@ -130,6 +130,36 @@ END
 	r list -q
 }
 
+# A program that closes its output and goes on: its readers hear of it.
+case_closed() {
+	bundle closed '' sh -c 'echo out; echo err >&2; exec >&-; sleep 1; echo late >&2; exec 2>&-; exec sleep 100'
+	cat >"$work/closed.py" <<'END'
+import os, select, subprocess, sys, time
+r, w = os.pipe()
+e, f = os.pipe()
+process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=w, stderr=f)
+os.close(w)
+os.close(f)
+for fd in (r, e):
+    data = b""
+    while select.select([fd], [], [], float(os.environ["PATIENCE"]))[0]:
+        part = os.read(fd, 100)
+        if not part:
+            break
+        data += part
+    else:
+        data += b"and no end"
+    print(data, flush=True)
+END
+	PATIENCE=$(slow 10) python3 "$work/closed.py" "$program" --root "$work/state.$runtime" run --detach --bundle "$work/closed.$runtime" closed
+	status closed
+	r delete --force closed
+	bundle ex '' sleep 100
+	create ex c; r start c
+	PATIENCE=$(slow 10) python3 "$work/closed.py" "$program" --root "$work/state.$runtime" exec --detach c sh -c 'echo out; echo err >&2; exec >&- 2>&-; exec sleep 100'
+	r delete --force c
+}
+
 case_errors() {
 	local log
 	bundle ok '' true
@@ -182,6 +212,194 @@ END
 	bundle failing "s['hooks'] = {'prestart': [{'path': '/bin/false'}]}" true
 	create failing h; echo $?
 	r list -q
+}
+# What a hook gets that says nothing of its environment; what its failure does; what it mounts.
+case_hooks_more() {
+	local name out=$work/env.$runtime
+	for name in prestart createRuntime createContainer poststart poststop; do
+		bundle "env-$name" "s['hooks'] = {'$name': [{'path': '/bin/sh', 'args': ['sh', '-c', 'pwd; env | grep -E \"^(FOO|C|TERM)=\" | sort']}]}; s['hooks']['$name'][0]['args'][2] = '(' + s['hooks']['$name'][0]['args'][2] + ') >$out'; s['process']['env'] = ['PATH=/bin', 'C=c']" true
+		FOO=bar TERM=t r run --bundle "$work/env-$name.$runtime" h </dev/null; echo $?
+		sed "1s/^/$name /" "$out"
+	done
+	bundle env-start "s['hooks'] = {'startContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'env >/tmp/env']}]}; s['process']['env'] = ['PATH=/bin', 'C=c']" grep -E '^(FOO|C|TERM)=' /tmp/env
+	FOO=bar TERM=t r run --bundle "$work/env-start.$runtime" h </dev/null; echo $?
+	for name in prestart createRuntime createContainer poststart; do
+		bundle "bad-$name" "s['hooks'] = {'$name': [{'path': '/bin/sh', 'args': ['sh', '-c', 'echo out; echo bad >&2; exit 3']}]}" sleep 100
+		r run --bundle "$work/bad-$name.$runtime" h </dev/null; echo $?
+		sed -i 's|"/bin/sh"|"/no/such"|' "$work/bad-$name.$runtime/config.json"
+		r run --bundle "$work/bad-$name.$runtime" h </dev/null; echo $?
+		r list -q
+	done
+	bundle bad-start "s['hooks'] = {'startContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'echo out; echo bad >&2; exit 3']}]}" sleep 100
+	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
+	sed -i 's|"/bin/sh"|"/no/such"|' "$work/bad-start.$runtime/config.json"
+	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
+	bundle slow "s['hooks'] = {'prestart': [{'path': '/bin/sleep', 'args': ['sleep', '9'], 'timeout': 1}]}" sleep 100
+	r run --bundle "$work/slow.$runtime" h </dev/null; echo $?
+	bundle mounts "s['hooks'] = {'createContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'mkdir -p m && mount -t tmpfs none m && echo hooked >m/file'], 'env': ['PATH=/bin:/usr/bin']}]}" sh -c 'cat /m/file; grep -c " / " /proc/mounts; echo own >/own'
+	r run --bundle "$work/mounts.$runtime" h </dev/null; echo $?
+	ls "$work/mounts.$runtime/rootfs/m"; cat "$work/mounts.$runtime/rootfs/own"; grep -c "$work/mounts.$runtime" /proc/self/mountinfo
+}
+# A file system that is made of the host's directories.
+case_overlay() {
+	mkdir -p "$work/o.$runtime"/{lower/sub,upper,work}
+	echo low >"$work/o.$runtime/lower/sub/file"
+	bundle overlay "s['mounts'].append({'destination': '/x', 'type': 'overlay', 'source': 'overlay', 'options': ['lowerdir=$work/o.$runtime/lower', 'upperdir=$work/o.$runtime/upper', 'workdir=$work/o.$runtime/work', 'private']})" sh -c 'cat /x/sub/file; echo new >/x/sub/new; echo more >>/x/sub/file; chown 5:6 /x/sub/new; ls -ln /x/sub | tail -n +2 | tr -s " " | cut -d " " -f 1,3,4,9'
+	r run --bundle "$work/overlay.$runtime" o </dev/null; echo $?
+	stat -c '%U:%u %s' "$work/o.$runtime/upper/sub/new"; cat "$work/o.$runtime/upper/sub/file" "$work/o.$runtime/lower/sub/file"
+	bundle lower "s['mounts'].append({'destination': '/x', 'type': 'overlay', 'source': 'overlay', 'options': ['ro', 'lowerdir=$work/o.$runtime/lower:$work/o.$runtime/upper']})" sh -c 'cat /x/sub/new; touch /x/y'
+	r run --bundle "$work/lower.$runtime" o </dev/null; echo $?
+	sed -i "s|lowerdir=[^\"]*|lowerdir=/no/such|" "$work/lower.$runtime/config.json"
+	r run --bundle "$work/lower.$runtime" o </dev/null 2>&1 | sed 's| (via [^)]*)||'; echo "${PIPESTATUS[0]}"
+	sed -i 's|"type": "overlay"|"type": "nosuchfs"|' "$work/lower.$runtime/config.json"
+	r run --bundle "$work/lower.$runtime" o </dev/null 2>&1 | sed 's| (via [^)]*)||'; echo "${PIPESTATUS[0]}"
+	r list -q
+	grep -c "$work/o.$runtime" /proc/self/mountinfo
+}
+# Devices that the guest has itself, under other names; FIFOs.
+case_devices() {
+	bundle devices 's["linux"]["devices"] = [{"path": "/dev/other", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 3, "gid": 4}, {"path": "/dev/more/zero", "type": "c", "major": 1, "minor": 5}, {"path": "/dev/ff", "type": "p", "fileMode": 0o666, "uid": 5}]
+s["mounts"] += [{"destination": "/bound", "type": "bind", "source": "/dev/null", "options": ["bind"]}, {"destination": "/dev/zz", "type": "bind", "source": "/dev/zero", "options": ["bind"]}]
+s["linux"]["resources"]["devices"] = [{"allow": True, "access": "rwm"}]' \
+		sh -c 'stat -c "%n %F %t:%T %a %u %g" /dev/other /dev/more/zero /dev/ff; stat -c "%n %t:%T" /bound /dev/zz; echo x >/dev/other; echo x >/bound; head -c 4 /dev/more/zero /dev/zz | od -c; stat -c %a /dev/null'
+	r run --bundle "$work/devices.$runtime" d </dev/null; echo $?
+}
+# A user namespace whose users are all those of the host.
+case_users() {
+	bundle users 'm = [{"containerID": 0, "hostID": 0, "size": 4294967295}]; s["linux"].update(uidMappings=m, gidMappings=m); s["linux"]["namespaces"].append({"type": "user"})' sh -c 'cat /proc/self/uid_map; id -u; ls -d /sys/kernel; grep " /sys " /proc/mounts | cut -d " " -f 2,3'
+	r run --bundle "$work/users.$runtime" u </dev/null; echo $?
+}
+# A bind mount whose files belong to others than on the host. runc 1.1 does not know it: what 1.2 does stands here.
+case_mapped_mount() {
+	local map='[{"containerID": 0, "hostID": 0, "size": 1000}, {"containerID": 1000, "hostID": 2000, "size": 10}]'
+	mkdir -p "$work/mapped.$runtime"
+	echo file >"$work/mapped.$runtime/file"
+	chown -R 1000:1001 "$work/mapped.$runtime"
+	bundle mapper "m = $map; s['mounts'].append({'destination': '/m', 'type': 'none', 'source': '$work/mapped.$runtime', 'options': ['bind'], 'uidMappings': m, 'gidMappings': m}); s['process']['capabilities'] = {k: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_SETUID', 'CAP_SETGID'] for k in ('bounding', 'effective', 'permitted')}" sh -c 'stat -c "%n %u:%g" /m /m/file; cat /m/file; touch /m/new && chown 2003:2004 /m/new'
+	if [ "$runtime" = runc ]; then
+		printf '%s\n' '/m 2000:2001' '/m/file 2000:2001' file 0 1003:1004
+		return
+	fi
+	r run --bundle "$work/mapper.$runtime" m </dev/null; echo $?
+	stat -c %u:%g "$work/mapped.$runtime/new"
+}
+# System calls that a profile's author could not know are not there; others are not allowed.
+case_unknown_calls() {
+	cat >"$work/calls.c" <<'END'
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+	for (int nr = 430; nr <= 460; nr += 10)
+		printf("%d\n", syscall(nr, -1, -1, -1, -1) < 0 ? errno == ENOSYS ? 38 : errno == EPERM ? 1 : 0 : 0);
+	return syscall(39) < 0 ? errno : 0;
+}
+END
+	gcc -static -o "$rootfs/bin/calls" "$work/calls.c" || return
+	for action in ERRNO TRAP; do
+		# 439, faccessat2, is the newest that is named
+		bundle "calls-$action" "import os; s['linux']['seccomp'] = {'defaultAction': 'SCMP_ACT_$action', 'architectures': ['SCMP_ARCH_X86_64'], 'syscalls': [{'names': ['read', 'write', 'close', 'fstat', 'newfstatat', 'ioctl', 'exit_group', 'exit', 'execve', 'brk', 'mmap', 'munmap', 'mprotect', 'arch_prctl', 'set_tid_address', 'set_robust_list', 'rseq', 'prlimit64', 'readlinkat', 'readlink', 'getrandom', 'futex', 'capset', 'prctl', 'getpid', 'fcntl', 'openat', 'epoll_ctl', 'epoll_pwait', 'fstatfs', 'setgid', 'setuid', 'setgroups', 'getuid', 'getgid', 'chdir', 'getdents64', 'rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack', 'stat', 'lstat', 'getcwd', 'faccessat', 'faccessat2', 'nanosleep', 'tgkill', 'sched_yield', 'getppid', 'close_range', 'umask', 'setsid', 'setresuid', 'setresgid', 'openat2', 'clone', 'madvise', 'seccomp', 'getegid', 'geteuid', 'gettid', 'pipe2', 'access', 'dup2', 'dup3'], 'action': 'SCMP_ACT_ALLOW'}]}" calls
+		r run --bundle "$work/calls-$action.$runtime" c </dev/null; echo $?
+	done
+	rm -f "$rootfs/bin/calls"
+}
+# Nobody in a VM can be asked about system calls; a name for who could is no matter where nobody is to be.
+case_agent() {
+	bundle agent 's["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}' true
+	r run --bundle "$work/agent.$runtime" a </dev/null; echo $?
+	bundle named 's["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/no/such"}' echo ran
+	r run --bundle "$work/named.$runtime" a </dev/null; echo $?
+	bundle asked 's["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/no/such", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}' true
+	r run --bundle "$work/asked.$runtime" a >"$work/asked.log" 2>&1 </dev/null; echo $?
+	grep -c "seccomp" "$work/asked.log"; grep -c 'executable file' "$work/asked.log"
+}
+# What is asked for in words that are not in the usual order, or wrong.
+case_words() {
+	bundle words '' sleep 100
+	create words c
+	r exec c echo early; echo $?
+	r start c
+	r kill c 0; echo $?
+	r kill c 0 --all; echo $?
+	r kill c 65; echo $?
+	r update c --pids-limit 20; echo $?
+	for verb in state start delete pause resume update kill events exec ps list spec create run; do
+		r $verb --no-such c 2>&1 </dev/null | tail -n 1; echo "${PIPESTATUS[0]}"
+	done
+	r exec -x c true 2>&1 | tail -n 1; echo "${PIPESTATUS[0]}"
+	r exec --user 2>&1 | tail -n 1; echo "${PIPESTATUS[0]}"
+	r --no-such exec c true 2>&1 | tail -n 1; echo "${PIPESTATUS[0]}"
+	r exec --preserve-fds x c true 2>&1 | tail -n 1; echo "${PIPESTATUS[0]}"
+	r --log /no/such/log list; echo $?
+	r --debug exec c true 2>&1 | grep -c level=debug | sed 's/[1-9].*/some/'
+	r exec -t c true </dev/null; echo $?
+	r pause c
+	r exec c true; echo $?
+	r exec --ignore-paused c echo resumed >"$work/paused.out" 2>&1 </dev/null &
+	sleep 1; cat "$work/paused.out"; r resume c; wait $!; echo $?; cat "$work/paused.out"
+	r delete --force c
+	for name in c a b; do
+		sed -i "s|/skerry-test[^\"]*|/skerry-test-$name|" "$work/words.$runtime/config.json"
+		create words "$name"
+	done
+	r list -q; r list | awk '{ print $1 }'; r list --format json | grep -o '"id":"[abc]"'
+	for name in a b c; do r delete --force "$name"; done
+}
+# Below a group that has half a processor.
+case_quota() {
+	local cpu=/sys/fs/cgroup/cpu/skerry-quota
+	[ -d /sys/fs/cgroup/cpu ] || cpu=
+	bundle quota 's["linux"]["cgroupsPath"] = "/skerry-quota/c"' sleep 100
+	[ -z "$cpu" ] || { mkdir -p "$cpu" && echo 50000 >"$cpu/cpu.cfs_quota_us"; }
+	create quota q; r start q
+	r update --cpu-quota 50000 --cpu-period 100000 q; echo $?
+	r update --cpu-quota 3000 --cpu-period 10000 q; echo $?
+	[ -z "$cpu" ] || cat "$cpu/c/cpu.cfs_quota_us" "$cpu/c/cpu.cfs_period_us"
+	r update --cpu-quota 40000 --cpu-period 100000 q; echo $?
+	r exec q sh -c 'cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us 2>/dev/null' | xargs | sed 's/.* .*/& inside/; s/^.*inside$/inside/'
+	r delete --force q
+	find /sys/fs/cgroup -type d -name skerry-quota -exec rmdir {} + 2>/dev/null
+}
+# A process of exec's that runs out of memory is an event, too.
+case_oom_events() {
+	bundle eats 's["linux"]["resources"]["memory"] = {"limit": 33554432, "swap": 33554432}' sleep 100
+	create eats e; r start e
+	"$program" --root "$work/state.$runtime" events e >"$work/ooms.$runtime" 2>/dev/null &
+	sleep 1
+	r exec e tail /dev/zero; echo $?
+	wait_for grep -q '"type":"oom"' "$work/ooms.$runtime"; echo $?
+	kill $!
+	wait $! 2>/dev/null
+	r delete --force e
+}
+# On a terminal in the foreground, what is written ends in line feeds alone: the caller's terminal adds the rest.
+case_newlines() {
+	bundle feeds 's["process"]["terminal"] = True' sh -c 'tty; echo a; sleep 0.2'
+	script -qec "timeout --foreground 20 $program --root $work/state.$runtime run --bundle $work/feeds.$runtime f >$work/feeds.out" /dev/null </dev/null >/dev/null; sed "s/\^@//" "$work/feeds.out" | od -c
+	script -qec "timeout --foreground 20 $program --root $work/state.$runtime run --bundle $work/feeds.$runtime f" /dev/null </dev/null | sed 's/\^@//' | od -c
+}
+# A control group that is there already: frozen (nobody can be put in without hanging), or with somebody in it.
+case_groups() {
+	local freezer=/sys/fs/cgroup/freezer/skerry-groups devices=/sys/fs/cgroup/devices/skerry-groups guest
+	bundle groups 's["linux"]["cgroupsPath"] = "/skerry-groups"' true
+	if [ ! -d /sys/fs/cgroup/freezer ]; then
+		echo "control groups of version 2: not tried"
+		return
+	fi
+	mkdir -p "$freezer" "$devices"
+	echo FROZEN >"$freezer/freezer.state"
+	timeout 20 "$program" --root "$work/state.$runtime" run --bundle "$work/groups.$runtime" g </dev/null; echo $?
+	r list -q
+	echo THAWED >"$freezer/freezer.state"
+	sleep 100 &
+	guest=$!
+	echo "$guest" >"$devices/cgroup.procs"
+	r run --bundle "$work/groups.$runtime" g </dev/null >"$work/groups.log" 2>&1; echo $?
+	grep -o "container's cgroup is not empty: [0-9]* process(es) found" "$work/groups.log"; grep -c 'Failed to remove cgroup' "$work/groups.log" | sed 's/[1-9].*/some/'
+	kill "$guest"; wait "$guest" 2>/dev/null
+	r delete --force g 2>/dev/null
+	find /sys/fs/cgroup -type d -name skerry-groups -exec rmdir {} + 2>/dev/null
 }
 case_limits() {
 	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100

@@ -169,7 +169,9 @@ static void test_mounts_and_devices(void **state)
 		 "{\"destination\":\"/one\",\"source\":\"config.json\",\"options\":[\"bind\"]},"
 		 "{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\"}]",
 		 dir);
-	write_sound(more, "\"devices\":[{\"path\":\"/dev/sda\"},{\"path\":\"/dev/fuse\"}],"
+	write_sound(more, "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\",\"major\":8,\"minor\":0},"
+			  "{\"path\":\"/dev/other\",\"type\":\"c\",\"major\":10,\"minor\":229},"
+			  "{\"path\":\"/dev/pipe\",\"type\":\"p\"}],"
 			  "\"resources\":{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}],\"cpu\":{\"cpus\":\"0-7\","
 			  "\"shares\":5}}");
 	vm = load_vm(&err);
@@ -180,10 +182,10 @@ static void test_mounts_and_devices(void **state)
 	assert_true(json_is_true(json_object_get(share, "readonly")));
 	share = json_array_get(json_object_get(vm, "mounts"), 1);
 	assert_string_equal(json_string_value(json_object_get(share, "file")), "config.json");
-	assert_int_equal(json_array_size(json_object_get(json_object_get(vm, "spec"), "mounts")), 1);
+	assert_int_equal(json_array_size(json_object_get(json_object_get(vm, "spec"), "mounts")), 2);
 	/* Privileged: what the guest has not is left out, not refused. */
 	share = json_object_get(json_object_get(vm, "spec"), "linux");
-	assert_int_equal(json_array_size(json_object_get(share, "devices")), 1);
+	assert_int_equal(json_array_size(json_object_get(share, "devices")), 2);
 	share = json_object_get(json_object_get(share, "resources"), "cpu");
 	assert_null(json_object_get(share, "cpus"));
 	assert_int_equal(json_integer_value(json_object_get(share, "shares")), 5);
@@ -207,17 +209,24 @@ static void test_memory(void **state)
 static void test_start_errors(void **state)
 {
 	json_t *process = json_pack("{s:[s]}", "args", "prog"), *path = json_pack("{s:[s]}", "args", "/a/prog");
-	struct sk_error err = { EIO, "inner" };
+	struct sk_error err = { EIO, "exec: \"prog\": inner" };
 
 	(void)state;
 	sk_oci_start_error(&err, 127, process, "exec failed");
 	assert_string_equal(
 		err.message,
 		"exec failed: unable to start container process: exec: \"prog\": executable file not found in $PATH");
+	sk_error_set(&err, EIO, "exec: \"/a/prog\": inner");
 	sk_oci_start_error(&err, 127, path, "exec failed");
 	assert_non_null(strstr(err.message, "stat /a/prog: no such file or directory"));
+	sk_error_set(&err, EIO, "exec: \"/a/prog\": inner");
 	sk_oci_start_error(&err, 126, path, "exec failed");
 	assert_non_null(strstr(err.message, "permission denied"));
+	/* Something else is missing in the guest. */
+	sk_error_set(&err, ENOENT, "mount `x` to `y`: no such file or directory");
+	sk_oci_start_error(&err, 127, process, "exec failed");
+	assert_string_equal(err.message, "exec failed: unable to start container process: error during container init: "
+					 "mount `x` to `y`: no such file or directory");
 	sk_error_set(&err, EIO, "inner");
 	sk_oci_start_error(&err, 0, path, "exec failed");
 	assert_string_equal(err.message, "exec failed: inner");

@@ -33,6 +33,8 @@ case_terminal() {
 	p detach 'on_terminal --expect ready --send "\x10\x11" --exit 0 -- docker run -it --name $me-a --runtime $runtime box sh -c "echo ready; read x; echo got:\$x; exit 5" | grep -c ready; show $me-a {{.State.Status}}' 'running'
 	p attach 'on_terminal --send "again\r" --expect "got:again" --exit 5 -- docker attach $me-a | grep -c got:again'
 	p output-only 'd -t box sh -c "test -t 1 && echo terminal"' 'terminal'
+	# In the VM of another one.
+	p joined 'up $me-b box sleep 1000; d -t --network container:$me-b box sh -c "test -t 1 && stty size && echo terminal" | grep -c terminal' '^1'
 }
 case_attributes() {
 	p env 'd -e A=b -e EMPTY= --env-file <(echo FROM=file) box sh -c "echo \$A \$EMPTY \$FROM; env | sort | grep -v HOSTNAME"' 'b file'
@@ -74,6 +76,7 @@ case_rights() {
 	differ privileged 'd --privileged box sh -c "grep -E \"^(CapEff|Seccomp:)\" /proc/self/status | sed s/[1-9a-f]/F/g; echo 1 >/proc/sys/net/ipv4/ip_forward && mount -t tmpfs x /tmp && echo may"' 'may|unable to apply caps' 'may'
 	differ privileged-devices 'd --privileged box sh -c "ls /dev | wc -l"' '^[0-9]{2,}|unable to apply caps' '^[0-9]{2}'
 	p device 'for device in /dev/fuse /dev/net/tun; do [ ! -e $device ] || d --device $device box sh -c "test -c $device && echo there"; done'
+	p device-name 'd --device /dev/null:/dev/other -v /dev/zero:/dev/zz box sh -c "stat -c %t:%T /dev/other /dev/zz; echo x >/dev/other && echo written"' '1:3.1:5.written'
 	differ device-refused 'd --device /dev/kmsg box sh -c "test -c /dev/kmsg && echo there"' 'there|no such file' '/dev/kmsg of the host cannot|no such file'
 	p userns-clone 'd box unshare -U true' 'exit 1$'
 	p setuid 'd --cap-drop SETUID box setuidgid anna true' 'exit 1'

@@ -11,7 +11,7 @@ case $1 in
 serve)
 	find . ! -user redis -exec chown redis '{}' +
 	exec setpriv --reuid redis --regid redis --clear-groups redis-server --dir /data --appendonly yes --appendfsync always \
-		--auto-aof-rewrite-min-size 200kb --auto-aof-rewrite-percentage 50 --save '3 10'
+		--auto-aof-rewrite-min-size 20kb --auto-aof-rewrite-percentage 50 --save '3 10'
 	;;
 ready) [ "$(redis-cli ping)" = PONG ] ;;
 load)

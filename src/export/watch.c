@@ -10,8 +10,8 @@
  * guest does on the share is done by this process, so what bears its pid is an echo and is left out, exactly and
  * without any timing. This takes the watcher to live in the process that serves the guest.
  *
- * Bursts: events are collected for WATCH_DELAY_MS after the first; the kernel joins equal ones that wait, and in one
- * batch each entry is reported as modified, its attributes as changed, or as closed after writing once. Order is kept
+ * Bursts: the first event is told at once. What comes in the next millisecond is collected, and for twice as long each
+ * time, up to WATCH_DELAY_MS, as long as more comes; the kernel joins equal ones that wait, and in one batch each entry is reported as modified, its attributes as changed, or as closed after writing once. Order is kept
  * otherwise.
  *
  * Bounds: WATCH_MAX directories; the kernel's queue, beyond which events are lost and one SK_WATCH_OVERFLOW says so.
@@ -39,7 +39,7 @@
 
 #define WATCH_MAX 8192u
 #define WATCH_BUCKETS 256u
-#define WATCH_DELAY_MS 10u
+#define WATCH_DELAY_MS 4u
 #define WATCH_SEEN 64u
 #define WATCH_FILES 64u
 #define WATCH_FILE_MASK (FAN_MODIFY | FAN_ATTRIB | FAN_CLOSE_WRITE)
@@ -63,6 +63,7 @@ struct seen {
 
 struct sk_watch {
 	struct sk_loop *loop;
+	unsigned delay_ms;
 	struct sk_source *source, *timer;
 	sk_watch_cb cb;
 	void *arg;
@@ -262,13 +263,13 @@ static void tell_files(struct sk_watch *w)
 	w->files_mask = 0;
 }
 
-/* The delay is over: everything that has come. */
-static void on_timer(void *arg)
+/* Everything that has come. */
+static bool take_events(struct sk_watch *w)
 {
-	struct sk_watch *w = arg;
 	_Alignas(struct fanotify_event_metadata) uint8_t buf[16384];
 	struct fanotify_event_metadata m;
 	struct sk_watch_event done = { .kind = SK_WATCH_DONE };
+	bool any = false;
 	unsigned rounds;
 
 	w->n_seen = 0;
@@ -278,6 +279,7 @@ static void on_timer(void *arg)
 
 		if (n <= 0)
 			break;
+		any = true;
 		/* The length of an event with a name need not be a multiple of 8. */
 		for (; (size_t)(buf + n - p) >= sizeof(m); p += m.event_len) {
 			memcpy(&m, p, sizeof(m));
@@ -288,8 +290,22 @@ static void on_timer(void *arg)
 		}
 	}
 	tell_files(w);
-	w->cb(w->arg, &done);
-	sk_loop_set_events(w->source, SK_LOOP_READ);
+	if (any)
+		w->cb(w->arg, &done);
+	return any;
+}
+
+/* The delay is over. */
+static void on_timer(void *arg)
+{
+	struct sk_watch *w = arg;
+
+	if (!take_events(w)) {
+		sk_loop_set_events(w->source, SK_LOOP_READ);
+		return;
+	}
+	w->delay_ms = w->delay_ms * 2 < WATCH_DELAY_MS ? w->delay_ms * 2 : WATCH_DELAY_MS;
+	sk_loop_set_timer(w->timer, w->delay_ms);
 }
 
 static void on_readable(void *arg, int fd, unsigned events)
@@ -298,8 +314,10 @@ static void on_readable(void *arg, int fd, unsigned events)
 
 	(void)fd;
 	(void)events;
+	take_events(w);
+	w->delay_ms = 1;
 	sk_loop_set_events(w->source, 0);
-	sk_loop_set_timer(w->timer, WATCH_DELAY_MS);
+	sk_loop_set_timer(w->timer, w->delay_ms);
 }
 
 /* --- the interface

@@ -53,6 +53,9 @@ static void fill(struct p9_msg *m, uint8_t type)
 	case P9_RNOTIFY:
 		m->u.data = (struct p9_data){ data, sizeof(data) };
 		break;
+	case P9_TBIND:
+		m->u.socket.name = s;
+		break;
 	case P9_TLCREATE:
 		m->u.lcreate.name = s;
 		break;
@@ -147,7 +150,7 @@ static void every_message(void **state)
 		p9_put32(b, (uint32_t)n + 1);
 		assert_int_equal(p9_decode(b, (size_t)n + 1, &back), -P9_EPROTO);
 	}
-	assert_int_equal(count, 87);
+	assert_int_equal(count, 97);
 }
 
 static void known_bytes(void **state)

@@ -58,6 +58,8 @@ int posix_cred_init(struct sk_posix_pool *pool)
 		return 0;
 	if (syscall(SYS_capget, &h, d) < 0)
 		return -errno;
+	/* Whoever started us may be in groups that those it acts for are not in. A user namespace may forbid it. */
+	(void)syscall(SYS_setgroups, 0, NULL);
 	pool->caps = (d[0].permitted | (uint64_t)d[1].permitted << 32) & ~BIT(CAP_FSETID);
 	setfsuid(0);
 	setfsgid((gid_t)pool->fsgid);
@@ -183,7 +185,8 @@ void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred)
 
 /*
  * What the kernel notes of who connects are the effective ids, of which no other call here makes anything: they are
- * this thread's for the time of the call. Its file system ids follow them, and its effective capabilities go with root's.
+ * this thread's for the time of the call. Its file system ids follow them, and its effective capabilities go with
+ * root's.
  */
 int posix_connect_as(struct posix_fs *p, const struct sk_9p_cred *cred, int fd, const void *addr, uint32_t len)
 {
@@ -196,7 +199,7 @@ int posix_connect_as(struct posix_fs *p, const struct sk_9p_cred *cred, int fd, 
 	uid = pool->fsuid;
 	gid = pool->fsgid;
 	full = pool->full;
-	if (!pool->root || uid == 0)
+	if (!pool->root || (uid == 0 && gid == 0))
 		return connect(fd, addr, len) < 0 ? -errno : 0;
 	r = syscall(SYS_setresgid, -1, gid, -1) < 0 || syscall(SYS_setresuid, -1, uid, -1) < 0 ? -errno : 0;
 	if (r == 0 && full)

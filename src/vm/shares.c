@@ -5,6 +5,7 @@
  * first, the VM cannot go on. The guest has one virtio device for all of them, and attaches to each by its tag: they
  * are one file system for it, in which a file has one inode by whichever share it is reached.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -54,6 +55,29 @@ static void server_path(char *buf, size_t size)
 	snprintf(buf, size, "%s", path && *path ? path : SK_LIBEXECDIR "/skerry-9pd");
 }
 
+static bool is_empty(int path_fd)
+{
+	int fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	unsigned n = 0;
+
+	if (!dir) {
+		sk_close_fd(&fd);
+		return false;
+	}
+	while (n < 3 && readdir(dir))
+		n++;
+	return n < 3; /* "." and ".." */
+}
+
+/* A volume that is still empty is written once, by the agent, with what the image has there; the container's mount is
+ * read-only all the same. */
+static bool is_readonly(const json_t *o, int path_fd)
+{
+	return json_is_true(json_object_get(o, "readonly")) &&
+	       !(json_is_true(json_object_get(o, "copy_up")) && is_empty(path_fd));
+}
+
 static int add_share(struct sk_monitor *m, const json_t *o, struct sk_error *err)
 {
 	struct sk_shares *s = m->shares;
@@ -86,10 +110,10 @@ static int add_share(struct sk_monitor *m, const json_t *o, struct sk_error *err
 		if (e->path_fd < 0)
 			return sk_error_errno(err, -e->path_fd, "cannot share %s of %s", subpath, path);
 	}
-	e->export = sk_asprintf(
-		"%s=fd:%d:%s%s%s%s%s", tag, e->path_fd, json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw",
-		json_is_true(json_object_get(o, "nodev")) ? ",nodev" : "",
-		json_is_true(json_object_get(o, "nosuid")) ? ",nosuid" : "", file ? ",file=" : "", file ? file : "");
+	e->export = sk_asprintf("%s=fd:%d:%s%s%s%s%s", tag, e->path_fd, is_readonly(o, e->path_fd) ? "ro" : "rw",
+				json_is_true(json_object_get(o, "nodev")) ? ",nodev" : "",
+				json_is_true(json_object_get(o, "nosuid")) ? ",nosuid" : "", file ? ",file=" : "",
+				file ? file : "");
 	return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
 }
 

@@ -86,6 +86,14 @@ case_mount_volume() {
 	complaint 'no such volume'
 }
 
+# A new volume gets what the image has at its place, also where the container may only read it.
+case_mount_volume_filled_readonly() {
+	run -v vol:/etc/apt:ro "$IMG" sh -c 'ls -d /etc/apt/sources.list.d; touch /etc/apt/x || true'
+	same "$out" /etc/apt/sources.list.d
+	has "$err" 'Read-only file system'
+	run -v vol:/v:ro "$IMG" ls -d /v/sources.list.d
+}
+
 # What an image declares as VOLUME: an anonymous volume that starts with the image's content.
 # case: timeout=90
 case_mount_volume_of_the_image() {

@@ -14,8 +14,10 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "cgroup.h"
 #include "launch.h"
+#include "linger.h"
 #include "rootfs.h"
 
 /* Requests that may wait for one container. */
@@ -90,6 +92,7 @@ static void process_free(struct sk_process *p)
 	while (*link != p)
 		link = &(*link)->next;
 	*link = p->next;
+	sk_loop_remove(p->linger);
 	sk_pump_stop(p->pumps[SK_STDIN]);
 	for (i = SK_STDOUT; i < SK_STDIO_COUNT; i++)
 		sk_pump_detach(p->pumps[i]); /* a slow reader still gets it all */
@@ -111,13 +114,12 @@ static void sweep(struct sk_container *c)
 	}
 }
 
-static void process_exited(struct sk_process *p, int code)
+static void tell_exit(struct sk_process *p, int code)
 {
 	struct sk_container *c = p->container;
 	bool init = strcmp(p->key, "init") == 0;
 	int i;
 
-	p->pid = -1;
 	if (init) {
 		c->state = SK_CONTAINER_STOPPED;
 		c->paused = false;
@@ -131,6 +133,36 @@ static void process_exited(struct sk_process *p, int code)
 	for (i = SK_STDOUT; init && i < SK_STDIO_COUNT; i++)
 		if (p->pumps[i])
 			sk_pump_drain(p->pumps[i]);
+}
+
+static void on_linger(void *arg)
+{
+	struct sk_process *p = arg;
+
+	if (sk_now_ms() < p->linger_until && sk_linger_wanted()) {
+		sk_loop_set_timer(p->linger, SK_LINGER_LOOK_MS);
+		return;
+	}
+	sk_loop_remove(SK_TAKE_PTR(p->linger));
+	tell_exit(p, p->exit_code);
+	sweep(p->container);
+}
+
+/* The container's end is told when what its programs wrote to connections is sent; not if a signal has ended it, or
+ * other containers have the VM as well. */
+static void process_exited(struct sk_process *p, int code)
+{
+	bool alone = p->container->agent->containers == p->container && !p->container->next;
+
+	p->pid = -1;
+	if (strcmp(p->key, "init") == 0 && alone && code < 128 && sk_linger_wanted()) {
+		p->exit_code = code;
+		p->linger_until = sk_now_ms() + SK_LINGER_MS;
+		p->linger = sk_loop_add_timer(p->container->agent->loop, SK_LINGER_LOOK_MS, on_linger, p);
+		if (p->linger)
+			return;
+	}
+	tell_exit(p, code);
 }
 
 bool sk_container_reaped(struct sk_agent *agent, pid_t pid, int code)

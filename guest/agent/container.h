@@ -28,6 +28,8 @@ struct sk_process {
 	pid_t pid;	/* 0: not known yet, -1: has exited */
 	bool exit_held; /* it exited before `start` was answered: told after that */
 	int exit_code;
+	struct sk_source *linger; /* its connections are waited for, until then; NULL: not, or no more */
+	uint64_t linger_until;
 	int terminal; /* master, for resizing; -1: none */
 	struct sk_pump *pumps[SK_STDIO_COUNT];
 };

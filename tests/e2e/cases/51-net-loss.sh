@@ -167,3 +167,29 @@ case_net_publish_udp_all() {
 	has "$out" "^5353/udp -> 0\.0\.0\.0:$p$"
 	! client listens-on-ipv6 | grep -q yes || has "$out" "^5353/udp -> \[::\]:$p$"
 }
+
+# What a container's only program sends last arrives, though the VM ends with it.
+case_net_last_words() {
+	local i port server
+	port=$(free_port)
+	python3 -c '
+import socket, sys, time
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as s:
+    print("ready", flush=True)
+    for _ in range(3):
+        c, n = s.accept()[0], 0
+        time.sleep(0.2)
+        try:
+            while part := c.recv(65536):
+                n += len(part)
+        except OSError as e:
+            n = e
+        print(n, flush=True)' "$port" >counts &
+	server=$!
+	until_ok 10 grep -q ready counts
+	for i in 1 2 3; do
+		run "$IMG" perl -e 'use IO::Socket::INET; my $c = IO::Socket::INET->new(PeerAddr => "host.skerry.internal:'"$port"'") or die $!; print $c "r" x 4000000'
+	done
+	wait "$server"
+	same "$(tr '\n' , <counts)" 'ready,4000000,4000000,4000000,'
+}

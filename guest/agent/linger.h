@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_AGENT_LINGER_H
+#define SK_AGENT_LINGER_H
+
+#include <stdbool.h>
+
+#define SK_LINGER_MS 2000u
+#define SK_LINGER_LOOK_MS 10u
+
+/* Whether a TCP connection that was closed here has not yet been sent to its end. */
+bool sk_linger_wanted(void);
+
+#endif

@@ -100,11 +100,25 @@ static int check_spec(const json_t *spec, struct sk_error *err)
 	for (i = 0; i < json_array_size(mounts); i++) {
 		const char *to = str(json_array_get(mounts, i), "destination");
 
-		if (!to || to[0] != '/')
-			return sk_error_set(err, EINVAL, "mount #%zu: destination %s is not an absolute path", i,
-					    to ? to : "");
+		if (!to || !*to)
+			return sk_error_set(err, EINVAL, "mount #%zu: no destination", i);
 	}
 	return check_process(spec, err);
+}
+
+/* One that is not absolute is below the root, as runc takes it: podman hands on what an image's VOLUME says. */
+static void fix_destinations(json_t *spec)
+{
+	const json_t *mounts = json_object_get(spec, "mounts");
+	size_t i;
+
+	for (i = 0; i < json_array_size(mounts); i++) {
+		json_t *mount = json_array_get(mounts, i);
+		const char *to = str(mount, "destination");
+
+		if (to && *to && to[0] != '/')
+			json_object_set_new(mount, "destination", json_sprintf("/%s", to));
+	}
 }
 
 /* The annotations of containerd's and of CRI-O's Kubernetes interface. */
@@ -176,6 +190,7 @@ int sk_oci_bundle_parse(const char *dir, const char *text, size_t len, struct sk
 	if (r == 0)
 		r = find_rootfs(ret, err);
 	if (r == 0) {
+		fix_destinations(ret->spec);
 		ret->terminal = json_is_true(json_object_get(json_object_get(ret->spec, "process"), "terminal"));
 		find_netns(ret);
 		find_pod(ret);

@@ -470,6 +470,11 @@ case_ps() {
 	r ps --format json p; echo $?
 	r delete p
 }
+# A mount's destination without a leading slash is below the root.
+case_relative_mount() {
+	bundle relative 's["mounts"].append({"destination": "made/here", "type": "tmpfs", "source": "tmpfs"})' sh -c 'grep -c " /made/here tmpfs" /proc/mounts; ls -d made/here'
+	r run --bundle "$work/relative.$runtime" m </dev/null 2>/dev/null; echo $?
+}
 # What is still there of containers: monitors, a `create`, directories, control groups. Of ours only: runc's own leavings are not the question.
 leftover() {
 	[ "$runtime" = skerry ] || return 0

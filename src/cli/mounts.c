@@ -439,10 +439,24 @@ int sk_mounts_parse_mount(struct sk_mounts *mounts, const char *spec, char *why)
 	return r;
 }
 
+static bool is_utf8(const char *s)
+{
+	json_t *j = s ? json_string(s) : json_null();
+	bool is = j != NULL;
+
+	json_decref(j);
+	return is;
+}
+
 int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err)
 {
 	size_t i, k;
 
+	/* Before anything is made at such a path. */
+	for (i = 0; i < mounts->n; i++)
+		if (!is_utf8(mounts->v[i].source) || !is_utf8(mounts->v[i].target))
+			return sk_error_set(err, EINVAL, "%s:%s is not valid UTF-8: give it in UTF-8",
+					    mounts->v[i].source ? mounts->v[i].source : "", mounts->v[i].target);
 	for (i = 0; i < mounts->n; i++)
 		for (k = 0; k < i; k++)
 			if (strcmp(mounts->v[i].target, mounts->v[k].target) == 0)

@@ -165,6 +165,7 @@ case_run_not_utf8() {
 	same "$out" "$want"$'\n'"$want"
 	ok skerry rm -f bytes
 	# A path is not changed.
-	expect 125 skerry run --rm -v "/nothere$bad:/x" "$IMG" true
+	expect 125 skerry run --rm -v "$WORK/not$bad:/x" "$IMG" true
 	has "$out$err" 'not valid UTF-8'
+	[ ! -e "$WORK/not$bad" ] || fail 'it was made'
 }

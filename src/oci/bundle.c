@@ -43,7 +43,7 @@ static const char *str(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key));
 }
 
-static bool has_option(const json_t *mount, const char *option)
+bool sk_oci_has_option(const json_t *mount, const char *option)
 {
 	const json_t *options = json_object_get(mount, "options");
 	size_t i;
@@ -275,11 +275,12 @@ static const char *guest_device(char type, json_int_t major, json_int_t minor)
 	return NULL;
 }
 
-static bool is_bind(const json_t *mount)
+bool sk_oci_is_bind(const json_t *mount)
 {
 	const char *type = str(mount, "type");
 
-	return (type && strcmp(type, "bind") == 0) || has_option(mount, "bind") || has_option(mount, "rbind");
+	return (type && strcmp(type, "bind") == 0) || sk_oci_has_option(mount, "bind") ||
+	       sk_oci_has_option(mount, "rbind");
 }
 
 /* A tmpfs of the size that the host's directory has. */
@@ -327,7 +328,7 @@ static int export_mount(const json_t *mount, const char *source, const struct st
 	snprintf(tag, sizeof(tag), "mount%zu", json_array_size(exports));
 	o = json_pack("{s:s,s:s,s:s,s:O,s:b}", "type", "9p", "tag", tag, "path", real, "destination",
 		      json_object_get(mount, "destination"), "readonly",
-		      has_option(mount, "ro") || has_option(mount, "rro"));
+		      sk_oci_has_option(mount, "ro") || sk_oci_has_option(mount, "rro"));
 	if (!S_ISDIR(st->st_mode)) {
 		const char *slash = strrchr(real, '/');
 
@@ -345,7 +346,7 @@ static int one_mount(const struct sk_oci_bundle *b, const json_t *mount, json_t 
 	struct statfs fs;
 	struct stat st;
 
-	if (!is_bind(mount))
+	if (!sk_oci_is_bind(mount))
 		return 1;
 	if (!source)
 		return sk_error_set(err, EINVAL, "bind mount at %s without a source", to);

@@ -99,27 +99,6 @@ static const struct word *find_word(const char *name)
 
 /* ---- which */
 
-static bool has_option(const json_t *mount, const char *option)
-{
-	const json_t *options = json_object_get(mount, "options");
-	size_t i;
-
-	for (i = 0; i < json_array_size(options); i++) {
-		const char *s = json_string_value(json_array_get(options, i));
-
-		if (s && strcmp(s, option) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool is_bind(const json_t *mount)
-{
-	const char *type = str(mount, "type");
-
-	return (type && strcmp(type, "bind") == 0) || has_option(mount, "bind") || has_option(mount, "rbind");
-}
-
 /* Of the kernel's own things: there the guest's are meant. */
 static bool is_of_guest(const char *type)
 {
@@ -146,7 +125,7 @@ static bool is_of_host(const json_t *mount)
 {
 	const char *type = str(mount, "type");
 
-	return is_bind(mount) ? has_mappings(mount) : type && *type && !is_of_guest(type);
+	return sk_oci_is_bind(mount) ? has_mappings(mount) : type && *type && !is_of_guest(type);
 }
 
 static bool has_hooks(const json_t *spec)
@@ -222,7 +201,7 @@ static int mount_mapped(const json_t *mount, const char *bundle, const char *tar
 	const char *source = str(mount, "source");
 	_cleanup_free_ char *path =
 		source && source[0] != '/' ? sk_asprintf("%s/%s", bundle, source) : strdup(source ? source : "");
-	unsigned all = has_option(mount, "ridmap") ? AT_RECURSIVE : 0;
+	unsigned all = sk_oci_has_option(mount, "ridmap") ? AT_RECURSIVE : 0;
 	_cleanup_fd_ int tree = -1, users = open_mappings(mount);
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = users >= 0 ? (unsigned)users : 0 };
 
@@ -230,7 +209,7 @@ static int mount_mapped(const json_t *mount, const char *bundle, const char *tar
 		return sk_error_errno(err, users, "idmapped mount %s: its mappings", source);
 	tree = path ? (int)syscall(SYS_open_tree, AT_FDCWD, path,
 				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-					   (has_option(mount, "rbind") ? AT_RECURSIVE : 0))
+					   (sk_oci_has_option(mount, "rbind") ? AT_RECURSIVE : 0))
 		    : -1;
 	if (tree < 0)
 		return sk_error_errno(err, errno, "mount source %s", source);
@@ -315,7 +294,7 @@ static int make_all(const struct sk_oci_bundle *b, const struct sk_oci_container
 		target = place(c, i);
 		if (!target)
 			return sk_error_errno(err, ENOMEM, "mounts");
-		r = is_bind(m) ? mount_mapped(m, b->dir, target, err) : mount_type(m, target, err);
+		r = sk_oci_is_bind(m) ? mount_mapped(m, b->dir, target, err) : mount_type(m, target, err);
 	}
 	return r;
 }
@@ -345,7 +324,7 @@ static int make_place(const json_t *m, const struct sk_oci_bundle *b, const char
 	struct stat st;
 	int r;
 
-	if (is_bind(m)) {
+	if (sk_oci_is_bind(m)) {
 		if (!full || stat(full, &st) < 0)
 			return sk_error_errno(err, errno, "mount source %s", source);
 		file = !S_ISDIR(st.st_mode);

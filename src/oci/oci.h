@@ -108,6 +108,9 @@ bool sk_oci_bundle_wants_terminal(const char *dir);
 int sk_oci_bundle_parse(const char *dir, const char *text, size_t len, struct sk_oci_bundle *ret, struct sk_error *err);
 int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err);
 void sk_oci_bundle_fini(struct sk_oci_bundle *b);
+/* Of one of the spec's mounts. */
+bool sk_oci_has_option(const json_t *mount, const char *option);
+bool sk_oci_is_bind(const json_t *mount);
 /* What the VM is to be. A new reference; NULL with err. */
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err);
 /* The same for a container that comes into a VM that runs: the spec for the guest; `*ret_mounts`: its directories of

@@ -170,7 +170,7 @@ case_net_publish_udp_all() {
 
 # What a container's only program sends last arrives, though the VM ends with it.
 case_net_last_words() {
-	local i port server
+	local port server
 	port=$(free_port)
 	python3 -c '
 import socket, sys, time
@@ -187,7 +187,7 @@ with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as s:
         print(n, flush=True)' "$port" >counts &
 	server=$!
 	until_ok 10 grep -q ready counts
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		run "$IMG" perl -e 'use IO::Socket::INET; my $c = IO::Socket::INET->new(PeerAddr => "host.skerry.internal:'"$port"'") or die $!; print $c "r" x 4000000'
 	done
 	wait "$server"

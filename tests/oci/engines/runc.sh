@@ -234,7 +234,7 @@ case_hooks_more() {
 	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
 	sed -i 's|"/bin/sh"|"/no/such"|' "$work/bad-start.$runtime/config.json"
 	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
-	bundle slow "s['hooks'] = {'prestart': [{'path': '/bin/sleep', 'args': ['sleep', '9'], 'timeout': 1}]}" sleep 100
+	bundle slow "s['linux']['cgroupsPath'] = '/skerry-test-$runtime'; s['hooks'] = {'prestart': [{'path': '/bin/sleep', 'args': ['sleep', '9'], 'timeout': 1}]}" sleep 100
 	r run --bundle "$work/slow.$runtime" h </dev/null; echo $?
 	bundle mounts "s['hooks'] = {'createContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'mkdir -p m && mount -t tmpfs none m && echo hooked >m/file'], 'env': ['PATH=/bin:/usr/bin']}]}" sh -c 'cat /m/file; grep -c " / " /proc/mounts; echo own >/own'
 	r run --bundle "$work/mounts.$runtime" h </dev/null; echo $?
@@ -482,13 +482,13 @@ leftover() {
 	[ "$runtime" = skerry ] || return 0
 	pgrep -af "skerry-(monitor|oci|9pd) .*$work/state.skerry"
 	(cd "$work/state.skerry" && find containers run tmp -mindepth 1 -not -path 'run/cpus*')
-	find /sys/fs/cgroup -name skerry-test
+	find /sys/fs/cgroup -name 'skerry-test-skerry'
 }
 no_monitor() { ! pgrep -f "skerry-monitor --root $work/state.skerry"; }
 # `create` killed at any moment: its VM goes by itself, and a delete leaves nothing.
 abandoned() {
 	local i
-	bundle abandoned "s['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '0.1']}]}" sleep 100
+	bundle abandoned "s['linux']['cgroupsPath'] = '/skerry-test-$runtime'; s['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '0.1']}]}" sleep 100
 	for ((i = 0; i < $1; i++)); do
 		"$program" --root "$work/state.$runtime" create --bundle "$work/abandoned.$runtime" "a$i" </dev/null >/dev/null 2>&1 &
 		sleep "0.$(printf '%03d' $((RANDOM % 800)))"
@@ -500,13 +500,16 @@ abandoned() {
 		r delete --force "a$i" || echo "delete: $?"
 	done
 	leftover
+	# runc's
+	find /sys/fs/cgroup -name skerry-test-runc -type d -exec rmdir {} + 2>/dev/null
+	true
 }
 case_abandoned() { abandoned 12 2>&1 | grep -v Killed; }
 full_abandoned() { abandoned 1000 2>&1 | grep -v Killed; }
 # delete --force beside a create that is at work.
 case_delete_creating() {
 	local begun
-	bundle slow "s['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '1.5']}]}" sleep 100
+	bundle slow "s['linux']['cgroupsPath'] = '/skerry-test-$runtime'; s['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '1.5']}]}" sleep 100
 	create slow c &
 	sleep 0.7
 	r start c >/dev/null 2>&1; echo $?

@@ -229,7 +229,7 @@ const char *sk_oci_status(struct sk_oci *o, const struct sk_oci_container *c, js
 	if (!is_locked(c, "lock", O_RDWR)) {
 		if (ret_state)
 			sk_vm_state_load(&o->paths, c->vm_id, ret_state, NULL);
-		return is_locked(c, ".", O_RDONLY | O_DIRECTORY) ? "creating" : ret;
+		return c->making_fd < 0 && is_locked(c, ".", O_RDONLY | O_DIRECTORY) ? "creating" : ret;
 	}
 	if (sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
 		return ret;

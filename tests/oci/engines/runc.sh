@@ -10,6 +10,7 @@ need python3
 bundle() {
 	local name=$1 change=$2
 	shift 2
+	rm -rf "$work/$name.$runtime"
 	mkdir -p "$work/$name.$runtime"
 	cp -a "$rootfs" "$work/$name.$runtime/rootfs"
 	(cd "$work/$name.$runtime" && runc spec && python3 - "$change" "$@" <<'END'
@@ -508,8 +509,14 @@ case_abandoned() { abandoned 12 2>&1 | grep -v Killed; }
 full_abandoned() { abandoned 1000 2>&1 | grep -v Killed; }
 # delete --force beside a create that is at work.
 case_delete_creating() {
+	local hook
+	for hook in 1.5 4; do # it ends by itself, or is ended
+		delete_creating "$hook"
+	done
+}
+delete_creating() {
 	local begun
-	bundle slow "s['linux']['cgroupsPath'] = '/skerry-test-$runtime'; s['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '1.5']}]}" sleep 100
+	bundle slow "s['linux']['cgroupsPath'] = '/skerry-test-$runtime'; s['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '$1']}]}" sleep 100
 	create slow c &
 	sleep 0.7
 	r start c >/dev/null 2>&1; echo $?

@@ -27,10 +27,10 @@ case_stdio() {
 case_terminal() {
 	p size 'on_terminal --size 33x77 --expect "33 77" --exit 0 -- docker run --rm -it --runtime $runtime box sh -c "sleep 0.5; tty; stty size"' '/dev/pts/0'
 	p shell 'on_terminal --expect "#" --send "echo a\$((1+1))b\r" --expect "a2b" --send "exit 7\r" --exit 7 -- docker run --rm -it --runtime $runtime box sh | grep -c a2b'
-	p interrupt 'on_terminal --expect ready --send "\x03" --exit 130 -- docker run --rm -it --runtime $runtime box sh -c "trap \"exit 130\" INT; echo ready; while :; do sleep 0.1; done"' 'exit 0$'
+	p interrupt 'on_terminal --expect "ready\r\n" --send "\x03" --exit 130 -- docker run --rm -it --runtime $runtime box sh -c "trap \"exit 130\" INT; echo ready; while :; do sleep 0.1; done"' 'exit 0$'
 	# Docker's client looks at the size when the container has started, and a moment later begins to listen to changes.
-	p resize 'on_terminal --expect ready --sleep 0.5 --size 12x34 --send "\r" --expect "12 34" --exit 0 -- docker run --rm -it --runtime $runtime box sh -c "echo ready; read x; until stty size | grep 12.34; do sleep 0.1; done" | grep -c "12 34"'
-	p detach 'on_terminal --expect ready --send "\x10\x11" --exit 0 -- docker run -it --name $me-a --runtime $runtime box sh -c "echo ready; read x; echo got:\$x; exit 5" | grep -c ready; show $me-a {{.State.Status}}' 'running'
+	p resize 'on_terminal --expect "ready\r\n" --sleep 0.5 --size 12x34 --send "\r" --expect "12 34" --exit 0 -- docker run --rm -it --runtime $runtime box sh -c "echo ready; read x; until stty size | grep 12.34; do sleep 0.1; done" | grep -c "12 34"'
+	p detach 'on_terminal --expect "ready\r\n" --send "\x10\x11" --exit 0 -- docker run -it --name $me-a --runtime $runtime box sh -c "echo ready; read x; echo got:\$x; exit 5" | grep -c ready; show $me-a {{.State.Status}}' 'running'
 	p attach 'on_terminal --send "again\r" --expect "got:again" --exit 5 -- docker attach $me-a | grep -c got:again'
 	p output-only 'd -t box sh -c "test -t 1 && echo terminal"' 'terminal'
 	# In the VM of another one.

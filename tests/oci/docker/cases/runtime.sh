@@ -47,7 +47,7 @@ case_verbs() {
 	new a 'p["args"] = ["sh", "-c", "trap \"exit 5\" TERM; while :; do sleep 0.1; done"]'
 	p create 'made a; echo $?; status a; test -d /proc/$(cat $tmp/a.pid) && echo pid' 'created'
 	p exists 'made a; cat $tmp/a.out | grep -o -i "already exists\|given ID already"' 'already'
-	p exec-created 'rt exec $me-a sh -c "echo early; ps | grep -c while"; echo $?' 'early'
+	p exec-created 'rt exec $me-a sh -c "echo early; ps | grep -c \"[w]hile :\""; echo $?' '^early.0'
 	p start 'rt start $me-a; echo $?; status a' 'running'
 	p start-again 'rt start $me-a; echo $?' '[1-9]'
 	p state 'rt state $me-a | keys' 'bundle.*ociVersion.*pid.*status'

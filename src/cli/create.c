@@ -89,7 +89,7 @@ static int resolve_bind(struct sk_mount *m, struct sk_error *err)
 		return sk_error_errno(err, errno, "cannot share %s at %s", m->source, m->target);
 	}
 	m->file = !S_ISDIR(st.st_mode);
-	return 0;
+	return sk_mount_check_propagation(m, err);
 }
 
 /* A part of a volume: looked at here to say what is wrong, and found again, as confined, by the monitor. */

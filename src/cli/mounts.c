@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -464,6 +466,47 @@ int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err)
 	return 0;
 }
 
+bool sk_mount_is_slave(const struct sk_mount *m)
+{
+	return m->type == SK_MOUNT_BIND && m->propagation && !strstr(m->propagation, "private");
+}
+
+/* The line of /proc/self/mountinfo for mount `id`, to be freed; NULL: there is none. */
+static char *mount_line(uint64_t id)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t cap = 0;
+
+	while (f && getline(&line, &cap, f) > 0)
+		if (strtoull(line, NULL, 10) == id)
+			return SK_TAKE_PTR(line);
+	return NULL;
+}
+
+int sk_mount_check_propagation(const struct sk_mount *m, struct sk_error *err)
+{
+	_cleanup_free_ char *line = NULL;
+	char point[4096] = "/";
+	struct statx stx;
+	char *fields;
+	bool shared;
+
+	if (!sk_mount_is_slave(m) || statx(AT_FDCWD, m->path, 0, STATX_MNT_ID, &stx) < 0)
+		return 0;
+	line = mount_line(stx.stx_mnt_id);
+	fields = line ? strstr(line, " - ") : NULL;
+	if (!fields)
+		return 0;
+	*fields = '\0';
+	sscanf(line, "%*s %*s %*s %*s %4095s", point);
+	shared = strstr(line, " shared:");
+	if (shared || (strstr(line, " master:") && strstr(m->propagation, "slave")))
+		return 0;
+	return sk_error_set(err, EINVAL, "path %s is mounted on %s but it is not a shared%s mount", m->path, point,
+			    strstr(m->propagation, "slave") ? " or slave" : "");
+}
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -496,6 +539,10 @@ json_t *sk_mounts_to_vm(const struct sk_mounts *mounts)
 			sk_jx_set_bool(o, "nosuid", true);
 		if (m->noexec)
 			sk_jx_set_bool(o, "noexec", true);
+		if (sk_mount_is_slave(m))
+			sk_jx_set_bool(o, "slave", true);
+		if (m->nonrecursive)
+			sk_jx_set_bool(o, "nonrecursive", true);
 		if (m->subpath)
 			sk_jx_set_str(o, "subpath", m->subpath);
 		if (m->file)

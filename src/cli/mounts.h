@@ -48,6 +48,10 @@ int sk_mounts_parse_volume(struct sk_mounts *mounts, const char *spec, char *why
 int sk_mounts_parse_mount(struct sk_mounts *mounts, const char *spec, char *why); /* --mount type=…,source=…,target=… */
 int sk_mounts_parse_tmpfs(struct sk_mounts *mounts, const char *spec, char *why); /* --tmpfs dst[:opts] */
 
+/* What the host mounts below the source later is to be seen in the container. */
+bool sk_mount_is_slave(const struct sk_mount *m);
+/* With propagation the source's mount on the host has to take part in it: -EINVAL in docker's words. */
+int sk_mount_check_propagation(const struct sk_mount *m, struct sk_error *err);
 /* Two mounts with one target: -EINVAL. */
 int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err);
 /* vm.json's "mounts" (docs/protocols.md). */

@@ -292,14 +292,15 @@ static int add_location(struct sk_mounts *m, const struct sk_mount_tree *tree, u
 
 static int add_mount(struct sk_mounts *m, const struct table *now, const struct entry *e)
 {
-	const struct entry *on = find(now, e->parent);
+	const struct entry *on = find(now, e->parent), *then = find(&m->then, e->id);
 	const char *rest = on && on != e ? below(e->point, on->point) : NULL;
 	_cleanup_free_ char *path = NULL;
 	struct point *more;
 	unsigned i;
 	int r = 0;
 
-	if (!rest || find(&m->then, e->id))
+	/* A number may have been given to another mount meanwhile. */
+	if (!rest || (then && then->dev == e->dev && strcmp(then->root, e->root) == 0))
 		return 0; /* the root; or mounted in the copies, too */
 	path = join(on->root, rest);
 	more = path ? realloc(m->points, (m->n_points + m->n_trees * (m->then.n + 1)) * sizeof(*more)) : NULL;
@@ -379,6 +380,41 @@ bool sk_mounts_busy(struct sk_mount_tree *tree, int dirfd, const char *name)
 		    (S_ISDIR(stx.stx_mode) || stx.stx_nlink == 1 || strcmp(m->points[i].name, name) == 0))
 			return true;
 	return false;
+}
+
+/* --- all of them
+ * ----------------------------------------------------------------------------------------------------------------- */
+
+static int by_length(const void *a, const void *b)
+{
+	size_t x = strlen(((const struct entry *)a)->point), y = strlen(((const struct entry *)b)->point);
+
+	return x < y ? -1 : x > y;
+}
+
+int sk_mounts_each(struct sk_mounts *m, const char *path, int (*each)(void *arg, const struct sk_mount *mount),
+		   void *arg)
+{
+	struct table now;
+	size_t i;
+	int r = table_read(&now, m->fd);
+
+	if (r < 0)
+		return r;
+	qsort(now.all, now.n, sizeof(*now.all), by_length);
+	for (i = 0; r == 0 && i < now.n; i++) {
+		const struct entry *e = &now.all[i];
+
+		if (is_below(e->point, path))
+			r = each(arg, &(struct sk_mount){ e->id, e->dev, e->root, e->point });
+	}
+	table_free(&now);
+	return r;
+}
+
+int sk_mounts_fd(const struct sk_mounts *m)
+{
+	return m->fd;
 }
 
 /* --- the interface

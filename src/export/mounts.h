@@ -29,4 +29,17 @@ uint64_t sk_mounts_id(const struct sk_mount_tree *tree, uint64_t id);
 /* True if the host has something mounted on `name` in a directory of the copy; true also when that cannot be told. */
 bool sk_mounts_busy(struct sk_mount_tree *tree, int dirfd, const char *name);
 
+/* One line of the table. */
+struct sk_mount {
+	uint64_t id, dev;
+	const char *root;  /* the part of the file system that is mounted */
+	const char *point; /* on what path */
+};
+/* Calls `each` for all that is mounted below `path` now, what is nearer to the root of the tree first. Ends with the
+ * first result that is not 0, and returns it; negative errno if the table cannot be read. */
+int sk_mounts_each(struct sk_mounts *m, const char *path, int (*each)(void *arg, const struct sk_mount *mount),
+		   void *arg);
+/* Descriptor for poll(): POLLPRI and POLLERR when the table has changed. Borrowed. */
+int sk_mounts_fd(const struct sk_mounts *m);
+
 #endif

@@ -19,6 +19,7 @@
  *   posix_io.c     open, create, read, write, listings          posix_attr.c  attributes, plain and extended
  *   posix_name.c   making, moving and removing names            posix_lock.c  locks of the host
  *   posix_watch.c  leases: directories that are watched              posix_file.c  fallocate, O_TMPFILE, clones, flags
+ *   posix_mounts.c mounts that come and go meanwhile
  *   override.c     owner and mode kept in an attribute (MAPPED); posix_links.c: of links, beside
  *
  * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
@@ -126,6 +127,8 @@ uint64_t posix_mnt_of(const struct posix_fs *p, const struct statx *stx)
 {
 	if (!S_ISDIR(stx->stx_mode) || !(stx->stx_mask & STATX_MNT_ID))
 		return 0;
+	if (p->c.own_mount)
+		return stx->stx_mnt_id | UINT64_C(1) << 63;
 	return p->c.mounts ? sk_mounts_id(p->c.mounts, stx->stx_mnt_id) : stx->stx_mnt_id;
 }
 
@@ -407,5 +410,6 @@ void sk_posix_free(struct sk_9p_fs *fs)
 		posix_put(fs, p->single);
 	if (p->root)
 		posix_put(fs, p->root);
+	posix_mounts_free(p);
 	free(p);
 }

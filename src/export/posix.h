@@ -48,6 +48,7 @@ struct sk_posix_config {
 	bool nodev;	    /* no device nodes are made */
 	bool nosuid;	    /* no file gets a set-id bit, which is left out, or capabilities */
 	bool client_clears; /* clients clear set-id bits before a write, as Linux does: the write leaves them */
+	bool own_mount;	    /* directories are others than those of other exports that have the same on the host */
 	bool no_openat2;    /* for tests: as on a kernel without openat2 */
 	bool stat_entries;  /* for tests: look at every entry of a listing (set by itself where file systems need it) */
 	/* NULL, or the host's mounts below the directory: their mount points cannot be removed or renamed (borrowed) */
@@ -84,6 +85,15 @@ void sk_posix_on_watch(const struct sk_watch_event *event);
 /* The single file of an export is another one from now on (O_PATH, taken; a regular file as before): for clients it is
  * the same with other contents, also where they have it open. -EINVAL: it is no such export, or no such file. */
 int sk_posix_replace(struct sk_9p_fs *fs, int take_fd);
+/*
+ * Something is mounted below an export's root from now on. `id`: any number but 0 that no other mount of the export
+ * has; `take_fd`: the root of a private copy of the mount (O_PATH, taken on failure too); the mount point: `path` ("": itself) below the
+ * root of mount `parent`, 0: of the export. -EINVAL: wrong numbers, or the export is a single file; -ENOSPC: more than
+ * 1,024; -ENOENT and such: there is no such mount point.
+ */
+int sk_posix_mount(struct sk_9p_fs *fs, uint64_t id, int take_fd, uint64_t parent, const char *path);
+/* The mount is gone: what clients have of it is stale (ESTALE), but for files that are open. */
+void sk_posix_unmount(struct sk_9p_fs *fs, uint64_t id);
 /*
  * A directory below an export's root, for another export that is a part of it (sk_9p_export.root): it stays open. To be
  * given back before the export is freed.

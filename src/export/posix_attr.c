@@ -145,6 +145,7 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	struct posix_fs *p = posix_of(fs);
 	struct sk_9p_node *node = NULL;
 	struct statx stx;
+	uint64_t mount = 0;
 	int dirfd = -1, r;
 
 	*ret_node = NULL;
@@ -159,7 +160,9 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		if (dirfd < 0)
 			return dirfd;
 		r = statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0 ? -errno : 0;
-		if (r == 0 && S_ISDIR(stx.stx_mode) && want_dir) {
+		if (r == 0)
+			r = posix_cross(p, &stx, NULL, &mount);
+		if (r == 0 && (mount || (S_ISDIR(stx.stx_mode) && want_dir))) {
 			r = look_node(p, cred, dir, name, &node, a);
 		} else if (r == 0) {
 			posix_qid(p, &stx, &a->qid);

@@ -21,6 +21,7 @@
 #define P9_NOBODY_GID 65534u
 
 struct sk_override;
+struct posix_mount;
 
 struct posix_lru {
 	struct posix_lru *prev, *next;
@@ -69,7 +70,9 @@ struct sk_9p_node {
 	bool opens;	 /* and what is opened, read and closed in it */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
-	uint64_t mnt; /* of a directory: the host's number of its mount */
+	uint64_t mnt;	/* of a directory: the host's number of its mount */
+	uint64_t mount; /* the root of that one of sk_posix_mount(); or 0 */
+	bool left;	/* it was in a mount that is gone */
 	struct statx_timestamp btime;
 	bool reborn;		   /* on overlayfs: to be copied up gives a file another time of birth */
 	struct posix_fs *fs;	   /* of `watched` */
@@ -102,6 +105,7 @@ struct posix_fs {
 	struct sk_watch *watch; /* NULL: no leases */
 	sk_posix_event_cb event;
 	void *event_arg;
+	struct posix_mount *mounts; /* sk_posix_mount(): posix_mounts.c */
 	struct sk_9p_node *buckets[POSIX_BUCKETS];
 };
 
@@ -145,6 +149,16 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 int posix_parent(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
 int posix_place(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_dir,
 		char ret_name[P9_NAME_MAX + 1]);
+
+/* All nodes of a mount that is gone lose their descriptors. */
+void posix_leave_mount(struct posix_fs *p, uint64_t mount);
+
+/* posix_mounts.c */
+/* If something is mounted on what `stx` was read of: its root instead, in `stx` and, unless NULL, as the descriptor.
+ * `ret_mount`: which mount it is, 0: nothing is mounted there. 0 or negative errno. */
+int posix_cross(const struct posix_fs *p, struct statx *stx, int *fd, uint64_t *ret_mount);
+bool posix_is_point(const struct posix_fs *p, int dirfd, const char *name);
+void posix_mounts_free(struct posix_fs *p);
 
 /* posix_watch.c */
 /* Watches a directory if that is possible; posix_unwatch() before its node goes. */

@@ -241,7 +241,7 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 
 	/* A node without a name needs its own descriptor before the last file that leads to it goes. */
 	if (!file->next && file->node->files == file && file->node->fd < 0 && file->node->refs > 1 &&
-	    !file->node->hashed && !file->node->is_virtual)
+	    !file->node->hashed && !file->node->is_virtual && !file->node->left)
 		(void)posix_fd(p, file->node);
 	for (at = &file->node->files; *at != file; at = &(*at)->next)
 		;

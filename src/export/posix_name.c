@@ -158,7 +158,7 @@ int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 /* The host's kernel would not refuse: we are in another mount namespace. */
 static bool is_mount_point(const struct posix_fs *p, int dirfd, const char *name)
 {
-	return p->c.mounts && sk_mounts_busy(p->c.mounts, dirfd, name);
+	return posix_is_point(p, dirfd, name) || (p->c.mounts && sk_mounts_busy(p->c.mounts, dirfd, name));
 }
 
 int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,

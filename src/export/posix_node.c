@@ -139,6 +139,7 @@ static int reopen(struct posix_fs *p, struct sk_9p_node *n, unsigned depth)
 	_cleanup_fd_ int fd = -1;
 	char path[POSIX_PROC_PATH];
 	struct statx stx;
+	uint64_t mount;
 	int r;
 
 	if (n->is_virtual)
@@ -162,9 +163,11 @@ static int reopen(struct posix_fs *p, struct sk_9p_node *n, unsigned depth)
 		if (fd < 0)
 			return fd == -ENOENT || fd == -ENOTDIR ? -ESTALE : fd;
 		r = posix_statx(fd, &stx);
+		if (r == 0)
+			r = posix_cross(p, &stx, &fd, &mount);
 		if (r < 0)
 			return r;
-		if (!same_file(n, &stx))
+		if (!same_file(n, &stx) || n->mount != mount)
 			return -ESTALE;
 	}
 	set_fd(p, n, SK_TAKE_FD(fd));
@@ -267,6 +270,32 @@ void posix_stays(struct posix_fs *p, struct sk_9p_node *n)
 	n->pinned = false;
 	if (n->fd >= 0 && !kept(n))
 		lru_front(p->pool, n);
+}
+
+static bool is_in_mount(const struct sk_9p_node *n, uint64_t mount)
+{
+	for (; n; n = n->parent)
+		if (n->mount == mount)
+			return true;
+	return false;
+}
+
+void posix_leave_mount(struct posix_fs *p, uint64_t mount)
+{
+	struct sk_9p_node *n, *next;
+	unsigned i;
+
+	for (i = 0; i < POSIX_BUCKETS; i++) {
+		for (n = p->buckets[i]; n; n = next) {
+			next = n->hash_next;
+			if (!is_in_mount(n, mount))
+				continue;
+			posix_unwatch(p, n);
+			unhash(p, n);
+			close_node(p->pool, n);
+			n->left = true;
+		}
+	}
 }
 
 void posix_moved(struct posix_fs *p, struct sk_9p_node *n, struct sk_9p_node *dir, const char *name)
@@ -399,6 +428,7 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	struct posix_fs *p = posix_of(fs);
 	struct sk_9p_node *known;
 	_cleanup_fd_ int fd = -1;
+	uint64_t mount = 0;
 	struct statx stx;
 	int dirfd, r;
 
@@ -422,7 +452,9 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	known = posix_find(p, dir, name);
 	if (known) {
 		r = statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0 ? -errno : 0;
-		if (r == 0 && same_file(known, &stx)) {
+		if (r == 0)
+			r = posix_cross(p, &stx, NULL, &mount);
+		if (r == 0 && same_file(known, &stx) && known->mount == mount) {
 			*ret_node = posix_get(fs, known);
 			posix_qid(p, &stx, ret_qid);
 			return 0;
@@ -437,10 +469,15 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	if (fd < 0)
 		return fd;
 	r = posix_statx(fd, &stx);
+	if (r == 0)
+		r = posix_cross(p, &stx, &fd, &mount);
 	if (r < 0)
 		return r;
 	posix_qid(p, &stx, ret_qid);
-	return posix_node_new(p, SK_TAKE_FD(fd), dir, name, &stx, ret_node);
+	r = posix_node_new(p, SK_TAKE_FD(fd), dir, name, &stx, ret_node);
+	if (r == 0)
+		(*ret_node)->mount = mount;
+	return r;
 }
 
 int posix_parent(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_node, struct p9_qid *ret_qid)

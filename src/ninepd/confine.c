@@ -74,7 +74,7 @@ static int write_file(const char *path, const char *text)
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-static int enter_user_namespace(void)
+int ninepd_enter_user_namespace(void)
 {
 	unsigned uid = geteuid(), gid = getegid();
 	char map[64];
@@ -113,21 +113,20 @@ static int reopen_here(int fd)
 	return here;
 }
 
-/* Replaces the export's descriptor by one of a private copy of its mounts. */
-static int copy_mounts(struct ninepd_export *e)
+int ninepd_copy_mounts(int fd, bool readonly, bool recursive)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-					       MOUNT_ATTR_NOSYMFOLLOW };
-	_cleanup_fd_ int here = reopen_here(e->fd);
-	int tree;
+					       MOUNT_ATTR_NOSYMFOLLOW,
+				   .propagation = MS_PRIVATE };
+	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+	int tree = (int)syscall(SYS_open_tree, fd, "", flags | (recursive ? AT_RECURSIVE : 0));
 
-	if (here < 0)
-		return here;
-	tree = (int)syscall(SYS_open_tree, here, "",
-			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	/* In a user namespace what is mounted on it may not be taken off. */
+	if (tree < 0 && errno == EINVAL && !recursive)
+		tree = (int)syscall(SYS_open_tree, fd, "", flags | AT_RECURSIVE);
 	if (tree < 0)
 		return -errno;
-	if (e->readonly)
+	if (readonly)
 		attr.attr_set |= MOUNT_ATTR_RDONLY;
 	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0) {
 		int r = -errno;
@@ -135,7 +134,18 @@ static int copy_mounts(struct ninepd_export *e)
 		close(tree);
 		return r;
 	}
-	/* The copy lives as long as this descriptor. */
+	return tree;
+}
+
+/* Replaces the export's descriptor by one of a private copy of its mounts, which lives as long as the descriptor. With
+ * the option "slave" it is a copy of the topmost one: propagate.c has the others. */
+static int set_apart(struct ninepd_export *e)
+{
+	_cleanup_fd_ int here = reopen_here(e->fd);
+	int tree = here < 0 ? here : ninepd_copy_mounts(here, e->readonly, !e->slave && !e->nonrecursive);
+
+	if (tree < 0)
+		return tree;
 	close(e->fd);
 	e->fd = tree;
 	return 0;
@@ -193,7 +203,7 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot read the host's mounts");
 	if (geteuid() != 0) {
-		r = enter_user_namespace();
+		r = ninepd_enter_user_namespace();
 		if (r < 0) {
 			sk_log(SK_LOG_WARN, "no namespace of its own for the file server: %s", strerror(-r));
 			return 0;
@@ -206,7 +216,7 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 	for (i = 0; i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
 
-		r = copy_mounts(e);
+		r = set_apart(e);
 		if (r < 0)
 			return sk_error_errno(err, -r, "cannot set %s apart", e->name);
 		if (e->mounts)
@@ -467,7 +477,8 @@ int ninepd_lock_down(struct ninepd *d, struct sk_error *err)
 	r = drop_capabilities(d);
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot give up capabilities");
-	r = restrict_files(d);
+	/* Landlock would close what is mounted later. */
+	r = d->propagate_fd >= 0 ? 0 : restrict_files(d);
 	for (i = 0; i < d->n_exports; i++)
 		sk_close_fd(&d->exports[i].directory);
 	if (r < 0)

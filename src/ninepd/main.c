@@ -99,6 +99,11 @@ static void note_paths(struct ninepd *d)
 	}
 }
 
+static bool shows_same_mounts(const struct ninepd_export *a, const struct ninepd_export *b)
+{
+	return a->slave == b->slave && a->nonrecursive == b->nonrecursive;
+}
+
 /*
  * Which exports are parts of each other: what is done through one of them changes the other, and is done by this
  * process, so that the watcher takes it for an echo. Not where one client has both: it keeps one inode for a file, by
@@ -119,6 +124,21 @@ static void find_overlaps(struct ninepd *d)
 	}
 }
 
+/* Exports of one directory in which not the same is mounted: a client would take the two for one. */
+static void find_differences(struct ninepd *d)
+{
+	unsigned i, k;
+
+	for (i = 0; i < d->n_exports; i++) {
+		struct ninepd_export *e = &d->exports[i];
+
+		for (k = 0; k < d->n_exports && (e->slave || e->nonrecursive); k++)
+			if (!shows_same_mounts(e, &d->exports[k]) && e->host_path && d->exports[k].host_path &&
+			    overlap(e->host_path, d->exports[k].host_path))
+				e->config.own_mount = true;
+	}
+}
+
 /* Whether export i may be served as a part of export k. A part that is read-only, of what is not, is kept so by the
  * guest's mount of it: the guest reaches it by the other one, too. */
 static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
@@ -130,8 +150,8 @@ static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
 	    strlen(a) < strlen(b) || (whole->readonly && !part->readonly))
 		return false;
 	return part->config.who == whole->config.who && part->config.append == whole->config.append &&
-	       part->config.nodev == whole->config.nodev && part->config.nosuid == whole->config.nosuid &&
-	       part->config.squash_uid == whole->config.squash_uid &&
+	       part->config.nodev == whole->config.nodev && shows_same_mounts(part, whole) &&
+	       part->config.nosuid == whole->config.nosuid && part->config.squash_uid == whole->config.squash_uid &&
 	       part->config.squash_gid == whole->config.squash_gid;
 }
 
@@ -307,6 +327,8 @@ static void finish(struct ninepd *d)
 	sk_close_fd(&d->signal_fd);
 	sk_loop_remove(d->follow);
 	sk_close_fd(&d->follow_fd);
+	sk_loop_remove(d->propagate);
+	sk_close_fd(&d->propagate_fd);
 	sk_watch_free(d->watch);
 	sk_mounts_free(d->mounts);
 	sk_9p_server_free(d->server);
@@ -340,7 +362,10 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	wait_for_mounts(d);
 	note_paths(d);
 	find_overlaps(d);
+	find_differences(d);
 	r = ninepd_follow(d, err);
+	if (r == 0)
+		r = ninepd_propagate(d, err);
 	if (r == 0)
 		r = set_up_pool(d, err);
 	if (r == 0)
@@ -365,6 +390,8 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	if (r == 0 && ninepd_following(d) < 0)
 		return sk_error_errno(err, ENOMEM, "cannot start");
 	if (r == 0)
+		r = ninepd_propagating(d, err);
+	if (r == 0)
 		set_up_leases(d);
 	return r == 0 ? ninepd_lock_down(d, err) : r;
 }
@@ -379,7 +406,7 @@ int main(int argc, char **argv)
 		ninepd_usage();
 		return 0;
 	}
-	d.signal_fd = d.follow_fd = -1;
+	d.signal_fd = d.follow_fd = d.propagate_fd = -1;
 	sk_log_init(STDERR_FILENO, SK_LOG_INFO);
 	r = start(&d, argc, argv, &err);
 	if (r == 0)

@@ -26,6 +26,8 @@ struct ninepd_export {
 	int fd;	       /* O_PATH */
 	int directory; /* O_PATH, of a single file that is followed, until the process is locked down; or -1 */
 	bool is_dir, readonly;
+	bool slave;		      /* what the host mounts below it later is served, too */
+	bool nonrecursive;	      /* what is mounted below it is not served */
 	bool has_parts;		      /* others, which have its fs */
 	bool overlaps;		      /* with another export: no leases */
 	struct sk_mount_tree *mounts; /* where the directory lies in the host's table; NULL: not known */
@@ -61,6 +63,8 @@ struct ninepd {
 	int wait_fd;   /* --wait: at its end all is mounted that is to be shared; 0: it is already */
 	int follow_fd; /* from the follower; or -1 */
 	struct sk_source *follow;
+	int propagate_fd; /* from the process that tells of mounts; or -1 */
+	struct sk_source *propagate;
 	int signal_fd;
 	struct sk_source *signals;
 	bool single; /* --once: the program ends with the first frontend */
@@ -85,11 +89,22 @@ void ninepd_usage(void);
  * the exports alone (their descriptors change); the second, when everything is open, gives up the rest. */
 int ninepd_isolate(struct ninepd *d, struct sk_error *err);
 int ninepd_lock_down(struct ninepd *d, struct sk_error *err);
+/* A user namespace in which a plain user is himself. 0 or negative errno. */
+int ninepd_enter_user_namespace(void);
+/* A private copy of the mount that `fd` (O_PATH) leads to, and of those below it if `recursive`; mounted nowhere. No
+ * set-id bits, devices, programs or symbolic links work on it. Descriptor (O_PATH) or negative errno. */
+int ninepd_copy_mounts(int fd, bool readonly, bool recursive);
 
 /* follow.c: single files whose name is given to another file. The first, before the isolation, starts what follows
  * them; the second takes what it sends. */
 int ninepd_follow(struct ninepd *d, struct sk_error *err);
 int ninepd_following(struct ninepd *d);
+
+/* propagate.c: what the host mounts and unmounts below exports with the option "slave". The first, before the isolation,
+ * starts the process that watches; the second, when the exports are set up, takes what is mounted already, and
+ * listens. */
+int ninepd_propagate(struct ninepd *d, struct sk_error *err);
+int ninepd_propagating(struct ninepd *d, struct sk_error *err);
 
 /* serve.c: stream connections. */
 int ninepd_listen(struct ninepd *d, struct sk_error *err);

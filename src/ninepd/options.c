@@ -37,6 +37,8 @@ void ninepd_usage(void)
 	      "        append        O_APPEND is done here: for clients without write-back caching\n"
 	      "        nodev         no device nodes\n"
 	      "        nosuid        no set-id bits and capabilities of files\n"
+	      "        slave         what is mounted below PATH later is served, what is unmounted is not\n"
+	      "        nonrecursive  what is mounted below PATH is not served\n"
 	      "        file=NAME     the name by which a single file is seen\n"
 	      "  --socket PATH                     unix socket; fd:N: an inherited listening one\n"
 	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
@@ -88,6 +90,10 @@ static int export_option(struct ninepd_export *e, char *o)
 		e->config.nodev = true;
 	else if (strcmp(o, "nosuid") == 0)
 		e->config.nosuid = true;
+	else if (strcmp(o, "slave") == 0)
+		e->slave = true;
+	else if (strcmp(o, "nonrecursive") == 0)
+		e->nonrecursive = true;
 	else if (strncmp(o, "file=", 5) == 0 && o[5] && !strchr(o + 5, '/'))
 		e->file = strdup(o + 5);
 	else if (sscanf(o, "squash=%u:%u", &uid, &gid) == 2) {

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@
 #define SK_MEMORY_POD (2ull << 30)
 #define SK_POD_CPUS_MAX 16
 #define SK_MOUNTS_MAX 1024u
+#define SUBMOUNTS_MAX 16u
 
 static const char *str(const json_t *o, const char *key)
 {
@@ -283,6 +285,19 @@ bool sk_oci_is_bind(const json_t *mount)
 	       sk_oci_has_option(mount, "rbind");
 }
 
+/* What the host mounts below the source later is to be seen. What a guest mounts is never seen by the host: "shared" is
+ * no more than "slave". */
+static bool is_slave(const json_t *mount)
+{
+	static const char *const words[] = { "slave", "rslave", "shared", "rshared" };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(words); i++)
+		if (sk_oci_has_option(mount, words[i]))
+			return true;
+	return false;
+}
+
 /* A tmpfs of the size that the host's directory has. */
 static json_t *shm_mount(const json_t *mount, const struct statfs *fs)
 {
@@ -329,12 +344,77 @@ static int export_mount(const json_t *mount, const char *source, const struct st
 	o = json_pack("{s:s,s:s,s:s,s:O,s:b}", "type", "9p", "tag", tag, "path", real, "destination",
 		      json_object_get(mount, "destination"), "readonly",
 		      sk_oci_has_option(mount, "ro") || sk_oci_has_option(mount, "rro"));
+	if (is_slave(mount))
+		json_object_set_new(o, "slave", json_true());
+	if (!sk_oci_has_option(mount, "rbind"))
+		json_object_set_new(o, "nonrecursive", json_true());
 	if (!S_ISDIR(st->st_mode)) {
 		const char *slash = strrchr(real, '/');
 
 		json_object_set_new(o, "file", json_string(slash + 1));
 	}
 	return json_array_append_new(exports, o) < 0 ? sk_error_errno(err, ENOMEM, "mounts") : 0;
+}
+
+/* File systems of the host's kernel: whatever runc does, a guest does not write to these by a mount that says "ro". */
+static bool is_of_kernel(const char *type)
+{
+	static const char *const types[] = { "proc",	  "sysfs",    "devtmpfs", "devpts",    "mqueue",
+					     "cgroup",	  "cgroup2",  "debugfs",  "tracefs",   "securityfs",
+					     "bpf",	  "fusectl",  "pstore",	  "configfs",  "nsfs",
+					     "autofs",	  "efivarfs", "ramfs",	  "selinuxfs", "binfmt_misc",
+					     "rpc_pipefs" };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(types); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A mount below `real` of the host as a share of its own, over what the share of `real` has there. */
+static int writable_submount(const json_t *mount, const char *real, const struct mntent *e, json_t *exports,
+			     struct sk_error *err)
+{
+	_cleanup_free_ char *to = sk_asprintf("%s%s", str(mount, "destination"), e->mnt_dir + strlen(real));
+	json_t *copy;
+	struct stat st;
+	int r;
+
+	if (!to)
+		return sk_error_errno(err, ENOMEM, "mounts");
+	if (stat(e->mnt_dir, &st) < 0)
+		return 0;
+	copy = json_pack("{s:s,s:[s]}", "destination", to, "options", "bind");
+	r = export_mount(copy, e->mnt_dir, &st, exports, err);
+	json_decref(copy);
+	return r;
+}
+
+/* "ro" is for the topmost mount only, as with runc, "rro" for all: what is mounted below and can be written, stays so. */
+static int writable_submounts(const json_t *mount, const char *source, json_t *exports, struct sk_error *err)
+{
+	_cleanup_free_ char *real = realpath(source, NULL);
+	struct mntent *e;
+	unsigned n = 0;
+	size_t len;
+	FILE *table;
+	int r = 0;
+
+	if (!real || !sk_oci_has_option(mount, "ro") || !sk_oci_has_option(mount, "rbind"))
+		return 0;
+	table = setmntent("/proc/self/mounts", "re");
+	if (!table)
+		return sk_error_errno(err, errno, "/proc/self/mounts");
+	len = strlen(real);
+	while (r == 0 && n < SUBMOUNTS_MAX && (e = getmntent(table)))
+		if (len > 1 && strncmp(e->mnt_dir, real, len) == 0 && e->mnt_dir[len] == '/' && !hasmntopt(e, "ro") &&
+		    !is_of_kernel(e->mnt_type)) {
+			r = writable_submount(mount, real, e, exports, err);
+			n++;
+		}
+	endmntent(table);
+	return r;
 }
 
 /* 1: stays in the spec; 0: dealt with. */
@@ -345,6 +425,7 @@ static int one_mount(const struct sk_oci_bundle *b, const json_t *mount, json_t 
 	_cleanup_free_ char *joined = NULL;
 	struct statfs fs;
 	struct stat st;
+	int r;
 
 	if (!sk_oci_is_bind(mount))
 		return 1;
@@ -373,7 +454,8 @@ static int one_mount(const struct sk_oci_bundle *b, const json_t *mount, json_t 
 	}
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		return sk_error_set(err, EOPNOTSUPP, "device %s of the host cannot be mounted into a VM", source);
-	return export_mount(mount, joined, &st, exports, err);
+	r = export_mount(mount, joined, &st, exports, err);
+	return r == 0 ? writable_submounts(mount, joined, exports, err) : r;
 }
 
 static int split_mounts(const struct sk_oci_bundle *b, json_t *spec, json_t *exports, struct sk_error *err)

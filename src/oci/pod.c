@@ -43,7 +43,7 @@
 
 struct sk_oci_member {
 	json_t *request; /* join */
-	json_t *shares;	 /* [{"path", "readonly", "file", "aname", "token"}] */
+	json_t *shares;	 /* [{"path", "options", "file", "aname", "token"}] */
 	struct sk_oci *o;
 	const struct sk_oci_container *c;
 	char sandbox[65];
@@ -189,14 +189,15 @@ static json_t *joined_namespaces(struct sk_oci *o, const struct sk_oci_bundle *b
 
 /* ---- what it is to be */
 
-static void add_stream(json_t *o, json_t *shares, const char *aname, const char *path, bool readonly, const char *file)
+static void add_stream(json_t *o, json_t *shares, const char *aname, const char *path, const char *options,
+		       const char *file)
 {
 	char token[SK_TOKEN_HEX + 1];
 
 	sk_random_hex(token, SK_TOKEN_HEX / 2);
 	json_object_set_new(o, "token", json_string(token));
 	json_object_set_new(o, "aname", json_string(aname));
-	json_array_append_new(shares, json_pack("{s:s,s:b,s:s?,s:s,s:s}", "path", path, "readonly", readonly, "file",
+	json_array_append_new(shares, json_pack("{s:s,s:s,s:s?,s:s,s:s}", "path", path, "options", options, "file",
 						file, "aname", aname, "token", token));
 }
 
@@ -209,13 +210,17 @@ static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, stru
 		return -err->code;
 	m->shares = json_array();
 	rootfs = json_pack("{s:s,s:s}", "type", "9p", "tag", "rootfs");
-	add_stream(rootfs, m->shares, "rootfs", b->rootfs, false, NULL);
+	add_stream(rootfs, m->shares, "rootfs", b->rootfs, "rw", NULL);
 	for (i = 0; i < json_array_size(mounts); i++) {
 		json_t *o = json_array_get(mounts, i);
+		char options[40];
 
-		if (str(o, "path"))
-			add_stream(o, m->shares, str(o, "tag"), str(o, "path"),
-				   json_is_true(json_object_get(o, "readonly")), str(o, "file"));
+		if (!str(o, "path"))
+			continue;
+		snprintf(options, sizeof(options), "%s%s%s", json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw",
+			 json_is_true(json_object_get(o, "slave")) ? ",slave" : "",
+			 json_is_true(json_object_get(o, "nonrecursive")) ? ",nonrecursive" : "");
+		add_stream(o, m->shares, str(o, "tag"), str(o, "path"), options, str(o, "file"));
 	}
 	if (json_array_size(m->shares) == 1) /* then the path is one in it, and not its name */
 		json_object_set_new(rootfs, "aname", json_string(""));
@@ -312,8 +317,7 @@ static int prepare_share(struct sk_oci_member *m, struct server *s, const json_t
 	if (dir < 0)
 		return sk_error_errno(err, errno, "cannot share %s", path);
 	s->fds[s->n] = dir;
-	s->words[s->n++] = sk_asprintf("%s=fd:%d:%s%s%s", str(share, "aname"), dir,
-				       json_is_true(json_object_get(share, "readonly")) ? "ro" : "rw",
+	s->words[s->n++] = sk_asprintf("%s=fd:%d:%s%s%s", str(share, "aname"), dir, str(share, "options"),
 				       file ? ",file=" : "", file ? file : "");
 	conn = connect_share(m, share, err);
 	if (conn < 0)

@@ -110,10 +110,12 @@ static int add_share(struct sk_monitor *m, const json_t *o, struct sk_error *err
 		if (e->path_fd < 0)
 			return sk_error_errno(err, -e->path_fd, "cannot share %s of %s", subpath, path);
 	}
-	e->export = sk_asprintf("%s=fd:%d:%s%s%s%s%s", tag, e->path_fd, is_readonly(o, e->path_fd) ? "ro" : "rw",
+	e->export = sk_asprintf("%s=fd:%d:%s%s%s%s%s%s%s", tag, e->path_fd, is_readonly(o, e->path_fd) ? "ro" : "rw",
 				json_is_true(json_object_get(o, "nodev")) ? ",nodev" : "",
-				json_is_true(json_object_get(o, "nosuid")) ? ",nosuid" : "", file ? ",file=" : "",
-				file ? file : "");
+				json_is_true(json_object_get(o, "nosuid")) ? ",nosuid" : "",
+				json_is_true(json_object_get(o, "slave")) ? ",slave" : "",
+				json_is_true(json_object_get(o, "nonrecursive")) ? ",nonrecursive" : "",
+				file ? ",file=" : "", file ? file : "");
 	return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
 }
 

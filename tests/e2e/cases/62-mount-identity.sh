@@ -30,6 +30,52 @@ case_mount_points_of_host_are_busy() {
 	expect 0 skerry rm -f holder
 }
 
+# What the host mounts below a share later: seen with propagation, not without; it goes when the host unmounts, which nothing in the
+# container keeps the host from.
+# case: root-only quick
+case_mount_propagation() {
+	mkdir -p share/m share/n
+	mount --bind share share
+	# shellcheck disable=SC2064 # the directory of now
+	trap "grep -o '$PWD/share[^ ]*' /proc/mounts | sort -r | xargs -r umount -l; e2e_end" EXIT
+	mount --make-private share
+	expect 125 skerry run --rm -v "$PWD/share:/s:rslave" "$IMG" true
+	has "$err" "path $PWD/share is mounted on $PWD/share but it is not a shared or slave mount"
+	mount --make-shared share
+	touch share/m/below
+	mount -t tmpfs none share/n
+	echo first >share/n/f
+	expect 0 skerry run -d --name holder -v "$PWD/share:/s:rslave" -v "$PWD/share:/p" -v "$PWD/share:/ro:ro,rshared" "$IMG" sleep 1000
+	expect 0 skerry exec holder cat /s/m/below /s/n/f /p/n/f
+	mount -t tmpfs none share/m
+	echo later >share/m/f
+	until_ok 20 skerry exec holder cat /s/m/f
+	expect 0 skerry exec holder sh -c 'cat /s/m/f; ls /p/m /s/m; until cat /ro/m/f; do sleep 0.1; done; echo no >/ro/m/g || echo inside >/s/m/g'
+	has "$out" below
+	same "$(cat share/m/g)" inside 'what the container wrote'
+	# A shell stands in it, and its names are cached: the host unmounts all the same.
+	skerry exec -d holder sh -c 'cd /s/m; stat f; sleep 1000'
+	until_ok 20 skerry exec holder sh -c 'ls -l /proc/[0-9]*/cwd | grep -q /s/m'
+	expect 0 umount share/m
+	expect 0 umount share/n
+	until_ok 20 skerry exec holder test -e /s/m/below
+	until_ok 20 skerry exec holder test ! -e /s/n/f
+	expect 0 skerry exec holder sh -c 'ls /s/m /s/n; cat /p/n/f'
+	same "$out" $'/s/m:\nbelow\n\n/s/n:\nfirst'
+	expect 0 skerry rm -f holder
+}
+
+# case: root-only
+case_mount_nonrecursive() {
+	mkdir -p share/m
+	touch share/m/below
+	mount -t tmpfs none share/m
+	touch share/m/mounted
+	try skerry run --rm --mount "type=bind,source=$PWD/share,target=/s,bind-nonrecursive" -v "$PWD/share:/t" "$IMG" ls /s/m /t/m
+	umount share/m
+	same "$out" $'/s/m:\nbelow\n\n/t/m:\nmounted'
+}
+
 # One directory by two mounts, a parent and its child, in either order, a file beside: one file system, one inode for a file, as with
 # bind mounts.
 # case: quick

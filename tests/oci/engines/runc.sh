@@ -528,6 +528,34 @@ delete_creating() {
 	leftover
 	r delete --force c; echo $?
 }
+# What the host mounts below a bind mount later, with each kind of propagation; what is mounted below one that is read-only.
+case_propagation() {
+	local dir=$work/propagation.$runtime.d m
+	mkdir -p "$dir/m" "$dir/n" "$dir/o"
+	mount --bind "$dir" "$dir"
+	mount --make-shared "$dir"
+	mount -t tmpfs none "$dir/n"
+	echo first >"$dir/n/f"
+	mount -t tmpfs -o ro none "$dir/o"
+	echo below >"$dir/m/f"
+	bundle propagation 's["mounts"] += [{"destination": "/" + to, "type": "bind", "source": "'"$dir"'", "options": options} for to, options in
+[("slave", ["rbind", "rslave"]), ("shared", ["rbind", "rshared"]), ("private", ["rbind", "rprivate"]), ("top", ["bind", "private"]), ("ro", ["rbind", "ro"])]]' sleep 1000
+	create propagation p; echo $?
+	r start p; echo $?
+	for m in slave shared private top; do r exec p cat "/$m/m/f" "/$m/n/f" 2>/dev/null; echo $?; done
+	r exec p sh -c 'echo x >/ro/f; echo x >/ro/n/g && echo written; echo x >/ro/o/f; ls /ro/n' 2>/dev/null
+	mount -t tmpfs none "$dir/m"
+	echo later >"$dir/m/f"
+	for m in slave shared; do wait_for r exec p grep later "/$m/m/f"; done
+	for m in slave shared private top; do r exec p cat "/$m/m/f"; done
+	umount "$dir/m"; echo $?
+	for m in slave shared; do wait_for r exec p grep below "/$m/m/f"; done
+	umount "$dir/n"; echo $?
+	for m in slave shared; do wait_for r exec p test ! -e "/$m/n/f"; done
+	for m in slave shared private top; do r exec p cat "/$m/m/f" "/$m/n/f" 2>/dev/null; echo $?; done
+	r delete --force p; echo $?
+	umount "$dir/o" "$dir"; echo $?
+}
 # With a systemd: systemd.sh.
 case_systemd_cgroup() {
 	local path

@@ -694,6 +694,164 @@ class Failing(Case):
         c.getattr(0)
 
 
+@unittest.skipUnless(ROOT, "needs root, to mount")
+class Propagation(Case):
+    """The option "slave": mounts of the host below the share, later."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_mount("--bind", self.share, self.share)
+        self.run_mount("--make-shared", self.share)
+        self.mounts.append(self.share)
+        os.mkdir(os.path.join(self.share, "m"))
+        self.put("m/below")
+
+    def run_mount(self, *words):
+        done = subprocess.run(["mount", *words], stderr=subprocess.PIPE, check=False, text=True)
+        if done.returncode != 0:
+            self.skipTest("cannot mount: " + done.stderr.strip())
+
+    def tmpfs(self, name, text):
+        """A tmpfs that has a file."""
+        where = os.path.join(self.share, name)
+        self.run_mount("-t", "tmpfs", "-o", "mode=777", "none", where)
+        self.mounts.insert(0, where)
+        self.put(name + "/file", text)
+
+    def umount(self, name):
+        where = os.path.join(self.share, name)
+        subprocess.run(["umount", where], check=True)
+        self.mounts.remove(where)
+
+    def text(self, c, *names):
+        """What a file has; its error."""
+        fid = 5000
+        try:
+            c.walk(0, fid, *names)
+        except OSError as error:
+            return errno.errorcode[error.errno]
+        try:
+            c.open(fid)
+            return c.read(fid, 0, 100).decode()
+        finally:
+            c.clunk(fid)
+
+    def serve_slave(self, words=""):
+        return self.client(self.serve(export=f"x={self.share}:slave{words}")).ready()
+
+    def test_comes_and_goes(self):
+        c = self.serve_slave()
+        self.assertEqual(self.text(c, "m", "below"), "x")
+        c.walk(0, 1, "m")
+        below = c.getattr(1)
+        for i in range(3):
+            self.tmpfs("m", f"mounted {i}")
+            self.settles(lambda: self.text(c, "m", "file"), f"mounted {i}")
+            self.assertEqual(self.text(c, "m", "below"), "ENOENT")
+            # Names that are held do not keep the host from unmounting.
+            c.walk(0, 2, "m", "file")
+            c.walk(0, 3, "m")
+            self.assertNotEqual(c.getattr(3)["path"], below["path"])
+            self.umount("m")
+            self.settles(lambda: self.text(c, "m", "below"), "x")
+            self.assertEqual(self.text(c, "m", "file"), "ENOENT")
+            self.fails(errno.ESTALE, c.getattr, 2)
+            self.fails(errno.ESTALE, c.getattr, 3)
+            self.assertEqual(c.getattr(1)["path"], below["path"])
+            c.clunk(2)
+            c.clunk(3)
+
+    def test_an_open_file_stays(self):
+        c = self.serve_slave()
+        self.tmpfs("m", "open")
+        self.settles(lambda: self.text(c, "m", "file"), "open")
+        c.walk(0, 1, "m", "file")
+        c.open(1, 2)
+        self.umount("m")
+        self.settles(lambda: self.text(c, "m", "below"), "x")
+        self.assertEqual(c.write(1, 4, b" still"), 6)
+        self.assertEqual(c.read(1, 0, 100), b"open still")
+        c.clunk(1)
+
+    def test_one_on_another(self):
+        c = self.serve_slave()
+        self.tmpfs("m", "outer")
+        os.mkdir(os.path.join(self.share, "m/n"))
+        os.chmod(os.path.join(self.share, "m/n"), 0o777)
+        self.tmpfs("m/n", "inner")
+        self.settles(lambda: self.text(c, "m", "n", "file"), "inner")
+        self.assertEqual(self.text(c, "m", "file"), "outer")
+        # Over both.
+        self.tmpfs("m", "top")
+        self.settles(lambda: self.text(c, "m", "file"), "top")
+        self.assertEqual(self.text(c, "m", "n", "file"), "ENOENT")
+        self.umount("m")
+        self.settles(lambda: self.text(c, "m", "file"), "outer")
+        self.settles(lambda: self.text(c, "m", "n", "file"), "inner")
+        self.umount("m/n")
+        self.settles(lambda: self.text(c, "m", "n", "file"), "ENOENT")
+
+    def test_mount_points_are_busy(self):
+        c = self.serve_slave()
+        os.mkdir(os.path.join(self.share, "e"))
+        self.tmpfs("e", "x")
+        self.settles(lambda: self.text(c, "e", "file"), "x")
+        u32 = struct.pack("<I", 0)
+        self.fails(errno.EBUSY, c.call, "unlinkat", u32 + p9.s("e") + struct.pack("<I", 0x200))
+        self.fails(errno.EBUSY, c.call, "renameat", u32 + p9.s("e") + u32 + p9.s("f"))
+        self.assertTrue(os.path.ismount(os.path.join(self.share, "e")))
+
+    def test_a_single_file(self):
+        self.put("a", "below")
+        c = self.serve_slave()
+        with open(os.path.join(self.outside, "b"), "w", encoding="ascii") as file:
+            file.write("over")
+        os.chmod(os.path.join(self.outside, "b"), 0o666)
+        self.run_mount("--bind", os.path.join(self.outside, "b"), os.path.join(self.share, "a"))
+        self.mounts.insert(0, os.path.join(self.share, "a"))
+        self.settles(lambda: self.text(c, "a"), "over")
+        self.umount("a")
+        self.settles(lambda: self.text(c, "a"), "below")
+
+    def test_read_only(self):
+        c = self.serve_slave(",ro")
+        self.tmpfs("m", "x")
+        self.settles(lambda: self.text(c, "m", "file"), "x")
+        c.walk(0, 1, "m", "file")
+        self.fails(errno.EROFS, c.open, 1, 2)
+
+    def test_without_the_option(self):
+        c = self.client(self.serve()).ready()
+        self.tmpfs("m", "x")
+        time.sleep(0.3)
+        self.assertEqual(self.text(c, "m", "below"), "x")
+
+    def test_links_do_not_lead_out(self):
+        """What is mounted has a link and a device, and neither is opened."""
+        c = self.serve_slave()
+        self.tmpfs("m", "x")
+        os.symlink(self.outside, os.path.join(self.share, "m/link"))
+        os.mknod(os.path.join(self.share, "m/mem"), 0o666 | stat.S_IFCHR, os.makedev(1, 1))
+        self.settles(lambda: self.text(c, "m", "file"), "x")
+        self.fails((errno.ENOTDIR, errno.ENOENT), c.walk, 0, 1, "m", "link", "secret")
+        c.walk(0, 2, "m", "mem")
+        self.fails(errno.ENXIO, c.open, 2, 2)
+
+
+@unittest.skipUnless(ROOT, "needs root, to mount")
+class PropagationOfWhatIsThere(Propagation):
+    """As root only: for a plain user the kernel locks mounts to the places where his namespace has found them."""
+
+    def test_goes(self):
+        self.tmpfs("m", "first")
+        c = self.serve_slave()
+        self.assertEqual(self.text(c, "m", "file"), "first")
+        c.walk(0, 1, "m", "file")
+        self.umount("m")
+        self.settles(lambda: self.text(c, "m", "below"), "x")
+        self.fails(errno.ESTALE, c.getattr, 1)
+
+
 def load_tests(loader, _tests, _pattern):
     suite = unittest.TestSuite()
     for base in (Sockets, Secret, Cage, Hostile, Locks):
@@ -701,6 +859,8 @@ def load_tests(loader, _tests, _pattern):
         if ROOT:
             suite.addTests(loader.loadTestsFromTestCase(type(base.__name__ + "AsUser", (base,), {"plain": True})))
     suite.addTests(loader.loadTestsFromTestCase(Failing))
+    suite.addTests(loader.loadTestsFromTestCase(PropagationOfWhatIsThere))
+    suite.addTests(loader.loadTestsFromTestCase(type("PropagationAsUser", (Propagation,), {"plain": True})))
     return suite
 
 

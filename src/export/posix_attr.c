@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "export/override.h"
 #include "export/posix_internal.h"
+#include "ninep/server.h"
 
 #define V9FS_MAGIC 0x01021997u
 
@@ -103,9 +104,52 @@ static bool no_xattrs(struct posix_fs *p, const struct sk_9p_cred *cred, struct 
 	return llistxattr(path, NULL, 0) == 0;
 }
 
+static bool swap_case(char to[P9_NAME_MAX + 1], const char *name)
+{
+	bool letters = false;
+
+	for (; *name; name++, to++) {
+		bool letter = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z');
+
+		*to = letter ? (char)(*name ^ 0x20) : *name;
+		letters |= letter;
+	}
+	*to = 0;
+	return letters;
+}
+
+void posix_probe_case(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, const char *name, const struct statx *stx)
+{
+	const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };
+	char other[P9_NAME_MAX + 1];
+	struct statx its;
+
+	if (dir->names != POSIX_CASE_UNKNOWN || !swap_case(other, name))
+		return;
+	if (statx(dirfd, other, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_INO, &its) < 0 ||
+	    its.stx_ino != stx->stx_ino || posix_dev_of(&its) != posix_dev_of(stx)) {
+		dir->names = POSIX_CASE_MATTERS;
+	} else if (S_ISDIR(stx->stx_mode) || stx->stx_nlink == 1) {
+		dir->names = POSIX_CASE_IGNORED;
+		/* What the client keeps of names that did not exist is wrong. */
+		if (p->event)
+			p->event(p->event_arg, &lost);
+	}
+}
+
+/* What a client may keep of a name in the directory. */
+static uint32_t name_lease(const struct posix_fs *p, const struct sk_9p_node *dir)
+{
+	if (dir->names == POSIX_CASE_IGNORED)
+		return P9_LOOK_ANY_CASE;
+	return dir->watched && !posix_several(p, dir) ? P9_LOOK_NAME_LEASE : 0;
+}
+
 uint32_t posix_leases(struct sk_9p_fs *fs, struct sk_9p_node *dir)
 {
-	return dir->watched && !posix_several(posix_of(fs), dir) ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : 0;
+	uint32_t lease = name_lease(posix_of(fs), dir);
+
+	return lease & P9_LOOK_NAME_LEASE ? lease | P9_LOOK_ATTR_LEASE : lease;
 }
 
 /* Events name the directory that something happened in: they cover a file whose only name is in that directory, and a
@@ -113,11 +157,10 @@ uint32_t posix_leases(struct sk_9p_fs *fs, struct sk_9p_node *dir)
 static uint32_t leases_of(const struct posix_fs *p, const struct sk_9p_node *dir, const struct sk_9p_node *node,
 			  const struct p9_attr *a)
 {
-	if (!dir->watched || posix_several(p, dir))
-		return 0;
-	if (a->qid.type & P9_QTDIR)
-		return node && node->watched ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
-	return a->nlink == 1 || dir->is_virtual ? P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE : P9_LOOK_NAME_LEASE;
+	uint32_t lease = name_lease(p, dir);
+	bool attr = a->qid.type & P9_QTDIR ? node && node->watched : a->nlink == 1 || dir->is_virtual;
+
+	return (lease & P9_LOOK_NAME_LEASE) && attr ? lease | P9_LOOK_ATTR_LEASE : lease;
 }
 
 /* By node: where the attributes are not only the inode's, and for directories. */
@@ -165,13 +208,14 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		if (r == 0 && (mount || (S_ISDIR(stx.stx_mode) && want_dir))) {
 			r = look_node(p, cred, dir, name, &node, a);
 		} else if (r == 0) {
+			posix_probe_case(p, dir, dirfd, name, &stx);
 			posix_qid(p, &stx, &a->qid);
 			a->dev = posix_dev_number(p, &stx);
 			fill_attr(&stx, posix_reborn(p, dir, dirfd, name, &stx), a);
 		}
 	}
 	if (r == -ENOENT) {
-		*ret_flags = dir->watched && !posix_several(p, dir) ? P9_LOOK_NAME_LEASE : 0;
+		*ret_flags = name_lease(p, dir);
 		return 0;
 	}
 	if (r < 0)

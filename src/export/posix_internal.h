@@ -73,6 +73,11 @@ struct sk_9p_node {
 	uint64_t mnt;	/* of a directory: the host's number of its mount */
 	uint64_t mount; /* the root of that one of sk_posix_mount(); or 0 */
 	bool left;	/* it was in a mount that is gone */
+	enum {
+		POSIX_CASE_UNKNOWN,
+		POSIX_CASE_MATTERS,
+		POSIX_CASE_IGNORED,
+	} names; /* of a directory */
 	struct statx_timestamp btime;
 	bool reborn;		   /* on overlayfs: to be copied up gives a file another time of birth */
 	struct posix_fs *fs;	   /* of `watched` */
@@ -244,6 +249,8 @@ int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fil
 		  sk_9p_emit emit, void *arg);
 
 /* posix_attr.c */
+/* Finds out, by a name that exists and what was read of it, whether names in a directory ignore case. */
+void posix_probe_case(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, const char *name, const struct statx *stx);
 int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,
 		  uint64_t mask, struct p9_attr *ret_attr);
 int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,

@@ -61,8 +61,10 @@ int posix_file_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name
 		    uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file, struct p9_qid *ret_qid)
 {
 	struct statx stx;
-	int r = posix_statx(take_fd, &stx);
+	int r = posix_statx(take_fd, &stx), dirfd = *name ? posix_fd(p, dir) : -1;
 
+	if (r == 0 && dirfd >= 0)
+		posix_probe_case(p, dir, dirfd, name, &stx);
 	/* No O_PATH descriptor yet: it can be had through the file as long as that is open. */
 	if (r == 0)
 		r = posix_node_new(p, -1, dir, name, &stx, ret_node);

@@ -50,6 +50,7 @@ int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, con
 	r = posix_statx(fd, &stx);
 	if (r < 0)
 		return r;
+	posix_probe_case(p, dir, dirfd, name, &stx);
 	posix_qid(p, &stx, ret_qid);
 	if (!keep || p->c.who != SK_POSIX_MAPPED)
 		return 0;

@@ -469,8 +469,10 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	if (fd < 0)
 		return fd;
 	r = posix_statx(fd, &stx);
-	if (r == 0)
-		r = posix_cross(p, &stx, &fd, &mount);
+	if (r < 0)
+		return r;
+	posix_probe_case(p, dir, dirfd, name, &stx);
+	r = posix_cross(p, &stx, &fd, &mount);
 	if (r < 0)
 		return r;
 	posix_qid(p, &stx, ret_qid);

@@ -73,6 +73,7 @@
 #define P9_LOOK_NO_XATTR 8u   /* the file has no extended attributes */
 #define P9_LOOK_FID 16u	      /* newfid was made */
 #define P9_LOOK_LAST 32u      /* in a listing: there is nothing behind it */
+#define P9_LOOK_ANY_CASE 64u  /* in this directory names that differ in case are one: keep none of them */
 /* Of Treaddirx. */
 #define P9_LIST_ATTRS 1u
 #define P9_LIST_ALL 1u

@@ -52,7 +52,8 @@ static int make_dir(char *path, size_t size, const char *dir, const char *name, 
 /* "serial:ID" becomes the virtio disk that says so of itself; a path stays one. */
 static void find_device(const char *device, char *buf, size_t size)
 {
-	char path[64], letter;
+	char path[64];
+	int letter;
 
 	snprintf(buf, size, "%s", device);
 	if (strncmp(device, "serial:", 7) != 0)

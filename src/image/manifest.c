@@ -105,8 +105,8 @@ static bool layer_type_ok(const char *media)
 	static const char *const known[] = {
 		"",
 		OCI_LAYER,
-		OCI_LAYER "+gzip",
-		OCI_LAYER "+zstd",
+		(OCI_LAYER "+gzip"),
+		(OCI_LAYER "+zstd"),
 		"application/vnd.oci.image.layer.nondistributable.v1.tar",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",

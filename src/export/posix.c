@@ -170,9 +170,7 @@ void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_q
 	ret_qid->path = posix_qid_path(p, posix_dev_of(stx), posix_mnt_of(p, stx), stx->stx_ino);
 }
 
-/* --- pool
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- pool --- */
 
 int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct sk_error *err)
 {

@@ -6,9 +6,10 @@
  * stay until somebody else is served: a container whose files belong to one user costs no calls.
  *
  *   TRUST, SQUASH  the ids matter for what is created only; all capabilities stay effective ("full"), because the
- * client's kernel has checked, with groups and capabilities that are not known here CHECK          every operation runs
- * with the caller's ids; the kernel takes the file capabilities from a uid other than 0 SELF, MAPPED   nothing is
- * changed
+ *                  client's kernel has checked, with groups and capabilities that are not known here
+ *   CHECK          every operation runs with the caller's ids; the kernel takes the file capabilities from a uid other
+ *                  than 0
+ *   SELF, MAPPED   nothing is changed
  *
  * CAP_FSETID is never effective but around a chmod that asks for a set-group-id bit.
  */

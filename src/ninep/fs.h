@@ -13,9 +13,9 @@
  * What the 9P server needs of a file system. A back end embeds struct sk_9p_fs, and defines struct sk_9p_node and
  * struct sk_9p_file for itself.
  *
- * node   a name that was walked to: an object in a directory. Counted: get() and put(). A node stays usable after it
- * was unlinked. file   an open instance of a node, with a position of its own for directories. One owner; ends with
- * close().
+ *   node   a name that was walked to: an object in a directory. Counted: get() and put(). A node stays usable after
+ *          its name was removed.
+ *   file   an open instance of a node, with a position of its own for directories. One owner; ends with close().
  *
  * Every function returns 0 (or what it says) or a negative Linux errno (enum p9_errno), whatever the host's numbers
  * are. Names were checked: 1 to 255 bytes, no '/', no NUL, not "." or "..". Writing functions are not called on a
@@ -146,8 +146,11 @@ struct sk_9p_fs_ops {
 			struct sk_9p_file *file, uint32_t valid, const struct p9_fileflags *flags);
 
 	/*
-	 * Unix sockets of the host; all or none. Nothing waits: -P9_EAGAIN. connect: to the one that `node` is, seen by
-	 * the other side as the caller; or opens the FIFO that it is (P9_FIFO_*), as the caller. bind: a new one, `name` in `dir`, as mknod makes it. type: P9_SOCK_*.
+	 * Unix sockets of the host; a back end has all of these functions or none. None of them waits: -P9_EAGAIN.
+	 *   connect  to the socket that `node` is, as the caller, whose ids the other side sees; or opens the FIFO that
+	 *            it is (P9_FIFO_*), as the caller
+	 *   bind     a new socket, `name` in `dir`, as mknod makes it
+	 * type: P9_SOCK_*.
 	 */
 	int (*connect)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t type,
 		       struct sk_9p_socket **ret_socket);

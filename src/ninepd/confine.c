@@ -4,12 +4,13 @@
  * those, and nothing else.
  *
  *   isolate    a mount namespace of its own (and network, IPC, UTS ones): its root is an empty read-only tmpfs with
- * nothing but /proc/self/fd. Each export is a private copy of its mounts (open_tree) that is mounted nowhere, reached
- * by descriptor only: there is nothing above its root. No symbolic link is followed on it (nosymfollow), no device
- * opened (nodev); read-only where it was asked for. A plain user gets there through a user namespace in which he is
- * himself: files of others then belong to "nobody". Where the host forbids that, Landlock has to do. lock_down  limits
- * of descriptors and memory; capabilities (root: those that act for other users; a plain user: none); Landlock: the
- * exports and /proc/self/fd; seccomp: only the calls that serving takes.
+ *              nothing but /proc/self/fd. Each export is a private copy of its mounts (open_tree) that is mounted
+ *              nowhere, reached by descriptor only: there is nothing above its root. No symbolic link is followed on it
+ *              (nosymfollow), no device opened (nodev); read-only where it was asked for. A plain user gets there
+ *              through a user namespace in which he is himself: files of others then belong to "nobody". Where the host
+ *              forbids that, Landlock takes its place.
+ *   lock_down  limits of descriptors and memory; capabilities (root: those that act for other users; a plain user:
+ *              none); Landlock: the exports and /proc/self/fd; seccomp: only the calls that serving takes.
  *
  * Only Landlock and the user namespace may be missing, and then it is logged; anything else that fails ends the
  * program.

@@ -4,11 +4,13 @@
  * refused:
  *
  *   root, bind mounts   exports of the file server; a small file below /etc is one too, so that docker's later changes
- * to it arrive /dev/shm            memory of the guest, of the same size (processes of one container share it, nobody
- * else can) network namespace   its interfaces devices             those that the guest kernel has itself; any other is
- * refused, for a privileged container left out resources           limits of the host's control group around the VM,
- * and the same inside where it means something labels, profiles    of the host's security modules: they confine the
- * monitor's host, not the guest; dropped
+ *                       to it arrive
+ *   /dev/shm            memory of the guest, of the same size (processes of one container share it, nobody else can)
+ *   network namespace   its interfaces
+ *   devices             those that the guest kernel has itself; any other is refused, for a privileged container left
+ *                       out
+ *   resources           limits of the host's control group around the VM, and the same inside where it means something
+ *   labels, profiles    of the host's security modules: they confine the monitor's host, not the guest; dropped
  *
  * The rest goes to crun in the guest as it is.
  */

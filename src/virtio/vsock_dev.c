@@ -7,22 +7,25 @@
  * There is no queue of packets in between:
  *
  * - guest to host (queue TX): always drained, whatever the other direction does, or two full directions would wait for
- * each other. Payload goes through one private staging buffer to the user (who may parse it; the guest could rewrite
- * its own memory meanwhile). What the user does not take is kept, up to SK_STREAM_BUF, and the guest gets no credit for
- * it.
+ *   each other. Payload goes through one private staging buffer to the user (who may parse it; the guest could rewrite
+ *   its own memory meanwhile). What the user does not take is kept, up to SK_STREAM_BUF, and the guest gets no credit
+ *   for it.
  * - host to guest (queue RX): written straight into the guest's buffer. A stream that has something to send but no
- * buffer waits on the ready list, in turn, at most one packet burst each; resets for connections that do not exist wait
- * in a ring of fixed size.
+ *   buffer waits on the ready list, in turn, at most one packet burst each; resets for connections that do not exist
+ *   wait in a ring of fixed size.
  *
  * Credit. The guest may have min(our buf_alloc, its own) bytes under way, so it is told about half of that at the
  * latest; every packet carries our count anyway. Bytes beyond the credit break the stream (RST), not the device.
  *
  * Ends of a connection:
  *   guest shuts its side   SHUTDOWN(SEND): `eof` when all was taken.
- *   guest closes           SHUTDOWN(both): answered with RST at once (the guest waits for it), the user gets the rest,
- * eof, closed(0). user shuts its side    SHUTDOWN(SEND) behind the last byte. both have shut         SHUTDOWN(both),
- * closed(0). user closes            RST. same ports again       a REQUEST for a pair that we still have: the guest has
- * dropped the old connection; it is GONE.
+ *   guest closes           SHUTDOWN(both): answered with RST at once (the guest waits for it); the user gets the rest,
+ *                          eof, closed(0).
+ *   user shuts its side    SHUTDOWN(SEND) behind the last byte.
+ *   both have shut         SHUTDOWN(both), closed(0).
+ *   user closes            RST.
+ *   same ports again       a REQUEST for a pair that we still have: the guest has dropped the old connection; it is
+ *                          GONE.
  *
  * Not trusted: every header (copied once) and the credit in it; lengths are checked against the chain. A packet that
  * does not fit its chain, or a receive buffer too small for a header, ends the connection of the device. One whose data

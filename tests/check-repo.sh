@@ -40,6 +40,15 @@ hits 'a path of one machine' git grep -nIE '(^|[^[:alnum:]_./-])/(home|work|User
 hits 'a mark of an unfinished merge' git grep -nIE '^(<<<<<<<|>>>>>>>) ' -- ':!tests/check-repo.sh'
 hits 'trailing white space' git grep -nIE '[[:blank:]]+$' -- '*.c' '*.h' '*.sh' '*.py' 'scripts' 'Makefile' '*.build'
 
+# Kernel patches have the header that upstream takes (kernel/README.md).
+for file in kernel/patches/*.patch; do
+	head=$(sed '/^diff /,$d' "$file")
+	for want in 'From: .* <.*>' 'Subject: [^ ].*: .*' 'Upstream: .*' 'Signed-off-by: .* <.*>'; do
+		grep -qx "$want" <<<"$head" || complain "no line \"${want%%:*}:\" in the header of $file"
+	done
+	grep -qE '^Subject: .{73}' <<<"$head" && complain "subject of more than 72 characters: $file"
+done
+
 # Nothing built, nothing large.
 hits 'a build product' git ls-files '*.o' '*.a' '*.so' '*.squashfs' '*.cpio' '*.deb' 'build/*' 'out/*'
 while IFS= read -r -d '' file; do

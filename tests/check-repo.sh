@@ -22,6 +22,11 @@ while IFS= read -r -d '' file; do
 	head -5 "$file" | grep -q 'SPDX-License-Identifier: ' || complain "no SPDX line: $file"
 done < <(git ls-files -z '*.c' '*.h' '*.sh' '*.py' '*.bash' 'scripts/*' 'bench/*' 'kernel/build' 'guest/build*' '.ci/run' 'Makefile' ':!*.txt' ':!*.md' ':!*.config')
 
+# A C file of more than 100 lines opens with what it is for, below its license.
+while IFS= read -r file; do
+	complain "does not open with a comment that says what it is for: $file"
+done < <(git ls-files -z '*.c' | xargs -0 -r awk 'FNR == 1 { open = 0 } FNR == 2 && /^\/\*/ { open = 1 } FNR == 101 && !open { print FILENAME }')
+
 # Apache-2.0 everywhere but in what is derived from the kernel.
 while IFS= read -r line; do
 	[[ $line == *'Apache-2.0'* ]] || complain "not Apache-2.0: $line"

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The containers of this guest and their processes: made, started, executed into, signalled, waited for and removed,
+ * by jobs that run crun (job.c, launch_child.c). A container's end is reported when its first process has exited and
+ * its connections are drained (linger.c).
+ */
 #include "container.h"
 
 #include <errno.h>

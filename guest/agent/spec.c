@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Completes the OCI spec that the host sends into what crun gets: namespaces of a guest, mounts in order, the
+ * terminal, the user, the memory limit. And turns crun's errors into docker's words.
+ */
 #include "spec.h"
 
 #include <errno.h>

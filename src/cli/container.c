@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers as the store has them: found by name or prefix of the ID, listed, with their state in docker's words. One
+ * whose config.json is damaged can still be seen and removed.
+ */
 #include "cli/container.h"
 
 #include <ctype.h>

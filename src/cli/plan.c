@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From options and an image to everything that is known about a container before it is made: the plan. Nothing is
+ * written here.
+ */
 #include "cli/plan.h"
 
 #include <errno.h>

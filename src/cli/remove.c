@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Removes a container: its VM first, then its directory and its anonymous volumes. */
 #include "cli/remove.h"
 
 #include <dirent.h>

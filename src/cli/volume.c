@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Volumes: a directory each below volumes/, with _data and volume.json, which has the form of docker volume inspect. */
 #include "cli/volume.h"
 
 #include <ctype.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Parses and makes the JSON documents of images (manifest.h). None of it is trusted: sizes, counts, types and digests
+ * are checked.
+ */
 #include "image/manifest.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names of images: the grammar of docker's references, defaults for registry and tag, and the short form that is
+ * shown.
+ */
 #include "image/name.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Runs skopeo, which talks to registries: its two commands, its credentials, and its errors in our words.. */
 #include "image/skopeo.h"
 
 #include <errno.h>

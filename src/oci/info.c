@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* spec and features: what runc prints about itself, for this runtime. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

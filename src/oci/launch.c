@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starts the monitor as the container's process on the host: in its control groups, namespaces and with its
+ * descriptors.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

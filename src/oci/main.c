@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* skerry-oci: global options, the choice of the verb, errors in runc's form. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>

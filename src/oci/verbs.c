@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs that are one request: state, kill, pause, resume, update, events, list and others, in runc's words. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

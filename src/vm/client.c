@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client's way to a monitor: start one, connect to it, one request with a deadline, and what to do when it does not
+ * answer.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The spec that crun gets, and what becomes of crun's errors. */
 #include "../sk_test.h"
 
 #include <string.h>

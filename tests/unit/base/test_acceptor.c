@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Accepting connections with a full descriptor table. */
 #include "../sk_test.h"
 
 #include <dirent.h>

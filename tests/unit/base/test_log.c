@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The log's rate and size. */
 #include "../sk_test.h"
 
 #include <fcntl.h>

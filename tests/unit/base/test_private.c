@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Directories that must be ours alone: made, found open to others, behind links, owned by strangers. */
 #include "../sk_test.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Child processes: found in PATH, run, and the table of descriptors. */
 #include "../sk_test.h"
 
 #include <errno.h>

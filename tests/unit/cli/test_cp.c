@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* skerry cp: docker's rules of paths, and archives from a container, hostile ones among them. */
 #include "../sk_test.h"
 
 #include <archive.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* --filter: which are taken and what each selects, beside docker. */
 #include "../sk_test.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Option tables: all forms of an option, errors, and tables without duplicates. */
 #include "../sk_test.h"
 
 #include <errno.h>

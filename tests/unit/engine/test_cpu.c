@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Placement of VMs on processors. */
 #include "../sk_test.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Free page reporting: what is given back to the host, and hostile reports. */
 #include "../sk_test.h"
 
 #include <linux/virtio_balloon.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The network device with a guest made of hand-made frames: offloads, published ports, ends of connections. */
 #include "../sk_test.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The vsock device: streams from both sides, credit, every order of ends. */
 #include "../sk_test.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The container's log: lines, bytes, a full disk, rotation. */
 #include "../sk_test.h"
 
 #include <fcntl.h>

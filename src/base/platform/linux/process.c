@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Child processes: found in PATH, started with their descriptors and in namespaces, killed with their parent, waited
+ * for.
+ */
 #include "base/process.h"
 
 #include <errno.h>

@@ -28,8 +28,8 @@ struct sk_spawn {
 		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 \
 	}
 
-/* First thing in main(): whoever closed descriptor 0, 1 or 2 gets /dev/null there, so that nothing that is opened later
- * is taken for a standard stream. Negative errno. */
+/* The first call of main(): opens /dev/null as descriptor 0, 1 or 2 if the caller has closed that, so that no file that
+ * is opened later becomes a standard stream. Negative errno. */
 int sk_std_fds_open(void);
 
 /* Before the first thread is started: enlarges the table of descriptors to hold at least `n`. With several threads

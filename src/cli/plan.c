@@ -189,7 +189,7 @@ static void copy(struct sk_strv *to, const struct sk_strv *from)
 		sk_strv_add(to, from->v[i]);
 }
 
-/* What was asked for, and the host's for the rest, as docker does. */
+/* The name servers that were asked for; the host's where nothing was, as docker does. */
 static void set_dns(struct sk_plan *p)
 {
 	const struct sk_run_opts *o = p->opts;

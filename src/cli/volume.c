@@ -63,7 +63,7 @@ static int make(const struct sk_paths *paths, const char *name, const char *dir,
 	(void)paths;
 	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) || (mkdir(data, 0755) < 0 && errno != EEXIST))
 		return sk_error_errno(err, errno, "cannot make volume %s", name);
-	/* What a container sees: open like a fresh directory, whatever the umask. */
+	/* The directory that the container sees: mode 0755 whatever the umask. */
 	if (chmod(data, 0755) < 0)
 		return sk_error_errno(err, errno, "cannot make volume %s", name);
 	sk_jx_set_str(o, "CreatedAt", sk_time_now(created));

@@ -63,7 +63,8 @@ int sk_confine_init(struct sk_confine *f, const struct sk_engine_config *c, uint
 		 (unsigned long long)(tmpfs_size / 1024));
 	sk_random(&random, sizeof(random));
 	if (geteuid() == 0 && sk_in_user_namespace()) {
-		/* No user of its own to be had: one without rights, in one more namespace. */
+		/* A user namespace's root has no further users to give: a user without rights, in one more
+		 * namespace. */
 		f->uid = SK_VM_UID_INNER;
 		snprintf(f->uid_map, sizeof(f->uid_map), "%u 0 1\n", SK_VM_UID_INNER);
 		snprintf(f->gid_map, sizeof(f->gid_map), "%u 0 1\n", SK_VM_UID_INNER);

@@ -311,7 +311,7 @@ static int make_root(struct posix_fs *p, int take_fd, const char *name, struct s
 		return 0;
 	}
 	p->single = node;
-	/* The root above a single file takes its identity from it: there is nothing of that kind on the host. */
+	/* The root above a single file takes its identity from that file: it does not exist on the host. */
 	r = posix_node_new(p, -1, NULL, "", &stx, &p->root);
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot share");

@@ -26,7 +26,7 @@
 /* ---- words
  * ----------------------------------------------------------------------------------------------------------- */
 
-/* What skopeo says → what we say. The first that is found counts. `say` NULL: its own words from there on. */
+/* Messages of skopeo and ours for them. The first match counts. `say` NULL: skopeo's own words from there on. */
 static const struct {
 	const char *find, *say;
 	int code;

@@ -443,7 +443,7 @@ static int write_xattrs(struct sk_squash *sq, struct sk_inode *ino)
 	return r ? r : sqfs_xattr_writer_end(sq->xattrs, &ino->disk_xattr);
 }
 
-/* What all kinds have in common. */
+/* Sets the fields that all kinds of inodes share. */
 static int fill_base(struct sk_squash *sq, const struct sk_inode *ino, sqfs_inode_generic_t *out)
 {
 	int r;

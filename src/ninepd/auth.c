@@ -98,7 +98,7 @@ static int auth_write(void *exchange, uint64_t offset, const void *buf, size_t n
 
 static bool auth_passed(void *exchange, struct p9_str uname, struct p9_str aname, uint32_t n_uname)
 {
-	/* Computed from what the attach says, not from what the auth said: the proof has to be for that. */
+	/* Computed from the fields of the attach, not from those of the auth: the proof has to be for the attach. */
 	const struct exchange *x = exchange;
 	uint8_t expected[PROOF];
 

@@ -44,7 +44,7 @@ extern int mount(const char *source, const char *target, const char *type, unsig
 extern int umount2(const char *target, int flags);
 
 #define MNT_DETACH 2
-/* What is held for clients: a fid takes a third of a KiB with what stands behind it. More is ENOMEM for who asks. */
+/* Memory held for clients: a fid takes a third of a KiB with all that belongs to it. Beyond it requests get ENOMEM. */
 #define DATA_MAX (512u << 20)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -174,7 +174,7 @@ static int empty_root(void)
 		       : 0;
 }
 
-/* What the host mounts in what is shared, now and later, is no guest's to remove: see export/mounts.c. */
+/* A guest must not remove what the host mounts in a share, now or later: see export/mounts.c. */
 static int note_mounts(struct ninepd *d)
 {
 	unsigned i;

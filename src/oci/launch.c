@@ -55,7 +55,7 @@ static int enter(void *arg)
 		return -errno;
 	if (c->new_netns && (unshare(CLONE_NEWNET) < 0 || (r = loopback_up()) < 0))
 		return r < 0 ? r : -errno;
-	/* A session of its own with the terminal in control: so it hears of new window sizes. */
+	/* A session of its own with the terminal in control: so it gets SIGWINCH. */
 	if (c->terminal && ioctl(0, TIOCSCTTY, 0) < 0)
 		return -errno;
 	return 0;
@@ -96,7 +96,7 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
 	s.keep_fds = keep;
 	s.n_keep_fds = 1;
 	s.new_session = true;
-	/* Whoever kills the container's process, has killed all of it, before it is seen to be gone. */
+	/* A caller that kills the container's process has killed all of it before the process is seen to be gone. */
 	s.clone_flags = CLONE_NEWPID;
 	s.prepare = enter;
 	s.prepare_arg = &child;

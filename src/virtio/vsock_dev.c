@@ -265,7 +265,7 @@ void vsock_send_replies(struct sk_carrier *c)
 	vsock_flush(c);
 }
 
-/* Sends for everybody who waits, until the guest's buffers are used up. */
+/* Sends for all waiting streams, until the guest's buffers are used up. */
 static void send_waiting(struct sk_carrier *c)
 {
 	struct sk_stream *s;
@@ -283,7 +283,7 @@ static void send_waiting(struct sk_carrier *c)
 			if (r == OUTPUT_DONE || s->state == VSOCK_GONE || s->state == VSOCK_DEAD)
 				continue;
 			s->on_ready = true;
-			/* Who got something out has had its turn. */
+			/* A stream that has sent something has had its turn. */
 			if (r == OUTPUT_BLOCK && s->tx_cnt == sent)
 				TAILQ_INSERT_HEAD(&c->ready, s, ready);
 			else
@@ -489,7 +489,7 @@ static void vsock_queue_ready(struct sk_device *dev, unsigned q)
 	(void)q;
 	if (!vsock_running(c))
 		return;
-	/* What was written before, or while the queues were suspended. */
+	/* Packets that were written before, or while the queues were suspended. */
 	TAILQ_FOREACH(s, &c->all, all)
 	vsock_output(s);
 	vsock_flush(c);

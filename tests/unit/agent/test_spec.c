@@ -88,7 +88,7 @@ static void test_complete(void **state)
 	json_decref(sysctl);
 }
 
-/* What the container is limited to, when it asks for `limit` and can have `most`; 0: nothing is said. */
+/* The container's limit in the spec, when it asks for `limit` and can have `most`; 0: none. */
 static json_int_t limit_of(json_int_t limit, uint64_t most)
 {
 	struct sk_stdio_spec stdio = { 0 };

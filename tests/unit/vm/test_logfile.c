@@ -71,7 +71,7 @@ static void test_lines(void **state)
 	unlinkat(dirfd_, "container.log", 0);
 }
 
-/* What is no UTF-8 stands there in full, too. */
+/* Bytes that are not UTF-8 are kept in full, too. */
 static void test_bytes(void **state)
 {
 	_cleanup_free_ char *text = NULL;
@@ -130,7 +130,7 @@ static void test_full(void **state)
 	unlinkat(dirfd_, "container.log", 0);
 }
 
-/* Without a bound all is kept in one file. */
+/* Without a bound the log is one file. */
 static void test_unbounded(void **state)
 {
 	struct sk_logfile *log;

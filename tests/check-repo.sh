@@ -45,6 +45,9 @@ hits 'a path of one machine' git grep -nIE '(^|[^[:alnum:]_./-])/(home|work|User
 hits 'a mark of an unfinished merge' git grep -nIE '^(<<<<<<<|>>>>>>>) ' -- ':!tests/check-repo.sh'
 hits 'trailing white space' git grep -nIE '[[:blank:]]+$' -- '*.c' '*.h' '*.sh' '*.py' 'scripts' 'Makefile' '*.build'
 
+# Documents wrap at 100 columns, but for rows of tables (and a manual page's options without a blank).
+hits 'document line of more than 100 characters' env LC_ALL=C.UTF-8 git grep -nIP '^(?![|*]).{101,}' -- '*.md' '*.scd' kernel/patches/README ':!man/skerry.1.scd'
+
 # Kernel patches have the header that upstream takes (kernel/README.md).
 for file in kernel/patches/*.patch; do
 	head=$(sed '/^diff /,$d' "$file")

@@ -97,7 +97,7 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
 	s.n_keep_fds = 1;
 	s.new_session = true;
 	/* A caller that kills the container's process has killed all of it before the process is seen to be gone. */
-	s.clone_flags = CLONE_NEWPID;
+	s.namespaces = SK_NS_PID;
 	s.prepare = enter;
 	s.prepare_arg = &child;
 	r = sk_spawn(&s, ret_pid, NULL, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an engine costs a program, measured inside a guest (bench/run engines). Prints "NAME VALUE" lines: microseconds
+ * Measures inside a guest what an engine costs a program (bench/run engines). Prints "NAME VALUE" lines: microseconds
  * of one operation, or seconds of a loop that is the same everywhere.
  */
 #include <math.h>

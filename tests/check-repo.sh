@@ -22,6 +22,11 @@ while IFS= read -r -d '' file; do
 	head -5 "$file" | grep -q 'SPDX-License-Identifier: ' || complain "no SPDX line: $file"
 done < <(git ls-files -z '*.c' '*.h' '*.sh' '*.py' '*.bash' 'scripts/*' 'bench/*' 'kernel/build' 'guest/build*' '.ci/run' 'Makefile' ':!*.txt' ':!*.md' ':!*.config')
 
+# A C file of more than 100 lines opens with what it is for, below its license.
+while IFS= read -r file; do
+	complain "does not open with a comment that says what it is for: $file"
+done < <(git ls-files -z '*.c' | xargs -0 -r awk 'FNR == 1 { open = 0 } FNR == 2 && /^\/\*/ { open = 1 } FNR == 101 && !open { print FILENAME }')
+
 # Apache-2.0 everywhere but in what is derived from the kernel.
 while IFS= read -r line; do
 	[[ $line == *'Apache-2.0'* ]] || complain "not Apache-2.0: $line"
@@ -39,6 +44,18 @@ hits 'a path of one machine' git grep -nIE '(^|[^[:alnum:]_./-])/(home|work|User
 	-- ':!tests/check-repo.sh' ':!LICENSES' ':!tests/unit' ':!fuzz'
 hits 'a mark of an unfinished merge' git grep -nIE '^(<<<<<<<|>>>>>>>) ' -- ':!tests/check-repo.sh'
 hits 'trailing white space' git grep -nIE '[[:blank:]]+$' -- '*.c' '*.h' '*.sh' '*.py' 'scripts' 'Makefile' '*.build'
+
+# Documents wrap at 100 columns, but for rows of tables (and a manual page's options without a blank).
+hits 'document line of more than 100 characters' env LC_ALL=C.UTF-8 git grep -nIP '^(?![|*]).{101,}' -- '*.md' '*.scd' kernel/patches/README ':!man/skerry.1.scd'
+
+# Kernel patches have the header that upstream takes (kernel/README.md).
+for file in kernel/patches/*.patch; do
+	head=$(sed '/^diff /,$d' "$file")
+	for want in 'From: .* <.*>' 'Subject: [^ ].*: .*' 'Upstream: .*' 'Signed-off-by: .* <.*>'; do
+		grep -qx "$want" <<<"$head" || complain "no line \"${want%%:*}:\" in the header of $file"
+	done
+	grep -qE '^Subject: .{73}' <<<"$head" && complain "subject of more than 72 characters: $file"
+done
 
 # Nothing built, nothing large.
 hits 'a build product' git ls-files '*.o' '*.a' '*.so' '*.squashfs' '*.cpio' '*.deb' 'build/*' 'out/*'

@@ -20,7 +20,7 @@
 #define FUZZ_MESSAGES 400
 
 static uint64_t fuzz_now;
-/* What else happens when an event does; NULL: nothing. */
+/* Called for each event as well; may be NULL. */
 static void (*fuzz_happens)(void);
 
 struct fuzz_watch {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A bundle's config.json: read, checked, and made into what a VM, or a container that comes into one, is to be. Nothing
- * of the host is changed; paths in it are looked at. */
+/* Reads and checks a bundle's config.json, and makes the description of a VM, or of a member of another VM, from it.
+ * Nothing of the host is changed; paths in it are looked at. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -50,7 +50,7 @@ void sk_boot_early(void)
 				dup2(fd, i);
 		}
 	klogctl(CONSOLE_LEVEL, NULL, 4);
-	/* What containers have with docker where nobody asks for something else. */
+	/* The rlimits that docker gives containers by default. */
 	setrlimit(RLIMIT_NOFILE, &files);
 	setrlimit(RLIMIT_NPROC, &unlimited);
 	setrlimit(RLIMIT_SIGPENDING, &signals);

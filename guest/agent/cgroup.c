@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container's control group in the guest (cgroup v2): its processes, limits and counters, signals to all of them,
+ * and its removal. Numbers that a file does not have are the caller's default.
+ */
 #include "cgroup.h"
 
 #include <dirent.h>

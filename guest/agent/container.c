@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The containers of this guest and their processes: made, started, executed into, signalled, waited for and removed,
+ * by jobs that run crun (job.c, launch_child.c). A container's end is reported when its first process has exited and
+ * its connections are drained (linger.c).
+ */
 #include "container.h"
 
 #include <errno.h>
@@ -148,8 +153,8 @@ static void on_linger(void *arg)
 	sweep(p->container);
 }
 
-/* The container's end is told when what its programs wrote to connections is sent; not if a signal has ended it, or
- * other containers have the VM as well. */
+/* Reports the container's end once the connections of its programs are drained. At once, if a signal has ended it or
+ * other containers use the VM too. */
 static void process_exited(struct sk_process *p, int code)
 {
 	bool alone = p->container->agent->containers == p->container && !p->container->next;
@@ -237,8 +242,8 @@ static struct sk_container *container_new(struct sk_agent *agent, const char *id
 	return c;
 }
 
-/* What still waits for it is handed in again: most of it will hear that there is no such container, a `create` makes a
- * new one. */
+/* Requests that still wait for it are dispatched again: most are answered "no such container", a `create` makes a new
+ * one. */
 static void container_free(struct sk_container *c)
 {
 	struct sk_container **link = &c->agent->containers;
@@ -395,7 +400,7 @@ static void fail_request(struct sk_launch *l, const struct sk_error *err, int ex
 	sk_session_fail(l->agent->session, l->req.id, err, exit_code);
 }
 
-/* What went wrong in the job: its own report, or else crun's log. */
+/* The error of a failed job: its own report, or else the one in crun's log. */
 static int job_error(const struct sk_launch *l, json_t *result, struct sk_error *err)
 {
 	int exit_code = 0;

@@ -45,7 +45,7 @@ struct sk_container {
 	struct sk_container *next;
 	struct sk_agent *agent;
 	char id[65];
-	char name[SK_CONTAINER_NAME]; /* crun's of it, which hooks are told: `id`, or the request's "name" */
+	char name[SK_CONTAINER_NAME]; /* the id that crun and hooks know it by: `id`, or the request's "name" */
 	char dir[128];
 	enum sk_container_state state;
 	struct sk_process *processes;
@@ -71,7 +71,7 @@ void sk_container_defer(struct sk_container *c, struct sk_request *take_req);
 void sk_container_create(struct sk_agent *agent, struct sk_request *take_req);
 void sk_container_start(struct sk_container *c, struct sk_request *take_req);
 void sk_container_exec(struct sk_container *c, struct sk_request *take_req);
-/* It is not paused any more: what waits for that goes on. */
+/* Called when it is resumed: requests that were deferred meanwhile are served. */
 void sk_container_resumed(struct sk_container *c);
 void sk_container_delete(struct sk_container *c, struct sk_request *take_req);
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jobs: children of the agent that do what may block (mounts, crun, copies), so that the agent's loop never does. A
+ * job reports one JSON object over a pipe, of bounded size; its end is known by SIGCHLD (sk_job_reaped).
+ */
 #include "job.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process list of a container, read from /proc: for `docker top` and `skerry-oci ps`. Command lines come from the
+ * container and are made printable here.
+ */
 #include "ps.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests from the host: the envelope (operation, container, id) and the typed parts that several operations share
+ * (stdio, root file system, network, time). Everything is checked for type and range here; handlers get C structs.
+ */
 #include "request.h"
 
 #include <arpa/inet.h>

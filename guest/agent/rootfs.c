@@ -49,10 +49,11 @@ static int make_dir(char *path, size_t size, const char *dir, const char *name, 
 	return 0;
 }
 
-/* "serial:ID" becomes the virtio disk that says so of itself; a path stays one. */
+/* "serial:ID" becomes the path of the virtio disk with that serial number; a path stays as it is. */
 static void find_device(const char *device, char *buf, size_t size)
 {
-	char path[64], letter;
+	char path[64];
+	int letter;
 
 	snprintf(buf, size, "%s", device);
 	if (strncmp(device, "serial:", 7) != 0)
@@ -231,8 +232,8 @@ static void detach_parts(size_t n_layers, const char *dir)
 }
 
 /*
- * Mounts a share that comes over a connection: "trans=virtio" in its options becomes that. The kernel allocates each
- * message in one piece, which a guest may not have: they are smaller then.
+ * Mounts a share that comes over a connection: "trans=virtio" in its options is replaced. The kernel allocates each
+ * message in one piece, which a guest short of memory may not have: messages are smaller then.
  */
 static int mount_on_stream(const char *source, const char *target, const char *options, int fd, const char *aname)
 {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's end of the control connection: frames in, replies and events out. Output that the monitor does not read
+ * is bounded; beyond that, or at a broken frame, the session ends.
+ */
 #include "session.h"
 
 #include <errno.h>

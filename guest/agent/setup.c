@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operation `setup`, once for each boot: clock, entropy, host name, network, sysctl. And later corrections of the
+ * clock.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>

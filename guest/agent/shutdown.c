@@ -65,9 +65,9 @@ static void unmount_all(const struct sk_agent *agent)
 }
 
 /*
- * `clean`: what was written is on the disk and the file systems are closed; otherwise whoever asked throws the disk
- * away. Then the monitor is told: from here on it may end the engine, which is faster than the kernel's own power-off.
- * The process does not come back, except in a test.
+ * Ends the guest. `clean`: first syncs and unmounts the file systems; otherwise the caller throws the disk away. Then
+ * tells the monitor, which may end the engine at once: that is faster than the kernel's own power-off. Does not return,
+ * except in a test.
  */
 void sk_agent_power_off(struct sk_agent *agent, bool clean)
 {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Completes the OCI spec that the host sends into what crun gets: namespaces of a guest, mounts in order, the
+ * terminal, the user, the memory limit. And turns crun's errors into docker's words.
+ */
 #include "spec.h"
 
 #include <errno.h>
@@ -124,7 +128,7 @@ int sk_spec_process(json_t *process, const struct sk_stdio_spec *stdio, struct s
 	return 0;
 }
 
-/* Those that run inside of the container; all others are the host's. */
+/* Keeps the hooks that run inside of the container; the host runs all others. */
 static void keep_guest_hooks(json_t *spec)
 {
 	json_t *start = json_incref(json_object_get(json_object_get(spec, "hooks"), "startContainer"));

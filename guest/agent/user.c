@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Resolves "user:group" with the image's /etc/passwd and /etc/group, as docker does. The files are the image's, so
+ * they are opened below its root only, and read up to a bound.
+ */
 #include "user.h"
 
 #include <errno.h>

@@ -14,7 +14,7 @@
  * `*ret_path` (may be NULL): the path without links, malloc'd.
  */
 int sk_private_dir(const char *path, mode_t mode, char **ret_path, struct sk_error *err);
-/* A directory in one of those: never a link, ours, and closed to writers. A descriptor. */
+/* Opens a directory in one of those: not a link, owned by us, not writable by others. Returns a descriptor. */
 int sk_private_subdir(int dirfd, const char *name, mode_t mode, struct sk_error *err);
 
 #endif

@@ -4,9 +4,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "base/error.h"
+
+/* A process by number, as the system counts them: pid_t on Linux. */
+typedef int sk_pid;
+
+/* Kinds of namespaces. A system that has none starts no child in one. */
+#define SK_NS_USER 1u
+#define SK_NS_MOUNT 2u
+#define SK_NS_PID 4u
+#define SK_NS_NET 8u
+#define SK_NS_IPC 16u
+#define SK_NS_UTS 32u
 
 /* How to start a helper program. Zeroed fields mean: inherit nothing but what is listed. */
 struct sk_spawn {
@@ -17,7 +27,7 @@ struct sk_spawn {
 	const int *keep_fds;		    /* further descriptors that survive under the same numbers */
 	size_t n_keep_fds;
 	bool die_with_parent; /* SIGKILL when the calling thread goes */
-	unsigned clone_flags; /* CLONE_NEW…: namespaces that the child starts in */
+	unsigned namespaces;  /* SK_NS_*: that the child starts in, new ones */
 	bool new_session;
 	/* Runs in the child just before exec; returns 0 or negative errno. Only async-signal-safe calls. */
 	int (*prepare)(void *arg);
@@ -28,8 +38,8 @@ struct sk_spawn {
 		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 \
 	}
 
-/* First thing in main(): whoever closed descriptor 0, 1 or 2 gets /dev/null there, so that nothing that is opened later
- * is taken for a standard stream. Negative errno. */
+/* The first call of main(): opens /dev/null as descriptor 0, 1 or 2 if the caller has closed that, so that no file that
+ * is opened later becomes a standard stream. Negative errno. */
 int sk_std_fds_open(void);
 
 /* Before the first thread is started: enlarges the table of descriptors to hold at least `n`. With several threads
@@ -39,10 +49,10 @@ void sk_fd_table_grow(unsigned n);
 
 /* Starts it. `*ret_pidfd` (may be NULL) is CLOEXEC and the caller's. Signal mask and dispositions are reset in the
  * child. Reports a failing exec as an error here. */
-int sk_spawn(const struct sk_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err);
+int sk_spawn(const struct sk_spawn *spawn, sk_pid *ret_pid, int *ret_pidfd, struct sk_error *err);
 /* Waits for `pid` and returns its wait status in docker's form: exit code, or 128 + signal. Negative errno on failure.
  */
-int sk_wait(pid_t pid);
+int sk_wait(sk_pid pid);
 /* Runs to the end and returns the exit code (128 + signal), with what it wrote to stderr (at most the last 512 bytes)
  * in `err` when the code is not 0. Negative errno when it could not be started. */
 int sk_run(const struct sk_spawn *spawn, struct sk_error *err);

@@ -3,17 +3,18 @@
  * The attached client: joins our stdin, stdout and stderr (or the terminal) to a connection of the monitor.
  *
  *   monitor → STDOUT, STDERR frames → our descriptors   one frame at a time, written from the receive buffer; while a
- * reader of ours is slow we do not read on, and the monitor holds the guest up: nothing is dropped, nothing grows our
- * stdin → STDIN frames → monitor                  never more than the window of 256 KiB without acknowledgement, and
- * never with more than one chunk unsent SIGWINCH → resize; signals → signal                 through a signalfd, so that
- * they are just another descriptor
+ *                                                       reader of ours is slow we do not read on, and the monitor holds
+ *                                                       the guest up: nothing is dropped, nothing grows
+ *   our stdin → STDIN frames → monitor                  never more than the window of 256 KiB without acknowledgement,
+ *                                                       and never with more than one chunk unsent
+ *   SIGWINCH → resize; signals → signal                 through a signalfd, so that they are just another descriptor
  *
  * Nothing here sleeps but poll(): our own descriptors are written through sk_sink. stdin is read only when poll() says
  * that there is something.
  *
  * Life: CONNECTED (start asked for, signals end us) → RUNNING (raw terminal, stdin flows) → the exit event, the
- * detached event, or a break. All output that came before the exit event has been written when it is acted on, since it
- * lies before it in the same stream.
+ * detached event, or a break. The exit event comes last in the stream, so all output has been written when the client
+ * acts on it.
  *
  * Not trusted: nothing here comes from the guest unframed; what the monitor passes on is bytes for our output only.
  */

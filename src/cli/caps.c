@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* --cap-add, --cap-drop and --privileged: docker's names and its default set, as lists for the spec. */
 #include "cli/caps.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A client's connection to a monitor that blocks: frames and JSON requests, one reply each. */
 #include "cli/client.h"
 
 #include <errno.h>

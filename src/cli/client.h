@@ -27,7 +27,7 @@ int sk_client_send(struct sk_client *client, uint8_t type, const void *p, size_t
 int sk_client_next(struct sk_client *client, struct sk_frame *ret, struct sk_error *err);
 /* The next frame that is JSON (others are dropped). A new reference. */
 int sk_client_json(struct sk_client *client, json_t **ret, struct sk_error *err);
-/* That, with "ok":false made an error. `*ret` may be NULL. */
+/* Receives a reply; "ok":false becomes an error. `*ret` may be NULL. */
 int sk_client_reply(struct sk_client *client, json_t **ret, struct sk_error *err);
 /* The error that a reply is; 0 where it is ok. */
 int sk_client_check(const json_t *reply, struct sk_error *err);

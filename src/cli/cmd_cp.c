@@ -76,7 +76,7 @@ static int connect_vm(struct copy *k, struct sk_error *err)
 
 		*err = (struct sk_error)SK_ERROR_INIT;
 		fd = sk_vm_connect(&k->cli->paths, k->c.id, err);
-		if (fd >= 0 || fd != -ENOENT || k->hold_fd < 0 || waited >= BOOT_WAIT_MS)
+		if (fd != -ENOENT || k->hold_fd < 0 || waited >= BOOT_WAIT_MS)
 			return fd;
 		if (poll(&pfd, 1, 2) > 0) {
 			/* It has an answer to a question that nobody asked: it could not boot. The first request is

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* skerry exec: builds the process and attaches to it. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * logs: the monitor's json-file log, oldest file first, then with -f what is appended, through rotations, until the
- * container ends. The end is heard of on a connection to the monitor; what was written before is read after that.
+ * container ends. A connection to the monitor tells of the end; the rest of the log is read after that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +110,7 @@ static void show(struct logs *l, const char *line, size_t n)
 	l->last = out;
 	if (l->o->timestamps)
 		fprintf(out, "%s ", time);
-	/* What is no UTF-8 is there once more, as it was. */
+	/* "raw" has the unchanged bytes of text that is not UTF-8. */
 	if (json_object_get(o, "raw"))
 		raw = decode(sk_jx_get_str(o, "raw", ""), &raw_len);
 	if (raw)
@@ -142,7 +142,7 @@ static void feed(struct logs *l, const char *p, size_t n)
 	}
 }
 
-/* Reads on to the end of what there is. */
+/* Reads to the present end of the log. */
 static void drain(struct logs *l, int fd)
 {
 	static char chunk[65536];

@@ -176,7 +176,7 @@ int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all,
 	return 0;
 }
 
-/* What creations and removals that were killed left in <root>/tmp. */
+/* Removes the remains of interrupted creations and removals in <root>/tmp. */
 static void prune_leftovers(struct sk_cli *cli)
 {
 	_cleanup_free_ char *path = sk_xasprintf("%s/tmp", cli->paths.root);

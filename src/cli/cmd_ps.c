@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* skerry ps: selects containers and prints docker's table. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>

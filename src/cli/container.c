@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers as the store has them: found by name or prefix of the ID, listed, with their state in docker's words. One
+ * whose config.json is damaged can still be seen and removed.
+ */
 #include "cli/container.h"
 
 #include <ctype.h>
@@ -41,7 +45,7 @@ static int load_json(const struct sk_paths *paths, const char *id, const char *f
 	return 0;
 }
 
-/* What is left to see of a container whose config.json cannot be read: enough to show and to remove it. */
+/* Stands in for the configuration of a container whose config.json cannot be read: enough to show and to remove it. */
 static json_t *damaged_config(const char *id)
 {
 	return sk_jx(json_pack("{s:s,s:s,s:s,s:{s:s,s:{}}}", "Id", id, "Created", "", "Name", "", "Config", "Image", "",

@@ -69,7 +69,7 @@ static int open_parent(int dirfd, const char *path, const char **ret_name)
 	return fd;
 }
 
-/* As far as we may: nobody is told off for not being root. True: the owner is the one of the archive. */
+/* Sets the owner if we may; it is no error for a plain user. True: the owner is the one of the archive. */
 static bool keep_owner(const struct extract *e, int at, const char *name, struct archive_entry *entry)
 {
 	return e->x->keep_owner && fchownat(at, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),

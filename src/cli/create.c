@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Makes a container of a plan: its directory in tmp/, volumes, disk, config.json and vm.json, then renamed into place
+ * with the names locked. And starts its monitor.
+ */
 #include "cli/create.h"
 
 #include <errno.h>

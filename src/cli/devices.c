@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* --device: which names mean a device of the guest, for the spec and its device rules. */
 #include "cli/devices.h"
 
 #include <errno.h>

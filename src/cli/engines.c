@@ -14,7 +14,7 @@ static json_t *one_engine(const struct sk_engine *e, const struct sk_engine_sett
 	json_t *o = sk_jx_object();
 	bool works = e->probe(settings, &problem) == 0;
 
-	/* What there is of it is told where it does not work, too. */
+	/* Details are shown for an engine that does not work, too. */
 	if (e->info(settings, &info, &err) < 0 && works)
 		problem = err;
 	sk_jx_set_str(o, "Name", e->name);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Environment variables and labels: merged by name, from options and from files (--env-file, --label-file). */
 #include "cli/env.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* --filter: docker's rules of what a filter means, the same for all commands (which keys there are: select.c). */
 #include "cli/filter.h"
 
 #include <errno.h>

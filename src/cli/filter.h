@@ -32,7 +32,7 @@ bool sk_filter_has(const struct sk_strv *filters, const char *key);
 /* The next value of `key` from number `*at` on, which it moves on; NULL: no more. */
 const char *sk_filter_next(const struct sk_strv *filters, const char *key, size_t *at);
 
-/* What several tables have in common. */
+/* Keys that several tables share. */
 /* true, false, 1, 0; what they mean. */
 bool sk_filter_is_bool(const char *value);
 bool sk_filter_bool(const char *value);

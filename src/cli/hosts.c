@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, from options and the host's resolv.conf. */
 #include "cli/hosts.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* jansson for a program that may end when there is no memory: members by path, setters that do not fail. */
 #include "cli/jx.h"
 
 #include <string.h>

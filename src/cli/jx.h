@@ -17,7 +17,7 @@ static inline void sk_json_unref(json_t **j)
 }
 #define _cleanup_json_ __attribute__((cleanup(sk_json_unref)))
 
-/* Text that the user gave: has to be UTF-8, or the program ends with a message that says so. NULL becomes null. */
+/* A JSON string of text from the user. Text that is not UTF-8 ends the program with a message; NULL becomes null. */
 json_t *sk_jx_str(const char *s);
 json_t *sk_jx_object(void);
 json_t *sk_jx_array(void);

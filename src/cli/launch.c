@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Starts a container and attaches to it, or does not: what `run` and `start` share, with the exit code. */
 #include "cli/launch.h"
 
 #include <signal.h>

@@ -25,7 +25,7 @@ struct sk_launch {
 };
 /* Boots where asked, attaches, and stays until the end. Returns the exit code of the command; errors are printed. */
 int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const struct sk_launch *launch);
-/* The way out of an attached client, after sk_attach_run(): prints what is to be said and returns the exit code. */
+/* After sk_attach_run(): prints the error, if any, and returns the exit code. */
 int sk_launch_end(const struct sk_attach_result *result, int r, const struct sk_error *err, const char *name);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Lists: docker's tables, --format with its headers, JSON lines. The columns are the command's. */
 #include "cli/list.h"
 
 #include <errno.h>

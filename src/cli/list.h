@@ -8,7 +8,7 @@
 #include "base/error.h"
 
 /*
- * What `--format` makes of a list: "table" (the command's own), "table TEMPLATE", "json" (an object a line), or a
+ * The forms of `--format` for a list: "table" (the command's own), "table TEMPLATE", "json" (an object a line), or a
  * template a line. Rows are objects of strings; their names are what templates know as {{.Name}}.
  */
 struct sk_column {

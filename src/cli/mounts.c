@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* -v, --mount and --tmpfs: docker's three notations, parsed into one list of mounts, and what is refused. */
 #include "cli/mounts.h"
 
 #include <ctype.h>

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "cli/xmem.h"
 
-/* What -v, --mount and --tmpfs ask for. */
+/* A mount that -v, --mount or --tmpfs asks for. */
 enum sk_mount_type {
 	SK_MOUNT_BIND,	 /* `source` is an absolute host path */
 	SK_MOUNT_VOLUME, /* `source` is a volume's name; NULL: an anonymous one */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Parses command lines from tables of options; the rules are in opt.h. */
 #include "cli/opt.h"
 
 #include <errno.h>

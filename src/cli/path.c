@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Paths as text, by Go's rules (path/filepath), which docker cp's are. */
 #include "cli/path.h"
 
 #include <stdlib.h>

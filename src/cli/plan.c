@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From options and an image to everything that is known about a container before it is made: the plan. Nothing is
+ * written here.
+ */
 #include "cli/plan.h"
 
 #include <errno.h>
@@ -185,7 +189,7 @@ static void copy(struct sk_strv *to, const struct sk_strv *from)
 		sk_strv_add(to, from->v[i]);
 }
 
-/* What was asked for, and the host's for the rest, as docker does. */
+/* The name servers that were asked for; the host's where nothing was, as docker does. */
 static void set_dns(struct sk_plan *p)
 {
 	const struct sk_run_opts *o = p->opts;

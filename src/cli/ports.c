@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * -p and --expose: docker's notations, ranges, free ports of the host, and the forms that config.json, vm.json and
+ * docker ps have.
+ */
 #include "cli/ports.h"
 
 #include <arpa/inet.h>

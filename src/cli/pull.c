@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* skerry pull as other commands use it: progress bars, which registries need no TLS, cancelling by a signal. */
 #include "cli/pull.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Removes a container: its VM first, then its directory and its anonymous volumes. */
 #include "cli/remove.h"
 
 #include <dirent.h>
@@ -15,8 +16,7 @@
 #include "cli/volume.h"
 #include "vm/vm.h"
 
-/* Takes the container's VM down at once and waits until its monitor has written that down: a second connection hears of
- * the end. */
+/* Kills the container's VM and waits until its monitor has written the state: a second connection ends with it. */
 static int kill_and_wait(struct sk_cli *cli, const char *id, struct sk_error *err)
 {
 	_cleanup_json_ json_t *stop = sk_jx(json_pack("{s:s,s:i,s:i}", "op", "stop", "signal", 9, "timeout", 0));
@@ -24,7 +24,8 @@ static int kill_and_wait(struct sk_cli *cli, const char *id, struct sk_error *er
 
 	if (r < 0)
 		*err = (struct sk_error)SK_ERROR_INIT;
-	/* It is going or has gone by itself, or it does not answer, or what it answers makes no sense. */
+	/* -ENOENT and -ECONNRESET: the monitor has ended. Otherwise it does not answer, or not sensibly: end the
+	 * process. */
 	return r < 0 && r != -ENOENT && r != -ECONNRESET ? sk_vm_end(&cli->paths, id, err) : 0;
 }
 
@@ -45,7 +46,7 @@ int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool f
 		if (r < 0)
 			return sk_error_wrap(err, "cannot remove container \"%s\"", sk_container_name(c));
 	}
-	/* One that was to be removed when it ends is gone, or just going. */
+	/* A container with --rm may have been removed meanwhile, or is being removed. */
 	auto_remove = sk_jx_get_bool(c->config, "HostConfig.AutoRemove", false);
 	dir = sk_xasprintf("%s/containers/%s", cli->paths.root, c->id);
 	if (auto_remove && access(dir, F_OK) < 0)

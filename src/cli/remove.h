@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/container.h"
 
-/* Removes a container and says so in the events. One that lives is refused (-EBUSY), or with `force` killed first. */
+/* Removes a container and writes an event. A running one is refused (-EBUSY), or killed first with `force`. */
 int sk_remove_container(struct sk_cli *cli, const struct sk_container *c, bool force, struct sk_error *err);
 /* Removes the anonymous volumes that `config` (the inspect object of a container that is gone) mounts; those still in
  * use stay. */

@@ -97,7 +97,7 @@ static int check_key_value(const char *value, char *why)
 	return -EINVAL;
 }
 
-/* Those that belong to namespaces of the container: docker's CLI knows the same. */
+/* Options about the container's namespaces, with the names of docker's CLI. */
 static int check_sysctl(const char *value, char *why)
 {
 	static const char *const allowed[] = {

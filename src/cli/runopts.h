@@ -18,9 +18,9 @@
 #define SK_DEFAULT_DISK_SIZE (64ull << 30) /* sparse */
 #define SK_DEFAULT_SHM_SIZE (64ll << 20)
 
-/* What `run` and `create` were given. Strings are argv's. */
+/* The options of `run` and `create`. Strings are argv's. */
 struct sk_run_opts {
-	/* What the configuration gives a VM without -m, --cpus; 0: SK_DEFAULT_VM_MEMORY, 1. */
+	/* Defaults of the configuration for a VM without -m, --cpus; 0: SK_DEFAULT_VM_MEMORY, 1. */
 	uint64_t default_memory;
 	unsigned default_cpus;
 	/* run only */

@@ -78,7 +78,7 @@ static const char *const refused[] = {
 	"userfaultfd", "uselib", "ustat", "vm86", "vm86old", "vserver",
 };
 
-/* Allowed to who has the capability. A call may stand under several. */
+/* Calls that are allowed with a capability. A call may be listed under several. */
 static const struct {
 	const char *cap;
 	const char *names[24];
@@ -104,7 +104,7 @@ static const struct {
 	{ "CAP_PERFMON", { "perf_event_open" } },
 };
 
-/* CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET: namespaces are for who has CAP_SYS_ADMIN. */
+/* CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET: new namespaces take CAP_SYS_ADMIN. */
 static const json_int_t clone_flags[] = { 0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000 };
 #define CLONE_NAMESPACES 0x7e020000
 /* personality(2): Linux, 32-bit addresses, "which one is it" */
@@ -207,7 +207,7 @@ json_t *sk_seccomp_default(const struct sk_strv *caps)
 		/* Its flags are in memory, where a filter cannot look: the C library falls back on clone. */
 		push_rule(rules, names_of(clone3, 1), ENOSYS);
 	}
-	/* Who could speak vsock would speak to the monitor in the agent's place. */
+	/* A container with vsock sockets could connect to the monitor in the agent's place. */
 	push_arg_rule(rules, "socket", 0, "SCMP_CMP_NE", AF_VSOCK_NUMBER, 0);
 	push_arg_rule(rules, "socket", EPERM, "SCMP_CMP_EQ", AF_VSOCK_NUMBER, 0);
 	for (i = 0; i < SK_ARRAY_SIZE(personalities); i++)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The keys of --filter for containers, images and volumes, and what each compares. Lists, prune and ps share them. */
 #include "cli/select.h"
 
 #include <regex.h>

@@ -42,7 +42,7 @@ struct sk_select_volume {
 	bool used;
 };
 
-/* What `system prune` takes: label, label!, until; for checking only. */
+/* The keys of `system prune`: label, label!, until; for checking only. */
 extern const struct sk_filter_key sk_system_prune_filters[];
 
 #endif

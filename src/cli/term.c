@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The user's terminal: raw mode and back, its size, and the key sequence that detaches. */
 #include "cli/term.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers with units, durations and times, read and printed as docker does. */
 #include "cli/units.h"
 
 #include <ctype.h>

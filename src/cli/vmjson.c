@@ -18,7 +18,7 @@ static bool is_mounted(const struct sk_mounts *mounts, const char *path)
 	return false;
 }
 
-/* What the user mounts there is there. */
+/* A file that the user mounts over /etc/hosts and the like wins. */
 static void add_file(json_t *files, const struct sk_plan *p, const char *path, char *take_data)
 {
 	json_t *o;

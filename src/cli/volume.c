@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Volumes: a directory each below volumes/, with _data and volume.json, which has the form of docker volume inspect. */
 #include "cli/volume.h"
 
 #include <ctype.h>
@@ -62,7 +63,7 @@ static int make(const struct sk_paths *paths, const char *name, const char *dir,
 	(void)paths;
 	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) || (mkdir(data, 0755) < 0 && errno != EEXIST))
 		return sk_error_errno(err, errno, "cannot make volume %s", name);
-	/* What a container sees: open like a fresh directory, whatever the umask. */
+	/* The directory that the container sees: mode 0755 whatever the umask. */
 	if (chmod(data, 0755) < 0)
 		return sk_error_errno(err, errno, "cannot make volume %s", name);
 	sk_jx_set_str(o, "CreatedAt", sk_time_now(created));

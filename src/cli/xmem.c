@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory and strings for a command: every failure to allocate ends the program, which holds nothing that has to be put
+ * in order. Lists of strings, and text that grows.
+ */
 #include "cli/xmem.h"
 
 #include <stdarg.h>

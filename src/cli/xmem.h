@@ -7,9 +7,9 @@
 #include <stddef.h>
 
 /*
- * Memory for a program that does one thing and ends: where there is none left, it says so and exits with 125 (docker's
- * "the command itself failed"). Nothing in the CLI holds state that a sudden end could damage: files are replaced by
- * rename, and the terminal is put back by atexit().
+ * Memory for a program that does one thing and ends: when there is none left, the program prints that and exits with
+ * 125 (docker's "the command itself failed"). Nothing in the CLI holds state that a sudden end could damage: files are
+ * replaced by rename, and the terminal is put back by atexit().
  */
 void sk_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 

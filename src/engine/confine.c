@@ -63,7 +63,8 @@ int sk_confine_init(struct sk_confine *f, const struct sk_engine_config *c, uint
 		 (unsigned long long)(tmpfs_size / 1024));
 	sk_random(&random, sizeof(random));
 	if (geteuid() == 0 && sk_in_user_namespace()) {
-		/* No user of its own to be had: one without rights, in one more namespace. */
+		/* A user namespace's root has no further users to give: a user without rights, in one more
+		 * namespace. */
 		f->uid = SK_VM_UID_INNER;
 		snprintf(f->uid_map, sizeof(f->uid_map), "%u 0 1\n", SK_VM_UID_INNER);
 		snprintf(f->gid_map, sizeof(f->gid_map), "%u 0 1\n", SK_VM_UID_INNER);
@@ -86,13 +87,13 @@ void sk_confine_bind(struct sk_confine *f, const char *from, const char *to, boo
 		f->binds[f->n_binds++] = (struct sk_confine_bind){ from, to, dir, optional };
 }
 
-static unsigned clone_flags(const struct sk_confine *f)
+static unsigned namespaces_of(const struct sk_confine *f)
 {
-	unsigned flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	unsigned kinds = SK_NS_MOUNT | SK_NS_PID | SK_NS_NET | SK_NS_IPC | SK_NS_UTS;
 
 	if (!f->namespaces)
 		return 0;
-	return f->uid_map[0] ? flags | CLONE_NEWUSER : flags;
+	return f->uid_map[0] ? kinds | SK_NS_USER : kinds;
 }
 
 /* --- in the child --- */
@@ -337,7 +338,7 @@ static int apply(void *arg)
 int sk_confine_spawn(struct sk_confine *f, struct sk_spawn *s, struct sk_engine_process *ret, struct sk_error *err)
 {
 	s->die_with_parent = true;
-	s->clone_flags = clone_flags(f);
+	s->namespaces = namespaces_of(f);
 	s->prepare = apply;
 	s->prepare_arg = f;
 	return sk_spawn(s, &ret->pid, &ret->pidfd, err);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The engines by name, the choice of one for "auto", and the guest's parts (kernel, initramfs) on the disk. */
 #include "engine/engine.h"
 
 #include <errno.h>

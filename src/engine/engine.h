@@ -24,8 +24,8 @@ struct sk_engine_device {
 };
 
 /*
- * What an engine process must at least be confined by, beside a system call filter, limits and the loss of all
- * capabilities. A start that cannot have it fails.
+ * The least that confines an engine process, beside a system call filter, limits and the loss of all capabilities. A
+ * start on a host that cannot do as much fails.
  */
 enum sk_sandbox {
 	SK_SANDBOX_NAMESPACES, /* namespaces of its own, with nothing of the host in them */
@@ -65,7 +65,7 @@ struct sk_engine_process {
 	int claim_fd; /* -1, or what the engine reserved on the host for it: close it when the process is gone */
 };
 
-/* What the guest parts are and how far they isolate, for `info`. */
+/* Versions of the guest parts and how far they isolate, for `info`. */
 struct sk_engine_info {
 	const char *name;      /* "uml" */
 	const char *isolation; /* one sentence for people */

@@ -67,8 +67,8 @@ struct sk_confine {
 	uint64_t fd_limit;	       /* RLIMIT_NOFILE; 4096 */
 	enum sk_sandbox sandbox;       /* the least that will do */
 	bool namespaces, no_randomize, no_huge_pages;
-	/* Makes further files in the new root, the working directory then, for this user; in the child, under the rules
-	 * for that. Not without namespaces. NULL: none. */
+	/* May be NULL. Makes further files in the new root, which is the working directory, owned by this user. Runs
+	 * in the child: async-signal-safe calls only. Not called without namespaces. */
 	int (*fill)(void *arg, uid_t uid);
 	void *fill_arg;
 	const struct sock_fprog *filter;
@@ -112,7 +112,7 @@ int sk_filter_export(void *ctx, struct sock_fprog **ret_filter);
 #define SK_QEMU_MIN_VERSION 70200u /* 7.2.0 */
 #define SK_PROBE_TOKEN "skerry-probe: it runs"
 
-/* What is known of the QEMU of this machine. */
+/* The QEMU of this machine: program, version, abilities. */
 struct sk_qemu_facts {
 	char path[512];	  /* without symbolic links */
 	char version[32]; /* "7.2.22" */
@@ -135,7 +135,7 @@ struct sk_qemu_memory {
 	size_t n_loads;
 	unsigned char start[SK_QEMU_START_FILE]; /* for -kernel */
 };
-/* Reads what there is to do from the (unpacked) kernel. */
+/* Reads the segments and the entry point of the (unpacked) kernel. */
 int sk_qemu_memory_init(struct sk_qemu_memory *memory, const char *kernel, uint64_t size, struct sk_error *err);
 void sk_qemu_memory_fini(struct sk_qemu_memory *memory);
 /* A `fill` of struct sk_confine: makes both files in the working directory. */

@@ -48,7 +48,7 @@ static uint64_t handled(long abi)
 	return abi >= 5 ? fs | FS_IOCTL_DEV : fs;
 }
 
-/* What is not there needs no rule. */
+/* A path that does not exist needs no rule. */
 static int allow(int ruleset, uint64_t all, const char *path, uint64_t access)
 {
 	_cleanup_fd_ int fd = open(path, O_PATH | O_CLOEXEC);

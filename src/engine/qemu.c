@@ -35,7 +35,7 @@ static void prefix_of(const char *path, char *buf, size_t size)
 	}
 }
 
-/* What QEMU and its loader read. A QEMU from elsewhere brings its data below its own prefix. */
+/* Files that QEMU and its loader read. A QEMU from elsewhere brings its data below its own prefix. */
 static void bind_program(struct sk_confine *f, const char *program, const char *prefix)
 {
 	static const char *const directories[] = { "/usr/lib",	      "/usr/lib64",	 "/lib",
@@ -153,7 +153,7 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 
 /* --- the two engines --- */
 
-/* What does not need a guest to find out. */
+/* The checks that need no guest. */
 static int check_parts(const struct sk_engine_settings *s, struct sk_qemu_facts *ret, struct sk_error *err)
 {
 	char kernel[512];

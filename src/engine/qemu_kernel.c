@@ -87,7 +87,8 @@ static int unpack_to(const char *path, int fd)
 	return r;
 }
 
-/* Those of other installations, an hour after they were made: a start that has just found one goes on with it. */
+/* Removes kernels of other installations an hour after they were made: a start that has just found one still uses
+ * it. */
 static void remove_old(int dirfd)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What has to be found out before QEMU is used: which one there is and of which version, and whether KVM works. A
+ * Finds out what has to be known before QEMU is used: which QEMU there is, its version, and whether KVM works. A
  * /dev/kvm that opens proves nothing (nested virtualization without support hangs in the first instructions), so a
- * small guest is really booted, and killed when it has said nothing by the deadline.
+ * small guest is booted, and killed when it has printed nothing by the deadline.
  *
- * The answers are kept in <cache_dir>/engines.json, for as long as the host is up and nothing that they depend on has
- * changed (program, kernel, rights of the device). A lock lets one ask and the others wait for its answer. Where
- * nothing can be kept, each start asks.
+ * The answers are kept in <cache_dir>/engines.json as long as the host is up and nothing that they depend on has
+ * changed (program, kernel, rights of the device). A lock lets one process probe while the others wait for its answer.
+ * Where nothing can be kept, each start probes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,7 +84,7 @@ static void cache_open(struct cache *c, const struct sk_engine_settings *s)
 	}
 }
 
-/* What was found out about `name` with these inputs; NULL: nothing. */
+/* The cached answer about `name` with these inputs; NULL: there is none. */
 static const json_t *cache_get(const struct cache *c, const char *name, const char *key)
 {
 	const json_t *o = json_object_get(c->all, name);
@@ -309,7 +309,7 @@ static int check_device(const char *device, struct sk_error *err)
 			      device);
 }
 
-/* Why it ended: what the guest's kernel panicked about, else the last line that says something. */
+/* Why the guest ended: the kernel's panic message, else the last line with words. */
 static const char *last_line(char *text)
 {
 	char *p = strstr(text, "Kernel panic");

@@ -142,7 +142,7 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 	r = sk_guest_part(SK_UML_KERNEL, start.kernel, sizeof(start.kernel), err);
 	if (r == 0)
 		r = sk_guest_part(SK_GUEST_INITRAMFS, start.initramfs, sizeof(start.initramfs), err);
-	/* Its memory is a file on the tmpfs that is its root. */
+	/* The guest's memory is a file on the tmpfs that is the engine's root. */
 	if (r == 0)
 		r = sk_confine_init(&f, c, c->memory + (4u << 20), err);
 	if (r == 0)

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "engine/engine_internal.h"
 
-/* What UML in seccomp mode calls, in its kernel process, its helper threads and its stubs. */
+/* System calls of UML in seccomp mode: of its kernel process, its helper threads and its stubs. */
 static const int allowed[] = {
 	/* program start */
 	SCMP_SYS(execve),

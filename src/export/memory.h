@@ -24,8 +24,7 @@ void sk_memfs_foreign_flock(struct sk_9p_fs *fs, uint8_t type);
 void sk_memfs_fail_write(struct sk_9p_fs *fs, unsigned n, int error);
 /* Nodes and open files that are held. */
 unsigned sk_memfs_held(const struct sk_9p_fs *fs);
-/* What the server holds on the host for the files of this file system: how many lock objects, and whether one byte is
- * locked. */
+/* For tests: how many host locks the server holds for the files of this file system, and whether one byte is locked. */
 unsigned sk_memfs_hostlocks(const struct sk_9p_fs *fs);
 uint8_t sk_memfs_hostlock_at(const struct sk_9p_fs *fs, uint64_t byte);
 uint8_t sk_memfs_hostflock(const struct sk_9p_fs *fs);

@@ -215,7 +215,7 @@ static const struct entry *find(const struct table *t, uint64_t id)
 /* --- paths
  * ----------------------------------------------------------------------------------------------------------------- */
 
-/* What is left of `path` below `top`, without "/" before it; "" for `top` itself. NULL: it is elsewhere. */
+/* The rest of `path` below `top`, without "/" before it; "" for `top` itself. NULL: it is elsewhere. */
 static const char *below(const char *path, const char *top)
 {
 	size_t n = strcmp(top, "/") == 0 ? 0 : strlen(top);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owner, mode and device of a file kept in an extended attribute of it, for a server that may not set them (MAPPED):
+ * the format, which is read from a file that others may write, and its use.
+ */
 #include "export/override.h"
 
 #include <errno.h>

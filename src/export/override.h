@@ -23,7 +23,7 @@ struct sk_override {
 	uint32_t major, minor;
 };
 
-/* False: not of that form; nothing of it may be used. */
+/* False: malformed; `*ret` must not be used. */
 bool sk_override_parse(const char *text, size_t len, struct sk_override *ret);
 /* Returns the length. */
 size_t sk_override_format(const struct sk_override *o, char buf[SK_OVERRIDE_MAX]);
@@ -31,7 +31,7 @@ size_t sk_override_format(const struct sk_override *o, char buf[SK_OVERRIDE_MAX]
 /* Reads what is kept for an open descriptor, O_PATH or not. 0, -ENODATA (none or damaged), or errno. */
 int sk_override_load(int fd, struct sk_override *ret);
 int sk_override_store(int fd, const struct sk_override *o);
-/* What is kept, or, without it, what the host says in `stx`. */
+/* The owner and mode in the attribute, or those of `stx` if there is none. */
 void sk_override_effective(int fd, const struct statx *stx, struct sk_override *ret);
 /* Puts it over what the host says. */
 void sk_override_apply(int fd, struct statx *stx);

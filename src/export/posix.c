@@ -170,9 +170,7 @@ void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_q
 	ret_qid->path = posix_qid_path(p, posix_dev_of(stx), posix_mnt_of(p, stx), stx->stx_ino);
 }
 
-/* --- pool
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- pool --- */
 
 int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct sk_error *err)
 {
@@ -313,7 +311,7 @@ static int make_root(struct posix_fs *p, int take_fd, const char *name, struct s
 		return 0;
 	}
 	p->single = node;
-	/* The root above a single file takes its identity from it: there is nothing of that kind on the host. */
+	/* The root above a single file takes its identity from that file: it does not exist on the host. */
 	r = posix_node_new(p, -1, NULL, "", &stx, &p->root);
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot share");

@@ -34,7 +34,7 @@ enum sk_posix_who {
 	/* Like TRUST, but everything that is created belongs to squash_uid:squash_gid, and chown does nothing. Needs
 	   root. */
 	SK_POSIX_SQUASH,
-	/* The server's own user and rights, whoever asks. */
+	/* The server's own user and rights, whoever the caller is. */
 	SK_POSIX_SELF,
 	/* The server's own user and rights; owner, mode and devices that the host would refuse are kept in the extended
 	 * attribute user.containers.override_stat. See override.h. */
@@ -101,7 +101,7 @@ void sk_posix_unmount(struct sk_9p_fs *fs, uint64_t id);
 int sk_posix_below(struct sk_9p_fs *fs, const char *path, struct sk_9p_node **ret_node);
 struct sk_9p_node *sk_posix_root(struct sk_9p_fs *fs); /* borrowed */
 void sk_posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node);
-/* What a directory is on the host: the same for two nodes of one pool only if they are the same, in the same mount. */
+/* Identifies a directory on the host: equal for two nodes of one pool only if they are the same one in one mount. */
 void sk_posix_identity(const struct sk_9p_node *node, uint64_t *ret_dev, uint64_t *ret_ino, uint64_t *ret_mnt);
 /* All nodes and files must have been given back. */
 void sk_posix_free(struct sk_9p_fs *fs);

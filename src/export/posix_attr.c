@@ -233,7 +233,7 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 /* --- setattr
  * ----------------------------------------------------------------------------------------------------------------- */
 
-/* What the parts of a setattr work on: an open file of the right kind, and the node's own descriptor by path. */
+/* The target of the parts of a setattr: an open file of the right kind, and the node's own descriptor by path. */
 struct target {
 	struct posix_fs *p;
 	struct sk_9p_node *node;

@@ -6,9 +6,10 @@
  * stay until somebody else is served: a container whose files belong to one user costs no calls.
  *
  *   TRUST, SQUASH  the ids matter for what is created only; all capabilities stay effective ("full"), because the
- * client's kernel has checked, with groups and capabilities that are not known here CHECK          every operation runs
- * with the caller's ids; the kernel takes the file capabilities from a uid other than 0 SELF, MAPPED   nothing is
- * changed
+ *                  client's kernel has checked, with groups and capabilities that are not known here
+ *   CHECK          every operation runs with the caller's ids; the kernel takes the file capabilities from a uid other
+ *                  than 0
+ *   SELF, MAPPED   nothing is changed
  *
  * CAP_FSETID is never effective but around a chmod that asks for a set-group-id bit.
  */
@@ -28,7 +29,7 @@
 
 #define USERS_MAX 4096u
 #define BIT(cap) (UINT64_C(1) << (cap))
-/* What the kernel takes away from a thread whose fsuid stops being 0 (CAP_FS_SET), and what attributes take. */
+/* Capabilities that the kernel takes from a thread whose fsuid stops being 0 (CAP_FS_SET), and those for attributes. */
 #define FS_CAPS                                                                                                 \
 	(BIT(CAP_CHOWN) | BIT(CAP_MKNOD) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | \
 	 BIT(CAP_FSETID) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_MAC_OVERRIDE) | BIT(CAP_SYS_ADMIN))
@@ -58,7 +59,7 @@ int posix_cred_init(struct sk_posix_pool *pool)
 		return 0;
 	if (syscall(SYS_capget, &h, d) < 0)
 		return -errno;
-	/* Whoever started us may be in groups that those it acts for are not in. A user namespace may forbid it. */
+	/* Drops our own groups: the users that we act for may not be in them. A user namespace may forbid it. */
 	(void)syscall(SYS_setgroups, 0, NULL);
 	pool->caps = (d[0].permitted | (uint64_t)d[1].permitted << 32) & ~BIT(CAP_FSETID);
 	setfsuid(0);
@@ -66,7 +67,7 @@ int posix_cred_init(struct sk_posix_pool *pool)
 	return set_effective(pool->caps);
 }
 
-/* The file system uid; false: this user namespace has no such user, and the call says nothing of it. */
+/* Sets the file system uid. False: this user namespace has no such user (the call itself reports nothing). */
 static bool change_uid(uint32_t uid)
 {
 	setfsuid(uid);
@@ -79,7 +80,8 @@ static bool change_gid(uint32_t gid)
 	return (uint32_t)setfsgid((gid_t)-1) == gid;
 }
 
-/* `full`: with capabilities whatever the uid. Who does not exist here is nobody, not who was served before. */
+/* `full`: with capabilities whatever the uid. A caller that does not exist here becomes "nobody", not the one that was
+ * served before. */
 static void set_ids(struct sk_posix_pool *pool, uint32_t uid, uint32_t gid, bool full)
 {
 	bool crossed = (pool->fsuid == 0) != (uid == 0);
@@ -184,9 +186,9 @@ void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred)
 }
 
 /*
- * What the kernel notes of who connects are the effective ids, of which no other call here makes anything: they are
- * this thread's for the time of the call. Its file system ids follow them, and its effective capabilities go with
- * root's.
+ * connect() with the caller's effective ids, which the kernel records as the peer's credentials. No other call here
+ * depends on the effective ids, so they are the caller's for the time of this call only. The file system ids follow
+ * them, and the effective capabilities are those of root or none.
  */
 int posix_connect_as(struct posix_fs *p, const struct sk_9p_cred *cred, int fd, const void *addr, uint32_t len)
 {

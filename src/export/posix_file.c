@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Linux does with files beyond reading and writing. See posix.c. */
+/* File operations of Linux beyond reading and writing. See posix.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -66,7 +66,7 @@ struct sk_9p_node {
 	bool pinned;	 /* fd stays open: there is no name to open it by */
 	bool hashed;	 /* in the table under (parent, name) */
 	bool is_virtual; /* the root above a single file */
-	bool watched;	 /* a directory whose changes are told */
+	bool watched;	 /* a directory whose changes are reported */
 	bool opens;	 /* and what is opened, read and closed in it */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
@@ -122,7 +122,7 @@ static inline struct posix_fs *posix_of(struct sk_9p_fs *fs)
 /* posix_node.c */
 /* The O_PATH descriptor of a node, opened again if need be. -ESTALE: what is there now is not what was walked to. */
 int posix_fd(struct posix_fs *p, struct sk_9p_node *node);
-/* Those of two nodes at once: to open the second may close what the budget has no room for, but not the first. */
+/* The descriptors of two nodes at once: opening the second may close others for the budget, but not the first. */
 int posix_two_fds(struct posix_fs *p, struct sk_9p_node *a, struct sk_9p_node *b, int *ret_a, int *ret_b);
 /* The node, whose descriptor is open, is watched from now on and keeps it. */
 void posix_keep(struct posix_fs *p, struct sk_9p_node *node);
@@ -211,7 +211,7 @@ void posix_cred_fini(struct sk_posix_pool *pool);
 /* Takes on the ids for something that is created, or, where rights are checked here, for any operation. */
 void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred);
 void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred);
-/* connect() of a unix socket, which shows the other side (SO_PEERCRED) the ids of whom this thread acts for. */
+/* connect() of a unix socket; the other side (SO_PEERCRED) sees the ids of the caller that this thread acts for. */
 int posix_connect_as(struct posix_fs *p, const struct sk_9p_cred *cred, int fd, const void *addr, uint32_t len);
 /* The mode that a client's file gets on this export. A directory's S_ISGID is about groups, not about rights. */
 static inline uint32_t posix_file_mode(const struct posix_fs *p, uint32_t mode)
@@ -297,7 +297,7 @@ void posix_effective(struct posix_fs *p, int fd, struct statx *stx);
 /* Of what can have no attribute on the host. False: nothing is kept. */
 bool posix_link_load(struct posix_fs *p, const struct statx *stx, struct sk_override *ret);
 int posix_link_store(struct posix_fs *p, const struct statx *stx, const struct sk_override *o);
-/* What a name means that is about to go, for posix_link_drop() when it has gone. */
+/* What a name refers to before it is removed, for posix_link_drop() afterwards. */
 void posix_link_look(const struct posix_fs *p, int dirfd, const char *name, struct statx *ret_stx);
 void posix_link_drop(struct posix_fs *p, const struct statx *stx);
 

@@ -380,7 +380,7 @@ static uint8_t kept_type(struct sk_9p_file *file, const char *name)
 	return (uint8_t)((stx.stx_mode & S_IFMT) >> 12);
 }
 
-/* What the entry's object is; `exact`: as getattr would say. False: it is gone. */
+/* Type and qid of the entry's object; `exact`: as getattr would report them. False: it is gone. */
 static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct dirent64_raw *d, bool exact,
 		      struct p9_qid *ret_qid, uint8_t *ret_type)
 {

@@ -79,8 +79,8 @@ static void lru_front(struct sk_posix_pool *pool, struct sk_9p_node *n)
 	pool->lru.next = &n->lru;
 }
 
-/* Its descriptor is not to be closed for the budget: there is no name to open it by, or no other way to take its mark
- * away again. */
+/* Pinned: the budget may not close its descriptor, because it has no name to open it by, or because its inotify
+ * mark could not be removed without it. */
 static bool kept(const struct sk_9p_node *n)
 {
 	return n->pinned || n->watched;
@@ -254,7 +254,7 @@ static void pin(struct sk_9p_node *n)
 
 void posix_hold(struct posix_fs *p, struct sk_9p_node *n)
 {
-	/* If this fails, the node will be stale afterwards, and says so. */
+	/* If this fails, the node is stale from here on, and its users get ESTALE. */
 	(void)posix_fd(p, n);
 	pin(n);
 }
@@ -415,7 +415,7 @@ int posix_root(struct sk_9p_fs *fs, struct sk_9p_node **ret_node, struct p9_qid 
 	return r;
 }
 
-/* The name is not what it was: whoever still has the node keeps the file. */
+/* The name refers to another file now: users of the node keep the file it had. */
 static void forget(struct posix_fs *p, struct sk_9p_node *n)
 {
 	if (n)

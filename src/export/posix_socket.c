@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/socket.h"
 #include "export/override.h"
 #include "export/posix_internal.h"
 
@@ -68,8 +69,8 @@ static int open_fifo(struct posix_fs *p, const struct sk_9p_cred *cred, struct s
 int posix_connect(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t type,
 		  struct sk_9p_socket **ret_socket)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct posix_fs *p = posix_of(fs);
+	struct sockaddr_un addr;
 	_cleanup_fd_ int fd = -1;
 	int path, r;
 
@@ -83,8 +84,9 @@ int posix_connect(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	fd = new_socket(type);
 	if (fd < 0)
 		return fd;
-	posix_proc(addr.sun_path, path);
-	r = posix_connect_as(p, cred, fd, &addr, sizeof(addr));
+	r = sk_socket_address(path, NULL, &addr);
+	if (r == 0)
+		r = posix_connect_as(p, cred, fd, &addr, sizeof(addr));
 	return r < 0 ? r : wrap(SK_TAKE_FD(fd), ret_socket);
 }
 
@@ -94,15 +96,15 @@ int posix_bind(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	struct posix_fs *p = posix_of(fs);
 	struct sk_override keep = { cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, S_IFSOCK | mode, 0, 0 };
 	bool mapped = p->c.who == SK_POSIX_MAPPED;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_fd_ int fd = new_socket(type);
+	struct sockaddr_un addr;
 	int r, dirfd = posix_dir_for_creation(p, cred, dir, name);
 
 	if (fd < 0 || dirfd < 0)
 		return fd < 0 ? fd : dirfd;
-	r = snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
-	if (r >= (int)sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
+	r = sk_socket_address(dirfd, name, &addr);
+	if (r < 0)
+		return r;
 	/* The mode of what bind() makes is the socket's own. */
 	if (fchmod(fd, mapped ? (mode & 0777) | 0600 : (mode_t)mode) < 0)
 		return -errno;

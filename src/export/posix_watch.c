@@ -117,7 +117,7 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 	}
 }
 
-/* Who has the file open goes on with the new one: there is one file for the guest, and what it caches of it. */
+/* A program that has the file open goes on with the new one: the guest has one inode, with one cache, for the name. */
 static void open_again(struct sk_9p_node *single)
 {
 	struct sk_9p_file *f;

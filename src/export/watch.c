@@ -11,8 +11,8 @@
  * without any timing. This takes the watcher to live in the process that serves the guest.
  *
  * Bursts: the first event is told at once. What comes in the next millisecond is collected, and for twice as long each
- * time, up to WATCH_DELAY_MS, as long as more comes; the kernel joins equal ones that wait, and in one batch each entry is reported as modified, its attributes as changed, or as closed after writing once. Order is kept
- * otherwise.
+ * time, up to WATCH_DELAY_MS, as long as more comes; the kernel joins equal ones that wait, and in one batch each entry
+ * is reported as modified, its attributes as changed, or as closed after writing once. Order is kept otherwise.
  *
  * Bounds: WATCH_MAX directories; the kernel's queue, beyond which events are lost and one SK_WATCH_OVERFLOW says so.
  */
@@ -73,7 +73,7 @@ struct sk_watch {
 	struct directory *buckets[WATCH_BUCKETS];
 	struct seen seen[WATCH_SEEN];
 	unsigned n_seen;
-	/* Single files. An event of one names its directory, which is not known here: it is told of all of them. */
+	/* Single files. An event of one carries its directory, which is not known here: all of them are notified. */
 	uint64_t files[WATCH_FILES];
 	unsigned n_files;
 	uint64_t files_mask; /* what happened to them in this batch */
@@ -202,7 +202,7 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 	w->cb(w->arg, &e);
 }
 
-/* What is behind the head of an event goes from p to end. */
+/* The name behind the head of an event lies between p and end. */
 static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m, const uint8_t *p, const uint8_t *end)
 {
 	struct side at = { NULL, NULL }, from = at, to = at;

@@ -8,7 +8,8 @@
 #include "base/loop.h"
 
 /*
- * What others on the host do in watched directories: for guests whose programs watch them with inotify. See watch.c.
+ * Reports what others on the host do in watched directories, for guests whose programs watch them with inotify. See
+ * watch.c.
  */
 enum sk_watch_kind {
 	SK_WATCH_CREATE,
@@ -43,8 +44,7 @@ void sk_watch_free(struct sk_watch *watch);
  * file system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
 int sk_watch_add(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
-/* What is opened, read and closed in a directory that is watched (`fd`), or done so to a single file, is told of, too.
- * Negative errno. */
+/* Also reports opens, reads and closes in a watched directory (`fd`), or of a single file. Negative errno. */
 int sk_watch_opens(struct sk_watch *w, int fd);
 int sk_watch_opens_file(struct sk_watch *w, int fd);
 /* The same for a single file, whose directory is not watched: only SK_WATCH_MODIFY, _ATTRIB and _CLOSE_WRITE come,

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POSIX ACLs between archives, the kernel's form of the attribute, and the names that our guests' squashfs knows them
+ * by (kernel/patches/0015). All of it comes from an image: checked before it is stored.
+ */
 #include "image/acl.h"
 
 #include <archive.h>

@@ -130,7 +130,7 @@ static const char *fault_of(struct sk_store *store, const struct sk_digest *diff
 	if (size < 0)
 		goto fail;
 	sk_sum_name(diff_id, name);
-	/* Those of an older Skerry have none. */
+	/* Layer images of an older Skerry have no digest beside them. */
 	if (sk_fs_read(store->dirfd, name, SK_DIGEST_LEN, &sum, &len) < 0 || !sk_digest_parse(sum, &was))
 		return NULL;
 	sk_layer_name(diff_id, name);

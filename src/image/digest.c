@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* SHA-256 digests: as text, of memory, of a file. */
 #include "image/digest.h"
 
 #include <assert.h>

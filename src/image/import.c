@@ -121,7 +121,7 @@ int sk_store_import(struct sk_store *store, const char *path, const char *ref, c
 	int r = 0;
 
 	*ret_id = NULL;
-	/* What the user wrote wrong is told before the long work. */
+	/* Checks the user's options before the long work begins. */
 	for (i = 0; r == 0 && changes && changes[i]; i++)
 		r = sk_change_apply(probe, changes[i], err);
 	json_decref(probe);

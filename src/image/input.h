@@ -12,8 +12,8 @@
 struct archive;
 
 /*
- * What may come of `packed` bytes: any that a real layer has (a file of zeros packs to a thousandth and less), but not
- * hours of them out of a few KiB. 0 or -EFBIG with err set.
+ * How many bytes `packed` bytes may unpack to: any that a real layer has (a file of zeros packs to a thousandth and
+ * less), but not hours of them out of a few KiB. 0 or -EFBIG with err set.
  */
 #define SK_UNPACK_FREE (8ull << 30)
 #define SK_UNPACK_RATIO 1100u

@@ -384,7 +384,7 @@ static int all_entries(struct reader *r, struct sk_error *err)
 	return rc;
 }
 
-/* What stands behind the archive's end: part of both digests. */
+/* The bytes behind the archive's end: part of both digests. */
 static int drain(struct reader *r, struct sk_error *err)
 {
 	const void *data;

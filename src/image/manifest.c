@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Parses and makes the JSON documents of images (manifest.h). None of it is trusted: sizes, counts, types and digests
+ * are checked.
+ */
 #include "image/manifest.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -105,8 +108,8 @@ static bool layer_type_ok(const char *media)
 	static const char *const known[] = {
 		"",
 		OCI_LAYER,
-		OCI_LAYER "+gzip",
-		OCI_LAYER "+zstd",
+		(OCI_LAYER "+gzip"),
+		(OCI_LAYER "+zstd"),
 		"application/vnd.oci.image.layer.nondistributable.v1.tar",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
@@ -298,26 +301,6 @@ void sk_index_fini(struct sk_index *index)
 
 /* ---- platforms ------------------------------------------------------------------------------------------------------
  */
-
-const char *sk_platform_host(void)
-{
-	static const struct {
-		const char *machine, *platform;
-	} known[] = {
-		{ "x86_64", "linux/amd64" },	    { "AMD64", "linux/amd64" },	    { "aarch64", "linux/arm64" },
-		{ "armv7l", "linux/arm/v7" },	    { "armv6l", "linux/arm/v6" },   { "i686", "linux/386" },
-		{ "riscv64", "linux/riscv64" },	    { "ppc64le", "linux/ppc64le" }, { "s390x", "linux/s390x" },
-		{ "loongarch64", "linux/loong64" },
-	};
-	struct utsname u;
-	size_t i;
-
-	if (uname(&u) == 0)
-		for (i = 0; i < SK_ARRAY_SIZE(known); i++)
-			if (strcmp(u.machine, known[i].machine) == 0)
-				return known[i].platform;
-	return "linux/amd64";
-}
 
 /* 0: no match; more: better. */
 static int rate(const struct sk_index_entry *e, const char *platform)

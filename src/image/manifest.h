@@ -44,7 +44,7 @@ struct sk_index {
 	size_t n;
 };
 
-/* What we need of a config. */
+/* The parts of a config that we use. */
 struct sk_config {
 	json_t *json; /* whole */
 	struct sk_digest *diff_ids;

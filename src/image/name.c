@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names of images: the grammar of docker's references, defaults for registry and tag, and the short form that is
+ * shown.
+ */
 #include "image/name.h"
 
 #include <ctype.h>
@@ -231,7 +235,7 @@ const char *sk_name_short(const char *key)
 	rest = key + strlen(DEFAULT_PREFIX);
 	if (strncmp(rest, "library/", 8) == 0 && !strchr(rest + 8, '/'))
 		return rest + 8;
-	/* What follows may look like a host itself: docker.io/a.b/c is not a.b/c. */
+	/* The rest may look like a host itself: docker.io/a.b/c is not a.b/c. */
 	slash = strchr(rest, '/');
 	return slash && is_domain(rest, (size_t)(slash - rest)) ? key : rest;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a pull had fetched when it was interrupted, for the next one. In the store's directory partial/, flat:
+ * Keeps what an interrupted pull has fetched for the next one. In the store's directory partial/, flat:
  *   <hex of the blob>.<hex of the diff id>  a layer image that was made of the blob, whose digest was right
- *   <hex of the blob>.blob                  a blob that came whole; its digest is checked when a layer is made of it
- * A pull takes files away by renaming them, and puts them back when it is interrupted, too. Files that nobody has taken
- * for a day go when the store is opened, all of them with a prune, and all that are there when more than PARTIAL_MAX
- * bytes would come together.
+ *   <hex of the blob>.blob                  a complete blob; its digest is checked when a layer is made of it
+ *
+ * A pull takes files away by renaming them, and puts them back when it is interrupted, too. Files of more than a day
+ * are removed when the store is opened; a prune removes all of them, and so does a pull that would exceed PARTIAL_MAX
+ * bytes.
  */
 #include "image/image_internal.h"
 

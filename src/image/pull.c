@@ -341,7 +341,7 @@ static int convert_layer(struct pull *p, size_t i, struct sk_error *err)
 	return r;
 }
 
-/* What an interrupted pull has left: layers, and blobs to make layers of. What is not usable is fetched again. */
+/* Takes what an interrupted pull has left: layers, and blobs to make layers of. What is not usable is fetched again. */
 static int take_kept(struct pull *p, struct sk_error *err)
 {
 	size_t i;

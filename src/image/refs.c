@@ -104,7 +104,7 @@ int sk_refs_set(json_t *refs, const char *key, bool implied, const struct sk_dig
 		return -ENOMEM;
 	if (!key)
 		return 0;
-	/* What was pulled by digest once stays so. */
+	/* A name that was asked for explicitly does not become an implied one. */
 	entry = json_object_get(sk_refs_names(refs), key);
 	if (entry && !json_is_true(json_object_get(entry, "implied")))
 		implied = false;

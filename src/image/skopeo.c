@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Runs skopeo, which talks to registries: its two commands, its credentials, and its errors in our words.. */
 #include "image/skopeo.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@
 /* ---- words
  * ----------------------------------------------------------------------------------------------------------- */
 
-/* What skopeo says → what we say. The first that is found counts. `say` NULL: its own words from there on. */
+/* Messages of skopeo and ours for them. The first match counts. `say` NULL: skopeo's own words from there on. */
 static const struct {
 	const char *find, *say;
 	int code;

@@ -27,7 +27,7 @@ int sk_skopeo_copy(struct sk_skopeo *s, const char *ref, const char *directory, 
 int sk_skopeo_wait(struct sk_skopeo *s, int ms, struct sk_error *err);
 /* Ends it if it runs. */
 void sk_skopeo_kill(struct sk_skopeo *s);
-/* What `text`, skopeo's standard error, means to the user; errno value. For tests. */
+/* Translates `text`, skopeo's standard error, for the user; returns an errno value. For tests. */
 int sk_skopeo_reason(const char *text, char *out, size_t size);
 
 #endif

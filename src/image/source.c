@@ -109,7 +109,7 @@ static int open_reader(struct reader *r, bool plain)
 													  : 0;
 }
 
-/* What is packed, once more: unpacked by a reader of its own. */
+/* An archive in an archive: unpacked by a second reader. */
 static int open_packed(struct reader *r, struct sk_error *err)
 {
 	struct archive_entry *e;

@@ -32,10 +32,16 @@
 
 /*
  * LZ4 in blocks of 64 KiB. Measured with a minimal Debian (160 MB unpacked), mounted from memory with cold caches: CPU
- * seconds to read all of it; milliseconds for 179 scattered pages of what a start touches; size. not compressed   0.27
- * s    5.5 ms   159 MB lz4, 128 KiB     0.32 s   10   ms    81 MB lz4, 64 KiB      0.25 s    9   ms    82 MB lz4, 32
- * KiB                6.4 ms    85 MB zstd -1, 128 KiB 0.42 s   18   ms    63 MB Conversion takes 0.5 s with all of them
- * but zstd (0.7 s). What is small is also less to read and to keep in the host's cache.
+ * seconds to read all of it; milliseconds for 179 scattered pages of what a start touches; size.
+ *
+ *   not compressed     0.27 s    5.5 ms   159 MB
+ *   lz4, 128 KiB       0.32 s   10   ms    81 MB
+ *   lz4, 64 KiB        0.25 s    9   ms    82 MB
+ *   lz4, 32 KiB                  6.4 ms    85 MB
+ *   zstd -1, 128 KiB   0.42 s   18   ms    63 MB
+ *
+ * Conversion takes 0.5 s with all of them but zstd (0.7 s). What is small is also less to read and to keep in the
+ * host's cache.
  */
 const struct sk_squash_options sk_squash_default = {
 	.compression = SK_SQUASH_LZ4,
@@ -437,7 +443,7 @@ static int write_xattrs(struct sk_squash *sq, struct sk_inode *ino)
 	return r ? r : sqfs_xattr_writer_end(sq->xattrs, &ino->disk_xattr);
 }
 
-/* What all kinds have in common. */
+/* Sets the fields that all kinds of inodes share. */
 static int fill_base(struct sk_squash *sq, const struct sk_inode *ino, sqfs_inode_generic_t *out)
 {
 	int r;

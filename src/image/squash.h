@@ -11,9 +11,9 @@
 /*
  * Writes a squashfs image (version 4.0) by libsquashfs: file contents as they come, the tree at the end.
  *
- * The file is written through its descriptor only. What is said of a failed write (no space, file too large) is kept
- * and told by the call that comes next, as libsquashfs itself knows only "I/O error". Worker threads compress; they are
- * gone when sk_squash_free() returns.
+ * The file is written through its descriptor only. The errno of a failed write (no space, file too large) is kept and
+ * returned by the next call, as libsquashfs itself knows only "I/O error". Worker threads compress; they are gone when
+ * sk_squash_free() returns.
  */
 struct sk_squash;
 

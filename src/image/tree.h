@@ -48,7 +48,7 @@ struct sk_xattr {
 
 struct sk_dirent;
 
-/* What the archive says about a file. `mode` with the type bits (S_IFREG, …). */
+/* A file's attributes in the archive. `mode` with the type bits (S_IFREG, …). */
 struct sk_inode_attr {
 	uint32_t mode;
 	uint32_t uid, gid;

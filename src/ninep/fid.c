@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The fids of a session: a table by number, their life and what may be done with each (server_internal.h). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -13,9 +13,9 @@
  * What the 9P server needs of a file system. A back end embeds struct sk_9p_fs, and defines struct sk_9p_node and
  * struct sk_9p_file for itself.
  *
- * node   a name that was walked to: an object in a directory. Counted: get() and put(). A node stays usable after it
- * was unlinked. file   an open instance of a node, with a position of its own for directories. One owner; ends with
- * close().
+ *   node   a name that was walked to: an object in a directory. Counted: get() and put(). A node stays usable after
+ *          its name was removed.
+ *   file   an open instance of a node, with a position of its own for directories. One owner; ends with close().
  *
  * Every function returns 0 (or what it says) or a negative Linux errno (enum p9_errno), whatever the host's numbers
  * are. Names were checked: 1 to 255 bytes, no '/', no NUL, not "." or "..". Writing functions are not called on a
@@ -27,7 +27,7 @@ struct sk_9p_file;
 struct sk_9p_hostlock;
 struct sk_9p_socket;
 
-/* For whom: the user of the attach, and the group for what is created (P9_NONUNAME where the message has none). */
+/* The caller: the user of the attach, and the group for what is created (P9_NONUNAME where the message has none). */
 struct sk_9p_cred {
 	uint32_t uid, gid;
 };
@@ -60,9 +60,9 @@ struct sk_9p_fs_ops {
 	int (*lookup)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		      struct sk_9p_node **ret_node, struct p9_qid *ret_qid);
 	/*
-	 * May be NULL. Attributes of `name` in `dir` in one go, and, with `want_dir` and if it is a directory, its node
-	 * (else *ret_node is NULL). `*ret_flags`: P9_LOOK_EXISTS or not (no error), NO_XATTR, and leases: while the
-	 * node of the directory lives, what others do in it is told with sk_9p_session_event().
+	 * May be NULL. Looks `name` in `dir` up: its attributes and, if `want_dir` and it is a directory, its node
+	 * (else *ret_node is NULL), in one call. `*ret_flags`: P9_LOOK_EXISTS or not (no error), NO_XATTR, and leases:
+	 * while the node of the directory lives, sk_9p_session_event() reports what others do in it.
 	 */
 	int (*look)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		    bool want_dir, struct sk_9p_node **ret_node, struct p9_attr *ret_attr, uint32_t *ret_flags);
@@ -96,7 +96,7 @@ struct sk_9p_fs_ops {
 	/* Bytes moved. `iov` may be used up. read: less than asked only at the end of the file. */
 	int64_t (*read)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
 			uint64_t offset);
-	/* offset SK_9P_APPEND: at the end of the file, wherever that is, in one go. */
+	/* offset SK_9P_APPEND: at the end of the file, wherever that is, in one step. */
 	int64_t (*write)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
 			 uint64_t offset);
 	/* `file` may be NULL. */
@@ -146,8 +146,11 @@ struct sk_9p_fs_ops {
 			struct sk_9p_file *file, uint32_t valid, const struct p9_fileflags *flags);
 
 	/*
-	 * Unix sockets of the host; all or none. Nothing waits: -P9_EAGAIN. connect: to the one that `node` is, seen by
-	 * the other side as the caller; or opens the FIFO that it is (P9_FIFO_*), as the caller. bind: a new one, `name` in `dir`, as mknod makes it. type: P9_SOCK_*.
+	 * Unix sockets of the host; a back end has all of these functions or none. None of them waits: -P9_EAGAIN.
+	 *   connect  to the socket that `node` is, as the caller, whose ids the other side sees; or opens the FIFO that
+	 *            it is (P9_FIFO_*), as the caller
+	 *   bind     a new socket, `name` in `dir`, as mknod makes it
+	 * type: P9_SOCK_*.
 	 */
 	int (*connect)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t type,
 		       struct sk_9p_socket **ret_socket);

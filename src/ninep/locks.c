@@ -12,18 +12,17 @@
  *   extension names the process as the owner, and flock() as a range of the whole file; a flock() outlives the process
  *   that took it. So there is no conflict through one fid for such a client, which arbitrates inside one open file
  *   itself; the next locker through that fid takes the lock over.
- * - Setting a range replaces what the owner had in it (upgrade, downgrade, split), then joins neighbours that are
- * alike. Setting a flock to another type gives up the old one first, as flock(2) does: it is lost if the new one cannot
- * be had.
- * - Host: one hostlock per lockfile holds the strongest of all owners for every byte, and for the flocks. What is in
- *   conflict here is not asked of the host; what is free here is then asked of it, and only what nobody here holds any
- *   more is given back to it.
- * - Release: by range; by fid (clunk, lost session). A range that cannot be given back to the host (it fails to unlock)
- *   is gone here all the same: closing the hostlock frees it at last.
+ * - Setting a range replaces what the owner had in it (upgrade, downgrade, split), then joins equal neighbours. Setting
+ *   a flock to another type gives up the old one first, as flock(2) does: it is lost if the new one cannot be acquired.
+ * - Host: one hostlock per lockfile holds the strongest of all owners for every byte, and for the flocks. A conflict
+ *   here is answered without asking the host. Otherwise the host is asked for what nobody here holds yet; what nobody
+ *   here holds any more is given back to it.
+ * - Release: by range; by fid (clunk, lost session). A range that the host refuses to unlock is released here all the
+ *   same: closing the hostlock frees it at the latest.
  *
  * Not trusted: ranges, ids (bounded by max_ranges together; a client_id is kept to 64 bytes, longer ones only differ in
- * their first 64). All memory that a change needs is there before the host is asked, so that a change cannot be half
- * done.
+ * their first 64). All memory that a change needs is allocated before the host is asked, so that no change stops half
+ * way.
  */
 #include "ninep/locks.h"
 

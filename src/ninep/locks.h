@@ -14,8 +14,8 @@ struct sk_9p_locks;
 struct sk_9p_lockfile; /* what is locked of one host file; counted */
 
 /*
- * Who asks, and for which kind. The owner of a RANGE is (session, client_id, proc_id), that of a FLOCK is the fid; of a
- * RANGE `fid` says through which open file it was made.
+ * The locker and the kind of lock. The owner of a RANGE is (session, client_id, proc_id), that of a FLOCK is the fid;
+ * for a RANGE `fid` names the open file that it was made through.
  */
 struct sk_9p_locker {
 	const void *session;
@@ -52,7 +52,7 @@ void sk_9p_lockfile_put(struct sk_9p_lockfile *lf);
  */
 int sk_9p_lockfile_set(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 		       uint64_t last, bool *ret_host);
-/* What stands in the way of a RANGE of `type`; ret_lock->type UNLCK when nothing does. */
+/* The lock that conflicts with a RANGE of `type`; ret_lock->type is UNLCK if none does. */
 int sk_9p_lockfile_test(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 			uint64_t last, struct sk_9p_lock *ret_lock);
 /* Releases all that was locked through `fid`. True when there was something. */

@@ -8,7 +8,7 @@
 
 #include "ninep/server_internal.h"
 
-#define EVENTS_BYTES 32768u /* what waits for the client to ask; beyond it the client is told to drop everything */
+#define EVENTS_BYTES 32768u /* kept for the client's next Tnotify; beyond it the client drops everything */
 
 void p9_stamp(struct sk_9p_session *s, struct p9_attr *a)
 {
@@ -296,7 +296,7 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 	if (l->full)
 		return false;
 	memset(&attr, 0, sizeof(attr));
-	/* What was gone meanwhile, or is out of reach, has a name all the same. */
+	/* An object that is gone meanwhile, or out of reach, is listed by its name all the same. */
 	if (l->attrs && !dots && look(l->f, name, false, &node, &attr, &flags) < 0)
 		flags = 0;
 	if (!(flags & P9_LOOK_EXISTS)) {
@@ -348,7 +348,7 @@ int p9_do_readdirx(struct p9_req *q)
 /* --- notices
  * ----------------------------------------------------------------------------------------------------------------- */
 
-/* Answers the parked Tnotify with what there is; `empty`: also with nothing. */
+/* Answers the parked Tnotify with the events that are queued; `empty`: also with none. */
 static void answer(struct sk_9p_session *s, bool empty)
 {
 	struct p9_notices *n = s->notices;
@@ -362,7 +362,7 @@ static void answer(struct sk_9p_session *s, bool empty)
 	buf = malloc(P9_RREAD_HEADER + EVENTS_BYTES);
 	if (!buf)
 		return; /* they wait for the next event */
-	/* What does not fit, or was lost, is told as that. */
+	/* Events that do not fit, or were lost, are reported as lost. */
 	if (n->lost || n->len > n->room) {
 		static const uint8_t lost[P9_EVENT_MIN] = { P9_EVENT_LOST };
 

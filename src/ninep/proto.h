@@ -28,8 +28,8 @@
 /*
  * The extension that our guest kernel asks for (docs/mounts.md). All of 9P2000.L holds in such a session; besides,
  *   - attributes bear a generation (which tells a file from a former one with its number) and, as data_version, a
- * number that grows with each reply of the session: of two answers about a file, the one with the larger number is the
- * younger;
+ *     number that grows with each reply of the session: of two answers about a file, the one with the larger number is
+ *     the younger;
  *   - these messages exist, each of which does what otherwise takes two to six:
  *
  *   Tlook    fid newfid name            Rlook    flags attr         attributes of a name; newfid: if it is a directory
@@ -37,32 +37,38 @@
  *   Tcreatex fid newfid name flags mode gid   Rcreatex flags iounit attr
  *   Twritex  fid offset data            Rwritex  count pre attr     pre: the file's version before; offset ~0: append
  *   Tsetattrx (as Tsetattr)             Rsetattrx pre attr
- *   Tnotify  count                      Rnotify  data               parked until something has happened
+ *   Tnotify  count                      Rnotify  data               answered when something has happened
  *   Treaddirx fid offset flags count    Rreaddirx data              names, with attributes if P9_LIST_ATTRS
  *   Tallocate  fid mode offset length   Rallocate pre attr          fallocate(); mode: P9_FALLOC_*
  *   Tseek      fid whence offset        Rseek     offset            whence: P9_SEEK_DATA, P9_SEEK_HOLE
  *   Trenamex   olddir oldname newdir newname flags   Rrenamex       renameat2(); flags: P9_RENAME_*
  *   Ttmpfile   fid newfid flags mode gid   Rtmpfile flags iounit attr   O_TMPFILE in the directory fid
- *   Tcopy      from offset to offset length flags   Rcopy count pre attr   copy_file_range(), or with P9_COPY_CLONE
- * FICLONERANGE; of the open files from and to; attributes of to
+ *   Tcopy      from offset to offset length flags   Rcopy count pre attr   copy_file_range() between two open files, or
+ *                                                                   with P9_COPY_CLONE FICLONERANGE; attributes of `to`
  *   Tgetflags  fid                      Rgetflags flags xflags extsize projid cowextsize   FS_IOC_GETFLAGS, FSGETXATTR
  *   Tsetflags  fid valid and the same   Rsetflags pre attr          valid: P9_FLAGS_*
  *   Twatch     fid                      Rwatch                      opens, reads and closes in a directory are events
  *   Tconnect   fid newfid type gid      Rconnect                    newfid: connected to the socket that fid is
- *   Tbind      fid newfid name mode gid type   Rbind qid            a socket `name` in the directory fid; newfid: bound to it
+ *   Tbind      fid newfid name mode gid type   Rbind qid            newfid: bound to a new socket in directory fid
  *   Tlisten    fid backlog              Rlisten                     of a bound one
- *   Taccept    fid newfid               Raccept uid gid             newfid: a connection, and whose
+ *   Taccept    fid newfid               Raccept uid gid             newfid: a connection; uid and gid: of its client
  *   Tshutdown  fid how                  Rshutdown                   how: P9_SHUT_*
- * Sockets are the host's unix sockets; type: P9_SOCK_*. Tconnect with P9_FIFO_* opens one end of a FIFO instead, which is
- * a socket from then on; ENXIO: to write, and nobody reads. Reading it is EAGAIN until somebody writes. Tread, Twrite and Taccept never wait: EAGAIN, and once it may be
- * done, an event P9_EVENT_SOCKET with the fid's number as dir and P9_READABLE, P9_WRITABLE as new_dir. Offsets mean
- * nothing. Each Twrite to a P9_SOCK_DGRAM is a datagram.
+ *
+ * Sockets are the host's unix sockets; type: P9_SOCK_*. Tconnect with P9_FIFO_* opens one end of a FIFO instead, which
+ * is a socket from then on; ENXIO: to write, and nobody reads. Reading it is EAGAIN until somebody writes. Tread,
+ * Twrite and Taccept never wait: they answer EAGAIN, and an event P9_EVENT_SOCKET follows as soon as they can be done,
+ * with the fid's number as dir and P9_READABLE, P9_WRITABLE as new_dir. Offsets mean nothing. Each Twrite to a
+ * P9_SOCK_DGRAM is a datagram.
+ *
  * A Tlock bears P9_LOCK_FLAG_FLOCK if the lock was asked for with flock(2): such locks and ranges are independent of
  * each other, as on Linux. Its range and proc_id mean nothing. In a Tgetlock, `type` is the lock that the client would
- * set. Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type
- * in mode mean something (of "." and "..", and where attributes were not asked for). Events in Rnotify: kind[1]
- * is_dir[1] dir[8] new_dir[8] name[s] new_name[s]; directories by their qid.path. Without a name it is
- * the directory itself.
+ * set.
+ *
+ * Entries in Rreaddirx: flags[4] offset[8] attr[153] name[s]; without P9_LOOK_EXISTS of attr only qid and the type in
+ * mode mean something (of "." and "..", and where attributes were not asked for).
+ *
+ * Events in Rnotify: kind[1] is_dir[1] dir[8] new_dir[8] name[s] new_name[s]; directories by their qid.path. An event
+ * without a name is about the directory itself.
  */
 #define P9_VERSION_EXT "9P2000.L.sk1"
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * 9P over a byte stream: cuts requests out of what arrives, bounds what waits to be sent, and leaves room for replies
+ * that come later.
+ */
 #include "ninep/stream.h"
 
 #include <stdbool.h>

@@ -29,7 +29,7 @@ uint8_t *sk_9p_stream_room(struct sk_9p_stream *st, size_t *ret_n);
 void sk_9p_stream_commit(struct sk_9p_stream *st, size_t n);
 /* Serves what is there. 0, or -P9_EPROTO: end the connection. */
 int sk_9p_stream_run(struct sk_9p_stream *st);
-/* What is to be sent; then sk_9p_stream_sent() and sk_9p_stream_run() again. */
+/* Bytes to send; call sk_9p_stream_sent() and sk_9p_stream_run() afterwards. */
 const uint8_t *sk_9p_stream_output(const struct sk_9p_stream *st, size_t *ret_n);
 void sk_9p_stream_sent(struct sk_9p_stream *st, size_t n);
 

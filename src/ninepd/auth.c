@@ -4,8 +4,9 @@
  *
  *   Tauth afid uname aname n_uname
  *   Tread afid, 32 bytes:   a random challenge, new for each Tauth
- *   Twrite afid, 32 bytes:  HMAC-SHA256(secret, "skerry-9p\0" challenge n_uname[4, little-endian] len[2] uname len[2]
- * aname) Tattach with that afid and the same uname, aname, n_uname
+ *   Twrite afid, 32 bytes:  HMAC-SHA256(secret, "skerry-9p\0" challenge n_uname[4, little-endian]
+ *                           len[2] uname len[2] aname)
+ *   Tattach with that afid and the same uname, aname, n_uname
  *
  * This proves knowledge of the secret at the beginning of a connection. It does not encrypt or sign what follows: use
  * it on networks where others cannot put themselves in between, or through a tunnel.
@@ -97,7 +98,7 @@ static int auth_write(void *exchange, uint64_t offset, const void *buf, size_t n
 
 static bool auth_passed(void *exchange, struct p9_str uname, struct p9_str aname, uint32_t n_uname)
 {
-	/* Computed from what the attach says, not from what the auth said: the proof has to be for that. */
+	/* Computed from the fields of the attach, not from those of the auth: the proof has to be for the attach. */
 	const struct exchange *x = exchange;
 	uint8_t expected[PROOF];
 

@@ -4,12 +4,13 @@
  * those, and nothing else.
  *
  *   isolate    a mount namespace of its own (and network, IPC, UTS ones): its root is an empty read-only tmpfs with
- * nothing but /proc/self/fd. Each export is a private copy of its mounts (open_tree) that is mounted nowhere, reached
- * by descriptor only: there is nothing above its root. No symbolic link is followed on it (nosymfollow), no device
- * opened (nodev); read-only where it was asked for. A plain user gets there through a user namespace in which he is
- * himself: files of others then belong to "nobody". Where the host forbids that, Landlock has to do. lock_down  limits
- * of descriptors and memory; capabilities (root: those that act for other users; a plain user: none); Landlock: the
- * exports and /proc/self/fd; seccomp: only the calls that serving takes.
+ *              nothing but /proc/self/fd. Each export is a private copy of its mounts (open_tree) that is mounted
+ *              nowhere, reached by descriptor only: there is nothing above its root. No symbolic link is followed on it
+ *              (nosymfollow), no device opened (nodev); read-only where it was asked for. A plain user gets there
+ *              through a user namespace in which he is himself: files of others then belong to "nobody". Where the host
+ *              forbids that, Landlock takes its place.
+ *   lock_down  limits of descriptors and memory; capabilities (root: those that act for other users; a plain user:
+ *              none); Landlock: the exports and /proc/self/fd; seccomp: only the calls that serving takes.
  *
  * Only Landlock and the user namespace may be missing, and then it is logged; anything else that fails ends the
  * program.
@@ -43,7 +44,7 @@ extern int mount(const char *source, const char *target, const char *type, unsig
 extern int umount2(const char *target, int flags);
 
 #define MNT_DETACH 2
-/* What is held for clients: a fid takes a third of a KiB with what stands behind it. More is ENOMEM for who asks. */
+/* Memory held for clients: a fid takes a third of a KiB with all that belongs to it. Beyond it requests get ENOMEM. */
 #define DATA_MAX (512u << 20)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -173,7 +174,7 @@ static int empty_root(void)
 		       : 0;
 }
 
-/* What the host mounts in what is shared, now and later, is no guest's to remove: see export/mounts.c. */
+/* A guest must not remove what the host mounts in a share, now or later: see export/mounts.c. */
 static int note_mounts(struct ninepd *d)
 {
 	unsigned i;

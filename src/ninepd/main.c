@@ -58,7 +58,7 @@ static int raise_limits(struct ninepd *d)
 	return setrlimit(RLIMIT_NOFILE, &l) < 0 ? -errno : 0;
 }
 
-/* What has to be read before this process shuts itself off. */
+/* Makes the pool, and reads the host's users, which the confined process could not read any more. */
 static int set_up_pool(struct ninepd *d, struct sk_error *err)
 {
 	unsigned i;
@@ -139,8 +139,10 @@ static void find_differences(struct ninepd *d)
 	}
 }
 
-/* Whether export i may be served as a part of export k. A part that is read-only, of what is not, is kept so by the
- * guest's mount of it: the guest reaches it by the other one, too. */
+/*
+ * Whether export i may be served as a part of export k. A read-only part of a writable export is kept read-only by the
+ * guest's mount of it: the guest reaches the same files through the other export, too.
+ */
 static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
 {
 	const struct ninepd_export *part = &d->exports[i], *whole = &d->exports[k];
@@ -261,7 +263,7 @@ static void on_event(void *arg, const struct sk_9p_event *event)
 	sk_9p_session_event(arg, event);
 }
 
-/* A guest may keep what it has seen until it is told of a change; without this, for a second. */
+/* With leases a guest may cache until it is told of a change; without them, for a second. */
 static void set_up_leases(struct ninepd *d)
 {
 	unsigned i;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line of skerry-9pd, and the descriptors that it names: exports opened, sockets bound. All of it happens
+ * before the sandbox closes.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -4,11 +4,13 @@
  * refused:
  *
  *   root, bind mounts   exports of the file server; a small file below /etc is one too, so that docker's later changes
- * to it arrive /dev/shm            memory of the guest, of the same size (processes of one container share it, nobody
- * else can) network namespace   its interfaces devices             those that the guest kernel has itself; any other is
- * refused, for a privileged container left out resources           limits of the host's control group around the VM,
- * and the same inside where it means something labels, profiles    of the host's security modules: they confine the
- * monitor's host, not the guest; dropped
+ *                       to it arrive
+ *   /dev/shm            memory of the guest, of the same size (processes of one container share it, nobody else can)
+ *   network namespace   its interfaces
+ *   devices             those that the guest kernel has itself; any other is refused, for a privileged container left
+ *                       out
+ *   resources           limits of the host's control group around the VM, and the same inside where it means something
+ *   labels, profiles    of the host's security modules: they confine the monitor's host, not the guest; dropped
  *
  * The rest goes to crun in the guest as it is.
  */
@@ -32,7 +34,7 @@
 #define SK_TMPFS_MAGIC 0x01021994
 #define SK_MEMORY_DEFAULT (1ull << 30)
 #define SK_MEMORY_MIN (128ull << 20)
-/* What the guest's kernel and agent take of the VM's memory, so that a container gets all of its limit. */
+/* Memory that the guest's kernel and agent take of the VM, on top of the container's limit. */
 #define SK_MEMORY_GUEST (64ull << 20)
 #define SK_MEMORY_MAP 60 /* the kernel keeps a note of each page: one part in so many */
 #define SK_MEMORY_POD (2ull << 30)
@@ -108,7 +110,7 @@ static int check_spec(const json_t *spec, struct sk_error *err)
 	return check_process(spec, err);
 }
 
-/* One that is not absolute is below the root, as runc takes it: podman hands on what an image's VOLUME says. */
+/* A path that is not absolute is below the root, as runc takes it: podman hands on an image's VOLUME as written. */
 static void fix_destinations(json_t *spec)
 {
 	const json_t *mounts = json_object_get(spec, "mounts");
@@ -241,7 +243,7 @@ void sk_oci_bundle_fini(struct sk_oci_bundle *b)
 
 /* ---- mounts */
 
-/* What the guest has itself: its own name of a device. NULL: it has none. */
+/* The guest's own name of a device; NULL: it has none. */
 static const char *guest_device(char type, json_int_t major, json_int_t minor)
 {
 	static const struct {
@@ -598,8 +600,8 @@ static bool asks_agent(const json_t *seccomp)
 	return action && strcmp(action, notify) == 0;
 }
 
-/* An agent on the host that is asked about system calls: there is none who could ask it, and where no call is to be
- * asked about, none is needed. */
+/* An agent on the host that decides about system calls (SCMP_ACT_NOTIFY): the guest could not ask it. Refused if a call
+ * needs it, ignored otherwise. */
 static int drop_agent(json_t *linux_, struct sk_error *err)
 {
 	json_t *seccomp = json_object_get(linux_, "seccomp");
@@ -679,7 +681,7 @@ static void allow_ping(const struct sk_oci_bundle *b, json_t *linux_)
 		json_object_set_new(sysctl, "net.ipv4.ping_group_range", json_string("0 2147483647"));
 }
 
-/* Those that run in the guest, with the environment that they have if they say nothing of it: the container's. */
+/* The hooks that run in the guest; those without an environment get the container's. */
 static json_t *start_hooks(const json_t *spec)
 {
 	json_t *list = json_incref(json_object_get(json_object_get(spec, "hooks"), "startContainer")), *hook;
@@ -694,8 +696,8 @@ static json_t *start_hooks(const json_t *spec)
 	return list;
 }
 
-/* Nor may he mount the guest's /sys, which shows the network: he gets the one that is there. The container runtime does
- * that by itself, but for a root who is the guest's. */
+/* Nor may he mount the guest's /sys, which shows the network: he gets a bind mount of the one that exists. The
+ * container runtime does that by itself, but not for a root who is the guest's. */
 static void bind_sys(json_t *spec, const json_t *linux_)
 {
 	json_t *mounts = json_object_get(spec, "mounts"), *mount;
@@ -802,7 +804,7 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 		json_decref(exports);
 		return NULL;
 	}
-	/* A read-only root is so for the container: mount points that are missing in it are made before. */
+	/* A read-only root is read-only for the container: mount points that are missing in it are made before. */
 	vm = json_pack("{s:i,s:s,s:s,s:s,s:i,s:I,s:o,s:{s:s,s:s,s:s},s:o,s:o,s:b,s:b,s:{s:s}}", "version", 1, "id",
 		       c->vm_id, "hostname", hostname ? hostname : "localhost", "engine", engine, "cpus", 1, "memory",
 		       (json_int_t)sk_oci_vm_memory(resources), "network", network, "rootfs", "type", "9p", "tag",

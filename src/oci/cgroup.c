@@ -154,7 +154,8 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 	return 0;
 }
 
-/* Whether the group, or what there is of it, is frozen: whoever joins it stops at once, and hangs its caller. */
+/* Whether the group or one above it is frozen: a process that joins it would stop at once, and its caller would
+ * hang. */
 static bool is_frozen(const struct hierarchy *h, const char *path)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s%s", h->mount, path), *state = NULL;
@@ -363,7 +364,7 @@ void sk_oci_cgroups_remove(struct sk_oci *o, const json_t *paths, const char *un
 	for (i = 0; i < json_array_size(paths); i++) {
 		const char *path = json_string_value(json_array_get(paths, i));
 
-		/* The file server is told to go with its monitor, and goes when the disk has answered it. */
+		/* The file server ends with its monitor, but not before the disk has answered its last request. */
 		for (; path && rmdir(path) < 0 && errno == EBUSY && left > 0; left -= 5)
 			usleep(5000);
 		if (path && access(path, F_OK) == 0)
@@ -436,7 +437,8 @@ static int apply_cpu(const char *dir, const json_t *resources)
 	if (r == 0 && number(cpu, "period", &period) && period > 0 && exists(dir, "cpu.cfs_period_us")) {
 		snprintf(text, sizeof(text), "%lld", (long long)period);
 		r = write_value(dir, "cpu.cfs_period_us", text);
-		/* The old quota with the new period may be more than the parent has: then it comes after the new one. */
+		/* The old quota with the new period may be more than the parent has: then it comes after the new
+		 * one. */
 		late = r == -EINVAL && json_integer_value(json_object_get(cpu, "quota"));
 		r = late ? 0 : r;
 	}
@@ -534,7 +536,7 @@ void sk_oci_cgroups_tell_oom(const json_t *paths)
 	}
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
-	usleep(20000); /* for whoever watches to hear of this first, and then of the end */
+	usleep(20000); /* for a watcher to get this event first, and then the end */
 }
 
 /* ---- statistics */

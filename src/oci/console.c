@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/socket.h"
 #include "oci/oci.h"
 
 /* The receiver reads a name in one message with the descriptor (SCM_RIGHTS), as from runc. */
@@ -33,13 +34,12 @@ static int send_master(int sock, int master)
 
 static int connect_to(const char *path)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_fd_ int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), link = open(path, O_PATH | O_CLOEXEC);
+	struct sockaddr_un addr;
 
 	if (sock < 0 || link < 0)
 		return -errno;
-	/* Through a descriptor: the path may be longer than an address. */
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", link);
+	sk_socket_address(link, NULL, &addr);
 	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
 	return SK_TAKE_FD(sock);

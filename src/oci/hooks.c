@@ -2,8 +2,8 @@
 /*
  * Hooks (runtime-spec, "POSIX-platform Hooks"): prestart, createRuntime, poststart and poststop run in the namespaces
  * of the caller, createContainer in the container's, as far as it has them on the host: the network, and a mount
- * namespace in which its root file system has not been handed over yet. startContainer runs in the guest. A hook that
- * says nothing of its environment has that of whoever runs it, as with runc: the caller's, or the container's.
+ * namespace in which its root file system has not been handed over yet. startContainer runs in the guest. A hook
+ * without an environment gets, as with runc, that of the process that runs it: the caller's, or the container's.
  */
 #include <errno.h>
 #include <fcntl.h>

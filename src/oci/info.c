@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* spec and features: what runc prints about itself, for this runtime. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -43,7 +44,7 @@ static const char example[] =
 	"\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
 	"\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}}";
 
-/* For a user who is root in a namespace of his own. */
+/* For a user who is root in a user namespace. */
 static void make_rootless(json_t *linux_)
 {
 	json_t *list = json_object_get(linux_, "namespaces");

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starts the monitor as the container's process on the host: in its control groups, namespaces and with its
+ * descriptors.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -51,7 +55,7 @@ static int enter(void *arg)
 		return -errno;
 	if (c->new_netns && (unshare(CLONE_NEWNET) < 0 || (r = loopback_up()) < 0))
 		return r < 0 ? r : -errno;
-	/* A session of its own with the terminal in control: so it hears of new window sizes. */
+	/* A session of its own with the terminal in control: so it gets SIGWINCH. */
 	if (c->terminal && ioctl(0, TIOCSCTTY, 0) < 0)
 		return -errno;
 	return 0;
@@ -92,8 +96,8 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
 	s.keep_fds = keep;
 	s.n_keep_fds = 1;
 	s.new_session = true;
-	/* Whoever kills the container's process, has killed all of it, before it is seen to be gone. */
-	s.clone_flags = CLONE_NEWPID;
+	/* A caller that kills the container's process has killed all of it before the process is seen to be gone. */
+	s.namespaces = SK_NS_PID;
 	s.prepare = enter;
 	s.prepare_arg = &child;
 	r = sk_spawn(&s, ret_pid, NULL, err);

@@ -86,7 +86,7 @@ void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...)
 		fd = open_log(o->log_path);
 	if (fd >= 0)
 		sk_fs_write_all(fd, line, strlen(line));
-	/* As runc: whoever reads only stderr sees errors too. */
+	/* As runc: errors go to stderr as well. */
 	if (fd < 0)
 		sk_fs_write_all(STDERR_FILENO, line, strlen(line));
 	else if (strcmp(level, "error") == 0)

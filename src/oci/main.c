@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* skerry-oci: global options, the choice of the verb, errors in runc's form. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -53,7 +54,7 @@ static void help(FILE *f)
 	fprintf(f, "\nSee skerry-oci(8).\n");
 }
 
-/* What comes before the verb. 0: go on; 1: done. */
+/* Parses the options before the verb. 0: go on; 1: done. */
 static int parse_globals(int argc, char **argv, struct sk_oci *o, const char **ret_root, struct sk_error *err)
 {
 	static const struct option options[] = {

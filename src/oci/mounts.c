@@ -35,8 +35,8 @@
 /* <sys/mount.h> does not go together with <linux/mount.h>. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 
-/* How a word among a mount's options is meant: a flag, or (0) something that the guest's mount is told. Every other
- * word is for the file system. */
+/* The meaning of a word among a mount's options: a flag, or (0) one for the guest's mount. Every other word is for the
+ * file system. */
 struct word {
 	const char *name;
 	unsigned long flag;
@@ -299,7 +299,7 @@ static int make_all(const struct sk_oci_bundle *b, const struct sk_oci_container
 	return r;
 }
 
-/* Says how it went, and waits until it has been heard. */
+/* Sends the result to the parent, and waits until that has read it. */
 static int child(const struct sk_oci_bundle *b, const struct sk_oci_container *c, int fd)
 {
 	struct sk_error err = SK_ERROR_INIT;
@@ -349,7 +349,7 @@ static int make_places(const struct sk_oci_bundle *b, const struct sk_oci_contai
 	return r;
 }
 
-/* What was mounted becomes the source of a bind mount. */
+/* The new mount becomes the source of a bind mount. */
 static void rewrite(const struct sk_oci_bundle *b, const struct sk_oci_container *c)
 {
 	json_t *mounts = json_object_get(b->spec, "mounts");

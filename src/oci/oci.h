@@ -64,13 +64,13 @@ struct sk_oci_container {
 /* log.c: "error", "warning", "info", "debug" to --log and, for errors, to stderr. */
 void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* That --log can be written to; if not, the words go to stderr from then on. */
+/* Checks that --log can be written to; if not, messages go to stderr from then on. */
 int sk_oci_log_check(struct sk_oci *o, struct sk_error *err);
 
 /* store.c */
 int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err);
-/* Checks the id's form and makes the directory with its record, locked: the container is "creating" until `making_fd` is
- * closed, also by a process that is killed. -EEXIST. */
+/* Checks the id's form and makes the directory with its record, locked: the container is "creating" until
+ * `making_fd` is closed, also by a process that is killed. -EEXIST. */
 int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
 /* -ENOENT: "container does not exist". */
 int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
@@ -111,7 +111,7 @@ void sk_oci_bundle_fini(struct sk_oci_bundle *b);
 /* Of one of the spec's mounts. */
 bool sk_oci_has_option(const json_t *mount, const char *option);
 bool sk_oci_is_bind(const json_t *mount);
-/* What the VM is to be. A new reference; NULL with err. */
+/* Makes vm.json of the bundle. A new reference; NULL with err. */
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err);
 /* The same for a container that comes into a VM that runs: the spec for the guest; `*ret_mounts`: its directories of
  * the host and the like, in the form of vm.json's "mounts". New references; NULL with err. */
@@ -168,7 +168,7 @@ void sk_oci_cgroups_remove(struct sk_oci *o, const json_t *paths, const char *un
 void sk_oci_cgroups_fini(struct sk_oci_cgroups *g);
 /* Async-signal-safe: the calling process joins. */
 int sk_oci_cgroups_join(const struct sk_oci_cgroups *g);
-/* Lets a process run out of memory in the group, for whoever watches it: the guest's container did. */
+/* Lets a process run out of memory in the group, so that watchers of the group see that the guest's container did. */
 void sk_oci_cgroups_tell_oom(const json_t *paths);
 /* The group that counts memory, in `paths`; NULL: none. */
 const char *sk_oci_cgroups_memory(const json_t *paths);
@@ -252,10 +252,10 @@ int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct
 /* Only the directory. */
 int sk_oci_remove_files(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err);
 
-/* standin.c: processes of this host that stand for the guest's, for who looks them up here. */
+/* standin.c: processes of this host that stand for the guest's, for callers who look them up here. */
 /* Starts one for each of `processes` (the agent's reply to "ps") and returns their pids; they leave by themselves. */
 json_t *sk_oci_stand_ins(const json_t *processes);
-/* True: this process was started to be one; it never comes back then. */
+/* True: this process was started as a stand-in. It does not return then. */
 void sk_oci_stand_in_main(void);
 
 /* exec.c: stands for a process in the guest until it ends, and returns its exit code. `take_fd`: an attached

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Containers that live in the VM of another one. They come to be so in two ways:
+ * Containers that live in the VM of another one (members). There are two ways to become one:
  *
  *   annotations   Kubernetes' (containerd, CRI-O): the pod's sandbox container makes the VM, the others name it
- *   the network   a container that is to share the network of one that lives in a VM (docker run --network
- * container:ID, every podman pod): there is no other way than to share the VM too
+ *   the network   a container that is to share the network of one that lives in a VM (docker run
+ *                 --network container:ID, every podman pod): there is no other way than to share the VM too
  *
  * On the host such a container is a process of its own, forked from `create`: it is in the container's control groups
  * and network namespace, holds the lock of the container's directory as a monitor would, has a file server as its

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ps. The table is that of ps -ef, with what the guest says of its processes: pids, times and terminals in there. As
- * JSON, pids of this host are wanted, which whoever asks looks up here: those of stand-ins (standin.c). With options
- * for ps, the host's ps shows the stand-ins, as runc has it show the container's processes.
+ * ps. The table is that of ps -ef, with the guest's pids, times and terminals. As JSON the caller wants pids that it
+ * can look up on this host: those of stand-ins (standin.c). With options for ps, the host's ps shows the stand-ins, as
+ * runc has it show the container's processes.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -134,7 +134,7 @@ static int host_ps(const json_t *pids, int n, char **options, struct sk_error *e
 	return print_those(out, pids, err);
 }
 
-/* What only we have looked at. */
+/* Ends stand-ins that nobody but this command has looked at. */
 static void dismiss(const json_t *pids)
 {
 	size_t i;

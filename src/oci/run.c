@@ -53,7 +53,7 @@ static void terminal_down(struct front *f)
 	char chunk[4096];
 	ssize_t n;
 
-	/* What it wrote last. */
+	/* The last output on its terminal. */
 	while (f->master >= 0 && (n = read(f->master, chunk, sizeof(chunk))) > 0)
 		if (sk_fs_write_all(1, chunk, (size_t)n) < 0)
 			break;

@@ -43,7 +43,7 @@ struct stand_ins {
 	int parent[SK_STAND_INS_MAX]; /* in the list; -1: none there */
 };
 
-/* One that is to be, and its list. */
+/* A pending stand-in, and the list of them. */
 struct person {
 	const struct stand_ins *all;
 	size_t i;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The directories of containers that skerry-oci has made: a lock and a record (oci.json) each, found by ID. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>

@@ -48,7 +48,7 @@ static void words_fini(struct words *w)
 		free(w->word[--w->n]);
 }
 
-/* Another user's systemd is not asked, and the machine's only by its root: who is root in a user namespace is not. */
+/* Only the machine's root asks the machine's systemd, and a user only his own: root of a user namespace is a user. */
 static bool is_users(void)
 {
 	return geteuid() != 0 || sk_in_user_namespace();
@@ -164,7 +164,7 @@ static void add_limits(struct words *w, const json_t *resources, bool v2, const 
 
 /* ---- asking */
 
-/* What `fd`, a memory file, has: one line, without its end. */
+/* The content of `fd`, a memory file: one line, without its end. */
 static void read_words(int fd, char *ret, size_t size)
 {
 	ssize_t n = pread(fd, ret, size - 1, 0);

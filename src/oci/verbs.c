@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs that are one request: state, kill, pause, resume, update, events, list and others, in runc's words. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -70,7 +71,7 @@ static int parse_signal(const char *text)
 	return -EINVAL;
 }
 
-/* It is ending: its process on the host, which callers look at next, follows at once. */
+/* The container is ending: waits for its process on the host, which callers look at next. */
 static void wait_for_end(struct sk_oci *o, const struct sk_oci_container *c)
 {
 	int tries;

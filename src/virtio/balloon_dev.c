@@ -119,7 +119,7 @@ static void balloon_free(struct sk_device *dev)
 }
 
 static const struct sk_virtio_ops balloon_ops = {
-	.n_queues = QUEUES, /* virtio_uml wants to hear of all that the driver knows */
+	.n_queues = QUEUES, /* virtio_uml sets up all queues that the driver knows */
 	.config = balloon_config,
 	.queue_kick = balloon_kick,
 	.queue_stopped = balloon_stopped,

@@ -41,7 +41,7 @@
 #define ZEROES_SECTORS_MAX (1u << 16)  /* 32 MiB */
 #define RANGES_MAX 16u
 #define REQUEST_MAX (64u << 20) /* bytes of one read or write; Linux asks for 4 MiB at most */
-/* Bytes after which a turn ends: whoever ends the VM waits for the turn, and a guest can ask for 16 GiB in 256 requests
+/* Bytes after which a turn ends: the end of the VM waits for the turn, and a guest can ask for 16 GiB in 256 requests
  * that all name the same memory. */
 #define TURN_MAX REQUEST_MAX
 #define RETRY_MS 500u /* on a full host disk */
@@ -291,7 +291,7 @@ static void note_failure(struct blk_dev *b, int r)
 	tell(b);
 }
 
-/* The result of a write: a full disk makes the guest wait, any other failure of the host's is told. */
+/* The result of a write: a full disk makes the guest wait, any other failure of the host's is reported to it. */
 static uint8_t written(struct blk_dev *b, int r)
 {
 	b->no_space = is_full(r);

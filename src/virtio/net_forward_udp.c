@@ -161,7 +161,7 @@ static struct flow *find_face(struct net_forward_udp *u, const struct face *face
 	return w;
 }
 
-/* What the guest sees: the first face from the client's own that no other flow has. There are more ports than flows. */
+/* The address that the guest sees: the first free port from the client's own. There are more ports than flows. */
 static struct face choose_face(struct net_forward_udp *u, const struct outer *o, const struct end *client)
 {
 	bool is_own = !o->v6 && ntohl(client->in.sin_addr.s_addr) >> 24 != 127;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who has a port that cannot be published: from /proc, as far as the user may look. */
+/* Finds the process that holds a port that cannot be published: from /proc, as far as the user may look. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>

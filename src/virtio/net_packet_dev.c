@@ -24,7 +24,7 @@
 #include "base/log.h"
 #include "virtio/net_internal.h"
 
-/* Frames read in one go before others on the loop have their turn. */
+/* Frames read in one turn, before others on the loop have theirs. */
 #define PACKET_BUDGET 128u
 #define PACKET_OFFLOADS                                                                   \
 	(UINT64_C(1) << VIRTIO_NET_F_CSUM | UINT64_C(1) << VIRTIO_NET_F_HOST_TSO4 |       \

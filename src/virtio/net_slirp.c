@@ -329,7 +329,7 @@ static void on_ready(void *arg, int fd, unsigned events)
 		f->got |= SLIRP_POLL_HUP;
 	if (events & SK_LOOP_ERROR)
 		f->got |= SLIRP_POLL_ERR;
-	/* libslirp reads when it is told of an error, and asserts that it has room: it has when it asked to read. */
+	/* libslirp reads when an error is reported, and asserts that it has room: it has if it asked to read. */
 	f->got &= f->asked;
 	if (!(f->asked & SLIRP_POLL_IN))
 		f->got = events ? SLIRP_POLL_OUT : 0;
@@ -556,7 +556,7 @@ bool sk_net_host_has_ipv6(void)
 	return connect(fd, (const struct sockaddr *)&there, sizeof(there)) == 0;
 }
 
-/* What went wrong, and what to do about it. */
+/* Reports that a port cannot be published: why, and what to do about it. */
 static int forward_error(const struct sk_slirp_forward *f, int error, struct sk_error *err)
 {
 	char text[INET6_ADDRSTRLEN] = "?", why[128] = "";

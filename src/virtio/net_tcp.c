@@ -194,12 +194,18 @@ static struct conn **bucket_of(struct net_tcp *t, const struct key *k)
 	return &t->buckets[(h * 2654435761u) >> 22];
 }
 
+static bool same_key(const struct key *a, const struct key *b)
+{
+	return a->v6 == b->v6 && a->guest_port == b->guest_port && a->peer_port == b->peer_port &&
+	       memcmp(a->peer, b->peer, sizeof(a->peer)) == 0 && memcmp(a->guest, b->guest, sizeof(a->guest)) == 0;
+}
+
 static struct conn *find(struct net_tcp *t, const struct key *k)
 {
 	struct conn *c;
 
 	for (c = *bucket_of(t, k); c; c = c->next)
-		if (memcmp(&c->key, k, sizeof(*k)) == 0)
+		if (same_key(&c->key, k))
 			break;
 	return c;
 }

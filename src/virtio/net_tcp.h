@@ -34,8 +34,8 @@ void net_tcp_registered(struct net_tcp *t, int fd);
 void net_tcp_polled(struct net_tcp *t, int fd);
 void net_tcp_unregistered(struct net_tcp *t, int fd);
 
-/* A socket that libslirp only wants to write to has ended or failed. True: the connection was reset, and libslirp and
- * the guest are told by the next net_tcp_run(). */
+/* A socket that libslirp only wants to write to has ended or failed. True: the connection was reset; the next
+ * net_tcp_run() tells libslirp and the guest. */
 bool net_tcp_is_reset(struct net_tcp *t, int fd);
 /* Passes on the resets that are due. */
 void net_tcp_run_resets(struct net_tcp *t);

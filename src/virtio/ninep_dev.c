@@ -66,7 +66,7 @@ static struct ninep_dev *ninep_of(struct sk_device *dev)
 	return (struct ninep_dev *)dev;
 }
 
-/* What a parked request is known by: its queue and its chain's head. */
+/* Identifies a parked request: its queue and its chain's head. */
 static uint64_t token_of(unsigned q, uint16_t head)
 {
 	return (uint64_t)q << 16 | head;

@@ -146,8 +146,7 @@ static void conn_end(struct sk_vu_conn *c)
 	struct sk_device *dev = c->dev;
 	unsigned i, round;
 
-	/* What the guest left on its queues before it went is served still: the last words of a guest that powers off.
-	 */
+	/* The chains that the guest left on its queues are still served: the last output of a guest that powers off. */
 	for (i = 0; i < dev->ops->n_queues; i++)
 		for (round = 0; round < LAST_ROUNDS && dev->vq[i].running && !dev->failed; round++)
 			if (!dev->ops->queue_kick(dev, i))

@@ -14,7 +14,7 @@
 #include "virtio/virtqueue.h"
 
 /*
- * What a device is to the vhost-user server, and the other way round.
+ * The contract between a device and the vhost-user server.
  *
  * A device embeds struct sk_device as its first member, fills in `ops`, `features` and the queue count, and calls
  * sk_virtio_init(). From then on, always on the loop of the device:

@@ -72,7 +72,7 @@ int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigne
 	vq->used_idx = vq->published_idx = vq->notified_idx = load_le16(&vq->used->idx);
 	vq->taken = 0;
 	vq->broken = false;
-	/* As if kicks were on: the first next() that finds nothing says so to the guest. */
+	/* As if kicks were enabled: the first next() that finds nothing enables them for the guest. */
 	vq->kicks_off = true;
 	vq->running = true;
 	return 0;

@@ -7,22 +7,25 @@
  * There is no queue of packets in between:
  *
  * - guest to host (queue TX): always drained, whatever the other direction does, or two full directions would wait for
- * each other. Payload goes through one private staging buffer to the user (who may parse it; the guest could rewrite
- * its own memory meanwhile). What the user does not take is kept, up to SK_STREAM_BUF, and the guest gets no credit for
- * it.
+ *   each other. Payload goes through one private staging buffer to the user (who may parse it; the guest could rewrite
+ *   its own memory meanwhile). What the user does not take is kept, up to SK_STREAM_BUF, and the guest gets no credit
+ *   for it.
  * - host to guest (queue RX): written straight into the guest's buffer. A stream that has something to send but no
- * buffer waits on the ready list, in turn, at most one packet burst each; resets for connections that do not exist wait
- * in a ring of fixed size.
+ *   buffer waits on the ready list, in turn, at most one packet burst each; resets for connections that do not exist
+ *   wait in a ring of fixed size.
  *
  * Credit. The guest may have min(our buf_alloc, its own) bytes under way, so it is told about half of that at the
  * latest; every packet carries our count anyway. Bytes beyond the credit break the stream (RST), not the device.
  *
  * Ends of a connection:
  *   guest shuts its side   SHUTDOWN(SEND): `eof` when all was taken.
- *   guest closes           SHUTDOWN(both): answered with RST at once (the guest waits for it), the user gets the rest,
- * eof, closed(0). user shuts its side    SHUTDOWN(SEND) behind the last byte. both have shut         SHUTDOWN(both),
- * closed(0). user closes            RST. same ports again       a REQUEST for a pair that we still have: the guest has
- * dropped the old connection; it is GONE.
+ *   guest closes           SHUTDOWN(both): answered with RST at once (the guest waits for it); the user gets the rest,
+ *                          eof, closed(0).
+ *   user shuts its side    SHUTDOWN(SEND) behind the last byte.
+ *   both have shut         SHUTDOWN(both), closed(0).
+ *   user closes            RST.
+ *   same ports again       a REQUEST for a pair that we still have: the guest has dropped the old connection; it is
+ *                          GONE.
  *
  * Not trusted: every header (copied once) and the credit in it; lengths are checked against the chain. A packet that
  * does not fit its chain, or a receive buffer too small for a header, ends the connection of the device. One whose data
@@ -262,7 +265,7 @@ void vsock_send_replies(struct sk_carrier *c)
 	vsock_flush(c);
 }
 
-/* Sends for everybody who waits, until the guest's buffers are used up. */
+/* Sends for all waiting streams, until the guest's buffers are used up. */
 static void send_waiting(struct sk_carrier *c)
 {
 	struct sk_stream *s;
@@ -280,7 +283,7 @@ static void send_waiting(struct sk_carrier *c)
 			if (r == OUTPUT_DONE || s->state == VSOCK_GONE || s->state == VSOCK_DEAD)
 				continue;
 			s->on_ready = true;
-			/* Who got something out has had its turn. */
+			/* A stream that has sent something has had its turn. */
 			if (r == OUTPUT_BLOCK && s->tx_cnt == sent)
 				TAILQ_INSERT_HEAD(&c->ready, s, ready);
 			else
@@ -486,7 +489,7 @@ static void vsock_queue_ready(struct sk_device *dev, unsigned q)
 	(void)q;
 	if (!vsock_running(c))
 		return;
-	/* What was written before, or while the queues were suspended. */
+	/* Packets that were written before, or while the queues were suspended. */
 	TAILQ_FOREACH(s, &c->all, all)
 	vsock_output(s);
 	vsock_flush(c);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the messages of a frontend do: features, memory, queues. The rules are at the top of vhost_user.c.
+ * Handles the messages of a frontend: features, memory, queues. The rules are at the top of vhost_user.c.
  *
  * Life of a queue: SET_VRING_NUM, _BASE, _ADDR, _KICK, _CALL in any order, then SET_VRING_ENABLE 1 (where protocol
  * features are negotiated; else a queue starts enabled). It runs once it has an address, a kick descriptor and is
  * enabled: queue_ready, and one queue_kick for what may wait already. GET_VRING_BASE ends it and forgets the
- * descriptors; ENABLE 0 suspends it (virtio_uml frees the rings after that without another word), keeping its indices
- * for an ENABLE 1.
+ * descriptors; ENABLE 0 suspends it (virtio_uml frees the rings after that without another message), keeping its
+ * indices for an ENABLE 1.
  */
 #include "virtio/vu_internal.h"
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client's way to a monitor: start one, connect to it, one request with a deadline, and what to do when it does not
+ * answer.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +19,7 @@
 #include "base/fs.h"
 #include "base/loop.h"
 #include "base/process.h"
+#include "base/socket.h"
 #include "skerry_config.h"
 #include "vm/vm.h"
 
@@ -77,15 +82,14 @@ int sk_vm_connect(const struct sk_paths *paths, const char *id, struct sk_error 
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s/%s", paths->run, id);
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dirfd = -1;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr;
 
 	if (fd < 0 || !dir)
 		return sk_error_errno(err, errno, "cannot reach container %.12s", id);
 	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	send_timeout(fd, SK_VM_PATIENCE); /* a monitor that accepts nobody has a full backlog */
-	/* Through the descriptor: the path may be longer than a socket address. */
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/monitor.sock", dirfd);
-	if (dirfd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+	if (dirfd < 0 || sk_socket_address(dirfd, "monitor.sock", &addr) < 0 ||
+	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return sk_error_set(err, ENOENT, "container %.12s is not running", id);
 		if (errno == EAGAIN || errno == ETIMEDOUT)

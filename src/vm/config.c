@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Parses and checks vm.json (config.h), which is not believed to be right. */
 #include "vm/config.h"
 
 #include <arpa/inet.h>

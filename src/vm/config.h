@@ -10,32 +10,41 @@
 #include "virtio/device.h"
 
 /*
- * vm.json: what a monitor needs to run one sandbox, written by whoever creates it (CLI, OCI runtime), never changed by
- * the monitor.
+ * vm.json: what a monitor needs to run one sandbox. Whoever creates the container (CLI, OCI runtime) writes it; the
+ * monitor never changes it.
  *
  *   {
  *     "version": 1,
  *     "id": "<64 hex>", "hostname": "web",
- *     "engine": "auto" | "uml" | "qemu" | "fake",
+ *     "engine": "auto" | "kvm" | "uml" | "tcg" | "fake",
  *     "cpus": 1,                     processors of the VM, 1..64
  *     "memory": 1073741824,          bytes of the VM
  *     "shares_wait": false,          what is mounted below shared directories until `network` is asked for is shared
  *     "network": null | {
  *         "mode": "slirp", "mtu": 1500, "host_loopback": true, "isolated": false, "mac": "02:…",
  *         "forwards": [ {"proto": "tcp"|"udp", "host_ip": "0.0.0.0"|"::", "host_port": 8080, "guest_port": 80} ] },
- *       or {"mode": "netns", "wait": true}: the interfaces of the network namespace that the monitor was started in,
- * once `network` is asked for (wait) or at once, "rootfs": { "layers": [ {"path": "/…/layers/<hex>.squashfs", "size":
- * N} … lowest first ], "disk": "disk.img",      relative to the container's directory "readonly": false } or { "type":
- * "9p", "tag": "rootfs", "path": "/…", "readonly": false }: a directory of the host, served by skerry-9pd. "mounts"
- * with a "path" too ("subpath": only that part of it), "spec": { OCI runtime config.json }, "user": "name:group",
- * "files": [ {"path": "/etc/hosts", "data": "…", "mode": "0644"} ], "mounts": [ … as in docs/protocols.md … ],
- * "terminal": false, "stdin_open": false, "stdin_once": false, "init": false, "stop_signal": 15, "stop_timeout": 10,
- * "restart": { "policy": "no"|"always"|"on-failure"|"unless-stopped", "max": 0 }, "auto_remove": false, "log": {
- * "driver": "json-file"|"none", "max_size": 20971520, "max_file": 5 }, "managed": false,     for the OCI runtime: the
- * monitor is the container's process on the host. Its own stdio is the container's, its exit code too; creating and
- * starting are two requests "memory_group": "/sys/fs/cgroup/…",   managed: the host's control group that holds the VM
+ *       or { "mode": "netns", "wait": true }: the interfaces of the network namespace that the monitor was started in;
+ *         "wait": they are looked at when `network` is asked for, not at once
+ *     "rootfs": { "layers": [ {"path": "/…/layers/<hex>.squashfs", "size": N} … lowest first ],
+ *                 "disk": "disk.img",      relative to the container's directory
+ *                 "readonly": false },
+ *       or { "type": "9p", "tag": "rootfs", "path": "/…", "readonly": false }: a directory of the host, served by
+ *         skerry-9pd. So is an entry of "mounts" with a "path" ("subpath": only that part of it)
+ *     "spec": { OCI runtime config.json },
+ *     "user": "name:group",
+ *     "files": [ {"path": "/etc/hosts", "data": "…", "mode": "0644"} ],
+ *     "mounts": [ … as in docs/protocols.md … ],
+ *     "terminal": false, "stdin_open": false, "stdin_once": false, "init": false,
+ *     "stop_signal": 15, "stop_timeout": 10,
+ *     "restart": { "policy": "no"|"always"|"on-failure"|"unless-stopped", "max": 0 },
+ *     "auto_remove": false,
+ *     "log": { "driver": "json-file"|"none", "max_size": 20971520, "max_file": 5 },
+ *     "managed": false,              for the OCI runtime: the monitor is the container's process on the host. Its own
+ *                                    stdio is the container's, its exit code too; creating and starting are two
+ *                                    requests
+ *     "memory_group": "/sys/fs/cgroup/…",   managed: the host's control group that holds the VM
  *     "bare_newlines": false,        managed: the terminal leaves "\n" as it is
- * "attributes": { "image": "debian:latest", "name": "web" }   copied into events
+ *     "attributes": { "image": "debian:latest", "name": "web" }   copied into events
  *   }
  */
 enum sk_restart_policy {

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "vm/monitor.h"
 
 /* Unsent bytes of a connection: output stops at SK_CONN_HIGH, replies come on top. */
@@ -816,15 +817,14 @@ bool sk_control_close(struct sk_monitor *m)
 
 int sk_control_listen(struct sk_monitor *m, struct sk_error *err)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr;
 	_cleanup_fd_ int dirfd = open(m->run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	bool inherited = m->listen_fd >= 0;
 	int fd = inherited ? m->listen_fd : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/monitor.sock", dirfd);
 	m->listen_fd = fd;
-	if (!inherited &&
-	    (fd < 0 || dirfd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 64) < 0))
+	if (!inherited && (fd < 0 || sk_socket_address(dirfd, "monitor.sock", &addr) < 0 ||
+			   bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 64) < 0))
 		return sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
 	m->acceptor = sk_acceptor_new(m->loop, fd, on_connection, m);
 	return m->acceptor ? 0 : sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);

@@ -6,18 +6,16 @@
  * (confine.c). Two things need them again, and the keeper does them for it:
  *
  *   restart   the next life of a container with a restart policy is a new monitor: the keeper executes the program anew
- *             and hands it the lock and the listening socket, so that the container is never seen without a monitor and
- *             clients that knock in between are let in by the next one.
+ *             and hands it the lock and the listening socket, so that the container is never seen without a monitor,
+ *             and the next one accepts clients that connect in between.
  *   remove    the end of a container that is removed by itself (--rm): its directory goes to the store's tmp/, and so
- * do
- *             its anonymous volumes; then they are deleted.
+ *             do its anonymous volumes; then they are deleted.
  *
- * And the end of a monitor that was killed is written down.
+ * The keeper also writes the state of a monitor that was killed.
  *
- * The monitor is not trusted here: it chooses one of the two and says two numbers. Which container and which
+ * The monitor is not trusted here: it chooses one of the two and sends two numbers. Which container and which
  * directories was settled before it met its guest, and a confined monitor cannot write vm.json. The keeper holds
- * nothing open but its end of the connection: the end of the monitor, by whatever cause, is end of file, and it goes
- * too.
+ * nothing open but its end of the connection: it reads end of file when the monitor ends, by whatever cause, and exits.
  */
 #include "vm/keeper.h"
 

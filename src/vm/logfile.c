@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container's log in docker's json-file form: whole lines, rotated by size; what a full disk refuses waits in memory
+ * up to a bound.
+ */
 #include "vm/logfile.h"
 
 #include <errno.h>

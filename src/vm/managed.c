@@ -4,15 +4,17 @@
  * inspect` shows as the container's pid:
  *
  *   stdio     the descriptors that it was started with are the container's, copied by a proxy (vm/proxy.h) on the same
- * loop, which is attached through an ordinary control connection network   the interfaces of the network namespace that
- * it was started in (vm/netns.h). The VM has SK_MANAGED_NICS network devices from the beginning; an interface gets the
- * first free one, and the agent hides those that are free. So interfaces may come and go while the container runs
- * (docker network connect) setup     waits until the hooks have made the network, when there are hooks; the kernel
- * boots meanwhile start     is a request of its own, after create oom       containerd learns of a container that ran
- * out of memory from the host's control group, where nothing of that is to be seen: when it is all over, a child of
- * this process runs out of memory there, for everybody to see names     docker's embedded name server listens in the
- * namespace, on 127.0.0.11. The agent listens on that address in the guest and carries each question here, on streams
- * to port SK_DNS_PORT
+ *             loop, which is attached through an ordinary control connection
+ *   network   the interfaces of the network namespace that it was started in (vm/netns.h). The VM has SK_MANAGED_NICS
+ *             network devices from the beginning; an interface gets the first free one, and the agent hides those that
+ *             are free. So interfaces may come and go while the container runs (docker network connect)
+ *   setup     waits until the hooks have made the network, when there are hooks; the kernel boots meanwhile
+ *   start     is a request of its own, after create
+ *   oom       containerd learns from the host's control group that a container ran out of memory, but the guest's
+ *             kernel counts that, not the host's. So at the very end a child of this process runs out of memory in
+ *             that control group
+ *   names     docker's embedded name server listens in the namespace, on 127.0.0.11. The agent listens on that address
+ *             in the guest and carries each question here, on streams to port SK_DNS_PORT
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a container in its VM, and the monitor's main(): phases, state.json, restart, the end (monitor.h). */
 #include "vm/monitor.h"
 
 #include <errno.h>

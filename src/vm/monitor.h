@@ -15,7 +15,7 @@
  *   shares.c    the directories of the host that the VM sees, and their server
  *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
- * apart from start
+ *               apart from start
  *
  * Phases. Legal next ones in brackets. Every boot runs through them once.
  *   BOOTING  the engine runs, the agent has not said hello   [READY, DOWN]

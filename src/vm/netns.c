@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the interfaces, addresses and routes of the network namespace that the monitor is in, silences the host's own
+ * answers on them, and watches them for changes.
+ */
 #include "vm/netns.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Copies between the descriptors that a managed container was started with and its monitor's control connection. A
+ * descriptor that somebody else holds is never waited for (enum how).
+ */
 #include "vm/proxy.h"
 
 #include <errno.h>

@@ -24,6 +24,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/socket.h"
 #include "vm/monitor.h"
 
 #define SK_GUEST_CID 3u
@@ -52,8 +53,8 @@ struct sk_blk_thread {
 
 static int device_socket(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), dirfd = -1;
+	struct sockaddr_un addr;
 	char path[600];
 
 	snprintf(path, sizeof(path), "%s/vu", m->run_dir);
@@ -61,9 +62,9 @@ static int device_socket(struct sk_monitor *m, const char *name, int *ret_fd, st
 	if (fd < 0 || dirfd < 0)
 		return sk_error_errno(err, errno, "cannot make device socket %s", name);
 	unlinkat(dirfd, name, 0);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
 	/* Its directory is closed to all others; inside, the engine may be another user. */
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || chmod(addr.sun_path, 0666) < 0 || listen(fd, 4) < 0)
+	if (sk_socket_address(dirfd, name, &addr) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    chmod(addr.sun_path, 0666) < 0 || listen(fd, 4) < 0)
 		return sk_error_errno(err, errno, "cannot make device socket %s", name);
 	*ret_fd = SK_TAKE_FD(fd);
 	return 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Reads the configuration files and the environment (settings.h). A word that is not known is an error. */
 #include "vm/settings.h"
 
 #include <errno.h>

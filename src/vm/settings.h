@@ -23,7 +23,8 @@
  *   "memory": 1024          MiB of a VM without -m, 96 to 4194304
  *   "cpus": 1               processors of a VM without --cpus, 1 to 64
  *   "sandbox": "namespaces" the least that an engine is confined by; "landlock", "filter": where the host refuses the
- * rest "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
+ *                           rest
+ *   "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
  *
  * Anything else in a file is an error: it would be a misspelt word.
  */

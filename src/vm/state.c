@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Where containers live on the host, state.json and who may believe it, the event log. */
 #include "vm/state.h"
 
 #include <errno.h>

@@ -34,9 +34,15 @@ char *sk_paths_host_run(void);
 #define SK_STATE_FILE SK_STATE_DIR "/state.json"
 
 /*
- * state.json: {"status": "created"|"starting"|"running"|"paused"|"restarting"|"exited"|"dead", "pid": monitor,
- * "engine_pid", "started_at", "finished_at" (RFC 3339, nanoseconds, UTC; "" never), "exit_code", "oom_killed", "error",
- * "restart_count", "engine": "uml", "kernel": "7.3.4", "ip": "10.0.2.15", "stopped_by_user": bool}
+ * state.json:
+ *   {
+ *     "status": "created"|"starting"|"running"|"paused"|"restarting"|"exited"|"dead",
+ *     "pid": monitor, "engine_pid",
+ *     "started_at", "finished_at"   RFC 3339, nanoseconds, UTC; "": never
+ *     "exit_code", "oom_killed", "error", "restart_count",
+ *     "engine": "uml", "kernel": "7.3.4", "ip": "10.0.2.15",
+ *     "stopped_by_user": bool
+ *   }
  *
  * The truth about life is the lock: sk_vm_state_load() turns a "running" of a monitor that is gone into "exited" with
  * exit code 137 and says so in "error".

@@ -4,8 +4,9 @@
  * then:
  *
  *   output: guest stream → log (first process only) and every attached reader. What no reader has room for stays with
- * the carrier, which stops the guest: nothing is lost and nothing grows. input:  reader's STDIN frames → p->in (at most
- * the window) → guest stream; acknowledged to the reader as the guest takes it.
+ *           the carrier, which stops the guest: nothing is lost and nothing grows.
+ *   input:  reader's STDIN frames → p->in (at most the window) → guest stream; acknowledged to the reader as the guest
+ *           takes it.
  *
  * A process is finished when it has exited and its output streams have ended. A guest that never ends them is given
  * SK_DRAIN_MS without a byte; of exec's processes, whose children may go on writing, only when nobody reads any more.

@@ -84,7 +84,7 @@ static void test_bound(void)
 	}
 }
 
-/* What lies behind: no access, another mapping, a file. */
+/* Neighbours of the mapping: no access, another mapping, a file. */
 static void test_neighbours(void)
 {
 	char *p = new_memory(PAGES), name[] = "/tmp/aheadXXXXXX";

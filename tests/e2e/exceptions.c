@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a signal handler is told of exceptions, a line for each: to be compared with what the same program says on the
- * host. Then what debuggers use. Static: it runs in any image.
+ * Prints what signal handlers are told of exceptions, a line for each, to be compared with the same program's output on
+ * the host; then what debuggers use. Static: it runs in any image.
  */
 #define _GNU_SOURCE
 #include <elf.h>

@@ -2,7 +2,7 @@
 #ifndef SK_TESTS_UNIT_SK_TEST_H
 #define SK_TESTS_UNIT_SK_TEST_H
 
-/* What cmocka.h wants before it, in one place. */
+/* The headers that cmocka.h needs before it, in one place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -286,7 +286,7 @@ static int get(const char *path, bool follow)
 	return fd;
 }
 
-/* What get wrote, put makes again elsewhere. */
+/* A tree that get has written is made again elsewhere by put. */
 static void test_round_trip(void **state)
 {
 	struct stat st, other;

@@ -16,7 +16,7 @@
 static struct sock_filter ours[SK_FILTER_MAX], theirs[32768];
 static size_t n_theirs;
 
-/* What the kernel would do (net/core/filter.c, the part that seccomp may use). */
+/* Runs the filter as the kernel does (net/core/filter.c, the part that seccomp may use). */
 static uint32_t run(const struct sock_filter *f, size_t n, const struct seccomp_data *data)
 {
 	uint32_t a = 0, mem[16] = { 0 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs of the agent: reports, errors, jobs that are killed, descriptors that are closed. */
 #include "../sk_test.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The pumps between a program's descriptors and its streams: nothing is lost, the end comes last, terminals. */
 #include "../sk_test.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Requests as the agent parses them: sound ones, and each that is refused. */
 #include "../sk_test.h"
 
 #include <arpa/inet.h>

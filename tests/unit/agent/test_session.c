@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's control connection, from the monitor's side: whole and broken frames, a peer that does not read. */
 #include "../sk_test.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The spec that crun gets, and what becomes of crun's errors. */
 #include "../sk_test.h"
 
 #include <string.h>
@@ -87,7 +88,7 @@ static void test_complete(void **state)
 	json_decref(sysctl);
 }
 
-/* What the container is limited to, when it asks for `limit` and can have `most`; 0: nothing is said. */
+/* The container's limit in the spec, when it asks for `limit` and can have `most`; 0: none. */
 static json_int_t limit_of(json_int_t limit, uint64_t most)
 {
 	struct sk_stdio_spec stdio = { 0 };

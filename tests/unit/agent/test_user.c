@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Users and groups from an image's /etc/passwd and /etc/group, hostile ones among them. */
 #include "../sk_test.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Accepting connections with a full descriptor table. */
 #include "../sk_test.h"
 
 #include <dirent.h>
@@ -46,7 +47,7 @@ static unsigned rounds_in(struct sk_loop *loop, uint64_t ms)
 	return n;
 }
 
-/* With no descriptor left, who knocks is told so, the loop sleeps, and the next one is served once there are some. */
+/* With no descriptor left, a client is closed, the loop sleeps, and the next one is served once there are some. */
 static void test_full_table(void **state)
 {
 	int listen_fd = listen_somewhere(), peers[3], i, last = -1, fd;
@@ -97,7 +98,7 @@ static void test_raise(void **state)
 	assert_int_equal(sk_raise_fd_limit(200), 200);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &l), 0);
 	assert_int_equal(l.rlim_cur, 200);
-	assert_int_equal(sk_raise_fd_limit(150), 150); /* never lowered, but no more than asked is told */
+	assert_int_equal(sk_raise_fd_limit(150), 150); /* never lowered, but the result is at most what was asked for */
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &l), 0);
 	assert_int_equal(l.rlim_cur, 200);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Files as a whole: replaced, removed, copied with holes, locked, opened below a directory. */
 #include "../sk_test.h"
 
 #include <errno.h>

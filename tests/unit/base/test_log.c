@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The log's rate and size. */
 #include "../sk_test.h"
 
 #include <fcntl.h>
@@ -87,7 +88,7 @@ static void test_not_ours(void **state)
 	close(fd);
 }
 
-/* One thread, one second: a line that says so, and silence. */
+/* One thread, one second: a line that reports the excess, and no more. */
 static void test_rate(void **state)
 {
 	int fd = memfd_create("log", MFD_CLOEXEC);

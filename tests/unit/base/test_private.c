@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Directories that must be ours alone: made, found open to others, behind links, owned by strangers. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -111,7 +112,7 @@ static void test_strangers(void **state)
 	assert_int_equal(chown("group", -1, STRANGER), 0);
 	assert_int_equal(chmod("group", 0770), 0);
 	assert_int_equal(try("group", "chmod go-w"), -EPERM);
-	/* What is in it has to be ours, too, and no link. */
+	/* Directories below it have to be ours, too, and no links. */
 	fd = open(".", O_RDONLY | O_DIRECTORY);
 	assert_int_equal(sk_private_subdir(fd, "theirs", 0700, NULL), -EPERM);
 	assert_int_equal(symlink("a", "link"), 0);

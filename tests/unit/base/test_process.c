@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Child processes: found in PATH, run, and the table of descriptors. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ static void test_find(void **state)
 	rmdir(dir);
 }
 
-/* In a child, which is in one afterwards whatever it was in before. */
+/* Tests in a child, which enters a user namespace whatever the test runs in. */
 static void test_user_namespace(void **state)
 {
 	int status;

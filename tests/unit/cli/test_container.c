@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Containers of a store: found, listed, damaged, and their states in docker's words. */
 #include "../sk_test.h"
 
 #include <errno.h>

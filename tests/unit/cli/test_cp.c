@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* skerry cp: docker's rules of paths, and archives from a container, hostile ones among them. */
 #include "../sk_test.h"
 
 #include <archive.h>
@@ -265,7 +266,7 @@ static void test_extract(void **state)
 	assert_int_equal(st.st_mtime, 1000);
 }
 
-/* What a container may try: none of it gets out of the directory. */
+/* Hostile archives of a container: none gets out of the directory. */
 static void test_hostile(void **state)
 {
 	struct sk_cp_extract x;

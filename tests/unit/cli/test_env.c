@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Environment, env files, /etc/hosts and resolv.conf. */
 #include "../sk_test.h"
 
 #include <errno.h>

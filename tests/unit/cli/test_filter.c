@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* --filter: which are taken and what each selects, beside docker. */
 #include "../sk_test.h"
 
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static struct sk_strv split(const char *words)
 	return f;
 }
 
-/* What docker says of each; "" when it takes it. */
+/* Docker's error for each; "" when docker accepts it. */
 static void test_check(void **state)
 {
 	static const struct {

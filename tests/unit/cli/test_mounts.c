@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* -v, --mount and --tmpfs: sound ones and docker's errors. */
 #include "../sk_test.h"
 
 #include <stdlib.h>

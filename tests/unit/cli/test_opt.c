@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Option tables: all forms of an option, errors, and tables without duplicates. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -152,7 +153,7 @@ static bool unique(const struct sk_opt *o, void *arg)
 	return false;
 }
 
-/* What a table says twice, the first one wins silently: so none may. */
+/* Of two entries with one name or letter the first wins silently, so no table may have two. */
 static void test_run_table(void **state)
 {
 	struct seen seen = { .n = 0 };

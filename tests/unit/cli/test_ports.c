@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* -p and --expose: notations, free ports, the forms of config.json. */
 #include "../sk_test.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Capabilities, the seccomp profile, ulimits. */
 #include "../sk_test.h"
 
 #include <errno.h>

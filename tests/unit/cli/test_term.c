@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Detach keys, raw mode, and writing to slow descriptors. */
 #include "../sk_test.h"
 
 #include <errno.h>

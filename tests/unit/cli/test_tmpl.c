@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* --format templates, and the lists that use them. */
 #include "../sk_test.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers, durations, times and signals as docker reads and prints them. */
 #include "../sk_test.h"
 
 #include <stdlib.h>

@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 	for (fd = 3; fd < 64; fd++)
 		can("use an inherited descriptor", fcntl(fd, F_GETFD) >= 0);
 	can("not use /dev/null", open("/dev/null", O_RDWR) < 0);
-	/* What a kernel that panics does until it is refused; the init of a pid namespace outlives it. */
+	/* A kernel that panics aborts; the init of a pid namespace outlives that. */
 	can("outlive its abort", kill(getpid(), SIGABRT) == 0);
 	printf("DONE pid %d\n", getpid());
 	return 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the process that runs the guest kernel can reach of the host: nothing. As root and as a plain user (whoever runs
- * the test). */
+/*
+ * Tries what a process that runs the guest kernel could reach of the host: nothing. As root and as a plain user (as
+ * which the test runs).
+ */
 #include "../sk_test.h"
 
 #include <fcntl.h>
@@ -251,7 +253,7 @@ static void test_dies_with_parent(void **state)
 
 		snprintf(path, sizeof(path), "/proc/%d/stat", p.pid);
 		if (sk_fs_read(AT_FDCWD, path, 4096, &stat, NULL) == 0 && strstr(stat, ") Z "))
-			break; /* dead, not yet waited for by whoever inherited it */
+			break; /* dead, not yet reaped by its new parent */
 		usleep(10000);
 	}
 	assert_true(i < 3000);

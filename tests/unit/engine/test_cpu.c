@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Placement of VMs on processors. */
 #include "../sk_test.h"
 
 #include <fcntl.h>
@@ -91,7 +92,7 @@ static void test_keep_off(void **state)
 	} else {
 		assert_true(CPU_EQUAL(&now, &all));
 	}
-	/* One that may run nowhere else stays. */
+	/* A process that may run nowhere else stays. */
 	assert_int_equal(sched_setaffinity(pid, sizeof(one), &one), 0);
 	sk_engine_keep_off(&engine, pid);
 	assert_int_equal(sched_getaffinity(pid, sizeof(now), &now), 0);

@@ -31,7 +31,7 @@ static void copy_program(const char *name)
 	assert_int_equal(sk_fs_copy_sparse(in, out), 0);
 }
 
-/* What a vmlinux has: code at 16 MiB, data and zeroes at 18 MiB, and the note that says where to begin. */
+/* The parts of a vmlinux: code at 16 MiB, data and zeroes at 18 MiB, and the note with the entry point. */
 struct kernel_file {
 	Elf64_Ehdr head;
 	Elf64_Phdr text, data, note;
@@ -310,7 +310,7 @@ static void test_memory(void **state)
 	assert_bytes(fd, (16 << 20) + 5000, 3000, 0);
 	assert_bytes(fd, 18 << 20, 3000, 'd');
 	assert_bytes(fd, (18 << 20) + 3000, 5000, 0);
-	/* What QEMU gets: loads nothing but itself, and says where to begin. */
+	/* The kernel that QEMU gets: it loads nothing but itself, and names the entry point. */
 	assert_int_equal(fstat(start, &st), 0);
 	assert_int_equal(st.st_size, SK_QEMU_START_FILE);
 	assert_int_equal(pread(start, &h, sizeof(h), 0), sizeof(h));
@@ -451,7 +451,7 @@ static void test_no_device(void **state)
 	assert_says(err, "firmware");
 }
 
-/* As somebody who is neither owner nor in the group. */
+/* As a user who is neither owner nor in the group. */
 static void test_no_permission(void **state)
 {
 	struct sk_engine_settings s = settings_of("qemu-works");
@@ -521,7 +521,7 @@ static void test_kvm_hangs(void **state)
 	assert_says(err, "did not come up");
 }
 
-/* What was known before a reboot of the host is not believed. */
+/* Answers from before a reboot of the host are not believed. */
 static void test_another_boot(void **state)
 {
 	struct sk_engine_settings s = settings_of("qemu-hangs");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A server on a directory of its own and a client, for the tests of the POSIX back end. */
 #include "../sk_test.h"
 
 #include "posix_fixture.h"

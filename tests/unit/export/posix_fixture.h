@@ -7,7 +7,7 @@
 #include "export/posix.h"
 #include "p9_client.h"
 
-/* What the tests of the POSIX back end share: a directory of the host, a server for it, and two clients. */
+/* Shared by the tests of the POSIX back end: a directory of the host, a server for it, and two clients. */
 extern enum sk_posix_who who; /* of all that is started */
 extern char top[100];	      /* where directories are made */
 

@@ -83,7 +83,7 @@ static void test_later(void **state)
 	assert_false(sk_mounts_busy(tree, dir, "free"));
 	assert_false(sk_mounts_busy(tree, dir, "missing"));
 	assert_false(sk_mounts_busy(tree, share, "d"));
-	/* It is the inode that counts, not the path. */
+	/* The inode counts, not the path. */
 	assert_int_equal(renameat(share, "d", share, "e"), 0);
 	assert_true(sk_mounts_busy(tree, dir, "m"));
 	assert_int_equal(renameat(share, "e", share, "d"), 0);

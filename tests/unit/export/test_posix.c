@@ -29,7 +29,7 @@
 #include "export/posix.h"
 #include "posix_fixture.h"
 
-/* What the server's owner rules make of a caller. */
+/* The uid that the server uses for a caller's. */
 static uint32_t uid_of(uint32_t uid)
 {
 	return who == SK_POSIX_SQUASH ? 4321 : who == SK_POSIX_SELF ? geteuid() : uid;
@@ -113,7 +113,7 @@ static void create_and_look(void **state)
 	}
 }
 
-/* What a listing of the root says that `name` is; DT_UNKNOWN: it is not in there. */
+/* The type of `name` in a listing of the root; DT_UNKNOWN: it is not listed. */
 static uint8_t listed_type(struct client *a, const char *name)
 {
 	uint8_t type, found = DT_UNKNOWN;
@@ -588,7 +588,7 @@ static void kept_owner(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_uid, geteuid());
 	assert_int_equal(st.st_mode & 0777, 0711);
-	/* What others wrote counts; what is damaged does not. */
+	/* Attributes that others wrote count; damaged ones do not. */
 	assert_int_equal(setxattr(path, SK_OVERRIDE_XATTR, "5:6:0700", 8, 0), 0);
 	assert_int_equal(cl_walk(&fx->b, 0, 2, "d"), 0);
 	assert_int_equal(cl_getattr(&fx->b, 2), 0);
@@ -712,7 +712,7 @@ static int run_without_xattrs(void)
 	return _cmocka_run_group_tests("no xattrs", tests, 1, NULL, NULL);
 }
 
-/* What a guest tells files by: number and generation. */
+/* A guest tells files apart by number and generation. */
 static void identity(struct fixture *fx, const char *name, struct p9_attr *a)
 {
 	const struct sk_9p_cred cred = { 0, P9_NONUNAME };

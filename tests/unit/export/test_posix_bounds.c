@@ -41,7 +41,7 @@ void bounds_budget(void **state)
 	assert_int_equal(cl_renameat(a, 0, "d", 0, "moved"), 0);
 	for (i = 0; i < 500; i += 7)
 		assert_int_equal(cl_unlinkat(a, 1000 + i, "sub", P9_AT_REMOVEDIR), 0);
-	/* What the host has replaced meanwhile is stale, not something else. */
+	/* A name that the host has replaced meanwhile is stale, not another file. */
 	assert_int_equal(cl_getattr(a, 1499), 0);
 	assert_int_equal(unlinkat(fx->dirfd, "moved/f3", AT_REMOVEDIR), 0);
 	assert_int_equal(mkdirat(fx->dirfd, "moved/f3", 0777), 0);
@@ -179,7 +179,7 @@ static unsigned marks(void)
 	return n;
 }
 
-/* What is watched is not forgotten to be unwatched, even with few descriptors. */
+/* Watched directories keep their descriptors, even with few of them. */
 void bounds_watched_directories(void **state)
 {
 	struct fixture *fx = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Linux does with files beyond reading and writing, on a directory of the host. */
+/* File operations of Linux beyond reading and writing, on a directory of the host. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -98,7 +98,7 @@ void file_renamex(void **state)
 	assert_int_equal(cl_renamex(&c, 0, "a", 1, "b", P9_RENAME_EXCHANGE), 0);
 	contents(fx, "a", "B");
 	contents(fx, "d/b", "A");
-	/* Who has them by name, and by descriptor. */
+	/* The files after the exchange: by name, and by a descriptor from before. */
 	assert_int_equal(cl_walk(&c, 0, 4, "a"), 0);
 	assert_int_equal(cl_open(&c, 4, P9_O_RDONLY), 0);
 	assert_int_equal(cl_read(&c, 4, 0, 10), 1);
@@ -205,7 +205,7 @@ void file_flags(void **state)
 		assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
 		assert_true(flags & FS_NODUMP_FL);
 	}
-	/* Of a file that may only be appended to: who says so may write. */
+	/* A file that may only be appended to: a writer that opens it with O_APPEND may write. */
 	t.u.flags.f.flags = (unsigned)flags | FS_APPEND_FL;
 	if (r == 0 && who == SK_POSIX_TRUST && cl_call(&c, &t) == 0) {
 		assert_int_equal(cl_look(&c, P9_TOPENX, 0, 3, "f", P9_O_RDWR), -EPERM);
@@ -363,7 +363,7 @@ void file_link_owner(void **state)
 	assert_true(has_records(fx));
 	assert_int_equal(cl_unlinkat(&c, 0, "second", 0), 0);
 	assert_false(has_records(fx));
-	/* What the host plants there leads nowhere. */
+	/* Links that the host plants there lead nowhere. */
 	assert_int_equal(symlinkat("d", fx->dirfd, ".skerry-links"), 0);
 	assert_int_equal(cl_symlink(&c, 0, "l", "target"), 0);
 	assert_int_equal(faccessat(fx->dirfd, "d", F_OK, 0), 0);

@@ -95,8 +95,8 @@ static bool try_names(struct client *a, unsigned n)
 	return r == 0;
 }
 
-/* The host swaps a directory and a link to the outside as fast as it can, while the client does all that it can through
- * that name. Nothing outside changes, nothing of it is read. */
+/* The host swaps a directory and a link to the outside as fast as it can, while the client tries every operation
+ * through that name. Nothing outside changes, and nothing of it is read. */
 void inside_race(void **state)
 {
 	struct fixture *fx = *state;

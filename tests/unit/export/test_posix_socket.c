@@ -117,7 +117,7 @@ void socket_connect(void **state)
 	assert_int_equal(call(P9_TCONNECT, 1, 2, NULL, P9_SOCK_STREAM), 0);
 	peer = accept(fd, NULL, NULL);
 	assert_true(peer >= 0);
-	/* What would wait does not, and is watched for. */
+	/* Operations that would wait return EAGAIN and are watched for. */
 	assert_int_equal(cl_read(&c, 2, 0, 16), -P9_EAGAIN);
 	assert_non_null(wanted);
 	assert_int_equal(wanted->want, P9_READABLE);
@@ -172,7 +172,7 @@ void socket_bind(void **state)
 	assert_int_equal(write(fd, "hi", 2), 2);
 	assert_int_equal(cl_read(&c, 2, 0, 16), 2);
 	close(fd);
-	/* Who has closed it is not connected to any more. */
+	/* A connection that is closed is connected no more. */
 	assert_int_equal(cl_clunk(&c, 1), 0);
 	fd = there(fx, "s", &addr);
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), -1);

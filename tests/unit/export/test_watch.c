@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What another process does in a watched directory is reported as what it is; what this process does is not. */
+/* Changes by another process in a watched directory are reported; those by this process are not. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ static void get(int dirfd, const char *name)
 	close(fd);
 }
 
-/* What is opened and read is told of where somebody asked for it. */
+/* Opens and reads are reported where somebody asked for them. */
 static void opens(struct sk_loop *loop, struct sk_watch *w, int topfd, int fd)
 {
 	uint64_t end;

@@ -128,7 +128,7 @@ static void test_links(void **state)
 	b = tar_end(t);
 	import_fails(store, &b, "too many symbolic links");
 	blob_free(&b);
-	/* One that grows with each step. */
+	/* A file that grows with each step. */
 	t = tar_new();
 	tar_link(t, "g", "g/g/g/g/g/g/g/g/g/g/g");
 	tar_file(t, "g/x", 0600, "x");
@@ -737,7 +737,7 @@ static void on_alarm(int sig)
 	sk_store_cancel(store);
 }
 
-/* What takes hours ends when the user says so. */
+/* A signal of the user's ends work that would take hours. */
 static void test_bomb_cancelled(void **state)
 {
 	struct itimerval soon = { .it_value = { .tv_usec = 300000 } };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What comes out of a layer, as unsquashfs and (as root) the kernel see it: other programs than the one that wrote it.
- */
+/* Checks layer images with unsquashfs and (as root) the kernel: other programs than the one that wrote them. */
 #include "util.h"
 
 #include <archive_entry.h>

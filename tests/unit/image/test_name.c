@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Names of images, valid and not. */
 #include "../sk_test.h"
 
 #include <errno.h>

@@ -580,7 +580,7 @@ static void test_credentials(void **state)
 	said = read_file("said", &len);
 	assert_non_null(strstr(said, "/home/.docker/config.json"));
 	free(said);
-	/* One that is somebody else's, or no file at all, is not. */
+	/* A file of another user, or something else than a file, is not used. */
 	unlink("home/.docker/config.json");
 	if (geteuid() == 0) {
 		write_file("home/.docker/config.json", "{}", 2);
@@ -596,7 +596,7 @@ static void test_credentials(void **state)
 	sk_store_close(store);
 }
 
-/* What skopeo says, as it was seen, and what we make of it. */
+/* Messages of skopeo as they were seen, and ours for them. */
 static void test_words(void **state)
 {
 	static const struct {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* For the tests of images: archives, image layouts and stores, made on the spot. */
 #include "util.h"
 
 #include <archive.h>

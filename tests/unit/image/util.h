@@ -12,7 +12,7 @@
 
 #include "image/image_internal.h"
 
-/* What the tests of images share: archives made in memory, a store of their own, and ways to look at both. All of it
+/* Shared by the tests of images: archives made in memory, a store of their own, and ways to look at both. All of it
  * stops the test where it fails. */
 
 /* A growing buffer of bytes. */

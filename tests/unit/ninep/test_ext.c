@@ -343,20 +343,20 @@ static void ext_notices(void **state)
 	assert_int_equal(c.notice[0], P9_EVENT_CREATE);
 	assert_int_equal(c.notice[2], 42);
 	assert_memory_equal(c.notice + 20, "new", 3);
-	/* What comes while nobody waits is kept for the next request. */
+	/* Events that come while no request is parked are kept for the next one. */
 	sk_9p_session_event(c.session, &e);
 	sk_9p_session_events_done(c.session);
 	t.tag = 79;
 	assert_int_equal(cl_call(&c, &t), 0);
 	assert_int_equal(c.r.u.data.count, P9_EVENT_MIN + 3);
-	/* Too much: one notice that says so. */
+	/* Too many events: one notice that they were lost. */
 	for (i = 0; i < 5000; i++)
 		sk_9p_session_event(c.session, &e);
 	t.tag = 80;
 	assert_int_equal(cl_call(&c, &t), 0);
 	assert_int_equal(c.r.u.data.count, P9_EVENT_MIN);
 	assert_int_equal(c.r.u.data.p[0], P9_EVENT_LOST);
-	/* What just fits into the room that the client has is told, not lost. */
+	/* Events that just fit into the client's room are sent, not lost. */
 	t.tag = 82;
 	t.u.count = P9_EVENT_MIN + 3;
 	assert_int_equal(cl_call(&c, &t), 1);
@@ -436,7 +436,7 @@ static void ext_allocate(void **state)
 	sk_9p_session_free(c.session);
 }
 
-/* What this file system refuses, and what is wrong on any. */
+/* Requests that this file system refuses, and requests that are wrong on any. */
 static void ext_renamex_and_more(void **state)
 {
 	struct fixture *fx = *state;

@@ -13,7 +13,7 @@
 /* flock(2) through an open file. */
 static int cl_flock(struct client *c, uint32_t fid, uint8_t type, uint32_t flags)
 {
-	/* What is said of range and owner does not count. */
+	/* Range and owner of a flock do not count. */
 	return cl_lock(c, fid, type, flags | P9_LOCK_FLAG_FLOCK, fid, fid, fid);
 }
 
@@ -104,7 +104,7 @@ static void flock_converts(void **state)
 	cl_end(&d);
 }
 
-/* One that waits behind a shared lock is tried when a failed conversion gives that up. */
+/* A waiting locker is tried again when a failed conversion gives up the shared lock it waits for. */
 static void flock_conversion_wakes(void **state)
 {
 	struct fixture *fx = *state;
@@ -198,7 +198,7 @@ static void flock_bound(void **state)
 		r = cl_lock(&c, 1, W, 0, i * 2, 1, 1);
 	assert_int_equal(r, -P9_ENOLCK);
 	assert_int_equal(cl_flock(&c, 2, R, 0), -P9_ENOLCK);
-	/* What is there can still be converted and given up. */
+	/* Existing locks can still be converted and given up. */
 	assert_int_equal(cl_flock(&c, 1, W, 0), 0);
 	assert_int_equal(cl_flock(&c, 1, U, 0), 0);
 	assert_int_equal(cl_flock(&c, 2, R, 0), 0);

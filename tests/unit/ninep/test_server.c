@@ -319,7 +319,8 @@ static void xattrs(void **state)
 	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_REPLACE), 0);
 	assert_int_equal(cl_xattr_get(c, 1, "user.x"), -P9_ENODATA);
 	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_REPLACE), -P9_ENODATA);
-	/* A value that was not written to its end is not set; the clunk says so and frees the fid. */
+	/* An attribute value that was not written to its end is not set; the clunk returns an error and frees the
+	 * fid. */
 	assert_int_equal(cl_walk(c, 1, 2, ""), 0);
 	t.u.xattrcreate.fid = 2;
 	t.u.xattrcreate.name = CL_STR("user.z");
@@ -509,7 +510,7 @@ static void lock_waits(void **state)
 	assert_int_equal(a->completed, 1);
 	open_file(b, 1, "f");
 	assert_int_equal(cl_lock(b, 1, W, 0, 0, 0, 9), 0);
-	/* At most four wait; the fifth is told so. A clunk of the fid ends them. */
+	/* At most four requests wait; the fifth is refused. A clunk of the fid ends them. */
 	for (fid = 10; fid < 15; fid++) {
 		open_file(a, fid, "f");
 		assert_int_equal(cl_lock(a, fid, W, P9_LOCK_FLAG_BLOCK, 0, 0, fid), fid < 14 ? 1000 : P9_LOCK_BLOCKED);
@@ -609,7 +610,7 @@ static void framing(void **state)
 	out.len = (size_t)n;
 	in.len = 10;
 	assert_int_equal(sk_9p_request(a->session, &out, 1, &in, 1, 0), -P9_EPROTO);
-	in.len = 100; /* too little for Rgetattr, enough to say so */
+	in.len = 100; /* too little for Rgetattr, enough for an error */
 	assert_int_equal(sk_9p_request(a->session, &out, 1, &in, 1, 0), 11);
 	assert_int_equal(p9_get32(a->in + 7), P9_EMSGSIZE);
 	in.len = 160;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* From bundles to vm.json, and the limits of a VM's memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Names of systemd's scopes and slices. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The other side of a vhost-user device for tests: a frontend with guest memory, and a driver of its queues. */
 #include "frontend.h"
 
 #include "../sk_test.h"

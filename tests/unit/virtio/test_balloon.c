@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Free page reporting: what is given back to the host, and hostile reports. */
 #include "../sk_test.h"
 
 #include <linux/virtio_balloon.h>
@@ -152,7 +153,7 @@ static void test_other_queues_change_nothing(void **state)
 	stop();
 }
 
-/* 128 MiB in one chain: more than one turn, and the loop is not held up for all of them. */
+/* 128 MiB in one chain: it takes more than one turn, and the loop runs between them. */
 static void add_long_chain(void)
 {
 	struct fe_seg segs[32];

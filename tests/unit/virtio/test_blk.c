@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The block device: several files end to end, bounds, full disks, files that shrink. */
 #include "../sk_test.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The network device with a guest made of hand-made frames: offloads, published ports, ends of connections. */
 #include "../sk_test.h"
 
 #include <arpa/inet.h>
@@ -542,7 +543,7 @@ static void test_broken_queues(void **state)
 	stop();
 }
 
-/* A published port: the host connects, the guest is asked who has its address and gets a SYN. */
+/* A published port: the host connects, the device sends an ARP request and then a SYN. */
 static void test_publish(void **state)
 {
 	struct sk_slirp_forward fw = { .host_addr = { 127, 0, 0, 1 }, .guest_port = 80 };
@@ -833,7 +834,7 @@ static void test_half_close(void **state)
 	stop();
 }
 
-/* A reset is told as a reset, in both directions; an end of file is none. */
+/* A reset arrives as a reset, in both directions; an end of file does not. */
 static void test_reset(void **state)
 {
 	struct linger reset = { 1, 0 };
@@ -963,7 +964,7 @@ static void test_late_reader(void **state)
 	check_late_reader(true);
 }
 
-/* The host resets while libslirp waits only to write: the guest is told. */
+/* The host resets while libslirp waits only to write: the guest gets a reset. */
 static void test_reset_of_writer(void **state)
 {
 	struct linger reset = { 1, 0 };
@@ -996,7 +997,7 @@ static void test_reset_of_writer(void **state)
 	stop();
 }
 
-/* Nobody listens on the host's port: the guest is told so, by an address that it takes such news from. */
+/* No listener on the host's port: the guest gets an ICMP error from an address that it accepts it from. */
 static void test_udp_refused(void **state)
 {
 	uint32_t gateway = htonl(GATEWAY);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The vhost-user server: frontends that come and go, move memory, and break each rule of the protocol. */
 #include "../sk_test.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Virtqueues over hostile memory: chains, regions, indirect tables, indices. */
 #include "../sk_test.h"
 
 #include <errno.h>

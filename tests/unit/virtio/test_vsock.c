@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The vsock device: streams from both sides, credit, every order of ends. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 #define RX_BUF 4096u
 #define RX_PAYLOAD (RX_BUF - sizeof(struct virtio_vsock_hdr))
 
-/* What a stream's user sees. */
+/* The user of a stream: what its callbacks got. */
 struct user {
 	struct sk_stream *s;
 	uint8_t *got;
@@ -533,7 +534,7 @@ static void test_resets(void **state)
 	stop();
 }
 
-/* What is written inside the accept callback follows the RESPONSE. */
+/* Data written inside the accept callback follow the RESPONSE. */
 static void test_write_in_accept(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a monitor can still do once its VM runs: each try in a process of its own, which is confined first. */
+/* Tries what a monitor can still do once its VM runs: each try in a process of its own, which is confined first. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -88,7 +88,7 @@ static int pairs_and_internet(int fd)
 	       socket(AF_INET, SOCK_STREAM, 0) < 0 || socket(AF_INET, SOCK_DGRAM, 0) < 0;
 }
 
-/* A docker.sock, a bus: whoever connects is the user. */
+/* A docker.sock, a bus: a connection to it has the user's rights. */
 static void test_local_sockets(void **state)
 {
 	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };

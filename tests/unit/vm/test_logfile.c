@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The container's log: lines, bytes, a full disk, rotation. */
 #include "../sk_test.h"
 
 #include <fcntl.h>
@@ -70,7 +71,7 @@ static void test_lines(void **state)
 	unlinkat(dirfd_, "container.log", 0);
 }
 
-/* What is no UTF-8 stands there in full, too. */
+/* Bytes that are not UTF-8 are kept in full, too. */
 static void test_bytes(void **state)
 {
 	_cleanup_free_ char *text = NULL;
@@ -129,7 +130,7 @@ static void test_full(void **state)
 	unlinkat(dirfd_, "container.log", 0);
 }
 
-/* Without a bound all is kept in one file. */
+/* Without a bound the log is one file. */
 static void test_unbounded(void **state)
 {
 	struct sk_logfile *log;

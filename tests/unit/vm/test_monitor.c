@@ -145,7 +145,7 @@ static void test_auto_remove(void **state)
 	wait_status("gone");
 }
 
-/* One monitor a container; a second is told so. */
+/* One monitor a container; a second one is refused. */
 static void test_busy(void **state)
 {
 	struct sk_error err = SK_ERROR_INIT;

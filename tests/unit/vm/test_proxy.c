@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The proxy of a managed container's descriptors, with a reader that does not read. */
 #include "../sk_test.h"
 
 #include <fcntl.h>

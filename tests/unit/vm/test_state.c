@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* state.json and who may believe it, planted directories, the event log. */
 #include "../sk_test.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Accepts connections of a listening socket and survives a full descriptor table: one spare descriptor is kept, the
+ * waiting client is closed with it, and the loop pauses instead of spinning.
+ */
 #include "base/acceptor.h"
 
 #include <errno.h>

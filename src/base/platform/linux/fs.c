@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files as a whole: read, replace by rename, remove a tree without following links, copy with holes, lock, open below
+ * a directory.
+ */
 #include "base/fs.h"
 
 #include <dirent.h>

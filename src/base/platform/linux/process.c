@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Child processes: found in PATH, started with their descriptors and in namespaces, killed with their parent, waited
+ * for.
+ */
 #include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -125,7 +130,25 @@ void sk_fd_table_grow(unsigned n)
 		close(fd);
 }
 
-int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk_error *err)
+static unsigned long clone_flags(unsigned namespaces)
+{
+	static const struct {
+		unsigned kind;
+		unsigned long flag;
+	} known[] = {
+		{ SK_NS_USER, CLONE_NEWUSER }, { SK_NS_MOUNT, CLONE_NEWNS }, { SK_NS_PID, CLONE_NEWPID },
+		{ SK_NS_NET, CLONE_NEWNET },   { SK_NS_IPC, CLONE_NEWIPC },  { SK_NS_UTS, CLONE_NEWUTS },
+	};
+	unsigned long flags = 0;
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(known); i++)
+		if (namespaces & known[i].kind)
+			flags |= known[i].flag;
+	return flags;
+}
+
+int sk_spawn(const struct sk_spawn *s, sk_pid *ret_pid, int *ret_pidfd, struct sk_error *err)
 {
 	_cleanup_fd_ int pidfd = -1, status_r = -1, status_w = -1, alive_r = -1, alive_w = -1;
 	_cleanup_free_ char *program = sk_find_program(s->file);
@@ -146,7 +169,7 @@ int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk
 	alive_w = pipefd[1];
 	/* The raw call: like fork(), but it can make namespaces on the way. The child keeps to async-signal-safe calls.
 	 */
-	pid = (pid_t)syscall(SYS_clone, (unsigned long)s->clone_flags | SIGCHLD, NULL, NULL, NULL, NULL);
+	pid = (pid_t)syscall(SYS_clone, clone_flags(s->namespaces) | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0)
 		return sk_error_errno(err, errno, "cannot start %s", s->file);
 	if (pid == 0) {
@@ -172,7 +195,7 @@ int sk_spawn(const struct sk_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct sk
 	return 0;
 }
 
-int sk_wait(pid_t pid)
+int sk_wait(sk_pid pid)
 {
 	int status;
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log of a process: lines with time and level on a descriptor, so many a second. A file of our own that is full
+ * keeps its last quarter; anything else that is full gets no more lines.
+ */
 #include "base/log.h"
 
 #include <errno.h>

@@ -400,13 +400,25 @@ static int set_limit(const char *dir, const char *v1, const char *v2, json_int_t
 	return 0;
 }
 
+/* A number that is said, in a file that there is. */
+static int set_number(const char *dir, const char *file, const json_t *o, const char *key)
+{
+	json_int_t value;
+	char text[32];
+
+	if (!number(o, key, &value) || !exists(dir, file))
+		return 0;
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	return write_value(dir, file, text);
+}
+
 static int apply_memory(const char *dir, const json_t *resources)
 {
 	json_int_t limit, swap;
-	int r;
+	int r = set_number(dir, "memory.swappiness", json_object_get(resources, "memory"), "swappiness");
 
-	if (!number(json_object_get(resources, "memory"), "limit", &limit))
-		return 0;
+	if (r < 0 || !number(json_object_get(resources, "memory"), "limit", &limit))
+		return r;
 	if (limit > 0)
 		limit = (json_int_t)(sk_oci_vm_memory(resources) + SK_OCI_OVERHEAD);
 	/* Raising the one above the other fails in the wrong order. */
@@ -458,6 +470,10 @@ static int apply_cpu(const char *dir, const json_t *resources)
 		if (exists(dir, "cpu.max"))
 			r = write_value(dir, "cpu.max", text);
 	}
+	if (r == 0)
+		r = set_number(dir, "cpu.rt_period_us", cpu, "realtimePeriod");
+	if (r == 0)
+		r = set_number(dir, "cpu.rt_runtime_us", cpu, "realtimeRuntime");
 	if (r == 0 && cpus && *cpus && exists(dir, "cpuset.cpus"))
 		r = write_value(dir, "cpuset.cpus", cpus);
 	if (r == 0 && mems && *mems && exists(dir, "cpuset.mems"))

@@ -13,6 +13,7 @@
  *   systemd.c  the same made by systemd
  *   hooks.c    hooks
  *   options.c  what all verbs have in common in their options
+ *   namespaces.c  the namespaces that a bundle names
  *   mounts.c   what is mounted on the host for the container
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
@@ -121,6 +122,9 @@ json_t *sk_oci_bundle_member(const struct sk_oci_bundle *b, json_t **ret_mounts,
 uint64_t sk_oci_vm_memory(const json_t *resources);
 /* The part of linux.resources that means something in the guest; a new reference. */
 json_t *sk_oci_guest_resources(const json_t *resources);
+
+/* namespaces.c: that each of linux.namespaces is of a known type, and its path, if it has one, of that type. */
+int sk_oci_namespaces_check(const json_t *spec, struct sk_error *err);
 
 /* systemd.c */
 struct sk_oci_scope {

@@ -353,13 +353,18 @@ case_words() {
 case_quota() {
 	local cpu=/sys/fs/cgroup/cpu/skerry-quota
 	[ -d /sys/fs/cgroup/cpu ] || cpu=
-	bundle quota 's["linux"]["cgroupsPath"] = "/skerry-quota/c"' sleep 100
+	bundle quota 's["linux"]["cgroupsPath"] = "/skerry-quota/c"; s["linux"]["resources"]["memory"] = {"swappiness": 17}' sleep 100
 	[ -z "$cpu" ] || { mkdir -p "$cpu" && echo 50000 >"$cpu/cpu.cfs_quota_us"; }
 	create quota q; r start q
 	r update --cpu-quota 50000 --cpu-period 100000 q; echo $?
 	r update --cpu-quota 3000 --cpu-period 10000 q; echo $?
 	[ -z "$cpu" ] || cat "$cpu/c/cpu.cfs_quota_us" "$cpu/c/cpu.cfs_period_us"
 	r update --cpu-quota 40000 --cpu-period 100000 q; echo $?
+	[ ! -e /sys/fs/cgroup/memory/skerry-quota/c ] || cat /sys/fs/cgroup/memory/skerry-quota/c/memory.swappiness
+	if [ -n "$cpu" ] && [ -e "$cpu/cpu.rt_runtime_us" ] && echo 500000 >"$cpu/cpu.rt_runtime_us"; then
+		r update --cpu-rt-period 500000 --cpu-rt-runtime 100000 q; echo $?
+		cat "$cpu/c/cpu.rt_period_us" "$cpu/c/cpu.rt_runtime_us"
+	fi
 	r exec q sh -c 'cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us 2>/dev/null' | xargs | sed 's/.* .*/& inside/; s/^.*inside$/inside/'
 	r delete --force q
 	find /sys/fs/cgroup -type d -name skerry-quota -exec rmdir {} + 2>/dev/null

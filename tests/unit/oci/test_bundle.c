@@ -267,6 +267,33 @@ static void test_pod(void **state)
 	sk_oci_bundle_fini(&b);
 }
 
+static void namespaces(const char *type, const char *path, const char *words)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *spec = json_pack("{s:{s:[{s:s},{s:s,s:s?}]}}", "linux", "namespaces", "type", "mount", "type", type,
+				 "path", path);
+	int r = sk_oci_namespaces_check(spec, &err);
+
+	assert_int_equal(r == 0, !words);
+	if (words && !strstr(err.message, words))
+		fail_msg("\"%s\" is not in: %s", words, err.message);
+	json_decref(spec);
+}
+
+static void test_namespaces(void **state)
+{
+	(void)state;
+	namespaces("uts", NULL, NULL);
+	namespaces("uts", "", NULL);
+	namespaces("uts", "/proc/self/ns/uts", NULL);
+	namespaces("network", "/proc/self/ns/net", NULL);
+	namespaces("mount", "/proc/self/ns/mnt", NULL);
+	namespaces("mnt", NULL, "namespace {\"mnt\" \"\"} does not exist");
+	namespaces("ipc", "/proc/self/ns/mnt", "failed to setns into ipc namespace");
+	namespaces("ipc", "/dev/null", "not a namespace");
+	namespaces("ipc", "/no/such", "lstat /no/such: no such file or directory");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_user_namespace, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_mounts_and_devices, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_pod, make_dir, remove_dir),
+		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_start_errors),
 	};

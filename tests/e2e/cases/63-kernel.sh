@@ -31,6 +31,55 @@ END
 	same "$(stat -c %s "$WORK/share/direct")" 131072
 }
 
+# Data for a device from every kind of memory that a program has: its text, constants, heap and stack, files of the image, of the disk
+# and of a share that are mapped, the vDSO. It arrives, or the call fails (EFAULT), and the next one works.
+# case: quick
+case_kernel_direct_any_memory() {
+	mkdir "$WORK/share"
+	cat >"$WORK/share/any.pl" <<'END'
+use strict; use warnings; use Fcntl;
+my ($write, $mmap) = (1, 9);
+my %kinds;
+my $heap = "heap" x 100000;
+# Mapped files of the disk and of the share, private and shared; memory that was written, and is read-only now.
+for my $dir ("/var", "/s") {
+	open my $f, ">", "$dir/mapped" or die; print $f "mapped" x 10000; close $f;
+	open $f, "+<", "$dir/mapped" or die;
+	syscall($mmap, 0, 32768, 3, $_, fileno $f, 0) for 1, 2;
+}
+open my $maps, "<", "/proc/self/maps" or die;
+my @areas = map { [/^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)/] } <$maps>;
+open my $mem, "<", "/proc/self/mem" or die;
+for my $file (@ARGV) {
+	sysopen my $f, $file, O_CREAT | O_RDWR | O_TRUNC | 040000 or die "$file: $!";
+	my $at = 0;
+	for my $area (@areas) {
+		my ($from, $to, $rights, $name) = ($area->[0], $area->[1], $area->[2], $area->[3]);
+		next if $rights !~ /^r/ || $name eq "[vsyscall]";
+		# hexadecimal addresses above 2**32
+		{ no warnings; $from = hex $from; $to = hex $to; }
+		sysseek $mem, $from, 0; sysread $mem, my $want, 4096;
+		my $n = syscall $write, fileno $f, $from + 0, 4096;
+		if ($n != 4096) {
+			die "$file: $rights $name: $n: $!\n" unless $!{EFAULT} && $name =~ /^\[v/;
+			next;
+		}
+		# The heap and the stack are in use meanwhile.
+		if ($name !~ /heap|stack/ && $rights !~ /w.p/) {
+			open my $got, "<", $file or die; sysseek $got, $at, 0; sysread $got, my $have, 4096;
+			die "$file: $rights $name: other data\n" if $have ne $want;
+		}
+		$at += 4096;
+		$kinds{$rights =~ s/p$//r}++;
+	}
+}
+die "kinds: @{[sort keys %kinds]}\n" unless $kinds{"r-x"} && $kinds{"r--"} && $kinds{"rw-"} && $kinds{"rw-s"};
+print "done\n";
+END
+	run -v "$WORK/share:/s" "$IMG" timeout 60 perl /s/any.pl /s/direct /var/direct
+	same "$out" 'done'
+}
+
 # A program that forks until it cannot gets EAGAIN, and its VM, the agent and the neighbours live. The host refuses processes
 # (the limit is the caller's, as a lower one than that of the VM).
 case_kernel_fork_refused() {

@@ -198,3 +198,29 @@ case_mount_git_in_turns() {
 	expect 1 skerry exec git /h/git "${inside[@]}" "${check[@]}" diff-index --quiet HEAD
 	ok skerry rm -f git
 }
+
+# A directory of the host whose names ignore case: whatever was looked at under another spelling before.
+# case: root-only
+case_mount_any_case() {
+	command -v lowntfs-3g >/dev/null || skip 'no lowntfs-3g (package ntfs-3g) on this machine'
+	mkdir share
+	truncate -s 16M disk
+	mkntfs -q -F disk >/dev/null
+	lowntfs-3g -o ignore_case,permissions disk share 2>/dev/null || skip 'no FUSE file system can be mounted here'
+	# shellcheck disable=SC2064 # the directory of now
+	trap "umount -l '$PWD/share'; e2e_end" EXIT
+	run -v "$PWD/share:/s" "$IMG" sh -c '
+		cd /s
+		test -e Bar || echo none; echo one >bar; cat Bar BAR; echo two >BAR; cat bar
+		rm Bar; for n in bar Bar BAR; do test -e $n && echo still; done
+		test -e Dir || echo none; mkdir dIR; touch dir/x; ls DIR; mv DIR other; ls dir Dir 2>/dev/null; ls OTHER
+		echo 1 >other/Made; cat other/made; mv other/MADE other/moved; cat OTHER/Moved'
+	same "$out" $'none\none\none\ntwo\nnone\nx\nx\n1\n1'
+	expect 0 skerry run -d --name holder -v "$PWD/share:/s" "$IMG" sleep 1000
+	expect 0 skerry exec holder sh -c 'cat /s/other/MOVED; test -e /s/Late || echo none'
+	echo 2 >share/late
+	until_ok 20 skerry exec holder cat /s/LATE
+	rm share/LATE
+	until_ok 20 skerry exec holder sh -c '! test -e /s/Late && ! test -e /s/LATE'
+	expect 0 skerry rm -f holder
+}

@@ -27,6 +27,7 @@
 #include "uplink.h"
 
 #define ROOTFS_DEVICE_WAIT_MS 2000
+#define SHARE_NAME_BYTES 8u /* of the token, to tell file systems apart */
 #define SHARE_OPTIONS "trans=virtio,version=9p2000.L,access=client,posixacl,msize=512000,cache=coherent,locktimeout=1"
 
 static int path_set(char *path, size_t size, const char *dir, const char *name, struct sk_error *err)
@@ -233,16 +234,21 @@ static void detach_parts(size_t n_layers, const char *dir)
 
 /*
  * Mounts a share that comes over a connection: "trans=virtio" in its options is replaced. The kernel allocates each
- * message in one piece, which a guest short of memory may not have: messages are smaller then.
+ * message in one piece, which a guest short of memory may not have: messages are smaller then. All mounts with one
+ * `share` are one file system, on one connection: `fd` -1 joins it, if it exists.
  */
-static int mount_on_stream(const char *source, const char *target, const char *options, int fd, const char *aname)
+static int mount_on_stream(const char *share, const char *target, const char *options, int fd, const char *aname)
 {
 	const char *at = strstr(options, "trans=virtio"), *rest = at ? at + strlen("trans=virtio") : options;
+	const char *source = *aname ? aname : "share";
+	char fds[48] = "";
 	unsigned msize;
 
+	if (fd >= 0)
+		snprintf(fds, sizeof(fds), ",rfdno=%d,wfdno=%d", fd, fd);
 	for (msize = 131072; msize >= 8192; msize /= 4) {
 		char buf[1024];
-		int n = snprintf(buf, sizeof(buf), "trans=fd,rfdno=%d,wfdno=%d%s%s%s%.*s%s,msize=%u", fd, fd,
+		int n = snprintf(buf, sizeof(buf), "trans=fd%s,share=%s%s%s%s%.*s%s,msize=%u", fds, share,
 				 *aname ? ",aname=" : "", aname, at && at == options ? "" : ",",
 				 at ? (int)(at - options) : 0, options, rest, msize);
 
@@ -276,18 +282,26 @@ static int mount_9p(const char *tag, const char *options, const char *device, co
 	return 0;
 }
 
-/* A share over a connection of its own to the monitor, which joins it to a file server. The kernel keeps the
- * connection; ours is closed. */
-static int mount_stream(const struct sk_share_stream *stream, const char *options, const struct sk_uplink *uplink,
-			const char *target, struct sk_error *err)
+/* A share over a connection to the monitor, which joins it to a file server. The first with a token makes the
+ * connection, which the kernel keeps; ours is closed. The others `join` it. */
+static int mount_stream(const struct sk_share_stream *stream, bool join, const char *options,
+			const struct sk_uplink *uplink, const char *target, struct sk_error *err)
 {
-	_cleanup_fd_ int fd = sk_uplink_stream(uplink, stream->token, SK_TOKEN_BYTES);
+	_cleanup_fd_ int fd = -1;
+	char share[2 * SHARE_NAME_BYTES + 1];
+	unsigned i;
 	int r;
 
+	for (i = 0; i < SHARE_NAME_BYTES; i++)
+		snprintf(share + (size_t)2 * i, 3, "%02x", stream->token[i]);
+	if (!options)
+		options = SHARE_OPTIONS;
+	if (join && mount_on_stream(share, target, options, -1, stream->aname) == 0)
+		return 0;
+	fd = sk_uplink_stream(uplink, stream->token, SK_TOKEN_BYTES);
 	if (fd < 0)
 		return sk_error_errno(err, fd, "cannot reach the server of share %s", stream->aname);
-	r = mount_on_stream(*stream->aname ? stream->aname : "share", target, options ? options : SHARE_OPTIONS, fd,
-			    stream->aname);
+	r = mount_on_stream(share, target, options, fd, stream->aname);
 	return r < 0 ? sk_error_errno(err, r, "cannot mount share %s", stream->aname) : 0;
 }
 
@@ -301,7 +315,7 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
 	if (r < 0)
 		return r;
 	if (spec->own.wanted)
-		return mount_stream(&spec->own, spec->options, uplink, target, err);
+		return mount_stream(&spec->own, false, spec->options, uplink, target, err);
 	if (spec->is_9p)
 		return mount_9p(spec->tag, spec->options, spec->share_device, target, err);
 	find_device(spec->device, device, sizeof(device));
@@ -440,7 +454,7 @@ static int mount_own(const json_t *m, const struct mount_place *place, const str
 		r = make_dir(target, size, shares, stream->aname, err);
 	if (r < 0)
 		return r;
-	return mount_stream(stream, json_string_value(json_object_get(m, "options")), place->uplink, target, err);
+	return mount_stream(stream, true, json_string_value(json_object_get(m, "options")), place->uplink, target, err);
 }
 
 static json_t *bind_options(const json_t *m)

@@ -99,6 +99,12 @@ static void note_paths(struct ninepd *d)
 	}
 }
 
+/* One client has all exports, as one file system. */
+static bool has_one_client(const struct ninepd *d)
+{
+	return d->all_fd >= 0 || (d->n_connected == 1 && d->n_listeners == 0);
+}
+
 static bool shows_same_mounts(const struct ninepd_export *a, const struct ninepd_export *b)
 {
 	return a->slave == b->slave && a->nonrecursive == b->nonrecursive;
@@ -194,7 +200,7 @@ static void join_exports(struct ninepd *d)
 {
 	unsigned i, k;
 
-	for (i = 0; i < d->n_exports && d->all_fd >= 0; i++) {
+	for (i = 0; i < d->n_exports && has_one_client(d); i++) {
 		unsigned whole = i;
 
 		/* The outermost. */

@@ -42,8 +42,9 @@
 #define SK_SHARES_MAX 60u
 
 struct sk_oci_member {
-	json_t *request; /* join */
-	json_t *shares;	 /* [{"path", "options", "file", "aname", "token"}] */
+	json_t *request;	      /* join */
+	json_t *shares;		      /* [{"path", "options", "file", "aname"}] */
+	char token[SK_TOKEN_HEX + 1]; /* of the stream that has them */
 	struct sk_oci *o;
 	const struct sk_oci_container *c;
 	char sandbox[65];
@@ -189,16 +190,13 @@ static json_t *joined_namespaces(struct sk_oci *o, const struct sk_oci_bundle *b
 
 /* ---- what it is to be */
 
-static void add_stream(json_t *o, json_t *shares, const char *aname, const char *path, const char *options,
-		       const char *file)
+static void add_share(struct sk_oci_member *m, json_t *o, const char *aname, const char *path, const char *options,
+		      const char *file)
 {
-	char token[SK_TOKEN_HEX + 1];
-
-	sk_random_hex(token, SK_TOKEN_HEX / 2);
-	json_object_set_new(o, "token", json_string(token));
+	json_object_set_new(o, "token", json_string(m->token));
 	json_object_set_new(o, "aname", json_string(aname));
-	json_array_append_new(shares, json_pack("{s:s,s:s,s:s?,s:s,s:s}", "path", path, "options", options, "file",
-						file, "aname", aname, "token", token));
+	json_array_append_new(m->shares, json_pack("{s:s,s:s,s:s?,s:s}", "path", path, "options", options, "file", file,
+						   "aname", aname));
 }
 
 static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, struct sk_error *err)
@@ -209,8 +207,9 @@ static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, stru
 	if (!spec)
 		return -err->code;
 	m->shares = json_array();
+	sk_random_hex(m->token, SK_TOKEN_HEX / 2);
 	rootfs = json_pack("{s:s,s:s}", "type", "9p", "tag", "rootfs");
-	add_stream(rootfs, m->shares, "rootfs", b->rootfs, "rw", NULL);
+	add_share(m, rootfs, "rootfs", b->rootfs, "rw", NULL);
 	for (i = 0; i < json_array_size(mounts); i++) {
 		json_t *o = json_array_get(mounts, i);
 		char options[40];
@@ -220,7 +219,7 @@ static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, stru
 		snprintf(options, sizeof(options), "%s%s%s", json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw",
 			 json_is_true(json_object_get(o, "slave")) ? ",slave" : "",
 			 json_is_true(json_object_get(o, "nonrecursive")) ? ",nonrecursive" : "");
-		add_stream(o, m->shares, str(o, "tag"), str(o, "path"), options, str(o, "file"));
+		add_share(m, o, str(o, "tag"), str(o, "path"), options, str(o, "file"));
 	}
 	if (json_array_size(m->shares) == 1) /* then the path is one in it, and not its name */
 		json_object_set_new(rootfs, "aname", json_string(""));
@@ -289,7 +288,7 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 }
 
 /* A connection of the monitor's that is a stream to the guest from then on. */
-static int connect_share(struct sk_oci_member *m, const json_t *share, struct sk_error *err)
+static int connect_shares(struct sk_oci_member *m, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(&m->o->paths, m->sandbox, err);
 	json_t *request;
@@ -297,33 +296,28 @@ static int connect_share(struct sk_oci_member *m, const json_t *share, struct sk
 
 	if (fd < 0)
 		return fd;
-	request = json_pack("{s:s,s:O}", "op", "share", "token", json_object_get(share, "token"));
+	request = json_pack("{s:s,s:s}", "op", "share", "token", m->token);
 	r = sk_vm_request(&m->o->paths, m->sandbox, fd, request, NULL, NULL, err);
 	json_decref(request);
 	return r < 0 ? r : SK_TAKE_FD(fd);
 }
 
 struct server {
-	int fds[2 * SK_SHARES_MAX];
-	char *words[2 * SK_SHARES_MAX];
+	int fds[SK_SHARES_MAX + 1];
+	char *words[SK_SHARES_MAX + 1];
 	size_t n;
 };
 
-static int prepare_share(struct sk_oci_member *m, struct server *s, const json_t *share, struct sk_error *err)
+static int prepare_share(struct server *s, const json_t *share, struct sk_error *err)
 {
 	const char *path = str(share, "path"), *file = str(share, "file");
-	int dir = open(path, O_PATH | O_CLOEXEC), conn;
+	int dir = open(path, O_PATH | O_CLOEXEC);
 
 	if (dir < 0)
 		return sk_error_errno(err, errno, "cannot share %s", path);
 	s->fds[s->n] = dir;
 	s->words[s->n++] = sk_asprintf("%s=fd:%d:%s%s%s", str(share, "aname"), dir, str(share, "options"),
 				       file ? ",file=" : "", file ? file : "");
-	conn = connect_share(m, share, err);
-	if (conn < 0)
-		return conn;
-	s->fds[s->n] = conn;
-	s->words[s->n++] = sk_asprintf("%d", conn);
 	return 0;
 }
 
@@ -336,16 +330,23 @@ static int join_vm(void *arg)
 
 static int start_server(struct sk_oci_member *m, struct sk_error *err)
 {
-	const char *argv[4 * SK_SHARES_MAX + 2] = { "skerry-9pd" }, *program = getenv("SKERRY_9PD");
+	const char *argv[2 * SK_SHARES_MAX + 4] = { "skerry-9pd" }, *program = getenv("SKERRY_9PD");
 	struct sk_spawn spawn = SK_SPAWN_INIT;
 	struct server s = { .n = 0 };
 	size_t i, n = 1;
-	int r = 0;
+	int r = 0, conn = -1;
 
 	for (i = 0; r == 0 && i < json_array_size(m->shares); i++)
-		r = prepare_share(m, &s, json_array_get(m->shares, i), err);
+		r = prepare_share(&s, json_array_get(m->shares, i), err);
+	if (r == 0)
+		r = conn = connect_shares(m, err);
+	if (conn >= 0) {
+		r = 0;
+		s.fds[s.n] = conn;
+		s.words[s.n++] = sk_asprintf("%d", conn);
+	}
 	for (i = 0; i < s.n; i++) {
-		argv[n++] = i % 2 ? "--fd" : "--export";
+		argv[n++] = i + 1 < s.n || conn < 0 ? "--export" : "--fd";
 		argv[n++] = s.words[i] ? s.words[i] : "";
 	}
 	spawn.file = program && *program ? program : SK_LIBEXECDIR "/skerry-9pd";

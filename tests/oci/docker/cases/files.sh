@@ -95,3 +95,21 @@ case_fifos() {
 	done
 	gone "$me"
 }
+# In the VM of another container: one directory by two mounts, a part of it, a file of it; what the host mounts below it later.
+case_shared_vm() {
+	local dir=$tmp/dir mount
+	mkdir -p "$dir/sub" "$dir/m"
+	echo one >"$dir/sub/f"
+	mount --bind "$dir" "$dir"
+	mount --make-shared "$dir"
+	up "$me" box sleep 1000
+	p one-inode 'd --network container:$me -v $dir:/a -v $dir/sub:/b -v $dir:/c:ro -v $dir/sub/f:/f box sh -c "
+		stat -c \"%d %i\" /a/sub/f /b/f /c/sub/f /f | sort -u | wc -l; exec 3<>/a/sub/f; echo TWO >&3; cat /b/f /f /c/sub/f
+		touch /c/x 2>/dev/null || echo ro; test -e /b/new; echo new >/a/sub/new; cat /b/new; mv /a/sub/new /a/g; cat /c/g"' '^1.TWO.TWO.TWO.ro.new.new'
+	up "$me-two" --network "container:$me" -v "$dir:/a:rslave" box sleep 1000
+	mount -t tmpfs none "$dir/m"
+	echo later >"$dir/m/f"
+	p propagation 'until_true 20 "x $me-two cat /a/m/f"; x $me-two cat /a/m/f; umount $dir/m; until_true 20 "x $me-two test ! -e /a/m/f"; x $me-two ls /a/m' '^later'
+	gone "$me-two" "$me"
+	umount -l "$dir"
+}

@@ -212,3 +212,38 @@ case_fileops_link_owner() {
 	same "$out" 5:6
 	same "$(ls -A share)" '' 'left behind'
 }
+
+# Handles of files: opened again after a rename, by whoever may; stale when the file is gone.
+case_fileops_handles() {
+	mkdir share
+	echo text >share/f
+	cat >share/t.pl <<'END'
+use strict;
+sub handle {
+	my $h = pack("IIx128", 128, 0);
+	my ($id, $name) = (pack("i", 0), $_[0] . "");
+	syscall(303, -100, $name, $h, $id, 0) == 0 or die "name_to_handle_at: $!\n";
+	return $h;
+}
+sub opened {
+	my ($mount, $h) = @_;
+	my $fd = syscall(304, fileno($mount), $h, 0);
+	return "$!" if $fd < 0;
+	open(my $f, "<&=", $fd);
+	return join("", <$f>);
+}
+open(my $mount, "<", ".") or die;
+my $h = handle("f");
+print "same\n" if $h eq handle("f") && $h ne handle("t.pl");
+rename("f", "g");
+print opened($mount, $h);
+unlink("g");
+print opened($mount, $h), "\n";
+print opened($mount, pack("IIx128", 16, 0x39)), "\n";
+print opened($mount, pack("IIx128", 4, 0x39)), "\n";
+END
+	run --cap-add DAC_READ_SEARCH -w /data -v "$PWD/share:/data" "$IMG" perl t.pl
+	same "$out" $'same\ntext\nStale file handle\nStale file handle\nStale file handle'
+	echo text >share/f
+	expect 1 skerry run --rm -w /data -v "$PWD/share:/data" "$IMG" perl -e 'my $h = pack("IIx128", 16, 0x39); open(my $m, "<", "."); exit(syscall(304, fileno($m), $h, 0) < 0 ? 1 : 0)'
+}

@@ -70,7 +70,7 @@ static void lru_remove(struct sk_9p_node *n)
 	n->lru.next = n->lru.prev = NULL;
 }
 
-static void lru_front(struct sk_posix_pool *pool, struct sk_9p_node *n)
+static void lru_front(struct sk_export_pool *pool, struct sk_9p_node *n)
 {
 	lru_remove(n);
 	n->lru.next = pool->lru.next;
@@ -86,7 +86,7 @@ static bool kept(const struct sk_9p_node *n)
 	return n->pinned || n->watched;
 }
 
-static void close_node(struct sk_posix_pool *pool, struct sk_9p_node *n)
+static void close_node(struct sk_export_pool *pool, struct sk_9p_node *n)
 {
 	lru_remove(n);
 	if (n->fd >= 0) {
@@ -100,7 +100,7 @@ static void close_node(struct sk_posix_pool *pool, struct sk_9p_node *n)
  */
 static void set_fd(struct posix_fs *p, struct sk_9p_node *n, int take_fd)
 {
-	struct sk_posix_pool *pool = p->pool;
+	struct sk_export_pool *pool = p->pool;
 
 	n->fd = take_fd;
 	pool->nodes++;
@@ -117,7 +117,7 @@ static void set_fd(struct posix_fs *p, struct sk_9p_node *n, int take_fd)
 }
 
 /* Pinned nodes cannot be closed: beyond twice the budget there are no more of them. */
-static bool over_budget(const struct sk_posix_pool *pool)
+static bool over_budget(const struct sk_export_pool *pool)
 {
 	return pool->nodes >= pool->max_nodes + pool->max_files / 2;
 }

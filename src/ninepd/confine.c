@@ -37,6 +37,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "export/syscall.h"
 #include "ninepd/ninepd.h"
 
 /* <sys/mount.h> does not go together with <linux/mount.h>. */
@@ -247,7 +248,8 @@ static int drop_capabilities(const struct ninepd *d)
 	cap_t caps;
 
 	for (i = 0; i < d->n_exports; i++) {
-		act |= root && d->exports[i].config.who != SK_POSIX_SELF && d->exports[i].config.who != SK_POSIX_MAPPED;
+		act |= root && d->exports[i].config.who != SK_EXPORT_SELF &&
+		       d->exports[i].config.who != SK_EXPORT_MAPPED;
 		dev |= !d->exports[i].config.nodev && !d->exports[i].readonly;
 	}
 	n = act ? (int)SK_ARRAY_SIZE(keep) - (dev ? 0 : 1) : 0;

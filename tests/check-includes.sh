@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The direction of dependency, from the #include lines:
-#   base <- {ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, cli};  guest/agent uses base only.
+#   base <- {ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, model <- cli};  guest/agent uses base only.
 # A module may include its own headers, those of base, and those listed below. Each header compiles on its own, and what is
 # named *_internal.h is visible inside its directory only.
 set -euo pipefail
@@ -23,7 +23,8 @@ declare -A may=(
 	[ninepd]='base ninep export virtio'
 	[vm]='base ninep export virtio engine image'
 	[oci]='base vm image engine virtio export'
-	[cli]='base vm image engine virtio export'
+	[model]='base vm image engine virtio'
+	[cli]='base model vm image engine virtio export'
 	[agent]='base'
 )
 

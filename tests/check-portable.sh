@@ -25,6 +25,7 @@ portable() {
 	git ls-files 'src/ninep/*.[ch]' 'src/export/memory*.[ch]' src/export/export.h
 	# The names and documents of images. Not yet: archives, file system trees, the store on the disk.
 	git ls-files 'src/image/*.h' src/image/{changes,docker,manage,manifest,name,oci}.c
+	git ls-files 'src/model/*.h' src/model/{caps,devices,filter,inspect,jx,names,path,seccomp_default,signals,spec,ulimits,vmjson}.c
 }
 
 # Formats are not checked: the compiler would do so by the rules of that system's own printf.

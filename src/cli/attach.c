@@ -33,7 +33,7 @@
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "cli/cli.h"
-#include "cli/jx.h"
+#include "model/jx.h"
 #include "cli/sink.h"
 #include "cli/term.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/jx.h"
+#include "model/jx.h"
 #include "vm/vm.h"
 
 #define RECV_CHUNK (128u * 1024u)

@@ -8,9 +8,9 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
-#include "cli/volume.h"
+#include "model/container.h"
+#include "model/jx.h"
+#include "model/volume.h"
 #include "vm/state.h"
 
 struct check_opts {

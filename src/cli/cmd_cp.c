@@ -20,13 +20,13 @@
 #include "base/fs.h"
 #include "cli/client.h"
 #include "cli/commands.h"
-#include "cli/container.h"
+#include "model/container.h"
 #include "cli/cp_plan.h"
 #include "cli/cp_tar.h"
-#include "cli/create.h"
-#include "cli/jx.h"
-#include "cli/path.h"
-#include "cli/units.h"
+#include "model/create.h"
+#include "model/jx.h"
+#include "model/path.h"
+#include "model/units.h"
 #include "vm/vm.h"
 
 #define MAX_LINKS 16
@@ -62,7 +62,7 @@ static int open_vm(struct copy *k, struct sk_error *err)
 {
 	if (sk_container_is_alive(&k->c))
 		return 0;
-	k->hold_fd = sk_boot(k->cli, k->c.id, k->c.config, err);
+	k->hold_fd = sk_boot(&k->cli->paths, k->c.id, k->c.config, err);
 	return k->hold_fd < 0 ? k->hold_fd : 0;
 }
 
@@ -130,10 +130,10 @@ static int stat_in(struct copy *k, char **path, bool follow, bool *ret_is_dir, s
 		link = sk_jx_get_str(st, "link", "");
 		if (!*link || !follow)
 			return 0;
-		clean = sk_cli_path_clean(*path);
-		dir = sk_cli_path_dir(clean);
+		clean = sk_model_path_clean(*path);
+		dir = sk_model_path_dir(clean);
 		free(*path);
-		*path = *link == '/' ? sk_cli_path_clean(link) : sk_cli_path_join(dir, link);
+		*path = *link == '/' ? sk_model_path_clean(link) : sk_model_path_join(dir, link);
 	}
 	return sk_error_set(err, ELOOP, "%s: too many links", *path);
 }
@@ -243,10 +243,10 @@ static char *local_destination(const char *path, struct sk_cp_side *side)
 
 	side->exists = stat(path, &st) == 0;
 	side->is_dir = side->exists && S_ISDIR(st.st_mode);
-	kept = real ? sk_xstrdup(real) : sk_cli_path_absolute(path);
+	kept = real ? sk_xstrdup(real) : sk_model_path_absolute(path);
 	free(real);
-	if (sk_cli_path_has_trailing_slash(path) ||
-	    sk_cli_path_ends_in_dot(path)) { /* it said "a directory": kept for the rules */
+	if (sk_model_path_has_trailing_slash(path) ||
+	    sk_model_path_ends_in_dot(path)) { /* it said "a directory": kept for the rules */
 		char *longer = sk_xasprintf("%s/", kept);
 
 		free(kept);
@@ -299,10 +299,10 @@ static int copy_from(struct copy *k, const char *from, const char *to)
 	r = sk_cp_plan(&src, &dst, &dir, &name, k->err);
 	if (r < 0)
 		return r;
-	clean = sk_cli_path_clean(resolved);
-	x.root = strcmp(clean, "/") == 0 ? "." : sk_cli_path_base(clean);
+	clean = sk_model_path_clean(resolved);
+	x.root = strcmp(clean, "/") == 0 ? "." : sk_model_path_base(clean);
 	x.name = name;
-	r = extract(k, dir, &x, sk_cli_path_ends_in_dot(path) ? path : clean);
+	r = extract(k, dir, &x, sk_model_path_ends_in_dot(path) ? path : clean);
 	k->bytes = x.bytes;
 	if (r == 0 && x.skipped)
 		sk_cli_warn("%u device nodes or sockets were not copied", x.skipped);
@@ -416,13 +416,13 @@ static int put_tree(struct copy *k, const char *from, const char *dir, const cha
 static int copy_to(struct copy *k, const char *from, const char *to)
 {
 	_cleanup_free_ char *path = rooted(to), *dir = NULL, *name = NULL, *slashed = NULL;
-	bool from_stdin = strcmp(from, "-") == 0, directory = sk_cli_path_has_trailing_slash(path);
+	bool from_stdin = strcmp(from, "-") == 0, directory = sk_model_path_has_trailing_slash(path);
 	struct sk_cp_side src = { .path = from }, dst = { 0 };
 	struct stat st;
 	int r;
 
 	if (!from_stdin) {
-		if ((k->o->follow || sk_cli_path_ends_in_dot(from) || sk_cli_path_has_trailing_slash(from)
+		if ((k->o->follow || sk_model_path_ends_in_dot(from) || sk_model_path_has_trailing_slash(from)
 			     ? stat
 			     : lstat)(from, &st) < 0)
 			return sk_error_errno(k->err, errno, "cannot copy %s", from);
@@ -440,7 +440,7 @@ static int copy_to(struct copy *k, const char *from, const char *to)
 					    sk_container_name(&k->c), to);
 		return put_stdin(k, path);
 	}
-	slashed = directory && !sk_cli_path_has_trailing_slash(path) ? sk_xasprintf("%s/", path) : sk_xstrdup(path);
+	slashed = directory && !sk_model_path_has_trailing_slash(path) ? sk_xasprintf("%s/", path) : sk_xstrdup(path);
 	dst.path = slashed;
 	r = sk_cp_plan(&src, &dst, &dir, &name, k->err);
 	return r < 0 ? r : put_tree(k, from, dir, name);

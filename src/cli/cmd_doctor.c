@@ -17,10 +17,10 @@
 #include "base/process.h"
 #include "cli/commands.h"
 #include "cli/engines.h"
-#include "cli/jx.h"
+#include "model/jx.h"
 #include "cli/list.h"
-#include "cli/units.h"
-#include "cli/xmem.h"
+#include "model/units.h"
+#include "model/xmem.h"
 
 #define SK_LOW_MEMORY (512ll << 20)
 #define SK_LOW_DISK (1ll << 30)

@@ -12,10 +12,10 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/filter.h"
-#include "cli/jx.h"
+#include "model/filter.h"
+#include "model/jx.h"
 #include "cli/list.h"
-#include "cli/units.h"
+#include "model/units.h"
 
 #define FOLLOW_MS 100
 

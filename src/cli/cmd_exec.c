@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/caps.h"
+#include "model/caps.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/env.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/env.h"
+#include "model/jx.h"
 #include "cli/launch.h"
 #include "cli/runopts.h"
 #include "cli/term.h"

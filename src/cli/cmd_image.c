@@ -10,10 +10,10 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/jx.h"
 #include "cli/pull.h"
-#include "cli/remove.h"
+#include "model/remove.h"
 
 static void image_event(struct sk_cli *cli, const char *action, const char *id, const char *name)
 {

@@ -8,11 +8,11 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/jx.h"
 #include "cli/list.h"
-#include "cli/select.h"
-#include "cli/units.h"
+#include "model/select.h"
+#include "model/units.h"
 
 struct images_opts {
 	bool all, quiet, no_trunc, digests;

@@ -8,11 +8,11 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/jx.h"
 #include "cli/list.h"
-#include "cli/ports.h"
-#include "cli/remove.h"
+#include "model/ports.h"
+#include "model/remove.h"
 
 struct inspect_opts {
 	const char *format, *type;

@@ -10,12 +10,12 @@
 #include "base/cleanup.h"
 #include "cli/client.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/jx.h"
 #include "cli/launch.h"
-#include "cli/remove.h"
+#include "model/remove.h"
 #include "cli/runopts.h"
-#include "cli/signals.h"
+#include "model/signals.h"
 #include "vm/vm.h"
 
 int sk_each(struct sk_cli *cli, int argc, char **argv, bool echo,
@@ -287,9 +287,9 @@ static int rm_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_erro
 		return 1;
 	}
 	if (r == 0)
-		r = sk_remove_container(cli, &c, o->force, err);
+		r = sk_remove_container(&cli->paths, &c, o->force, err);
 	if (r == 0 && o->volumes)
-		sk_remove_anonymous_volumes(cli, c.config);
+		sk_remove_anonymous_volumes(&cli->paths, c.config);
 	return r;
 }
 

@@ -16,9 +16,9 @@
 #include "base/cleanup.h"
 #include "cli/client.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
-#include "cli/units.h"
+#include "model/container.h"
+#include "model/jx.h"
+#include "model/units.h"
 #include "vm/vm.h"
 
 #define MAX_FILES 1000

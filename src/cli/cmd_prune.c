@@ -14,13 +14,13 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/jx.h"
 #include "cli/list.h"
-#include "cli/remove.h"
-#include "cli/select.h"
-#include "cli/units.h"
-#include "cli/volume.h"
+#include "model/remove.h"
+#include "model/select.h"
+#include "model/units.h"
+#include "model/volume.h"
 
 /* Unfinished work that nobody has touched for this long has no owner any more. */
 #define STALE_SECONDS 3600
@@ -68,7 +68,7 @@ static int prune_containers(struct sk_cli *cli, const struct prune_opts *o, uint
 		if (sk_container_is_alive(c) || !sk_filter_wants(&o->filter, sk_container_prune_filters, &selected))
 			continue;
 		size = sk_container_disk_usage(&cli->paths, c->id);
-		if (sk_remove_container(cli, c, false, &e) < 0) {
+		if (sk_remove_container(&cli->paths, c, false, &e) < 0) {
 			if (e.code != EBUSY) /* started meanwhile */
 				sk_cli_error(&e);
 			continue;

@@ -8,13 +8,13 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/jx.h"
 #include "cli/list.h"
-#include "cli/ports.h"
-#include "cli/remove.h"
-#include "cli/select.h"
-#include "cli/units.h"
+#include "model/ports.h"
+#include "model/remove.h"
+#include "model/select.h"
+#include "model/units.h"
 
 struct ps_opts {
 	bool all, quiet, latest, no_trunc, size;

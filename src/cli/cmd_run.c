@@ -10,11 +10,13 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/create.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/create.h"
+#include "model/jx.h"
 #include "cli/launch.h"
-#include "cli/remove.h"
+#include "cli/pull.h"
+#include "cli/runopts.h"
+#include "model/remove.h"
 #include "cli/term.h"
 #include "vm/settings.h"
 #include "vm/vm.h"
@@ -62,7 +64,7 @@ static int make(struct sk_cli *cli, struct sk_run_opts *o, int argc, char **argv
 	sk_launch_hold_signals();
 	r = sk_plan_init(plan, o, image, argv[0], argv + 1, argc - 1, err);
 	if (r == 0)
-		r = sk_create(cli, plan, ret_config, err);
+		r = sk_create(&cli->paths, plan, ret_config, err);
 	plan->image = NULL;
 	if (r == 0 && o->cidfile) {
 		r = write_cidfile(o->cidfile, plan->id, err);
@@ -100,7 +102,7 @@ static int run_created(struct sk_cli *cli, const struct sk_run_opts *o, struct s
 	if (o->rm && (code == 125 || !o->detach))
 		sk_vm_remove(&cli->paths, plan->id, &err);
 	if (o->rm && (!o->detach || code == 125) && plan->mounts.n) {
-		sk_remove_anonymous_volumes(cli, config);
+		sk_remove_anonymous_volumes(&cli->paths, config);
 		/* As root the monitor has not the right to delete what others own. */
 		sk_vm_sweep(&cli->paths);
 	}

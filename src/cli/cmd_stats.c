@@ -9,10 +9,10 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/jx.h"
 #include "cli/list.h"
-#include "cli/units.h"
+#include "model/units.h"
 #include "vm/vm.h"
 
 #define SAMPLE_MS 1000

@@ -9,8 +9,8 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
+#include "model/container.h"
+#include "model/jx.h"
 #include "cli/table.h"
 #include "vm/vm.h"
 

@@ -12,10 +12,11 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/container.h"
-#include "cli/jx.h"
-#include "cli/plan.h"
-#include "cli/units.h"
+#include "cli/runopts.h"
+#include "model/container.h"
+#include "model/jx.h"
+#include "model/plan.h"
+#include "model/units.h"
 #include "vm/settings.h"
 #include "vm/vm.h"
 

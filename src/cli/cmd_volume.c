@@ -9,10 +9,10 @@
 #include "base/cleanup.h"
 #include "cli/client.h"
 #include "cli/commands.h"
-#include "cli/jx.h"
+#include "model/jx.h"
 #include "cli/list.h"
-#include "cli/select.h"
-#include "cli/volume.h"
+#include "model/select.h"
+#include "model/volume.h"
 
 struct volume_opts {
 	const char *driver, *format;

@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "cli/cp_plan.h"
 #include "cli/cp_tar.h"
-#include "cli/xmem.h"
+#include "model/xmem.h"
 
 /* Modes and times of directories are set at the end: writing into them changes the one and may need the other. */
 struct directory {

@@ -12,8 +12,8 @@
 
 #include "base/cleanup.h"
 #include "cli/cp_tar.h"
-#include "cli/path.h"
-#include "cli/xmem.h"
+#include "model/path.h"
+#include "model/xmem.h"
 
 struct pack {
 	struct archive *out;
@@ -114,15 +114,16 @@ static int send_visited(struct pack *k, const FTSENT *e, size_t prefix)
 
 int sk_cp_pack(const char *path, struct archive *out, struct sk_cp_pack *p, struct sk_error *err)
 {
-	_cleanup_free_ char *start = sk_cli_path_clean(path);
+	_cleanup_free_ char *start = sk_model_path_clean(path);
 	char *paths[] = { start, NULL };
 	struct pack k = { .out = out, .p = p, .err = err };
-	FTS *fts = fts_open(paths,
-			    FTS_PHYSICAL | FTS_NOCHDIR |
-				    (p->follow || sk_cli_path_ends_in_dot(path) || sk_cli_path_has_trailing_slash(path)
-					     ? FTS_COMFOLLOW
-					     : 0),
-			    NULL);
+	FTS *fts =
+		fts_open(paths,
+			 FTS_PHYSICAL | FTS_NOCHDIR |
+				 (p->follow || sk_model_path_ends_in_dot(path) || sk_model_path_has_trailing_slash(path)
+					  ? FTS_COMFOLLOW
+					  : 0),
+			 NULL);
 	FTSENT *e;
 	int r = 0;
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "cli/path.h"
-#include "cli/xmem.h"
+#include "model/path.h"
+#include "model/xmem.h"
 
 void sk_cp_split(const char *arg, char **ret_container, char **ret_path)
 {
@@ -24,20 +24,20 @@ void sk_cp_split(const char *arg, char **ret_container, char **ret_path)
 
 static bool says_directory(const char *path)
 {
-	return sk_cli_path_has_trailing_slash(path) || sk_cli_path_ends_in_dot(path);
+	return sk_model_path_has_trailing_slash(path) || sk_model_path_ends_in_dot(path);
 }
 
 int sk_cp_plan(const struct sk_cp_side *src, const struct sk_cp_side *dst, char **ret_dir, char **ret_name,
 	       struct sk_error *err)
 {
-	_cleanup_free_ char *from = sk_cli_path_clean(src->path), *to = sk_cli_path_clean(dst->path);
-	bool contents = sk_cli_path_ends_in_dot(src->path) || strcmp(from, "/") == 0 || strcmp(from, ".") == 0;
+	_cleanup_free_ char *from = sk_model_path_clean(src->path), *to = sk_model_path_clean(dst->path);
+	bool contents = sk_model_path_ends_in_dot(src->path) || strcmp(from, "/") == 0 || strcmp(from, ".") == 0;
 
 	if (!src->is_dir && says_directory(src->path))
 		return sk_error_set(err, ENOTDIR, "%s: not a directory", src->path);
 	if (dst->exists && dst->is_dir) {
 		*ret_dir = SK_TAKE_PTR(to);
-		*ret_name = sk_xstrdup(contents ? "." : sk_cli_path_base(from));
+		*ret_name = sk_xstrdup(contents ? "." : sk_model_path_base(from));
 		return 0;
 	}
 	if (dst->exists && src->is_dir)
@@ -49,8 +49,8 @@ int sk_cp_plan(const struct sk_cp_side *src, const struct sk_cp_side *dst, char 
 				    "destination \"%s\" must be a directory: it does not exist, make it first",
 				    dst->path);
 	/* A file, or a directory that is not there yet: the root gets the destination's own name. */
-	*ret_dir = sk_cli_path_dir(to);
-	*ret_name = sk_xstrdup(sk_cli_path_base(to));
+	*ret_dir = sk_model_path_dir(to);
+	*ret_name = sk_xstrdup(sk_model_path_base(to));
 	return 0;
 }
 
@@ -68,19 +68,19 @@ static bool has_dotdot(const char *path)
 
 char *sk_cp_rename(const char *entry, const char *root, const char *name)
 {
-	_cleanup_free_ char *clean = NULL, *clean_root = sk_cli_path_clean(root);
+	_cleanup_free_ char *clean = NULL, *clean_root = sk_model_path_clean(root);
 	size_t n = strlen(clean_root);
 
 	while (*entry == '/')
 		entry++;
 	if (has_dotdot(entry))
 		return NULL;
-	clean = sk_cli_path_clean(*entry ? entry : ".");
+	clean = sk_model_path_clean(*entry ? entry : ".");
 	if (strcmp(clean, clean_root) == 0)
 		return sk_xstrdup(name);
 	if (strcmp(clean_root, ".") == 0)
-		return sk_cli_path_join(name, clean);
+		return sk_model_path_join(name, clean);
 	if (strncmp(clean, clean_root, n) != 0 || clean[n] != '/')
 		return NULL;
-	return sk_cli_path_join(name, clean + n + 1);
+	return sk_model_path_join(name, clean + n + 1);
 }

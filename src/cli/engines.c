@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/jx.h"
+#include "model/jx.h"
 #include "engine/engine.h"
 #include "vm/settings.h"
 

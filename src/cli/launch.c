@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/create.h"
-#include "cli/jx.h"
+#include "model/create.h"
+#include "model/jx.h"
 #include "vm/vm.h"
 
 void sk_launch_hold_signals(void)
@@ -34,7 +34,7 @@ static const char *name_of(const json_t *config)
 int sk_launch_detached(struct sk_cli *cli, const char *id, json_t *config, int *ret_code, struct sk_error *err)
 {
 	_cleanup_json_ json_t *start = sk_jx(json_pack("{s:s,s:i,s:i}", "op", "start", "rows", 0, "cols", 0));
-	_cleanup_fd_ int fd = sk_boot(cli, id, config, err);
+	_cleanup_fd_ int fd = sk_boot(&cli->paths, id, config, err);
 	int code = 0, r = fd;
 
 	if (r >= 0)
@@ -86,7 +86,7 @@ int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const
 	_cleanup_fd_ int fd = -1;
 	int r, code = 0;
 
-	fd = launch->boot ? sk_boot(cli, id, config, &err) : sk_vm_connect(&cli->paths, id, &err);
+	fd = launch->boot ? sk_boot(&cli->paths, id, config, &err) : sk_vm_connect(&cli->paths, id, &err);
 	if (fd < 0)
 		return sk_cli_fail(&err, launch->boot ? 125 : 1);
 	request =

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/loop.h"
-#include "cli/units.h"
+#include "model/units.h"
 
 #define REDRAW_MS 100
 #define BAR_WIDTH 30
@@ -185,4 +185,30 @@ int sk_pull(struct sk_cli *cli, const struct sk_pull *pull, char **ret_id, struc
 	if (r == 0 && ret_id)
 		*ret_id = SK_TAKE_PTR(id);
 	return r;
+}
+
+int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, const char *ref, struct sk_image **ret,
+			 struct sk_error *err)
+{
+	const char *policy = opts->pull && *opts->pull ? opts->pull : "missing";
+	struct sk_store *store;
+	struct sk_pull pull = { .ref = ref,
+				.quiet = opts->quiet,
+				.to_stderr = true,
+				.options = { .insecure = !opts->tls_verify, .platform = opts->platform } };
+	int r = sk_cli_store(cli, &store, err);
+
+	if (r < 0)
+		return r;
+	if (strcmp(policy, "always") != 0) {
+		r = sk_store_find(store, ref, ret, err);
+		if (r != -ENOENT)
+			return r;
+		if (strcmp(policy, "never") == 0)
+			return r;
+		sk_pull_announce_missing(ref);
+		*err = (struct sk_error)SK_ERROR_INIT;
+	}
+	r = sk_pull(cli, &pull, NULL, err);
+	return r < 0 ? r : sk_store_find(store, ref, ret, err);
 }

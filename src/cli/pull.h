@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "model/options.h"
 
 struct sk_pull {
 	const char *ref;
@@ -44,5 +45,9 @@ struct sk_bars {
 void sk_bars_init(struct sk_bars *bars, FILE *out, bool silent, struct sk_progress *ret_progress);
 /* Draws the last state. */
 void sk_bars_finish(struct sk_bars *bars);
+
+/* Image of run and create: found, or pulled as --pull says. Exit code for the caller is 125 on failure. */
+int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, const char *ref, struct sk_image **ret,
+			 struct sk_error *err);
 
 #endif

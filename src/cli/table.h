@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "cli/xmem.h"
+#include "model/xmem.h"
 
 /*
  * Columns as Go's text/tabwriter makes them for docker: lines with cells parted by tabs; a column is as wide as its

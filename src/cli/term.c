@@ -11,7 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "cli/xmem.h"
+#include "model/xmem.h"
 
 static struct termios saved;
 static volatile sig_atomic_t saved_fd = -1;

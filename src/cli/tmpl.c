@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/jx.h"
+#include "model/jx.h"
 #include "cli/tmpl_internal.h"
 
 static struct sk_node *add_node(struct sk_tmpl *t, enum sk_node_kind kind, const char *s, size_t n)

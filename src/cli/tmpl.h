@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
-#include "cli/xmem.h"
+#include "model/xmem.h"
 
 /*
  * The part of Go's text/template that people use with docker's --format, over JSON values: text, {{pipelines}}, if /

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/jx.h"
+#include "model/jx.h"
 #include "cli/tmpl_internal.h"
 
 struct expr {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "cli/jx.h"
+#include "model/jx.h"
 #include "cli/table.h"
 #include "cli/tmpl_internal.h"
 

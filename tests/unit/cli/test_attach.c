@@ -17,7 +17,7 @@
 #include "base/fs.h"
 #include "cli/attach.h"
 #include "cli/client.h"
-#include "cli/jx.h"
+#include "model/jx.h"
 
 struct fake {
 	struct sk_client c;

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "cli/cp_plan.h"
-#include "cli/cp_tar.h"
+#include "cli/container/cp_plan.h"
+#include "cli/container/cp_tar.h"
 #include "model/path.h"
 #include "model/xmem.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/table.h"
+#include "cli/print/table.h"
 
 static void test_table(void **state)
 {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "model/jx.h"
-#include "cli/list.h"
-#include "cli/tmpl.h"
+#include "cli/print/list.h"
+#include "cli/print/tmpl.h"
 
 static const char data[] =
 	"{\"ID\":\"abc\",\"Name\":\"/web\",\"N\":3,\"Zero\":0,\"Empty\":\"\",\"Nil\":null,\"On\":true,"

@@ -29,15 +29,6 @@ static struct p9_qid qid_of(const struct inode *i)
 	return q;
 }
 
-void memfs_changed(struct memfs *m, struct inode *i, bool content)
-{
-	i->ctime = ++m->clock;
-	if (content)
-		i->mtime = i->ctime;
-	if (++i->version == 0)
-		i->version = 1;
-}
-
 /* --- inodes
  * ------------------------------------------------------------------------------------------------------------------ */
 
@@ -79,29 +70,6 @@ static void inode_put(struct memfs *m, struct inode *i)
 {
 	i->refs--;
 	inode_check(m, i);
-}
-
-int memfs_resize(struct memfs *m, struct inode *i, uint64_t size)
-{
-	if (size > i->size && size - i->size > m->limits.bytes - m->bytes)
-		return -P9_ENOSPC;
-	if (size > i->cap) {
-		size_t cap = i->cap ? i->cap : 256;
-		uint8_t *data;
-
-		while (cap < size)
-			cap *= 2;
-		data = realloc(i->data, cap);
-		if (!data)
-			return -P9_ENOMEM;
-		i->data = data;
-		i->cap = cap;
-	}
-	if (size > i->size)
-		memset(i->data + i->size, 0, (size_t)size - i->size);
-	m->bytes = m->bytes - i->size + (size_t)size;
-	i->size = (size_t)size;
-	return 0;
 }
 
 static struct entry **find(struct inode *dir, const char *name)
@@ -733,4 +701,10 @@ void sk_memfs_free(struct sk_9p_fs *fs)
 	inode_check(m, m->root);
 	assert(m->inodes == 0 && m->bytes == 0);
 	free(m);
+}
+
+void sk_memfs_fail_write(struct sk_9p_fs *fs, unsigned n, int error)
+{
+	memfs_of(fs)->fail_after = n;
+	memfs_of(fs)->fail_error = error;
 }

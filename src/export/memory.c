@@ -29,8 +29,7 @@ static struct p9_qid qid_of(const struct inode *i)
 	return q;
 }
 
-/* --- inodes
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- inodes */
 
 static int inode_new(struct memfs *m, const struct sk_9p_cred *cred, uint32_t mode, struct inode **ret)
 {
@@ -125,9 +124,7 @@ static void remove_entry(struct memfs *m, struct inode *dir, struct entry **at)
 	inode_check(m, i);
 }
 
-/* --- nodes
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- nodes */
 
 static int node_new(struct memfs *m, struct inode *i, struct inode *dir, const char *name, struct sk_9p_node **ret)
 {
@@ -209,8 +206,7 @@ static int mem_place(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_
 	return node_new(memfs_of(fs), node->dir, NULL, "", ret_dir);
 }
 
-/* --- attributes
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- attributes */
 
 static struct p9_time time_of(uint64_t t)
 {
@@ -316,9 +312,7 @@ static int mem_readlink(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf,
 	return (int)n;
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- files */
 
 static int mem_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t flags,
 		    struct sk_9p_file **ret_file, struct p9_qid *ret_qid)
@@ -474,9 +468,7 @@ static int mem_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9
 	return 0;
 }
 
-/* --- names
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- names */
 
 static int mem_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		     uint32_t mode, struct p9_qid *ret_qid)

@@ -211,8 +211,7 @@ void sk_posix_pool_used(const struct sk_export_pool *pool, unsigned *ret_nodes, 
 	*ret_files = pool->files;
 }
 
-/* --- export
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- export */
 
 static const struct sk_9p_fs_ops ops = {
 	.root = posix_root,

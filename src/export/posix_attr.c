@@ -231,8 +231,7 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	return 0;
 }
 
-/* --- setattr
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- setattr */
 
 /* The target of the parts of a setattr: an open file of the right kind, and the node's own descriptor by path. */
 struct target {
@@ -446,8 +445,7 @@ int posix_readlink(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf, size
 	return n < 0 ? -errno : (int)n;
 }
 
-/* --- extended attributes
- * ----------------------------------------------------------------------------------------------------- */
+/* --- extended attributes */
 
 static bool has_prefix(const char *s, const char *prefix)
 {

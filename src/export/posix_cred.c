@@ -241,8 +241,7 @@ bool posix_setid_stays(struct posix_fs *p, int fd)
 	return true;
 }
 
-/* --- the host's users
- * -------------------------------------------------------------------------------------------------------- */
+/* --- the host's users */
 
 int sk_posix_pool_load_users(struct sk_export_pool *pool)
 {

@@ -107,8 +107,7 @@ int64_t posix_copy(struct sk_9p_fs *fs, struct sk_9p_file *from, uint64_t from_o
 	return n;
 }
 
-/* --- inode flags
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- inode flags */
 
 /* A descriptor for ioctl(): that of the open file, or one of its own (then *ret_own, too). */
 static int ioctl_fd(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,

@@ -255,9 +255,7 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 	free(file);
 }
 
-/* --- data
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- data */
 
 int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
 {
@@ -354,8 +352,7 @@ int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file 
 	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
 }
 
-/* --- listings
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- listings */
 
 struct dirent64_raw {
 	uint64_t ino;

@@ -58,8 +58,7 @@ bool posix_reborn(const struct posix_fs *p, const struct sk_9p_node *dir, int di
 	return fd >= 0 && posix_is_overlay(fd);
 }
 
-/* --- budget
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- budget */
 
 static void lru_remove(struct sk_9p_node *n)
 {
@@ -202,9 +201,7 @@ void posix_keep(struct posix_fs *p, struct sk_9p_node *node)
 	lru_remove(node);
 }
 
-/* --- table
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- table */
 
 static struct sk_9p_node **bucket(struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
 {
@@ -379,8 +376,7 @@ void posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node)
 	}
 }
 
-/* --- walking
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- walking */
 
 static int virtual_qid(struct posix_fs *p, struct p9_qid *ret_qid)
 {

@@ -64,8 +64,7 @@ extern int umount2(const char *target, int flags);
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
-/* --- namespaces
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- namespaces */
 
 static int write_file(const char *path, const char *text)
 {
@@ -230,8 +229,7 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 	return r < 0 ? sk_error_errno(err, -r, "cannot leave the host's file system") : 0;
 }
 
-/* --- what is left
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- what is left */
 
 static int drop_capabilities(const struct ninepd *d)
 {

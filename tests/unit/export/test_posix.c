@@ -482,8 +482,7 @@ static void listing(void **state)
 	assert_int_equal(count, 3002);
 }
 
-/* --- locks against the host
- * -------------------------------------------------------------------------------------------------- */
+/* --- locks against the host */
 
 static void host_locks(void **state)
 {
@@ -539,8 +538,7 @@ static void host_locks(void **state)
 	assert_int_equal(flock(fx->dirfd, LOCK_SH | LOCK_NB), 0);
 }
 
-/* --- rights
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- rights */
 
 static void rights(void **state)
 {

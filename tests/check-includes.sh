@@ -4,7 +4,7 @@
 # The direction of dependency, from the #include lines:
 #   base <- {ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, model <- cli};  guest/agent uses base only.
 # A module may include its own headers, those of base, and those listed below. Each header compiles on its own, and what is
-# named *_internal.h is visible inside its directory only.
+# named *_internal.h is visible inside its directory only. tests/circles.py looks for circles of files inside a module.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bad=0
@@ -74,5 +74,8 @@ while IFS= read -r -d '' header; do
 		-Wall -Wextra -Werror -fsyntax-only -x c - <<<"#include \"$PWD/$header\"" 2>&1) || complain "$header does not compile on its own:
 $out"
 done < <(git ls-files -z 'src/*.h' 'guest/agent/*.h')
+
+# Circles of files inside a module.
+tests/circles.py || bad=1
 
 exit "$bad"

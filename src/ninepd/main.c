@@ -229,13 +229,6 @@ static int set_up_exports(struct ninepd *d, struct sk_error *err)
 	return r;
 }
 
-struct sk_9p_session *ninepd_session(const struct ninepd *d, unsigned export)
-{
-	struct sk_device *device = d->exports[export].device ? d->exports[export].device : d->all;
-
-	return device ? sk_ninep_dev_session(device) : NULL;
-}
-
 static void on_watch(void *arg, const struct sk_watch_event *event)
 {
 	struct ninepd *d = arg;

@@ -79,7 +79,7 @@ struct ninepd {
 	unsigned n_conns;
 };
 
-/* main.c. The session of the virtio device that an export has; NULL: it has none. */
+/* serve.c. The session of the virtio device that an export has; NULL: it has none. */
 struct sk_9p_session *ninepd_session(const struct ninepd *d, unsigned export);
 
 /* options.c. Opens everything that is named. */

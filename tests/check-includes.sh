@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The direction of dependency, from the #include lines:
-#   base <- {ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, cli};  guest/agent uses base only.
+#   base <- {ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, model <- cli};  guest/agent uses base only.
 # A module may include its own headers, those of base, and those listed below. Each header compiles on its own, and what is
-# named *_internal.h is visible inside its directory only.
+# named *_internal.h is visible inside its directory only. tests/circles.py looks for circles of files inside a module.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bad=0
@@ -23,7 +23,8 @@ declare -A may=(
 	[ninepd]='base ninep export virtio'
 	[vm]='base ninep export virtio engine image'
 	[oci]='base vm image engine virtio export'
-	[cli]='base vm image engine virtio export'
+	[model]='base vm image engine virtio'
+	[cli]='base model vm image engine virtio export'
 	[agent]='base'
 )
 
@@ -73,5 +74,8 @@ while IFS= read -r -d '' header; do
 		-Wall -Wextra -Werror -fsyntax-only -x c - <<<"#include \"$PWD/$header\"" 2>&1) || complain "$header does not compile on its own:
 $out"
 done < <(git ls-files -z 'src/*.h' 'guest/agent/*.h')
+
+# Circles of files inside a module.
+tests/circles.py || bad=1
 
 exit "$bad"

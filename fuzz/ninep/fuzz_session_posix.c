@@ -67,9 +67,9 @@ static void replace_single(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sk_posix_config config = { .who = SK_POSIX_SELF, .nodev = true };
+	struct sk_export_config config = { .who = SK_EXPORT_SELF, .nodev = true };
 	struct sk_9p_export export = { .name = "x" };
-	struct sk_posix_pool *pool;
+	struct sk_export_pool *pool;
 	struct sk_9p_fs *fs;
 	unsigned nodes, files;
 	char path[256];
@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.append = data[0] & 1;
 	config.stat_entries = data[0] & 2;
 	if (data[0] & 4)
-		config.who = SK_POSIX_MAPPED;
+		config.who = SK_EXPORT_MAPPED;
 	prepare(path);
 	if (sk_posix_pool_new(data[0] & 8 ? 40 : 400, &pool, NULL) < 0)
 		abort();

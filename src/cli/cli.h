@@ -14,10 +14,9 @@
  * The `skerry` program: main() finds the command in a table (commands.c), parses its options, and calls it. A command
  * returns the exit code; what went wrong it says with sk_cli_error(), one line on stderr.
  *
- * Modules, from below: xmem, jx (memory, JSON); opt, help; units, table, tmpl, list (reading and printing); env, ports,
- * mounts, hosts, ulimits, caps, seccomp (what an option means); plan → spec, inspect, vmjson (a container made of
- * options and image); container, create (on disk); term, sink, attach (a terminal and a monitor joined); cmd_*.c (the
- * commands).
+ * Here: options (opt, runopts), the table of commands and its help. print/: tables, templates, lists. container/, image/,
+ * volume/, system/: the commands of each group (cmd_*.c) with what only they need; container/ joins a terminal and a
+ * monitor (term, sink, attach). What an option means, and how a container is made of options and image, is in src/model.
  */
 struct sk_cli {
 	const char *root;    /* --root, or NULL */

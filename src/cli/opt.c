@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/units.h"
+#include "model/units.h"
 
 const struct sk_opt *sk_opt_each(const struct sk_opt *table, bool (*cb)(const struct sk_opt *opt, void *arg), void *arg)
 {
@@ -40,21 +40,6 @@ static bool has_name(const struct sk_opt *o, void *arg)
 static bool has_letter(const struct sk_opt *o, void *arg)
 {
 	return o->letter && o->letter == *(const char *)arg;
-}
-
-int sk_parse_bool(const char *s, bool *ret)
-{
-	static const char *const words[2][6] = { { "0", "f", "F", "FALSE", "false", "False" },
-						 { "1", "t", "T", "TRUE", "true", "True" } };
-	size_t i;
-
-	for (i = 0; i < 12; i++) {
-		if (strcmp(s, words[i / 6][i % 6]) == 0) {
-			*ret = i >= 6;
-			return 0;
-		}
-	}
-	return -EINVAL;
 }
 
 static bool takes_value(const struct sk_opt *o)

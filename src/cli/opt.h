@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "cli/xmem.h"
+#include "model/xmem.h"
 
 /*
  * Command-line options from tables, with docker's (spf13/pflag's) rules: --flag value, --flag=value, --bool,
@@ -57,8 +57,5 @@ int sk_opt_parse(const struct sk_opt *table, void *values, bool stop, int argc, 
 		 struct sk_error *err);
 /* Releases the lists in `values`. */
 void sk_opt_fini(const struct sk_opt *table, void *values);
-
-/* "true", "1", "t", "false", … as Go's strconv.ParseBool. */
-int sk_parse_bool(const char *s, bool *ret);
 
 #endif

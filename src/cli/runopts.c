@@ -9,11 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/devices.h"
-#include "cli/hosts.h"
-#include "cli/signals.h"
-#include "cli/ulimits.h"
-#include "cli/units.h"
+#include "model/devices.h"
+#include "model/hosts.h"
+#include "model/mounts.h"
+#include "model/ports.h"
+#include "model/signals.h"
+#include "model/ulimits.h"
+#include "model/units.h"
 #include "engine/engine.h"
 
 int sk_check_env(const char *value, char *why)

@@ -29,17 +29,7 @@ static struct p9_qid qid_of(const struct inode *i)
 	return q;
 }
 
-void memfs_changed(struct memfs *m, struct inode *i, bool content)
-{
-	i->ctime = ++m->clock;
-	if (content)
-		i->mtime = i->ctime;
-	if (++i->version == 0)
-		i->version = 1;
-}
-
-/* --- inodes
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- inodes */
 
 static int inode_new(struct memfs *m, const struct sk_9p_cred *cred, uint32_t mode, struct inode **ret)
 {
@@ -79,29 +69,6 @@ static void inode_put(struct memfs *m, struct inode *i)
 {
 	i->refs--;
 	inode_check(m, i);
-}
-
-int memfs_resize(struct memfs *m, struct inode *i, uint64_t size)
-{
-	if (size > i->size && size - i->size > m->limits.bytes - m->bytes)
-		return -P9_ENOSPC;
-	if (size > i->cap) {
-		size_t cap = i->cap ? i->cap : 256;
-		uint8_t *data;
-
-		while (cap < size)
-			cap *= 2;
-		data = realloc(i->data, cap);
-		if (!data)
-			return -P9_ENOMEM;
-		i->data = data;
-		i->cap = cap;
-	}
-	if (size > i->size)
-		memset(i->data + i->size, 0, (size_t)size - i->size);
-	m->bytes = m->bytes - i->size + (size_t)size;
-	i->size = (size_t)size;
-	return 0;
 }
 
 static struct entry **find(struct inode *dir, const char *name)
@@ -157,9 +124,7 @@ static void remove_entry(struct memfs *m, struct inode *dir, struct entry **at)
 	inode_check(m, i);
 }
 
-/* --- nodes
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- nodes */
 
 static int node_new(struct memfs *m, struct inode *i, struct inode *dir, const char *name, struct sk_9p_node **ret)
 {
@@ -241,8 +206,7 @@ static int mem_place(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_
 	return node_new(memfs_of(fs), node->dir, NULL, "", ret_dir);
 }
 
-/* --- attributes
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- attributes */
 
 static struct p9_time time_of(uint64_t t)
 {
@@ -348,9 +312,7 @@ static int mem_readlink(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf,
 	return (int)n;
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- files */
 
 static int mem_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, uint32_t flags,
 		    struct sk_9p_file **ret_file, struct p9_qid *ret_qid)
@@ -506,9 +468,7 @@ static int mem_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9
 	return 0;
 }
 
-/* --- names
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- names */
 
 static int mem_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		     uint32_t mode, struct p9_qid *ret_qid)
@@ -733,4 +693,10 @@ void sk_memfs_free(struct sk_9p_fs *fs)
 	inode_check(m, m->root);
 	assert(m->inodes == 0 && m->bytes == 0);
 	free(m);
+}
+
+void sk_memfs_fail_write(struct sk_9p_fs *fs, unsigned n, int error)
+{
+	memfs_of(fs)->fail_after = n;
+	memfs_of(fs)->fail_error = error;
 }

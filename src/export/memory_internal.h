@@ -66,12 +66,12 @@ struct memfs {
 	uint64_t foreign_first, foreign_last;
 };
 
-static struct memfs *memfs_of(struct sk_9p_fs *fs)
+static inline struct memfs *memfs_of(struct sk_9p_fs *fs)
 {
 	return (struct memfs *)fs;
 }
 
-/* memory.c */
+/* memory_inode.c */
 /* Moves the times and the version on. */
 void memfs_changed(struct memfs *m, struct inode *i, bool content);
 /* Gives a file another size, with zeros at the end; within the limits. */
@@ -81,7 +81,7 @@ int memfs_resize(struct memfs *m, struct inode *i, uint64_t size);
 int mem_allocate(struct sk_9p_fs *fs, struct sk_9p_file *file, uint32_t mode, uint64_t offset, uint64_t length);
 int64_t mem_seek(struct sk_9p_fs *fs, struct sk_9p_file *file, uint64_t offset, uint32_t whence);
 
-/* memory_more.c: attributes and locks */
+/* memory_xattr.c */
 void memfs_xattr_free(struct memfs *m, struct xattr **at);
 int64_t mem_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
 		      void *buf, size_t cap);
@@ -90,6 +90,8 @@ int64_t mem_xattr_list(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 int mem_xattr_set(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
 		  const void *value, size_t len, uint32_t flags);
 int mem_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name);
+
+/* memory_lock.c */
 int mem_lock_key(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_key *ret_key);
 int mem_lock_new(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file,
 		 struct sk_9p_hostlock **ret_lock);

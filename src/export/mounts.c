@@ -83,8 +83,7 @@ struct sk_mounts {
 	unsigned n_trees;
 };
 
-/* --- reading
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- reading */
 
 static char *read_table(int fd)
 {
@@ -212,8 +211,7 @@ static const struct entry *find(const struct table *t, uint64_t id)
 	return t->n ? bsearch(&key, t->all, t->n, sizeof(key), by_id) : NULL;
 }
 
-/* --- paths
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- paths */
 
 /* The rest of `path` below `top`, without "/" before it; "" for `top` itself. NULL: it is elsewhere. */
 static const char *below(const char *path, const char *top)
@@ -241,8 +239,7 @@ static char *join(const char *top, const char *rest)
 	return path;
 }
 
-/* --- mount points
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- mount points */
 
 static int open_in(const struct sk_mount_tree *tree, const char *path)
 {
@@ -382,8 +379,7 @@ bool sk_mounts_busy(struct sk_mount_tree *tree, int dirfd, const char *name)
 	return false;
 }
 
-/* --- all of them
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- all of them */
 
 static int by_length(const void *a, const void *b)
 {
@@ -417,8 +413,7 @@ int sk_mounts_fd(const struct sk_mounts *m)
 	return m->fd;
 }
 
-/* --- the interface
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- the interface */
 
 int sk_mounts_new(const char *path, struct sk_mounts **ret_mounts)
 {

@@ -98,7 +98,7 @@ static void several_now(struct posix_fs *p, struct posix_dev *d)
 /* Index in the pool's table; POSIX_DEVS: it is full. */
 static unsigned dev_index(struct posix_fs *p, uint64_t dev, uint64_t mnt)
 {
-	struct sk_posix_pool *pool = p->pool;
+	struct sk_export_pool *pool = p->pool;
 	unsigned i, first = POSIX_DEVS;
 
 	for (i = 0; i < pool->n_devs; i++) {
@@ -172,9 +172,9 @@ void posix_qid(struct posix_fs *p, const struct statx *stx, struct p9_qid *ret_q
 
 /* --- pool --- */
 
-int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct sk_error *err)
+int sk_posix_pool_new(unsigned max_fds, struct sk_export_pool **ret_pool, struct sk_error *err)
 {
-	struct sk_posix_pool *pool = calloc(1, sizeof(*pool));
+	struct sk_export_pool *pool = calloc(1, sizeof(*pool));
 	struct rlimit limit;
 	int r;
 
@@ -198,21 +198,20 @@ int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct 
 	return 0;
 }
 
-void sk_posix_pool_free(struct sk_posix_pool *pool)
+void sk_posix_pool_free(struct sk_export_pool *pool)
 {
 	if (pool)
 		posix_cred_fini(pool);
 	free(pool);
 }
 
-void sk_posix_pool_used(const struct sk_posix_pool *pool, unsigned *ret_nodes, unsigned *ret_files)
+void sk_posix_pool_used(const struct sk_export_pool *pool, unsigned *ret_nodes, unsigned *ret_files)
 {
 	*ret_nodes = pool->nodes;
 	*ret_files = pool->files;
 }
 
-/* --- export
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- export */
 
 static const struct sk_9p_fs_ops ops = {
 	.root = posix_root,
@@ -321,14 +320,14 @@ static int make_root(struct posix_fs *p, int take_fd, const char *name, struct s
 	return 0;
 }
 
-int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, const struct sk_posix_config *config,
+int sk_posix_new(struct sk_export_pool *pool, int take_fd, const char *name, const struct sk_export_config *config,
 		 struct sk_9p_fs **ret_fs, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = take_fd;
 	struct posix_fs *p;
 	int r;
 
-	if (config->who != SK_POSIX_SELF && config->who != SK_POSIX_MAPPED && !pool->root)
+	if (config->who != SK_EXPORT_SELF && config->who != SK_EXPORT_MAPPED && !pool->root)
 		return sk_error_set(err, EPERM, "only root can act for other users: share as \"self\" or \"mapped\"");
 	p = calloc(1, sizeof(*p));
 	if (!p)
@@ -338,7 +337,7 @@ int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, cons
 	p->pool = pool;
 	p->number = pool->n_fs++;
 	r = make_root(p, SK_TAKE_FD(fd), name, err);
-	if (r == 0 && config->who == SK_POSIX_CHECK && !pool->users) {
+	if (r == 0 && config->who == SK_EXPORT_CHECK && !pool->users) {
 		r = sk_posix_pool_load_users(pool);
 		if (r < 0)
 			sk_error_errno(err, -r, "cannot read the host's users and groups");
@@ -411,3 +410,21 @@ void sk_posix_free(struct sk_9p_fs *fs)
 	posix_mounts_free(p);
 	free(p);
 }
+
+const struct sk_export_ops sk_export_posix = {
+	.name = "posix",
+	.pool_new = sk_posix_pool_new,
+	.pool_free = sk_posix_pool_free,
+	.pool_load_users = sk_posix_pool_load_users,
+	.open = sk_posix_new,
+	.close = sk_posix_free,
+	.lease = sk_posix_lease,
+	.on_watch = sk_posix_on_watch,
+	.replace = sk_posix_replace,
+	.mount = sk_posix_mount,
+	.unmount = sk_posix_unmount,
+	.root = sk_posix_root,
+	.below = sk_posix_below,
+	.put = sk_posix_put,
+	.identity = sk_posix_identity,
+};

@@ -2,108 +2,29 @@
 #ifndef SK_EXPORT_POSIX_H
 #define SK_EXPORT_POSIX_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/syscall.h>
-
-#include "base/error.h"
-#include "ninep/fs.h"
-
-/* Linux 6.13; C libraries do not know it yet. */
-#ifndef SYS_listxattrat
-#define SYS_listxattrat 465
-#endif
+#include "export/export.h"
 
 /*
- * A directory or a single file of a Linux host as a file system for the 9P server. See posix.c.
- *
- * The pool holds what all exports of one thread share: the budget of descriptors and the thread's file system ids. Pool
- * and exports belong to the thread that made them.
+ * The functions of sk_export_posix (export.h says what each does), for tests. The pool holds the budget of descriptors
+ * and the thread's file system ids.
  */
-struct sk_posix_pool;
-struct sk_mount_tree;
-
-/* Whose rights and ownership. */
-enum sk_posix_who {
-	/* The client's kernel has checked (access=client): everything is permitted here, and what is created belongs to
-	 * the caller. Needs root. */
-	SK_POSIX_TRUST,
-	/* Rights are checked here: each operation is done with the caller's uid, and the groups that the host's user
-	 * database gave it when the export was made. Needs root. */
-	SK_POSIX_CHECK,
-	/* Like TRUST, but everything that is created belongs to squash_uid:squash_gid, and chown does nothing. Needs
-	   root. */
-	SK_POSIX_SQUASH,
-	/* The server's own user and rights, whoever the caller is. */
-	SK_POSIX_SELF,
-	/* The server's own user and rights; owner, mode and devices that the host would refuse are kept in the extended
-	 * attribute user.containers.override_stat. See override.h. */
-	SK_POSIX_MAPPED,
-};
-
-struct sk_posix_config {
-	enum sk_posix_who who;
-	uint32_t squash_uid, squash_gid;
-	bool append;	    /* O_APPEND is done by the host: for clients without write-back caching; wrong with it */
-	bool nodev;	    /* no device nodes are made */
-	bool nosuid;	    /* no file gets a set-id bit, which is left out, or capabilities */
-	bool client_clears; /* clients clear set-id bits before a write, as Linux does: the write leaves them */
-	bool own_mount;	    /* directories are others than those of other exports that have the same on the host */
-	bool no_openat2;    /* for tests: as on a kernel without openat2 */
-	bool stat_entries;  /* for tests: look at every entry of a listing (set by itself where file systems need it) */
-	/* NULL, or the host's mounts below the directory: their mount points cannot be removed or renamed (borrowed) */
-	struct sk_mount_tree *mounts;
-};
-
-/* `max_fds`: descriptors that nodes and open files may use together; 0: what RLIMIT_NOFILE leaves, less a reserve. */
-int sk_posix_pool_new(unsigned max_fds, struct sk_posix_pool **ret_pool, struct sk_error *err);
-void sk_posix_pool_free(struct sk_posix_pool *pool);
-/* Reads the host's user database, for SK_POSIX_CHECK. A process that confines itself calls it before; otherwise the
- * first such export does. -ENOMEM. */
-int sk_posix_pool_load_users(struct sk_posix_pool *pool);
+int sk_posix_pool_new(unsigned max_fds, struct sk_export_pool **ret_pool, struct sk_error *err);
+void sk_posix_pool_free(struct sk_export_pool *pool);
+int sk_posix_pool_load_users(struct sk_export_pool *pool);
 /* Descriptors in use: of nodes, of open files. */
-void sk_posix_pool_used(const struct sk_posix_pool *pool, unsigned *ret_nodes, unsigned *ret_files);
+void sk_posix_pool_used(const struct sk_export_pool *pool, unsigned *ret_nodes, unsigned *ret_files);
 
-/*
- * `take_fd`: an O_PATH descriptor of a directory, which becomes the root, or of anything else, which becomes the only
- * entry, called `name`, of a root that cannot be written. Taken on failure too. `name` may be NULL for a directory.
- */
-int sk_posix_new(struct sk_posix_pool *pool, int take_fd, const char *name, const struct sk_posix_config *config,
+int sk_posix_new(struct sk_export_pool *pool, int take_fd, const char *name, const struct sk_export_config *config,
 		 struct sk_9p_fs **ret_fs, struct sk_error *err);
-/*
- * Leases: directories that a client with our extension walks to are watched with `watch` (made with
- * sk_posix_on_watch() or something that calls it; borrowed), and what others do there goes to `event`. The export has
- * one client.
- */
-struct sk_watch;
-struct sk_watch_event;
-struct sk_9p_event;
-typedef void (*sk_posix_event_cb)(void *arg, const struct sk_9p_event *event);
-void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_cb event, void *arg);
-/* For the watcher's callback: passes an event on to the exports it is about. Not SK_WATCH_OVERFLOW, SK_WATCH_DONE. */
-void sk_posix_on_watch(const struct sk_watch_event *event);
-/* The single file of an export is another one from now on (O_PATH, taken; a regular file as before): for clients it is
- * the same with other contents, also where they have it open. -EINVAL: it is no such export, or no such file. */
-int sk_posix_replace(struct sk_9p_fs *fs, int take_fd);
-/*
- * Something is mounted below an export's root from now on. `id`: any number but 0 that no other mount of the export
- * has; `take_fd`: the root of a private copy of the mount (O_PATH, taken on failure too); the mount point: `path` ("": itself) below the
- * root of mount `parent`, 0: of the export. -EINVAL: wrong numbers, or the export is a single file; -ENOSPC: more than
- * 1,024; -ENOENT and such: there is no such mount point.
- */
-int sk_posix_mount(struct sk_9p_fs *fs, uint64_t id, int take_fd, uint64_t parent, const char *path);
-/* The mount is gone: what clients have of it is stale (ESTALE), but for files that are open. */
-void sk_posix_unmount(struct sk_9p_fs *fs, uint64_t id);
-/*
- * A directory below an export's root, for another export that is a part of it (sk_9p_export.root): it stays open. To be
- * given back before the export is freed.
- */
-int sk_posix_below(struct sk_9p_fs *fs, const char *path, struct sk_9p_node **ret_node);
-struct sk_9p_node *sk_posix_root(struct sk_9p_fs *fs); /* borrowed */
-void sk_posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node);
-/* Identifies a directory on the host: equal for two nodes of one pool only if they are the same one in one mount. */
-void sk_posix_identity(const struct sk_9p_node *node, uint64_t *ret_dev, uint64_t *ret_ino, uint64_t *ret_mnt);
-/* All nodes and files must have been given back. */
 void sk_posix_free(struct sk_9p_fs *fs);
+void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_export_event_cb event, void *arg);
+void sk_posix_on_watch(const struct sk_watch_event *event);
+int sk_posix_replace(struct sk_9p_fs *fs, int take_fd);
+int sk_posix_mount(struct sk_9p_fs *fs, uint64_t id, int take_fd, uint64_t parent, const char *path);
+void sk_posix_unmount(struct sk_9p_fs *fs, uint64_t id);
+struct sk_9p_node *sk_posix_root(struct sk_9p_fs *fs);
+int sk_posix_below(struct sk_9p_fs *fs, const char *path, struct sk_9p_node **ret_node);
+void sk_posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node);
+void sk_posix_identity(const struct sk_9p_node *node, uint64_t *ret_dev, uint64_t *ret_ino, uint64_t *ret_mnt);
 
 #endif

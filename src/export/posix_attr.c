@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "export/override.h"
 #include "export/posix_internal.h"
+#include "export/syscall.h"
 #include "ninep/server.h"
 
 #define V9FS_MAGIC 0x01021997u
@@ -76,7 +77,7 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	posix_identity(p, n, &stx);
 	posix_qid(p, &stx, &a->qid);
 	a->dev = posix_dev_number(p, &stx);
-	if (p->c.who == SK_POSIX_MAPPED)
+	if (p->c.who == SK_EXPORT_MAPPED)
 		posix_effective(p, fd, &stx);
 	fill_attr(&stx, n->reborn, a);
 	return 0;
@@ -195,7 +196,7 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	*ret_flags = 0;
 	if (dir->type != S_IFDIR)
 		return -ENOTDIR;
-	if (dir->is_virtual || p->c.who == SK_POSIX_MAPPED) {
+	if (dir->is_virtual || p->c.who == SK_EXPORT_MAPPED) {
 		r = look_node(p, cred, dir, name, &node, a);
 	} else {
 		posix_as_caller(p, cred);
@@ -230,8 +231,7 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	return 0;
 }
 
-/* --- setattr
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- setattr */
 
 /* The target of the parts of a setattr: an open file of the right kind, and the node's own descriptor by path. */
 struct target {
@@ -266,7 +266,7 @@ static int do_chown(struct target *t, const struct p9_setattr *a)
 	uid_t uid = a->valid & P9_SETATTR_UID ? a->uid : (uid_t)-1;
 	gid_t gid = a->valid & P9_SETATTR_GID ? a->gid : (gid_t)-1;
 
-	if (t->p->c.who == SK_POSIX_SQUASH)
+	if (t->p->c.who == SK_EXPORT_SQUASH)
 		uid = gid = (uid_t)-1; /* clears set-id bits and touches ctime all the same */
 	return fchownat(t->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
@@ -376,7 +376,7 @@ static int set_parts(struct target *t, const struct p9_setattr *asked)
 {
 	struct p9_setattr plain = *asked;
 	const struct p9_setattr *a = &plain;
-	bool mapped = t->p->c.who == SK_POSIX_MAPPED;
+	bool mapped = t->p->c.who == SK_EXPORT_MAPPED;
 	int r = 0;
 
 	if (t->node->type != S_IFDIR)
@@ -445,8 +445,7 @@ int posix_readlink(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf, size
 	return n < 0 ? -errno : (int)n;
 }
 
-/* --- extended attributes
- * ----------------------------------------------------------------------------------------------------- */
+/* --- extended attributes */
 
 static bool has_prefix(const char *s, const char *prefix)
 {
@@ -464,11 +463,11 @@ static bool is_label(const char *name)
 /* Which attributes the guest gets to see and set: not the host's labels, nor what MAPPED keeps there. */
 static bool hidden(const struct posix_fs *p, const char *name)
 {
-	if (p->c.who == SK_POSIX_MAPPED && (strcmp(name, SK_OVERRIDE_XATTR) == 0 || has_prefix(name, "user.skerry.")))
+	if (p->c.who == SK_EXPORT_MAPPED && (strcmp(name, SK_OVERRIDE_XATTR) == 0 || has_prefix(name, "user.skerry.")))
 		return true;
 	/* MAPPED: kept beside the host's own. */
 	if (has_prefix(name, "security."))
-		return p->c.who == SK_POSIX_TRUST || p->c.who == SK_POSIX_MAPPED
+		return p->c.who == SK_EXPORT_TRUST || p->c.who == SK_EXPORT_MAPPED
 			       ? is_label(name)
 			       : strcmp(name, "security.capability") != 0;
 	return !has_prefix(name, "user.") && !has_prefix(name, "trusted.") && !has_prefix(name, "system.posix_acl_");
@@ -497,7 +496,7 @@ static const char *host_name(const struct posix_fs *p, const char *name, char bu
 {
 	size_t i;
 
-	for (i = 0; p->c.who == SK_POSIX_MAPPED && i < SK_ARRAY_SIZE(kept_names); i++)
+	for (i = 0; p->c.who == SK_EXPORT_MAPPED && i < SK_ARRAY_SIZE(kept_names); i++)
 		if (rename_attr(name, kept_names[i].guest, kept_names[i].host, buf))
 			return buf;
 	return name;
@@ -508,7 +507,7 @@ static const char *guest_name(const struct posix_fs *p, const char *name, char b
 {
 	size_t i;
 
-	for (i = 0; p->c.who == SK_POSIX_MAPPED && i < SK_ARRAY_SIZE(kept_names); i++) {
+	for (i = 0; p->c.who == SK_EXPORT_MAPPED && i < SK_ARRAY_SIZE(kept_names); i++) {
 		if (has_prefix(name, kept_names[i].guest))
 			return NULL;
 		if (rename_attr(name, kept_names[i].host, kept_names[i].guest, buf))

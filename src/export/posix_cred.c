@@ -46,7 +46,7 @@ static int set_effective(uint64_t effective)
 	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
 }
 
-int posix_cred_init(struct sk_posix_pool *pool)
+int posix_cred_init(struct sk_export_pool *pool)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct d[2];
@@ -82,7 +82,7 @@ static bool change_gid(uint32_t gid)
 
 /* `full`: with capabilities whatever the uid. A caller that does not exist here becomes "nobody", not the one that was
  * served before. */
-static void set_ids(struct sk_posix_pool *pool, uint32_t uid, uint32_t gid, bool full)
+static void set_ids(struct sk_export_pool *pool, uint32_t uid, uint32_t gid, bool full)
 {
 	bool crossed = (pool->fsuid == 0) != (uid == 0);
 
@@ -98,7 +98,7 @@ static void set_ids(struct sk_posix_pool *pool, uint32_t uid, uint32_t gid, bool
 	pool->full = full;
 }
 
-static const struct posix_user *find_user(const struct sk_posix_pool *pool, uint32_t uid)
+static const struct posix_user *find_user(const struct sk_export_pool *pool, uint32_t uid)
 {
 	const struct posix_user *u;
 
@@ -108,7 +108,7 @@ static const struct posix_user *find_user(const struct sk_posix_pool *pool, uint
 	return NULL;
 }
 
-static void set_groups(struct sk_posix_pool *pool, const struct posix_user *u)
+static void set_groups(struct sk_export_pool *pool, const struct posix_user *u)
 {
 	gid_t groups[POSIX_GROUPS_MAX];
 	unsigned i, n = u ? u->n_groups : 0;
@@ -122,7 +122,7 @@ static void set_groups(struct sk_posix_pool *pool, const struct posix_user *u)
 		pool->groups_of = u;
 }
 
-void posix_cred_fini(struct sk_posix_pool *pool)
+void posix_cred_fini(struct sk_export_pool *pool)
 {
 	if (pool->root) {
 		set_ids(pool, 0, 0, true);
@@ -153,7 +153,7 @@ void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred)
 	const struct posix_user *u;
 	uint32_t gid;
 
-	if (p->c.who != SK_POSIX_CHECK)
+	if (p->c.who != SK_EXPORT_CHECK)
 		return;
 	u = find_user(p->pool, cred->uid);
 	gid = u ? u->gid : cred->uid == 0 ? 0 : P9_NOBODY_GID;
@@ -170,17 +170,17 @@ void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred)
 void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred)
 {
 	switch (p->c.who) {
-	case SK_POSIX_TRUST:
+	case SK_EXPORT_TRUST:
 		set_ids(p->pool, cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, true);
 		break;
-	case SK_POSIX_SQUASH:
+	case SK_EXPORT_SQUASH:
 		set_ids(p->pool, p->c.squash_uid, p->c.squash_gid, true);
 		break;
-	case SK_POSIX_CHECK:
+	case SK_EXPORT_CHECK:
 		posix_as_caller(p, cred);
 		break;
-	case SK_POSIX_SELF:
-	case SK_POSIX_MAPPED:
+	case SK_EXPORT_SELF:
+	case SK_EXPORT_MAPPED:
 		break;
 	}
 }
@@ -192,7 +192,7 @@ void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred)
  */
 int posix_connect_as(struct posix_fs *p, const struct sk_9p_cred *cred, int fd, const void *addr, uint32_t len)
 {
-	struct sk_posix_pool *pool = p->pool;
+	struct sk_export_pool *pool = p->pool;
 	uint32_t uid, gid;
 	bool full;
 	int r;
@@ -241,10 +241,9 @@ bool posix_setid_stays(struct posix_fs *p, int fd)
 	return true;
 }
 
-/* --- the host's users
- * -------------------------------------------------------------------------------------------------------- */
+/* --- the host's users */
 
-int sk_posix_pool_load_users(struct sk_posix_pool *pool)
+int sk_posix_pool_load_users(struct sk_export_pool *pool)
 {
 	const struct passwd *pw;
 	unsigned n = 0;

@@ -16,7 +16,7 @@ _Static_assert(FALLOC_FL_PUNCH_HOLE == P9_FALLOC_PUNCH_HOLE && FALLOC_FL_INSERT_
 
 static int open_tmpfile(struct posix_fs *p, const struct sk_9p_cred *cred, int dirfd, uint32_t flags, uint32_t mode)
 {
-	bool mapped = p->c.who == SK_POSIX_MAPPED;
+	bool mapped = p->c.who == SK_EXPORT_MAPPED;
 	int fd, host = (posix_host_flags(p, flags) & ~(O_TRUNC | O_NOATIME)) | O_TMPFILE;
 	struct sk_override o = { cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, S_IFREG | mode, 0, 0 };
 	int r = 0;
@@ -107,8 +107,7 @@ int64_t posix_copy(struct sk_9p_fs *fs, struct sk_9p_file *from, uint64_t from_o
 	return n;
 }
 
-/* --- inode flags
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- inode flags */
 
 /* A descriptor for ioctl(): that of the open file, or one of its own (then *ret_own, too). */
 static int ioctl_fd(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node, struct sk_9p_file *file,

@@ -41,7 +41,7 @@ struct posix_dev {
 	bool several;	   /* of the first: there are more */
 };
 
-struct sk_posix_pool {
+struct sk_export_pool {
 	struct posix_dev devs[POSIX_DEVS];
 	unsigned n_devs, n_fs;
 	unsigned max_nodes, max_files, nodes, files;
@@ -102,13 +102,13 @@ struct sk_9p_file {
 
 struct posix_fs {
 	struct sk_9p_fs fs;
-	struct sk_posix_config c;
-	struct sk_posix_pool *pool;
+	struct sk_export_config c;
+	struct sk_export_pool *pool;
 	struct sk_9p_node *root, *single; /* single: the file below a virtual root */
 	unsigned number;		  /* in the pool */
 	bool stat_entries;
 	struct sk_watch *watch; /* NULL: no leases */
-	sk_posix_event_cb event;
+	sk_export_event_cb event;
 	void *event_arg;
 	struct posix_mount *mounts; /* sk_posix_mount(): posix_mounts.c */
 	struct sk_9p_node *buckets[POSIX_BUCKETS];
@@ -205,9 +205,9 @@ static inline void posix_identity(const struct posix_fs *p, const struct sk_9p_n
 }
 
 /* posix_cred.c */
-int posix_cred_init(struct sk_posix_pool *pool);
+int posix_cred_init(struct sk_export_pool *pool);
 /* The thread is root again (without CAP_FSETID). */
-void posix_cred_fini(struct sk_posix_pool *pool);
+void posix_cred_fini(struct sk_export_pool *pool);
 /* Takes on the ids for something that is created, or, where rights are checked here, for any operation. */
 void posix_as_creator(struct posix_fs *p, const struct sk_9p_cred *cred);
 void posix_as_caller(struct posix_fs *p, const struct sk_9p_cred *cred);

@@ -127,7 +127,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	}
 	posix_identity(p, node, &stx);
 	posix_qid(p, &stx, ret_qid);
-	if (p->c.who == SK_POSIX_MAPPED)
+	if (p->c.who == SK_EXPORT_MAPPED)
 		sk_override_apply(fd, &stx);
 	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode)) {
 		close(fd); /* MAPPED: stands for a device or the like */
@@ -143,7 +143,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dirfd, const char *name, uint32_t flags,
 		      uint32_t mode)
 {
-	bool mapped = p->c.who == SK_POSIX_MAPPED;
+	bool mapped = p->c.who == SK_EXPORT_MAPPED;
 	mode_t host_mode = mapped ? (mode & 0777) | 0600 : (mode_t)mode;
 	int fd, r = 0;
 
@@ -210,7 +210,7 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	return posix_file_made(p, dir, name, fd, flags, mode, ret_node, ret_file, ret_qid);
 }
 
-static void drop_listing(struct sk_posix_pool *pool, struct sk_9p_file *file)
+static void drop_listing(struct sk_export_pool *pool, struct sk_9p_file *file)
 {
 	if (!file->buf)
 		return;
@@ -221,7 +221,7 @@ static void drop_listing(struct sk_posix_pool *pool, struct sk_9p_file *file)
 }
 
 /* A client may have any number of directories open: only so many have a buffer. */
-static int take_listing(struct sk_posix_pool *pool, struct sk_9p_file *file)
+static int take_listing(struct sk_export_pool *pool, struct sk_9p_file *file)
 {
 	unsigned i = pool->next_listing;
 
@@ -255,9 +255,7 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 	free(file);
 }
 
-/* --- data
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- data */
 
 int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
 {
@@ -287,7 +285,7 @@ void posix_clear_suid(struct posix_fs *p, struct sk_9p_file *file)
 {
 	struct sk_override o;
 
-	if (!file->suid || p->c.who != SK_POSIX_MAPPED || p->c.client_clears)
+	if (!file->suid || p->c.who != SK_EXPORT_MAPPED || p->c.client_clears)
 		return;
 	file->suid = false;
 	if (sk_override_load(file->fd, &o) < 0)
@@ -354,8 +352,7 @@ int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file 
 	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
 }
 
-/* --- listings
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- listings */
 
 struct dirent64_raw {
 	uint64_t ino;
@@ -400,7 +397,7 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 		ret_qid->type = d->type == DT_DIR ? P9_QTDIR : d->type == DT_LNK ? P9_QTSYMLINK : P9_QTFILE;
 		ret_qid->version = 1;
 		ret_qid->path = posix_qid_path(p, node->dev, d->type == DT_DIR ? node->mnt : 0, d->ino);
-		if (exact && d->type == DT_REG && p->c.who == SK_POSIX_MAPPED)
+		if (exact && d->type == DT_REG && p->c.who == SK_EXPORT_MAPPED)
 			*ret_type = kept_type(file, d->name);
 		return true;
 	}
@@ -408,7 +405,7 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 		return false;
 	posix_qid(p, &stx, ret_qid);
 	*ret_type = (uint8_t)((stx.stx_mode & S_IFMT) >> 12);
-	if (*ret_type == DT_REG && p->c.who == SK_POSIX_MAPPED)
+	if (*ret_type == DT_REG && p->c.who == SK_EXPORT_MAPPED)
 		*ret_type = kept_type(file, d->name);
 	return true;
 }

@@ -28,13 +28,13 @@
 
 bool posix_hidden_name(const struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
 {
-	return p->c.who == SK_POSIX_MAPPED && dir == p->root && !dir->is_virtual && strcmp(name, SK_LINKS_DIR) == 0;
+	return p->c.who == SK_EXPORT_MAPPED && dir == p->root && !dir->is_virtual && strcmp(name, SK_LINKS_DIR) == 0;
 }
 
 /* The inode may have a record. */
 static bool has_record(const struct posix_fs *p, const struct statx *stx)
 {
-	return p->c.who == SK_POSIX_MAPPED && !S_ISREG(stx->stx_mode) && !S_ISDIR(stx->stx_mode) &&
+	return p->c.who == SK_EXPORT_MAPPED && !S_ISREG(stx->stx_mode) && !S_ISDIR(stx->stx_mode) &&
 	       !p->root->is_virtual;
 }
 
@@ -143,7 +143,7 @@ void posix_link_drop(struct posix_fs *p, const struct statx *stx)
 
 void posix_link_look(const struct posix_fs *p, int dirfd, const char *name, struct statx *ret_stx)
 {
-	if (p->c.who != SK_POSIX_MAPPED ||
+	if (p->c.who != SK_EXPORT_MAPPED ||
 	    statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, ret_stx) < 0)
 		ret_stx->stx_mode = S_IFREG;
 }

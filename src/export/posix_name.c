@@ -52,7 +52,7 @@ int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, con
 		return r;
 	posix_probe_case(p, dir, dirfd, name, &stx);
 	posix_qid(p, &stx, ret_qid);
-	if (!keep || p->c.who != SK_POSIX_MAPPED)
+	if (!keep || p->c.who != SK_EXPORT_MAPPED)
 		return 0;
 	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode)) {
 		/* Where nothing can be kept, they belong to this user. */
@@ -75,7 +75,7 @@ int posix_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 		uint32_t mode, struct p9_qid *ret_qid)
 {
 	struct posix_fs *p = posix_of(fs);
-	bool mapped = p->c.who == SK_POSIX_MAPPED;
+	bool mapped = p->c.who == SK_EXPORT_MAPPED;
 	struct sk_override keep = { cred->uid, gid_of(cred), S_IFDIR | mode, 0, 0 };
 	int r, fd = posix_dir_for_creation(p, cred, dir, name);
 
@@ -93,7 +93,7 @@ int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 		uint32_t mode, uint32_t major_, uint32_t minor_, struct p9_qid *ret_qid)
 {
 	struct posix_fs *p = posix_of(fs);
-	bool mapped = p->c.who == SK_POSIX_MAPPED, device = S_ISCHR(mode) || S_ISBLK(mode);
+	bool mapped = p->c.who == SK_EXPORT_MAPPED, device = S_ISCHR(mode) || S_ISBLK(mode);
 	struct sk_override keep = { cred->uid, gid_of(cred), 0, device ? major_ : 0, device ? minor_ : 0 };
 	int r, fd = posix_dir_for_creation(p, cred, dir, name);
 

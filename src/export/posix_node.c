@@ -58,8 +58,7 @@ bool posix_reborn(const struct posix_fs *p, const struct sk_9p_node *dir, int di
 	return fd >= 0 && posix_is_overlay(fd);
 }
 
-/* --- budget
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- budget */
 
 static void lru_remove(struct sk_9p_node *n)
 {
@@ -70,7 +69,7 @@ static void lru_remove(struct sk_9p_node *n)
 	n->lru.next = n->lru.prev = NULL;
 }
 
-static void lru_front(struct sk_posix_pool *pool, struct sk_9p_node *n)
+static void lru_front(struct sk_export_pool *pool, struct sk_9p_node *n)
 {
 	lru_remove(n);
 	n->lru.next = pool->lru.next;
@@ -86,7 +85,7 @@ static bool kept(const struct sk_9p_node *n)
 	return n->pinned || n->watched;
 }
 
-static void close_node(struct sk_posix_pool *pool, struct sk_9p_node *n)
+static void close_node(struct sk_export_pool *pool, struct sk_9p_node *n)
 {
 	lru_remove(n);
 	if (n->fd >= 0) {
@@ -100,7 +99,7 @@ static void close_node(struct sk_posix_pool *pool, struct sk_9p_node *n)
  */
 static void set_fd(struct posix_fs *p, struct sk_9p_node *n, int take_fd)
 {
-	struct sk_posix_pool *pool = p->pool;
+	struct sk_export_pool *pool = p->pool;
 
 	n->fd = take_fd;
 	pool->nodes++;
@@ -117,7 +116,7 @@ static void set_fd(struct posix_fs *p, struct sk_9p_node *n, int take_fd)
 }
 
 /* Pinned nodes cannot be closed: beyond twice the budget there are no more of them. */
-static bool over_budget(const struct sk_posix_pool *pool)
+static bool over_budget(const struct sk_export_pool *pool)
 {
 	return pool->nodes >= pool->max_nodes + pool->max_files / 2;
 }
@@ -202,9 +201,7 @@ void posix_keep(struct posix_fs *p, struct sk_9p_node *node)
 	lru_remove(node);
 }
 
-/* --- table
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- table */
 
 static struct sk_9p_node **bucket(struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
 {
@@ -379,8 +376,7 @@ void posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node)
 	}
 }
 
-/* --- walking
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- walking */
 
 static int virtual_qid(struct posix_fs *p, struct p9_qid *ret_qid)
 {

@@ -95,7 +95,7 @@ int posix_bind(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 {
 	struct posix_fs *p = posix_of(fs);
 	struct sk_override keep = { cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, S_IFSOCK | mode, 0, 0 };
-	bool mapped = p->c.who == SK_POSIX_MAPPED;
+	bool mapped = p->c.who == SK_EXPORT_MAPPED;
 	_cleanup_fd_ int fd = new_socket(type);
 	struct sockaddr_un addr;
 	int r, dirfd = posix_dir_for_creation(p, cred, dir, name);
@@ -136,7 +136,7 @@ int posix_accept(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		peer = (struct ucred){ 0, P9_NOBODY_GID, P9_NOBODY_GID };
 	/* This user's files belong to the guest's root, and others' to nobody it knows. */
-	if (posix_of(fs)->c.who == SK_POSIX_MAPPED)
+	if (posix_of(fs)->c.who == SK_EXPORT_MAPPED)
 		peer.uid = peer.gid = peer.uid == geteuid() ? 0 : P9_NOBODY_GID;
 	*ret_cred = (struct sk_9p_cred){ peer.uid, peer.gid };
 	return wrap(fd, ret_socket);

@@ -55,7 +55,7 @@ void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node)
 		sk_watch_remove(p->watch, node->fd, (uint64_t)(uintptr_t)node);
 }
 
-void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_posix_event_cb event, void *arg)
+void sk_posix_lease(struct sk_9p_fs *fs, struct sk_watch *watch, sk_export_event_cb event, void *arg)
 {
 	struct posix_fs *p = posix_of(fs);
 

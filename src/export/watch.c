@@ -110,8 +110,7 @@ static unsigned make_key(uint8_t key[8 + 4 + HANDLE_MAX], const void *fsid, cons
 	return 12 + h->handle_bytes;
 }
 
-/* --- events
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- events */
 
 struct side {
 	const struct directory *directory; /* NULL: not watched */
@@ -320,8 +319,7 @@ static void on_readable(void *arg, int fd, unsigned events)
 	sk_loop_set_timer(w->timer, w->delay_ms);
 }
 
-/* --- the interface
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- the interface */
 
 int sk_watch_new(struct sk_loop *loop, sk_watch_cb cb, void *arg, struct sk_watch **ret_watch)
 {

@@ -79,8 +79,7 @@ static char *next_word(const char **s, char stop)
 	return word;
 }
 
-/* ---- one function for each kind of line: `args` is what stands behind the word
- * -------------------------------------------- */
+/* ---- one function for each kind of line: `args` is what stands behind the word */
 
 static int set_command(json_t *config, const char *key, const char *args, struct sk_error *err)
 {

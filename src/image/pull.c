@@ -58,8 +58,7 @@ struct pull {
 	struct sk_error watch_err; /* why a conversion was interrupted */
 };
 
-/* ---- manifest
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- manifest */
 
 static int fetch_manifest(struct pull *p, const struct sk_digest *digest, struct sk_error *err)
 {
@@ -128,8 +127,7 @@ static int get_manifest(struct pull *p, struct sk_error *err)
 	return r;
 }
 
-/* ---- what is there already
- * ------------------------------------------------------------------------------------------------ */
+/* ---- what is there already */
 
 /* Learns from one image of the store which diff ids our layers have. */
 static void learn(struct pull *p, const struct sk_digest *manifest)
@@ -227,8 +225,7 @@ static int count_bytes(struct pull *p, struct sk_error *err)
 	return 0;
 }
 
-/* ---- while skopeo works
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- while skopeo works */
 
 /* Files that make skopeo leave out what we have. It empties the directory when it begins, then writes "version". */
 static void place_known(struct pull *p)
@@ -412,8 +409,7 @@ static int fetch(struct pull *p, struct sk_error *err)
 	return r;
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the end */
 
 static int check_config(struct pull *p, const char *data, size_t len, struct sk_error *err)
 {

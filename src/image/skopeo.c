@@ -23,8 +23,7 @@
 #define RETRIES "2"
 #define ARGS_MAX 20
 
-/* ---- words
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- words */
 
 /* Messages of skopeo and ours for them. The first match counts. `say` NULL: skopeo's own words from there on. */
 static const struct {
@@ -121,8 +120,7 @@ int sk_skopeo_reason(const char *text, char *out, size_t size)
 	return EIO;
 }
 
-/* ---- the process
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the process */
 
 static int failed(struct sk_skopeo *s, int code, struct sk_error *err)
 {
@@ -258,8 +256,7 @@ static void add_credentials(const struct sk_skopeo *s, bool copy, const char **a
 	}
 }
 
-/* ---- the two commands
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the two commands */
 
 int sk_skopeo_manifest(struct sk_skopeo *s, const char *ref, char **ret_data, size_t *ret_len, struct sk_error *err)
 {

@@ -319,8 +319,7 @@ static int each_archive(struct sk_source *s, const size_t *order, size_t n, sk_s
 	return r;
 }
 
-/* ---- a directory
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- a directory */
 
 static int open_below(int dirfd, const char *path)
 {
@@ -365,8 +364,7 @@ static int each_directory(struct sk_source *s, const char *const *names, size_t 
 	return r;
 }
 
-/* ---- both
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- both */
 
 int sk_source_open(int fd, const volatile sig_atomic_t *give_up, struct sk_source **ret, struct sk_error *err)
 {

@@ -294,8 +294,7 @@ const char *p9_type_name(uint8_t type)
 	return type < P9_TYPES && messages[type].name ? messages[type].name : "?";
 }
 
-/* --- cursor
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- cursor */
 
 struct cursor {
 	uint8_t *p; /* decoding does not write through it */
@@ -370,8 +369,7 @@ static void put_qid(struct cursor *c, const struct p9_qid *q)
 	put_int(c, 8, q->path);
 }
 
-/* --- decoding
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- decoding */
 
 static void get_names(struct cursor *c, struct p9_msg *m)
 {
@@ -490,8 +488,7 @@ int p9_decode(const uint8_t *buf, size_t avail, struct p9_msg *ret_msg)
 	return 0;
 }
 
-/* --- encoding
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- encoding */
 
 static void put_field(struct cursor *c, const struct field *f, const struct p9_msg *m, size_t *extra)
 {
@@ -572,8 +569,7 @@ long p9_encode(const struct p9_msg *msg, uint8_t *buf, size_t cap)
 	return (long)c.off;
 }
 
-/* --- directory entries
- * ------------------------------------------------------------------------------------------------------- */
+/* --- directory entries */
 
 size_t p9_put_dirent(uint8_t *buf, size_t cap, const struct p9_qid *qid, uint64_t offset, uint8_t type,
 		     const char *name, size_t len)

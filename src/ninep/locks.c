@@ -92,8 +92,7 @@ unsigned sk_9p_locks_count(const struct sk_9p_locks *l)
 	return l->n;
 }
 
-/* --- lock files
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- lock files */
 
 static struct sk_9p_lockfile **bucket(struct sk_9p_locks *l, const struct sk_9p_key *key)
 {
@@ -157,8 +156,7 @@ void sk_9p_lockfile_put(struct sk_9p_lockfile *lf)
 	free(lf);
 }
 
-/* --- ranges
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- ranges */
 
 static uint8_t id_len(const struct p9_str *s)
 {
@@ -329,8 +327,7 @@ static void add_joined(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who
 	insert(lf, n);
 }
 
-/* --- towards the host
- * -------------------------------------------------------------------------------------------------------- */
+/* --- towards the host */
 
 static int host_set(struct sk_9p_lockfile *lf, enum sk_9p_lock_kind kind, uint8_t type, uint64_t first, uint64_t last)
 {
@@ -372,8 +369,7 @@ static void host_settle(struct sk_9p_lockfile *lf, enum sk_9p_lock_kind kind, ui
 	}
 }
 
-/* --- the interface
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- the interface */
 
 /* The memory for a change, within the bound. */
 static int prepare(struct sk_9p_locks *l, uint8_t type, unsigned need)

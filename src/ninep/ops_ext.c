@@ -269,8 +269,7 @@ int p9_do_setattrx(struct p9_req *q)
 	return 0;
 }
 
-/* --- listings
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- listings */
 
 struct listing {
 	struct p9_req *q;
@@ -345,8 +344,7 @@ int p9_do_readdirx(struct p9_req *q)
 	return 0;
 }
 
-/* --- notices
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- notices */
 
 /* Answers the parked Tnotify with the events that are queued; `empty`: also with none. */
 static void answer(struct sk_9p_session *s, bool empty)

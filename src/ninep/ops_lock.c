@@ -180,8 +180,7 @@ void p9_lock_forget(struct sk_9p_session *s, bool say_so)
 	}
 }
 
-/* --- messages
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- messages */
 
 /* The open fid and the range of a Tlock or Tgetlock; makes sure that the fid has its lockfile. */
 static int range_of(struct p9_req *q, struct p9_fid **ret_fid, uint64_t *ret_last)

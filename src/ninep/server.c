@@ -196,8 +196,7 @@ int p9_name(const struct p9_str *s, char ret_name[P9_NAME_MAX + 1])
 	return 0;
 }
 
-/* --- requests
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- requests */
 
 /* Of our extension. */
 static bool is_ext(uint8_t type)

@@ -37,6 +37,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "export/syscall.h"
 #include "ninepd/ninepd.h"
 
 /* <sys/mount.h> does not go together with <linux/mount.h>. */
@@ -63,8 +64,7 @@ extern int umount2(const char *target, int flags);
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
-/* --- namespaces
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- namespaces */
 
 static int write_file(const char *path, const char *text)
 {
@@ -229,8 +229,7 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 	return r < 0 ? sk_error_errno(err, -r, "cannot leave the host's file system") : 0;
 }
 
-/* --- what is left
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- what is left */
 
 static int drop_capabilities(const struct ninepd *d)
 {
@@ -247,7 +246,8 @@ static int drop_capabilities(const struct ninepd *d)
 	cap_t caps;
 
 	for (i = 0; i < d->n_exports; i++) {
-		act |= root && d->exports[i].config.who != SK_POSIX_SELF && d->exports[i].config.who != SK_POSIX_MAPPED;
+		act |= root && d->exports[i].config.who != SK_EXPORT_SELF &&
+		       d->exports[i].config.who != SK_EXPORT_MAPPED;
 		dev |= !d->exports[i].config.nodev && !d->exports[i].readonly;
 	}
 	n = act ? (int)SK_ARRAY_SIZE(keep) - (dev ? 0 : 1) : 0;

@@ -237,7 +237,7 @@ static void on_follow(void *arg, int fd, unsigned events)
 	if (file < 0 || n != sizeof(export) || export >= d->n_exports || d->exports[export].is_dir)
 		return;
 	session = ninepd_session(d, export);
-	if (sk_posix_replace(d->served[export].fs, SK_TAKE_FD(file)) == 0 && session)
+	if (d->backend->replace(d->served[export].fs, SK_TAKE_FD(file)) == 0 && session)
 		sk_9p_session_events_done(session);
 }
 

@@ -62,12 +62,12 @@ static int raise_limits(struct ninepd *d)
 static int set_up_pool(struct ninepd *d, struct sk_error *err)
 {
 	unsigned i;
-	int r = sk_posix_pool_new(0, &d->pool, err);
+	int r = d->backend->pool_new(0, &d->pool, err);
 
 	for (i = 0; r == 0 && i < d->n_exports; i++) {
-		if (d->exports[i].config.who != SK_POSIX_CHECK)
+		if (d->exports[i].config.who != SK_EXPORT_CHECK)
 			continue;
-		r = sk_posix_pool_load_users(d->pool);
+		r = d->backend->pool_load_users(d->pool);
 		return r < 0 ? sk_error_errno(err, -r, "cannot read the host's users") : 0;
 	}
 	return r;
@@ -163,12 +163,12 @@ static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
 	       part->config.squash_gid == whole->config.squash_gid;
 }
 
-static bool same_directory(const struct sk_9p_node *a, const struct sk_9p_node *b)
+static bool same_directory(const struct ninepd *d, const struct sk_9p_node *a, const struct sk_9p_node *b)
 {
 	uint64_t dev[2], ino[2], mnt[2];
 
-	sk_posix_identity(a, &dev[0], &ino[0], &mnt[0]);
-	sk_posix_identity(b, &dev[1], &ino[1], &mnt[1]);
+	d->backend->identity(a, &dev[0], &ino[0], &mnt[0]);
+	d->backend->identity(b, &dev[1], &ino[1], &mnt[1]);
 	return dev[0] == dev[1] && ino[0] == ino[1] && mnt[0] == mnt[1];
 }
 
@@ -177,13 +177,13 @@ static bool join(struct ninepd *d, unsigned i, unsigned k)
 	struct ninepd_export *part = &d->exports[i], *whole = &d->exports[k];
 	struct sk_9p_node *node;
 
-	if (sk_posix_below(whole->fs, part->host_path + strlen(whole->host_path), &node) < 0)
+	if (d->backend->below(whole->fs, part->host_path + strlen(whole->host_path), &node) < 0)
 		return false;
-	if (!same_directory(node, sk_posix_root(part->fs))) {
-		sk_posix_put(whole->fs, node);
+	if (!same_directory(d, node, d->backend->root(part->fs))) {
+		d->backend->put(whole->fs, node);
 		return false;
 	}
-	sk_posix_free(part->fs);
+	d->backend->close(part->fs);
 	part->fs = NULL;
 	whole->has_parts = true;
 	d->served[i].fs = whole->fs;
@@ -225,7 +225,7 @@ static int set_up_exports(struct ninepd *d, struct sk_error *err)
 
 		if (fd < 0)
 			return sk_error_errno(err, errno, "cannot share %s", e->name);
-		r = sk_posix_new(d->pool, fd, e->is_dir ? NULL : e->file, &e->config, &e->fs, err);
+		r = d->backend->open(d->pool, fd, e->is_dir ? NULL : e->file, &e->config, &e->fs, err);
 		if (r < 0)
 			return sk_error_wrap(err, "cannot share %s", e->name);
 		d->served[i].fs = e->fs;
@@ -235,13 +235,6 @@ static int set_up_exports(struct ninepd *d, struct sk_error *err)
 	return r;
 }
 
-struct sk_9p_session *ninepd_session(const struct ninepd *d, unsigned export)
-{
-	struct sk_device *device = d->exports[export].device ? d->exports[export].device : d->all;
-
-	return device ? sk_ninep_dev_session(device) : NULL;
-}
-
 static void on_watch(void *arg, const struct sk_watch_event *event)
 {
 	struct ninepd *d = arg;
@@ -249,7 +242,7 @@ static void on_watch(void *arg, const struct sk_watch_event *event)
 	unsigned i;
 
 	if (event->kind != SK_WATCH_OVERFLOW && event->kind != SK_WATCH_DONE) {
-		sk_posix_on_watch(event);
+		d->backend->on_watch(event);
 		return;
 	}
 	for (i = 0; i < d->n_exports; i++) {
@@ -285,7 +278,7 @@ static void set_up_leases(struct ninepd *d)
 			sk_log(SK_LOG_INFO, "changes made on the host cannot be watched: %s", strerror(-r));
 			return;
 		}
-		sk_posix_lease(e->fs, d->watch, on_event, ninepd_session(d, i));
+		d->backend->lease(e->fs, d->watch, on_event, ninepd_session(d, i));
 	}
 }
 
@@ -319,9 +312,9 @@ static void finish(struct ninepd *d)
 	ninepd_close_all(d);
 	for (i = 0; i < d->n_exports; i++)
 		if (d->served[i].root)
-			sk_posix_put(d->served[i].fs, d->served[i].root);
+			d->backend->put(d->served[i].fs, d->served[i].root);
 	for (i = 0; i < d->n_exports; i++) {
-		sk_posix_free(d->exports[i].fs);
+		d->backend->close(d->exports[i].fs);
 		free(d->exports[i].host_path);
 		sk_close_fd(&d->exports[i].fd);
 		free(d->exports[i].path);
@@ -340,7 +333,7 @@ static void finish(struct ninepd *d)
 	sk_watch_free(d->watch);
 	sk_mounts_free(d->mounts);
 	sk_9p_server_free(d->server);
-	sk_posix_pool_free(d->pool);
+	d->backend->pool_free(d->pool);
 	sk_loop_free(d->loop);
 	free(d->secret);
 }
@@ -406,7 +399,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 
 int main(int argc, char **argv)
 {
-	static struct ninepd d = { .all_fd = -1 };
+	static struct ninepd d = { .all_fd = -1, .backend = &sk_export_posix };
 	struct sk_error err = SK_ERROR_INIT;
 	int r;
 

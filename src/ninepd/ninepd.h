@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "export/mounts.h"
-#include "export/posix.h"
+#include "export/export.h"
 #include "ninep/server.h"
 #include "virtio/device.h"
 
@@ -31,7 +31,7 @@ struct ninepd_export {
 	bool has_parts;		      /* others, which have its fs */
 	bool overlaps;		      /* with another export: no leases */
 	struct sk_mount_tree *mounts; /* where the directory lies in the host's table; NULL: not known */
-	struct sk_posix_config config;
+	struct sk_export_config config;
 	char *host_path;     /* of the directory; NULL: not known */
 	struct sk_9p_fs *fs; /* its own; NULL: it is a part of another export */
 	/* The virtio device, where the export has one of its own. */
@@ -70,7 +70,8 @@ struct ninepd {
 	bool single; /* --once: the program ends with the first frontend */
 	struct sk_loop *loop;
 	struct sk_source *lock_timer;
-	struct sk_posix_pool *pool;
+	const struct sk_export_ops *backend; /* of all exports */
+	struct sk_export_pool *pool;
 	struct sk_mounts *mounts; /* the host's; NULL: it is not needed */
 	struct sk_watch *watch;	  /* NULL: the host cannot, or nobody needs it */
 	struct sk_9p_server *server;
@@ -78,7 +79,7 @@ struct ninepd {
 	unsigned n_conns;
 };
 
-/* main.c. The session of the virtio device that an export has; NULL: it has none. */
+/* serve.c. The session of the virtio device that an export has; NULL: it has none. */
 struct sk_9p_session *ninepd_session(const struct ninepd *d, unsigned export);
 
 /* options.c. Opens everything that is named. */

@@ -81,13 +81,13 @@ static int export_option(struct ninepd_export *e, char *o)
 	else if (strcmp(o, "rw") == 0)
 		e->readonly = false;
 	else if (strcmp(o, "trust") == 0)
-		e->config.who = SK_POSIX_TRUST;
+		e->config.who = SK_EXPORT_TRUST;
 	else if (strcmp(o, "check") == 0)
-		e->config.who = SK_POSIX_CHECK;
+		e->config.who = SK_EXPORT_CHECK;
 	else if (strcmp(o, "self") == 0)
-		e->config.who = SK_POSIX_SELF;
+		e->config.who = SK_EXPORT_SELF;
 	else if (strcmp(o, "mapped") == 0)
-		e->config.who = SK_POSIX_MAPPED;
+		e->config.who = SK_EXPORT_MAPPED;
 	else if (strcmp(o, "append") == 0)
 		e->config.append = true;
 	else if (strcmp(o, "nodev") == 0)
@@ -101,7 +101,7 @@ static int export_option(struct ninepd_export *e, char *o)
 	else if (strncmp(o, "file=", 5) == 0 && o[5] && !strchr(o + 5, '/'))
 		e->file = strdup(o + 5);
 	else if (sscanf(o, "squash=%u:%u", &uid, &gid) == 2) {
-		e->config.who = SK_POSIX_SQUASH;
+		e->config.who = SK_EXPORT_SQUASH;
 		e->config.squash_uid = uid;
 		e->config.squash_gid = gid;
 	} else
@@ -177,7 +177,7 @@ static int add_export(struct ninepd *d, const char *arg, struct sk_error *err)
 	if (d->n_exports == NINEPD_EXPORTS)
 		return sk_error_set(err, E2BIG, "more than %u exports", NINEPD_EXPORTS);
 	e->fd = e->vhost_fd = -1;
-	e->config.who = geteuid() == 0 ? SK_POSIX_TRUST : SK_POSIX_MAPPED;
+	e->config.who = geteuid() == 0 ? SK_EXPORT_TRUST : SK_EXPORT_MAPPED;
 	d->n_exports++;
 	/* A name has no slash and no colon; what else has "=" is a path. */
 	if (eq && strcspn(spec, "/:") > (size_t)(eq - spec)) {

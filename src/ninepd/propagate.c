@@ -402,12 +402,12 @@ static int take_message(struct ninepd *d, bool *ret_started)
 	if (!e || !e->fs)
 		return 0;
 	if (m.kind == UNMOUNTED) {
-		sk_posix_unmount(e->fs, m.id);
+		d->backend->unmount(e->fs, m.id);
 		return 1;
 	}
 	if (m.kind != MOUNTED || fd < 0)
 		return 0;
-	r = sk_posix_mount(e->fs, m.id, SK_TAKE_FD(fd), m.parent, m.path);
+	r = d->backend->mount(e->fs, m.id, SK_TAKE_FD(fd), m.parent, m.path);
 	if (r < 0)
 		sk_log(SK_LOG_WARN, "%s: cannot show what is mounted on %s: %s", e->name, m.path, strerror(-r));
 	return r == 0;

@@ -94,7 +94,7 @@ static json_t *own_volumes(const struct place *p)
 	return volumes;
 }
 
-/* Unless another container was given it by name (cli/volume.c). */
+/* Removes an anonymous volume, unless another container was given it by name: it has the mark SK_VOLUME_NAMED then. */
 static void remove_volume(const struct place *p, const char *name)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s/volumes/%s", p->root, name);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The accepting end of a TCP connection as a state machine without I/O; see tcp.h for its bounds and its life. */
 #include "vm/tcp.h"
 
 #define TCP_MSS 32768u /* what we take in one segment, and give at most */

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# --filter: what is taken is obeyed. The tables of all values are in tests/unit/cli/test_filter.c.
+# --filter: what is taken is obeyed. The tables of all values are in tests/unit/model/test_filter.c.
 
 case_filters_of_prune() {
 	ok skerry import "$TAR" spare:1

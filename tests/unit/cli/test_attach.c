@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "cli/attach.h"
-#include "cli/client.h"
-#include "cli/jx.h"
+#include "cli/container/attach.h"
+#include "cli/container/client.h"
+#include "model/jx.h"
 
 struct fake {
 	struct sk_client c;

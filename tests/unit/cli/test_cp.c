@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "cli/cp_plan.h"
-#include "cli/cp_tar.h"
-#include "cli/path.h"
-#include "cli/xmem.h"
+#include "cli/container/cp_plan.h"
+#include "cli/container/cp_tar.h"
+#include "model/path.h"
+#include "model/xmem.h"
 
 static void test_paths(void **state)
 {
@@ -37,19 +37,20 @@ static void test_paths(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(clean) / sizeof(clean[0]); i++) {
-		s = sk_cli_path_clean(clean[i][0]);
+		s = sk_model_path_clean(clean[i][0]);
 		assert_string_equal(s, clean[i][1]);
 		free(s);
 	}
-	s = sk_cli_path_dir("/a/b");
+	s = sk_model_path_dir("/a/b");
 	assert_string_equal(s, "/a");
 	free(s);
-	s = sk_cli_path_dir("b");
+	s = sk_model_path_dir("b");
 	assert_string_equal(s, ".");
 	free(s);
-	assert_string_equal(sk_cli_path_base("/a/b"), "b");
-	assert_string_equal(sk_cli_path_base("/"), "/");
-	assert_true(sk_cli_path_ends_in_dot("a/.") && sk_cli_path_ends_in_dot(".") && !sk_cli_path_ends_in_dot("a."));
+	assert_string_equal(sk_model_path_base("/a/b"), "b");
+	assert_string_equal(sk_model_path_base("/"), "/");
+	assert_true(sk_model_path_ends_in_dot("a/.") && sk_model_path_ends_in_dot(".") &&
+		    !sk_model_path_ends_in_dot("a."));
 }
 
 static void test_split(void **state)

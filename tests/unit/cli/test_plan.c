@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/jx.h"
-#include "cli/opt.h"
-#include "cli/plan.h"
+#include "model/jx.h"
+#include "cli/runopts.h"
+#include "model/plan.h"
 #include "vm/config.h"
 
 static const char image_config[] =

@@ -10,8 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "cli/sink.h"
-#include "cli/term.h"
+#include "cli/container/sink.h"
+#include "cli/container/term.h"
 
 static void test_keys(void **state)
 {

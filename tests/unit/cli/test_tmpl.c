@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/jx.h"
-#include "cli/list.h"
-#include "cli/tmpl.h"
+#include "model/jx.h"
+#include "cli/print/list.h"
+#include "cli/print/tmpl.h"
 
 static const char data[] =
 	"{\"ID\":\"abc\",\"Name\":\"/web\",\"N\":3,\"Zero\":0,\"Empty\":\"\",\"Nil\":null,\"On\":true,"

@@ -14,7 +14,7 @@
 #include "base/fs.h"
 #include "base/loop.h"
 
-enum sk_posix_who who;
+enum sk_export_who who;
 char top[100];
 
 static uint64_t clock_ms(void *arg)

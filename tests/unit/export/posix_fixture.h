@@ -8,18 +8,18 @@
 #include "p9_client.h"
 
 /* Shared by the tests of the POSIX back end: a directory of the host, a server for it, and two clients. */
-extern enum sk_posix_who who; /* of all that is started */
-extern char top[100];	      /* where directories are made */
+extern enum sk_export_who who; /* of all that is started */
+extern char top[100];	       /* where directories are made */
 
 struct fixture {
 	char dir[110];
 	int dirfd; /* the host's own way in */
-	struct sk_posix_pool *pool;
+	struct sk_export_pool *pool;
 	struct sk_9p_fs *fs;
 	struct sk_9p_export export;
 	struct sk_9p_server *server;
 	struct client a, b;
-	struct sk_posix_config config;
+	struct sk_export_config config;
 	unsigned max_fds;
 };
 

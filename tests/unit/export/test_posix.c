@@ -32,7 +32,7 @@
 /* The uid that the server uses for a caller's. */
 static uint32_t uid_of(uint32_t uid)
 {
-	return who == SK_POSIX_SQUASH ? 4321 : who == SK_POSIX_SELF ? geteuid() : uid;
+	return who == SK_EXPORT_SQUASH ? 4321 : who == SK_EXPORT_SELF ? geteuid() : uid;
 }
 
 static void create_and_look(void **state)
@@ -56,8 +56,8 @@ static void create_and_look(void **state)
 	assert_int_equal(st.st_ino, b->r.u.attr.qid.path);
 	if (geteuid() == 0)
 		assert_int_equal(st.st_uid, uid_of(1234));
-	if (who == SK_POSIX_TRUST || who == SK_POSIX_CHECK)
-		assert_true(st.st_gid == (who == SK_POSIX_TRUST ? 1234 : 65534));
+	if (who == SK_EXPORT_TRUST || who == SK_EXPORT_CHECK)
+		assert_true(st.st_gid == (who == SK_EXPORT_TRUST ? 1234 : 65534));
 	{
 		uint32_t version = b->r.u.attr.qid.version;
 		int fd = openat(fx->dirfd, "f", O_WRONLY);
@@ -144,7 +144,7 @@ static void devices(void **state)
 	struct stat st;
 	int r = cl_mknod(a, 0, "null", S_IFCHR | 0666, 1, 3);
 
-	if (who == SK_POSIX_SELF) {
+	if (who == SK_EXPORT_SELF) {
 		assert_int_equal(r, -EPERM);
 		return;
 	}
@@ -160,7 +160,7 @@ static void devices(void **state)
 	assert_int_equal(listed_type(a, "big"), DT_BLK);
 	assert_int_equal(cl_mknod(a, 0, "pipe", S_IFIFO | 0600, 0, 0), 0);
 	assert_int_equal(listed_type(a, "pipe"), DT_FIFO);
-	if (who == SK_POSIX_MAPPED) {
+	if (who == SK_EXPORT_MAPPED) {
 		assert_true(S_ISREG(st.st_mode));
 	} else {
 		assert_true(S_ISCHR(st.st_mode));
@@ -172,7 +172,7 @@ static void modes_and_owners(void **state)
 {
 	struct fixture *fx = *state;
 	struct client *a = &fx->a;
-	bool owners = who == SK_POSIX_TRUST || who == SK_POSIX_CHECK || who == SK_POSIX_MAPPED;
+	bool owners = who == SK_EXPORT_TRUST || who == SK_EXPORT_CHECK || who == SK_EXPORT_MAPPED;
 
 	fx_make(a, 1, "f");
 	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 06755 }), 0);
@@ -191,10 +191,10 @@ static void modes_and_owners(void **state)
 		int r = fx_setattr(
 			a, 1, (struct p9_setattr){ .valid = P9_SETATTR_UID | P9_SETATTR_GID, .uid = 77, .gid = 78 });
 
-		assert_int_equal(r, who == SK_POSIX_SELF ? -EPERM : 0);
+		assert_int_equal(r, who == SK_EXPORT_SELF ? -EPERM : 0);
 	}
 	assert_int_equal(cl_getattr(a, 1), 0);
-	if (who != SK_POSIX_SELF)
+	if (who != SK_EXPORT_SELF)
 		assert_int_equal(a->r.u.attr.mode, S_IFREG | 0755);
 	if (owners) {
 		assert_int_equal(a->r.u.attr.uid, 77);
@@ -215,12 +215,12 @@ static void modes_and_owners(void **state)
 	assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0 }), 0);
 	assert_int_equal(cl_getattr(a, 1), 0);
 	assert_int_equal(a->r.u.attr.mode, S_IFREG);
-	if (who != SK_POSIX_SELF) {
+	if (who != SK_EXPORT_SELF) {
 		fx_open(a, 2, "f", P9_O_RDWR);
 		assert_int_equal(cl_write(a, 2, 0, "y", 1), 1);
 	}
 	/* Set-group-id directory: what is made in it gets its group and, a directory, the bit. */
-	if (who == SK_POSIX_TRUST) {
+	if (who == SK_EXPORT_TRUST) {
 		struct stat st;
 
 		assert_int_equal(cl_mkdir(a, 0, "g", 0755, 5), 0);
@@ -410,7 +410,7 @@ static void xattrs(void **state)
 	assert_int_equal(cl_xattr_get(a, 1, "security.selinux"), -ENODATA);
 	assert_int_equal(cl_xattr_set(a, 1, "security.ima", "x", 1, 0), -EPERM);
 	assert_int_equal(cl_xattr_get(a, 1, SK_OVERRIDE_XATTR), -ENODATA);
-	if (who == SK_POSIX_MAPPED)
+	if (who == SK_EXPORT_MAPPED)
 		assert_int_equal(cl_xattr_set(a, 1, SK_OVERRIDE_XATTR, "0:0:0", 5, 0), -EPERM);
 	/* ACLs: no error but "none" or "not supported" may come from fetching one. */
 	assert_int_equal(cl_xattr_get(a, 1, "system.posix_acl_access"), -ENODATA);
@@ -482,8 +482,7 @@ static void listing(void **state)
 	assert_int_equal(count, 3002);
 }
 
-/* --- locks against the host
- * -------------------------------------------------------------------------------------------------- */
+/* --- locks against the host */
 
 static void host_locks(void **state)
 {
@@ -539,8 +538,7 @@ static void host_locks(void **state)
 	assert_int_equal(flock(fx->dirfd, LOCK_SH | LOCK_NB), 0);
 }
 
-/* --- rights
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- rights */
 
 static void rights(void **state)
 {
@@ -555,13 +553,13 @@ static void rights(void **state)
 	assert_int_equal(cl_create(a, 2, "f", P9_O_RDWR, 0666, 0), 0);
 	assert_int_equal(cl_walk(b, 0, 1, "secret"), 0);
 	r = cl_open(b, 1, P9_O_RDONLY);
-	assert_int_equal(r, who == SK_POSIX_CHECK ? -EACCES : 0);
+	assert_int_equal(r, who == SK_EXPORT_CHECK ? -EACCES : 0);
 	/* The sticky bit. */
 	assert_int_equal(cl_walk(b, 0, 2, "d"), 0);
 	r = cl_unlinkat(b, 2, "f", 0);
-	assert_int_equal(r, who == SK_POSIX_CHECK ? -EPERM : 0);
+	assert_int_equal(r, who == SK_EXPORT_CHECK ? -EPERM : 0);
 	assert_int_equal(fx_setattr(b, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0666 }),
-			 who == SK_POSIX_CHECK ? -EPERM : 0);
+			 who == SK_EXPORT_CHECK ? -EPERM : 0);
 }
 
 static void kept_owner(void **state)
@@ -571,7 +569,7 @@ static void kept_owner(void **state)
 	struct stat st;
 	ssize_t n;
 
-	if (who != SK_POSIX_MAPPED)
+	if (who != SK_EXPORT_MAPPED)
 		skip();
 	assert_int_equal(cl_walk(&fx->b, 0, 1, ""), 0);
 	assert_int_equal(cl_create(&fx->b, 1, "f", P9_O_RDWR, 0640, 999), 0);
@@ -654,7 +652,7 @@ static int run_in_small_namespace(void)
 		close(in[1]);
 		if (write(out[1], "x", 1) != 1 || read(in[0], &go, 1) != 1 || setgroups(0, NULL) < 0)
 			_exit(77);
-		who = SK_POSIX_TRUST;
+		who = SK_EXPORT_TRUST;
 		status = _cmocka_run_group_tests("few users", tests, 1, NULL, NULL);
 		fflush(NULL);
 		_exit(status ? 1 : 0);
@@ -708,7 +706,7 @@ static int run_without_xattrs(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(no_xattrs, setup, fx_teardown) };
 
-	who = SK_POSIX_MAPPED;
+	who = SK_EXPORT_MAPPED;
 	return _cmocka_run_group_tests("no xattrs", tests, 1, NULL, NULL);
 }
 
@@ -801,11 +799,11 @@ static int run_on_overlay(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(copied_up, setup_overlay,
 									    teardown_overlay) };
 
-	who = SK_POSIX_TRUST;
+	who = SK_EXPORT_TRUST;
 	return _cmocka_run_group_tests("overlay", tests, 1, NULL, NULL);
 }
 
-static int run(const char *name, enum sk_posix_who w)
+static int run(const char *name, enum sk_export_who w)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, fx_teardown)
@@ -845,9 +843,9 @@ static int run(const char *name, enum sk_posix_who w)
 	const struct CMUnitTest squash[] = { T(create_and_look), T(modes_and_owners), T(rights) };
 
 	who = w;
-	if (w == SK_POSIX_CHECK)
+	if (w == SK_EXPORT_CHECK)
 		return _cmocka_run_group_tests(name, check, sizeof(check) / sizeof(check[0]), NULL, NULL);
-	if (w == SK_POSIX_SQUASH)
+	if (w == SK_EXPORT_SQUASH)
 		return _cmocka_run_group_tests(name, squash, sizeof(squash) / sizeof(squash[0]), NULL, NULL);
 	return _cmocka_run_group_tests(name, tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL);
 }
@@ -865,9 +863,9 @@ int main(void)
 		return 1;
 	chmod(top, 0777);
 	if (geteuid() == 0) {
-		failed += run("trust", SK_POSIX_TRUST);
-		failed += run("check", SK_POSIX_CHECK);
-		failed += run("squash", SK_POSIX_SQUASH);
+		failed += run("trust", SK_EXPORT_TRUST);
+		failed += run("check", SK_EXPORT_CHECK);
+		failed += run("squash", SK_EXPORT_SQUASH);
 		failed += run_in_small_namespace();
 	} else {
 		printf("LEFT OUT, for want of root: acting for other users (TRUST, CHECK, SQUASH)\n");
@@ -887,8 +885,8 @@ int main(void)
 	if (child == 0) {
 		if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
 			_exit(1);
-		failed = run("self", SK_POSIX_SELF);
-		failed += run("mapped", SK_POSIX_MAPPED);
+		failed = run("self", SK_EXPORT_SELF);
+		failed += run("mapped", SK_EXPORT_MAPPED);
 		if (bare[0]) {
 			snprintf(top, sizeof(top), "%s", bare);
 			failed += run_without_xattrs();

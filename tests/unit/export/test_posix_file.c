@@ -207,7 +207,7 @@ void file_flags(void **state)
 	}
 	/* A file that may only be appended to: a writer that opens it with O_APPEND may write. */
 	t.u.flags.f.flags = (unsigned)flags | FS_APPEND_FL;
-	if (r == 0 && who == SK_POSIX_TRUST && cl_call(&c, &t) == 0) {
+	if (r == 0 && who == SK_EXPORT_TRUST && cl_call(&c, &t) == 0) {
 		assert_int_equal(cl_look(&c, P9_TOPENX, 0, 3, "f", P9_O_RDWR), -EPERM);
 		assert_int_equal(cl_look(&c, P9_TOPENX, 0, 3, "f", P9_O_RDWR | P9_O_APPEND), 0);
 		assert_int_equal(cl_write(&c, 3, 0, "data", 4), 4);
@@ -223,7 +223,7 @@ void file_flags(void **state)
 	t = (struct p9_msg){ .type = P9_TGETFLAGS };
 	t.u.flags.fid = 2;
 	r = cl_call(&c, &t);
-	assert_true(who == SK_POSIX_MAPPED || r == -ENOTTY);
+	assert_true(who == SK_EXPORT_MAPPED || r == -ENOTTY);
 	cl_end(&c);
 }
 
@@ -241,7 +241,7 @@ void file_privileged_xattrs(void **state)
 		skip();
 	assert_int_equal(cl_xattr_set(&c, 1, "user.x", "", 0, P9_XATTR_REPLACE), 0);
 	r = cl_xattr_set(&c, 1, "trusted.overlay.opaque", "y", 1, 0);
-	if (who != SK_POSIX_TRUST && who != SK_POSIX_MAPPED) {
+	if (who != SK_EXPORT_TRUST && who != SK_EXPORT_MAPPED) {
 		assert_int_equal(r, -EPERM);
 		cl_end(&c);
 		return;
@@ -257,7 +257,7 @@ void file_privileged_xattrs(void **state)
 	assert_non_null(memmem(list, (size_t)n, "trusted.overlay.opaque", 23));
 	assert_non_null(memmem(list, (size_t)n, "security.NTACL", 15));
 	fd = openat(fx->dirfd, "f", O_RDONLY);
-	if (who == SK_POSIX_MAPPED) {
+	if (who == SK_EXPORT_MAPPED) {
 		assert_int_equal(fgetxattr(fd, "user.skerry.trusted.overlay.opaque", buf, sizeof(buf)), 1);
 	} else {
 		assert_int_equal(fgetxattr(fd, "security.NTACL", buf, sizeof(buf)), 3);
@@ -317,7 +317,7 @@ void file_link_owner(void **state)
 	struct fixture *fx = *state;
 	struct statx before, after;
 
-	if (who != SK_POSIX_MAPPED)
+	if (who != SK_EXPORT_MAPPED)
 		skip();
 	start(fx);
 	assert_int_equal(cl_mkdir(&c, 0, "d", 0755, 0), 0);

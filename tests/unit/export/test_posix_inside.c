@@ -38,7 +38,7 @@ void inside_no_way_out(void **state)
 	assert_int_equal(cl_create(a, 3, "root", P9_O_RDWR, 0644, 0), -ELOOP);
 	assert_int_equal(cl_create(a, 3, "root", P9_O_RDWR | P9_O_EXCL, 0644, 0), -EEXIST);
 	assert_int_equal(fx_setattr(a, 2, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0777 }),
-			 who == SK_POSIX_MAPPED ? 0 : -EOPNOTSUPP);
+			 who == SK_EXPORT_MAPPED ? 0 : -EOPNOTSUPP);
 	assert_int_equal(fx_setattr(a, 2, (struct p9_setattr){ .valid = P9_SETATTR_SIZE }), -EINVAL);
 }
 

@@ -168,7 +168,7 @@ void socket_bind(void **state)
 	assert_int_equal(call(P9_TACCEPT, 1, 2, NULL, 0), -P9_EAGAIN);
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(call(P9_TACCEPT, 1, 2, NULL, 0), 0);
-	assert_int_equal(c.r.u.socket.uid, who == SK_POSIX_MAPPED ? 0 : geteuid());
+	assert_int_equal(c.r.u.socket.uid, who == SK_EXPORT_MAPPED ? 0 : geteuid());
 	assert_int_equal(write(fd, "hi", 2), 2);
 	assert_int_equal(cl_read(&c, 2, 0, 16), 2);
 	close(fd);

@@ -9,8 +9,7 @@
 #include "ninep/stream.h"
 #include "server_fixture.h"
 
-/* --- the stream
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- the stream */
 
 static void stream_pieces(void **state)
 {
@@ -150,8 +149,7 @@ static void stream_ext(void **state)
 	sk_9p_stream_fini(&st);
 }
 
-/* --- the extension
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- the extension */
 
 static void ext_only_where_agreed(void **state)
 {

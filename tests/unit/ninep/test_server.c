@@ -387,9 +387,7 @@ static void read_only(void **state)
 	fx->export.readonly = false;
 }
 
-/* --- locks
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- locks */
 
 #define R P9_LOCK_RDLCK
 #define W P9_LOCK_WRLCK
@@ -589,8 +587,7 @@ static void fid_bound(void **state)
 	assert_int_equal(sk_9p_session_fids(a->session), 1);
 }
 
-/* --- hostile framing
- * --------------------------------------------------------------------------------------------------------- */
+/* --- hostile framing */
 
 static void framing(void **state)
 {

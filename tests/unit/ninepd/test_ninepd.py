@@ -733,6 +733,8 @@ class Propagation(Case):
         try:
             c.open(fid)
             return c.read(fid, 0, 100).decode()
+        except OSError as error:
+            return errno.errorcode[error.errno]  # ESTALE: another one has the name since the walk
         finally:
             c.clunk(fid)
 

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* top: the container's processes as the agent lists them, in the columns of ps -ef, or those of -o. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "cli/commands.h"
+#include "model/container.h"
+#include "model/jx.h"
+#include "cli/print/table.h"
+#include "vm/vm.h"
+
+typedef void (*cell_fn)(const json_t *p, char *buf, size_t size);
+
+static void cell_user(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", sk_jx_get_str(p, "user", "?"));
+}
+
+static void cell_uid(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%lld", (long long)sk_jx_get_int(p, "uid", 0));
+}
+
+static void cell_pid(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%lld", (long long)sk_jx_get_int(p, "pid", 0));
+}
+
+static void cell_ppid(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%lld", (long long)sk_jx_get_int(p, "ppid", 0));
+}
+
+/* Share of a processor over its life, in per cent. */
+static double share(const json_t *p)
+{
+	double age = (double)(time(NULL) - (time_t)sk_jx_get_int(p, "stime", 0)) * 1000;
+
+	return age > 0 ? (double)sk_jx_get_int(p, "cpu_ms", sk_jx_get_int(p, "time_ms", 0)) * 100 / age : 0;
+}
+
+static void cell_c(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%d", (int)share(p) > 99 ? 99 : (int)share(p));
+}
+
+static void cell_pcpu(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%.1f", share(p));
+}
+
+static void cell_stime(const json_t *p, char *buf, size_t size)
+{
+	time_t t = (time_t)sk_jx_get_int(p, "stime", 0);
+	struct tm tm;
+
+	localtime_r(&t, &tm);
+	strftime(buf, size, time(NULL) - t < 86400 ? "%H:%M" : "%b%d", &tm);
+}
+
+static void cell_tty(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", sk_jx_get_str(p, "tty", "?"));
+}
+
+static void cell_time(const json_t *p, char *buf, size_t size)
+{
+	int64_t s = sk_jx_get_int(p, "time_ms", 0) / 1000;
+
+	snprintf(buf, size, "%02d:%02d:%02d", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
+}
+
+static void cell_cmd(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", sk_jx_get_str(p, "cmd", ""));
+}
+
+static void cell_comm(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", sk_jx_get_str(p, "comm", ""));
+}
+
+static const struct column {
+	const char *names; /* of -o, space around each */
+	const char *header;
+	cell_fn cell;
+} columns[] = {
+	{ " uid user euser ruser uname ", "UID", cell_user },
+	{ " euid ruid ", "UID", cell_uid },
+	{ " pid tgid ", "PID", cell_pid },
+	{ " ppid ", "PPID", cell_ppid },
+	{ " c ", "C", cell_c },
+	{ " stime start start_time lstart bsdstart ", "STIME", cell_stime },
+	{ " tty tt tname ", "TTY", cell_tty },
+	{ " time cputime bsdtime ", "TIME", cell_time },
+	{ " cmd args command ", "CMD", cell_cmd },
+	{ " comm ucmd ucomm ", "COMMAND", cell_comm },
+	{ " pcpu %cpu ", "%CPU", cell_pcpu },
+};
+
+static const struct column *find_column(const char *name)
+{
+	char key[34];
+	size_t i;
+
+	snprintf(key, sizeof(key), " %.30s ", name);
+	for (i = 0; i < SK_ARRAY_SIZE(columns); i++)
+		if (strstr(columns[i].names, key))
+			return &columns[i];
+	return NULL;
+}
+
+#define MAX_COLUMNS 16
+
+/* ps options: "-ef" and the like mean the default; "-o a,b" (also "-eo", "o a,b") choose. */
+static int parse_ps(int argc, char **argv, const struct column **ret, size_t *ret_n, struct sk_error *err)
+{
+	static const char *const ef[] = { "user", "pid", "ppid", "c", "stime", "tty", "time", "cmd" };
+	struct sk_strv names = { 0 };
+	size_t i, n = 0;
+	int a, r = 0;
+
+	for (a = 0; a < argc; a++) {
+		const char *s = argv[a], *o = strchr(s, 'o');
+
+		if (!o)
+			continue;
+		if (o[1])
+			sk_strv_split(&names, o + 1, ',');
+		else if (a + 1 < argc)
+			sk_strv_split(&names, argv[++a], ',');
+	}
+	for (i = 0; !names.n && i < SK_ARRAY_SIZE(ef); i++)
+		ret[n++] = find_column(ef[i]);
+	for (i = 0; r == 0 && i < names.n && n < MAX_COLUMNS; i++) {
+		ret[n] = find_column(names.v[i]);
+		if (!ret[n++])
+			r = sk_error_set(err, EINVAL,
+					 "unknown ps column \"%s\": use user, uid, pid, ppid, c, pcpu, stime, tty, "
+					 "time, cmd or comm",
+					 names.v[i]);
+	}
+	sk_strv_fini(&names);
+	*ret_n = n;
+	return r;
+}
+
+static void print(const json_t *processes, const struct column *const *shown, size_t n)
+{
+	struct sk_table table = { 0 };
+	struct sk_text line = { 0 };
+	char cell[4096];
+	json_t *p;
+	size_t i, k;
+
+	for (k = 0; k < n; k++)
+		sk_text_printf(&line, "%s%s", k ? "\t" : "", shown[k]->header);
+	sk_table_add(&table, line.s);
+	json_array_foreach(processes, i, p)
+	{
+		line.len = 0;
+		for (k = 0; k < n; k++) {
+			shown[k]->cell(p, cell, sizeof(cell));
+			sk_text_printf(&line, "%s%s", k ? "\t" : "", cell);
+		}
+		sk_table_add(&table, line.s);
+	}
+	sk_text_fini(&line);
+	sk_table_write(&table, stdout);
+}
+
+static int cmd_top(struct sk_cli *cli, void *opts, int argc, char **argv)
+{
+	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s}", "op", "ps")), *reply = NULL;
+	_cleanup_container_ struct sk_container c = { 0 };
+	const struct column *shown[MAX_COLUMNS];
+	struct sk_error err = SK_ERROR_INIT;
+	size_t n;
+
+	(void)opts;
+	if (parse_ps(argc - 1, argv + 1, shown, &n, &err) < 0 || sk_cli_open(cli, &err) < 0 ||
+	    sk_container_find(&cli->paths, argv[0], &c, &err) < 0)
+		return sk_cli_fail(&err, 1);
+	if (!sk_container_is_alive(&c)) {
+		fprintf(stderr, "skerry: container %s is not running\n", c.id);
+		return 1;
+	}
+	if (sk_vm_call(&cli->paths, c.id, request, &reply, &err) < 0)
+		return sk_cli_fail(&err, 1);
+	print(json_object_get(reply, "processes"), shown, n);
+	return 0;
+}
+
+const struct sk_command sk_cmd_top = {
+	.name = "top",
+	.args = "CONTAINER [ps OPTIONS]",
+	.summary = "Display the running processes of a container",
+	.aliases = "skerry container top, skerry top",
+	.min = 1,
+	.max = -1,
+	.stop = true,
+	.run = cmd_top,
+};

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unpacking on the host: see cp_tar.h for what is not trusted. */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/container/cp_plan.h"
+#include "cli/container/cp_tar.h"
+#include "model/xmem.h"
+
+/* Modes and times of directories are set at the end: writing into them changes the one and may need the other. */
+struct directory {
+	char *path;
+	mode_t mode;
+	struct timespec mtime;
+};
+
+struct extract {
+	struct archive *in;
+	int dirfd;
+	struct sk_cp_extract *x;
+	struct directory *directories;
+	size_t n_directories;
+	struct sk_error *err;
+};
+
+static int open_dir(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The directory that the last part of `path` lies in, made where missing; `*ret_name` points to that part. Returns a
+ * descriptor. */
+static int open_parent(int dirfd, const char *path, const char **ret_name)
+{
+	int fd = open_dir(dirfd, ".");
+
+	while (fd >= 0) {
+		const char *slash = strchr(path, '/');
+		char name[256];
+		int next;
+
+		if (!slash) {
+			*ret_name = path;
+			return fd;
+		}
+		if ((size_t)(slash - path) >= sizeof(name)) {
+			close(fd);
+			return -ENAMETOOLONG;
+		}
+		memcpy(name, path, (size_t)(slash - path));
+		name[slash - path] = '\0';
+		next = open_dir(fd, name);
+		if (next == -ENOENT && mkdirat(fd, name, 0755) == 0)
+			next = open_dir(fd, name);
+		close(fd);
+		fd = next;
+		path = slash + 1;
+	}
+	return fd;
+}
+
+/* Sets the owner if we may; it is no error for a plain user. True: the owner is the one of the archive. */
+static bool keep_owner(const struct extract *e, int at, const char *name, struct archive_entry *entry)
+{
+	return e->x->keep_owner && fchownat(at, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
+					    AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) == 0;
+}
+
+/* The mode of `fd`'s file: who runs as somebody else's user in the container would run as ours. Where the owner is the
+ * same number here (root's, copied by root), it is as it was. */
+static mode_t keep_mode(int fd, struct archive_entry *entry)
+{
+	mode_t mode = archive_entry_perm(entry);
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || archive_entry_uid(entry) != (la_int64_t)st.st_uid ||
+	    archive_entry_gid(entry) != (la_int64_t)st.st_gid)
+		mode &= 01777;
+	return mode;
+}
+
+static void finish_file(const struct extract *e, int fd, struct archive_entry *entry)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+				     { .tv_sec = archive_entry_mtime(entry),
+				       .tv_nsec = archive_entry_mtime_nsec(entry) } };
+
+	(void)keep_owner(e, fd, "", entry);
+	(void)fchmod(fd, keep_mode(fd, entry));
+	(void)futimens(fd, times);
+}
+
+static int write_data(struct extract *e, int fd, const char *name)
+{
+	const void *block;
+	size_t n;
+	la_int64_t offset;
+	int r;
+
+	while ((r = archive_read_data_block(e->in, &block, &n, &offset)) == ARCHIVE_OK) {
+		const char *p = block;
+
+		e->x->bytes += n;
+		while (n) {
+			ssize_t w = pwrite(fd, p, n, offset);
+
+			if (w < 0 && errno == EINTR)
+				continue;
+			if (w < 0)
+				return sk_error_errno(e->err, errno, "cannot write %s", name);
+			p += w;
+			n -= (size_t)w;
+			offset += w;
+		}
+	}
+	return r == ARCHIVE_EOF ? 0
+				: sk_error_set(e->err, EIO, "cannot read %s from the container: %s", name,
+					       archive_error_string(e->in));
+}
+
+static int put_file(struct extract *e, int at, const char *name, struct archive_entry *entry)
+{
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	/* A link of the same name is replaced, never followed. */
+	if (unlinkat(at, name, 0) < 0 && errno != ENOENT)
+		return sk_error_errno(e->err, errno, "cannot replace %s", name);
+	fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return sk_error_errno(e->err, errno, "cannot make %s", name);
+	r = write_data(e, fd, name);
+	if (r == 0 && archive_entry_size_is_set(entry) && ftruncate(fd, archive_entry_size(entry)) < 0)
+		r = sk_error_errno(e->err, errno, "cannot write %s", name);
+	if (r == 0)
+		finish_file(e, fd, entry);
+	return r;
+}
+
+static int put_directory(struct extract *e, int at, const char *name, const char *path, struct archive_entry *entry)
+{
+	struct directory *f;
+
+	if (strcmp(name, ".") == 0)
+		return 0; /* the destination itself, which was there before us */
+	if (mkdirat(at, name, 0700) < 0) {
+		struct stat st;
+
+		if (errno != EEXIST || fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return sk_error_errno(e->err, errno, "cannot make %s", path);
+		if (!S_ISDIR(st.st_mode))
+			return sk_error_set(e->err, ENOTDIR, "cannot overwrite non-directory %s with a directory",
+					    path);
+	}
+	e->directories = sk_xrealloc(e->directories, e->n_directories + 1, sizeof(*e->directories));
+	f = &e->directories[e->n_directories++];
+	*f = (struct directory){ sk_xstrdup(path),
+				 archive_entry_perm(entry),
+				 { .tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry) } };
+	if (!keep_owner(e, at, name, entry))
+		f->mode &= 01777;
+	return 0;
+}
+
+static int put_hardlink(struct extract *e, int at, const char *name, const char *target)
+{
+	_cleanup_free_ char *path = sk_cp_rename(target, e->x->root, e->x->name);
+	_cleanup_fd_ int from = -1;
+	const char *from_name;
+
+	from = path ? open_parent(e->dirfd, path, &from_name) : -EINVAL;
+	if (from < 0)
+		return sk_error_set(e->err, EINVAL, "the container sent a link to %.200s, which is not in the archive",
+				    target);
+	if ((unlinkat(at, name, 0) < 0 && errno != ENOENT) || linkat(from, from_name, at, name, 0) < 0)
+		return sk_error_errno(e->err, errno, "cannot make %s", name);
+	return 0;
+}
+
+static int put_symlink(struct extract *e, int at, const char *name, struct archive_entry *entry)
+{
+	const char *target = archive_entry_symlink(entry);
+
+	if (!target || (unlinkat(at, name, 0) < 0 && errno != ENOENT) || symlinkat(target, at, name) < 0)
+		return sk_error_errno(e->err, target ? errno : EINVAL, "cannot make %s", name);
+	keep_owner(e, at, name, entry);
+	return 0;
+}
+
+static int put_entry(struct extract *e, struct archive_entry *entry)
+{
+	const char *sent = archive_entry_pathname(entry), *hardlink = archive_entry_hardlink(entry), *name;
+	_cleanup_free_ char *path = sent ? sk_cp_rename(sent, e->x->root, e->x->name) : NULL;
+	_cleanup_fd_ int at = -1;
+
+	if (!path || path[0] == '/')
+		return sk_error_set(e->err, EINVAL, "the container sent a file with the bad name %.200s",
+				    sent ? sent : "");
+	at = open_parent(e->dirfd, path, &name);
+	if (at < 0)
+		return sk_error_errno(e->err, at, "cannot make %s", path);
+	if (hardlink)
+		return put_hardlink(e, at, name, hardlink);
+	switch (archive_entry_filetype(entry)) {
+	case AE_IFREG:
+		return put_file(e, at, name, entry);
+	case AE_IFDIR:
+		return put_directory(e, at, name, path, entry);
+	case AE_IFLNK:
+		return put_symlink(e, at, name, entry);
+	case AE_IFIFO:
+		if ((unlinkat(at, name, 0) < 0 && errno != ENOENT) ||
+		    mkfifoat(at, name, archive_entry_perm(entry) & 0777) < 0)
+			return sk_error_errno(e->err, errno, "cannot make %s", path);
+		return 0;
+	default:
+		e->x->skipped++;
+		return 0;
+	}
+}
+
+/* Innermost last in the archive, so in reverse: a directory without write permission comes after what is in it. */
+static void finish_directories(struct extract *e)
+{
+	while (e->n_directories) {
+		struct directory *f = &e->directories[--e->n_directories];
+		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, f->mtime };
+		const char *name;
+		_cleanup_fd_ int at = open_parent(e->dirfd, f->path, &name);
+		_cleanup_fd_ int fd = at < 0 ? -1 : open_dir(at, name);
+
+		if (fd >= 0) {
+			(void)fchmod(fd, f->mode);
+			(void)futimens(fd, times);
+		}
+		free(f->path);
+	}
+	free(e->directories);
+}
+
+int sk_cp_extract(struct archive *in, int dirfd, struct sk_cp_extract *x, struct sk_error *err)
+{
+	struct extract e = { .in = in, .dirfd = dirfd, .x = x, .err = err };
+	struct archive_entry *entry;
+	int r = 0, a;
+
+	while (r == 0 && (a = archive_read_next_header(in, &entry)) != ARCHIVE_EOF) {
+		if (a < ARCHIVE_WARN)
+			r = sk_error_set(err, EIO, "cannot read from the container: %s", archive_error_string(in));
+		else
+			r = put_entry(&e, entry);
+	}
+	finish_directories(&e);
+	return r;
+}

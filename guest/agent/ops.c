@@ -13,6 +13,7 @@
 #include "boot.h"
 #include "cgroup.h"
 #include "container.h"
+#include "dial.h"
 #include "files.h"
 #include "memory.h"
 #include "job.h"
@@ -194,6 +195,9 @@ void sk_ops_handle(void *arg, struct sk_request *take_req)
 	case SK_OP_NETWORK:
 		r = a->test ? 0 : sk_net_apply(a, json_object_get(take_req->json, "network"), &err);
 		finish(a, take_req, r, &err, NULL);
+		return;
+	case SK_OP_CONNECT:
+		sk_dial(a, take_req);
 		return;
 	case SK_OP_SYNC:
 		op_sync(a, take_req);

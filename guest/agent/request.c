@@ -29,6 +29,7 @@ static const struct {
 	[SK_OP_PUT] = { "put", true },
 	[SK_OP_TIME] = { "time", false },
 	[SK_OP_NETWORK] = { "network", false },
+	[SK_OP_CONNECT] = { "connect", false },
 	[SK_OP_SYNC] = { "sync", false },
 	[SK_OP_SHUTDOWN] = { "shutdown", false },
 };

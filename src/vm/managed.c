@@ -33,6 +33,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "vm/loopback.h"
 #include "vm/monitor.h"
 #include "vm/netns.h"
 #include "vm/proxy.h"
@@ -68,6 +69,7 @@ struct sk_managed {
 	int signal_fd, watch_fd;
 	struct sk_source *signal_source, *watch_source, *settle;
 	struct nic nics[SK_MANAGED_NICS];
+	struct sk_loopback *loopback;
 	bool network_known, setup_due, created;
 	int limit_fd, usage_fd; /* of the host's memory control group, -1: none */
 	struct dns_question *questions;
@@ -469,6 +471,7 @@ json_t *sk_managed_network(struct sk_monitor *m)
 		else
 			json_array_append_new(list, interface_json(&ns.ifs[k], nic));
 	}
+	sk_loopback_update(g->loopback, &ns);
 	o = json_pack("{s:o,s:O,s:b}", "interfaces", list, "routes", ns.routes, "dns", ns.dns);
 	sk_netns_fini(&ns);
 	return o;
@@ -521,6 +524,7 @@ int sk_managed_devices(struct sk_monitor *m,
 	g->settle = sk_loop_add_timer(m->loop, UINT64_MAX, on_settled, m);
 	if (!g->watch_source || !g->settle || sk_carrier_listen(m->carrier, SK_DNS_PORT, on_dns_accept, m) < 0)
 		return sk_error_errno(err, ENOMEM, "cannot watch the container's network");
+	g->loopback = sk_loopback_new(m);
 	return 0;
 }
 
@@ -546,11 +550,18 @@ void sk_managed_devices_down(struct sk_monitor *m)
 		return;
 	while (m->managed->questions)
 		question_free(m->managed->questions);
+	sk_loopback_free(SK_TAKE_PTR(m->managed->loopback));
 	sk_loop_remove(SK_TAKE_PTR(m->managed->watch_source));
 	sk_loop_remove(SK_TAKE_PTR(m->managed->settle));
 	sk_close_fd(&m->managed->watch_fd);
 	for (i = 0; i < SK_MANAGED_NICS; i++)
 		sk_device_free(SK_TAKE_PTR(m->managed->nics[i].device));
+}
+
+ssize_t sk_managed_claim(struct sk_monitor *m, const char *token, struct sk_stream *stream, const uint8_t *data,
+			 size_t n)
+{
+	return m->managed ? sk_loopback_claim(m->managed->loopback, token, stream, data, n) : -1;
 }
 
 /* ---- life */

@@ -14,6 +14,7 @@
  *   control.c   connections of clients
  *   shares.c    the directories of the host that the VM sees, and their server
  *   pod.c       further containers in the same VM
+ *   loopback.c  connections made inside the guest's network namespace on the host
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
  * apart from start
  *
@@ -227,6 +228,9 @@ int sk_managed_devices(struct sk_monitor *m,
 		       struct sk_error *err);
 size_t sk_managed_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
 void sk_managed_devices_down(struct sk_monitor *m);
+/* A stream with a token that is of no process and no client: see vm/loopback.h. */
+ssize_t sk_managed_claim(struct sk_monitor *m, const char *token, struct sk_stream *stream, const uint8_t *data,
+			 size_t n);
 /* `create` was killed before it was done: nobody will ever start this container. */
 bool sk_managed_abandoned(const struct sk_monitor *m);
 bool sk_managed_hold_setup(struct sk_monitor *m); /* the network is not known yet: setup is sent later */

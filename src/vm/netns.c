@@ -4,11 +4,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_addr.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,12 @@
 #define NETNS_RULE_DNS 1u
 #define NETNS_RULE_SILENCE 2u
 #define NETNS_DNS_TABLE 53u
+#define NETNS_OURS_TABLE 54u   /* what we send to the namespace's own addresses arrives */
+#define NETNS_DIVERT_TABLE 55u /* what others send there goes to the loopback interface, and no further */
+#define NETNS_LOOPBACK_INDEX 1 /* of every namespace */
 #define NETNS_RCVBUF (8 << 20)
+
+const uint8_t sk_netns_dns[4] = { 127, 0, 0, 11 };
 
 static struct sk_netns_if *by_index(struct sk_netns *ns, unsigned index)
 {
@@ -211,48 +218,82 @@ static int local_route(int fd, bool add, uint32_t table, int family, const void 
 	return sk_rtnl_change(fd, &q);
 }
 
-static int rule(int fd, int family, const char *ifname, uint32_t priority, bool dns)
+/* A routing rule. `table` 0: a black hole. */
+struct rule {
+	uint32_t priority, table, mark;
+	const char *ifname;
+	uint8_t proto;
+	uint16_t port;	     /* of the sender; 0: any */
+	const uint8_t *from; /* an IPv4 address */
+};
+
+static void start_rule(struct sk_rtnl *q, uint16_t type, uint16_t flags, int family, const struct rule *r)
 {
-	struct fib_rule_port_range port = { 53, 53 };
+	struct fib_rule_port_range port = { r->port, r->port };
+
+	sk_rtnl_start(q, type, flags, sizeof(q->rule));
+	q->rule.family = (uint8_t)family;
+	q->rule.action = r->table ? FR_ACT_TO_TBL : FR_ACT_BLACKHOLE;
+	q->rule.table = (uint8_t)r->table;
+	sk_rtnl_add(q, FRA_PRIORITY, &r->priority, sizeof(r->priority));
+	if (r->ifname)
+		sk_rtnl_add(q, FRA_IIFNAME, r->ifname, strlen(r->ifname) + 1);
+	if (r->mark)
+		sk_rtnl_add(q, FRA_FWMARK, &r->mark, sizeof(r->mark));
+	if (r->proto)
+		sk_rtnl_add(q, FRA_IP_PROTO, &r->proto, sizeof(r->proto));
+	if (r->port)
+		sk_rtnl_add(q, FRA_SPORT_RANGE, &port, sizeof(port));
+	if (r->from) {
+		q->rule.src_len = 32;
+		sk_rtnl_add(q, FRA_SRC, r->from, 4);
+	}
+}
+
+static int add_rule(int fd, int family, const struct rule *rule)
+{
 	struct sk_rtnl q;
-	uint8_t proto = IPPROTO_UDP;
 	int r;
 
-	sk_rtnl_start(&q, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, sizeof(q.rule));
-	q.rule.family = (uint8_t)family;
-	q.rule.action = dns ? FR_ACT_TO_TBL : FR_ACT_BLACKHOLE;
-	q.rule.table = dns ? NETNS_DNS_TABLE : 0;
-	sk_rtnl_add(&q, FRA_PRIORITY, &priority, sizeof(priority));
-	sk_rtnl_add(&q, FRA_IIFNAME, ifname, strlen(ifname) + 1);
-	if (dns) {
-		sk_rtnl_add(&q, FRA_IP_PROTO, &proto, sizeof(proto));
-		sk_rtnl_add(&q, FRA_SPORT_RANGE, &port, sizeof(port));
-	}
+	start_rule(&q, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, family, rule);
 	r = sk_rtnl_change(fd, &q);
 	return r == -EEXIST ? 0 : r;
+}
+
+int sk_netns_address(const struct sk_netns_if *i, size_t k, uint8_t ret[16])
+{
+	char text[INET6_ADDRSTRLEN + 8];
+	int family;
+
+	snprintf(text, sizeof(text), "%s", json_string_value(json_array_get(i->addresses, k)));
+	text[strcspn(text, "/")] = '\0';
+	family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	return inet_pton(family, text, ret) == 1 ? family : -EINVAL;
 }
 
 int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_rtnl_open();
-	int r = fd < 0 ? fd : rule(fd, AF_INET, i->name, NETNS_RULE_SILENCE, false);
+	const struct rule silence = { .priority = NETNS_RULE_SILENCE, .ifname = i->name },
+			  dns = { .priority = NETNS_RULE_DNS,
+				  .ifname = i->name,
+				  .table = NETNS_DNS_TABLE,
+				  .proto = IPPROTO_UDP,
+				  .port = 53 };
+	int r = fd < 0 ? fd : add_rule(fd, AF_INET, &silence);
 	size_t k;
 
 	if (r == 0)
-		r = rule(fd, AF_INET6, i->name, NETNS_RULE_SILENCE, false);
+		r = add_rule(fd, AF_INET6, &silence);
 	if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP) /* no IPv6 here */
 		r = 0;
 	if (r == 0 && ns->dns)
-		r = rule(fd, AF_INET, i->name, NETNS_RULE_DNS, true);
+		r = add_rule(fd, AF_INET, &dns);
 	for (k = 0; r == 0 && k < json_array_size(i->addresses); k++) {
-		char text[INET6_ADDRSTRLEN + 8];
 		uint8_t address[16];
-		int family;
+		int family = sk_netns_address(i, k, address);
 
-		snprintf(text, sizeof(text), "%s", json_string_value(json_array_get(i->addresses, k)));
-		text[strcspn(text, "/")] = '\0';
-		family = strchr(text, ':') ? AF_INET6 : AF_INET;
-		if (inet_pton(family, text, address) != 1)
+		if (family < 0)
 			continue;
 		if (ns->dns && family == AF_INET)
 			r = local_route(fd, true, NETNS_DNS_TABLE, family, address, i->index);
@@ -262,6 +303,140 @@ int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, str
 			r = 0;
 	}
 	return r < 0 ? sk_error_errno(err, r, "cannot take over the interface %s", i->name) : 0;
+}
+
+/* Both routes of one address: for our own packets, and for those of everybody else. */
+static int divert_address(int fd, int family, const void *address)
+{
+	size_t len = family == AF_INET6 ? 16 : 4;
+	uint32_t index = NETNS_LOOPBACK_INDEX;
+	uint8_t metrics[RTA_LENGTH(4)];
+	struct rtattr *hops = (struct rtattr *)metrics;
+	uint32_t limit = SK_NETNS_HOPS;
+	int r = 0, k;
+
+	*hops = (struct rtattr){ .rta_len = sizeof(metrics), .rta_type = RTAX_HOPLIMIT };
+	memcpy(RTA_DATA(hops), &limit, sizeof(limit));
+	for (k = 0; r == 0 && k < 2; k++) {
+		struct sk_rtnl q;
+
+		/* Not replaced: that would be a change, which sk_netns_watch() tells. */
+		sk_rtnl_start(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(q.route));
+		q.route.rtm_family = (uint8_t)family;
+		q.route.rtm_table = k ? NETNS_DIVERT_TABLE : NETNS_OURS_TABLE;
+		q.route.rtm_type = k ? RTN_UNICAST : RTN_LOCAL;
+		q.route.rtm_dst_len = (uint8_t)(8 * len);
+		q.route.rtm_scope = RT_SCOPE_HOST;
+		q.route.rtm_protocol = RTPROT_BOOT;
+		sk_rtnl_add(&q, RTA_DST, address, len);
+		sk_rtnl_add(&q, RTA_OIF, &index, sizeof(index));
+		if (k)
+			sk_rtnl_add(&q, RTA_METRICS, metrics, sizeof(metrics));
+		r = sk_rtnl_change(fd, &q);
+		if (r == -EEXIST)
+			r = 0;
+	}
+	return r;
+}
+
+/* Our rules come before the one for the table "local", which all have priority 0 and stand in the order in which they
+ * were added: so that one is added again, and the former goes. */
+static int divert_rules(int fd, int family)
+{
+	const struct rule ours = { .table = NETNS_OURS_TABLE, .mark = SK_NETNS_MARK },
+			  docker = { .table = NETNS_OURS_TABLE, .from = sk_netns_dns },
+			  divert = { .table = NETNS_DIVERT_TABLE, .ifname = "lo", .proto = IPPROTO_TCP },
+			  local = { .table = RT_TABLE_LOCAL };
+	struct sk_rtnl q;
+	int r = add_rule(fd, family, &ours);
+
+	if (r == 0 && family == AF_INET)
+		r = add_rule(fd, family, &docker);
+	if (r == 0)
+		r = add_rule(fd, family, &divert);
+	if (r < 0)
+		return r;
+	start_rule(&q, RTM_NEWRULE, NLM_F_CREATE, family, &local);
+	r = sk_rtnl_change(fd, &q);
+	if (r < 0)
+		return r;
+	start_rule(&q, RTM_DELRULE, 0, family, &local);
+	return sk_rtnl_change(fd, &q);
+}
+
+int sk_netns_divert(const struct sk_netns *ns, struct sk_error *err)
+{
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
+	_cleanup_fd_ int fd = sk_rtnl_open();
+	int r = fd < 0 ? fd : divert_address(fd, AF_INET, loopback);
+	unsigned i;
+	size_t k;
+
+	for (i = 0; r == 0 && i < ns->n_ifs; i++)
+		for (k = 0; r == 0 && k < json_array_size(ns->ifs[i].addresses); k++) {
+			uint8_t address[16];
+
+			if (sk_netns_address(&ns->ifs[i], k, address) == AF_INET)
+				r = divert_address(fd, AF_INET, address);
+		}
+	if (r == 0)
+		r = divert_rules(fd, AF_INET);
+	if (r == 0 && has_ipv6("lo")) {
+		r = divert_address(fd, AF_INET6, &in6addr_loopback);
+		if (r == 0)
+			r = divert_rules(fd, AF_INET6);
+	}
+	return r < 0 ? sk_error_errno(err, r, "cannot divert the loopback interface's connections") : 0;
+}
+
+void sk_netns_undivert(void)
+{
+	const struct rule divert = { .table = NETNS_DIVERT_TABLE, .ifname = "lo", .proto = IPPROTO_TCP };
+	static const int families[] = { AF_INET, AF_INET6 };
+	_cleanup_fd_ int fd = sk_rtnl_open();
+	size_t i;
+
+	for (i = 0; fd >= 0 && i < SK_ARRAY_SIZE(families); i++) {
+		struct sk_rtnl q;
+
+		start_rule(&q, RTM_DELRULE, 0, families[i], &divert);
+		sk_rtnl_change(fd, &q);
+	}
+}
+
+int sk_netns_loopback_socket(void)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET,
+				    .sll_protocol = htons(ETH_P_ALL),
+				    .sll_ifindex = NETNS_LOOPBACK_INDEX };
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_MARK)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SK_NETNS_MARK, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = { .len = SK_ARRAY_SIZE(code), .filter = code };
+	_cleanup_fd_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, size = NETNS_RCVBUF;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return SK_TAKE_FD(fd);
+}
+
+int sk_netns_raw_socket(int family)
+{
+	_cleanup_fd_ int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	uint32_t mark = SK_NETNS_MARK;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+		return -errno;
+	return SK_TAKE_FD(fd);
 }
 
 int sk_netns_packet_socket(unsigned index)

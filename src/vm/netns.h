@@ -19,8 +19,20 @@
  *
  * Docker's embedded name server is the exception: it listens on 127.0.0.11 in the namespace and asks the world from the
  * interface's address. Answers to that (UDP from port 53) are let in.
+ *
+ * Connections that a process of the host makes inside the namespace (a container runtime's port-forward) are the
+ * guest's, too: TCP to 127.0.0.1, ::1 and the IPv4 addresses of the interfaces is diverted. A rule before the one for
+ * the table "local" routes it to the loopback interface as to a stranger's address, so that the kernel drops it there;
+ * a packet socket on that interface has read it by then. What we send back from a raw socket has a mark, for which
+ * these addresses are local. That takes no device, no table of ports and no module; IPv6 knows no such route but for
+ * ::1. vm/loopback.c has the rest.
  */
+#define SK_NETNS_MARK 0x534b4c4fu
+/* Of diverted IPv6 packets: where the namespace forwards IPv6, each of them comes again with one hop less. */
+#define SK_NETNS_HOPS 255u
 #define SK_NETNS_MAX 8u /* interfaces of one guest */
+
+extern const uint8_t sk_netns_dns[4]; /* docker's name server; its own connections are not diverted */
 
 struct sk_netns_if {
 	char name[16];
@@ -42,6 +54,16 @@ int sk_netns_read(struct sk_netns *ret, struct sk_error *err);
 void sk_netns_fini(struct sk_netns *ns);
 /* Makes the namespace's kernel keep silent on `i`. Repeating it is harmless. */
 int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, struct sk_error *err);
+/* Address `k` of `i` in `ret`, and its family; -EINVAL. */
+int sk_netns_address(const struct sk_netns_if *i, size_t k, uint8_t ret[16]);
+/* Diverts what is sent to the namespace's own addresses. Repeating it is harmless. */
+int sk_netns_divert(const struct sk_netns *ns, struct sk_error *err);
+/* Nobody is there any more who would answer. */
+void sk_netns_undivert(void);
+/* A packet socket that reads what was diverted, and all else on the loopback interface that is not ours. -errno. */
+int sk_netns_loopback_socket(void);
+/* A raw socket, to which whole IP packets are written that then arrive in the namespace. -errno. */
+int sk_netns_raw_socket(int family);
 /* A packet socket on interface `index`, with offload headers. -errno. */
 int sk_netns_packet_socket(unsigned index);
 /* A netlink socket that becomes readable when interfaces, addresses or routes change. -errno. */

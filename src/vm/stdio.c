@@ -455,45 +455,39 @@ static void nameless_free(struct sk_nameless *u)
 	free(u);
 }
 
-static struct sk_channel *claim(struct sk_nameless *u)
-{
-	static const char hex[] = "0123456789abcdef";
-	char token[2 * SK_TOKEN_LEN + 1];
-	struct sk_channel *ch;
-	size_t i;
-
-	for (i = 0; i < SK_TOKEN_LEN; i++) {
-		token[2 * i] = hex[u->token[i] >> 4];
-		token[2 * i + 1] = hex[u->token[i] & 15];
-	}
-	token[2 * SK_TOKEN_LEN] = '\0';
-	ch = channel_by_token(u->m, token);
-	if (!ch)
-		return NULL;
-	ch->token[0] = '\0'; /* used once */
-	ch->stream = u->stream;
-	return ch;
-}
-
 static size_t on_nameless_data(void *arg, const uint8_t *data, size_t n)
 {
+	static const char hex[] = "0123456789abcdef";
 	struct sk_nameless *u = arg;
-	size_t take = SK_TOKEN_LEN - u->len < n ? SK_TOKEN_LEN - u->len : n;
+	size_t take = SK_TOKEN_LEN - u->len < n ? SK_TOKEN_LEN - u->len : n, i;
+	struct sk_stream *stream = u->stream;
+	struct sk_monitor *m = u->m;
+	char token[2 * SK_TOKEN_LEN + 1];
 	struct sk_channel *ch;
+	ssize_t taken;
 
 	memcpy(u->token + u->len, data, take);
 	u->len += take;
 	if (u->len < SK_TOKEN_LEN)
 		return take;
-	ch = claim(u);
+	for (i = 0; i < SK_TOKEN_LEN; i++) {
+		token[2 * i] = hex[u->token[i] >> 4];
+		token[2 * i + 1] = hex[u->token[i] & 15];
+	}
+	token[2 * SK_TOKEN_LEN] = '\0';
+	nameless_free(u);
+	ch = channel_by_token(m, token);
 	if (!ch) {
+		taken = sk_managed_claim(m, token, stream, data + take, n - take);
+		if (taken >= 0)
+			return take + (size_t)taken;
 		sk_log(SK_LOG_WARN, "a stream from the guest has an unknown token");
-		sk_stream_close(u->stream);
-		nameless_free(u);
+		sk_stream_close(stream);
 		return take;
 	}
-	sk_stream_set_events(u->stream, &channel_events, ch);
-	nameless_free(u);
+	ch->token[0] = '\0'; /* used once */
+	ch->stream = stream;
+	sk_stream_set_events(stream, &channel_events, ch);
 	if (ch->proc && ch == input_channel(ch->proc))
 		flush_stdin(ch->proc);
 	else if (ch->conn)

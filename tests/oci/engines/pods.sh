@@ -169,6 +169,45 @@ case_two_containers() {
 	nsenter --net="/var/run/netns/$netns" python3 -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode(), end="")' "http://$ip:8080/group"
 	end_pod
 }
+# forward ADDRESS PORT …: what a port-forward does: connects within the pod's network namespace on the host. Prints what came of it.
+forward() {
+	nsenter --net="/proc/$(cat "$work/state/io.containerd.runtime.v2.task/k8s.io/$pod/init.pid")/ns/net" python3 "$here/forward.py" "$@"
+}
+forwarded() { [ "$(forward echo "$@")" = "the same" ]; }
+refused() { [ "$(forward echo "$@")" = "ECONNREFUSED" ]; }
+# Connections made inside the pod's network namespace on the host reach its containers.
+case_port_forward() {
+	run_pod forward || return
+	ip=$(c PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}" status.network.ip)
+	# the host's Python
+	mounts=$(printf ', {"container_path": "%s", "host_path": "%s", "readonly": true}' /usr /usr /lib /lib /lib64 /lib64 /tests "$here")
+	id=$(run_in_pod serve ", \"mounts\": [${mounts#, }]" /usr/bin/python3 /tests/forward.py serve 0.0.0.0:7000:echo 127.0.0.1:7001:echo '[::1]:7002:echo' 0.0.0.0:7003:count 0.0.0.0:7004:close)
+	wait_for forwarded 127.0.0.1 7000
+	wait_for forwarded 127.0.0.1 7001
+	wait_for forwarded ::1 7002
+	for address in 127.0.0.1 "$ip"; do forward echo "$address" 7000; done
+	# what nobody listens on: nobody there, on the other address, on the other protocol; a client falls back
+	forward echo 127.0.0.1 7009
+	forward echo "$ip" 7001
+	forward echo ::1 7001
+	forward echo 127.0.0.1 7002
+	forward echo ::1 7009
+	forward localhost 7002
+	forward localhost 7001
+	forward small 127.0.0.1 7000
+	forward half 127.0.0.1 7003
+	forward closed 127.0.0.1 7004
+	forward many 127.0.0.1 7001
+	forward idle 127.0.0.1 7000
+	# one that comes, goes, and comes again
+	for i in 1 2; do
+		ex "$id" sh -c '/usr/bin/python3 /tests/forward.py serve 127.0.0.1:7005:echo >/dev/null 2>&1 & echo $! >/tmp/pid'
+		wait_for forwarded 127.0.0.1 7005
+		ex "$id" sh -c 'kill $(cat /tmp/pid)'
+		wait_for refused 127.0.0.1 7005
+	done
+	end_pod
+}
 case_restart() {
 	run_pod again || return
 	other=$(run_in_pod other "" sleep 1000)

@@ -118,11 +118,13 @@ case_users() {
 }
 case_network() {
 	p run --rm box sh -c 'ip -o -4 addr show tap0 | tr -s " " | cut -d " " -f 2-4; ip route | cut -d " " -f 1-3 | sort; grep -c nameserver /etc/resolv.conf'
-	# podman's own port handler dials from within the network namespace, where the VM is not: docs/docker.md.
-	p run -d --name web --network slirp4netns:port_handler=slirp4netns -p 127.0.0.1:28982:80 box httpd -f -p 80 -h /etc >/dev/null || return
-	wait_for python3 -c 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:28982/passwd", timeout=5)'
-	python3 -c 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:28982/group", timeout=5).read().decode())'
-	p rm -f -t 0 web >/dev/null
+	# podman's own port handler dials from within the network namespace, slirp4netns from outside.
+	for handler in rootlesskit slirp4netns; do
+		p run -d --name web --network slirp4netns:port_handler=$handler -p 127.0.0.1:28982:80 box httpd -f -p 80 -h /etc >/dev/null || return
+		wait_for python3 -c 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:28982/passwd", timeout=5)'
+		python3 -c 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:28982/group", timeout=5).read().decode())'
+		p rm -f -t 0 web >/dev/null
+	done
 	p run --rm --network none box sh -c 'ls /sys/class/net'
 	p run --rm --network host box true; echo $?
 }

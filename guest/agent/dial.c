@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections to programs of the guest, on behalf of a process of the host that is in the guest's network namespace
+ * there (src/vm/loopback.c): TCP on one side, a stream with the request's token on the other.
+ *
+ * Each direction is a pump of its own. The end of one is passed on as the end of that direction only, so that half-open
+ * connections work; where one side is gone for good, both pumps end. A dialled connection belongs to its two pumps and
+ * goes with the second one.
+ */
+#include "dial.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "pump.h"
+
+struct dialled {
+	struct sk_agent *agent;
+	struct sk_request req; /* until it is answered */
+	int sock, stream;
+	struct sk_source *source; /* until it is connected */
+	struct sk_pump *to_host, *to_guest;
+};
+
+static void dialled_free(struct dialled *d)
+{
+	sk_loop_remove(d->source);
+	sk_close_fd(&d->sock);
+	sk_close_fd(&d->stream);
+	free(d);
+}
+
+static void answer(struct dialled *d, int r)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	if (r < 0) {
+		sk_error_errno(&err, r, "cannot connect");
+		sk_session_fail(d->agent->session, d->req.id, &err, 0);
+	} else {
+		sk_session_reply(d->agent->session, d->req.id, NULL);
+	}
+	sk_request_fini(&d->req);
+}
+
+/* Nobody there reads any more: not known from poll(2), for which an end that is in order looks the same. */
+static bool is_deaf(int fd)
+{
+	return send(fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN;
+}
+
+static void on_pump_done(void *arg, struct sk_pump *pump)
+{
+	struct dialled *d = arg;
+	bool to_host = pump == d->to_host;
+	struct sk_pump *other = to_host ? d->to_guest : d->to_host;
+
+	shutdown(to_host ? d->stream : d->sock, SHUT_WR);
+	if (to_host)
+		d->to_host = NULL;
+	else
+		d->to_guest = NULL;
+	if (!other)
+		dialled_free(d);
+	else if (is_deaf(to_host ? d->sock : d->stream))
+		sk_pump_stop(other); /* and comes here again */
+}
+
+/* Pumps of the kind "input" end when they cannot write any more. */
+static int start_pumps(struct dialled *d)
+{
+	int sock = fcntl(d->sock, F_DUPFD_CLOEXEC, 3), stream = fcntl(d->stream, F_DUPFD_CLOEXEC, 3);
+
+	if (sock < 0 || stream < 0) {
+		sk_close_fd(&sock);
+		sk_close_fd(&stream);
+		return -errno;
+	}
+	d->to_host = sk_pump_new(d->agent->loop, SK_PUMP_INPUT, sock, stream, on_pump_done, d);
+	if (!d->to_host)
+		return -ENOMEM;
+	sock = fcntl(d->sock, F_DUPFD_CLOEXEC, 3);
+	stream = fcntl(d->stream, F_DUPFD_CLOEXEC, 3);
+	if (sock >= 0 && stream >= 0) {
+		d->to_guest = sk_pump_new(d->agent->loop, SK_PUMP_INPUT, stream, sock, on_pump_done, d);
+	} else {
+		sk_close_fd(&sock);
+		sk_close_fd(&stream);
+	}
+	return d->to_guest ? 0 : -ENOMEM;
+}
+
+static void connected(struct dialled *d)
+{
+	uint8_t token[SK_TOKEN_BYTES];
+	int error = 0, r;
+	socklen_t len = sizeof(error);
+
+	sk_loop_remove(SK_TAKE_PTR(d->source));
+	r = getsockopt(d->sock, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? -errno : -error;
+	if (r == 0)
+		r = sk_token_parse(json_string_value(json_object_get(d->req.json, "token")), token);
+	if (r == 0) {
+		d->stream = sk_uplink_stream(&d->agent->uplink, token, sizeof(token));
+		r = d->stream < 0 ? d->stream : 0;
+	}
+	answer(d, r);
+	if (r == 0)
+		r = start_pumps(d);
+	if (r == 0)
+		return;
+	if (d->to_host)
+		sk_pump_stop(d->to_host); /* the only one: frees it all */
+	else
+		dialled_free(d);
+}
+
+static void on_writable(void *arg, int fd, unsigned events)
+{
+	(void)fd;
+	(void)events;
+	connected(arg);
+}
+
+static int dial(struct dialled *d)
+{
+	const char *address = json_string_value(json_object_get(d->req.json, "address"));
+	json_int_t port = json_integer_value(json_object_get(d->req.json, "port"));
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	bool v6 = address && strchr(address, ':');
+
+	if (!address || port < 1 || port > UINT16_MAX ||
+	    inet_pton(v6 ? AF_INET6 : AF_INET, address, v6 ? (void *)&to6.sin6_addr : (void *)&to4.sin_addr) != 1)
+		return -EINVAL;
+	d->sock = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (d->sock < 0)
+		return -errno;
+	if (connect(d->sock, v6 ? (struct sockaddr *)&to6 : (struct sockaddr *)&to4, v6 ? sizeof(to6) : sizeof(to4)) <
+		    0 &&
+	    errno != EINPROGRESS)
+		return -errno;
+	d->source = sk_loop_add_fd(d->agent->loop, d->sock, SK_LOOP_WRITE, on_writable, d);
+	return d->source ? 0 : -ENOMEM;
+}
+
+void sk_dial(struct sk_agent *a, struct sk_request *take_req)
+{
+	struct dialled *d = calloc(1, sizeof(*d));
+	struct sk_error err = SK_ERROR_INIT;
+	int r;
+
+	if (!d) {
+		sk_error_errno(&err, ENOMEM, "cannot connect");
+		sk_session_fail(a->session, take_req->id, &err, 0);
+		sk_request_fini(take_req);
+		return;
+	}
+	*d = (struct dialled){ .agent = a, .req = *take_req, .sock = -1, .stream = -1 };
+	r = dial(d);
+	if (r == 0)
+		return;
+	answer(d, r);
+	dialled_free(d);
+}

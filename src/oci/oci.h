@@ -221,8 +221,8 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
  * name of it) in its record. */
 struct sk_oci_member; /* a container on its way into a VM */
 /* Whose VM the bundle's container belongs into: 1: `*ret_sandbox` is that container, opened; 0: it gets one of its own;
- * negative: an error. */
-int sk_oci_pod_of(struct sk_oci *o, const struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox,
+ * negative: an error. A `sandbox_id` of nobody, whose namespaces the container does not join either, is cleared. */
+int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox,
 		  struct sk_error *err);
 /* Starts the container's process on the host; nothing happens in the guest yet. */
 int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_container *sandbox,

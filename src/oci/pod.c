@@ -132,13 +132,36 @@ static bool find_pid(struct sk_oci *o, pid_t pid, struct search *ret)
 	return pid > 0 && sk_oci_each(o, match_pid, ret, NULL) == 0 && ret->id[0];
 }
 
-int sk_oci_pod_of(struct sk_oci *o, const struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox,
-		  struct sk_error *err)
+/* A pod whose sandbox is a container gives its others that one's IPC namespace or host name. */
+static bool joins_namespaces(const struct sk_oci_bundle *b)
+{
+	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const char *type = str(json_array_get(list, i), "type"), *path = str(json_array_get(list, i), "path");
+
+		if (type && path && *path && (strcmp(type, "ipc") == 0 || strcmp(type, "uts") == 0))
+			return true;
+	}
+	return false;
+}
+
+int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox, struct sk_error *err)
 {
 	struct search s = { 0 };
-	const char *id = b->sandbox_id;
+	const char *id;
 	int r, pid = 0;
 
+	/* podman pod create --infra=false: the id is the pod's, of which there is no container. */
+	if (b->sandbox_id && !joins_namespaces(b)) {
+		r = sk_oci_container_open(o, b->sandbox_id, ret_sandbox, NULL);
+		if (r == 0)
+			sk_oci_container_close(ret_sandbox);
+		else if (r == -ENOENT)
+			b->sandbox_id = NULL;
+	}
+	id = b->sandbox_id;
 	if (!id && b->netns_of_process && !b->sandbox && sscanf(b->netns_path, "/proc/%d/", &pid) == 1 &&
 	    find_pid(o, pid, &s)) {
 		if (strcmp(s.container, "c0") != 0) { /* itself in the VM of another */

@@ -101,6 +101,20 @@ case_files() {
 	podman --runtime runc run --rm "im$runtime" cat /etc/made
 	p rmi "im$runtime" >/dev/null
 }
+# Without an infra container the members share nothing.
+case_pod_without_infra() {
+	p pod create --infra=false --name apart >/dev/null; echo $?
+	p run -d --pod apart --name a box sleep 1000 >/dev/null; echo $?
+	p run -d --pod apart --name b box sleep 1000 >/dev/null; echo $?
+	p exec a hostname | wc -l; p exec b echo hi
+	p run --rm --pod apart box echo third; echo $?
+	p pod ps --format '{{.Name}} {{.Status}} {{.NumberOfContainers}}'
+	p pod stop -t 0 apart >/dev/null; echo $?
+	p pod ps --format '{{.Name}} {{.Status}}'
+	p pod start apart >/dev/null; echo $?
+	p exec b echo again
+	p pod rm -f -t 0 apart >/dev/null; echo $?
+}
 # Mounts that podman asks the runtime for: an overlay on a directory, an image's files.
 case_overlays() {
 	mkdir -p "$work/over/sub"

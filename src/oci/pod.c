@@ -281,6 +281,7 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 {
 	const struct sk_oci_launch *l = m->launch;
 	int r = sk_oci_cgroups_join(l->cgroups), lock;
+	const json_t *create;
 
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot join the control groups");
@@ -298,7 +299,9 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 		ioctl(l->console_fd, TIOCSCTTY, 0);
 		sk_oci_leave_stdio();
 	}
-	sk_parent_fork(l->bundle->rootfs, json_object_get(json_object_get(m->request, "create"), "mounts"));
+	create = json_object_get(m->request, "create");
+	sk_parent_fork(l->bundle->rootfs, json_object_get(create, "mounts"),
+		       json_object_get(json_object_get(create, "spec"), "mounts"));
 	lock = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = lock < 0 ? -errno : sk_fs_lock(lock, true, false); /* held as long as this process lives */
 	if (r == 0)

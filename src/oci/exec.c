@@ -38,6 +38,8 @@ struct exec_proxy {
 	struct sk_proxy *proxy;
 	int code;
 	bool oom;
+	void (*on_oom)(void *arg);
+	void *on_oom_arg;
 };
 
 static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_error *err)
@@ -193,6 +195,14 @@ static void on_done(void *arg, int code, bool oom)
 	sk_loop_quit(p->loop);
 }
 
+static void on_oom(void *arg)
+{
+	const struct exec_proxy *p = arg;
+
+	if (p->on_oom)
+		p->on_oom(p->on_oom_arg);
+}
+
 static void on_signal(void *arg, int fd, unsigned events)
 {
 	struct exec_proxy *p = arg;
@@ -225,15 +235,17 @@ int sk_oci_catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom)
+int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom,
+		    void (*oom)(void *arg), void *oom_arg)
 {
-	struct exec_proxy p = { .code = 255 };
+	struct exec_proxy p = { .code = 255, .on_oom = oom, .on_oom_arg = oom_arg };
 	struct sk_proxy_config c = { .take_conn_fd = take_fd,
 				     .in_fd = in,
 				     .out_fd = out,
 				     .err_fd = errout,
 				     .terminal = terminal,
 				     .done = on_done,
+				     .oom = on_oom,
 				     .arg = &p };
 
 	signal(SIGPIPE, SIG_IGN);
@@ -358,7 +370,8 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 		restore = tcsetattr(host, TCSADRAIN, &raw) == 0;
 	}
 	report(report_fd, NULL);
-	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1, out, errout, terminal, NULL);
+	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1, out, errout, terminal, NULL,
+			       NULL, NULL);
 	if (restore)
 		tcsetattr(host, TCSADRAIN, &saved);
 	return code;

@@ -260,7 +260,8 @@ void sk_oci_stand_in_main(void);
 
 /* exec.c: stands for a process in the guest until it ends, and returns its exit code. `take_fd`: an attached
  * connection; `in` is taken, -1: no input. */
-int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom);
+int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom,
+		    void (*oom)(void *arg), void *oom_arg);
 int sk_oci_catch_signals(void);
 
 /* create.c: runc's words in front of an error, once. */

@@ -52,6 +52,7 @@ struct sk_oci_member {
 	int netns, dirfd;
 	int go_fd, said_fd; /* the parent's ends, or the child's */
 	pid_t server;
+	json_int_t ooms;
 };
 
 static const char *str(const json_t *o, const char *key)
@@ -81,18 +82,26 @@ void sk_oci_address(const struct sk_oci_container *c, json_t *request)
 		json_object_set(request, "container", container);
 }
 
+/* Two processes write a member's state: its own, and whoever starts or pauses it. Held until the directory is closed. */
+static int open_state_dir(int at, const char *dir)
+{
+	int fd = openat(at, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		sk_fs_lock(fd, true, true);
+	return fd;
+}
+
 void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, const char *status)
 {
-	_cleanup_fd_ int dirfd = -1;
+	_cleanup_fd_ int dirfd = str(c->record, "sandbox") ? open_state_dir(AT_FDCWD, c->dir) : -1;
 	json_t *state = NULL;
 
-	if (!str(c->record, "sandbox") || sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
+	if (dirfd < 0 || sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
 		return;
-	dirfd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* Whether it has stopped is told by the lock: an end meanwhile is not covered up. */
 	json_object_set_new(state, "status", json_string(status));
-	if (dirfd >= 0)
-		sk_vm_state_save(dirfd, state, NULL);
+	sk_vm_state_save(dirfd, state, NULL);
 	json_decref(state);
 }
 
@@ -276,6 +285,20 @@ static int save_state(const struct sk_oci_member *m, const char *status, int cod
 	return r;
 }
 
+/* What `events` looks for. */
+static void on_oom(void *arg)
+{
+	struct sk_oci_member *m = arg;
+	_cleanup_fd_ int dirfd = open_state_dir(m->dirfd, ".");
+	json_t *state = NULL;
+
+	if (dirfd < 0 || sk_vm_state_load(&m->o->paths, m->c->vm_id, &state, NULL) < 0)
+		return;
+	json_object_set_new(state, "ooms", json_integer(++m->ooms));
+	sk_vm_state_save(dirfd, state, NULL);
+	json_decref(state);
+}
+
 /* Runs where the container is to run, as far as that is on the host. */
 static int enter(const struct sk_oci_member *m, struct sk_error *err)
 {
@@ -442,7 +465,8 @@ static int be_container(struct sk_oci_member *m)
 	say(m, 0, str(reply, "container"));
 	close(m->said_fd);
 	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1,
-			       terminal && in ? fcntl(in, F_DUPFD_CLOEXEC, 3) : 1, terminal ? -1 : 2, terminal, &oom);
+			       terminal && in ? fcntl(in, F_DUPFD_CLOEXEC, 3) : 1, terminal ? -1 : 2, terminal, &oom,
+			       on_oom, m);
 	if (oom)
 		sk_oci_cgroups_tell_oom(m->launch->cgroups->paths);
 	save_state(m, "exited", code, oom);

@@ -220,6 +220,9 @@ static void on_message(struct sk_proxy *p, const json_t *o)
 		json_int_t taken = json_integer_value(json_object_get(o, "taken"));
 
 		p->unacked -= taken > 0 && (size_t)taken <= p->unacked ? (size_t)taken : p->unacked;
+	} else if (strcmp(event, "oom") == 0) {
+		if (p->c.oom)
+			p->c.oom(p->c.arg);
 	} else if (strcmp(event, "exit") == 0) {
 		p->exited = true;
 		p->code = (int)json_integer_value(json_object_get(o, "code"));

@@ -28,6 +28,8 @@ struct sk_proxy_config {
 	/* The process has ended with `code` and all its output is written; negative: the connection was lost. Called
 	 * once. */
 	void (*done)(void *arg, int code, bool oom);
+	/* A process of the container was killed for want of memory; may be NULL. */
+	void (*oom)(void *arg);
 	void *arg;
 };
 

@@ -258,10 +258,17 @@ json_t *sk_oci_stand_ins(const json_t *processes);
 /* True: this process was started to be one; it never comes back then. */
 void sk_oci_stand_in_main(void);
 
-/* exec.c: stands for a process in the guest until it ends, and returns its exit code. `take_fd`: an attached
- * connection; `in` is taken, -1: no input. */
-int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom,
-		    void (*oom)(void *arg), void *oom_arg);
+struct sk_oci_stand_in {
+	int take_conn_fd; /* an attached connection */
+	int signal_fd;
+	int in_fd, out_fd, err_fd; /* taken; -1: none */
+	int size_fd;		   /* the terminal whose size counts; -1: in_fd */
+	bool terminal;
+	void (*on_oom)(void *arg); /* may be NULL */
+	void *arg;
+};
+/* exec.c: stands for a process in the guest until it ends, and returns its exit code. `ret_oom` may be NULL. */
+int sk_oci_stand_in(const struct sk_oci_stand_in *s, bool *ret_oom);
 int sk_oci_catch_signals(void);
 
 /* create.c: runc's words in front of an error, once. */

@@ -464,9 +464,16 @@ static int be_container(struct sk_oci_member *m)
 	input = json_is_true(json_object_get(m->request, "stdin"));
 	say(m, 0, str(reply, "container"));
 	close(m->said_fd);
-	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1,
-			       terminal && in ? fcntl(in, F_DUPFD_CLOEXEC, 3) : 1, terminal ? -1 : 2, terminal, &oom,
-			       on_oom, m);
+	code = sk_oci_stand_in(&(struct sk_oci_stand_in){ .take_conn_fd = fd,
+							  .signal_fd = signal_fd,
+							  .in_fd = input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1,
+							  .out_fd = terminal && in ? fcntl(in, F_DUPFD_CLOEXEC, 3) : 1,
+							  .err_fd = terminal ? -1 : 2,
+							  .size_fd = -1,
+							  .terminal = terminal,
+							  .on_oom = on_oom,
+							  .arg = m },
+			       &oom);
 	if (oom)
 		sk_oci_cgroups_tell_oom(m->launch->cgroups->paths);
 	save_state(m, "exited", code, oom);

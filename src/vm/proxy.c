@@ -384,7 +384,8 @@ void sk_proxy_resize(struct sk_proxy *p)
 {
 	struct winsize ws;
 
-	if (p->done || !p->c.terminal || ioctl(p->c.in_fd, TIOCGWINSZ, &ws) < 0 || !ws.ws_row || !ws.ws_col)
+	if (p->done || !p->c.terminal || ioctl(p->c.size_fd < 0 ? p->c.in_fd : p->c.size_fd, TIOCGWINSZ, &ws) < 0 ||
+	    !ws.ws_row || !ws.ws_col)
 		return;
 	if (ws.ws_row == p->rows && ws.ws_col == p->cols)
 		return;

@@ -94,6 +94,12 @@ struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *container, const 
 	return strcmp(container, SK_CONTAINER) == 0 && strcmp(key, SK_INIT_KEY) == 0 ? &init_proc : NULL;
 }
 
+void sk_pod_oom(struct sk_monitor *m, const char *container)
+{
+	(void)m;
+	assert(container);
+}
+
 void sk_proc_exited(struct sk_proc *p, int code, bool oom)
 {
 	(void)oom;

@@ -38,6 +38,7 @@ struct exec_proxy {
 	struct sk_proxy *proxy;
 	int code;
 	bool oom;
+	const struct sk_oci_stand_in *config;
 };
 
 static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_error *err)
@@ -193,6 +194,14 @@ static void on_done(void *arg, int code, bool oom)
 	sk_loop_quit(p->loop);
 }
 
+static void on_oom(void *arg)
+{
+	const struct exec_proxy *p = arg;
+
+	if (p->config->on_oom)
+		p->config->on_oom(p->config->arg);
+}
+
 static void on_signal(void *arg, int fd, unsigned events)
 {
 	struct exec_proxy *p = arg;
@@ -225,22 +234,24 @@ int sk_oci_catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom)
+int sk_oci_stand_in(const struct sk_oci_stand_in *s, bool *ret_oom)
 {
-	struct exec_proxy p = { .code = 255 };
-	struct sk_proxy_config c = { .take_conn_fd = take_fd,
-				     .in_fd = in,
-				     .out_fd = out,
-				     .err_fd = errout,
-				     .terminal = terminal,
+	struct exec_proxy p = { .code = 255, .config = s };
+	struct sk_proxy_config c = { .take_conn_fd = s->take_conn_fd,
+				     .in_fd = s->in_fd,
+				     .out_fd = s->out_fd,
+				     .err_fd = s->err_fd,
+				     .size_fd = s->size_fd,
+				     .terminal = s->terminal,
 				     .done = on_done,
+				     .oom = on_oom,
 				     .arg = &p };
 
 	signal(SIGPIPE, SIG_IGN);
 	if (sk_loop_new(&p.loop) < 0)
 		return 255;
 	c.loop = p.loop;
-	if (sk_proxy_new(&c, &p.proxy) == 0 && sk_loop_add_fd(p.loop, signal_fd, SK_LOOP_READ, on_signal, &p)) {
+	if (sk_proxy_new(&c, &p.proxy) == 0 && sk_loop_add_fd(p.loop, s->signal_fd, SK_LOOP_READ, on_signal, &p)) {
 		sk_proxy_resize(p.proxy);
 		sk_loop_run(p.loop);
 	}
@@ -358,7 +369,14 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 		restore = tcsetattr(host, TCSADRAIN, &raw) == 0;
 	}
 	report(report_fd, NULL);
-	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1, out, errout, terminal, NULL);
+	code = sk_oci_stand_in(&(struct sk_oci_stand_in){ .take_conn_fd = fd,
+							  .signal_fd = signal_fd,
+							  .in_fd = input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1,
+							  .out_fd = out,
+							  .err_fd = errout,
+							  .size_fd = host,
+							  .terminal = terminal },
+			       NULL);
 	if (restore)
 		tcsetattr(host, TCSADRAIN, &saved);
 	return code;

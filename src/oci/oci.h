@@ -225,8 +225,8 @@ int sk_oci_launch(struct sk_oci *o, const struct sk_oci_container *c, const stru
  * name of it) in its record. */
 struct sk_oci_member; /* a container on its way into a VM */
 /* Whose VM the bundle's container belongs into: 1: `*ret_sandbox` is that container, opened; 0: it gets one of its own;
- * negative: an error. */
-int sk_oci_pod_of(struct sk_oci *o, const struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox,
+ * negative: an error. A `sandbox_id` of nobody, whose namespaces the container does not join either, is cleared. */
+int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox,
 		  struct sk_error *err);
 /* Starts the container's process on the host; nothing happens in the guest yet. */
 int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_container *sandbox,
@@ -262,9 +262,17 @@ json_t *sk_oci_stand_ins(const json_t *processes);
 /* True: this process was started as a stand-in. It does not return then. */
 void sk_oci_stand_in_main(void);
 
-/* exec.c: stands for a process in the guest until it ends, and returns its exit code. `take_fd`: an attached
- * connection; `in` is taken, -1: no input. */
-int sk_oci_stand_in(int take_fd, int signal_fd, int in, int out, int errout, bool terminal, bool *ret_oom);
+struct sk_oci_stand_in {
+	int take_conn_fd; /* an attached connection */
+	int signal_fd;
+	int in_fd, out_fd, err_fd; /* taken; -1: none */
+	int size_fd;		   /* the terminal whose size counts; -1: in_fd */
+	bool terminal;
+	void (*on_oom)(void *arg); /* may be NULL */
+	void *arg;
+};
+/* exec.c: stands for a process in the guest until it ends, and returns its exit code. `ret_oom` may be NULL. */
+int sk_oci_stand_in(const struct sk_oci_stand_in *s, bool *ret_oom);
 int sk_oci_catch_signals(void);
 
 /* create.c: runc's words in front of an error, once. */

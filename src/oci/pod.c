@@ -53,6 +53,7 @@ struct sk_oci_member {
 	int netns, dirfd;
 	int go_fd, said_fd; /* the parent's ends, or the child's */
 	pid_t server;
+	json_int_t ooms;
 };
 
 static const char *str(const json_t *o, const char *key)
@@ -82,18 +83,26 @@ void sk_oci_address(const struct sk_oci_container *c, json_t *request)
 		json_object_set(request, "container", container);
 }
 
+/* Two processes write a member's state: its own, and whoever starts or pauses it. Held until the directory is closed. */
+static int open_state_dir(int at, const char *dir)
+{
+	int fd = openat(at, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		sk_fs_lock(fd, true, true);
+	return fd;
+}
+
 void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, const char *status)
 {
-	_cleanup_fd_ int dirfd = -1;
+	_cleanup_fd_ int dirfd = str(c->record, "sandbox") ? open_state_dir(AT_FDCWD, c->dir) : -1;
 	json_t *state = NULL;
 
-	if (!str(c->record, "sandbox") || sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
+	if (dirfd < 0 || sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
 		return;
-	dirfd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* Whether it has stopped is told by the lock: an end meanwhile is not covered up. */
 	json_object_set_new(state, "status", json_string(status));
-	if (dirfd >= 0)
-		sk_vm_state_save(dirfd, state, NULL);
+	sk_vm_state_save(dirfd, state, NULL);
 	json_decref(state);
 }
 
@@ -133,13 +142,36 @@ static bool find_pid(struct sk_oci *o, pid_t pid, struct search *ret)
 	return pid > 0 && sk_oci_each(o, match_pid, ret, NULL) == 0 && ret->id[0];
 }
 
-int sk_oci_pod_of(struct sk_oci *o, const struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox,
-		  struct sk_error *err)
+/* A pod whose sandbox is a container gives its others that one's IPC namespace or host name. */
+static bool joins_namespaces(const struct sk_oci_bundle *b)
+{
+	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const char *type = str(json_array_get(list, i), "type"), *path = str(json_array_get(list, i), "path");
+
+		if (type && path && *path && (strcmp(type, "ipc") == 0 || strcmp(type, "uts") == 0))
+			return true;
+	}
+	return false;
+}
+
+int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox, struct sk_error *err)
 {
 	struct search s = { 0 };
-	const char *id = b->sandbox_id;
+	const char *id;
 	int r, pid = 0;
 
+	/* podman pod create --infra=false: the id is the pod's, of which there is no container. */
+	if (b->sandbox_id && !joins_namespaces(b)) {
+		r = sk_oci_container_open(o, b->sandbox_id, ret_sandbox, NULL);
+		if (r == 0)
+			sk_oci_container_close(ret_sandbox);
+		else if (r == -ENOENT)
+			b->sandbox_id = NULL;
+	}
+	id = b->sandbox_id;
 	if (!id && b->netns_of_process && !b->sandbox && sscanf(b->netns_path, "/proc/%d/", &pid) == 1 &&
 	    find_pid(o, pid, &s)) {
 		if (strcmp(s.container, "c0") != 0) { /* itself in the VM of another */
@@ -257,11 +289,26 @@ static int save_state(const struct sk_oci_member *m, const char *status, int cod
 	return r;
 }
 
+/* What `events` looks for. */
+static void on_oom(void *arg)
+{
+	struct sk_oci_member *m = arg;
+	_cleanup_fd_ int dirfd = open_state_dir(m->dirfd, ".");
+	json_t *state = NULL;
+
+	if (dirfd < 0 || sk_vm_state_load(&m->o->paths, m->c->vm_id, &state, NULL) < 0)
+		return;
+	json_object_set_new(state, "ooms", json_integer(++m->ooms));
+	sk_vm_state_save(dirfd, state, NULL);
+	json_decref(state);
+}
+
 /* Runs where the container is to run, as far as that is on the host. */
 static int enter(const struct sk_oci_member *m, struct sk_error *err)
 {
 	const struct sk_oci_launch *l = m->launch;
 	int r = sk_oci_cgroups_join(l->cgroups), lock;
+	const json_t *create;
 
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot join the control groups");
@@ -279,7 +326,9 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 		ioctl(l->console_fd, TIOCSCTTY, 0);
 		sk_oci_leave_stdio();
 	}
-	sk_parent_fork(l->bundle->rootfs, json_object_get(json_object_get(m->request, "create"), "mounts"));
+	create = json_object_get(m->request, "create");
+	sk_parent_fork(l->bundle->rootfs, json_object_get(create, "mounts"),
+		       json_object_get(json_object_get(create, "spec"), "mounts"));
 	lock = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = lock < 0 ? -errno : sk_fs_lock(lock, true, false); /* held as long as this process lives */
 	if (r == 0)
@@ -420,8 +469,16 @@ static int be_container(struct sk_oci_member *m)
 	input = json_is_true(json_object_get(m->request, "stdin"));
 	say(m, 0, str(reply, "container"));
 	close(m->said_fd);
-	code = sk_oci_stand_in(fd, signal_fd, input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1,
-			       terminal && in ? fcntl(in, F_DUPFD_CLOEXEC, 3) : 1, terminal ? -1 : 2, terminal, &oom);
+	code = sk_oci_stand_in(&(struct sk_oci_stand_in){ .take_conn_fd = fd,
+							  .signal_fd = signal_fd,
+							  .in_fd = input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1,
+							  .out_fd = terminal && in ? fcntl(in, F_DUPFD_CLOEXEC, 3) : 1,
+							  .err_fd = terminal ? -1 : 2,
+							  .size_fd = -1,
+							  .terminal = terminal,
+							  .on_oom = on_oom,
+							  .arg = m },
+			       &oom);
 	if (oom)
 		sk_oci_cgroups_tell_oom(m->launch->cgroups->paths);
 	save_state(m, "exited", code, oom);

@@ -398,6 +398,8 @@ static bool is_ours(const struct sk_loopback *lb, const struct ends *e)
 
 	if (e->v6)
 		return memcmp(e->server, &in6addr_loopback, 16) == 0;
+	if (memcmp(e->client, sk_netns_dns, 4) == 0) /* not diverted: it answers somebody here */
+		return false;
 	if (memcmp(e->server, loopback, 4) == 0)
 		return true;
 	for (i = 0; i < lb->n_own; i++)

@@ -122,7 +122,9 @@ static bool is_null_device(int fd)
 static int stdio_up(struct sk_monitor *m, struct sk_error *err)
 {
 	bool terminal = m->config.terminal, wants_stdin = !is_null_device(0);
-	struct sk_proxy_config pc = { .loop = m->loop, .terminal = terminal, .done = on_proxy_done, .arg = m };
+	struct sk_proxy_config pc = {
+		.loop = m->loop, .terminal = terminal, .size_fd = -1, .done = on_proxy_done, .arg = m
+	};
 	struct winsize ws = { 0 };
 	struct sk_conn *c;
 	int pair[2];

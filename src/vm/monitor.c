@@ -926,7 +926,8 @@ static void fork_stand_in(const struct sk_monitor *m)
 	if (path && sk_fs_read(AT_FDCWD, path, SK_CONFIG_MAX, &text, NULL) == 0)
 		json = json_loads(text, 0, NULL);
 	rootfs = json_string_value(json_object_get(json_object_get(json, "rootfs"), "path"));
-	sk_parent_fork(rootfs ? rootfs : "/", json_object_get(json, "mounts"));
+	sk_parent_fork(rootfs ? rootfs : "/", json_object_get(json, "mounts"),
+		       json_object_get(json_object_get(json, "spec"), "mounts"));
 	json_decref(json);
 }
 

@@ -91,6 +91,7 @@ struct sk_proc {
 	bool killed; /* with SIGKILL: what it has not got rid of is not waited for */
 	int code;
 	bool oom;
+	uint64_t oom_ms; /* of the last OOM kill that a member's readers were told of */
 	struct sk_channel ch[3];
 	struct sk_buf in;	 /* stdin not yet taken by the guest */
 	bool in_eof;		 /* no more will come: shut down when `in` is empty */
@@ -247,6 +248,8 @@ bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request
 /* join, share, and requests with a "container" that is not ours. True: it was one of those. */
 bool sk_pod_request(struct sk_conn *c, const char *op, json_t *request);
 void sk_pod_conn_dead(struct sk_conn *c); /* the host's process of a container has gone */
+/* A further container has run out of memory: its process on the host, which keeps its state, is told. */
+void sk_pod_oom(struct sk_monitor *m, const char *container);
 void sk_pod_finished(struct sk_proc *p);  /* a container's first process has ended, its output is out */
 const char *sk_pod_container(const struct sk_monitor *m, const json_t *request); /* the agent's name; c0 */
 

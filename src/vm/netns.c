@@ -38,6 +38,8 @@
 #define NETNS_LOOPBACK_INDEX 1 /* of every namespace */
 #define NETNS_RCVBUF (8 << 20)
 
+const uint8_t sk_netns_dns[4] = { 127, 0, 0, 11 };
+
 static struct sk_netns_if *by_index(struct sk_netns *ns, unsigned index)
 {
 	unsigned i;
@@ -345,9 +347,8 @@ static int divert_address(int fd, int family, const void *address)
  * were added: so that one is added again, and the former goes. */
 static int divert_rules(int fd, int family)
 {
-	static const uint8_t dns[4] = { 127, 0, 0, 11 };
 	const struct rule ours = { .table = NETNS_OURS_TABLE, .mark = SK_NETNS_MARK },
-			  docker = { .table = NETNS_OURS_TABLE, .from = dns },
+			  docker = { .table = NETNS_OURS_TABLE, .from = sk_netns_dns },
 			  divert = { .table = NETNS_DIVERT_TABLE, .ifname = "lo", .proto = IPPROTO_TCP },
 			  local = { .table = RT_TABLE_LOCAL };
 	struct sk_rtnl q;

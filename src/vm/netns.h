@@ -32,6 +32,8 @@
 #define SK_NETNS_HOPS 255u
 #define SK_NETNS_MAX 8u /* interfaces of one guest */
 
+extern const uint8_t sk_netns_dns[4]; /* docker's name server; its own connections are not diverted */
+
 struct sk_netns_if {
 	char name[16];
 	unsigned index;

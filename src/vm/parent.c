@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the container has mounted in the guest (tmpfs and the like) is not to be seen here. Its /proc has no processes,
+ * What the container has mounted in the guest (tmpfs and the like) is not to be seen here: in its place is an empty
+ * directory that cannot be written to. Its /proc has no processes,
  * like that which a program of the host sees in a container of runc: with the host's, /proc/1/root would lead out of
  * the container's root, and the container could put a link to it in the way of who copies a file in. Nothing of all
  * that is needed for the container to run: where it cannot be had, the process just waits.
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -34,9 +36,11 @@ extern int umount2(const char *target, int flags);
 
 #define SK_PARENT_MOUNTS 64u
 
-struct bind {
+/* Something that is mounted below the root. */
+struct place {
 	int tree;
 	bool dir;
+	bool closed; /* a file system of the guest's: empty here, and read-only in the end */
 	const char *destination;
 };
 
@@ -58,19 +62,78 @@ static int clone_tree(const char *path, bool readonly, bool *ret_dir)
 	return fd;
 }
 
-static void attach(const struct bind *b)
+/* An empty directory in place of what only the guest has: whoever copies a file there gets EROFS, and does not write it
+ * below the container's mount, where it would never be seen again. */
+static int empty_tree(void)
+{
+	_cleanup_fd_ int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "mode", "755", 0) < 0 ||
+	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+static int look_up(int root, const char *path)
 {
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+/* Makes one part of a path in `dir`, for the same owner: a directory, or at the end of the path a file. */
+static void make(int dir, const char *name, bool is_file)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) < 0 || (is_file ? mknodat(dir, name, S_IFREG | 0644, 0) : mkdirat(dir, name, 0755)) < 0)
+		return;
+	if (fchownat(dir, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		(void)unlinkat(dir, name, is_file ? 0 : AT_REMOVEDIR);
+}
+
+/* Opens what is to be mounted on; what is not there is made, as the guest is about to do. */
+static int look_up_or_make(int root, const char *path, bool is_dir)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	int dir = look_up(root, "/");
+	char *at = copy;
+
+	while (at && dir >= 0 && *(at += strspn(at, "/"))) {
+		char *end = at + strcspn(at, "/"), was = *end;
+
+		*end = '\0';
+		make(dir, at, !is_dir && !was);
+		close(dir);
+		/* From the root each time: there may be symbolic links. */
+		dir = look_up(root, copy);
+		*end = was;
+		at = end;
+	}
+	return dir;
+}
+
+static void attach(struct place *p)
+{
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), to;
 	struct stat st;
 
-	to = (int)syscall(SYS_openat2, root, b->destination, &how, sizeof(how));
-	if (to >= 0 && fstat(to, &st) == 0 && S_ISDIR(st.st_mode) == b->dir)
-		syscall(SYS_move_mount, b->tree, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	to = look_up_or_make(root, p->destination, p->dir);
+	if (to < 0 || fstat(to, &st) < 0 || S_ISDIR(st.st_mode) != p->dir ||
+	    syscall(SYS_move_mount, p->tree, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		p->closed = false;
 	if (to >= 0)
 		close(to);
 	if (root >= 0)
 		close(root);
+}
+
+static void close_for_good(const struct place *p)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (p->closed)
+		syscall(SYS_mount_setattr, p->tree, "", AT_EMPTY_PATH, &attr, sizeof(attr));
 }
 
 static bool enter_root(const char *rootfs)
@@ -95,27 +158,71 @@ static void mount_proc(void)
 		(void)waitpid(child, &status, 0);
 }
 
-static void take_root(const char *rootfs, const json_t *mounts)
+static void add_place(struct place *places, unsigned *n, struct place p)
 {
-	struct bind binds[SK_PARENT_MOUNTS];
-	unsigned n = 0, i;
+	if (p.tree >= 0 && *n < SK_PARENT_MOUNTS)
+		places[(*n)++] = p;
+	else if (p.tree >= 0)
+		close(p.tree);
+}
+
+static int by_depth(const void *a, const void *b)
+{
+	size_t m = strlen(((const struct place *)a)->destination), n = strlen(((const struct place *)b)->destination);
+
+	return (m > n) - (m < n);
+}
+
+/* What there is to mount, the outer ones first. */
+static unsigned gather(struct place *places, const json_t *mounts, const json_t *guest_mounts)
+{
+	unsigned n = 0;
 	size_t k;
+
+	for (k = 0; k < json_array_size(mounts); k++) {
+		const json_t *m = json_array_get(mounts, k);
+		const char *path = json_string_value(json_object_get(m, "path")),
+			   *type = json_string_value(json_object_get(m, "type"));
+		struct place p = { .tree = -1, .destination = json_string_value(json_object_get(m, "destination")) };
+
+		if (path && p.destination) {
+			p.tree = clone_tree(path, json_is_true(json_object_get(m, "readonly")), &p.dir);
+		} else if (type && p.destination && strcmp(type, "shm") == 0) {
+			p.dir = p.closed = true;
+			p.tree = empty_tree();
+		}
+		add_place(places, &n, p);
+	}
+	for (k = 0; k < json_array_size(guest_mounts); k++) {
+		const json_t *m = json_array_get(guest_mounts, k);
+		const char *type = json_string_value(json_object_get(m, "type"));
+		struct place p = { .dir = true,
+				   .closed = true,
+				   .destination = json_string_value(json_object_get(m, "destination")) };
+
+		if (!type || !p.destination || strcmp(type, "bind") == 0 || strcmp(type, "none") == 0 ||
+		    strcmp(type, "proc") == 0)
+			continue;
+		p.tree = empty_tree();
+		add_place(places, &n, p);
+	}
+	qsort(places, n, sizeof(*places), by_depth);
+	return n;
+}
+
+static void take_root(const char *rootfs, const json_t *mounts, const json_t *guest_mounts)
+{
+	struct place places[SK_PARENT_MOUNTS];
+	unsigned n, i;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return;
-	for (k = 0; k < json_array_size(mounts) && n < SK_PARENT_MOUNTS; k++) {
-		const json_t *m = json_array_get(mounts, k);
-		const char *path = json_string_value(json_object_get(m, "path"));
-
-		binds[n].destination = json_string_value(json_object_get(m, "destination"));
-		if (!path || !binds[n].destination)
-			continue;
-		binds[n].tree = clone_tree(path, json_is_true(json_object_get(m, "readonly")), &binds[n].dir);
-		n += binds[n].tree >= 0;
-	}
+	n = gather(places, mounts, guest_mounts);
 	if (enter_root(rootfs)) {
 		for (i = 0; i < n; i++)
-			attach(&binds[i]);
+			attach(&places[i]);
+		for (i = 0; i < n; i++)
+			close_for_good(&places[i]);
 		mount_proc();
 	}
 }
@@ -154,7 +261,7 @@ static void stand(pid_t child, const sigset_t *all)
 	_exit(255);
 }
 
-void sk_parent_fork(const char *rootfs, const json_t *mounts)
+void sk_parent_fork(const char *rootfs, const json_t *mounts, const json_t *guest_mounts)
 {
 	pid_t parent = getpid(), child;
 	sigset_t all, old;
@@ -180,7 +287,7 @@ void sk_parent_fork(const char *rootfs, const json_t *mounts)
 		dup2(null, 2);
 	}
 	syscall(SYS_close_range, 3u, ~0u, 0u);
-	take_root(rootfs, mounts);
+	take_root(rootfs, mounts, guest_mounts);
 	syscall(SYS_close_range, 3u, ~0u, 0u);
 	stand(child, &all);
 }

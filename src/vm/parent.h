@@ -12,9 +12,10 @@
  * It is the first process of a process namespace too, so that all others go when it does, whatever they are about.
  *
  * Forks: returns in the child, which is killed when the parent goes. The parent stays here until the child ends, and
- * ends with its code. `rootfs`: a directory of the host; `mounts` (may be NULL): as in vm.json.
+ * ends with its code. `rootfs`: a directory of the host; `mounts` (may be NULL): as in vm.json; `guest_mounts`
+ * (may be NULL): those that the guest makes by itself, as in config.json.
  */
-void sk_parent_fork(const char *rootfs, const json_t *mounts);
+void sk_parent_fork(const char *rootfs, const json_t *mounts, const json_t *guest_mounts);
 /* The pid of the caller's parent as the host knows it: the caller is in a process namespace, /proc is the host's. */
 pid_t sk_parent_pid(void);
 

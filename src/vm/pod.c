@@ -22,6 +22,7 @@
 #include "vm/monitor.h"
 
 #define SK_POD_CONTAINERS 256u
+#define SK_POD_OOM_MS 1000u /* the guest can make as many as it likes */
 
 static bool name_valid(const char *name)
 {
@@ -131,6 +132,18 @@ void sk_pod_conn_dead(struct sk_conn *c)
 				   json_pack("{s:s,s:s,s:s,s:i,s:b}", "op", "signal", "container", p->container, "key",
 					     SK_INIT_KEY, "signal", 9, "all", 1),
 				   NULL, NULL);
+}
+
+void sk_pod_oom(struct sk_monitor *m, const char *container)
+{
+	struct sk_proc *p = sk_proc_find(m, container, SK_INIT_KEY);
+	struct sk_conn *c;
+
+	if (!p || !p->member || (p->oom_ms && sk_now_ms() - p->oom_ms < SK_POD_OOM_MS))
+		return;
+	p->oom_ms = sk_now_ms();
+	for (c = p->readers; c; c = c->next_reader)
+		sk_conn_event(c, json_pack("{s:s}", "event", "oom"));
 }
 
 /* ---- the end of one */

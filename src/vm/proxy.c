@@ -224,6 +224,9 @@ static void on_message(struct sk_proxy *p, const json_t *o)
 		json_int_t taken = json_integer_value(json_object_get(o, "taken"));
 
 		p->unacked -= taken > 0 && (size_t)taken <= p->unacked ? (size_t)taken : p->unacked;
+	} else if (strcmp(event, "oom") == 0) {
+		if (p->c.oom)
+			p->c.oom(p->c.arg);
 	} else if (strcmp(event, "exit") == 0) {
 		p->exited = true;
 		p->code = (int)json_integer_value(json_object_get(o, "code"));
@@ -385,7 +388,8 @@ void sk_proxy_resize(struct sk_proxy *p)
 {
 	struct winsize ws;
 
-	if (p->done || !p->c.terminal || ioctl(p->c.in_fd, TIOCGWINSZ, &ws) < 0 || !ws.ws_row || !ws.ws_col)
+	if (p->done || !p->c.terminal || ioctl(p->c.size_fd < 0 ? p->c.in_fd : p->c.size_fd, TIOCGWINSZ, &ws) < 0 ||
+	    !ws.ws_row || !ws.ws_col)
 		return;
 	if (ws.ws_row == p->rows && ws.ws_col == p->cols)
 		return;

@@ -23,11 +23,14 @@ struct sk_proxy_config {
 	int take_conn_fd;
 	int in_fd, out_fd, err_fd; /* taken; -1: none. With `terminal` in_fd and out_fd are one terminal, already raw */
 	bool terminal;
+	int size_fd; /* the terminal whose size counts; borrowed. -1: none, or in_fd */
 	/* The first message that is a reply ({"ok":…}); may be NULL. */
 	void (*reply)(void *arg, const json_t *reply);
 	/* The process has ended with `code` and all its output is written; negative: the connection was lost. Called
 	 * once. */
 	void (*done)(void *arg, int code, bool oom);
+	/* A process of the container was killed for want of memory; may be NULL. */
+	void (*oom)(void *arg);
 	void *arg;
 };
 

@@ -234,6 +234,8 @@ static void on_event(struct sk_monitor *m, const json_t *o)
 		if (m->managed)
 			sk_monitor_save(m);
 		sk_monitor_event(m, "oom");
+	} else if (strcmp(event, "oom") == 0) {
+		sk_pod_oom(m, container);
 	}
 }
 

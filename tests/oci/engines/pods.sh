@@ -312,6 +312,27 @@ case_stats() {
 	stats "$eats" | awk '{ print ($1 >= 56 && $1 < 80), $2, $4 }'
 	end_pod
 }
+# A process that runs out of memory is told while its container lives, for that container alone.
+case_oom_events() {
+	run_pod ooms || return
+	eats=$(run_in_pod eats ', "linux": {"resources": {"memory_limit_in_bytes": 67108864}}' sleep 1000)
+	other=$(run_in_pod other "" sleep 1000)
+	for id in "$eats" "$other"; do
+		"$program" --root /run/containerd/runc/k8s.io events --interval 1s "$id" >"$work/events.$id" 2>/dev/null &
+		wait_for test -s "$work/events.$id"
+	done
+	for i in 1 2; do
+		ex "$eats" tail /dev/zero | tail -n 1
+		wait_for oom_events "$i"
+		sleep 1.1 # one a second is told
+	done
+	grep -c '"oom"' "$work/events.$other"
+	state_is "$eats" 1; echo $?
+	kill $(jobs -p)
+	wait
+	end_pod
+}
+oom_events() { [ "$(grep -c '"oom"' "$work/events.$eats")" -ge "$1" ]; }
 full_pid_namespace() {
 	run_pod pids '"security_context": {"namespace_options": {"pid": 0}}' || return
 	one=$(run_in_pod one ', "linux": {"security_context": {"namespace_options": {"pid": 0}}}' sleep 1234)

@@ -381,6 +381,44 @@ case_oom_events() {
 	wait $! 2>/dev/null
 	r delete --force e
 }
+# exec -t whose input is a pipe: the size is that of the terminal on its output, when it changes, too.
+case_exec_resize() {
+	bundle resize '' sleep 100
+	create resize z; r start z
+	timeout "$(slow 60)" python3 - "$program" --root "$work/state.$runtime" exec -t z sh -c 'was=; until [ "$was" = "33 44" ]; do now=$(stty size </dev/tty); [ "$now" = "$was" ] || echo "size $now"; was=$now; done' <<'END'
+import fcntl, os, pty, struct, sys, termios
+master, slave = pty.openpty()
+def resize(rows, cols):
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+resize(11, 22)
+nothing, keep = os.pipe()
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    os.dup2(nothing, 0)
+    os.dup2(slave, 1)
+    os.dup2(slave, 2)
+    os.closerange(3, 100)
+    os.execv(sys.argv[1], sys.argv[1:])
+os.close(slave)
+seen = b""
+while True:
+    try:
+        piece = os.read(master, 1000)
+    except OSError:
+        break
+    if not piece:
+        break
+    seen += piece
+    if b"size 11 22" in seen:
+        resize(33, 44)
+for line in ("size 11 22", "size 33 44"):
+    print(line, line.encode() in seen)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
+	r delete --force z
+}
 # On a terminal in the foreground, what is written ends in line feeds alone: the caller's terminal adds the rest.
 case_newlines() {
 	bundle feeds 's["process"]["terminal"] = True' sh -c 'tty; echo a; sleep 0.2'

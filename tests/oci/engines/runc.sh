@@ -235,6 +235,10 @@ case_hooks_more() {
 	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
 	sed -i 's|"/bin/sh"|"/no/such"|' "$work/bad-start.$runtime/config.json"
 	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
+	for name in createRuntime startContainer; do
+		bundle "killed-$name" "s['hooks'] = {'$name': [{'path': '/bin/sh', 'args': ['sh', '-c', 'kill -KILL \$\$']}]}" sleep 100
+		r run --bundle "$work/killed-$name.$runtime" h </dev/null; echo $?
+	done
 	bundle slow "s['linux']['cgroupsPath'] = '/skerry-test-$runtime'; s['hooks'] = {'prestart': [{'path': '/bin/sleep', 'args': ['sleep', '9'], 'timeout': 1}]}" sleep 100
 	r run --bundle "$work/slow.$runtime" h </dev/null; echo $?
 	bundle mounts "s['hooks'] = {'createContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'mkdir -p m && mount -t tmpfs none m && echo hooked >m/file'], 'env': ['PATH=/bin:/usr/bin']}]}" sh -c 'cat /m/file; grep -c " / " /proc/mounts; echo own >/own'

@@ -355,7 +355,7 @@ case_words() {
 }
 # Deadlines need no mask of processors to be reset (runc 1.1 does not know them).
 case_deadline() {
-	bundle deadline 's["process"]["scheduler"] = {"policy": "SCHED_DEADLINE", "runtime": 10000000, "deadline": 20000000, "period": 20000000}' echo done
+	bundle deadline 's["process"]["scheduler"] = {"policy": "SCHED_DEADLINE", "runtime": 10000000, "deadline": 20000000, "period": 20000000}' echo started
 	r run --bundle "$work/deadline.$runtime" d </dev/null; echo $?
 }
 # Below a group that has half a processor.

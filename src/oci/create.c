@@ -319,7 +319,7 @@ int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options
 	if (r < 0)
 		return r;
 	sk_oci_log(o, "debug", "bundle %s, root file system %s", b.dir, b.rootfs);
-	r = sk_oci_namespaces_check(b.spec, err);
+	r = sk_oci_namespaces_check(&b, err);
 	if (r == 0)
 		r = in_pod = sk_oci_pod_of(o, &b, &sandbox, err);
 	if (r >= 0)

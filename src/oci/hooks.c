@@ -56,18 +56,32 @@ static const char **strings(const json_t *list)
 	return v;
 }
 
-static int wait_hook(pid_t pid, int pidfd, json_int_t timeout, const char *path, struct sk_error *err)
+static int wait_hook(pid_t pid, int pidfd, json_int_t timeout, const char *path, int *ret_status, struct sk_error *err)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int code;
 
 	if (timeout > 0 && timeout < 86400 && pidfd >= 0 && poll(&p, 1, (int)timeout * 1000) == 0) {
 		kill(pid, SIGKILL);
 		sk_wait(pid);
 		return sk_error_set(err, ETIMEDOUT, "hook ran past specified timeout of %lld.0s", (long long)timeout);
 	}
-	code = sk_wait(pid);
-	return code < 0 ? sk_error_errno(err, code, "error running hook: %s", path) : code;
+	while (waitpid(pid, ret_status, 0) < 0)
+		if (errno != EINTR)
+			return sk_error_errno(err, errno, "error running hook: %s", path);
+	return 0;
+}
+
+/* The end of a process, from waitpid's status, in Go's words, which are runc's. */
+static void describe_end(int status, char *buf, size_t size)
+{
+	const char *name;
+
+	if (!WIFSIGNALED(status)) {
+		snprintf(buf, size, "exit status %d", WEXITSTATUS(status));
+		return;
+	}
+	name = strsignal(WTERMSIG(status));
+	snprintf(buf, size, "signal: %c%s%s", *name | 0x20, name + 1, WCOREDUMP(status) ? " (core dumped)" : "");
 }
 
 static void read_text(int fd, char *buf, size_t size)
@@ -89,8 +103,9 @@ static int run_one(const json_t *hook, const char *name, size_t index, const cha
 	const char *plain[] = { path, NULL };
 	struct sk_spawn s = SK_SPAWN_INIT;
 	char output[512], errors[512];
+	char end[64];
 	pid_t pid;
-	int r;
+	int status, r;
 
 	if (!path || path[0] != '/' || !args || !env)
 		return sk_error_set(err, EINVAL, "hook %s #%zu: no absolute path, or its arguments are wrong", name,
@@ -113,16 +128,16 @@ static int run_one(const json_t *hook, const char *name, size_t index, const cha
 		return sk_error_set(err, -r, "error running hook #%zu: fork/exec %s: %c%s", index, path, *why | 0x20,
 				    why + 1);
 	}
-	r = wait_hook(pid, pidfd, json_integer_value(json_object_get(hook, "timeout")), path, err);
+	r = wait_hook(pid, pidfd, json_integer_value(json_object_get(hook, "timeout")), path, &status, err);
 	if (r < 0)
 		return sk_error_wrap(err, "error running hook #%zu", index);
-	if (r == 0)
+	if (status == 0)
 		return 0;
 	read_text(out, output, sizeof(output));
 	read_text(errout, errors, sizeof(errors));
-	return sk_error_set(err, EIO,
-			    "error running hook #%zu: error running hook: exit status %d, stdout: %s, stderr: %s",
-			    index, r, output, errors);
+	describe_end(status, end, sizeof(end));
+	return sk_error_set(err, EIO, "error running hook #%zu: error running hook: %s, stdout: %s, stderr: %s", index,
+			    end, output, errors);
 }
 
 int sk_oci_hooks_run_in(const json_t *hooks, const char *name, const json_t *state,

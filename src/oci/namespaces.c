@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * linux.namespaces of a bundle. The namespaces of the host mean little to a VM (a path may name the stand-in of a
- * container whose VM is to be shared: pod.c, bundle.c), but a bundle that runc refuses is refused: an unknown type, and
- * a path that is no namespace of its type.
+ * container whose VM is to be shared: pod.c, bundle.c), but a bundle that runc refuses is refused: an unknown type,
+ * a path that is no namespace of its type, and parameters of a network that is not the container's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,9 +44,23 @@ static int check_path(const char *type, int flag, const char *path, struct sk_er
 	return 0;
 }
 
-int sk_oci_namespaces_check(const json_t *spec, struct sk_error *err)
+/* The host's network is nobody's to change, the guest's beside it would be of no use. */
+static int check_sysctls(const struct sk_oci_bundle *b, struct sk_error *err)
 {
-	const json_t *list = json_object_get(json_object_get(spec, "linux"), "namespaces");
+	json_t *sysctls = json_object_get(json_object_get(b->spec, "linux"), "sysctl"), *value;
+	const char *name;
+
+	json_object_foreach(sysctls, name, value) if (
+		(strncmp(name, "net.", 4) == 0 || strncmp(name, "net/", 4) == 0) &&
+		(!b->has_netns ||
+		 b->netns_of_host)) return sk_error_set(err, EINVAL,
+							"sysctl \"%s\" not allowed in host network namespace", name);
+	return 0;
+}
+
+int sk_oci_namespaces_check(const struct sk_oci_bundle *b, struct sk_error *err)
+{
+	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
 	size_t i, k;
 	int r = 0;
 
@@ -63,5 +77,5 @@ int sk_oci_namespaces_check(const json_t *spec, struct sk_error *err)
 		if (path && *path)
 			r = check_path(type, types[k].flag, path, err);
 	}
-	return r;
+	return r < 0 ? r : check_sysctls(b, err);
 }

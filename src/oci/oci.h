@@ -123,8 +123,9 @@ uint64_t sk_oci_vm_memory(const json_t *resources);
 /* The part of linux.resources that means something in the guest; a new reference. */
 json_t *sk_oci_guest_resources(const json_t *resources);
 
-/* namespaces.c: that each of linux.namespaces is of a known type, and its path, if it has one, of that type. */
-int sk_oci_namespaces_check(const json_t *spec, struct sk_error *err);
+/* namespaces.c: that each of linux.namespaces is of a known type, and its path, if it has one, of that type; and that
+ * net.* of linux.sysctl goes with a network namespace of the container's own. */
+int sk_oci_namespaces_check(const struct sk_oci_bundle *b, struct sk_error *err);
 
 /* systemd.c */
 struct sk_oci_scope {

@@ -50,6 +50,7 @@ run_lock() {
 }
 
 case $1 in
+kind) echo files ;;
 packages) echo openssl ;;
 build)
 	make -C basic CFLAGS="$flags" LIBS= && make -C lock CFLAGS="$flags" LIBS=-lm tlocklfs tlock64

@@ -18,6 +18,7 @@ calls=$(tr -d '\n' <<<"$calls")
 list() { grep -E "^[a-z]" "$SUITE/runtest/syscalls" | grep -E "^[a-z0-9_]+" | sort -u; }
 
 case $1 in
+kind) echo files ;;
 packages) echo acl,attr,e2fsprogs,kmod,procps ;;
 build)
 	[ -x configure ] || make autotools

@@ -12,6 +12,7 @@ list() {
 }
 
 case $1 in
+kind) echo files ;;
 packages) echo openssl ;;
 build) autoreconf -ifs && ./configure && make ;;
 run)

@@ -272,12 +272,37 @@ static void namespaces(const char *type, const char *path, const char *words)
 	struct sk_error err = SK_ERROR_INIT;
 	json_t *spec = json_pack("{s:{s:[{s:s},{s:s,s:s?}]}}", "linux", "namespaces", "type", "mount", "type", type,
 				 "path", path);
-	int r = sk_oci_namespaces_check(spec, &err);
+	struct sk_oci_bundle b = { .spec = spec };
+	int r = sk_oci_namespaces_check(&b, &err);
 
 	assert_int_equal(r == 0, !words);
 	if (words && !strstr(err.message, words))
 		fail_msg("\"%s\" is not in: %s", words, err.message);
 	json_decref(spec);
+}
+
+static void sysctl(const char *name, bool has_netns, bool netns_of_host, const char *words)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_oci_bundle b = { .spec = json_pack("{s:{s:{s:s}}}", "linux", "sysctl", name, "1"),
+				   .has_netns = has_netns,
+				   .netns_of_host = netns_of_host };
+
+	assert_int_equal(sk_oci_namespaces_check(&b, &err) == 0, !words);
+	if (words)
+		assert_string_equal(err.message, words);
+	json_decref(b.spec);
+}
+
+static void test_sysctls(void **state)
+{
+	(void)state;
+	sysctl("net.ipv4.ip_forward", true, false, NULL);
+	sysctl("kernel.msgmax", false, false, NULL);
+	sysctl("net.ipv4.ip_forward", false, false,
+	       "sysctl \"net.ipv4.ip_forward\" not allowed in host network namespace");
+	sysctl("net/ipv4/ip_forward", true, true,
+	       "sysctl \"net/ipv4/ip_forward\" not allowed in host network namespace");
 }
 
 static void test_namespaces(void **state)
@@ -303,6 +328,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mounts_and_devices, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_pod, make_dir, remove_dir),
 		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_sysctls),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_start_errors),
 	};

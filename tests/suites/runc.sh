@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# runc's own integration tests (tests/integration of a release that Debian's runc has, with bats). See tests/suites/run:
+# `kind` says for what it is, `build` builds in the current directory, `run` tests $RUNTIME and prints a line for each test.
+#
+# The images that the suite would fetch are made here: Debian's static busybox, and the suite's "debian" from scripts/debian-image.
+
+images() {
+	local dir
+	dir=$(mktemp -d)
+	mkdir -p "$dir"/{bin,dev,etc,home,proc,root,sys,tmp,usr/sbin,var/spool/mail,var/www}
+	cp "$(command -v busybox)" "$dir/bin/busybox"
+	"$dir/bin/busybox" --list | grep -vx busybox | xargs -I{} ln -s busybox "$dir/bin/{}"
+	printf 'root:x:0:0:root:/root:/bin/sh\n' >"$dir/etc/passwd"
+	printf 'root:x:0:\n' >"$dir/etc/group"
+	chmod 755 "$dir"
+	chmod 1777 "$dir/tmp"
+	tar -C "$dir" -cJf tests/integration/testdata/busybox-amd64.tar.xz .
+	rm -rf "$dir"
+	xz -0 -c "$("$TOP/scripts/debian-image" | tail -1)" >tests/integration/testdata/debian-amd64.tar.xz
+}
+
+case $1 in
+kind) echo runtime ;;
+build)
+	images
+	for name in recvtty sd-helper seccompagent fs-idmap; do
+		[ ! -d "contrib/cmd/$name" ] || (cd "contrib/cmd/$name" && go build -mod=vendor -tags seccomp -o "$name" .)
+	done
+	;;
+run)
+	export RUNC=$RUNTIME TMPDIR=$PWD
+	unset RUNC_USE_SYSTEMD
+	for file in "$SUITE"/tests/integration/*.bats; do
+		name=${file##*/} name=${name%.bats}
+		[[ -z ${ONLY:-} || $name =~ $ONLY ]] || continue
+		# Some tests want a controlling terminal.
+		timeout -k 10 900 script -qefc "bats --tap '$file'" /dev/null 2>&1 </dev/null | awk -v f="$name" '
+			{ sub(/\r+$/, "") }
+			/^1\.\.[0-9]+/ { planned = substr($1, 4); next }
+			/^(not )?ok / {
+				what = /^not/ ? "fail" : / # skip/ ? "skip" : "pass"
+				sub(/^(not )?ok [0-9]+ /, "")
+				sub(/ # skip.*/, "")
+				sub(/ # timeout after.*/, "")
+				print what " " f ": " $0
+				seen++
+				next
+			}
+			{ print "  " $0 }
+			END { if (seen < planned) print "fail " f ":ended-after-" seen + 0 }'
+	done
+	;;
+esac

@@ -250,7 +250,7 @@ bool sk_pod_request(struct sk_conn *c, const char *op, json_t *request);
 void sk_pod_conn_dead(struct sk_conn *c); /* the host's process of a container has gone */
 /* A further container has run out of memory: its process on the host, which keeps its state, is told. */
 void sk_pod_oom(struct sk_monitor *m, const char *container);
-void sk_pod_finished(struct sk_proc *p);  /* a container's first process has ended, its output is out */
+void sk_pod_finished(struct sk_proc *p); /* a container's first process has ended, its output is out */
 const char *sk_pod_container(const struct sk_monitor *m, const json_t *request); /* the agent's name; c0 */
 
 /* confine.c */

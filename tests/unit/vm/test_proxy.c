@@ -31,7 +31,9 @@ static void on_done(void *arg, int code, bool oom)
 
 static void start(struct fixture *f, int take_out)
 {
-	struct sk_proxy_config c = { .in_fd = -1, .out_fd = take_out, .err_fd = -1, .size_fd = -1, .done = on_done, .arg = f };
+	struct sk_proxy_config c = {
+		.in_fd = -1, .out_fd = take_out, .err_fd = -1, .size_fd = -1, .done = on_done, .arg = f
+	};
 	int pair[2];
 
 	*f = (struct fixture){ .code = -1 };

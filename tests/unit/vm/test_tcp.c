@@ -6,7 +6,7 @@
 
 #include "vm/tcp.h"
 
-#define PEER 1000u	   /* the peer's initial sequence number */
+#define PEER 1000u	 /* the peer's initial sequence number */
 #define OURS 0xfffffff0u /* ours: wraps early */
 
 static struct sk_tcp tcp;
@@ -181,7 +181,7 @@ static void respects_the_peers_window(void **state)
 	now = tcp.due_ms;
 	sk_tcp_timer(&tcp, now);
 	assert_int_equal(sent[0].s.seq, (uint32_t)(OURS + 31));
-	assert_int_equal(only()->len, 1); /* asks for room */
+	assert_int_equal(only()->len, 1);		       /* asks for room */
 	from_peer(PEER + 1, OURS + 41, SK_TCP_ACK, NULL, 100); /* it had the first ten, too */
 	assert_int_equal(n_sent, 3);
 	assert_int_equal(sent[0].s.seq, (uint32_t)(OURS + 41));

@@ -328,7 +328,7 @@ case_oom_events() {
 	done
 	grep -c '"oom"' "$work/events.$other"
 	state_is "$eats" 1; echo $?
-	kill $(jobs -p)
+	jobs -p | xargs -r kill
 	wait
 	end_pod
 }

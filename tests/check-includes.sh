@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The direction of dependency, from the #include lines:
-#   base <- {ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, model <- cli};  guest/agent uses base only.
+#   base <- {proto, ninep, export, virtio, engine, image} <- {vm, ninepd} <- {oci, model <- cli};  guest/agent uses base and proto.
 # A module may include its own headers, those of base, and those listed below. Each header compiles on its own, and what is
 # named *_internal.h is visible inside its directory only. tests/circles.py looks for circles of files inside a module.
 set -euo pipefail
@@ -15,17 +15,18 @@ complain() {
 
 declare -A may=(
 	[base]=''
+	[proto]='base'
 	[ninep]='base'
 	[export]='base ninep'
 	[virtio]='base ninep'
 	[engine]='base virtio'
 	[image]='base'
 	[ninepd]='base ninep export virtio'
-	[vm]='base ninep export virtio engine image'
-	[oci]='base vm image engine virtio export'
-	[model]='base vm image engine virtio'
-	[cli]='base model vm image engine virtio export'
-	[agent]='base'
+	[vm]='base proto ninep export virtio engine image'
+	[oci]='base proto vm image engine virtio export'
+	[model]='base proto vm image engine virtio'
+	[cli]='base proto model vm image engine virtio export'
+	[agent]='base proto'
 )
 
 module_of() {

@@ -1,31 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control channel: frames, requests, and every structure that a request may hold. No I/O. */
-#include <sys/socket.h>
-
+/* The control channel: frames, requests, and what the agent makes of the documents in a request. No I/O. */
 #include "base/buf.h"
 #include "base/frame.h"
 #include "filter.h"
 #include "../input.h"
-#include "request.h"
+#include "proto/message.h"
 #include "spec.h"
 
-static void parts(const struct sk_request *req)
+static void parts(const struct sk_msg *req)
 {
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_stdio_spec stdio;
-	struct sk_rootfs_spec rootfs;
-	struct sk_network_spec net;
-	uint8_t token[SK_TOKEN_BYTES];
+	/* "spec" beside an exec's process is the container's, which the agent reads from its own file. */
 	json_t *spec = json_object_get(req->json, "spec"), *process = json_object_get(req->json, "process");
+	const struct sk_stdio_spec stdio = req->op == SK_OP_CREATE ? req->create.stdio : req->exec.stdio;
 	json_t *sysctl = NULL;
-	int64_t sec, nsec;
 
-	sk_rootfs_parse(json_object_get(req->json, "rootfs"), &rootfs, &err);
-	sk_network_parse(json_object_get(req->json, "network"), &net, &err);
-	sk_time_parse(json_object_get(req->json, "time"), &sec, &nsec);
-	sk_token_parse(json_string_value(json_object_get(req->json, "stream")), token);
-	if (sk_stdio_parse(json_object_get(req->json, "stdio"), &stdio, &err) < 0)
-		return;
 	if (json_is_object(spec)) {
 		sk_filter_prepare(spec);
 		struct sk_spec_extra extra = {
@@ -35,7 +24,7 @@ static void parts(const struct sk_request *req)
 		if (sk_spec_complete(spec, &extra, &sysctl, &err) == 0)
 			json_decref(sysctl);
 	}
-	if (process) {
+	if (json_is_object(process)) {
 		sk_spec_inherit(process, spec);
 		sk_spec_process(process, &stdio, &err);
 	}
@@ -44,7 +33,7 @@ static void parts(const struct sk_request *req)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_request req;
+	struct sk_msg req;
 	struct sk_frame frame;
 	struct sk_buf in;
 	json_t *json;
@@ -57,9 +46,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sk_frame_consume(&in, &frame);
 		if (!json)
 			break;
-		if (sk_request_parse(json, &req, &err) == 0)
+		if (sk_msg_decode(SK_WIRE_TO_AGENT, json, &req, &err) < 0)
+			continue;
+		if (req.op == SK_OP_CREATE || req.op == SK_OP_EXEC)
 			parts(&req);
-		sk_request_fini(&req);
+		sk_msg_fini(&req);
 	}
 	sk_buf_fini(&in);
 	return 0;

@@ -9,7 +9,7 @@
 #include "base/loop.h"
 #include "uplink.h"
 #include "job.h"
-#include "request.h"
+#include "proto/message.h"
 #include "session.h"
 
 /* Exits of processes that nobody has claimed yet: a container's process may be gone before crun has said which one it
@@ -40,7 +40,7 @@ struct sk_agent {
 };
 
 /* ops.c: what a session calls. Owns the request. */
-void sk_ops_handle(void *arg, struct sk_request *take_req);
+void sk_ops_handle(void *arg, struct sk_msg *take_req);
 
 /* shutdown.c */
 void sk_agent_power_off(struct sk_agent *agent, bool clean);

@@ -50,7 +50,7 @@ pid_t sk_container_init_pid(const struct sk_container *c)
 {
 	const struct sk_process *p = c->processes;
 
-	while (p && strcmp(p->key, "init") != 0)
+	while (p && strcmp(p->key, SK_INIT_KEY) != 0)
 		p = p->next;
 	return p && p->pid > 0 ? p->pid : 0;
 }
@@ -113,7 +113,7 @@ static void sweep(struct sk_container *c)
 
 	for (p = c->processes; p; p = next) {
 		next = p->next;
-		if (p->pid == -1 && strcmp(p->key, "init") != 0 && !p->pumps[SK_STDIN] && !p->pumps[SK_STDOUT] &&
+		if (p->pid == -1 && strcmp(p->key, SK_INIT_KEY) != 0 && !p->pumps[SK_STDIN] && !p->pumps[SK_STDOUT] &&
 		    !p->pumps[SK_STDERR])
 			process_free(p);
 	}
@@ -122,7 +122,7 @@ static void sweep(struct sk_container *c)
 static void tell_exit(struct sk_process *p, int code)
 {
 	struct sk_container *c = p->container;
-	bool init = strcmp(p->key, "init") == 0;
+	bool init = strcmp(p->key, SK_INIT_KEY) == 0;
 	int i;
 
 	if (init) {
@@ -130,8 +130,11 @@ static void tell_exit(struct sk_process *p, int code)
 		c->paused = false;
 		sk_container_check_oom(c);
 	}
-	sk_session_event(c->agent->session, json_pack("{s:s,s:s,s:s,s:i,s:b}", "event", "exit", "container", c->id,
-						      "key", p->key, "code", code, "oom", init && c->oom_kills > 0));
+	sk_session_event(c->agent->session,
+			 &(const struct sk_msg){ .op = SK_AGENT_EXIT,
+						 .container = c->id,
+						 .key = p->key,
+						 .exit = { .code = code & 255, .oom = init && c->oom_kills > 0 } });
 	sk_pump_stop(p->pumps[SK_STDIN]);
 	/* All of the container's processes go with the first one. A child of exec's may hold its output longer: what it
 	 * writes is waited for, as docker does, until it closes it or the container ends. */
@@ -160,7 +163,7 @@ static void process_exited(struct sk_process *p, int code)
 	bool alone = p->container->agent->containers == p->container && !p->container->next;
 
 	p->pid = -1;
-	if (strcmp(p->key, "init") == 0 && alone && code < 128 && sk_linger_wanted()) {
+	if (strcmp(p->key, SK_INIT_KEY) == 0 && alone && code < 128 && sk_linger_wanted()) {
 		p->exit_code = code;
 		p->linger_until = sk_now_ms() + SK_LINGER_MS;
 		p->linger = sk_loop_add_timer(p->container->agent->loop, SK_LINGER_LOOK_MS, on_linger, p);
@@ -259,7 +262,7 @@ static void container_free(struct sk_container *c)
 		inotify_rm_watch(agent->inotify, c->oom_watch);
 	free(c);
 	for (; d; d = next) {
-		struct sk_request req = d->req;
+		struct sk_msg req = d->req;
 
 		next = d->next;
 		free(d);
@@ -273,7 +276,7 @@ static void remove_files(const struct sk_container *c)
 	sk_fs_remove_tree(AT_FDCWD, c->dir);
 }
 
-void sk_container_defer(struct sk_container *c, struct sk_request *take_req)
+void sk_container_defer(struct sk_container *c, struct sk_msg *take_req)
 {
 	struct sk_deferred *d = c->n_deferred < DEFERRED_MAX ? calloc(1, sizeof(*d)) : NULL, **link = &c->deferred;
 
@@ -282,7 +285,7 @@ void sk_container_defer(struct sk_container *c, struct sk_request *take_req)
 
 		sk_error_set(&err, EBUSY, "container %s is busy", c->id);
 		sk_session_fail(c->agent->session, take_req->id, &err, 0);
-		sk_request_fini(take_req);
+		sk_msg_fini(take_req);
 		return;
 	}
 	d->req = *take_req;
@@ -302,7 +305,7 @@ static void run_deferred(struct sk_agent *agent, const char *id)
 	snprintf(copy, sizeof(copy), "%s", id);
 	while (left-- && (c = sk_container_find(agent, copy)) && !sk_container_busy(c) && c->deferred) {
 		struct sk_deferred *d = c->deferred;
-		struct sk_request req = d->req;
+		struct sk_msg req = d->req;
 
 		c->deferred = d->next;
 		c->n_deferred--;
@@ -332,14 +335,14 @@ void sk_container_check_oom(struct sk_container *c)
 	if (kills == c->oom_kills)
 		return;
 	c->oom_kills = kills;
-	sk_session_event(c->agent->session, json_pack("{s:s,s:s}", "event", "oom", "container", c->id));
+	sk_session_event(c->agent->session, &(const struct sk_msg){ .op = SK_AGENT_OOM, .container = c->id });
 }
 
 /* --- delete ------------------------------------------------------------------------------------------------------- */
 
 struct removal {
 	struct sk_container *container;
-	struct sk_request req;
+	struct sk_msg req;
 };
 
 /* In the child. The control group and crun's own notes are small; the unmount is what takes time. */
@@ -365,8 +368,8 @@ static void delete_done(void *arg, int code, json_t *result)
 	(void)code;
 	(void)result;
 	if (r->req.json)
-		sk_session_reply(r->container->agent->session, r->req.id, NULL);
-	sk_request_fini(&r->req);
+		sk_session_reply(r->container->agent->session, &r->req, NULL);
+	sk_msg_fini(&r->req);
 	container_free(r->container);
 	free(r);
 }
@@ -374,7 +377,7 @@ static void delete_done(void *arg, int code, json_t *result)
 static const struct sk_job_ops delete_ops = { .run = delete_child, .done = delete_done };
 
 /* `take_req` is answered in the end; NULL: nobody asked. */
-static int start_removal(struct sk_container *c, struct sk_request *take_req)
+static int start_removal(struct sk_container *c, struct sk_msg *take_req)
 {
 	struct removal *removal = calloc(1, sizeof(*removal));
 	int r;
@@ -416,7 +419,8 @@ static void create_done(void *arg, int code, json_t *result)
 	struct sk_container *c = l->container;
 	struct sk_agent *agent = l->agent;
 	struct sk_error err = SK_ERROR_INIT;
-	bool mounted = json_is_true(json_object_get(l->req.json, "mount_only"));
+	bool mounted = l->req.create.mount_only;
+	struct sk_reply reply = { 0 };
 	int exit_code = 0, r = 0;
 	char id[65];
 
@@ -436,8 +440,9 @@ static void create_done(void *arg, int code, json_t *result)
 			container_free(c);
 		return;
 	}
-	c->state = json_is_true(json_object_get(l->req.json, "start")) ? SK_CONTAINER_RUNNING : SK_CONTAINER_CREATED;
-	sk_session_reply(agent->session, l->req.id, json_pack("{s:i}", "pid", (int)l->process->pid));
+	c->state = l->req.create.start ? SK_CONTAINER_RUNNING : SK_CONTAINER_CREATED;
+	reply.pid = (int)l->process->pid;
+	sk_session_reply(agent->session, &l->req, &reply);
 	if (mounted) {
 		process_free(l->process);
 	} else {
@@ -453,7 +458,7 @@ static const struct sk_job_ops create_ops = {
 	.done = create_done,
 };
 
-void sk_container_create(struct sk_agent *agent, struct sk_request *take_req)
+void sk_container_create(struct sk_agent *agent, struct sk_msg *take_req)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_container *c = NULL;
@@ -468,14 +473,9 @@ void sk_container_create(struct sk_agent *agent, struct sk_request *take_req)
 	}
 	if (c)
 		sk_error_set(&err, EEXIST, "container %s exists", take_req->container);
-	else if (!json_is_object(json_object_get(take_req->json, "spec")) &&
-		 !json_is_true(json_object_get(take_req->json, "mount_only")))
-		sk_error_set(&err, EINVAL, "create without spec");
-	c = err.code ? NULL
-		     : container_new(agent, take_req->container,
-				     json_string_value(json_object_get(take_req->json, "name")), &err);
+	c = err.code ? NULL : container_new(agent, take_req->container, take_req->create.name, &err);
 	if (c)
-		p = process_new(c, "init");
+		p = process_new(c, SK_INIT_KEY);
 	if (p)
 		l = sk_launch_new(c, p, take_req, &err);
 	if (l) {
@@ -491,7 +491,7 @@ void sk_container_create(struct sk_agent *agent, struct sk_request *take_req)
 		sk_launch_free(l);
 	}
 	sk_session_fail(agent->session, take_req->id, &err, 0);
-	sk_request_fini(take_req);
+	sk_msg_fini(take_req);
 	if (c) {
 		sk_fs_remove_tree(AT_FDCWD, c->dir); /* nothing was mounted yet */
 		container_free(c);
@@ -503,6 +503,7 @@ static void exec_done(void *arg, int code, json_t *result)
 	struct sk_launch *l = arg;
 	struct sk_container *c = l->container;
 	struct sk_error err = SK_ERROR_INIT;
+	struct sk_reply reply = { 0 };
 	int exit_code = 0, r = -1;
 
 	if (code != 0)
@@ -515,7 +516,8 @@ static void exec_done(void *arg, int code, json_t *result)
 			kill(l->process->pid, SIGKILL);
 		process_free(l->process);
 	} else {
-		sk_session_reply(l->agent->session, l->req.id, json_pack("{s:i}", "pid", (int)l->process->pid));
+		reply.pid = (int)l->process->pid;
+		sk_session_reply(l->agent->session, &l->req, &reply);
 		claim_orphan(l->process);
 	}
 	sk_launch_free(l);
@@ -529,7 +531,7 @@ static const struct sk_job_ops exec_ops = {
 	.done = exec_done,
 };
 
-void sk_container_exec(struct sk_container *c, struct sk_request *take_req)
+void sk_container_exec(struct sk_container *c, struct sk_msg *take_req)
 {
 	struct sk_agent *agent = c->agent;
 	struct sk_error err = SK_ERROR_INIT;
@@ -538,7 +540,7 @@ void sk_container_exec(struct sk_container *c, struct sk_request *take_req)
 	int r;
 
 	sweep(c);
-	if (c->paused && json_is_true(json_object_get(take_req->json, "ignore_paused"))) {
+	if (c->paused && take_req->exec.ignore_paused) {
 		sk_container_defer(c, take_req); /* as a process of a frozen control group: sk_container_resumed() */
 		return;
 	}
@@ -567,7 +569,7 @@ void sk_container_exec(struct sk_container *c, struct sk_request *take_req)
 	if (p)
 		process_free(p);
 	sk_session_fail(agent->session, take_req->id, &err, 0);
-	sk_request_fini(take_req);
+	sk_msg_fini(take_req);
 }
 
 static void start_done(void *arg, int code, json_t *result)
@@ -575,14 +577,14 @@ static void start_done(void *arg, int code, json_t *result)
 	struct sk_launch *l = arg;
 	struct sk_container *c = l->container;
 	struct sk_agent *agent = l->agent;
-	struct sk_process *init = sk_container_process(c, "init");
+	struct sk_process *init = sk_container_process(c, SK_INIT_KEY);
 	struct sk_error err = SK_ERROR_INIT;
 
 	c->state = code ? SK_CONTAINER_CREATED : SK_CONTAINER_RUNNING;
 	if (code)
 		fail_request(l, &err, job_error(l, result, &err));
 	else
-		sk_session_reply(agent->session, l->req.id, NULL);
+		sk_session_reply(agent->session, &l->req, NULL);
 	sk_launch_free(l);
 	if (init && init->exit_held)
 		process_exited(init, init->exit_code);
@@ -594,7 +596,7 @@ static const struct sk_job_ops start_ops = {
 	.done = start_done,
 };
 
-void sk_container_start(struct sk_container *c, struct sk_request *take_req)
+void sk_container_start(struct sk_container *c, struct sk_msg *take_req)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_launch *l = NULL;
@@ -616,12 +618,12 @@ void sk_container_start(struct sk_container *c, struct sk_request *take_req)
 		sk_launch_free(l);
 	}
 	sk_session_fail(c->agent->session, take_req->id, &err, 0);
-	sk_request_fini(take_req);
+	sk_msg_fini(take_req);
 }
 
 /* --- delete ------------------------------------------------------------------------------------------------------- */
 
-void sk_container_delete(struct sk_container *c, struct sk_request *take_req)
+void sk_container_delete(struct sk_container *c, struct sk_msg *take_req)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	int r = 0;
@@ -640,5 +642,5 @@ void sk_container_delete(struct sk_container *c, struct sk_request *take_req)
 		return;
 	sk_error_errno(&err, r, "cannot delete container %s", c->id);
 	sk_session_fail(c->agent->session, take_req->id, &err, 0);
-	sk_request_fini(take_req);
+	sk_msg_fini(take_req);
 }

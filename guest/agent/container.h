@@ -36,7 +36,7 @@ struct sk_process {
 
 struct sk_deferred {
 	struct sk_deferred *next;
-	struct sk_request req;
+	struct sk_msg req;
 };
 
 #define SK_CONTAINER_NAME 200
@@ -65,15 +65,15 @@ struct sk_process *sk_container_process(struct sk_container *c, const char *key)
 pid_t sk_container_init_pid(const struct sk_container *c);
 bool sk_container_busy(const struct sk_container *c);
 /* Keeps a request until the container is not busy. */
-void sk_container_defer(struct sk_container *c, struct sk_request *take_req);
+void sk_container_defer(struct sk_container *c, struct sk_msg *take_req);
 
 /* Requests. Each replies, now or later, and takes the request. */
-void sk_container_create(struct sk_agent *agent, struct sk_request *take_req);
-void sk_container_start(struct sk_container *c, struct sk_request *take_req);
-void sk_container_exec(struct sk_container *c, struct sk_request *take_req);
+void sk_container_create(struct sk_agent *agent, struct sk_msg *take_req);
+void sk_container_start(struct sk_container *c, struct sk_msg *take_req);
+void sk_container_exec(struct sk_container *c, struct sk_msg *take_req);
 /* Called when it is resumed: requests that were deferred meanwhile are served. */
 void sk_container_resumed(struct sk_container *c);
-void sk_container_delete(struct sk_container *c, struct sk_request *take_req);
+void sk_container_delete(struct sk_container *c, struct sk_msg *take_req);
 
 /* The reaper found that `pid` is gone. True when it was a container's process. */
 bool sk_container_reaped(struct sk_agent *agent, pid_t pid, int code);

@@ -23,7 +23,7 @@
 
 struct dialled {
 	struct sk_agent *agent;
-	struct sk_request req; /* until it is answered */
+	struct sk_msg req; /* until it is answered */
 	int sock, stream;
 	struct sk_source *source; /* until it is connected */
 	struct sk_pump *to_host, *to_guest;
@@ -45,9 +45,9 @@ static void answer(struct dialled *d, int r)
 		sk_error_errno(&err, r, "cannot connect");
 		sk_session_fail(d->agent->session, d->req.id, &err, 0);
 	} else {
-		sk_session_reply(d->agent->session, d->req.id, NULL);
+		sk_session_reply(d->agent->session, &d->req, NULL);
 	}
-	sk_request_fini(&d->req);
+	sk_msg_fini(&d->req);
 }
 
 /* Nobody there reads any more: not known from poll(2), for which an end that is in order looks the same. */
@@ -99,16 +99,13 @@ static int start_pumps(struct dialled *d)
 
 static void connected(struct dialled *d)
 {
-	uint8_t token[SK_TOKEN_BYTES];
 	int error = 0, r;
 	socklen_t len = sizeof(error);
 
 	sk_loop_remove(SK_TAKE_PTR(d->source));
 	r = getsockopt(d->sock, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? -errno : -error;
-	if (r == 0)
-		r = sk_token_parse(json_string_value(json_object_get(d->req.json, "token")), token);
 	if (r == 0) {
-		d->stream = sk_uplink_stream(&d->agent->uplink, token, sizeof(token));
+		d->stream = sk_uplink_stream(&d->agent->uplink, &d->req.connect.token);
 		r = d->stream < 0 ? d->stream : 0;
 	}
 	answer(d, r);
@@ -131,14 +128,12 @@ static void on_writable(void *arg, int fd, unsigned events)
 
 static int dial(struct dialled *d)
 {
-	const char *address = json_string_value(json_object_get(d->req.json, "address"));
-	json_int_t port = json_integer_value(json_object_get(d->req.json, "port"));
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
-	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	bool v6 = address && strchr(address, ':');
+	const char *address = d->req.connect.address;
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(d->req.connect.port) };
+	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(d->req.connect.port) };
+	bool v6 = strchr(address, ':');
 
-	if (!address || port < 1 || port > UINT16_MAX ||
-	    inet_pton(v6 ? AF_INET6 : AF_INET, address, v6 ? (void *)&to6.sin6_addr : (void *)&to4.sin_addr) != 1)
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, address, v6 ? (void *)&to6.sin6_addr : (void *)&to4.sin_addr) != 1)
 		return -EINVAL;
 	d->sock = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (d->sock < 0)
@@ -151,7 +146,7 @@ static int dial(struct dialled *d)
 	return d->source ? 0 : -ENOMEM;
 }
 
-void sk_dial(struct sk_agent *a, struct sk_request *take_req)
+void sk_dial(struct sk_agent *a, struct sk_msg *take_req)
 {
 	struct dialled *d = calloc(1, sizeof(*d));
 	struct sk_error err = SK_ERROR_INIT;
@@ -160,7 +155,7 @@ void sk_dial(struct sk_agent *a, struct sk_request *take_req)
 	if (!d) {
 		sk_error_errno(&err, ENOMEM, "cannot connect");
 		sk_session_fail(a->session, take_req->id, &err, 0);
-		sk_request_fini(take_req);
+		sk_msg_fini(take_req);
 		return;
 	}
 	*d = (struct dialled){ .agent = a, .req = *take_req, .sock = -1, .stream = -1 };

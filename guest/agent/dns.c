@@ -21,7 +21,6 @@
 #include "base/cleanup.h"
 #include "boot.h"
 
-#define DNS_PORT_HOST 1026u /* vsock */
 #define DNS_SESSIONS 64
 #define DNS_TIMEOUT_S 20
 #define DNS_MESSAGE_MAX 65535
@@ -67,7 +66,7 @@ static struct session *begin(struct session *all, const struct sk_uplink *uplink
 		return NULL;
 	all[i].tcp = -1;
 	all[i].len = 0;
-	all[i].up = sk_uplink_connect(uplink, DNS_PORT_HOST);
+	all[i].up = sk_uplink_connect(uplink, SK_PORT_DNS);
 	all[i].deadline = time(NULL) + DNS_TIMEOUT_S;
 	return all[i].up >= 0 ? &all[i] : NULL;
 }

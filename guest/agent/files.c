@@ -22,19 +22,15 @@
 
 struct files_job {
 	struct sk_agent *agent;
-	struct sk_request req;
+	struct sk_msg req;
 	char id[65], name[SK_CONTAINER_NAME], dir[128];
 	pid_t init;
 };
 
 static int open_stream(const struct files_job *f, struct sk_error *err)
 {
-	uint8_t token[SK_TOKEN_BYTES];
-	int fd;
+	int fd = sk_uplink_stream(&f->agent->uplink, &f->req.file.stream);
 
-	if (sk_token_parse(json_string_value(json_object_get(f->req.json, "stream")), token) < 0)
-		return sk_error_set(err, EINVAL, "no valid stream token");
-	fd = sk_uplink_stream(&f->agent->uplink, token, sizeof(token));
 	return fd < 0 ? sk_error_errno(err, fd, "cannot connect a stream to the monitor") : fd;
 }
 
@@ -46,9 +42,9 @@ static int transfer(const struct files_job *f, int rootfd, const char *path, str
 	if (fd < 0)
 		return fd;
 	if (f->req.op == SK_OP_GET)
-		r = sk_copy_get(rootfd, path, json_is_true(json_object_get(f->req.json, "follow")), fd, err);
+		r = sk_copy_get(rootfd, path, f->req.file.follow, fd, err);
 	else
-		r = sk_copy_put(rootfd, path, json_is_true(json_object_get(f->req.json, "uid_gid")), fd, err);
+		r = sk_copy_put(rootfd, path, f->req.file.uid_gid, fd, err);
 	shutdown(fd, SHUT_WR);
 	return r;
 }
@@ -56,8 +52,7 @@ static int transfer(const struct files_job *f, int rootfd, const char *path, str
 /* `crun update` checks and writes the limits as it did when the container was made. */
 static int update(const struct files_job *f, struct sk_error *err)
 {
-	const json_t *resources = json_object_get(f->req.json, "resources");
-	_cleanup_free_ char *text = resources ? json_dumps(resources, JSON_COMPACT) : NULL;
+	_cleanup_free_ char *text = json_dumps(f->req.update.resources, JSON_COMPACT);
 	char path[192], root[192];
 	const char *argv[] = { "crun", "--root", root, "--cgroup-manager", "cgroupfs", "update", "-r",
 			       path,   f->name,	 NULL };
@@ -65,7 +60,7 @@ static int update(const struct files_job *f, struct sk_error *err)
 	int r;
 
 	if (!text)
-		return sk_error_set(err, EINVAL, "update without resources");
+		return sk_error_errno(err, ENOMEM, "cannot write the limits");
 	snprintf(root, sizeof(root), "%s/crun", f->agent->run_dir);
 	snprintf(path, sizeof(path), "%s/update.%d", f->dir, (int)getpid());
 	r = sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false);
@@ -81,7 +76,6 @@ static int update(const struct files_job *f, struct sk_error *err)
 static int files_child(void *arg, int report_fd)
 {
 	const struct files_job *f = arg;
-	const char *path = json_string_value(json_object_get(f->req.json, "path"));
 	_cleanup_fd_ int rootfd = -1;
 	struct sk_error err = SK_ERROR_INIT;
 	json_t *result = NULL;
@@ -95,12 +89,10 @@ static int files_child(void *arg, int report_fd)
 		r = update(f, &err);
 	else if (f->req.op == SK_OP_PS)
 		result = json_pack("{s:o}", "processes", sk_ps_list(f->id, rootfd));
-	else if (!path)
-		r = sk_error_set(&err, EINVAL, "%s without path", sk_op_name(f->req.op));
 	else if (f->req.op == SK_OP_STAT)
-		result = json_pack("{s:o*}", "stat", sk_copy_stat(rootfd, path, &err));
+		result = json_pack("{s:o*}", "stat", sk_copy_stat(rootfd, f->req.file.path, &err));
 	else
-		r = transfer(f, rootfd, path, &err);
+		r = transfer(f, rootfd, f->req.file.path, &err);
 	if (r < 0 || err.code) {
 		json_decref(result);
 		return sk_job_report_error(report_fd, &err, 0);
@@ -113,20 +105,23 @@ static void files_done(void *arg, int code, json_t *result)
 {
 	struct files_job *f = arg;
 	struct sk_error err = SK_ERROR_INIT;
+	struct sk_reply reply = { 0 };
 	int exit_code = 0;
 
 	if (code == 0 && json_is_object(result)) {
-		sk_session_reply(f->agent->session, f->req.id, json_incref(result));
+		reply.processes = json_object_get(result, "processes");
+		reply.stat = json_object_get(result, "stat");
+		sk_session_reply(f->agent->session, &f->req, &reply);
 	} else {
 		if (!sk_job_result_error(result, &err, &exit_code))
 			sk_error_set(&err, EIO, "%s failed (%d)", sk_op_name(f->req.op), code);
 		sk_session_fail(f->agent->session, f->req.id, &err, exit_code);
 	}
-	sk_request_fini(&f->req);
+	sk_msg_fini(&f->req);
 	free(f);
 }
 
-void sk_files_start(struct sk_container *c, struct sk_request *take_req)
+void sk_files_start(struct sk_container *c, struct sk_msg *take_req)
 {
 	static const struct sk_job_ops ops = { .run = files_child, .done = files_done };
 	struct files_job *f = calloc(1, sizeof(*f));
@@ -145,5 +140,5 @@ void sk_files_start(struct sk_container *c, struct sk_request *take_req)
 	}
 	sk_error_errno(&err, r, "cannot start a process");
 	sk_session_fail(c->agent->session, take_req->id, &err, 0);
-	sk_request_fini(take_req);
+	sk_msg_fini(take_req);
 }

@@ -25,7 +25,7 @@
 #include "base/log.h"
 #include "base/rtnl.h"
 #include "boot.h"
-#include "request.h"
+#include "proto/message.h"
 
 #define LINKS_MAX 16u
 #define INTERFACES_MAX 8u
@@ -140,19 +140,6 @@ static int move_link(struct place *from, unsigned index, const struct place *to,
 	return sk_rtnl_change(from->nl, &q);
 }
 
-static int parse_mac(const json_t *o, const char *key, uint8_t mac[6])
-{
-	const char *text = json_string_value(json_object_get(o, key));
-	unsigned b[6], i;
-	char rest;
-
-	if (!text || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) != 6)
-		return -EINVAL;
-	for (i = 0; i < 6; i++)
-		mac[i] = (uint8_t)b[i];
-	return 0;
-}
-
 /* ---- addresses */
 
 static int each_address(void *arg, const struct nlmsghdr *h)
@@ -259,20 +246,16 @@ static int each_route(void *arg, const struct nlmsghdr *h)
 	return 0;
 }
 
-static int add_route(const json_t *o)
+static int add_route(const struct sk_route_spec *route)
 {
-	const char *to = json_string_value(json_object_get(o, "to")),
-		   *via = json_string_value(json_object_get(o, "via"));
-	const char *src = json_string_value(json_object_get(o, "src")),
-		   *dev = json_string_value(json_object_get(o, "dev"));
-	uint32_t oif = dev ? if_nametoindex(dev) : 0,
-		 metric = (uint32_t)json_integer_value(json_object_get(o, "metric"));
-	int family = to && strchr(to, ':') ? AF_INET6 : AF_INET, r;
+	const char *to = route->to, *via = route->via, *src = route->src;
+	uint32_t oif = if_nametoindex(route->dev), metric = route->metric;
+	int family = strchr(to, ':') ? AF_INET6 : AF_INET, r;
 	size_t len = family == AF_INET6 ? 16 : 4;
 	struct sk_address a;
 	struct sk_rtnl q;
 
-	if (!to || !oif || sk_address_parse(to, family, &a) < 0)
+	if (!oif || sk_address_parse(to, family, &a) < 0)
 		return -EINVAL;
 	sk_rtnl_start(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.route));
 	q.route.rtm_family = (uint8_t)family;
@@ -313,26 +296,36 @@ static int sync_routes(const json_t *routes)
 	r = sk_rtnl_dump(home.nl, RTM_GETROUTE, sizeof(struct rtmsg), each_route, s);
 	for (i = 0; i < s->n; i++)
 		sk_rtnl_change(home.nl, &s->m[i]);
-	for (i = 0; r == 0 && i < json_array_size(routes); i++)
-		r = add_route(json_array_get(routes, i));
+	for (i = 0; r == 0 && i < json_array_size(routes); i++) {
+		struct sk_route_spec route;
+
+		r = sk_route_decode(json_array_get(routes, i), &route, NULL);
+		if (r == 0)
+			r = add_route(&route);
+	}
 	return r;
 }
 
 /* ---- devices */
 
-static const json_t *listed(const json_t *list, const uint8_t perm[6])
+/* The interfaces that there are to be. */
+struct wanted {
+	struct sk_interface_spec all[INTERFACES_MAX];
+	size_t n;
+};
+
+static const struct sk_interface_spec *listed(const struct wanted *list, const uint8_t perm[6])
 {
-	uint8_t mac[6];
 	size_t i;
 
-	for (i = 0; i < json_array_size(list); i++)
-		if (parse_mac(json_array_get(list, i), "device", mac) == 0 && memcmp(mac, perm, 6) == 0)
-			return json_array_get(list, i);
+	for (i = 0; i < list->n; i++)
+		if (memcmp(list->all[i].device, perm, 6) == 0)
+			return &list->all[i];
 	return NULL;
 }
 
 /* Only devices of the monitor's making are ours to hide. */
-static int park_others(const json_t *list)
+static int park_others(const struct wanted *list)
 {
 	static const uint8_t prefix[5] = { 0x02, 0x53, 0x4b, 0, 0 };
 	unsigned i;
@@ -351,18 +344,17 @@ static int park_others(const json_t *list)
 }
 
 /* A name that another device is to have is given up first: two may be about to change theirs. */
-static int free_names(const json_t *list)
+static int free_names(const struct wanted *list)
 {
 	unsigned i;
 	int r = 0;
 
 	for (i = 0; r == 0 && i < home.n_links; i++) {
 		const struct link *l = &home.links[i];
-		const json_t *o = listed(list, l->perm);
-		const char *wanted = json_string_value(json_object_get(o, "name"));
+		const struct sk_interface_spec *o = listed(list, l->perm);
 		char name[IF_NAMESIZE];
 
-		if (!o || (wanted && strcmp(wanted, l->name) == 0))
+		if (!o || strcmp(o->name, l->name) == 0)
 			continue;
 		snprintf(name, sizeof(name), "sk%u", l->perm[5]);
 		r = change_link(&home, l->index, false, IFLA_IFNAME, name, strlen(name) + 1);
@@ -384,70 +376,76 @@ static void set_ipv6(const char *name, bool enabled)
 	}
 }
 
-static int bring(const json_t *o, unsigned *ret_index)
+static int bring(const struct sk_interface_spec *o, unsigned *ret_index)
 {
-	const char *name = json_string_value(json_object_get(o, "name"));
-	uint32_t mtu = (uint32_t)json_integer_value(json_object_get(o, "mtu"));
-	uint8_t perm[6], mac[6];
-	struct link *l;
+	const char *name = o->name;
+	uint32_t mtu = o->mtu;
+	struct link *l = by_perm(&parked, o->device);
 	int r = 0;
 
-	if (!name || !*name || strlen(name) >= IF_NAMESIZE || strchr(name, '/') || parse_mac(o, "device", perm) < 0 ||
-	    parse_mac(o, "mac", mac) < 0)
-		return -EINVAL;
-	l = by_perm(&parked, perm);
 	if (l)
 		r = move_link(&parked, l->index, &home, name);
 	if (r == 0 && l)
 		r = list_links(&home);
-	l = r == 0 ? by_perm(&home, perm) : NULL;
+	l = r == 0 ? by_perm(&home, o->device) : NULL;
 	if (!l)
 		return r < 0 ? r : -ENODEV;
 	*ret_index = l->index;
 	if (strcmp(l->name, name) != 0 &&
 	    (r = change_link(&home, l->index, false, IFLA_IFNAME, name, strlen(name) + 1)) < 0)
 		return r;
-	if (memcmp(l->mac, mac, 6) != 0)
-		r = change_link(&home, l->index, false, IFLA_ADDRESS, mac, 6);
-	if (r == 0 && json_is_boolean(json_object_get(o, "ipv6")))
-		set_ipv6(name, json_is_true(json_object_get(o, "ipv6")));
+	if (memcmp(l->mac, o->mac, 6) != 0)
+		r = change_link(&home, l->index, false, IFLA_ADDRESS, o->mac, 6);
+	if (r == 0 && o->has_ipv6)
+		set_ipv6(name, o->ipv6);
 	return r < 0 ? r : change_link(&home, l->index, true, mtu ? IFLA_MTU : 0, mtu ? &mtu : NULL, sizeof(mtu));
 }
 
-int sk_net_interfaces(const json_t *network, struct sk_error *err)
+static int read_wanted(const json_t *list, struct wanted *ret, struct sk_error *err)
 {
-	const json_t *list = json_object_get(network, "interfaces");
-	size_t i, n = json_array_size(list);
-	int r;
+	size_t i;
+	int r = 0;
 
-	if (n > INTERFACES_MAX)
+	*ret = (struct wanted){ .n = json_array_size(list) };
+	if (ret->n > INTERFACES_MAX)
 		return sk_error_set(err, EINVAL, "network: more than %u interfaces", INTERFACES_MAX);
+	for (i = 0; r == 0 && i < ret->n; i++)
+		r = sk_interface_decode(json_array_get(list, i), &ret->all[i], err);
+	return r;
+}
+
+int sk_net_interfaces(const struct sk_network_spec *network, struct sk_error *err)
+{
+	struct wanted list;
+	size_t i;
+	int r = read_wanted(network->interfaces, &list, err);
+
+	if (r < 0)
+		return r;
 	r = open_places();
 	if (r == 0)
 		r = list_links(&home);
 	if (r == 0)
-		r = park_others(list);
+		r = park_others(&list);
 	if (r == 0)
 		r = list_links(&home);
 	if (r == 0)
-		r = free_names(list);
+		r = free_names(&list);
 	if (r == 0)
 		r = list_links(&home);
 	if (r == 0)
 		r = list_links(&parked);
 	if (r < 0)
 		return sk_error_errno(err, r, "network: cannot arrange the devices");
-	for (i = 0; i < n; i++) {
-		const json_t *o = json_array_get(list, i);
-		const char *name = json_string_value(json_object_get(o, "name"));
+	for (i = 0; i < list.n; i++) {
 		unsigned index = 0;
 
-		r = bring(o, &index);
+		r = bring(&list.all[i], &index);
 		if (r == 0)
-			r = sync_addresses(index, json_object_get(o, "addresses"));
+			r = sync_addresses(index, list.all[i].addresses);
 		if (r < 0)
-			return sk_error_errno(err, r, "network: cannot set up %s", name ? name : "an interface");
+			return sk_error_errno(err, r, "network: cannot set up %s", list.all[i].name);
 	}
-	r = sync_routes(json_object_get(network, "routes"));
+	r = sync_routes(network->routes);
 	return r < 0 ? sk_error_errno(err, r, "network: cannot set up the routes") : 0;
 }

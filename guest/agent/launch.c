@@ -61,11 +61,11 @@ static int listen_console(struct sk_launch *l)
 	return 0;
 }
 
-struct sk_launch *sk_launch_new(struct sk_container *c, struct sk_process *process, struct sk_request *req,
+struct sk_launch *sk_launch_new(struct sk_container *c, struct sk_process *process, struct sk_msg *req,
 				struct sk_error *err)
 {
 	struct sk_launch *l = calloc(1, sizeof(*l));
-	int i, r;
+	int i, r = 0;
 
 	if (!l) {
 		sk_error_errno(err, ENOMEM, "cannot start a process");
@@ -75,14 +75,17 @@ struct sk_launch *sk_launch_new(struct sk_container *c, struct sk_process *proce
 	for (i = 0; i < SK_STDIO_COUNT; i++)
 		l->child_fd[i] = l->our_fd[i] = l->stream[i] = -1;
 	l->console = -1;
-	r = sk_stdio_parse(json_object_get(req->json, "stdio"), &l->stdio, err);
-	if (r == 0 && l->stdio.terminal) {
+	if (req->op == SK_OP_CREATE)
+		l->stdio = req->create.stdio;
+	else if (req->op == SK_OP_EXEC)
+		l->stdio = req->exec.stdio;
+	if (l->stdio.terminal) {
 		r = listen_console(l);
 		if (r < 0)
 			sk_error_errno(err, r, "cannot make a console socket");
 	}
 	for (i = 0; i < SK_STDIO_COUNT && r == 0 && !l->stdio.terminal; i++)
-		if (l->stdio.wanted[i] && (r = make_pipe(l, i)) < 0)
+		if (l->stdio.token[i].set && (r = make_pipe(l, i)) < 0)
 			sk_error_errno(err, r, "cannot make a pipe");
 	if (r < 0) {
 		sk_launch_free(l);
@@ -115,7 +118,7 @@ void sk_launch_free(struct sk_launch *l)
 		sk_launch_path(l, files[i], path, sizeof(path));
 		unlink(path);
 	}
-	sk_request_fini(&l->req);
+	sk_msg_fini(&l->req);
 	free(l);
 }
 
@@ -125,9 +128,9 @@ int sk_launch_connect(struct sk_launch *l, struct sk_error *err)
 
 	for (i = 0; i < SK_STDIO_COUNT; i++) {
 		sk_close_fd(&l->child_fd[i]);
-		if (!l->stdio.wanted[i] || (l->stdio.terminal && i != SK_STDOUT))
+		if (!l->stdio.token[i].set || (l->stdio.terminal && i != SK_STDOUT))
 			continue;
-		l->stream[i] = sk_uplink_stream(&l->agent->uplink, l->stdio.token[i], SK_TOKEN_BYTES);
+		l->stream[i] = sk_uplink_stream(&l->agent->uplink, &l->stdio.token[i]);
 		if (l->stream[i] < 0)
 			return sk_error_errno(err, l->stream[i], "cannot connect a stream to the monitor");
 	}
@@ -235,11 +238,13 @@ int sk_launch_finish(struct sk_launch *l, struct sk_error *err)
 
 static const char *program(const struct sk_launch *l)
 {
-	const json_t *process = json_object_get(l->req.json, "process");
+	const json_t *process = NULL;
 	const char *arg;
 
-	if (!process)
-		process = json_object_get(json_object_get(l->req.json, "spec"), "process");
+	if (l->req.op == SK_OP_EXEC)
+		process = l->req.exec.process;
+	else if (l->req.op == SK_OP_CREATE)
+		process = json_object_get(l->req.create.spec, "process");
 	arg = json_string_value(json_array_get(json_object_get(process, "args"), 0));
 	return arg ? arg : "";
 }

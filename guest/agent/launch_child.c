@@ -100,35 +100,45 @@ static int join_groups(const json_t *groups, int rootfd, struct sk_user *user, s
 
 /* The user and groups that the request names, or the user that the process object has, with HOME from the image's
  * files. */
-static int set_user(json_t *process, const json_t *request, int rootfd, json_t *mark, struct sk_error *err)
+static int set_user(json_t *process, const char *name, const json_t *groups, int rootfd, json_t *mark,
+		    struct sk_error *err)
 {
 	_cleanup_free_ struct sk_user *user = calloc(1, sizeof(*user));
-	const char *text = json_string_value(json_object_get(request, "user"));
 	int r = 0;
 
 	if (!user || rootfd < 0)
 		return sk_error_errno(err, user ? rootfd : ENOMEM, "cannot look up the user");
-	if (text && *text)
-		r = sk_user_resolve_at(rootfd, text, user, err);
+	if (name && *name)
+		r = sk_user_resolve_at(rootfd, name, user, err);
 	else
 		given_user(json_object_get(process, "user"), rootfd, user);
 	if (r == 0)
-		r = join_groups(json_object_get(request, "groups"), rootfd, user, err);
+		r = join_groups(groups, rootfd, user, err);
 	return r < 0 ? r : sk_spec_user(process, user, mark, err);
 }
 
 /* "join": {"ipc": "c0", …}: that container's namespace instead of a new one. */
-static int join_namespaces(struct sk_agent *agent, json_t *spec, json_t *join, struct sk_error *err)
+static const char *joined(const struct sk_join_spec *join, const char *type)
+{
+	if (strcmp(type, "ipc") == 0)
+		return join->ipc;
+	if (strcmp(type, "uts") == 0)
+		return join->uts;
+	if (strcmp(type, "pid") == 0)
+		return join->pid;
+	return strcmp(type, "user") == 0 ? join->user : NULL;
+}
+
+static int join_namespaces(struct sk_agent *agent, json_t *spec, const struct sk_join_spec *join, struct sk_error *err)
 {
 	json_t *list = json_object_get(json_object_get(spec, "linux"), "namespaces");
 	size_t i;
 
-	for (i = 0; json_is_object(join) && i < json_array_size(list); i++) {
+	for (i = 0; i < json_array_size(list); i++) {
 		json_t *ns = json_array_get(list, i);
 		const char *type = json_string_value(json_object_get(ns, "type"));
-		const char *from = json_string_value(json_object_get(join, type ? type : ""));
+		const char *from = type ? joined(join, type) : NULL;
 		const struct sk_container *other = from ? sk_container_find(agent, from) : NULL;
-		const char *name = type && strcmp(type, "mount") == 0 ? "mnt" : type;
 		pid_t pid = other ? sk_container_init_pid(other) : 0;
 		char path[64];
 
@@ -138,7 +148,7 @@ static int join_namespaces(struct sk_agent *agent, json_t *spec, json_t *join, s
 			return sk_error_set(err, ESRCH,
 					    "container %s, whose %s namespace is to be joined, does not run", from,
 					    type);
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, type);
 		json_object_set_new(ns, "path", json_string(path));
 	}
 	return 0;
@@ -147,35 +157,33 @@ static int join_namespaces(struct sk_agent *agent, json_t *spec, json_t *join, s
 static int prepare_create(struct sk_launch *l, struct sk_error *err)
 {
 	const struct sk_container *c = l->container;
-	json_t *spec = json_object_get(l->req.json, "spec"), *binds = json_array(), *sysctl = NULL;
+	const struct sk_create *create = &l->req.create;
+	json_t *spec = create->spec, *binds = json_array(), *sysctl = NULL;
 	_cleanup_fd_ int rootfd = -1;
 	char rootfs[160], path[160];
-	struct sk_rootfs_spec layout;
 	struct sk_spec_extra extra = {
 		.container = c->id, .rootfs = rootfs, .binds = binds, .stdio = &l->stdio, .init_path = l->agent->self
 	};
-	int r = sk_rootfs_parse(json_object_get(l->req.json, "rootfs"), &layout, err);
+	int r;
 
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", c->dir);
 	snprintf(path, sizeof(path), "%s/shares", l->agent->run_dir);
+	r = sk_rootfs_build(&create->rootfs, &l->agent->uplink, c->dir, err);
 	if (r == 0)
-		r = sk_rootfs_build(&layout, &l->agent->uplink, c->dir, err);
-	if (r == 0)
-		r = sk_rootfs_mounts(json_object_get(l->req.json, "mounts"), json_object_get(l->req.json, "files"),
-				     &l->agent->uplink, c->dir, path, binds, err);
+		r = sk_rootfs_mounts(create->mounts, create->files, &l->agent->uplink, c->dir, path, binds, err);
 	if (r < 0)
 		return r;
-	extra.readonly = layout.readonly;
+	extra.readonly = create->rootfs.readonly;
 	extra.memory = l->agent->test ? 0 : l->agent->memory_ceiling;
-	extra.init = json_is_true(json_object_get(l->req.json, "init"));
+	extra.init = create->init;
 	rootfd = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	r = sk_volumes_fill(json_object_get(l->req.json, "mounts"), rootfd, path, err);
+	r = sk_volumes_fill(create->mounts, rootfd, path, err);
 	if (r == 0)
 		r = sk_spec_complete(spec, &extra, &sysctl, err);
 	if (r == 0)
-		r = join_namespaces(l->agent, spec, json_object_get(l->req.json, "join"), err);
+		r = join_namespaces(l->agent, spec, &create->join, err);
 	if (r == 0)
-		r = set_user(json_object_get(spec, "process"), l->req.json, rootfd, spec, err);
+		r = set_user(json_object_get(spec, "process"), create->user, create->groups, rootfd, spec, err);
 	if (r == 0)
 		r = sk_setup_sysctl(sysctl, err); /* net.*: the whole guest is the container's network */
 	sk_filter_prepare(spec);
@@ -186,22 +194,19 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 /* Only the root file system, for copies into and out of a container that does not run. */
 static int mount_only(struct sk_launch *l, struct sk_error *err)
 {
-	struct sk_rootfs_spec layout;
-	int r = sk_rootfs_parse(json_object_get(l->req.json, "rootfs"), &layout, err);
-
-	return r < 0 ? r : sk_rootfs_build(&layout, &l->agent->uplink, l->container->dir, err);
+	return sk_rootfs_build(&l->req.create.rootfs, &l->agent->uplink, l->container->dir, err);
 }
 
 int sk_launch_create_child(void *launch, int report_fd)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_launch *l = launch;
-	bool start = json_is_true(json_object_get(l->req.json, "start"));
+	bool start = l->req.create.start;
 	const char *verb[16] = { start ? "run" : "create", "--bundle", l->container->dir, "--pid-file" };
 	char pid[256], console[256];
 	size_t n = 5;
 
-	if (json_is_true(json_object_get(l->req.json, "mount_only")))
+	if (l->req.create.mount_only)
 		return mount_only(l, &err) < 0 ? sk_job_report_error(report_fd, &err, 0) : 0;
 	if (prepare_create(l, &err) < 0)
 		return sk_job_report_error(report_fd, &err, 0);
@@ -221,7 +226,7 @@ int sk_launch_create_child(void *launch, int report_fd)
 
 static int prepare_exec(struct sk_launch *l, const char *path, struct sk_error *err)
 {
-	json_t *process = json_object_get(l->req.json, "process"), *spec;
+	json_t *process = l->req.exec.process, *spec;
 	pid_t init = sk_container_init_pid(l->container);
 	_cleanup_fd_ int rootfd = sk_container_root(l->container->dir, init);
 	_cleanup_free_ char *text = NULL;
@@ -239,7 +244,7 @@ static int prepare_exec(struct sk_launch *l, const char *path, struct sk_error *
 	r = sk_spec_process(process, &l->stdio, err);
 	if (r < 0)
 		return r;
-	r = set_user(process, l->req.json, rootfd, NULL, err);
+	r = set_user(process, l->req.exec.user, l->req.exec.groups, rootfd, NULL, err);
 	return r < 0 ? r : write_json(path, process, err);
 }
 

@@ -59,8 +59,10 @@ static void say_hello(struct sk_agent *a)
 	struct utsname u;
 
 	uname(&u);
-	sk_session_event(a->session, json_pack("{s:s,s:i,s:s,s:s}", "event", "hello", "version", SK_PROTOCOL_VERSION,
-					       "kernel", u.release, "agent", SK_VERSION));
+	sk_session_event(a->session, &(const struct sk_msg){ .op = SK_AGENT_HELLO,
+							     .hello = { .version = SK_PROTOCOL_VERSION,
+									.kernel = u.release,
+									.agent = SK_VERSION } });
 }
 
 static void session_gone(void *arg)

@@ -104,14 +104,14 @@ static bool on_link(const struct sk_address *net, const struct sk_address *host)
 static int add_family(int fd, unsigned index, const struct sk_address *address, const struct sk_address *gateway,
 		      struct sk_error *err)
 {
-	int r = address ? add_address(fd, index, address) : 0;
+	int r = address->family ? add_address(fd, index, address) : 0;
 
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot set the address of " NET_DEVICE);
 	/* A gateway outside of the subnet (a /32, say) is a neighbour all the same. */
-	if (gateway && (!address || !on_link(address, gateway)))
+	if (gateway->family && (!address->family || !on_link(address, gateway)))
 		r = add_route(fd, index, gateway, NULL);
-	if (r == 0 && gateway)
+	if (r == 0 && gateway->family)
 		r = add_route(fd, index, NULL, gateway);
 	return r < 0 ? sk_error_errno(err, r, "cannot set the default route") : 0;
 }
@@ -139,10 +139,6 @@ int sk_net_setup(const struct sk_network_spec *net, struct sk_error *err)
 	r = link_up(fd, index, net->mtu);
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot bring " NET_DEVICE " up");
-	r = add_family(fd, index, net->has_address ? &net->address : NULL, net->has_gateway ? &net->gateway : NULL,
-		       err);
-	if (r == 0)
-		r = add_family(fd, index, net->has_address6 ? &net->address6 : NULL,
-			       net->has_gateway6 ? &net->gateway6 : NULL, err);
-	return r;
+	r = add_family(fd, index, &net->address, &net->gateway, err);
+	return r < 0 ? r : add_family(fd, index, &net->address6, &net->gateway6, err);
 }

@@ -293,12 +293,12 @@ static int mount_stream(const struct sk_share_stream *stream, bool join, const c
 	int r;
 
 	for (i = 0; i < SHARE_NAME_BYTES; i++)
-		snprintf(share + (size_t)2 * i, 3, "%02x", stream->token[i]);
+		snprintf(share + (size_t)2 * i, 3, "%02x", stream->token.bytes[i]);
 	if (!options)
 		options = SHARE_OPTIONS;
 	if (join && mount_on_stream(share, target, options, -1, stream->aname) == 0)
 		return 0;
-	fd = sk_uplink_stream(uplink, stream->token, SK_TOKEN_BYTES);
+	fd = sk_uplink_stream(uplink, &stream->token);
 	if (fd < 0)
 		return sk_error_errno(err, fd, "cannot reach the server of share %s", stream->aname);
 	r = mount_on_stream(share, target, options, fd, stream->aname);
@@ -314,10 +314,10 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
 
 	if (r < 0)
 		return r;
-	if (spec->own.wanted)
+	if (spec->own.token.set)
 		return mount_stream(&spec->own, false, spec->options, uplink, target, err);
-	if (spec->is_9p)
-		return mount_9p(spec->tag, spec->options, spec->share_device, target, err);
+	if (spec->type == SK_ROOTFS_9P)
+		return mount_9p(spec->tag, spec->options, spec->device, target, err);
 	find_device(spec->device, device, sizeof(device));
 	here.device = device;
 	if (spec->upper) {
@@ -396,14 +396,13 @@ static bool is_mount_point(const char *path, const char *parent)
 }
 
 /* Several uses of a tag have one mount in common. */
-static int mount_share(const json_t *m, const char *shares_dir, char *target, size_t size, struct sk_error *err)
+static int mount_share(const struct sk_mount_spec *m, const char *shares_dir, char *target, size_t size,
+		       struct sk_error *err)
 {
-	const char *type = json_string_value(json_object_get(m, "type"));
-	const char *tag = json_string_value(json_object_get(m, "tag"));
-	const char *options = json_string_value(json_object_get(m, "options"));
+	const char *type = m->type, *tag = m->tag, *options = json_string_value(m->options);
 	int r;
 
-	if (!tag || !sk_name_valid(tag))
+	if (!tag)
 		return sk_error_set(err, EINVAL, "mounts: no valid tag");
 	if (mkdir(shares_dir, 0711) < 0 && errno != EEXIST)
 		return sk_error_errno(err, errno, "cannot make %s", shares_dir);
@@ -411,7 +410,7 @@ static int mount_share(const json_t *m, const char *shares_dir, char *target, si
 	if (r < 0 || is_mount_point(target, shares_dir))
 		return r;
 	if (strcmp(type, "9p") == 0)
-		return mount_9p(tag, options, json_string_value(json_object_get(m, "device")), target, err);
+		return mount_9p(tag, options, m->device, target, err);
 	if (strcmp(type, "shm") == 0)
 		type = "tmpfs";
 	if (mount(tag, target, type, 0, options) < 0)
@@ -442,89 +441,71 @@ struct mount_place {
 };
 
 /* A share over a stream: mounted for this container alone. */
-static int mount_own(const json_t *m, const struct mount_place *place, const struct sk_share_stream *stream,
-		     char *target, size_t size, struct sk_error *err)
+static int mount_own(const struct sk_mount_spec *m, const struct mount_place *place, char *target, size_t size,
+		     struct sk_error *err)
 {
 	char shares[256];
 	int r = make_dir(shares, sizeof(shares), place->dir, "shares", err);
 
-	if (r == 0 && !*stream->aname)
+	if (r == 0 && !*m->own.aname)
 		r = sk_error_set(err, EINVAL, "mounts: no aname");
 	if (r == 0)
-		r = make_dir(target, size, shares, stream->aname, err);
+		r = make_dir(target, size, shares, m->own.aname, err);
 	if (r < 0)
 		return r;
-	return mount_stream(stream, true, json_string_value(json_object_get(m, "options")), place->uplink, target, err);
+	return mount_stream(&m->own, true, json_string_value(m->options), place->uplink, target, err);
 }
 
-static json_t *bind_options(const json_t *m)
+static json_t *bind_options(const struct sk_mount_spec *m)
 {
-	static const char *const words[] = { "nodev", "nosuid", "noexec" };
-	json_t *list =
-		json_pack("[s,s,s]", "rbind", "rprivate", json_is_true(json_object_get(m, "readonly")) ? "ro" : "rw");
-	size_t i;
-
-	for (i = 0; i < SK_ARRAY_SIZE(words); i++)
-		if (json_is_true(json_object_get(m, words[i])))
-			json_array_append_new(list, json_string(words[i]));
-	return list;
+	return json_pack("[s,s,s,s*,s*,s*]", "rbind", "rprivate", m->readonly ? "ro" : "rw", m->nodev ? "nodev" : NULL,
+			 m->nosuid ? "nosuid" : NULL, m->noexec ? "noexec" : NULL);
 }
 
-static int one_mount(const json_t *m, const struct mount_place *place, json_t *binds, struct sk_error *err)
+static int one_mount(const json_t *item, const struct mount_place *place, json_t *binds, struct sk_error *err)
 {
-	const char *type = json_string_value(json_object_get(m, "type"));
-	const char *destination = json_string_value(json_object_get(m, "destination"));
-	const char *file = json_string_value(json_object_get(m, "file"));
-	const json_t *options = json_object_get(m, "options");
-	bool readonly = json_is_true(json_object_get(m, "readonly"));
-	struct sk_share_stream stream;
 	char target[256], source[600];
-	int r;
+	struct sk_mount_spec m;
+	int r = sk_mount_decode(item, &m, err);
 
-	if (!type || !destination || destination[0] != '/')
-		return sk_error_set(err, EINVAL, "mounts: no type or no absolute destination");
-	if (strcmp(type, "tmpfs") == 0 || strcmp(type, "mqueue") == 0)
-		return add_bind(binds,
-				json_pack("{s:s,s:s,s:s,s:o}", "destination", destination, "type", type, "source", type,
-					  "options", option_list(options, readonly)),
-				err);
-	r = sk_share_stream_parse(m, &stream, err);
-	if (r == 0)
-		r = stream.wanted ? mount_own(m, place, &stream, target, sizeof(target), err)
-				  : mount_share(m, place->shares_dir, target, sizeof(target), err);
 	if (r < 0)
 		return r;
-	if (file && (strchr(file, '/') || strcmp(file, "..") == 0 || strlen(file) > 255))
-		return sk_error_set(err, EINVAL, "mounts: invalid file name");
-	snprintf(source, sizeof(source), "%s%s%s", target, file ? "/" : "", file ? file : "");
+	if (strcmp(m.type, "tmpfs") == 0 || strcmp(m.type, "mqueue") == 0)
+		return add_bind(binds,
+				json_pack("{s:s,s:s,s:s,s:o}", "destination", m.destination, "type", m.type, "source",
+					  m.type, "options", option_list(m.options, m.readonly)),
+				err);
+	r = m.own.token.set ? mount_own(&m, place, target, sizeof(target), err)
+			    : mount_share(&m, place->shares_dir, target, sizeof(target), err);
+	if (r < 0)
+		return r;
+	snprintf(source, sizeof(source), "%s%s%s", target, m.file ? "/" : "", m.file ? m.file : "");
 	return add_bind(binds,
-			json_pack("{s:s,s:s,s:s,s:o}", "destination", destination, "type", "bind", "source", source,
-				  "options", bind_options(m)),
+			json_pack("{s:s,s:s,s:s,s:o}", "destination", m.destination, "type", "bind", "source", source,
+				  "options", bind_options(&m)),
 			err);
 }
 
-static int one_file(const json_t *f, const char *dir, size_t i, json_t *binds, struct sk_error *err)
+static int one_file(const json_t *item, const char *dir, size_t i, json_t *binds, struct sk_error *err)
 {
-	const char *path = json_string_value(json_object_get(f, "path"));
-	const json_t *data = json_object_get(f, "data");
-	const char *mode = json_string_value(json_object_get(f, "mode"));
 	_cleanup_fd_ int fd = -1;
+	struct sk_file_spec f;
 	char source[256];
-	int r;
+	int r = sk_file_decode(item, &f, err);
 
-	if (!path || path[0] != '/' || !json_is_string(data))
-		return sk_error_set(err, EINVAL, "files: no absolute path or no data");
+	if (r < 0)
+		return r;
 	snprintf(source, sizeof(source), "%s/f%zu", dir, i);
 	fd = open(source, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return sk_error_errno(err, errno, "cannot write %s", path);
-	r = sk_fs_write_all(fd, json_string_value(data), json_string_length(data));
-	if (r == 0 && fchmod(fd, (mode_t)(mode ? strtoul(mode, NULL, 8) & 07777 : 0644)) < 0)
+		return sk_error_errno(err, errno, "cannot write %s", f.path);
+	r = sk_fs_write_all(fd, json_string_value(f.data), json_string_length(f.data));
+	if (r == 0 && fchmod(fd, (mode_t)(f.mode ? strtoul(f.mode, NULL, 8) & 07777 : 0644)) < 0)
 		r = -errno;
 	if (r < 0)
-		return sk_error_errno(err, r, "cannot write %s", path);
+		return sk_error_errno(err, r, "cannot write %s", f.path);
 	return add_bind(binds,
-			json_pack("{s:s,s:s,s:s,s:[s,s,s]}", "destination", path, "type", "bind", "source", source,
+			json_pack("{s:s,s:s,s:s,s:[s,s,s]}", "destination", f.path, "type", "bind", "source", source,
 				  "options", "bind", "rprivate", "rw"),
 			err);
 }

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
-#include "request.h"
+#include "proto/message.h"
 #include "uplink.h"
 
 /*

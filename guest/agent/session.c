@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/log.h"
+#include "skerry_config.h"
 
 #define SESSION_READ 65536u
 
@@ -56,12 +57,16 @@ static void flush(struct sk_session *s)
 		sk_loop_set_events(s->source, SK_LOOP_READ | (s->out.len ? SK_LOOP_WRITE : 0u));
 }
 
-static void send_json(struct sk_session *s, json_t *take_object)
+static void send_json(struct sk_session *s, json_t *take_object, const struct sk_error *err)
 {
 	int r;
 
 	if (s->gone) {
 		json_decref(take_object);
+		return;
+	}
+	if (!take_object) {
+		sk_log(SK_LOG_ERROR, "control channel: cannot say something: %s", err->message);
 		return;
 	}
 	r = sk_frame_put_json(&s->out, take_object);
@@ -74,40 +79,35 @@ static void send_json(struct sk_session *s, json_t *take_object)
 	flush(s);
 }
 
-void sk_session_reply(struct sk_session *s, uint64_t id, json_t *take_fields)
+void sk_session_reply(struct sk_session *s, const struct sk_msg *req, struct sk_reply *reply)
 {
-	json_t *reply = take_fields ? take_fields : json_object();
+	struct sk_reply empty = { 0 }, *r = reply ? reply : &empty;
+	struct sk_error err = SK_ERROR_INIT;
 
-	json_object_set_new(reply, "id", json_integer((json_int_t)id));
-	json_object_set_new(reply, "ok", json_true());
-	send_json(s, reply);
+	r->id = req->id;
+	r->ok = true;
+	send_json(s, sk_reply_encode(req->op, r, &err), &err);
 }
 
 void sk_session_fail(struct sk_session *s, uint64_t id, const struct sk_error *err, int exit_code)
 {
-	json_t *reply = json_object(), *message = json_string(err->message);
+	const struct sk_reply reply = { .id = id, .error = err->code, .message = err->message, .exit_code = exit_code };
 
-	if (!message) /* not UTF-8: a file name of the container's, say */
-		message = json_string("the operation failed, and its message is not text");
-	json_object_set_new(reply, "id", json_integer((json_int_t)id));
-	json_object_set_new(reply, "ok", json_false());
-	json_object_set_new(reply, "errno", json_integer(err->code ? err->code : EIO));
-	json_object_set_new(reply, "message", message);
-	if (exit_code)
-		json_object_set_new(reply, "exit_code", json_integer(exit_code));
-	send_json(s, reply);
+	send_json(s, sk_reply_encode(SK_OP_SYNC, &reply, NULL), NULL); /* a failure has the same form for all */
 }
 
-void sk_session_event(struct sk_session *s, json_t *take_event)
+void sk_session_event(struct sk_session *s, const struct sk_msg *event)
 {
-	send_json(s, take_event);
+	struct sk_error err = SK_ERROR_INIT;
+
+	send_json(s, sk_msg_encode(event, &err), &err);
 }
 
 /* 1: one frame was dealt with, 0: more bytes needed, negative: the stream is broken. */
 static int one_frame(struct sk_session *s)
 {
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_request req;
+	struct sk_msg req;
 	struct sk_frame frame;
 	json_t *json;
 	int r = sk_frame_peek(&s->in, &frame);
@@ -118,9 +118,11 @@ static int one_frame(struct sk_session *s)
 	sk_frame_consume(&s->in, &frame);
 	if (!json)
 		return -EPROTO;
-	if (sk_request_parse(json, &req, &err) < 0) {
+	r = sk_msg_decode(SK_WIRE_TO_AGENT, json, &req, &err);
+	if (r == -EOPNOTSUPP)
+		sk_error_wrap(&err, "the guest's agent (skerry " SK_VERSION ") is older than the monitor");
+	if (r < 0) {
 		sk_session_fail(s, req.id, &err, 0);
-		sk_request_fini(&req);
 		return 1;
 	}
 	s->ops->handle(s->arg, &req);

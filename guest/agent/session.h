@@ -2,12 +2,11 @@
 #ifndef SK_AGENT_SESSION_H
 #define SK_AGENT_SESSION_H
 
-#include <jansson.h>
 #include <stdint.h>
 
 #include "base/error.h"
 #include "base/loop.h"
-#include "request.h"
+#include "proto/message.h"
 
 /*
  * The control channel: frames in, requests out to `handle`; replies and events back.
@@ -21,8 +20,8 @@
 struct sk_session;
 
 struct sk_session_ops {
-	/* Owns `req` (sk_request_fini) from here on. */
-	void (*handle)(void *arg, struct sk_request *take_req);
+	/* Owns `take_req` (sk_msg_fini) from here on. */
+	void (*handle)(void *arg, struct sk_msg *take_req);
 	void (*gone)(void *arg);
 };
 
@@ -30,12 +29,11 @@ struct sk_session_ops {
 int sk_session_new(struct sk_loop *loop, int take_fd, const struct sk_session_ops *ops, void *arg,
 		   struct sk_session **ret_session);
 void sk_session_free(struct sk_session *session);
-/* Replies to request `id`; takes `take_fields` (may be NULL). */
-void sk_session_reply(struct sk_session *session, uint64_t id, json_t *take_fields);
+/* Answers a request; `reply` (NULL: nothing but that) has its fields, and gets the rest here. */
+void sk_session_reply(struct sk_session *session, const struct sk_msg *req, struct sk_reply *reply);
 /* `exit_code` 0: none to tell. */
 void sk_session_fail(struct sk_session *session, uint64_t id, const struct sk_error *err, int exit_code);
-/* Sends an event; takes `take_event`. */
-void sk_session_event(struct sk_session *session, json_t *take_event);
+void sk_session_event(struct sk_session *session, const struct sk_msg *event);
 /* Waits until all is sent, but not longer than `ms`. */
 void sk_session_flush(struct sk_session *session, int ms);
 

@@ -40,16 +40,12 @@ static bool clock_is_right(int64_t sec, int64_t nsec)
 	return late >= 0 && late <= CLOCK_KEPT_NS;
 }
 
-int sk_setup_clock(const json_t *time, struct sk_error *err)
+int sk_setup_clock(const struct sk_time *time, struct sk_error *err)
 {
-	struct timespec ts;
-	int64_t sec, nsec;
+	const struct timespec ts = { .tv_sec = time->sec, .tv_nsec = time->nsec };
 
-	if (sk_time_parse(time, &sec, &nsec) < 0)
-		return sk_error_set(err, EINVAL, "invalid time");
-	if (clock_is_right(sec, nsec))
+	if (clock_is_right(time->sec, time->nsec))
 		return 0;
-	ts = (struct timespec){ .tv_sec = sec, .tv_nsec = nsec };
 	return clock_settime(CLOCK_REALTIME, &ts) < 0 ? sk_error_errno(err, errno, "cannot set the clock") : 0;
 }
 
@@ -129,40 +125,34 @@ int sk_setup_sysctl(const json_t *sysctl, struct sk_error *err)
 	return 0;
 }
 
-int sk_net_apply(const struct sk_agent *agent, const json_t *network, struct sk_error *err)
+int sk_net_apply(const struct sk_agent *agent, const struct sk_network_spec *network, struct sk_error *err)
 {
-	struct sk_network_spec net;
 	int r;
 
-	if (json_is_array(json_object_get(network, "interfaces"))) {
-		r = sk_net_setup(NULL, err);
-		if (r == 0)
-			r = sk_net_interfaces(network, err);
-		if (r == 0 && json_is_true(json_object_get(network, "dns")))
-			sk_dns_start(&agent->uplink);
-		return r;
-	}
-	r = sk_network_parse(network, &net, err);
-	return r < 0 ? r : sk_net_setup(json_is_object(network) ? &net : NULL, err);
+	if (!network->interfaces)
+		return sk_net_setup(network->set ? network : NULL, err);
+	r = sk_net_setup(NULL, err);
+	if (r == 0)
+		r = sk_net_interfaces(network, err);
+	if (r == 0 && network->dns)
+		sk_dns_start(&agent->uplink);
+	return r;
 }
 
-int sk_setup(const struct sk_agent *agent, const json_t *request, struct sk_error *err)
+int sk_setup(const struct sk_agent *agent, const struct sk_msg *request, struct sk_error *err)
 {
-	const char *hostname = json_string_value(json_object_get(request, "hostname"));
-	const char *seed = json_string_value(json_object_get(request, "seed"));
-	const json_t *network = json_object_get(request, "network"), *time = json_object_get(request, "time");
-	struct sk_network_spec net;
-	int r = sk_network_parse(network, &net, err);
+	const char *hostname = request->setup.hostname;
+	int r = 0;
 
-	if (r < 0 || agent->test)
-		return r;
-	if (time)
-		r = sk_setup_clock(time, err);
-	if (r == 0 && seed)
-		r = seed_random(seed, err);
+	if (agent->test)
+		return 0;
+	if (request->setup.time.set)
+		r = sk_setup_clock(&request->setup.time, err);
+	if (r == 0 && request->setup.seed)
+		r = seed_random(request->setup.seed, err);
 	if (r == 0 && hostname && sethostname(hostname, strlen(hostname)) < 0)
 		r = sk_error_errno(err, errno, "cannot set the host name");
 	if (r == 0)
-		r = sk_net_apply(agent, network, err);
-	return r < 0 ? r : sk_setup_sysctl(json_object_get(request, "sysctl"), err);
+		r = sk_net_apply(agent, &request->setup.network, err);
+	return r < 0 ? r : sk_setup_sysctl(request->setup.sysctl, err);
 }

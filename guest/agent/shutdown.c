@@ -83,7 +83,7 @@ void sk_agent_power_off(struct sk_agent *agent, bool clean)
 		sync();
 	}
 	if (agent->session) {
-		sk_session_event(agent->session, json_pack("{s:s}", "event", "halted"));
+		sk_session_event(agent->session, &(const struct sk_msg){ .op = SK_AGENT_HALTED });
 		sk_session_flush(agent->session, 100);
 	}
 	reboot(RB_POWER_OFF);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "request.h"
+#include "proto/message.h"
 #include "user.h"
 
 /*

@@ -12,7 +12,6 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "request.h"
 
 static int connect_unix(const char *prefix, unsigned port)
 {
@@ -46,13 +45,13 @@ int sk_uplink_connect(const struct sk_uplink *uplink, unsigned port)
 	return uplink->unix_prefix ? connect_unix(uplink->unix_prefix, port) : connect_vsock(port);
 }
 
-int sk_uplink_stream(const struct sk_uplink *uplink, const uint8_t *token, size_t len)
+int sk_uplink_stream(const struct sk_uplink *uplink, const struct sk_token *token)
 {
 	_cleanup_fd_ int fd = sk_uplink_connect(uplink, SK_PORT_STREAM);
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = sk_fs_write_all(fd, token, len);
+	r = sk_fs_write_all(fd, token->bytes, sizeof(token->bytes));
 	return r < 0 ? r : SK_TAKE_FD(fd);
 }

@@ -2,8 +2,7 @@
 #ifndef SK_AGENT_UPLINK_H
 #define SK_AGENT_UPLINK_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "proto/parts.h"
 
 /*
  * How the agent reaches the monitor: AF_VSOCK to the host (CID 2), or, in tests on a host, unix sockets named
@@ -17,6 +16,6 @@ struct sk_uplink {
  * negative errno. */
 int sk_uplink_connect(const struct sk_uplink *uplink, unsigned port);
 /* Connects to the stream port and sends the token. The descriptor is left blocking. */
-int sk_uplink_stream(const struct sk_uplink *uplink, const uint8_t *token, size_t len);
+int sk_uplink_stream(const struct sk_uplink *uplink, const struct sk_token *token);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "confine.h"
 #include "copy.h"
+#include "proto/parts.h"
 
 /* 1: no entry but "." and ".."; 0: there are some; negative errno. */
 static int is_empty(int dirfd)
@@ -57,16 +58,15 @@ static int copy_tree(int from, int to, struct sk_error *err)
 	return r;
 }
 
-static int fill(const json_t *mount, int rootfd, const char *shares_dir, struct sk_error *err)
+static int fill(const struct sk_mount_spec *mount, int rootfd, const char *shares_dir, struct sk_error *err)
 {
-	const char *destination = json_string_value(json_object_get(mount, "destination"));
-	const char *tag = json_string_value(json_object_get(mount, "tag"));
+	const char *destination = mount->destination, *tag = mount->tag;
 	_cleanup_fd_ int from = -1, to = -1;
 	char path[256];
 	struct stat st;
 	int r;
 
-	if (!destination || !tag)
+	if (!tag)
 		return 0;
 	from = sk_confine_open(rootfd, destination, O_RDONLY | O_DIRECTORY, 0);
 	if (from < 0)
@@ -91,10 +91,11 @@ int sk_volumes_fill(const json_t *mounts, int rootfd, const char *shares_dir, st
 	int r = 0;
 
 	for (i = 0; r == 0 && i < json_array_size(mounts); i++) {
-		const json_t *m = json_array_get(mounts, i);
+		struct sk_mount_spec m;
 
-		if (json_is_true(json_object_get(m, "copy_up")))
-			r = fill(m, rootfd, shares_dir, err);
+		r = sk_mount_decode(json_array_get(mounts, i), &m, err);
+		if (r == 0 && m.copy_up)
+			r = fill(&m, rootfd, shares_dir, err);
 	}
 	return r;
 }

@@ -52,6 +52,7 @@ enum sk_op {
 	SK_OP_PUT,
 	SK_OP_TIME,
 	SK_OP_NETWORK,
+	SK_OP_CONNECT,
 	SK_OP_SYNC,
 	SK_OP_SHUTDOWN,
 	/* agent → monitor */
@@ -146,6 +147,11 @@ struct sk_msg {
 		struct {
 			struct sk_network_spec network;
 		} network;
+		struct {
+			const char *address; /* of the guest's, numbers */
+			uint16_t port;
+			struct sk_token token;
+		} connect;
 		struct {
 			bool fast;
 		} shutdown;

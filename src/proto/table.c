@@ -272,6 +272,12 @@ static const struct field network_msg_fields[] = {
 	NEST_AT(sk_msg, struct sk_network_spec, "network", network.network, network_record, 0),
 	END,
 };
+static const struct field connect_fields[] = {
+	STR("address", connect.address, 45, REQ), /* INET6_ADDRSTRLEN without NUL */
+	MSG(F_U16, uint16_t, "port", connect.port, 1, UINT16_MAX, REQ),
+	MSG(F_TOKEN, struct sk_token, "token", connect.token, 0, 0, REQ),
+	END,
+};
 static const struct field shutdown_fields[] = { BOOL("fast", shutdown.fast), END };
 
 static const struct field hello_fields[] = {
@@ -440,6 +446,7 @@ const struct op_row sk_op_rows[SK_OP_COUNT] = {
 	[SK_OP_PUT] = TO_AGENT("put", 0, put_fields, NULL),
 	[SK_OP_TIME] = TO_AGENT("time", ANSWER_MS, time_fields, time_reply),
 	[SK_OP_NETWORK] = TO_AGENT("network", ANSWER_MS, network_msg_fields, NULL),
+	[SK_OP_CONNECT] = TO_AGENT("connect", ANSWER_MS, connect_fields, NULL),
 	[SK_OP_SYNC] = TO_AGENT("sync", 0, NULL, NULL),
 	[SK_OP_SHUTDOWN] = TO_AGENT("shutdown", 0, shutdown_fields, NULL),
 

@@ -2,6 +2,7 @@
 /* The agent's control connection, from the monitor's side: whole and broken frames, a peer that does not read. */
 #include "../sk_test.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,13 @@ static struct sk_session *session;
 static int peer, handled, gone;
 static uint64_t last_id;
 
-static void handle(void *arg, struct sk_request *req)
+static void handle(void *arg, struct sk_msg *req)
 {
 	(void)arg;
 	handled++;
 	last_id = req->id;
-	sk_session_reply(session, req->id, NULL);
-	sk_request_fini(req);
+	sk_session_reply(session, req, NULL);
+	sk_msg_fini(req);
 }
 
 static void on_gone(void *arg)
@@ -143,7 +144,9 @@ static void test_wrong_request(void **state)
 	o = get();
 	assert_int_equal(json_integer_value(json_object_get(o, "id")), 7);
 	assert_true(json_is_false(json_object_get(o, "ok")));
-	assert_true(json_integer_value(json_object_get(o, "errno")) > 0);
+	assert_int_equal(json_integer_value(json_object_get(o, "errno")), EOPNOTSUPP);
+	/* A newer monitor's request: the user has to hear which side is to be replaced. */
+	assert_non_null(strstr(json_string_value(json_object_get(o, "message")), "is older than the monitor"));
 	json_decref(o);
 	json_decref(get());
 	assert_int_equal(handled, 1);
@@ -156,7 +159,7 @@ static void test_broken_stream(void **state)
 	put("\xff\xff\xff\xff\1", 5);
 	run();
 	assert_int_equal(gone, 1);
-	sk_session_event(session, json_object()); /* dropped */
+	sk_session_event(session, &(const struct sk_msg){ .op = SK_AGENT_HALTED }); /* dropped */
 	run();
 	assert_int_equal(gone, 1);
 }
@@ -182,19 +185,20 @@ static void test_end(void **state)
 /* A peer that does not read: bounded, then given up. */
 static void test_peer_does_not_read(void **state)
 {
-	json_t *big = json_object();
+	const struct sk_msg request = { .op = SK_OP_STATS };
+	struct sk_reply big = { 0 };
 	char *text = calloc(1, 100001);
 	int i;
 
 	(void)state;
 	memset(text, 'x', 100000);
-	json_object_set_new(big, "text", json_string(text));
+	big.stats = json_pack("{s:s}", "text", text);
 	for (i = 0; i < 200 && !gone; i++)
-		sk_session_event(session, json_incref(big));
+		sk_session_reply(session, &request, &big);
 	assert_int_equal(gone, 1);
 	assert_true(i > 50);
 	free(text);
-	json_decref(big);
+	json_decref((json_t *)(uintptr_t)big.stats);
 }
 
 /* A message with bytes that are no text (a file name of the container's) still makes a reply. */

@@ -88,6 +88,7 @@ enum sk_op {
 	SK_ATTACHED_DETACH,
 	/* monitor → client */
 	SK_EVENT_EXIT,
+	SK_EVENT_OOM,
 	SK_EVENT_STDIN,
 	SK_EVENT_DETACHED,
 	SK_OP_COUNT,

@@ -482,6 +482,7 @@ const struct op_row sk_op_rows[SK_OP_COUNT] = {
 	[SK_ATTACHED_DETACH] = ATTACHED("detach", NULL, NULL),
 
 	[SK_EVENT_EXIT] = EVENT("exit", event_exit_fields),
+	[SK_EVENT_OOM] = EVENT("oom", NULL),
 	[SK_EVENT_STDIN] = EVENT("stdin", event_stdin_fields),
 	[SK_EVENT_DETACHED] = EVENT("detached", NULL),
 };

@@ -38,19 +38,14 @@ static int64_t now_ns(void)
 }
 
 /* The clock in an answer; -1: there is none. */
-static int64_t clock_of(const json_t *reply)
+static int64_t clock_of(const struct sk_reply *reply)
 {
-	const json_t *clock = json_object_get(reply, "clock");
-	json_int_t sec = json_integer_value(json_array_get(clock, 0)),
-		   nsec = json_integer_value(json_array_get(clock, 1));
-
-	if (!json_is_true(json_object_get(reply, "ok")) || json_array_size(clock) != 2 || sec < 0 ||
-	    sec > SECONDS_MOST / 2 || nsec < 0 || nsec >= NS_PER_SEC)
+	if (!reply->ok || reply->clock.sec > SECONDS_MOST / 2)
 		return -1;
-	return sec * NS_PER_SEC + nsec;
+	return reply->clock.sec * NS_PER_SEC + reply->clock.nsec;
 }
 
-static void on_clock(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_clock(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	struct clock_sync *sync = arg;
 	int64_t now = now_ns(), took = now - sync->asked, guest = reply ? clock_of(reply) : -1;
@@ -68,7 +63,8 @@ static void on_clock(struct sk_monitor *m, void *arg, const json_t *reply)
 		return;
 	}
 	if (sync->difference > -MOST_NS && sync->difference < MOST_NS)
-		sk_session_request(m, json_pack("{s:s,s:I}", "op", "time", "adjust", (json_int_t)sync->difference),
+		sk_session_request(m,
+				   &(const struct sk_msg){ .op = SK_OP_TIME, .time = { .adjust = sync->difference } },
 				   NULL, NULL);
 	free(sync);
 }
@@ -76,7 +72,7 @@ static void on_clock(struct sk_monitor *m, void *arg, const json_t *reply)
 static void ask(struct sk_monitor *m, struct clock_sync *take_sync)
 {
 	take_sync->asked = now_ns();
-	if (sk_session_request(m, json_pack("{s:s}", "op", "time"), on_clock, take_sync) < 0)
+	if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_TIME }, on_clock, take_sync) < 0)
 		free(take_sync);
 }
 

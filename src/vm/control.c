@@ -20,6 +20,7 @@
 #include "base/frame.h"
 #include "base/log.h"
 #include "base/socket.h"
+#include "skerry_config.h"
 #include "vm/monitor.h"
 
 /* Unsent bytes of a connection: output stops at SK_CONN_HIGH, replies come on top. */
@@ -44,10 +45,7 @@ static void conn_dead(struct sk_conn *c)
 		if (c->owner && !p->finished)
 			sk_monitor_kill(c->m);
 		else if (c->owns_process && !p->exited)
-			sk_session_request(c->m,
-					   json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", p->container,
-						     "key", p->key, "signal", 9),
-					   NULL, NULL);
+			sk_proc_signal(p, SIGKILL, false);
 		sk_proc_detach(c);
 	} else if (c->owner) {
 		sk_monitor_kill(c->m);
@@ -116,35 +114,47 @@ void sk_conn_raw(struct sk_conn *c, const void *p, size_t n)
 		flush_out(c);
 }
 
-void sk_conn_event(struct sk_conn *c, json_t *take_event)
+/* Takes `take_json`; NULL: it could not be encoded. */
+static void send_json(struct sk_conn *c, json_t *take_json, const struct sk_error *err)
 {
-	if (!c->dead && take_event) {
-		if (sk_frame_put_json(&c->out, take_event) < 0)
+	if (!take_json)
+		sk_log(SK_LOG_ERROR, "message to a client: %s", err->message);
+	if (!c->dead) {
+		if (!take_json || sk_frame_put_json(&c->out, take_json) < 0)
 			conn_dead(c);
 		else
 			flush_out(c);
 	}
-	json_decref(take_event);
+	json_decref(take_json);
 }
 
-void sk_conn_reply_ok(struct sk_conn *c, json_t *take_extra)
+void sk_conn_event(struct sk_conn *c, const struct sk_msg *event)
 {
-	json_t *reply = take_extra ? take_extra : json_object();
+	struct sk_error err = SK_ERROR_INIT;
 
-	json_object_set_new(reply, "ok", json_true());
-	sk_conn_event(c, reply);
+	send_json(c, sk_msg_encode(event, &err), &err);
+}
+
+void sk_conn_reply(struct sk_conn *c, const struct sk_reply *reply)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_reply good = *reply;
+
+	good.ok = true;
+	send_json(c, sk_reply_encode(c->op, &good, &err), &err);
+}
+
+void sk_conn_reply_ok(struct sk_conn *c)
+{
+	sk_conn_reply(c, &(const struct sk_reply){ 0 });
 }
 
 void sk_conn_reply_error(struct sk_conn *c, int code, int exit_code, const char *message)
 {
-	json_t *reply = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", abs(code), "message", message);
+	const struct sk_reply reply = { .error = abs(code), .exit_code = exit_code, .message = message };
+	struct sk_error err = SK_ERROR_INIT;
 
-	if (!reply) /* not UTF-8 */
-		reply = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", abs(code), "message",
-				  "the guest gave a reason that cannot be shown");
-	if (exit_code)
-		json_object_set_new(reply, "exit_code", json_integer(exit_code));
-	sk_conn_event(c, reply);
+	send_json(c, sk_reply_encode(c->op, &reply, &err), &err);
 }
 
 void sk_conn_finish(struct sk_conn *c)
@@ -168,7 +178,7 @@ void sk_control_stdin_taken(struct sk_proc *p, size_t n)
 			continue;
 		c->stdin_unacked -= part;
 		n -= part;
-		sk_conn_event(c, json_pack("{s:s,s:I}", "event", "stdin", "taken", (json_int_t)part));
+		sk_conn_event(c, &(const struct sk_msg){ .op = SK_EVENT_STDIN, .input = { .taken = (uint32_t)part } });
 	}
 }
 
@@ -181,36 +191,34 @@ static struct sk_conn *conn_ref(struct sk_conn *c)
 	return c;
 }
 
-static void pass_error(struct sk_conn *c, const json_t *reply)
+static void pass_error(struct sk_conn *c, const struct sk_reply *reply)
 {
-	const char *message = json_string_value(json_object_get(reply, "message"));
-
-	sk_conn_reply_error(c, reply ? (int)json_integer_value(json_object_get(reply, "errno")) : ECONNRESET,
-			    (int)json_integer_value(json_object_get(reply, "exit_code")),
-			    message ? message : "the container has stopped");
+	if (reply)
+		sk_conn_reply_error(c, reply->error, reply->exit_code, reply->message);
+	else
+		sk_conn_reply_error(c, ECONNRESET, 0, "the container has stopped");
 }
 
-static void on_passed(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_passed(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
-	json_t *copy;
 
 	c->refs--;
-	if (!reply || !json_is_true(json_object_get(reply, "ok"))) {
+	if (!reply || !reply->ok) {
 		pass_error(c, reply);
 	} else {
-		copy = json_copy((json_t *)(uintptr_t)reply);
-		json_object_del(copy, "id");
-		json_object_set_new(copy, "pid", json_integer(getpid()));
-		json_object_set_new(copy, "engine", json_string(m->engine ? m->engine->name : ""));
-		sk_conn_reply_ok(c, copy);
+		struct sk_reply answer = *reply;
+
+		answer.pid = (int)getpid();
+		answer.engine = m->engine ? m->engine->name : NULL;
+		sk_conn_reply(c, &answer);
 	}
 	sk_conn_finish(c);
 	sk_loop_trigger(m->reap);
 }
 
 /* SIGKILL: a guest that went away meanwhile has been killed too. */
-static void on_killed(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_killed(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
 
@@ -219,29 +227,31 @@ static void on_killed(struct sk_monitor *m, void *arg, const json_t *reply)
 		return;
 	}
 	c->refs--;
-	sk_conn_reply_ok(c, NULL);
+	sk_conn_reply_ok(c);
 	sk_conn_finish(c);
 	sk_loop_trigger(m->reap);
 }
 
-static void pass_on(struct sk_conn *c, json_t *take_request, sk_reply_cb cb)
+static void pass_on(struct sk_conn *c, const struct sk_msg *request, sk_reply_cb cb)
 {
-	json_object_set_new(take_request, "container", json_string(sk_pod_container(c->m, take_request)));
-	if (sk_session_request(c->m, take_request, cb, conn_ref(c)) < 0) {
+	struct sk_msg msg = *request;
+
+	msg.container = sk_pod_container(c->m, request);
+	if (sk_session_request(c->m, &msg, cb, conn_ref(c)) < 0) {
 		c->refs--;
 		sk_conn_reply_error(c, ENOTCONN, 0, "the container is not running");
 		sk_conn_finish(c);
 	}
 }
 
-void sk_conn_pass_on(struct sk_conn *c, json_t *take_request)
+void sk_conn_pass_on(struct sk_conn *c, const struct sk_msg *request)
 {
-	pass_on(c, take_request, on_passed);
+	pass_on(c, request, on_passed);
 }
 
 /* ---- requests */
 
-static void op_attach(struct sk_conn *c, const json_t *o)
+static void op_attach(struct sk_conn *c, const struct sk_msg *request)
 {
 	struct sk_monitor *m = c->m;
 
@@ -252,24 +262,21 @@ static void op_attach(struct sk_conn *c, const json_t *o)
 		return;
 	}
 	c->kind = SK_CONN_ATTACHED;
-	c->wants_stdin = json_is_true(json_object_get(o, "stdin"));
-	c->owner = json_is_true(json_object_get(o, "owner"));
-	sk_conn_reply_ok(c, NULL);
+	c->wants_stdin = request->attach.input;
+	c->owner = request->attach.owner;
+	sk_conn_reply_ok(c);
 	sk_proc_attach(m->init, c);
 }
 
-static void op_start(struct sk_conn *c, const json_t *o)
+static void op_start(struct sk_conn *c, const struct sk_msg *request)
 {
-	json_int_t rows = json_integer_value(json_object_get(o, "rows")),
-		   cols = json_integer_value(json_object_get(o, "cols"));
-
 	if (c->m->failure[0]) {
 		sk_conn_reply_error(c, c->m->failure_errno, c->m->failure_exit_code, c->m->failure);
 		sk_conn_finish(c);
 		return;
 	}
-	c->rows = (uint16_t)(rows > 0 && rows < 65536 ? rows : 0);
-	c->cols = (uint16_t)(cols > 0 && cols < 65536 ? cols : 0);
+	c->rows = request->size.rows;
+	c->cols = request->size.cols;
 	c->wants_start = true;
 	if (c->kind == SK_CONN_NEW)
 		c->kind = SK_CONN_WAITING;
@@ -289,129 +296,123 @@ static struct sk_proc *proc_by_key(struct sk_monitor *m, const char *key)
 	return p;
 }
 
-static void on_exec(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_exec(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
 	struct sk_proc *p =
 		c->exec_key[0] ? proc_by_key(m, c->exec_key) : NULL; /* the client may have gone meanwhile */
 
 	c->refs--;
-	if (!p || !reply || !json_is_true(json_object_get(reply, "ok"))) {
+	if (!p || !reply || !reply->ok) {
 		sk_proc_detach(c);
 		if (p)
 			p->finished = p->exited = true;
-		pass_error(c, reply);
+		pass_error(c, reply && !reply->ok ? reply : NULL);
 		sk_conn_finish(c);
 		sk_loop_trigger(m->reap);
 		return;
 	}
 	p->started = true;
-	sk_conn_reply_ok(c, json_pack("{s:s}", "key", p->key));
+	sk_conn_reply(c, &(const struct sk_reply){ .key = p->key });
 	if (c->wants_wait) { /* detached: nobody reads it */
 		sk_proc_detach(c);
 		sk_conn_finish(c);
 	}
 }
 
-static void op_exec(struct sk_conn *c, const json_t *o)
+static void op_exec(struct sk_conn *c, const struct sk_msg *request)
 {
+	struct sk_msg msg = { .op = SK_OP_EXEC, .container = request->container };
 	struct sk_monitor *m = c->m;
-	json_t *process = json_object_get(o, "process");
-	const char *user = json_string_value(json_object_get(o, "user"));
-	bool terminal = json_is_true(json_object_get(process, "terminal"));
 	struct sk_proc *p;
 	unsigned n = 0;
 	char key[24];
 
 	for (p = m->procs; p; p = p->next)
 		n++;
-	if ((m->phase != SK_PHASE_RUNNING && !sk_managed_is_created(m)) || !json_is_object(process) ||
-	    n >= SK_MAX_PROCS) {
+	if ((m->phase != SK_PHASE_RUNNING && !sk_managed_is_created(m)) || n >= SK_MAX_PROCS) {
 		sk_conn_reply_error(c, n >= SK_MAX_PROCS ? EAGAIN : ENOTCONN, 0,
 				    n >= SK_MAX_PROCS ? "too many processes were started with exec"
 						      : "the container is not running");
 		sk_conn_finish(c);
 		return;
 	}
-	c->wants_stdin = json_is_true(json_object_get(o, "stdin"));
-	c->wants_wait = json_is_true(json_object_get(o, "detach"));
-	c->owns_process = json_is_true(json_object_get(o, "owner"));
+	c->wants_stdin = request->run.input;
+	c->wants_wait = request->run.detach;
+	c->owns_process = request->run.owner;
 	snprintf(key, sizeof(key), "x%u", ++m->next_key);
-	p = sk_proc_new(m, sk_pod_container(m, o), key, terminal, c->wants_stdin);
+	p = sk_proc_new(m, sk_pod_container(m, request), key,
+			json_is_true(json_object_get(request->run.process, "terminal")), c->wants_stdin);
 	if (!p) {
 		conn_dead(c);
 		return;
 	}
-	p->bare_newlines = json_is_true(json_object_get(o, "bare_newlines"));
+	p->bare_newlines = request->run.bare_newlines;
 	snprintf(c->exec_key, sizeof(c->exec_key), "%s", key);
 	sk_proc_attach(p, c);
-	pass_on(c,
-		json_pack("{s:s,s:s,s:s,s:O,s:b,s:s,s:O*,s:o}", "op", "exec", "container", p->container, "key", key,
-			  "process", process, "ignore_paused", json_is_true(json_object_get(o, "ignore_paused")),
-			  "user", user ? user : "", "groups",
-			  p->container[1] == '0' ? json_object_get(m->config.json, "groups") : NULL, "stdio",
-			  sk_proc_stdio(p, (unsigned)json_integer_value(json_object_get(o, "rows")),
-					(unsigned)json_integer_value(json_object_get(o, "cols")))),
-		on_exec);
+	msg.key = key;
+	msg.exec.process = request->run.process;
+	msg.exec.user = request->run.user;
+	msg.exec.ignore_paused = request->run.ignore_paused;
+	if (strcmp(p->container, SK_CONTAINER) == 0)
+		msg.exec.groups = json_object_get(m->config.json, "groups");
+	msg.exec.stdio = sk_proc_stdio(p, request->run.rows, request->run.cols);
+	pass_on(c, &msg, on_exec);
 	if (c->kind == SK_CONN_WAITING && !c->wants_wait)
 		c->kind = SK_CONN_ATTACHED;
 }
 
-static void op_stop(struct sk_conn *c, const json_t *o)
+static void op_stop(struct sk_conn *c, const struct sk_msg *request)
 {
-	const json_t *signal = json_object_get(o, "signal"), *timeout = json_object_get(o, "timeout");
-
 	c->kind = SK_CONN_WAITING;
 	c->wants_stop = true;
-	sk_monitor_stop(c->m, json_is_integer(signal) ? (int)json_integer_value(signal) : c->m->config.stop_signal,
-			json_is_integer(timeout) ? (int)json_integer_value(timeout) : c->m->config.stop_timeout);
+	sk_monitor_stop(c->m, request->stop.signal ? request->stop.signal : c->m->config.stop_signal,
+			request->stop.has_timeout ? request->stop.timeout : c->m->config.stop_timeout);
 }
 
-static void op_kill(struct sk_conn *c, const json_t *o)
+static void op_kill(struct sk_conn *c, const struct sk_msg *request)
 {
-	json_int_t signal = json_integer_value(json_object_get(o, "signal"));
-	const char *key = json_string_value(json_object_get(o, "key"));
-	bool member = strcmp(sk_pod_container(c->m, o), SK_CONTAINER) != 0, last;
+	const char *container = sk_pod_container(c->m, request), *key = request->key ? request->key : SK_INIT_KEY;
+	struct sk_msg msg = { .op = SK_OP_SIGNAL, .container = container, .key = key, .signal = request->signal };
+	int signal = request->signal.number;
+	bool whole = !request->key && strcmp(container, SK_CONTAINER) == 0, last = whole && signal == SIGKILL;
 
-	if (signal < 1 || signal > 64) {
-		sk_conn_reply_error(c, EINVAL, 0, "no such signal");
-		sk_conn_finish(c);
-		return;
-	}
-	if (!key && !member && (signal == 9 || signal == c->m->config.stop_signal))
+	if (whole && (signal == SIGKILL || signal == c->m->config.stop_signal))
 		c->m->killed = true; /* asked for by the user: no restart */
 	if (signal == SIGKILL)
-		sk_proc_killed(sk_proc_find(c->m, sk_pod_container(c->m, o), key ? key : SK_INIT_KEY));
-	last = signal == SIGKILL && !key && !member;
+		sk_proc_killed(sk_proc_find(c->m, container, key));
 	if (last)
 		sk_monitor_kill_soon(c->m); /* the guest is hostile: it need not obey */
-	pass_on(c,
-		json_pack("{s:s,s:s,s:s,s:I,s:b}", "op", "signal", "container", sk_pod_container(c->m, o), "key",
-			  key ? key : SK_INIT_KEY, "signal", signal, "all", json_is_true(json_object_get(o, "all"))),
-		last ? on_killed : on_passed);
+	pass_on(c, &msg, last ? on_killed : on_passed);
 }
 
-static void on_copied(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_copied(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
 
 	c->refs--;
-	c->copy_reply = reply ? json_deep_copy(reply)
-			      : json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", ECONNRESET, "message",
-					  "the container has stopped");
+	c->copy_replied = true;
+	snprintf(c->copy_error, sizeof(c->copy_error), "%s",
+		 !reply	     ? "the container has stopped"
+		 : reply->ok ? ""
+			     : reply->message);
+	c->copy_errno = !reply ? ECONNRESET : reply->ok ? 0 : reply->error;
 	/* An error may come without any stream. */
-	if (!json_is_true(json_object_get(c->copy_reply, "ok")) && !c->copy.stream)
+	if (c->copy_errno && !c->copy.stream)
 		c->copy.done = true;
 	sk_loop_trigger(m->reap);
 }
 
-static void op_copy(struct sk_conn *c, json_t *o, bool put)
+static void op_copy(struct sk_conn *c, const struct sk_msg *request)
 {
+	struct sk_msg msg = *request;
+
 	c->copy.conn = c;
-	c->copy_put = put;
+	c->copy_put = request->op == SK_REQUEST_PUT;
 	sk_channel_token(&c->copy);
-	json_object_set_new(o, "stream", json_string(c->copy.token));
-	pass_on(c, json_incref(o), on_copied);
+	msg.op = c->copy_put ? SK_OP_PUT : SK_OP_GET;
+	msg.file.stream = c->copy.token;
+	pass_on(c, &msg, on_copied);
 	if (c->kind == SK_CONN_WAITING)
 		c->kind = SK_CONN_COPY;
 }
@@ -420,74 +421,129 @@ static void op_info(struct sk_conn *c)
 {
 	struct sk_monitor *m = c->m;
 
-	sk_conn_reply_ok(c, json_pack("{s:s,s:i,s:I,s:s,s:i,s:i}", "engine", m->engine ? m->engine->name : "", "cpus",
-				      (int)m->config.cpus, "memory", (json_int_t)m->config.memory, "kernel", m->kernel,
-				      "pid", (int)getpid(), "engine_pid", (int)m->process.pid));
+	sk_conn_reply(c, &(const struct sk_reply){ .engine = m->engine ? m->engine->name : NULL,
+						   .cpus = m->config.cpus,
+						   .memory = m->config.memory,
+						   .kernel = m->kernel,
+						   .pid = (int)getpid(),
+						   .engine_pid = (int)m->process.pid });
 	sk_conn_finish(c);
+}
+
+/* A request that goes on to the agent as it is. */
+static void op_passed(struct sk_conn *c, const struct sk_msg *request)
+{
+	struct sk_msg msg = *request;
+	bool whole = strcmp(sk_pod_container(c->m, request), SK_CONTAINER) == 0;
+
+	msg.op = sk_op_passed_as(request->op);
+	pass_on(c, &msg, on_passed);
+	if (!whole || c->m->phase != SK_PHASE_RUNNING)
+		return;
+	if (request->op == SK_REQUEST_PAUSE)
+		sk_monitor_set_status(c->m, "paused");
+	else if (request->op == SK_REQUEST_RESUME)
+		sk_monitor_set_status(c->m, "running");
 }
 
 /* Requests that look into the root file system also work on a container that does not run: its VM is booted, and its
  * root mounted, for them. */
-static bool wants_root(const char *op)
+static bool wants_root(enum sk_op op)
 {
-	return strcmp(op, "get") == 0 || strcmp(op, "put") == 0 || strcmp(op, "stat") == 0;
+	return op == SK_REQUEST_GET || op == SK_REQUEST_PUT || op == SK_REQUEST_STAT;
 }
 
-static void handle_request(struct sk_conn *c, json_t *o)
+/* Until the guest is up; sk_control_ready(). */
+static void defer(struct sk_conn *c, struct sk_msg *take_request)
 {
-	static const char *const passed[] = { "stats", "ps", "stat", "resize" };
-	const char *op = json_string_value(json_object_get(o, "op"));
-	size_t i;
+	c->deferred = malloc(sizeof(*c->deferred));
+	if (!c->deferred) {
+		conn_dead(c);
+		return;
+	}
+	*c->deferred = *take_request;
+	take_request->json = NULL;
+	c->kind = SK_CONN_WAITING;
+}
 
-	if (!op)
-		op = "";
-	if (sk_pod_request(c, op, o))
+/* One that only the monitor of an OCI runtime's container knows, or knows otherwise. True: it is dealt with. */
+static bool handle_managed(struct sk_conn *c, const struct sk_msg *request)
+{
+	if (c->m->managed)
+		return sk_pod_request(c, request) || sk_managed_request(c, request);
+	if (!sk_op_is_managed(request->op))
+		return false;
+	sk_conn_reply_error(c, ENOSYS, 0, "only the monitor of an OCI runtime's container knows this request");
+	sk_conn_finish(c);
+	return true;
+}
+
+/* The request stays the caller's, but for its JSON when it has to wait. */
+static void handle_request(struct sk_conn *c, struct sk_msg *request)
+{
+	struct sk_monitor *m = c->m;
+
+	c->op = request->op;
+	if (handle_managed(c, request))
 		return;
-	if (c->m->managed && sk_managed_request(c, op, o))
-		return;
-	if (wants_root(op) && c->m->phase == SK_PHASE_BOOTING) {
-		c->deferred = json_incref(o); /* sk_control_ready() */
-		c->kind = SK_CONN_WAITING;
+	if (wants_root(request->op) && m->phase == SK_PHASE_BOOTING) {
+		defer(c, request);
 		return;
 	}
-	if (wants_root(op) && c->m->phase == SK_PHASE_READY)
-		sk_monitor_mount(c->m);
-	for (i = 0; i < SK_ARRAY_SIZE(passed); i++) {
-		if (strcmp(op, passed[i]) == 0) {
-			pass_on(c, json_incref(o), on_passed);
-			return;
-		}
-	}
-	if (strcmp(op, "pause") == 0 || strcmp(op, "resume") == 0 || strcmp(op, "update") == 0) {
-		pass_on(c, json_incref(o), on_passed);
-		if (strcmp(sk_pod_container(c->m, o), SK_CONTAINER) != 0)
-			return;
-		if (op[0] == 'p' && c->m->phase == SK_PHASE_RUNNING)
-			sk_monitor_set_status(c->m, "paused");
-		else if (op[0] == 'r' && c->m->phase == SK_PHASE_RUNNING)
-			sk_monitor_set_status(c->m, "running");
-	} else if (strcmp(op, "attach") == 0) {
-		op_attach(c, o);
-	} else if (strcmp(op, "start") == 0) {
-		op_start(c, o);
-	} else if (strcmp(op, "exec") == 0) {
-		op_exec(c, o);
-	} else if (strcmp(op, "stop") == 0) {
-		op_stop(c, o);
-	} else if (strcmp(op, "kill") == 0) {
-		op_kill(c, o);
-	} else if (strcmp(op, "wait") == 0) {
+	if (wants_root(request->op) && m->phase == SK_PHASE_READY)
+		sk_monitor_mount(m);
+	switch (request->op) {
+	case SK_REQUEST_ATTACH:
+		op_attach(c, request);
+		break;
+	case SK_REQUEST_START:
+		op_start(c, request);
+		break;
+	case SK_REQUEST_EXEC:
+		op_exec(c, request);
+		break;
+	case SK_REQUEST_STOP:
+		op_stop(c, request);
+		break;
+	case SK_REQUEST_KILL:
+		op_kill(c, request);
+		break;
+	case SK_REQUEST_WAIT:
 		c->kind = SK_CONN_WAITING;
 		c->wants_wait = true;
-		sk_conn_reply_ok(c, NULL);
-	} else if (strcmp(op, "get") == 0 || strcmp(op, "put") == 0) {
-		op_copy(c, o, op[0] == 'p');
-	} else if (strcmp(op, "info") == 0) {
+		sk_conn_reply_ok(c);
+		break;
+	case SK_REQUEST_GET:
+	case SK_REQUEST_PUT:
+		op_copy(c, request);
+		break;
+	case SK_REQUEST_INFO:
 		op_info(c);
-	} else {
-		sk_conn_reply_error(c, ENOSYS, 0, "the monitor does not know this request");
-		sk_conn_finish(c);
+		break;
+	default:
+		op_passed(c, request);
+		break;
 	}
+}
+
+/* The first message of a connection. */
+static void first_message(struct sk_conn *c, json_t *take_json)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_msg request;
+	int r = sk_msg_decode(SK_WIRE_REQUEST, take_json, &request, &err);
+
+	if (r == -EOPNOTSUPP)
+		sk_error_set(&err, ENOSYS,
+			     "the container's monitor (skerry " SK_VERSION ") does not know this request: if skerry "
+			     "was updated since the container was started, restart the container");
+	if (r < 0) {
+		sk_conn_reply_error(c, err.code, 0, err.message);
+		sk_conn_finish(c);
+		return;
+	}
+	handle_request(c, &request);
+	sk_msg_fini(&request);
 }
 
 void sk_control_ready(struct sk_monitor *m)
@@ -495,43 +551,53 @@ void sk_control_ready(struct sk_monitor *m)
 	struct sk_conn *c;
 
 	for (c = m->conns; c; c = c->next) {
-		json_t *o = c->deferred;
+		struct sk_msg *request = c->deferred;
 
 		c->deferred = NULL;
-		if (o && !c->dead)
-			handle_request(c, o);
-		json_decref(o);
+		if (request && !c->dead)
+			handle_request(c, request);
+		sk_msg_fini(request);
+		free(request);
 	}
 }
 
-static void attached_message(struct sk_conn *c, const json_t *o)
+static void resize(struct sk_conn *c, const struct sk_msg *message)
 {
-	const char *op = json_string_value(json_object_get(o, "op"));
+	const struct sk_msg msg = {
+		.op = SK_OP_RESIZE, .container = c->proc->container, .key = c->proc->key, .size = message->size
+	};
 
-	if (!op)
+	c->rows = message->size.rows;
+	c->cols = message->size.cols;
+	if (c->rows && c->cols)
+		sk_session_request(c->m, &msg, NULL, NULL);
+}
+
+/* A message of an attached client; one that a newer client may send is ignored, and so is a broken one: the connection
+ * carries the process's streams. */
+static void attached_message(struct sk_conn *c, json_t *take_json)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_msg msg;
+
+	if (sk_msg_decode(SK_WIRE_ATTACHED, take_json, &msg, &err) < 0) {
+		sk_log(SK_LOG_DEBUG, "message of a client: %s", err.message);
 		return;
-	if (strcmp(op, "start") == 0 && c->kind == SK_CONN_ATTACHED) {
-		op_start(c, o);
-	} else if (strcmp(op, "detach") == 0) {
+	}
+	if (msg.op == SK_ATTACHED_START && c->kind == SK_CONN_ATTACHED) {
+		op_start(c, &msg);
+	} else if (msg.op == SK_ATTACHED_DETACH) {
 		c->owner = false;
 		c->wants_stdin = false;
 		sk_proc_detach(c);
-		sk_conn_event(c, json_pack("{s:s}", "event", "detached"));
+		sk_conn_event(c, &(const struct sk_msg){ .op = SK_EVENT_DETACHED });
 		sk_conn_finish(c);
-	} else if (c->proc && strcmp(op, "resize") == 0) {
-		c->rows = (uint16_t)json_integer_value(json_object_get(o, "rows"));
-		c->cols = (uint16_t)json_integer_value(json_object_get(o, "cols"));
-		sk_session_request(c->m,
-				   json_pack("{s:s,s:s,s:s,s:i,s:i}", "op", "resize", "container", c->proc->container,
-					     "key", c->proc->key, "rows", (int)c->rows, "cols", (int)c->cols),
-				   NULL, NULL);
-	} else if (c->proc && strcmp(op, "signal") == 0) {
-		sk_session_request(c->m,
-				   json_pack("{s:s,s:s,s:s,s:I}", "op", "signal", "container", c->proc->container,
-					     "key", c->proc->key, "signal",
-					     json_integer_value(json_object_get(o, "signal"))),
-				   NULL, NULL);
+	} else if (c->proc && msg.op == SK_ATTACHED_RESIZE) {
+		resize(c, &msg);
+	} else if (c->proc && msg.op == SK_ATTACHED_SIGNAL) {
+		sk_proc_signal(c->proc, msg.signal.number, false);
 	}
+	sk_msg_fini(&msg);
 }
 
 static int take_stdin(struct sk_conn *c, const struct sk_frame *f)
@@ -593,7 +659,7 @@ static void pump_share(struct sk_conn *c)
 		flush_out(c);
 	}
 	/* The guest has unmounted it, or was refused. */
-	if (c->copy.done && !c->copy.token[0])
+	if (c->copy.done && !c->copy.token.set)
 		conn_dead(c);
 }
 
@@ -633,10 +699,9 @@ static void handle_frames(struct sk_conn *c)
 		}
 		sk_frame_consume(&c->in, &f);
 		if (c->kind == SK_CONN_NEW)
-			handle_request(c, o);
+			first_message(c, o);
 		else
 			attached_message(c, o);
-		json_decref(o);
 	}
 	if (r < 0)
 		conn_dead(c);
@@ -685,12 +750,14 @@ static void step_copy(struct sk_conn *c)
 			flush_out(c);
 		}
 	}
-	if (!c->copy_reply || (!c->copy_put && !c->copy.done && json_is_true(json_object_get(c->copy_reply, "ok"))))
+	if (!c->copy_replied || (!c->copy_put && !c->copy.done && !c->copy_errno))
 		return;
 	if (!c->copy_put)
 		sk_conn_output(c, SK_FRAME_STDOUT, NULL, 0);
-	json_object_del(c->copy_reply, "id");
-	sk_conn_event(c, SK_TAKE_PTR(c->copy_reply));
+	if (c->copy_errno)
+		sk_conn_reply_error(c, c->copy_errno, 0, c->copy_error);
+	else
+		sk_conn_reply_ok(c);
 	sk_stream_close(c->copy.stream);
 	c->copy.stream = NULL;
 	c->copy.done = true;
@@ -723,6 +790,7 @@ struct sk_conn *sk_conn_new(struct sk_monitor *m, int take_fd)
 	}
 	c->m = m;
 	c->fd = take_fd;
+	c->op = SK_REQUEST_INFO; /* for an error before there is a request: it has the same form for all */
 	sk_buf_init(&c->in, 2 * (SK_FRAME_MAX + SK_FRAME_HEADER));
 	sk_buf_init(&c->out, SK_CONN_OUT_MAX);
 	c->source = sk_loop_add_fd(m->loop, take_fd, SK_LOOP_READ, on_conn, c);
@@ -754,8 +822,8 @@ void sk_conn_free(struct sk_conn *c)
 	close(c->fd);
 	sk_buf_fini(&c->in);
 	sk_buf_fini(&c->out);
-	json_decref(c->copy_reply);
-	json_decref(c->deferred);
+	sk_msg_fini(c->deferred);
+	free(c->deferred);
 	free(c);
 }
 
@@ -763,6 +831,11 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 {
 	struct sk_conn *c, *next;
 	char trouble[4096 + 128];
+	const struct sk_msg exit_event = { .op = SK_EVENT_EXIT,
+					   .exit = { .code = code & 255,
+						     .oom = m->oom,
+						     .message = m->failure,
+						     .warning = sk_monitor_trouble(m, trouble, sizeof(trouble)) } };
 
 	for (c = m->conns; c; c = next) {
 		next = c->next;
@@ -779,13 +852,11 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 			sk_conn_reply_error(c, m->failure_errno, m->failure_exit_code, m->failure);
 			sk_conn_finish(c);
 		} else if (c->wants_stop) {
-			sk_conn_reply_ok(c, json_pack("{s:i}", "code", code));
+			sk_conn_reply(c, &(const struct sk_reply){ .code = code & 255 });
 			sk_conn_finish(c);
 		} else if (c->proc == m->init || (c->kind == SK_CONN_WAITING && c->wants_wait)) {
 			sk_proc_detach(c);
-			sk_conn_event(c, json_pack("{s:s,s:i,s:b,s:s,s:s}", "event", "exit", "code", code, "oom",
-						   m->oom, "message", m->failure, "warning",
-						   sk_monitor_trouble(m, trouble, sizeof(trouble))));
+			sk_conn_event(c, &exit_event);
 			sk_conn_finish(c);
 		}
 	}

@@ -54,7 +54,7 @@ struct conn {
 	struct ends ends;
 	struct sk_tcp tcp;
 	struct sk_stream *stream;
-	char token[2 * SK_TOKEN_LEN + 1]; /* "" once the stream has come */
+	struct sk_token token; /* not set once the stream has come */
 	bool asked, dead;
 	bool gone;     /* the stream has come and gone */
 	bool end_told; /* to the stream: the client has ended */
@@ -251,7 +251,7 @@ static void set_timer(struct sk_loopback *lb)
 static void kill_conn(struct conn *c)
 {
 	sk_stream_close(SK_TAKE_PTR(c->stream));
-	c->token[0] = '\0';
+	c->token.set = false;
 	c->dead = true;
 	sk_loop_trigger(c->lb->reap);
 }
@@ -322,16 +322,16 @@ static const struct sk_stream_events stream_events = {
 	.closed = on_closed,
 };
 
-ssize_t sk_loopback_claim(struct sk_loopback *lb, const char *token, struct sk_stream *stream, const uint8_t *data,
-			  size_t n)
+ssize_t sk_loopback_claim(struct sk_loopback *lb, const struct sk_token *token, struct sk_stream *stream,
+			  const uint8_t *data, size_t n)
 {
 	struct conn *c = lb ? lb->conns : NULL;
 
-	while (c && (!c->token[0] || strcmp(c->token, token) != 0))
+	while (c && !sk_token_equal(&c->token, token))
 		c = c->next;
 	if (!c)
 		return -1;
-	c->token[0] = '\0';
+	c->token.set = false;
 	c->stream = stream;
 	sk_stream_set_events(stream, &stream_events, c);
 	n = n ? on_data(c, data, n) : 0;
@@ -339,7 +339,7 @@ ssize_t sk_loopback_claim(struct sk_loopback *lb, const char *token, struct sk_s
 	return (ssize_t)n;
 }
 
-static void on_connected(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_connected(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	struct conn *c = arg;
 
@@ -353,7 +353,7 @@ static void on_connected(struct sk_monitor *m, void *arg, const json_t *reply)
 		sk_loop_trigger(c->lb->reap);
 		return;
 	}
-	if (reply && json_is_true(json_object_get(reply, "ok")))
+	if (reply && reply->ok)
 		sk_tcp_accept(&c->tcp, sk_now_ms());
 	else
 		sk_tcp_reset(&c->tcp);
@@ -364,6 +364,7 @@ static void conn_new(struct sk_loopback *lb, const struct ends *e, const struct 
 {
 	struct conn *c = lb->n < LOOPBACK_MAX ? calloc(1, sizeof(*c)) : NULL;
 	char address[INET6_ADDRSTRLEN];
+	struct sk_msg msg = { .op = SK_OP_CONNECT };
 	struct sk_tcp_segment answer;
 	uint32_t start;
 
@@ -373,7 +374,8 @@ static void conn_new(struct sk_loopback *lb, const struct ends *e, const struct 
 		return;
 	}
 	sk_random(&start, sizeof(start));
-	sk_random_hex(c->token, SK_TOKEN_LEN);
+	c->token.set = true;
+	sk_random(c->token.bytes, sizeof(c->token.bytes));
 	c->lb = lb;
 	c->ends = *e;
 	c->next = lb->conns;
@@ -381,10 +383,10 @@ static void conn_new(struct sk_loopback *lb, const struct ends *e, const struct 
 	lb->n++;
 	sk_tcp_init(&c->tcp, syn, start, conn_send, c);
 	inet_ntop(e->v6 ? AF_INET6 : AF_INET, e->server, address, sizeof(address));
-	c->asked = sk_session_request(lb->m,
-				      json_pack("{s:s,s:s,s:i,s:s}", "op", "connect", "address", address, "port",
-						(int)e->server_port, "token", c->token),
-				      on_connected, c) == 0;
+	msg.connect.address = address;
+	msg.connect.port = e->server_port;
+	msg.connect.token = c->token;
+	c->asked = sk_session_request(lb->m, &msg, on_connected, c) == 0;
 	if (!c->asked) {
 		sk_tcp_reset(&c->tcp);
 		step(c);

@@ -14,8 +14,8 @@ struct sk_loopback *sk_loopback_new(struct sk_monitor *m);
 void sk_loopback_update(struct sk_loopback *lb, const struct sk_netns *ns);
 /* A stream of the guest's with `token`, whose first `n` bytes after that are at `data`; returns how many were taken, or
  * -1: it is not one of ours. Accepts NULL. */
-ssize_t sk_loopback_claim(struct sk_loopback *lb, const char *token, struct sk_stream *stream, const uint8_t *data,
-			  size_t n);
+ssize_t sk_loopback_claim(struct sk_loopback *lb, const struct sk_token *token, struct sk_stream *stream,
+			  const uint8_t *data, size_t n);
 /* The guest is gone, or going: resets all connections. Accepts NULL. */
 void sk_loopback_free(struct sk_loopback *lb);
 

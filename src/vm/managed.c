@@ -14,7 +14,7 @@
  *             kernel counts that, not the host's. So at the very end a child of this process runs out of memory in
  *             that control group
  *   names     docker's embedded name server listens in the namespace, on 127.0.0.11. The agent listens on that address
- *             in the guest and carries each question here, on streams to port SK_DNS_PORT
+ *             in the guest and carries each question here, on streams to port SK_PORT_DNS
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,7 +41,6 @@
 #include "vm/proxy.h"
 
 #define SK_MANAGED_NICS 4u
-#define SK_DNS_PORT 1026u
 #define SK_DNS_MAX 64u /* questions under way */
 #define SK_NETWORK_SETTLE_MS 30u
 #define SK_NIC_MTU 65521u
@@ -434,27 +433,39 @@ static int attach(struct sk_managed *g, const struct sk_netns *ns, const struct 
 
 static json_t *interface_json(const struct sk_netns_if *i, const struct nic *nic)
 {
-	char device[18], mac[18];
+	struct sk_interface_spec spec = {
+		.name = i->name, .mtu = i->mtu, .has_ipv6 = true, .ipv6 = i->ipv6, .addresses = i->addresses
+	};
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *o;
 
-	snprintf(device, sizeof(device), "%02x:%02x:%02x:%02x:%02x:%02x", nic->mac[0], nic->mac[1], nic->mac[2],
-		 nic->mac[3], nic->mac[4], nic->mac[5]);
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", i->mac[0], i->mac[1], i->mac[2], i->mac[3],
-		 i->mac[4], i->mac[5]);
-	return json_pack("{s:s,s:s,s:s,s:I,s:b,s:O}", "device", device, "name", i->name, "mac", mac, "mtu",
-			 (json_int_t)i->mtu, "ipv6", i->ipv6, "addresses", i->addresses);
+	memcpy(spec.device, nic->mac, sizeof(spec.device));
+	memcpy(spec.mac, i->mac, sizeof(spec.mac));
+	o = sk_interface_encode(&spec, &err);
+	if (!o)
+		sk_log(SK_LOG_ERROR, "interface %s does not reach the container: %s", i->name, err.message);
+	return o;
 }
 
-json_t *sk_managed_network(struct sk_monitor *m)
+void sk_managed_network_fini(struct sk_network_spec *network)
+{
+	json_decref((json_t *)(uintptr_t)network->interfaces);
+	json_decref((json_t *)(uintptr_t)network->routes);
+	network->interfaces = network->routes = NULL;
+}
+
+void sk_managed_network(struct sk_monitor *m, struct sk_network_spec *ret)
 {
 	struct sk_managed *g = m->managed;
 	struct sk_error err = SK_ERROR_INIT;
-	json_t *list = json_array(), *o;
+	json_t *list = json_array();
 	struct sk_netns ns;
 	unsigned i, k;
 
+	*ret = (struct sk_network_spec){ .set = true, .interfaces = list };
 	if (sk_netns_read(&ns, &err) < 0) {
 		sk_log(SK_LOG_ERROR, "%s", err.message);
-		return json_pack("{s:o,s:[]}", "interfaces", list, "routes");
+		return;
 	}
 	/* Those that have gone make room first. */
 	for (i = 0; i < SK_MANAGED_NICS; i++) {
@@ -473,21 +484,24 @@ json_t *sk_managed_network(struct sk_monitor *m)
 			sk_log(SK_LOG_ERROR, "interface %s does not reach the container: %s", ns.ifs[k].name,
 			       strerror(-r));
 		else
-			json_array_append_new(list, interface_json(&ns.ifs[k], nic));
+			json_array_append_new(list, interface_json(&ns.ifs[k], nic)); /* refuses NULL */
 	}
 	sk_loopback_update(g->loopback, &ns);
-	o = json_pack("{s:o,s:O,s:b}", "interfaces", list, "routes", ns.routes, "dns", ns.dns);
+	ret->routes = json_incref(ns.routes);
+	ret->dns = ns.dns;
 	sk_netns_fini(&ns);
-	return o;
 }
 
 static void on_settled(void *arg)
 {
+	struct sk_msg msg = { .op = SK_OP_NETWORK };
 	struct sk_monitor *m = arg;
 
-	if (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_RUNNING)
-		sk_session_request(m, json_pack("{s:s,s:o}", "op", "network", "network", sk_managed_network(m)), NULL,
-				   NULL);
+	if (m->phase != SK_PHASE_READY && m->phase != SK_PHASE_RUNNING)
+		return;
+	sk_managed_network(m, &msg.network.network);
+	sk_session_request(m, &msg, NULL, NULL);
+	sk_managed_network_fini(&msg.network.network);
 }
 
 /* Something has changed; more is coming as a rule. */
@@ -526,7 +540,7 @@ int sk_managed_devices(struct sk_monitor *m,
 		return sk_error_errno(err, g->watch_fd, "cannot watch the container's network");
 	g->watch_source = sk_loop_add_fd(m->loop, g->watch_fd, SK_LOOP_READ, on_watch, m);
 	g->settle = sk_loop_add_timer(m->loop, UINT64_MAX, on_settled, m);
-	if (!g->watch_source || !g->settle || sk_carrier_listen(m->carrier, SK_DNS_PORT, on_dns_accept, m) < 0)
+	if (!g->watch_source || !g->settle || sk_carrier_listen(m->carrier, SK_PORT_DNS, on_dns_accept, m) < 0)
 		return sk_error_errno(err, ENOMEM, "cannot watch the container's network");
 	g->loopback = sk_loopback_new(m);
 	return 0;
@@ -562,8 +576,8 @@ void sk_managed_devices_down(struct sk_monitor *m)
 		sk_device_free(SK_TAKE_PTR(m->managed->nics[i].device));
 }
 
-ssize_t sk_managed_claim(struct sk_monitor *m, const char *token, struct sk_stream *stream, const uint8_t *data,
-			 size_t n)
+ssize_t sk_managed_claim(struct sk_monitor *m, const struct sk_token *token, struct sk_stream *stream,
+			 const uint8_t *data, size_t n)
 {
 	return m->managed ? sk_loopback_claim(m->managed->loopback, token, stream, data, n) : -1;
 }
@@ -599,7 +613,7 @@ void sk_managed_created(struct sk_monitor *m)
 		if (!c->wants_start || c->dead)
 			continue;
 		c->wants_start = false;
-		sk_conn_reply_ok(c, NULL);
+		sk_conn_reply_ok(c);
 		sk_conn_finish(c);
 	}
 }
@@ -607,23 +621,6 @@ void sk_managed_created(struct sk_monitor *m)
 bool sk_managed_is_created(const struct sk_monitor *m)
 {
 	return m->managed && m->managed->created && m->phase == SK_PHASE_READY;
-}
-
-static void on_started(struct sk_monitor *m, void *arg, const json_t *reply)
-{
-	const char *message = json_string_value(json_object_get(reply, "message"));
-	struct sk_error err = SK_ERROR_INIT;
-
-	(void)arg;
-	if (!reply)
-		return;
-	if (json_is_true(json_object_get(reply, "ok"))) {
-		sk_monitor_started(m, NULL, 0);
-		return;
-	}
-	sk_error_set(&err, (int)json_integer_value(json_object_get(reply, "errno")), "%s",
-		     message ? message : "the guest gave no reason");
-	sk_monitor_started(m, &err, (int)json_integer_value(json_object_get(reply, "exit_code")));
 }
 
 static void refuse(struct sk_conn *c, int code, const char *message)
@@ -641,7 +638,7 @@ static void op_network(struct sk_conn *c)
 	if (g->setup_due)
 		sk_session_setup(c->m);
 	g->setup_due = false;
-	sk_conn_reply_ok(c, NULL); /* and then comes create, on the same connection */
+	sk_conn_reply_ok(c); /* and then comes create, on the same connection */
 }
 
 /* The network as it is when the container starts: newer docker makes it between create and start, and what the watch
@@ -654,24 +651,25 @@ static void settle_now(struct sk_monitor *m)
 	on_settled(m);
 }
 
-bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request)
+bool sk_managed_request(struct sk_conn *c, const struct sk_msg *request)
 {
 	struct sk_monitor *m = c->m;
-	bool create = strcmp(op, "create") == 0, ended = m->phase == SK_PHASE_STOPPING || m->phase == SK_PHASE_DOWN;
+	bool create = request->op == SK_REQUEST_CREATE,
+	     ended = m->phase == SK_PHASE_STOPPING || m->phase == SK_PHASE_DOWN;
 
-	if (strcmp(op, "network") == 0) {
+	if (request->op == SK_REQUEST_NETWORK) {
 		op_network(c);
 		return true;
 	}
-	if (strcmp(op, "kill") == 0 && m->phase != SK_PHASE_RUNNING && !ended) {
+	if (request->op == SK_REQUEST_KILL && m->phase != SK_PHASE_RUNNING && !ended) {
 		/* Nothing of it runs yet. */
-		if (json_integer_value(json_object_get(request, "signal")) == SIGKILL)
+		if (request->signal.number == SIGKILL)
 			sk_monitor_kill(m);
-		sk_conn_reply_ok(c, NULL);
+		sk_conn_reply_ok(c);
 		sk_conn_finish(c);
 		return true;
 	}
-	if (!create && strcmp(op, "start") != 0)
+	if (!create && request->op != SK_REQUEST_START)
 		return false;
 	if (m->failure[0] || ended) {
 		sk_conn_reply_error(c, m->failure[0] ? m->failure_errno : ESRCH, m->failure_exit_code,
@@ -691,8 +689,7 @@ bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request
 		return true;
 	}
 	settle_now(m);
-	if (sk_session_request(m, json_pack("{s:s,s:s}", "op", "start", "container", SK_CONTAINER), on_started, NULL) <
-	    0)
+	if (sk_monitor_start_created(m) < 0)
 		refuse(c, ENOTCONN, "the container is not running");
 	return true;
 }

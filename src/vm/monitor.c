@@ -167,54 +167,75 @@ void sk_monitor_idle(struct sk_monitor *m)
 
 /* ---- start */
 
-static json_t *rootfs_json(const struct sk_monitor *m)
+static void rootfs_spec(const struct sk_monitor *m, struct sk_rootfs_spec *ret)
 {
 	const json_t *rootfs = json_object_get(m->config.json, "rootfs");
-	json_t *layers;
 	uint64_t offset = 0;
 	unsigned i;
 
-	if (json_object_get(rootfs, "tag"))
-		return json_pack("{s:s,s:O,s:O?,s:b,s:s*}", "type", "9p", "tag", json_object_get(rootfs, "tag"),
-				 "options", json_object_get(rootfs, "options"), "readonly", m->config.rootfs_readonly,
-				 "device", sk_shares_device(m));
-	layers = json_array();
-	for (i = 0; i < m->config.n_layers; i++) {
-		json_array_append_new(layers, json_pack("{s:I,s:I}", "offset", (json_int_t)offset, "size",
-							(json_int_t)m->config.layers[i].size));
-		offset += (m->config.layers[i].size + 4095) & ~4095ull;
-	}
-	return json_pack("{s:s,s:s,s:o,s:s?,s:b}", "type", "layers", "device", "serial:" SK_BLK_ID_READONLY, "layers",
-			 layers, "upper", m->config.disk ? "serial:" SK_BLK_ID_WRITABLE : NULL, "readonly",
-			 m->config.rootfs_readonly);
-}
-
-static void on_created(struct sk_monitor *m, void *arg, const json_t *reply)
-{
-	const char *message = json_string_value(json_object_get(reply, "message"));
-	struct sk_error err = SK_ERROR_INIT;
-
-	(void)arg;
-	m->starting = false;
-	if (!reply)
-		return; /* lost: told elsewhere */
-	if (json_is_true(json_object_get(reply, "ok"))) {
-		if (m->managed)
-			sk_managed_created(m);
-		else
-			sk_monitor_started(m, NULL, 0);
+	*ret = (struct sk_rootfs_spec){ .readonly = m->config.rootfs_readonly };
+	ret->tag = json_string_value(json_object_get(rootfs, "tag"));
+	if (ret->tag) {
+		ret->type = SK_ROOTFS_9P;
+		ret->options = json_string_value(json_object_get(rootfs, "options"));
+		ret->device = sk_shares_device(m);
 		return;
 	}
-	sk_error_set(&err, (int)json_integer_value(json_object_get(reply, "errno")), "%s",
-		     message ? message : "the guest gave no reason");
-	sk_monitor_started(m, &err, (int)json_integer_value(json_object_get(reply, "exit_code")));
+	ret->type = SK_ROOTFS_LAYERS;
+	ret->device = "serial:" SK_BLK_ID_READONLY;
+	ret->upper = m->config.disk ? "serial:" SK_BLK_ID_WRITABLE : NULL;
+	for (i = 0; i < m->config.n_layers && i < SK_LAYERS_MAX; i++) {
+		ret->layers[i].offset = offset;
+		ret->layers[i].size = m->config.layers[i].size;
+		offset += (m->config.layers[i].size + 4095) & ~4095ull;
+	}
+	ret->n_layers = i;
+}
+
+/* The answer to create or start of the container. */
+static void on_start_answered(struct sk_monitor *m, const struct sk_reply *reply)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	if (!reply)
+		return; /* lost: told elsewhere */
+	if (reply->ok) {
+		sk_monitor_started(m, NULL, 0);
+		return;
+	}
+	sk_error_set(&err, reply->error, "%s", reply->message);
+	sk_monitor_started(m, &err, reply->exit_code);
+}
+
+static void on_created(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+{
+	(void)arg;
+	m->starting = false;
+	if (reply && reply->ok && m->managed)
+		sk_managed_created(m);
+	else
+		on_start_answered(m, reply);
+}
+
+static void on_started(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+{
+	(void)arg;
+	on_start_answered(m, reply);
+}
+
+int sk_monitor_start_created(struct sk_monitor *m)
+{
+	return sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_START, .container = SK_CONTAINER }, on_started,
+				  NULL);
 }
 
 static void start_container(struct sk_monitor *m)
 {
-	unsigned rows = 0, cols = 0;
+	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
+	struct sk_create *create = &msg.create;
+	uint16_t rows = 0, cols = 0;
 	const struct sk_conn *c;
-	json_t *create;
+	json_t *mounts;
 
 	for (c = m->conns; c; c = c->next) {
 		if ((c->wants_start || c->proc == m->init) && c->rows) {
@@ -224,16 +245,21 @@ static void start_container(struct sk_monitor *m)
 	}
 	m->starting = true;
 	m->init->started = true;
-	create = json_pack("{s:s,s:s,s:o,s:O,s:s,s:O?,s:o?,s:o,s:b,s:b}", "op", "create", "container", SK_CONTAINER,
-			   "rootfs", rootfs_json(m), "spec", m->config.spec, "user", m->config.user, "files",
-			   m->config.files, "mounts", sk_shares_mounts(m), "stdio", sk_proc_stdio(m->init, rows, cols),
-			   "init", m->config.init, "start", !m->managed);
-	if (create && json_object_get(m->config.json, "name"))
-		json_object_set(create, "name", json_object_get(m->config.json, "name"));
-	if (create && json_object_get(m->config.json, "groups"))
-		json_object_set(create, "groups", json_object_get(m->config.json, "groups"));
-	if (!create || sk_session_request(m, create, on_created, NULL) < 0)
-		sk_monitor_lost(m, "the request to create the container could not be sent");
+	mounts = sk_shares_mounts(m);
+	rootfs_spec(m, &create->rootfs);
+	create->name = json_string_value(json_object_get(m->config.json, "name"));
+	create->groups = json_object_get(m->config.json, "groups");
+	create->spec = (json_t *)(uintptr_t)m->config.spec;
+	create->user = m->config.user;
+	create->files = (json_t *)(uintptr_t)m->config.files;
+	create->mounts = mounts;
+	create->stdio = sk_proc_stdio(m->init, rows, cols);
+	create->init = m->config.init;
+	create->start = !m->managed;
+	if (sk_session_request(m, &msg, on_created, NULL) < 0)
+		sk_monitor_lost(m, "the request to create the container could not be sent: see log/monitor.log in the "
+				   "container's directory");
+	json_decref(mounts);
 }
 
 void sk_monitor_ready(struct sk_monitor *m)
@@ -250,14 +276,15 @@ void sk_monitor_ready(struct sk_monitor *m)
 
 void sk_monitor_mount(struct sk_monitor *m)
 {
+	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
+
 	if (m->mounted || m->starting)
 		return;
 	m->mounted = true;
+	msg.create.mount_only = true;
+	rootfs_spec(m, &msg.create.rootfs);
 	/* The request that wanted it is sent right behind: the agent keeps it until this is done. */
-	sk_session_request(m,
-			   json_pack("{s:s,s:s,s:o,s:b}", "op", "create", "container", SK_CONTAINER, "rootfs",
-				     rootfs_json(m), "mount_only", 1),
-			   NULL, NULL);
+	sk_session_request(m, &msg, NULL, NULL);
 }
 
 void sk_monitor_want_start(struct sk_monitor *m)
@@ -299,7 +326,7 @@ void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int ex
 		if (!c->wants_start || c->dead)
 			continue;
 		c->wants_start = false;
-		sk_conn_reply_ok(c, NULL);
+		sk_conn_reply_ok(c);
 		if (c->kind == SK_CONN_WAITING)
 			sk_conn_finish(c);
 	}
@@ -319,10 +346,7 @@ static void on_stop_timeout(void *arg)
 	if (m->phase != SK_PHASE_RUNNING)
 		return;
 	sk_proc_killed(m->init);
-	sk_session_request(m,
-			   json_pack("{s:s,s:s,s:s,s:i,s:b}", "op", "signal", "container", SK_CONTAINER, "key",
-				     SK_INIT_KEY, "signal", SIGKILL, "all", 1),
-			   NULL, NULL);
+	sk_proc_signal(m->init, SIGKILL, true);
 	/* A guest that does not even do that is switched off. */
 	sk_loop_remove(m->down_timer);
 	m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
@@ -342,11 +366,9 @@ void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
 		sk_proc_killed(m->init);
 	if (m->phase == SK_PHASE_RUNNING) {
 		/* A paused container could not act on it. */
-		sk_session_request(m, json_pack("{s:s,s:s}", "op", "resume", "container", SK_CONTAINER), NULL, NULL);
-		sk_session_request(m,
-				   json_pack("{s:s,s:s,s:s,s:i}", "op", "signal", "container", SK_CONTAINER, "key",
-					     SK_INIT_KEY, "signal", signal),
-				   NULL, NULL);
+		sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_RESUME, .container = SK_CONTAINER }, NULL,
+				   NULL);
+		sk_proc_signal(m->init, signal, false);
 		sk_loop_remove(m->stop_timer);
 		m->stop_timer =
 			timeout < 0 ? NULL : sk_loop_add_timer(m->loop, (uint64_t)timeout * 1000, on_stop_timeout, m);
@@ -414,7 +436,7 @@ static void begin_stopping(struct sk_monitor *m)
 	m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
 	if (m->config.auto_remove && !will_restart(m))
 		sk_monitor_lost(m, ""); /* nobody will see that disk again */
-	else if (sk_session_request(m, json_pack("{s:s}", "op", "shutdown"), NULL, NULL) < 0)
+	else if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_SHUTDOWN }, NULL, NULL) < 0)
 		sk_monitor_lost(m, "");
 }
 
@@ -615,7 +637,7 @@ static void on_reap(void *arg)
 			return; /* somebody has just knocked */
 		m->phase = SK_PHASE_STOPPING;
 		m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
-		if (sk_session_request(m, json_pack("{s:s}", "op", "shutdown"), NULL, NULL) < 0)
+		if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_SHUTDOWN }, NULL, NULL) < 0)
 			sk_monitor_lost(m, "");
 	}
 }
@@ -674,6 +696,7 @@ static void arm_clock(int fd)
 /* The guest's clock runs by itself and does not notice. */
 static void on_clock_set(void *arg, int fd, unsigned events)
 {
+	struct sk_msg msg = { .op = SK_OP_TIME };
 	struct sk_monitor *m = arg;
 	struct timespec ts;
 	uint64_t ticks;
@@ -685,9 +708,8 @@ static void on_clock_set(void *arg, int fd, unsigned events)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	if (m->phase != SK_PHASE_READY && m->phase != SK_PHASE_RUNNING)
 		return;
-	sk_session_request(
-		m, json_pack("{s:s,s:[I,I]}", "op", "time", "time", (json_int_t)ts.tv_sec, (json_int_t)ts.tv_nsec),
-		NULL, NULL);
+	msg.time.time = (struct sk_time){ .set = true, .sec = ts.tv_sec, .nsec = ts.tv_nsec };
+	sk_session_request(m, &msg, NULL, NULL);
 	sk_clock_sync(m);
 }
 

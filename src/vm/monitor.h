@@ -39,20 +39,18 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "engine/engine.h"
+#include "proto/message.h"
 #include "virtio/device.h"
 #include "vm/config.h"
 #include "vm/logfile.h"
 #include "vm/settings.h"
 #include "vm/state.h"
 
-#define SK_CONTAINER "c0" /* the agent's name of a standalone container */
-#define SK_INIT_KEY "init"
-#define SK_TOKEN_LEN 16u   /* bytes */
+#define SK_CONTAINER "c0"  /* the agent's name of a standalone container */
 #define SK_MAX_CONNS 1024u /* or a quarter of the descriptors that we may have */
 #define SK_MAX_FDS 65536u
 #define SK_MAX_PROCS 1024u
-#define SK_CONSOLE_TAIL 32 /* bytes of the console that are looked at once more, with what follows */
-#define SK_STDIN_WINDOW (256u * 1024u)
+#define SK_CONSOLE_TAIL 32	    /* bytes of the console that are looked at once more, with what follows */
 #define SK_CONN_HIGH (512u * 1024u) /* a reader with more than this unsent holds up the output it reads */
 
 enum sk_phase {
@@ -74,10 +72,10 @@ struct sk_channel {
 	struct sk_proc *proc; /* of a process, or */
 	struct sk_conn *conn; /* of a client's get or put */
 	struct sk_stream *stream;
-	char token[2 * SK_TOKEN_LEN + 1]; /* "" when there is no such stream */
-	int number;			  /* 0, 1, 2 */
-	bool done;			  /* ended, or never to come */
-	bool stalled;			  /* has bytes that a reader had no room for */
+	struct sk_token token; /* not set: there is no such stream, or it has come */
+	int number;	       /* 0, 1, 2 */
+	bool done;	       /* ended, or never to come */
+	bool stalled;	       /* has bytes that a reader had no room for */
 };
 
 struct sk_proc {
@@ -120,12 +118,15 @@ struct sk_conn {
 	bool dead, owner, owns_process, wants_stdin, wants_start, wants_wait, wants_stop, in_closed;
 	struct sk_proc *proc; /* attached to */
 	struct sk_channel copy;
-	json_t *copy_reply;
-	bool copy_put;
+	/* The agent's answer to get or put, kept until the stream is done. */
+	bool copy_put, copy_replied;
+	int copy_errno;
+	char copy_error[SK_ERROR_MAX];
 	size_t stdin_unacked; /* bytes taken and not yet acknowledged */
 	uint16_t rows, cols;
 	char exec_key[24];
-	json_t *deferred; /* a request that waits for the guest to come up */
+	enum sk_op op;		 /* of the request that is answered, or was */
+	struct sk_msg *deferred; /* a request that waits for the guest to come up */
 };
 
 struct sk_monitor {
@@ -182,9 +183,10 @@ struct sk_monitor {
 };
 
 /* monitor.c */
-void sk_monitor_ready(struct sk_monitor *m);	  /* the agent has been set up */
-void sk_monitor_mount(struct sk_monitor *m);	  /* READY: mount the root without starting anything */
-void sk_monitor_want_start(struct sk_monitor *m); /* start the container as soon as READY */
+void sk_monitor_ready(struct sk_monitor *m);	    /* the agent has been set up */
+void sk_monitor_mount(struct sk_monitor *m);	    /* READY: mount the root without starting anything */
+void sk_monitor_want_start(struct sk_monitor *m);   /* start the container as soon as READY */
+int sk_monitor_start_created(struct sk_monitor *m); /* one that is created already. -ENOTCONN */
 void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout); /* timeout in s, -1 for ever */
 void sk_monitor_kill(struct sk_monitor *m);			     /* the VM, at once */
 void sk_monitor_kill_soon(struct sk_monitor *m);	     /* the same, if SIGKILL does not end the container */
@@ -230,37 +232,42 @@ int sk_managed_devices(struct sk_monitor *m,
 size_t sk_managed_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
 void sk_managed_devices_down(struct sk_monitor *m);
 /* A stream with a token that is of no process and no client: see vm/loopback.h. */
-ssize_t sk_managed_claim(struct sk_monitor *m, const char *token, struct sk_stream *stream, const uint8_t *data,
-			 size_t n);
+ssize_t sk_managed_claim(struct sk_monitor *m, const struct sk_token *token, struct sk_stream *stream,
+			 const uint8_t *data, size_t n);
 /* `create` was killed before it was done: nobody will ever start this container. */
 bool sk_managed_abandoned(const struct sk_monitor *m);
 bool sk_managed_hold_setup(struct sk_monitor *m); /* the network is not known yet: setup is sent later */
-json_t *sk_managed_network(struct sk_monitor *m); /* for setup */
+/* The network namespace, for the guest. New references; sk_managed_network_fini() drops them. */
+void sk_managed_network(struct sk_monitor *m, struct sk_network_spec *ret);
+void sk_managed_network_fini(struct sk_network_spec *network);
 void sk_managed_created(struct sk_monitor *m);
 bool sk_managed_is_created(const struct sk_monitor *m); /* and not started yet */
 void sk_managed_tell_oom(
 	struct sk_monitor *m); /* the VM is down; when it ran out of memory, the host's control group says so */
 /* create, network and the second start of a managed container. True: it was one of those, and is answered or will be.
  */
-bool sk_managed_request(struct sk_conn *c, const char *op, const json_t *request);
+bool sk_managed_request(struct sk_conn *c, const struct sk_msg *request);
 
 /* pod.c: further containers in the VM of a managed one. */
 /* join, share, and requests with a "container" that is not ours. True: it was one of those. */
-bool sk_pod_request(struct sk_conn *c, const char *op, json_t *request);
+bool sk_pod_request(struct sk_conn *c, const struct sk_msg *request);
 void sk_pod_conn_dead(struct sk_conn *c); /* the host's process of a container has gone */
 /* A further container has run out of memory: its process on the host, which keeps its state, is told. */
 void sk_pod_oom(struct sk_monitor *m, const char *container);
-void sk_pod_finished(struct sk_proc *p); /* a container's first process has ended, its output is out */
-const char *sk_pod_container(const struct sk_monitor *m, const json_t *request); /* the agent's name; c0 */
+void sk_pod_finished(struct sk_proc *p);  /* a container's first process has ended, its output is out */
+/* The agent's name of the container that a request is about; c0 */
+const char *sk_pod_container(const struct sk_monitor *m, const struct sk_msg *request);
 
 /* confine.c */
 void sk_monitor_confine(struct sk_monitor *m); /* gives up what a running VM does not need; for good */
 
 /* session.c */
-typedef void (*sk_reply_cb)(struct sk_monitor *m, void *arg, const json_t *reply); /* reply NULL: the session is lost */
+/* reply NULL: the session is lost */
+typedef void (*sk_reply_cb)(struct sk_monitor *m, void *arg, const struct sk_reply *reply);
 int sk_session_listen(struct sk_monitor *m);
-/* Takes `request`; "id" is added. `cb` may be NULL. -ENOTCONN. */
-int sk_session_request(struct sk_monitor *m, json_t *take_request, sk_reply_cb cb, void *arg);
+/* Sends `request` to the agent. `cb` (may be NULL) is called once, with the answer; not when this fails. -ENOTCONN;
+ * -EINVAL, -EILSEQ: the request is out of the protocol's bounds (logged). */
+int sk_session_request(struct sk_monitor *m, const struct sk_msg *request, sk_reply_cb cb, void *arg);
 void sk_session_setup(struct sk_monitor *m); /* tells the agent about its VM: once, after hello */
 void sk_session_end(struct sk_monitor *m);
 
@@ -268,7 +275,10 @@ void sk_session_end(struct sk_monitor *m);
 struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *container, const char *key, bool terminal,
 			    bool wants_stdin);
 struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *container, const char *key);
-json_t *sk_proc_stdio(const struct sk_proc *p, unsigned rows, unsigned cols); /* for create and exec */
+/* For create and exec. */
+struct sk_stdio_spec sk_proc_stdio(const struct sk_proc *p, uint16_t rows, uint16_t cols);
+/* Sends a signal to the process, or with `all` to all of its container. */
+void sk_proc_signal(const struct sk_proc *p, int signal, bool all);
 void sk_proc_killed(struct sk_proc *p); /* SIGKILL is on its way; NULL is allowed */
 void sk_proc_exited(struct sk_proc *p, int code, bool oom);
 void sk_proc_attach(struct sk_proc *p, struct sk_conn *c);
@@ -283,14 +293,15 @@ int sk_stdio_listen(struct sk_monitor *m);
 /* control.c */
 int sk_control_listen(struct sk_monitor *m, struct sk_error *err);
 struct sk_conn *sk_conn_new(struct sk_monitor *m, int take_fd);
-void sk_conn_reply_ok(struct sk_conn *c, json_t *take_extra);
+void sk_conn_reply(struct sk_conn *c, const struct sk_reply *reply); /* to its request, c->op */
+void sk_conn_reply_ok(struct sk_conn *c);			     /* the same without any field */
 void sk_conn_reply_error(struct sk_conn *c, int code, int exit_code, const char *message);
 /* Appends a frame of output. False: the connection is no more. */
 bool sk_conn_output(struct sk_conn *c, uint8_t type, const void *p, size_t n);
 void sk_conn_raw(struct sk_conn *c, const void *p, size_t n); /* bytes, no frame */
-void sk_conn_event(struct sk_conn *c, json_t *take_event);
-/* To the agent, and its reply to the client. */
-void sk_conn_pass_on(struct sk_conn *c, json_t *take_request);
+void sk_conn_event(struct sk_conn *c, const struct sk_msg *event);
+/* `request` about the container that it names to the agent, and its reply to the client. */
+void sk_conn_pass_on(struct sk_conn *c, const struct sk_msg *request);
 void sk_conn_finish(struct sk_conn *c); /* sends what is there, then closes */
 void sk_conn_free(struct sk_conn *c);
 void sk_control_container_ended(struct sk_monitor *m, int code); /* tells waiters and stoppers */

@@ -15,6 +15,7 @@
  * The exit of a container is told when the guest has unmounted its files: whoever hears of it may take them away.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,9 @@ static bool name_valid(const char *name)
 	return name[0] == 'c' && n > 1 && n < 12 && strspn(name + 1, "0123456789") == n - 1;
 }
 
-const char *sk_pod_container(const struct sk_monitor *m, const json_t *request)
+const char *sk_pod_container(const struct sk_monitor *m, const struct sk_msg *request)
 {
-	const char *name = json_string_value(json_object_get(request, "container"));
+	const char *name = request->container;
 
 	return m->managed && name && name_valid(name) ? name : SK_CONTAINER;
 }
@@ -46,33 +47,33 @@ static void refuse(struct sk_conn *c, int code, const char *message)
 
 /* ---- join */
 
-static void give_up(struct sk_monitor *m, const char *container)
+static int delete_container(struct sk_monitor *m, const char *container, sk_reply_cb cb, void *arg)
 {
-	sk_session_request(m, json_pack("{s:s,s:s}", "op", "delete", "container", container), NULL, NULL);
+	return sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_DELETE, .container = container }, cb, arg);
 }
 
-static void on_joined(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_joined(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
 	struct sk_proc *p = sk_proc_find(m, c->exec_key, SK_INIT_KEY);
-	const char *message = json_string_value(json_object_get(reply, "message"));
 
 	c->refs--;
-	if (reply && json_is_true(json_object_get(reply, "ok"))) {
+	if (reply && reply->ok) {
 		if (p)
 			p->started = true;
 		if (c->dead)
-			give_up(m, c->exec_key);
+			delete_container(m, c->exec_key, NULL, NULL);
 		else
-			sk_conn_reply_ok(c, json_pack("{s:s}", "container", c->exec_key));
+			sk_conn_reply(c, &(const struct sk_reply){ .container = c->exec_key });
 		return;
 	}
 	sk_proc_detach(c);
 	if (p)
 		p->finished = p->exited = true;
-	sk_conn_reply_error(c, reply ? (int)json_integer_value(json_object_get(reply, "errno")) : ECONNRESET,
-			    (int)json_integer_value(json_object_get(reply, "exit_code")),
-			    message ? message : "the VM of the pod has ended");
+	if (reply)
+		sk_conn_reply_error(c, reply->error, reply->exit_code, reply->message);
+	else
+		sk_conn_reply_error(c, ECONNRESET, 0, "the VM of the pod has ended");
 	sk_conn_finish(c);
 	sk_loop_trigger(m->reap);
 }
@@ -87,15 +88,13 @@ static unsigned count_members(const struct sk_monitor *m)
 	return n;
 }
 
-static void op_join(struct sk_conn *c, const json_t *o)
+static void op_join(struct sk_conn *c, const struct sk_msg *request)
 {
-	unsigned rows = (unsigned)json_integer_value(json_object_get(o, "rows")),
-		 cols = (unsigned)json_integer_value(json_object_get(o, "cols"));
-	json_t *create = json_object_get(o, "create");
+	struct sk_msg create = { .op = SK_OP_CREATE, .container = c->exec_key, .create = request->join.create };
 	struct sk_monitor *m = c->m;
 	struct sk_proc *p;
 
-	if (m->phase != SK_PHASE_RUNNING || !json_is_object(create)) {
+	if (m->phase != SK_PHASE_RUNNING) {
 		refuse(c, ENOTCONN, "the VM of the pod is not running");
 		return;
 	}
@@ -104,22 +103,19 @@ static void op_join(struct sk_conn *c, const json_t *o)
 		return;
 	}
 	snprintf(c->exec_key, sizeof(c->exec_key), "c%u", ++m->next_container);
-	c->wants_stdin = json_is_true(json_object_get(o, "stdin"));
-	p = sk_proc_new(m, c->exec_key, SK_INIT_KEY, json_is_true(json_object_get(o, "terminal")), c->wants_stdin);
+	c->wants_stdin = request->join.input;
+	p = sk_proc_new(m, c->exec_key, SK_INIT_KEY, request->join.terminal, c->wants_stdin);
 	if (!p) {
 		refuse(c, ENOMEM, "out of memory");
 		return;
 	}
-	p->bare_newlines = json_is_true(json_object_get(o, "bare_newlines"));
+	p->bare_newlines = request->join.bare_newlines;
 	sk_proc_attach(p, c);
 	c->kind = SK_CONN_ATTACHED;
 	c->refs++;
-	create = json_copy(create);
-	json_object_set_new(create, "op", json_string("create"));
-	json_object_set_new(create, "container", json_string(c->exec_key));
-	json_object_set_new(create, "start", json_false());
-	json_object_set_new(create, "stdio", sk_proc_stdio(p, rows, cols));
-	if (sk_session_request(m, create, on_joined, c) < 0)
+	create.create.start = false;
+	create.create.stdio = sk_proc_stdio(p, request->join.rows, request->join.cols);
+	if (sk_session_request(m, &create, on_joined, c) < 0)
 		on_joined(m, c, NULL);
 }
 
@@ -128,10 +124,7 @@ void sk_pod_conn_dead(struct sk_conn *c)
 	struct sk_proc *p = c->proc;
 
 	if (!p->exited)
-		sk_session_request(c->m,
-				   json_pack("{s:s,s:s,s:s,s:i,s:b}", "op", "signal", "container", p->container, "key",
-					     SK_INIT_KEY, "signal", 9, "all", 1),
-				   NULL, NULL);
+		sk_proc_signal(p, SIGKILL, true);
 }
 
 void sk_pod_oom(struct sk_monitor *m, const char *container)
@@ -143,7 +136,7 @@ void sk_pod_oom(struct sk_monitor *m, const char *container)
 		return;
 	p->oom_ms = sk_now_ms();
 	for (c = p->readers; c; c = c->next_reader)
-		sk_conn_event(c, json_pack("{s:s}", "event", "oom"));
+		sk_conn_event(c, &(const struct sk_msg){ .op = SK_EVENT_OOM });
 }
 
 /* ---- the end of one */
@@ -154,13 +147,14 @@ static void tell_exit(struct sk_proc *p)
 
 	while ((c = p->readers)) {
 		sk_proc_detach(c);
-		sk_conn_event(c, json_pack("{s:s,s:i,s:b}", "event", "exit", "code", p->code, "oom", p->oom));
+		sk_conn_event(
+			c, &(const struct sk_msg){ .op = SK_EVENT_EXIT, .exit = { .code = p->code, .oom = p->oom } });
 		sk_conn_finish(c);
 	}
 	sk_loop_trigger(p->m->reap);
 }
 
-static void on_deleted(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_deleted(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	char *container = arg;
 	struct sk_proc *p = sk_proc_find(m, container, SK_INIT_KEY);
@@ -175,8 +169,7 @@ void sk_pod_finished(struct sk_proc *p)
 {
 	char *container = strdup(p->container);
 
-	if (!container || sk_session_request(p->m, json_pack("{s:s,s:s}", "op", "delete", "container", p->container),
-					     on_deleted, container) < 0) {
+	if (!container || delete_container(p->m, p->container, on_deleted, container) < 0) {
 		free(container);
 		tell_exit(p);
 	}
@@ -184,40 +177,28 @@ void sk_pod_finished(struct sk_proc *p)
 
 /* ---- files */
 
-static void op_share(struct sk_conn *c, const json_t *o)
+static void op_share(struct sk_conn *c, const struct sk_msg *request)
 {
-	const char *token = json_string_value(json_object_get(o, "token"));
-
-	if (!token || strlen(token) != (size_t)2 * SK_TOKEN_LEN || strspn(token, "0123456789abcdef") != strlen(token)) {
-		refuse(c, EINVAL, "no valid token");
-		return;
-	}
 	c->copy.conn = c;
-	memcpy(c->copy.token, token, sizeof(c->copy.token));
+	c->copy.token = request->share.token;
 	c->kind = SK_CONN_SHARE;
-	sk_conn_reply_ok(c, NULL);
+	sk_conn_reply_ok(c);
 }
 
-bool sk_pod_request(struct sk_conn *c, const char *op, json_t *request)
+bool sk_pod_request(struct sk_conn *c, const struct sk_msg *request)
 {
-	if (!c->m->managed)
-		return false;
-	if (strcmp(op, "join") == 0) {
+	bool member = strcmp(sk_pod_container(c->m, request), SK_CONTAINER) != 0;
+
+	if (request->op == SK_REQUEST_JOIN) {
 		op_join(c, request);
-		return true;
-	}
-	if (strcmp(op, "share") == 0) {
+	} else if (request->op == SK_REQUEST_SHARE) {
 		op_share(c, request);
-		return true;
-	}
-	if (strcmp(op, "start") == 0 && strcmp(sk_pod_container(c->m, request), SK_CONTAINER) != 0) {
-		sk_conn_pass_on(c, json_incref(request));
-		return true;
-	}
-	if (strcmp(op, "kill") == 0 && strcmp(sk_pod_container(c->m, request), SK_CONTAINER) != 0 &&
-	    c->m->phase != SK_PHASE_RUNNING) {
+	} else if (member && request->op == SK_REQUEST_START) {
+		sk_conn_pass_on(c, &(const struct sk_msg){ .op = SK_OP_START, .container = request->container });
+	} else if (member && request->op == SK_REQUEST_KILL && c->m->phase != SK_PHASE_RUNNING) {
 		refuse(c, ESRCH, "the VM of the pod is not running");
-		return true;
+	} else {
+		return false;
 	}
-	return false;
+	return true;
 }

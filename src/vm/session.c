@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -16,16 +17,14 @@
 #include "base/log.h"
 #include "vm/monitor.h"
 
-#define SK_AGENT_PORT 1024u
-#define SK_AGENT_VERSION 1
 #define SK_SESSION_PENDING 4096u
-#define SK_ANSWER_MS 60000u
 #define SK_OVERDUE_MS 5000u /* between looks */
 #define SK_OOM_EVENTS_MS 1000u
 
 struct pending {
 	struct pending *next;
-	json_int_t id;
+	enum sk_op op;
+	uint64_t id;
 	uint64_t due_ms;
 	sk_reply_cb cb;
 	void *arg;
@@ -36,37 +35,19 @@ struct sk_session {
 	struct sk_buf in, out;
 	struct pending *pending;
 	unsigned n_pending;
-	json_int_t next_id;
+	uint64_t next_id;
 	bool hello;
 	struct sk_source *timer; /* looks for answers that are overdue; while there are requests */
 	uint64_t oom_ms;	 /* of the last OOM kill that was noted */
 };
-
-/* How long the guest may take for an answer. What moves data, or boots and ends a container, takes as long as it takes:
- * clients can go away, and a stop has deadlines of its own. */
-static unsigned patience_ms(const json_t *request)
-{
-	static const char *const unbounded[] = {
-		"setup", "create", "start", "delete", "get", "put", "sync", "shutdown"
-	};
-	const char *op = json_string_value(json_object_get(request, "op"));
-	size_t i;
-
-	for (i = 0; op && i < SK_ARRAY_SIZE(unbounded); i++)
-		if (strcmp(op, unbounded[i]) == 0)
-			return 0;
-	if (json_is_true(json_object_get(request, "ignore_paused"))) /* it begins when the container is resumed */
-		return 0;
-	return op && strcmp(op, "exec") == 0 ? 2 * SK_ANSWER_MS : SK_ANSWER_MS;
-}
 
 static void on_overdue(void *arg)
 {
 	struct sk_monitor *m = arg;
 	struct sk_session *s = m->session;
 	uint64_t now = sk_now_ms();
+	const struct sk_reply late = { .error = ETIMEDOUT, .message = "the guest does not answer" };
 	struct pending **link = &s->pending, *p;
-	json_t *late = NULL;
 
 	while ((p = *link)) {
 		if (!p->due_ms || p->due_ms > now) {
@@ -75,17 +56,13 @@ static void on_overdue(void *arg)
 		}
 		*link = p->next;
 		s->n_pending--;
-		if (!late)
-			late = json_pack("{s:b,s:i,s:s}", "ok", 0, "errno", ETIMEDOUT, "message",
-					 "the guest does not answer");
 		if (p->cb)
-			p->cb(m, p->arg, late);
+			p->cb(m, p->arg, &late);
 		free(p);
 		if (m->session != s)
 			break;
 		link = &s->pending; /* the callback may have asked for more */
 	}
-	json_decref(late);
 	if (m->session == s)
 		sk_loop_set_timer(s->timer, s->pending ? SK_OVERDUE_MS : UINT64_MAX);
 }
@@ -101,30 +78,39 @@ static void flush_out(struct sk_session *s)
 	}
 }
 
-int sk_session_request(struct sk_monitor *m, json_t *take_request, sk_reply_cb cb, void *arg)
+static int send_request(struct sk_session *s, const struct sk_msg *request, uint64_t id)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_msg msg = *request;
+	json_t *json;
+	int r;
+
+	msg.id = id;
+	json = sk_msg_encode(&msg, &err);
+	if (!json) {
+		sk_log(SK_LOG_ERROR, "request to the guest: %s", err.message);
+		return -err.code;
+	}
+	r = sk_frame_put_json(&s->out, json);
+	json_decref(json);
+	return r;
+}
+
+int sk_session_request(struct sk_monitor *m, const struct sk_msg *request, sk_reply_cb cb, void *arg)
 {
 	struct sk_session *s = m->session;
+	unsigned timeout = sk_msg_timeout_ms(request);
 	struct pending *p;
 	int r;
 
-	if (!s || !s->stream || s->n_pending >= SK_SESSION_PENDING) {
-		json_decref(take_request);
+	if (!s || !s->stream || s->n_pending >= SK_SESSION_PENDING)
 		return -ENOTCONN;
-	}
 	p = calloc(1, sizeof(*p));
-	if (!p) {
-		json_decref(take_request);
+	if (!p)
 		return -ENOMEM;
-	}
-	p->id = ++s->next_id;
-	p->cb = cb;
-	p->arg = arg;
-	p->due_ms = patience_ms(take_request);
-	if (p->due_ms)
-		p->due_ms += sk_now_ms();
-	json_object_set_new(take_request, "id", json_integer(p->id));
-	r = sk_frame_put_json(&s->out, take_request);
-	json_decref(take_request);
+	*p = (struct pending){ .op = request->op, .id = ++s->next_id, .cb = cb, .arg = arg };
+	p->due_ms = timeout ? sk_now_ms() + timeout : 0;
+	r = send_request(s, request, p->id);
 	if (r < 0) {
 		free(p);
 		return r;
@@ -138,104 +124,112 @@ int sk_session_request(struct sk_monitor *m, json_t *take_request, sk_reply_cb c
 	return 0;
 }
 
-static void on_setup(struct sk_monitor *m, void *arg, const json_t *reply)
+static void on_setup(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	(void)arg;
 	if (!reply)
 		return;
-	if (!json_is_true(json_object_get(reply, "ok"))) {
-		const char *message = json_string_value(json_object_get(reply, "message"));
-
-		sk_monitor_lost(m, message ? message : "the guest could not be set up");
-		return;
-	}
-	sk_monitor_ready(m);
+	if (reply->ok)
+		sk_monitor_ready(m);
+	else
+		sk_monitor_lost(m, reply->message);
 }
 
-static json_t *setup_network(struct sk_monitor *m)
+/* libslirp's network, as the guest sees it. */
+static int slirp_network(const struct sk_monitor *m, struct sk_network_spec *ret)
 {
-	json_t *net;
-
-	if (m->managed && m->config.netns)
-		return sk_managed_network(m);
-	if (!m->config.network)
-		return json_null();
-	net = json_pack("{s:s,s:s,s:i}", "address", SK_SLIRP_ADDRESS "/24", "gateway", SK_SLIRP_GATEWAY, "mtu",
-			(int)m->config.mtu);
-	if (net && sk_net_host_has_ipv6()) {
-		json_object_set_new(net, "address6", json_string(SK_SLIRP_ADDRESS6 "/64"));
-		json_object_set_new(net, "gateway6", json_string(SK_SLIRP_GATEWAY6));
-	}
-	return net;
+	*ret = (struct sk_network_spec){ .set = true, .mtu = m->config.mtu };
+	if (sk_address_parse(SK_SLIRP_ADDRESS "/24", AF_INET, &ret->address) < 0 ||
+	    sk_address_parse(SK_SLIRP_GATEWAY, AF_INET, &ret->gateway) < 0)
+		return -EINVAL;
+	if (!sk_net_host_has_ipv6())
+		return 0;
+	if (sk_address_parse(SK_SLIRP_ADDRESS6 "/64", AF_INET6, &ret->address6) < 0)
+		return -EINVAL;
+	return sk_address_parse(SK_SLIRP_GATEWAY6, AF_INET6, &ret->gateway6);
 }
 
 void sk_session_setup(struct sk_monitor *m)
 {
-	const json_t *sysctl = json_object_get(json_object_get(m->config.spec, "linux"), "sysctl");
+	struct sk_msg msg = { .op = SK_OP_SETUP };
 	struct timespec ts;
 	char seed[65];
+	int r = 0;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	sk_random_hex(seed, 32);
-	sk_session_request(m,
-			   json_pack("{s:s,s:[I,I],s:s,s:o,s:s,s:O?,s:i}", "op", "setup", "time", (json_int_t)ts.tv_sec,
-				     (json_int_t)ts.tv_nsec, "hostname", m->config.hostname, "network",
-				     setup_network(m), "seed", seed, "sysctl", sysctl, "idle_reclaim",
-				     (int)m->settings.idle_reclaim),
-			   on_setup, NULL);
+	msg.setup.time = (struct sk_time){ .set = true, .sec = ts.tv_sec, .nsec = ts.tv_nsec };
+	msg.setup.seed = seed;
+	msg.setup.hostname = m->config.hostname;
+	msg.setup.sysctl = json_object_get(json_object_get(m->config.spec, "linux"), "sysctl");
+	msg.setup.idle_reclaim = m->settings.idle_reclaim;
+	if (m->managed && m->config.netns)
+		sk_managed_network(m, &msg.setup.network);
+	else if (m->config.network)
+		r = slirp_network(m, &msg.setup.network);
+	if (r == 0)
+		r = sk_session_request(m, &msg, on_setup, NULL);
+	if (m->managed && m->config.netns)
+		sk_managed_network_fini(&msg.setup.network);
+	if (r < 0)
+		sk_monitor_lost(m, "the guest cannot be set up: see log/monitor.log in the container's directory");
 }
 
-static void on_hello(struct sk_monitor *m, const json_t *o)
+static void on_hello(struct sk_monitor *m, const struct sk_msg *hello)
 {
-	const char *kernel = json_string_value(json_object_get(o, "kernel"));
-	json_int_t version = json_integer_value(json_object_get(o, "version"));
-	char why[128];
+	struct sk_error err = SK_ERROR_INIT;
 
-	if (version != SK_AGENT_VERSION) {
-		snprintf(why, sizeof(why), "the agent in the guest speaks version %lld, not %d: run `make build` again",
-			 (long long)version, SK_AGENT_VERSION);
-		sk_monitor_lost(m, why);
+	if (sk_proto_check_agent(hello, &err) < 0) {
+		sk_monitor_lost(m, err.message);
 		return;
 	}
 	m->session->hello = true;
-	snprintf(m->kernel, sizeof(m->kernel), "%s", kernel ? kernel : "");
+	snprintf(m->kernel, sizeof(m->kernel), "%s", hello->hello.kernel ? hello->hello.kernel : "");
 	json_object_set_new(m->state, "kernel", json_string(m->kernel));
 	if (!sk_managed_hold_setup(m))
 		sk_session_setup(m);
 }
 
-static void on_event(struct sk_monitor *m, const json_t *o)
+static void on_oom(struct sk_monitor *m)
 {
-	const char *event = json_string_value(json_object_get(o, "event"));
-	const char *key = json_string_value(json_object_get(o, "key"));
-	const char *container = json_string_value(json_object_get(o, "container"));
+	m->oom = true;
+	json_object_set_new(m->state, "oom_killed", json_true());
+	/* Each is a line in the event log of all containers: not as many as a guest likes. */
+	if (m->session->oom_ms && sk_now_ms() - m->session->oom_ms < SK_OOM_EVENTS_MS)
+		return;
+	m->session->oom_ms = sk_now_ms();
+	json_object_set_new(m->state, "ooms", json_integer(json_integer_value(json_object_get(m->state, "ooms")) + 1));
+	if (m->managed)
+		sk_monitor_save(m);
+	sk_monitor_event(m, "oom");
+}
+
+static void on_event(struct sk_monitor *m, const struct sk_msg *event)
+{
 	struct sk_proc *p;
 
-	if (!event)
-		return;
-	if (strcmp(event, "hello") == 0 && !m->session->hello) {
-		on_hello(m, o);
-	} else if (strcmp(event, "exit") == 0 && key) {
-		p = sk_proc_find(m, container ? container : SK_CONTAINER, key);
+	switch (event->op) {
+	case SK_AGENT_HELLO:
+		if (!m->session->hello)
+			on_hello(m, event);
+		break;
+	case SK_AGENT_EXIT:
+		p = sk_proc_find(m, event->container, event->key);
 		if (p && !p->exited)
-			sk_proc_exited(p, (int)json_integer_value(json_object_get(o, "code")) & 255,
-				       json_is_true(json_object_get(o, "oom")));
-	} else if (strcmp(event, "halted") == 0 && m->phase == SK_PHASE_STOPPING) {
-		sk_monitor_lost(m, ""); /* all is written: no need to wait for the kernel to power off */
-	} else if (strcmp(event, "oom") == 0 && (!container || strcmp(container, SK_CONTAINER) == 0)) {
-		m->oom = true;
-		json_object_set_new(m->state, "oom_killed", json_true());
-		/* Each is a line in the event log of all containers: not as many as a guest likes. */
-		if (m->session->oom_ms && sk_now_ms() - m->session->oom_ms < SK_OOM_EVENTS_MS)
-			return;
-		m->session->oom_ms = sk_now_ms();
-		json_object_set_new(m->state, "ooms",
-				    json_integer(json_integer_value(json_object_get(m->state, "ooms")) + 1));
-		if (m->managed)
-			sk_monitor_save(m);
-		sk_monitor_event(m, "oom");
-	} else if (strcmp(event, "oom") == 0) {
-		sk_pod_oom(m, container);
+			sk_proc_exited(p, event->exit.code, event->exit.oom);
+		break;
+	case SK_AGENT_HALTED:
+		if (m->phase == SK_PHASE_STOPPING)
+			sk_monitor_lost(m, ""); /* all is written: no need to wait for the kernel to power off */
+		break;
+	case SK_AGENT_OOM:
+		if (strcmp(event->container, SK_CONTAINER) == 0)
+			on_oom(m);
+		else
+			sk_pod_oom(m, event->container);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -257,22 +251,56 @@ static void make_plain(json_t *o, const char *key)
 	json_object_set_new(o, key, json_string(plain));
 }
 
-static void on_reply(struct sk_monitor *m, const json_t *o)
+/* Takes `take_json`. An answer that breaks the protocol is a failure of its request. */
+static void on_reply(struct sk_monitor *m, json_t *take_json)
 {
-	json_int_t id = json_integer_value(json_object_get(o, "id"));
-	struct pending **link, *p;
+	struct sk_error err = SK_ERROR_INIT;
+	struct pending **link, *p = NULL;
+	struct sk_reply reply;
+	uint64_t id = 0;
 
-	for (link = &m->session->pending; (p = *link); link = &p->next) {
-		if (p->id != id)
-			continue;
-		*link = p->next;
-		m->session->n_pending--;
-		if (p->cb)
-			p->cb(m, p->arg, o);
-		free(p);
+	if (sk_reply_id(take_json, &id) == 0)
+		for (link = &m->session->pending; (p = *link) && p->id != id; link = &p->next)
+			;
+	if (!p) {
+		sk_log(SK_LOG_WARN, "the agent answered a request that nobody made");
+		json_decref(take_json);
 		return;
 	}
-	sk_log(SK_LOG_WARN, "the agent answered a request that nobody made");
+	*link = p->next;
+	m->session->n_pending--;
+	if (sk_reply_decode(p->op, take_json, &reply, &err) < 0)
+		reply = (struct sk_reply){ .error = EPROTO, .message = err.message };
+	if (p->cb)
+		p->cb(m, p->arg, &reply);
+	sk_reply_fini(&reply);
+	free(p);
+}
+
+/* Takes `take_json`. Events of a newer agent are not for us. */
+static int on_message(struct sk_monitor *m, json_t *take_json)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_msg event;
+	int r;
+
+	make_plain(take_json, "message");
+	make_plain(take_json, "kernel");
+	make_plain(take_json, "agent");
+	if (!json_object_get(take_json, "event")) {
+		on_reply(m, take_json);
+		return 0;
+	}
+	r = sk_msg_decode(SK_WIRE_FROM_AGENT, take_json, &event, &err);
+	if (r == -EOPNOTSUPP)
+		return 0;
+	if (r < 0) {
+		sk_log(SK_LOG_WARN, "the agent's event: %s", err.message);
+		return r;
+	}
+	on_event(m, &event);
+	sk_msg_fini(&event);
+	return 0;
 }
 
 static size_t on_data(void *arg, const uint8_t *p, size_t n)
@@ -288,18 +316,12 @@ static size_t on_data(void *arg, const uint8_t *p, size_t n)
 	while (m->session && (r = sk_frame_peek(&m->session->in, &frame)) != 0) {
 		json_t *o = r > 0 ? sk_frame_json(&frame) : NULL;
 
-		if (!o) {
+		if (o)
+			sk_frame_consume(&m->session->in, &frame);
+		if (!o || on_message(m, o) < 0) {
 			sk_monitor_lost(m, "the agent sent something that is not of the protocol");
 			return n;
 		}
-		sk_frame_consume(&m->session->in, &frame);
-		make_plain(o, "message");
-		make_plain(o, "kernel");
-		if (json_object_get(o, "event"))
-			on_event(m, o);
-		else
-			on_reply(m, o);
-		json_decref(o);
 	}
 	return n;
 }
@@ -359,7 +381,7 @@ static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
 
 int sk_session_listen(struct sk_monitor *m)
 {
-	return sk_carrier_listen(m->carrier, SK_AGENT_PORT, on_accept, m);
+	return sk_carrier_listen(m->carrier, SK_PORT_CONTROL, on_accept, m);
 }
 
 void sk_session_end(struct sk_monitor *m)

@@ -21,7 +21,6 @@
 #include "base/log.h"
 #include "vm/monitor.h"
 
-#define SK_STREAM_PORT 1025u
 #define SK_DRAIN_MS 5000u
 #define SK_KILLED_DRAIN_MS 1000u
 #define SK_OUTPUT_CHUNK (64u * 1024u)
@@ -34,13 +33,14 @@ struct sk_nameless {
 	struct sk_nameless *next;
 	struct sk_monitor *m;
 	struct sk_stream *stream;
-	uint8_t token[SK_TOKEN_LEN];
-	size_t len;
+	struct sk_token token;
+	size_t len; /* of the token, so far */
 };
 
 void sk_channel_token(struct sk_channel *ch)
 {
-	sk_random_hex(ch->token, SK_TOKEN_LEN);
+	ch->token.set = true;
+	sk_random(ch->token.bytes, sizeof(ch->token.bytes));
 }
 
 struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *container, const char *key, bool terminal,
@@ -84,22 +84,27 @@ struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *container, const 
 	return NULL;
 }
 
-json_t *sk_proc_stdio(const struct sk_proc *p, unsigned rows, unsigned cols)
+struct sk_stdio_spec sk_proc_stdio(const struct sk_proc *p, uint16_t rows, uint16_t cols)
 {
-	static const char *const names[] = { "stdin", "stdout", "stderr" };
-	json_t *o = json_pack("{s:b}", "terminal", p->terminal);
+	struct sk_stdio_spec s = { .terminal = p->terminal, .bare_newlines = p->bare_newlines };
 	int i;
 
-	for (i = 0; i < 3; i++)
-		if (p->ch[i].token[0])
-			json_object_set_new(o, names[i], json_string(p->ch[i].token));
-	if (p->bare_newlines)
-		json_object_set_new(o, "bare_newlines", json_true());
+	for (i = 0; i < SK_STDIO_COUNT; i++)
+		s.token[i] = p->ch[i].token;
 	if (p->terminal && rows && cols) {
-		json_object_set_new(o, "rows", json_integer((json_int_t)rows));
-		json_object_set_new(o, "cols", json_integer((json_int_t)cols));
+		s.rows = rows;
+		s.cols = cols;
 	}
-	return o;
+	return s;
+}
+
+void sk_proc_signal(const struct sk_proc *p, int signal, bool all)
+{
+	const struct sk_msg msg = {
+		.op = SK_OP_SIGNAL, .container = p->container, .key = p->key, .signal = { .number = signal, .all = all }
+	};
+
+	sk_session_request(p->m, &msg, NULL, NULL);
 }
 
 /* The stream that carries the process's input. */
@@ -127,7 +132,8 @@ static void check_finished(struct sk_proc *p)
 	}
 	while ((c = p->readers)) {
 		sk_proc_detach(c);
-		sk_conn_event(c, json_pack("{s:s,s:i,s:b}", "event", "exit", "code", p->code, "oom", p->oom));
+		sk_conn_event(
+			c, &(const struct sk_msg){ .op = SK_EVENT_EXIT, .exit = { .code = p->code, .oom = p->oom } });
 		sk_conn_finish(c);
 	}
 	sk_loop_trigger(p->m->reap);
@@ -429,7 +435,7 @@ static const struct sk_stream_events channel_events = {
 	.closed = on_closed,
 };
 
-static struct sk_channel *channel_by_token(struct sk_monitor *m, const char *token)
+static struct sk_channel *channel_by_token(struct sk_monitor *m, const struct sk_token *token)
 {
 	struct sk_proc *p;
 	struct sk_conn *c;
@@ -437,10 +443,10 @@ static struct sk_channel *channel_by_token(struct sk_monitor *m, const char *tok
 
 	for (p = m->procs; p; p = p->next)
 		for (i = 0; i < 3; i++)
-			if (p->ch[i].token[0] && strcmp(p->ch[i].token, token) == 0)
+			if (sk_token_equal(&p->ch[i].token, token))
 				return &p->ch[i];
 	for (c = m->conns; c; c = c->next)
-		if (c->copy.token[0] && strcmp(c->copy.token, token) == 0)
+		if (sk_token_equal(&c->copy.token, token))
 			return &c->copy;
 	return NULL;
 }
@@ -458,35 +464,31 @@ static void nameless_free(struct sk_nameless *u)
 
 static size_t on_nameless_data(void *arg, const uint8_t *data, size_t n)
 {
-	static const char hex[] = "0123456789abcdef";
 	struct sk_nameless *u = arg;
-	size_t take = SK_TOKEN_LEN - u->len < n ? SK_TOKEN_LEN - u->len : n, i;
+	size_t take = SK_TOKEN_BYTES - u->len < n ? SK_TOKEN_BYTES - u->len : n;
 	struct sk_stream *stream = u->stream;
 	struct sk_monitor *m = u->m;
-	char token[2 * SK_TOKEN_LEN + 1];
 	struct sk_channel *ch;
+	struct sk_token token;
 	ssize_t taken;
 
-	memcpy(u->token + u->len, data, take);
+	memcpy(u->token.bytes + u->len, data, take);
 	u->len += take;
-	if (u->len < SK_TOKEN_LEN)
+	if (u->len < SK_TOKEN_BYTES)
 		return take;
-	for (i = 0; i < SK_TOKEN_LEN; i++) {
-		token[2 * i] = hex[u->token[i] >> 4];
-		token[2 * i + 1] = hex[u->token[i] & 15];
-	}
-	token[2 * SK_TOKEN_LEN] = '\0';
+	u->token.set = true;
+	token = u->token;
 	nameless_free(u);
-	ch = channel_by_token(m, token);
+	ch = channel_by_token(m, &token);
 	if (!ch) {
-		taken = sk_managed_claim(m, token, stream, data + take, n - take);
+		taken = sk_managed_claim(m, &token, stream, data + take, n - take);
 		if (taken >= 0)
 			return take + (size_t)taken;
 		sk_log(SK_LOG_WARN, "a stream from the guest has an unknown token");
 		sk_stream_close(stream);
 		return take;
 	}
-	ch->token[0] = '\0'; /* used once */
+	ch->token.set = false; /* used once */
 	ch->stream = stream;
 	sk_stream_set_events(stream, &channel_events, ch);
 	if (ch->proc && ch == input_channel(ch->proc))
@@ -549,5 +551,5 @@ int sk_stdio_listen(struct sk_monitor *m)
 {
 	while (m->nameless) /* of a carrier before, gone with it */
 		nameless_free(m->nameless);
-	return sk_carrier_listen(m->carrier, SK_STREAM_PORT, on_accept, m);
+	return sk_carrier_listen(m->carrier, SK_PORT_STREAM, on_accept, m);
 }

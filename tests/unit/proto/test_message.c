@@ -84,6 +84,7 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_ATTACHED_SIGNAL] = "{\"signal\":2}",
 	[SK_ATTACHED_DETACH] = "{}",
 	[SK_EVENT_EXIT] = "{\"code\":1,\"oom\":true,\"message\":\"m\",\"warning\":\"w\"}",
+	[SK_EVENT_OOM] = "{}",
 	[SK_EVENT_STDIN] = "{\"taken\":4096}",
 	[SK_EVENT_DETACHED] = "{}",
 };

@@ -18,8 +18,8 @@
 /* Kills the container's VM and waits until its monitor has written the state: a second connection ends with it. */
 static int kill_and_wait(const struct sk_paths *paths, const char *id, struct sk_error *err)
 {
-	_cleanup_json_ json_t *stop = sk_jx(json_pack("{s:s,s:i,s:i}", "op", "stop", "signal", 9, "timeout", 0));
-	int r = sk_vm_call_to_end(paths, id, stop, err);
+	const struct sk_msg stop = { .op = SK_REQUEST_STOP, .stop = { .signal = 9, .has_timeout = true } };
+	int r = sk_vm_call_to_end(paths, id, &stop, err);
 
 	if (r < 0)
 		*err = (struct sk_error)SK_ERROR_INIT;

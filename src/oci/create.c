@@ -69,29 +69,23 @@ int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *proces
 			    what, program);
 }
 
-int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply,
-		struct sk_error *err)
+int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_msg *request,
+		struct sk_reply *ret_reply, struct sk_error *err)
 {
-	_cleanup_fd_ int fd = sk_oci_connect(o, c, err);
-	const char *op = json_string_value(json_object_get(take_request, "op"));
-	int r = fd;
+	struct sk_msg msg = *request;
 
-	sk_oci_log(o, "debug", "container %s: %s", c->id, op ? op : "");
-	sk_oci_address(c, take_request);
-	if (fd >= 0)
-		r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, take_request, ret_reply, NULL, err);
-	json_decref(take_request);
-	return r;
+	sk_oci_log(o, "debug", "container %s: %s", c->id, sk_op_name(msg.op));
+	msg.container = sk_oci_guest_name(c);
+	return sk_vm_call(&o->paths, sk_oci_vm_of(c), &msg, ret_reply, err);
 }
 
-int sk_oci_call_to_end(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, struct sk_error *err)
+int sk_oci_call_to_end(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_msg *request,
+		       struct sk_error *err)
 {
-	int r;
+	struct sk_msg msg = *request;
 
-	sk_oci_address(c, take_request);
-	r = sk_vm_call_to_end(&o->paths, sk_oci_vm_of(c), take_request, err);
-	json_decref(take_request);
-	return r;
+	msg.container = sk_oci_guest_name(c);
+	return sk_vm_call_to_end(&o->paths, sk_oci_vm_of(c), &msg, err);
 }
 
 /* ---- create */
@@ -203,19 +197,17 @@ static int run_create_hooks(const struct sk_oci_container *c, const struct sk_oc
 static int create_in_guest(struct sk_oci *o, struct sk_oci_container *c, const struct sk_oci_launch *l, int fd,
 			   pid_t pid, struct sk_error *err)
 {
-	json_t *network = json_pack("{s:s}", "op", "network"), *create = json_pack("{s:s}", "op", "create");
+	const struct sk_msg network = { .op = SK_REQUEST_NETWORK }, create = { .op = SK_REQUEST_CREATE };
 	int exit_code = 0, r = run_create_hooks(c, l, pid, err);
 
 	if (r == 0)
-		r = sk_vm_request(&o->paths, c->vm_id, fd, network, NULL, NULL, err);
+		r = sk_vm_request(&o->paths, c->vm_id, fd, &network, NULL, NULL, err);
 	if (r == 0) {
-		r = sk_vm_request(&o->paths, c->vm_id, fd, create, NULL, &exit_code, err);
+		r = sk_vm_request(&o->paths, c->vm_id, fd, &create, NULL, &exit_code, err);
 		if (r < 0)
 			sk_oci_start_error(err, exit_code, json_object_get(l->bundle->spec, "process"),
 					   "skerry create failed");
 	}
-	json_decref(network);
-	json_decref(create);
 	return r;
 }
 
@@ -377,7 +369,8 @@ int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
 {
 	const char *status = sk_oci_status(o, c, NULL);
-	json_t *request, *state;
+	struct sk_msg request = { .op = SK_REQUEST_START };
+	json_t *state;
 	_cleanup_fd_ int fd = -1;
 	int exit_code = 0, r;
 
@@ -390,10 +383,8 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 	fd = sk_oci_connect(o, c, err);
 	if (fd < 0)
 		return fd;
-	request = json_pack("{s:s}", "op", "start");
-	sk_oci_address(c, request);
-	r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, request, NULL, &exit_code, err);
-	json_decref(request);
+	request.container = sk_oci_guest_name(c);
+	r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, &request, NULL, &exit_code, err);
 	if (r < 0)
 		return sk_oci_start_error(err, exit_code, json_object_get(c->record, "process"), "skerry start failed");
 	sk_oci_member_status(o, c, "running");

@@ -31,11 +31,11 @@ int sk_oci_remove_files(struct sk_oci *o, const struct sk_oci_container *c, stru
 /* Ends the VM for sure and waits until it is gone. */
 void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c)
 {
-	json_t *request = json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", SIGKILL, "all", 1);
+	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { SIGKILL, true } };
 	struct sk_error err = SK_ERROR_INIT;
 	int waited = 0;
 
-	if (sk_oci_call_to_end(o, c, request, NULL) != -ETIMEDOUT)
+	if (sk_oci_call_to_end(o, c, &request, NULL) != -ETIMEDOUT)
 		for (; waited < SK_KILL_WAIT_MS && strcmp(sk_oci_status(o, c, NULL), "stopped") != 0; waited += 5)
 			usleep(5000);
 	if (strcmp(sk_oci_status(o, c, NULL), "stopped") != 0 && sk_vm_end(&o->paths, c->vm_id, &err) < 0)

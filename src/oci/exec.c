@@ -212,7 +212,8 @@ static void on_signal(void *arg, int fd, unsigned events)
 		if (si.ssi_signo == SIGWINCH)
 			sk_proxy_resize(p->proxy);
 		else
-			sk_proxy_send(p->proxy, json_pack("{s:s,s:i}", "op", "signal", "signal", (int)si.ssi_signo));
+			sk_proxy_send(p->proxy, &(const struct sk_msg){ .op = SK_ATTACHED_SIGNAL,
+									.signal = { (int)si.ssi_signo, false } });
 	}
 }
 
@@ -273,21 +274,21 @@ static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, cons
 			const struct exec_options *x, bool input, const struct winsize *ws, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_oci_connect(o, c, err);
-	json_t *request;
+	const struct sk_msg request = { .op = SK_REQUEST_EXEC,
+					.container = sk_oci_guest_name(c),
+					.run = { .process = (json_t *)(uintptr_t)process,
+						 .input = input,
+						 .owner = true,
+						 .ignore_paused = x->ignore_paused,
+						 .bare_newlines = !x->console_socket,
+						 .rows = ws->ws_row,
+						 .cols = ws->ws_col } };
 	int exit_code, r;
 
 	if (fd < 0)
 		return fd;
-	request = json_pack("{s:s,s:O,s:b,s:b,s:b,s:b}", "op", "exec", "process", process, "stdin", input, "owner", 1,
-			    "ignore_paused", x->ignore_paused, "bare_newlines", !x->console_socket);
-	sk_oci_address(c, request);
-	if (ws->ws_row && ws->ws_col) {
-		json_object_set_new(request, "rows", json_integer(ws->ws_row));
-		json_object_set_new(request, "cols", json_integer(ws->ws_col));
-	}
 	sk_oci_log(o, "debug", "container %s: exec", c->id);
-	r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, request, NULL, &exit_code, err);
-	json_decref(request);
+	r = sk_vm_request(&o->paths, sk_oci_vm_of(c), fd, &request, NULL, &exit_code, err);
 	if (r < 0) {
 		sk_oci_start_error(err, exit_code, process, "exec failed");
 		return r;

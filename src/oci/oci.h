@@ -41,6 +41,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "proto/message.h"
 #include "vm/state.h"
 
 #define SK_OCI_VERSION "1.1.0"
@@ -314,12 +315,13 @@ int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *proces
 const char *sk_oci_vm_of(const struct sk_oci_container *c);
 /* A connection to the monitor of the container's VM. */
 int sk_oci_connect(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err);
-/* Says in `request` which container it is about, where its VM has several. */
-void sk_oci_address(const struct sk_oci_container *c, json_t *request);
+/* The container's name in its VM, for requests about it; NULL where the VM has no other. */
+const char *sk_oci_guest_name(const struct sk_oci_container *c);
 /* A request to the container's monitor that ends the container: with less patience. */
-int sk_oci_call_to_end(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, struct sk_error *err);
-/* A request to the container's monitor. */
-int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, json_t *take_request, json_t **ret_reply,
-		struct sk_error *err);
+int sk_oci_call_to_end(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_msg *request,
+		       struct sk_error *err);
+/* A request to the container's monitor, as sk_vm_call(); `request` need not name the container. */
+int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_msg *request,
+		struct sk_reply *ret_reply, struct sk_error *err);
 
 #endif

@@ -38,13 +38,14 @@
 #include "vm/parent.h"
 #include "vm/vm.h"
 
-#define SK_TOKEN_HEX 32u
 #define SK_SHARES_MAX 60u
 
 struct sk_oci_member {
-	json_t *request;	      /* join */
-	json_t *shares;		      /* [{"path", "options", "file", "aname"}] */
-	char token[SK_TOKEN_HEX + 1]; /* of the stream that has them */
+	struct sk_msg request; /* join */
+	json_t *spec, *mounts; /* of the request */
+	char joined[4][16];    /* names in the request's "join" */
+	json_t *shares;	       /* [{"path", "options", "file", "aname"}] */
+	struct sk_token token; /* of the stream that has them */
 	struct sk_oci *o;
 	const struct sk_oci_container *c;
 	char sandbox[65];
@@ -75,12 +76,9 @@ int sk_oci_connect(struct sk_oci *o, const struct sk_oci_container *c, struct sk
 	return sk_vm_connect(&o->paths, sk_oci_vm_of(c), err);
 }
 
-void sk_oci_address(const struct sk_oci_container *c, json_t *request)
+const char *sk_oci_guest_name(const struct sk_oci_container *c)
 {
-	json_t *container = json_object_get(c->record, "container");
-
-	if (container && request)
-		json_object_set(request, "container", container);
+	return str(c->record, "container");
 }
 
 /* Two processes write a member's state: its own, and whoever starts or pauses it. Held until the directory is closed. */
@@ -197,12 +195,13 @@ int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_conta
 	return 1;
 }
 
-/* Namespaces that are joined and not made: {"ipc": "c0", …}. */
-static json_t *joined_namespaces(struct sk_oci *o, const struct sk_oci_bundle *b)
+/* Namespaces that are joined and not made. */
+static void joined_namespaces(struct sk_oci_member *m, const struct sk_oci_bundle *b)
 {
 	static const char *const kinds[] = { "ipc", "uts", "pid", "user" };
+	struct sk_join_spec *join = &m->request.join.create.join;
+	const char **names[] = { &join->ipc, &join->uts, &join->pid, &join->user };
 	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
-	json_t *join = json_object();
 	size_t i, k;
 
 	for (i = 0; i < json_array_size(list); i++) {
@@ -215,35 +214,41 @@ static json_t *joined_namespaces(struct sk_oci *o, const struct sk_oci_bundle *b
 		if (!type || k == SK_ARRAY_SIZE(kinds) || !path || !*path)
 			continue;
 		sscanf(path, "/proc/%d/", &pid);
-		json_object_set_new(join, type, json_string(pid && find_pid(o, pid, &s) ? s.container : "c0"));
+		snprintf(m->joined[k], sizeof(m->joined[k]), "%s", pid && find_pid(m->o, pid, &s) ? s.container : "c0");
+		*names[k] = m->joined[k];
 	}
-	return join;
 }
 
 /* ---- what it is to be */
 
-static void add_share(struct sk_oci_member *m, json_t *o, const char *aname, const char *path, const char *options,
+static void add_share(struct sk_oci_member *m, const char *aname, const char *path, const char *options,
 		      const char *file)
 {
-	json_object_set_new(o, "token", json_string(m->token));
-	json_object_set_new(o, "aname", json_string(aname));
 	json_array_append_new(m->shares, json_pack("{s:s,s:s,s:s?,s:s}", "path", path, "options", options, "file", file,
 						   "aname", aname));
 }
 
 static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, struct sk_error *err)
 {
-	json_t *mounts = NULL, *spec = sk_oci_bundle_member(b, &mounts, err), *rootfs;
+	struct sk_create *create = &m->request.join.create;
+	char token[SK_TOKEN_HEX + 1];
 	size_t i;
 
-	if (!spec)
+	m->request.op = SK_REQUEST_JOIN;
+	m->request.join.terminal = b->terminal;
+	m->request.join.input = true;
+	m->spec = sk_oci_bundle_member(b, &m->mounts, err);
+	if (!m->spec)
 		return -err->code;
 	m->shares = json_array();
-	sk_random_hex(m->token, SK_TOKEN_HEX / 2);
-	rootfs = json_pack("{s:s,s:s}", "type", "9p", "tag", "rootfs");
-	add_share(m, rootfs, "rootfs", b->rootfs, "rw", NULL);
-	for (i = 0; i < json_array_size(mounts); i++) {
-		json_t *o = json_array_get(mounts, i);
+	m->token.set = true;
+	sk_random(m->token.bytes, sizeof(m->token.bytes));
+	sk_token_hex(&m->token, token);
+	add_share(m, "rootfs", b->rootfs, "rw", NULL);
+	create->rootfs = (struct sk_rootfs_spec){ .type = SK_ROOTFS_9P, .tag = "rootfs" };
+	create->rootfs.own = (struct sk_share_stream){ .token = m->token, .aname = "rootfs" };
+	for (i = 0; i < json_array_size(m->mounts); i++) {
+		json_t *o = json_array_get(m->mounts, i);
 		char options[40];
 
 		if (!str(o, "path"))
@@ -251,15 +256,16 @@ static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, stru
 		snprintf(options, sizeof(options), "%s%s%s", json_is_true(json_object_get(o, "readonly")) ? "ro" : "rw",
 			 json_is_true(json_object_get(o, "slave")) ? ",slave" : "",
 			 json_is_true(json_object_get(o, "nonrecursive")) ? ",nonrecursive" : "");
-		add_share(m, o, str(o, "tag"), str(o, "path"), options, str(o, "file"));
+		add_share(m, str(o, "tag"), str(o, "path"), options, str(o, "file"));
+		json_object_set_new(o, "token", json_string(token));
+		json_object_set_new(o, "aname", json_string(str(o, "tag")));
 	}
 	if (json_array_size(m->shares) == 1) /* then the path is one in it, and not its name */
-		json_object_set_new(rootfs, "aname", json_string(""));
-	m->request = json_pack("{s:s,s:b,s:b,s:{s:s,s:o,s:o,s:o,s:o}}", "op", "join", "terminal", b->terminal, "stdin",
-			       1, "create", "name", m->c->id, "rootfs", rootfs, "spec", spec, "mounts", mounts, "join",
-			       joined_namespaces(m->o, b));
-	if (!m->request)
-		return sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
+		create->rootfs.own.aname = "";
+	create->name = m->c->id;
+	create->spec = m->spec;
+	create->mounts = m->mounts;
+	joined_namespaces(m, b);
 	if (json_array_size(m->shares) > SK_SHARES_MAX)
 		return sk_error_set(err, E2BIG, "more than %u directories and files of the host for one container",
 				    SK_SHARES_MAX);
@@ -308,7 +314,6 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 {
 	const struct sk_oci_launch *l = m->launch;
 	int r = sk_oci_cgroups_join(l->cgroups), lock;
-	const json_t *create;
 
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot join the control groups");
@@ -326,9 +331,7 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 		ioctl(l->console_fd, TIOCSCTTY, 0);
 		sk_oci_leave_stdio();
 	}
-	create = json_object_get(m->request, "create");
-	sk_parent_fork(l->bundle->rootfs, json_object_get(create, "mounts"),
-		       json_object_get(json_object_get(create, "spec"), "mounts"));
+	sk_parent_fork(l->bundle->rootfs, m->mounts, json_object_get(m->spec, "mounts"));
 	lock = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	r = lock < 0 ? -errno : sk_fs_lock(lock, true, false); /* held as long as this process lives */
 	if (r == 0)
@@ -340,14 +343,13 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 static int connect_shares(struct sk_oci_member *m, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(&m->o->paths, m->sandbox, err);
-	json_t *request;
+	struct sk_msg request = { .op = SK_REQUEST_SHARE };
 	int r;
 
 	if (fd < 0)
 		return fd;
-	request = json_pack("{s:s,s:s}", "op", "share", "token", m->token);
-	r = sk_vm_request(&m->o->paths, m->sandbox, fd, request, NULL, NULL, err);
-	json_decref(request);
+	request.share.token = m->token;
+	r = sk_vm_request(&m->o->paths, m->sandbox, fd, &request, NULL, NULL, err);
 	return r < 0 ? r : SK_TAKE_FD(fd);
 }
 
@@ -422,7 +424,7 @@ static bool has_input(int fd)
 }
 
 /* Makes the container in the guest. The connection that keeps it, or an error. */
-static int join(struct sk_oci_member *m, json_t **ret_reply, int *ret_exit_code, struct sk_error *err)
+static int join(struct sk_oci_member *m, struct sk_reply *ret_reply, int *ret_exit_code, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(&m->o->paths, m->sandbox, err);
 	int in = m->launch->console_fd >= 0 ? m->launch->console_fd : 0, r;
@@ -432,13 +434,13 @@ static int join(struct sk_oci_member *m, json_t **ret_reply, int *ret_exit_code,
 		return fd;
 	if (m->launch->bundle->terminal) {
 		ioctl(in, TIOCGWINSZ, &ws);
-		json_object_set_new(m->request, "rows", json_integer(ws.ws_row));
-		json_object_set_new(m->request, "cols", json_integer(ws.ws_col));
-		json_object_set_new(m->request, "bare_newlines", json_boolean(m->launch->front));
+		m->request.join.rows = ws.ws_row;
+		m->request.join.cols = ws.ws_col;
+		m->request.join.bare_newlines = m->launch->front;
 	} else if (!has_input(in)) {
-		json_object_set_new(m->request, "stdin", json_false());
+		m->request.join.input = false;
 	}
-	r = sk_vm_request(&m->o->paths, m->sandbox, fd, m->request, ret_reply, ret_exit_code, err);
+	r = sk_vm_request(&m->o->paths, m->sandbox, fd, &m->request, ret_reply, ret_exit_code, err);
 	return r < 0 ? r : SK_TAKE_FD(fd);
 }
 
@@ -447,7 +449,7 @@ static int be_container(struct sk_oci_member *m)
 	bool terminal = m->launch->bundle->terminal, oom = false, input;
 	int in = m->launch->console_fd >= 0 ? m->launch->console_fd : 0, signal_fd, fd, code, exit_code = 0;
 	struct sk_error err = SK_ERROR_INIT;
-	json_t *reply = NULL;
+	struct sk_reply reply = { 0 };
 	char go;
 
 	if (enter(m, &err) < 0) {
@@ -466,8 +468,8 @@ static int be_container(struct sk_oci_member *m)
 		return 255;
 	}
 	save_state(m, "created", 0, false);
-	input = json_is_true(json_object_get(m->request, "stdin"));
-	say(m, 0, str(reply, "container"));
+	input = m->request.join.input;
+	say(m, 0, reply.container);
 	close(m->said_fd);
 	code = sk_oci_stand_in(&(struct sk_oci_stand_in){ .take_conn_fd = fd,
 							  .signal_fd = signal_fd,
@@ -584,7 +586,8 @@ void sk_oci_member_free(struct sk_oci_member *m)
 		close(m->netns);
 	if (m->dirfd >= 0)
 		close(m->dirfd);
-	json_decref(m->request);
+	json_decref(m->spec);
+	json_decref(m->mounts);
 	json_decref(m->shares);
 	json_decref(m->groups);
 	free(m);

@@ -163,7 +163,7 @@ int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	static const struct option options[] = { { "format", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
 	struct sk_oci_container c;
 	bool json = false;
-	json_t *reply = NULL;
+	struct sk_reply reply = { 0 };
 	int opt, r;
 
 	optind = 0;
@@ -181,10 +181,10 @@ int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		return r;
 	/* A stopped one has none: that is no error. */
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") != 0)
-		r = sk_oci_call(o, &c, json_pack("{s:s}", "op", "ps"), &reply, err);
+		r = sk_oci_call(o, &c, &(const struct sk_msg){ .op = SK_REQUEST_PS }, &reply, err);
 	if (r == 0)
-		r = show(json_object_get(reply, "processes"), json, argc - optind - 1, argv + optind + 1, err);
-	json_decref(reply);
+		r = show(reply.processes, json, argc - optind - 1, argv + optind + 1, err);
+	sk_reply_fini(&reply);
 	sk_oci_container_close(&c);
 	return r;
 }

@@ -102,7 +102,9 @@ static bool on_signal(struct sk_oci *o, struct sk_oci_container *c, struct front
 	if (si.ssi_signo == SIGWINCH) {
 		pass_size(f);
 	} else if (si.ssi_signo != SIGCHLD) {
-		sk_oci_call(o, c, json_pack("{s:s,s:i}", "op", "kill", "signal", (int)si.ssi_signo), NULL, NULL);
+		sk_oci_call(o, c,
+			    &(const struct sk_msg){ .op = SK_REQUEST_KILL, .signal = { (int)si.ssi_signo, false } },
+			    NULL, NULL);
 	} else if (waitpid(pid, &status, WNOHANG) == pid) {
 		*ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		return true;

@@ -108,9 +108,9 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0) {
 		r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
 	} else if (sig) { /* 0 asks whether it is there */
-		json_t *request = json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", all);
+		const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { sig, all } };
 
-		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, request, err) : sk_oci_call(o, &c, request, NULL, err);
+		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, &request, err) : sk_oci_call(o, &c, &request, NULL, err);
 		if (r == -ETIMEDOUT && sig == SIGKILL)
 			r = sk_vm_end(&o->paths, c.vm_id, err);
 		/* It ended meanwhile, or its first process has: that is for the caller's next look at the state. */
@@ -139,7 +139,8 @@ static int freeze(struct sk_oci *o, int argc, char **argv, bool pause, struct sk
 	else if (!pause && strcmp(status, "paused") != 0)
 		r = sk_error_set(err, EINVAL, "container not paused");
 	else
-		r = sk_oci_call(o, &c, json_pack("{s:s}", "op", pause ? "pause" : "resume"), NULL, err);
+		r = sk_oci_call(o, &c, &(const struct sk_msg){ .op = pause ? SK_REQUEST_PAUSE : SK_REQUEST_RESUME },
+				NULL, err);
 	if (r == 0)
 		sk_oci_member_status(o, &c, pause ? "paused" : "running");
 	sk_oci_container_close(&c);
@@ -247,6 +248,7 @@ static int parse_update(int argc, char **argv, json_t **ret, struct sk_error *er
 int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_oci_container c = { .making_fd = -1 };
+	struct sk_msg request = { .op = SK_REQUEST_UPDATE };
 	json_t *resources = NULL, *memory, *shares;
 	int r = parse_update(argc, argv, &resources, err);
 
@@ -259,9 +261,9 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		memory = json_object_get(resources, "memory");
 		if (memory && json_integer_value(json_object_get(memory, "limit")) == 0)
 			json_object_del(memory, "limit");
-		r = sk_oci_call(o, &c,
-				json_pack("{s:s,s:o}", "op", "update", "resources", sk_oci_guest_resources(resources)),
-				NULL, err);
+		request.update.resources = sk_oci_guest_resources(resources);
+		r = sk_oci_call(o, &c, &request, NULL, err);
+		json_decref(request.update.resources);
 	}
 	if (r == 0)
 		r = sk_oci_cgroups_update(json_object_get(c.record, "cgroups"),
@@ -310,17 +312,16 @@ static void set_guest_stats(json_t *data, const json_t *stats)
  * counts for it. Processes are the guest's in any case. */
 static int print_stats(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
 {
-	json_t *data = sk_oci_cgroups_stats(json_object_get(c->record, "cgroups")), *reply = NULL, *event;
+	json_t *data = sk_oci_cgroups_stats(json_object_get(c->record, "cgroups")), *event;
+	struct sk_reply reply = { 0 };
 	int r;
 
-	if (sk_oci_call(o, c, json_pack("{s:s}", "op", "stats"), &reply, NULL) == 0) {
-		const json_t *stats = json_object_get(reply, "stats");
-
-		json_object_set(data, "pids", json_object_get(stats, "pids"));
+	if (sk_oci_call(o, c, &(const struct sk_msg){ .op = SK_REQUEST_STATS }, &reply, NULL) == 0) {
+		json_object_set(data, "pids", json_object_get(reply.stats, "pids"));
 		if (shares_vm(c))
-			set_guest_stats(data, stats);
+			set_guest_stats(data, reply.stats);
 	}
-	json_decref(reply);
+	sk_reply_fini(&reply);
 	event = json_pack("{s:s,s:s,s:o}", "type", "stats", "id", c->id, "data", data);
 	r = print_json(event, JSON_COMPACT, err);
 	json_decref(event);

@@ -180,78 +180,88 @@ static int read_frame(const struct peer *p, struct sk_buf *in, struct sk_frame *
 	}
 }
 
-static int check_reply(json_t *reply, int *ret_exit_code, struct sk_error *err)
+static int send_request(const struct peer *p, const struct sk_msg *request, struct sk_buf *buf, struct sk_error *err)
 {
-	const char *message = json_string_value(json_object_get(reply, "message"));
-	int code = (int)json_integer_value(json_object_get(reply, "errno"));
-
-	if (json_is_true(json_object_get(reply, "ok")))
-		return 0;
-	if (ret_exit_code)
-		*ret_exit_code = (int)json_integer_value(json_object_get(reply, "exit_code"));
-	return sk_error_set(err, code ? code : EIO, "%s", message ? message : "the container's monitor gave no reason");
-}
-
-static int request(const struct peer *p, const json_t *request, json_t **ret_reply, int *ret_exit_code,
-		   struct sk_error *err)
-{
-	struct sk_buf buf;
-	struct sk_frame frame;
-	json_t *reply = NULL;
+	json_t *json = sk_msg_encode(request, err);
 	int r;
 
+	if (!json)
+		return -err->code;
+	r = sk_frame_put_json(buf, json);
+	json_decref(json);
+	if (r < 0)
+		return sk_error_errno(err, r, "the request to the container's monitor is too large");
+	send_timeout(p->fd, p->patience);
+	r = sk_fs_write_all(p->fd, sk_buf_data(buf), buf->len);
+	send_timeout(p->fd, 0);
+	sk_buf_consume(buf, buf->len);
+	if (r == -EAGAIN)
+		return no_answer(p->id, err);
+	return r < 0 ? sk_error_errno(err, r, "the container's monitor does not answer") : 0;
+}
+
+static int request(const struct peer *p, const struct sk_msg *request, struct sk_reply *ret_reply, int *ret_exit_code,
+		   struct sk_error *err)
+{
+	struct sk_error unheard = SK_ERROR_INIT;
+	struct sk_reply reply = { 0 };
+	struct sk_frame frame;
+	json_t *json = NULL;
+	struct sk_buf buf;
+	int r;
+
+	if (!err)
+		err = &unheard;
 	if (ret_exit_code)
 		*ret_exit_code = 0;
 	sk_buf_init(&buf, SK_FRAME_MAX + SK_FRAME_HEADER);
-	r = sk_frame_put_json(&buf, request);
-	send_timeout(p->fd, p->patience);
+	r = send_request(p, request, &buf, err);
 	if (r == 0)
-		r = sk_fs_write_all(p->fd, sk_buf_data(&buf), buf.len);
-	send_timeout(p->fd, 0);
-	if (r == -EAGAIN)
-		r = no_answer(p->id, err);
-	else if (r < 0)
-		sk_error_errno(err, r, "the container's monitor does not answer");
-	if (r == 0) {
-		sk_buf_consume(&buf, buf.len);
 		r = read_frame(p, &buf, &frame, err);
-	}
 	if (r == 0)
-		reply = sk_frame_json(&frame);
+		json = sk_frame_json(&frame);
 	sk_buf_fini(&buf);
 	if (r < 0)
 		return r;
-	if (!reply)
+	if (!json)
 		return sk_error_set(err, EPROTO, "the container's monitor answered something else than a reply");
-	r = check_reply(reply, ret_exit_code, err);
+	r = sk_reply_decode(request->op, json, &reply, err);
+	if (r < 0)
+		return sk_error_wrap(err, "the container's monitor sent a broken reply");
+	if (!reply.ok) {
+		r = sk_error_set(err, reply.error, "%s", reply.message);
+		if (ret_exit_code)
+			*ret_exit_code = reply.exit_code;
+	}
 	if (r == 0 && ret_reply)
 		*ret_reply = reply;
 	else
-		json_decref(reply);
+		sk_reply_fini(&reply);
 	return r;
 }
 
-int sk_vm_request(const struct sk_paths *paths, const char *id, int fd, const json_t *o, json_t **ret_reply,
-		  int *ret_exit_code, struct sk_error *err)
+int sk_vm_request(const struct sk_paths *paths, const char *id, int fd, const struct sk_msg *msg,
+		  struct sk_reply *ret_reply, int *ret_exit_code, struct sk_error *err)
 {
 	const struct peer p = { paths, id, fd, SK_VM_PATIENCE };
 
-	return request(&p, o, ret_reply, ret_exit_code, err);
+	return request(&p, msg, ret_reply, ret_exit_code, err);
 }
 
-int sk_vm_call(const struct sk_paths *paths, const char *id, const json_t *o, json_t **ret_reply, struct sk_error *err)
+int sk_vm_call(const struct sk_paths *paths, const char *id, const struct sk_msg *msg, struct sk_reply *ret_reply,
+	       struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(paths, id, err);
 
-	return fd < 0 ? fd : sk_vm_request(paths, id, fd, o, ret_reply, NULL, err);
+	return fd < 0 ? fd : sk_vm_request(paths, id, fd, msg, ret_reply, NULL, err);
 }
 
-int sk_vm_call_to_end(const struct sk_paths *paths, const char *id, const json_t *o, struct sk_error *err)
+int sk_vm_call_to_end(const struct sk_paths *paths, const char *id, const struct sk_msg *msg, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(paths, id, err);
 	const struct peer p = { paths, id, fd, SK_VM_KILL_PATIENCE };
 
-	return fd < 0 ? fd : request(&p, o, NULL, NULL, err);
+	return fd < 0 ? fd : request(&p, msg, NULL, NULL, err);
 }
 
 /* A monitor that only shuts down after a copy, or is about to end, is waited for. */

@@ -19,7 +19,6 @@
 #include "base/cleanup.h"
 #include "base/frame.h"
 
-#define SK_PROXY_WINDOW (256u * 1024u) /* docs/protocols.md: input not yet acknowledged */
 #define SK_PROXY_HIGH (256u * 1024u)
 #define SK_PROXY_CHUNK (64u * 1024u)
 /* A process that has ended does not wait for ever for a reader of its last words. */
@@ -52,7 +51,7 @@ struct sk_proxy {
 	enum how in_how;
 	unsigned short rows, cols;
 	bool in_file; /* always readable: a regular file or a device without poll */
-	bool in_eof, replied, exited, done;
+	bool in_eof, exited, done;
 	bool conn_gone;
 	int code;
 	bool oom;
@@ -211,28 +210,26 @@ static void flush_conn(struct sk_proxy *p)
 	}
 }
 
-static void on_message(struct sk_proxy *p, const json_t *o)
+/* Replies are not for the proxy, and events that it does not know neither. */
+static void on_message(struct sk_proxy *p, json_t *take_json)
 {
-	const char *event = json_string_value(json_object_get(o, "event"));
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_msg event;
 
-	if (!event) {
-		if (!p->replied && p->c.reply) {
-			p->replied = true;
-			p->c.reply(p->c.arg, o);
-		}
-	} else if (strcmp(event, "stdin") == 0) {
-		json_int_t taken = json_integer_value(json_object_get(o, "taken"));
-
-		p->unacked -= taken > 0 && (size_t)taken <= p->unacked ? (size_t)taken : p->unacked;
-	} else if (strcmp(event, "oom") == 0) {
+	if (sk_msg_decode(SK_WIRE_TO_CLIENT, take_json, &event, &err) < 0)
+		return;
+	if (event.op == SK_EVENT_STDIN) {
+		p->unacked -= event.input.taken <= p->unacked ? event.input.taken : p->unacked;
+	} else if (event.op == SK_EVENT_OOM) {
 		if (p->c.oom)
 			p->c.oom(p->c.arg);
-	} else if (strcmp(event, "exit") == 0) {
+	} else if (event.op == SK_EVENT_EXIT) {
 		p->exited = true;
-		p->code = (int)json_integer_value(json_object_get(o, "code"));
-		p->oom = json_is_true(json_object_get(o, "oom"));
+		p->code = event.exit.code;
+		p->oom = event.exit.oom;
 		sk_proxy_ended(p, SK_PROXY_LINGER_MS);
 	}
+	sk_msg_fini(&event);
 }
 
 void sk_proxy_ended(struct sk_proxy *p, unsigned ms)
@@ -266,7 +263,6 @@ static void take_frames(struct sk_proxy *p)
 
 			if (o)
 				on_message(p, o);
-			json_decref(o);
 		}
 		sk_frame_consume(&p->in, &f);
 	}
@@ -293,10 +289,10 @@ static void on_conn(void *arg, int fd, unsigned events)
 static bool read_input(struct sk_proxy *p)
 {
 	uint8_t chunk[16384];
-	size_t want = SK_PROXY_WINDOW - p->unacked < sizeof(chunk) ? SK_PROXY_WINDOW - p->unacked : sizeof(chunk);
+	size_t want = SK_STDIN_WINDOW - p->unacked < sizeof(chunk) ? SK_STDIN_WINDOW - p->unacked : sizeof(chunk);
 	ssize_t n;
 
-	if (p->in_eof || p->exited || !want || p->to_conn.len > SK_PROXY_WINDOW)
+	if (p->in_eof || p->exited || !want || p->to_conn.len > SK_STDIN_WINDOW)
 		return false;
 	n = read_now(p->c.in_fd, p->in_how, chunk, want);
 	if (n < 0 && would_block(errno))
@@ -334,8 +330,8 @@ static void on_in_deferred(void *arg)
 /* Input is watched only while it may be taken: a hang-up is reported always. */
 static void watch_input(struct sk_proxy *p)
 {
-	bool want = !p->in_eof && !p->exited && p->unacked < SK_PROXY_WINDOW && p->c.in_fd >= 0 &&
-		    p->to_conn.len <= SK_PROXY_WINDOW;
+	bool want = !p->in_eof && !p->exited && p->unacked < SK_STDIN_WINDOW && p->c.in_fd >= 0 &&
+		    p->to_conn.len <= SK_STDIN_WINDOW;
 
 	if (p->in_file) {
 		if (want)
@@ -377,11 +373,14 @@ static void proxy_pump(struct sk_proxy *p)
 		sk_loop_set_events(p->conn_source, SK_LOOP_READ | (p->to_conn.len ? SK_LOOP_WRITE : 0));
 }
 
-void sk_proxy_send(struct sk_proxy *p, json_t *take_message)
+void sk_proxy_send(struct sk_proxy *p, const struct sk_msg *message)
 {
-	if (take_message && !p->done && sk_frame_put_json(&p->to_conn, take_message) == 0)
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *json = sk_msg_encode(message, &err);
+
+	if (json && !p->done && sk_frame_put_json(&p->to_conn, json) == 0)
 		proxy_pump(p);
-	json_decref(take_message);
+	json_decref(json);
 }
 
 void sk_proxy_resize(struct sk_proxy *p)
@@ -395,7 +394,7 @@ void sk_proxy_resize(struct sk_proxy *p)
 		return;
 	p->rows = ws.ws_row;
 	p->cols = ws.ws_col;
-	sk_proxy_send(p, json_pack("{s:s,s:i,s:i}", "op", "resize", "rows", (int)ws.ws_row, "cols", (int)ws.ws_col));
+	sk_proxy_send(p, &(const struct sk_msg){ .op = SK_ATTACHED_RESIZE, .size = { ws.ws_row, ws.ws_col } });
 }
 
 bool sk_proxy_is_done(const struct sk_proxy *p)

@@ -2,10 +2,10 @@
 #ifndef SK_VM_PROXY_H
 #define SK_VM_PROXY_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/loop.h"
+#include "proto/message.h"
 
 /*
  * The client's end of an attached control connection, on an event loop: copies between the connection's frames and
@@ -24,8 +24,6 @@ struct sk_proxy_config {
 	int in_fd, out_fd, err_fd; /* taken; -1: none. With `terminal` in_fd and out_fd are one terminal, already raw */
 	bool terminal;
 	int size_fd; /* the terminal whose size counts; borrowed. -1: none, or in_fd */
-	/* The first message that is a reply ({"ok":…}); may be NULL. */
-	void (*reply)(void *arg, const json_t *reply);
 	/* The process has ended with `code` and all its output is written; negative: the connection was lost. Called
 	 * once. */
 	void (*done)(void *arg, int code, bool oom);
@@ -37,7 +35,7 @@ struct sk_proxy_config {
 /* Takes the descriptors, also on failure. */
 int sk_proxy_new(const struct sk_proxy_config *config, struct sk_proxy **ret_proxy);
 /* Sends a message on the connection. */
-void sk_proxy_send(struct sk_proxy *p, json_t *take_message);
+void sk_proxy_send(struct sk_proxy *p, const struct sk_msg *message);
 /* Tells the terminal's size, if it has changed. */
 void sk_proxy_resize(struct sk_proxy *p);
 /* The process has ended: a reader that takes nothing for `ms` is not waited for. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "proto/message.h"
 #include "vm/state.h"
 
 /* In a volume's directory: an anonymous volume that a container was given by its name, so that it is no longer only the
@@ -23,22 +24,22 @@ int sk_vm_launch(const struct sk_paths *paths, const char *id, struct sk_error *
 int sk_vm_connect(const struct sk_paths *paths, const char *id, struct sk_error *err);
 /* Milliseconds without an answer after which a monitor is asked whether it lives, and that it has for saying so: as a
  * rule, and with callers that want it gone. */
-#define SK_VM_PATIENCE 10000u
-#define SK_VM_KILL_PATIENCE 4000u
+#define SK_VM_PATIENCE SK_CLIENT_PATIENCE_MS
+#define SK_VM_KILL_PATIENCE SK_CLIENT_END_PATIENCE_MS
 /* Waits until `fd`, a connection to the monitor of container `id`, has something to read. An answer may take as long as
  * the guest likes, the monitor's own may not: every `patience` ms it is asked for "info" on another connection.
  * -ETIMEDOUT: it does not answer that within another `patience`. */
 int sk_vm_await(const struct sk_paths *paths, const char *id, int fd, unsigned patience, struct sk_error *err);
-/* Sends `request` (borrowed) on the connection to the monitor of `id` and waits for its reply; for connections without
- * streams. `*ret_reply` (may be NULL) is set on ok. A reply with "ok":false becomes `err` (errno, message); its
- * exit_code goes to `*ret_exit_code` (may be NULL; 0: none). -ETIMEDOUT: see sk_vm_await(). */
-int sk_vm_request(const struct sk_paths *paths, const char *id, int fd, const json_t *request, json_t **ret_reply,
-		  int *ret_exit_code, struct sk_error *err);
+/* Sends `request` on the connection to the monitor of `id` and waits for its reply; for connections without streams.
+ * `*ret_reply` (may be NULL) is set on ok, and then the caller's (sk_reply_fini()). A failure becomes `err`; its exit
+ * code goes to `*ret_exit_code` (may be NULL; 0: none). -ETIMEDOUT: see sk_vm_await(). */
+int sk_vm_request(const struct sk_paths *paths, const char *id, int fd, const struct sk_msg *request,
+		  struct sk_reply *ret_reply, int *ret_exit_code, struct sk_error *err);
 /* connect + request + close. */
-int sk_vm_call(const struct sk_paths *paths, const char *id, const json_t *request, json_t **ret_reply,
+int sk_vm_call(const struct sk_paths *paths, const char *id, const struct sk_msg *request, struct sk_reply *ret_reply,
 	       struct sk_error *err);
 /* The same for a request that ends the VM, with less patience. */
-int sk_vm_call_to_end(const struct sk_paths *paths, const char *id, const json_t *request, struct sk_error *err);
+int sk_vm_call_to_end(const struct sk_paths *paths, const char *id, const struct sk_msg *request, struct sk_error *err);
 /* Kills the process that holds the container's lock, whatever it is doing, and waits until it is gone. For monitors
  * that do not answer. 0 also where there is none. */
 int sk_vm_end(const struct sk_paths *paths, const char *id, struct sk_error *err);

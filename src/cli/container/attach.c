@@ -36,8 +36,8 @@
 #include "model/jx.h"
 #include "cli/container/sink.h"
 #include "cli/container/term.h"
+#include "proto/message.h"
 
-#define WINDOW (256u * 1024u)
 #define CHUNK (32u * 1024u)
 #define RECV_CHUNK (128u * 1024u)
 
@@ -70,10 +70,20 @@ static int lost(struct client *c, int error, const char *what)
 	return sk_error_errno(c->err, error, "%s", what);
 }
 
-static void send_json(struct client *c, json_t *take)
+static void send_message(struct client *c, const struct sk_msg *message)
 {
-	sk_frame_put_json(&c->out, take);
-	json_decref(take);
+	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_json_ json_t *json = sk_msg_encode(message, &err);
+
+	if (json)
+		sk_frame_put_json(&c->out, json);
+}
+
+static void send_of_size(struct client *c, enum sk_op op, unsigned rows, unsigned cols)
+{
+	const struct sk_msg message = { .op = op, .size = { (uint16_t)rows, (uint16_t)cols } };
+
+	send_message(c, &message);
 }
 
 static void send_size(struct client *c)
@@ -87,7 +97,7 @@ static void send_size(struct client *c)
 		return;
 	c->rows = rows;
 	c->cols = cols;
-	send_json(c, sk_jx(json_pack("{s:s,s:i,s:i}", "op", "resize", "rows", (int)rows, "cols", (int)cols)));
+	send_of_size(c, SK_ATTACHED_RESIZE, rows, cols);
 }
 
 static void send_detach(struct client *c)
@@ -95,7 +105,7 @@ static void send_detach(struct client *c)
 	if (c->detaching)
 		return;
 	c->detaching = true;
-	send_json(c, sk_jx(json_pack("{s:s}", "op", "detach")));
+	send_message(c, &(const struct sk_msg){ .op = SK_ATTACHED_DETACH });
 }
 
 /* ---- what comes from the monitor */
@@ -121,46 +131,71 @@ static int became_running(struct client *c)
 	return 0;
 }
 
-static int on_reply(struct client *c, const json_t *o)
+static int on_reply(struct client *c, json_t *take_json)
 {
-	int code = (int)sk_jx_get_int(o, "exit_code", 0);
+	struct sk_reply reply;
+	int r;
 
-	if (json_is_true(json_object_get(o, "ok")))
-		return became_running(c);
-	finish(c, SK_ATTACH_REFUSED, code ? code : 125);
-	code = (int)sk_jx_get_int(o, "errno", EIO);
-	return sk_error_set(c->err, code, "%s", sk_jx_get_str(o, "message", "the container could not be started"));
+	if (sk_reply_decode(SK_ATTACHED_START, take_json, &reply, c->err) < 0)
+		return lost(c, EPROTO, "the container's monitor sent something else than a reply");
+	if (reply.ok) {
+		r = became_running(c);
+	} else {
+		finish(c, SK_ATTACH_REFUSED, reply.exit_code ? reply.exit_code : 125);
+		r = sk_error_set(c->err, reply.error, "%s", reply.message);
+	}
+	sk_reply_fini(&reply);
+	return r;
+}
+
+static int on_exit_event(struct client *c, const struct sk_msg *event)
+{
+	const char *message = event->exit.message ? event->exit.message : "";
+
+	c->ret->oom = event->exit.oom;
+	finish(c, SK_ATTACH_EXITED, event->exit.code);
+	/* The program has ended by itself, but not with all that it was to have. */
+	if (!*message && event->exit.warning && *event->exit.warning)
+		sk_cli_warn("%s", event->exit.warning);
+	if (*message)
+		return sk_error_set(c->err, EIO, "%s", message);
+	if (c->write_error)
+		return sk_error_errno(c->err, c->write_error, "cannot write the container's output");
+	return 0;
+}
+
+static int on_event(struct client *c, const struct sk_msg *event)
+{
+	if (event->op == SK_EVENT_STDIN)
+		c->unacked -= event->input.taken < c->unacked ? event->input.taken : c->unacked;
+	else if (event->op == SK_EVENT_EXIT)
+		return on_exit_event(c, event);
+	else if (event->op == SK_EVENT_DETACHED)
+		finish(c, SK_ATTACH_DETACHED, c->ret->signal ? 128 + c->ret->signal : 0);
+	return 0;
 }
 
 static int on_json(struct client *c, const struct sk_frame *frame)
 {
-	_cleanup_json_ json_t *o = sk_frame_json(frame);
-	const char *event = sk_jx_get_str(o, "event", NULL);
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *o = sk_frame_json(frame);
+	struct sk_msg event;
+	int r;
 
 	if (!o)
 		return lost(c, EPROTO, "the container's monitor sent something else than a message");
-	if (!event)
-		return json_object_get(o, "ok") && !c->running ? on_reply(c, o) : 0;
-	if (strcmp(event, "stdin") == 0) {
-		size_t taken = (size_t)sk_jx_get_int(o, "taken", 0);
-
-		c->unacked -= taken < c->unacked ? taken : c->unacked;
-	} else if (strcmp(event, "exit") == 0) {
-		const char *message = sk_jx_get_str(o, "message", "");
-
-		c->ret->oom = sk_jx_get_bool(o, "oom", false);
-		finish(c, SK_ATTACH_EXITED, (int)sk_jx_get_int(o, "code", 125) & 255);
-		/* The program has ended by itself, but not with all that it was to have. */
-		if (!*message && *sk_jx_get_str(o, "warning", ""))
-			sk_cli_warn("%s", sk_jx_get_str(o, "warning", ""));
-		if (*message)
-			return sk_error_set(c->err, EIO, "%s", message);
-		if (c->write_error)
-			return sk_error_errno(c->err, c->write_error, "cannot write the container's output");
-	} else if (strcmp(event, "detached") == 0) {
-		finish(c, SK_ATTACH_DETACHED, c->ret->signal ? 128 + c->ret->signal : 0);
+	if (!json_object_get(o, "event")) {
+		if (json_object_get(o, "ok") && !c->running)
+			return on_reply(c, o);
+		json_decref(o);
+		return 0;
 	}
-	return 0;
+	r = sk_msg_decode(SK_WIRE_TO_CLIENT, o, &event, &err);
+	if (r < 0) /* what a newer monitor may say is not for us */
+		return r == -EOPNOTSUPP ? 0 : lost(c, EPROTO, "the container's monitor sent a broken message");
+	r = on_event(c, &event);
+	sk_msg_fini(&event);
+	return r;
 }
 
 /* 1: the frame is done with, 0: its sink has no room. */
@@ -267,13 +302,13 @@ static int flush_out(struct client *c)
 static bool wants_stdin(const struct client *c)
 {
 	return c->running && c->a->in_fd >= 0 && !c->in_eof && !c->detaching &&
-	       c->unacked + SK_DETACH_KEYS_MAX < WINDOW && c->out.len < CHUNK;
+	       c->unacked + SK_DETACH_KEYS_MAX < SK_STDIN_WINDOW && c->out.len < CHUNK;
 }
 
 static void read_stdin(struct client *c)
 {
 	uint8_t chunk[CHUNK], filtered[CHUNK + SK_DETACH_KEYS_MAX];
-	size_t want = WINDOW - c->unacked, len;
+	size_t want = SK_STDIN_WINDOW - c->unacked, len;
 	bool detach = false;
 	ssize_t n;
 
@@ -309,7 +344,7 @@ static void on_signal(struct client *c)
 			if (c->running)
 				send_size(c);
 		} else if (c->a->sig_proxy && !c->a->tty && c->running) {
-			send_json(c, sk_jx(json_pack("{s:s,s:i}", "op", "signal", "signal", sig)));
+			send_message(c, &(const struct sk_msg){ .op = SK_ATTACHED_SIGNAL, .signal = { sig, false } });
 		} else if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT) {
 			c->ret->signal = sig;
 			if (c->running && !c->a->sig_proxy)
@@ -376,8 +411,7 @@ static int run(struct client *c)
 	if (c->a->start) {
 		if (c->a->tty && c->a->in_fd >= 0)
 			sk_term_size(c->a->in_fd, &c->rows, &c->cols);
-		send_json(c,
-			  sk_jx(json_pack("{s:s,s:i,s:i}", "op", "start", "rows", (int)c->rows, "cols", (int)c->cols)));
+		send_of_size(c, SK_ATTACHED_START, c->rows, c->cols);
 	} else {
 		r = became_running(c);
 	}

@@ -118,28 +118,33 @@ int sk_client_json(struct sk_client *c, json_t **ret, struct sk_error *err)
 	}
 }
 
-int sk_client_check(const json_t *reply, struct sk_error *err)
+int sk_client_request(struct sk_client *c, const struct sk_msg *request, struct sk_error *err)
 {
-	int code;
+	_cleanup_json_ json_t *json = sk_msg_encode(request, err);
 
-	if (json_is_true(json_object_get(reply, "ok")))
-		return 0;
-	code = (int)sk_jx_get_int(reply, "errno", EIO);
-	return sk_error_set(err, code ? code : EIO, "%s",
-			    sk_jx_get_str(reply, "message", "the container's monitor gave no reason"));
+	return json ? sk_client_send_json(c, json, err) : -err->code;
 }
 
-int sk_client_reply(struct sk_client *c, json_t **ret, struct sk_error *err)
+int sk_client_reply(struct sk_client *c, enum sk_op op, struct sk_error *err)
 {
-	json_t *reply;
-	int r = sk_client_json(c, &reply, err);
+	struct sk_reply reply;
+	json_t *json;
+	int r = sk_client_json(c, &json, err);
 
+	if (r == 0)
+		r = sk_reply_decode(op, json, &reply, err);
 	if (r < 0)
 		return r;
-	r = sk_client_check(reply, err);
-	if (r == 0 && ret)
-		*ret = reply;
-	else
-		json_decref(reply);
+	if (!reply.ok)
+		r = sk_error_set(err, reply.error, "%s", reply.message);
+	sk_reply_fini(&reply);
 	return r;
+}
+
+int sk_client_event(struct sk_client *c, struct sk_msg *ret, struct sk_error *err)
+{
+	json_t *json;
+	int r = sk_client_json(c, &json, err);
+
+	return r < 0 ? r : sk_msg_decode(SK_WIRE_TO_CLIENT, json, ret, err);
 }

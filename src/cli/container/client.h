@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/frame.h"
+#include "proto/message.h"
 #include "vm/state.h"
 
 /* A connection to a monitor on which more than one answer comes. Blocking. */
@@ -27,9 +28,10 @@ int sk_client_send(struct sk_client *client, uint8_t type, const void *p, size_t
 int sk_client_next(struct sk_client *client, struct sk_frame *ret, struct sk_error *err);
 /* The next frame that is JSON (others are dropped). A new reference. */
 int sk_client_json(struct sk_client *client, json_t **ret, struct sk_error *err);
-/* Receives a reply; "ok":false becomes an error. `*ret` may be NULL. */
-int sk_client_reply(struct sk_client *client, json_t **ret, struct sk_error *err);
-/* The error that a reply is; 0 where it is ok. */
-int sk_client_check(const json_t *reply, struct sk_error *err);
+int sk_client_request(struct sk_client *client, const struct sk_msg *request, struct sk_error *err);
+/* The reply to the request `op`; a failure becomes `err`. */
+int sk_client_reply(struct sk_client *client, enum sk_op op, struct sk_error *err);
+/* The next event; the caller's (sk_msg_fini()). */
+int sk_client_event(struct sk_client *client, struct sk_msg *ret, struct sk_error *err);
 
 #endif

@@ -81,35 +81,27 @@ static int connect_vm(struct copy *k, struct sk_error *err)
 		if (poll(&pfd, 1, 2) > 0) {
 			/* It has an answer to a question that nobody asked: it could not boot. The first request is
 			 * answered with why. */
-			_cleanup_json_ json_t *info = sk_jx(json_pack("{s:s}", "op", "info"));
-
 			*err = (struct sk_error)SK_ERROR_INIT;
-			fd = sk_vm_request(&k->cli->paths, k->c.id, k->hold_fd, info, NULL, NULL, err);
+			fd = sk_vm_request(&k->cli->paths, k->c.id, k->hold_fd,
+					   &(const struct sk_msg){ .op = SK_REQUEST_INFO }, NULL, NULL, err);
 			return fd < 0 ? fd : sk_error_set(err, EIO, "the container's monitor is gone");
 		}
 		waited += 2;
 	}
 }
 
-static int request(struct copy *k, json_t *take_request, json_t **ret_reply, struct sk_error *err)
-{
-	_cleanup_json_ json_t *o = take_request;
-	_cleanup_fd_ int fd = connect_vm(k, err);
-
-	return fd < 0 ? fd : sk_vm_request(&k->cli->paths, k->c.id, fd, o, ret_reply, NULL, err);
-}
-
 static int stat_once(struct copy *k, const char *path, json_t **ret, struct sk_error *err)
 {
-	_cleanup_json_ json_t *reply = NULL, *o = sk_jx_object();
-	int r;
+	const struct sk_msg request = { .op = SK_REQUEST_STAT, .file = { .path = path } };
+	_cleanup_fd_ int fd = connect_vm(k, err);
+	struct sk_reply reply;
+	int r = fd < 0 ? fd : sk_vm_request(&k->cli->paths, k->c.id, fd, &request, &reply, NULL, err);
 
-	sk_jx_set_str(o, "op", "stat");
-	sk_jx_set_str(o, "path", path);
-	r = request(k, json_incref(o), &reply, err);
-	if (r == 0)
-		*ret = json_incref(json_object_get(reply, "stat"));
-	return r;
+	if (r < 0)
+		return r;
+	*ret = json_incref((json_t *)(uintptr_t)reply.stat);
+	sk_reply_fini(&reply);
+	return 0;
 }
 
 /* Stat of a path in the container. With `follow` through links; `*path` (malloc'd) is what it came to. -ENOENT: not
@@ -176,7 +168,7 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
 
 static int begin_get(struct copy *k, const char *path, bool follow, struct sk_error *err)
 {
-	_cleanup_json_ json_t *o = sk_jx_object();
+	const struct sk_msg request = { .op = SK_REQUEST_GET, .file = { .path = path, .follow = follow } };
 	int fd = connect_vm(k, err);
 
 	if (fd < 0)
@@ -184,10 +176,7 @@ static int begin_get(struct copy *k, const char *path, bool follow, struct sk_er
 	sk_client_init(&k->client, fd);
 	k->client.paths = &k->cli->paths;
 	k->client.id = k->c.id;
-	sk_jx_set_str(o, "op", "get");
-	sk_jx_set_str(o, "path", path);
-	sk_jx_set_bool(o, "follow", follow);
-	return sk_client_send_json(&k->client, o, err);
+	return sk_client_request(&k->client, &request, err);
 }
 
 /* The reply behind the archive has the last word: its error explains a broken archive. */
@@ -208,7 +197,7 @@ static int end_get(struct copy *k, int r, struct sk_error *err)
 	if (r < 0 && !k->eof)
 		return r; /* our own side failed: nobody waits for the rest */
 	if (q == 0)
-		q = sk_client_reply(&k->client, NULL, &reply);
+		q = sk_client_reply(&k->client, SK_REQUEST_GET, &reply);
 	if (q < 0 && (r == 0 || q != -ECONNRESET)) {
 		*err = reply;
 		return q;
@@ -325,7 +314,7 @@ static la_ssize_t on_write(struct archive *a, void *arg, const void *data, size_
 
 static int begin_put(struct copy *k, const char *dir, bool owners)
 {
-	_cleanup_json_ json_t *o = sk_jx_object();
+	const struct sk_msg request = { .op = SK_REQUEST_PUT, .file = { .path = dir, .uid_gid = owners } };
 	int fd = connect_vm(k, k->err);
 
 	if (fd < 0)
@@ -333,10 +322,7 @@ static int begin_put(struct copy *k, const char *dir, bool owners)
 	sk_client_init(&k->client, fd);
 	k->client.paths = &k->cli->paths;
 	k->client.id = k->c.id;
-	sk_jx_set_str(o, "op", "put");
-	sk_jx_set_str(o, "path", dir);
-	sk_jx_set_bool(o, "uid_gid", owners);
-	return sk_client_send_json(&k->client, o, k->err);
+	return sk_client_request(&k->client, &request, k->err);
 }
 
 static int end_put(struct copy *k, int r, const char *dir)
@@ -348,7 +334,7 @@ static int end_put(struct copy *k, int r, const char *dir)
 		r = sk_client_send(&k->client, SK_FRAME_STDIN, NULL, 0, &ignored);
 	else if (k->err->code != EPIPE && k->err->code != ECONNRESET)
 		return r; /* our own side failed */
-	q = sk_client_reply(&k->client, NULL, &reply);
+	q = sk_client_reply(&k->client, SK_REQUEST_PUT, &reply);
 	if (q < 0 && (r == 0 || q != -ECONNRESET)) {
 		*k->err = reply;
 		if (q == -ENOENT) {

@@ -105,7 +105,7 @@ static int check_running(const struct sk_container *c, struct sk_error *err)
 
 static int exec_in(struct sk_cli *cli, const struct exec_opts *o, const struct sk_container *c, json_t *process)
 {
-	_cleanup_json_ json_t *request = NULL;
+	struct sk_msg request = { .op = SK_REQUEST_EXEC };
 	struct sk_attach_result result;
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_attach attach = { .in_fd = o->interactive ? STDIN_FILENO : -1,
@@ -122,10 +122,13 @@ static int exec_in(struct sk_cli *cli, const struct exec_opts *o, const struct s
 		return sk_cli_fail(&err, 1);
 	if (o->tty)
 		sk_term_size(STDIN_FILENO, &rows, &cols);
-	request = sk_jx(json_pack("{s:s,s:O,s:s,s:b,s:b,s:i,s:i}", "op", "exec", "process", process, "user",
-				  o->user ? o->user : "", "stdin", o->interactive && !o->detach, "detach", o->detach,
-				  "rows", (int)rows, "cols", (int)cols));
-	r = sk_vm_request(&cli->paths, c->id, fd, request, NULL, &code, &err);
+	request.run.process = process;
+	request.run.user = o->user;
+	request.run.input = o->interactive && !o->detach;
+	request.run.detach = o->detach;
+	request.run.rows = (uint16_t)rows;
+	request.run.cols = (uint16_t)cols;
+	r = sk_vm_request(&cli->paths, c->id, fd, &request, NULL, &code, &err);
 	if (r < 0) {
 		sk_error_wrap(&err, "cannot run the command in container %s", sk_container_name(c));
 		/* Refused by the guest: docker's code for what could not be started. */

@@ -67,15 +67,14 @@ static const struct sk_opt stop_opts[] = {
 	SK_OPT_END,
 };
 
-static json_t *stop_request(const struct stop_opts *o)
+static struct sk_msg stop_request(const struct stop_opts *o)
 {
-	json_t *request = sk_jx(json_pack("{s:s}", "op", "stop"));
+	struct sk_msg request = { .op = SK_REQUEST_STOP };
 
 	if (o->signal)
-		sk_jx_set_int(request, "signal", sk_signal_parse(o->signal));
-	if (o->timeout != SK_STOP_TIMEOUT_UNSET)
-		sk_jx_set_int(request, "timeout",
-			      o->timeout < 0 ? -1 : (o->timeout > INT32_MAX ? INT32_MAX : o->timeout));
+		request.stop.signal = sk_signal_parse(o->signal);
+	request.stop.has_timeout = o->timeout != SK_STOP_TIMEOUT_UNSET;
+	request.stop.timeout = o->timeout < 0 ? -1 : (int)(o->timeout > INT32_MAX ? INT32_MAX : o->timeout);
 	return request;
 }
 
@@ -87,7 +86,7 @@ struct stopping {
 	struct sk_error err;
 };
 
-static void stop_begin(struct sk_cli *cli, const char *ref, const json_t *request, struct stopping *s)
+static void stop_begin(struct sk_cli *cli, const char *ref, const struct sk_msg *request, struct stopping *s)
 {
 	_cleanup_container_ struct sk_container c = { 0 };
 	int fd;
@@ -108,13 +107,13 @@ static void stop_begin(struct sk_cli *cli, const char *ref, const json_t *reques
 	s->client.fd = fd;
 	s->client.paths = &cli->paths;
 	s->client.id = s->id;
-	s->r = sk_client_send_json(&s->client, request, &s->err);
+	s->r = sk_client_request(&s->client, request, &s->err);
 }
 
 static void stop_end(struct sk_cli *cli, struct stopping *s)
 {
 	if (s->r == 0 && s->client.fd >= 0)
-		s->r = sk_client_reply(&s->client, NULL, &s->err);
+		s->r = sk_client_reply(&s->client, SK_REQUEST_STOP, &s->err);
 	if (s->r == -ETIMEDOUT) {
 		s->err = (struct sk_error)SK_ERROR_INIT;
 		s->r = sk_vm_end(&cli->paths, s->id, &s->err);
@@ -126,7 +125,7 @@ static void stop_end(struct sk_cli *cli, struct stopping *s)
 
 static int cmd_stop(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	_cleanup_json_ json_t *request = stop_request(opts);
+	const struct sk_msg request = stop_request(opts);
 	struct sk_error err = SK_ERROR_INIT;
 	struct stopping *all;
 	int i, code = 0;
@@ -135,7 +134,7 @@ static int cmd_stop(struct sk_cli *cli, void *opts, int argc, char **argv)
 		return sk_cli_fail(&err, 1);
 	all = sk_xcalloc((size_t)argc, sizeof(*all));
 	for (i = 0; i < argc; i++)
-		stop_begin(cli, argv[i], request, &all[i]);
+		stop_begin(cli, argv[i], &request, &all[i]);
 	for (i = 0; i < argc; i++) {
 		stop_end(cli, &all[i]);
 		if (all[i].r < 0)
@@ -164,13 +163,13 @@ const struct sk_command sk_cmd_stop = {
 static int restart_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err)
 {
 	_cleanup_container_ struct sk_container c = { 0 };
-	_cleanup_json_ json_t *request = stop_request(arg);
+	const struct sk_msg request = stop_request(arg);
 	struct stopping s = { .err = SK_ERROR_INIT };
 	int r = sk_container_find(&cli->paths, ref, &c, err), code;
 
 	if (r < 0)
 		return r;
-	stop_begin(cli, c.id, request, &s);
+	stop_begin(cli, c.id, &request, &s);
 	stop_end(cli, &s);
 	if (s.r < 0) {
 		*err = s.err;
@@ -212,8 +211,8 @@ static int kill_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 {
 	const struct kill_opts *o = arg;
 	int sig = o->signal ? sk_signal_parse(o->signal) : 9, r;
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s,s:i,s:b}", "op", "kill", "signal", sig, "all", 0)),
-			      *attributes = NULL;
+	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { sig, false } };
+	_cleanup_json_ json_t *attributes = NULL;
 	_cleanup_container_ struct sk_container c = { 0 };
 	char text[16];
 
@@ -222,8 +221,8 @@ static int kill_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 		return r;
 	if (!sk_container_is_alive(&c))
 		return sk_error_set(err, EINVAL, "cannot kill container: %s: container %s is not running", ref, c.id);
-	r = sig == SIGKILL ? sk_vm_call_to_end(&cli->paths, c.id, request, err)
-			   : sk_vm_call(&cli->paths, c.id, request, NULL, err);
+	r = sig == SIGKILL ? sk_vm_call_to_end(&cli->paths, c.id, &request, err)
+			   : sk_vm_call(&cli->paths, c.id, &request, NULL, err);
 	if (r == -ETIMEDOUT && sig == SIGKILL) {
 		*err = (struct sk_error)SK_ERROR_INIT;
 		r = sk_vm_end(&cli->paths, c.id, err);
@@ -319,8 +318,8 @@ const struct sk_command sk_cmd_rm = {
 static int pause_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err)
 {
 	bool pause = *(bool *)arg, paused;
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s}", "op", pause ? "pause" : "resume")),
-			      *attributes = NULL;
+	const struct sk_msg request = { .op = pause ? SK_REQUEST_PAUSE : SK_REQUEST_RESUME };
+	_cleanup_json_ json_t *attributes = NULL;
 	_cleanup_container_ struct sk_container c = { 0 };
 	int r = sk_container_find(&cli->paths, ref, &c, err);
 
@@ -331,7 +330,7 @@ static int pause_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_e
 	paused = strcmp(sk_container_status(&c), "paused") == 0;
 	if (paused == pause)
 		return sk_error_set(err, EINVAL, "Container %s is %s paused", ref, pause ? "already" : "not");
-	r = sk_vm_call(&cli->paths, c.id, request, NULL, err);
+	r = sk_vm_call(&cli->paths, c.id, &request, NULL, err);
 	if (r < 0)
 		return sk_error_wrap(err, "cannot %s container %s", pause ? "pause" : "unpause", ref);
 	attributes = sk_container_attributes(&c);
@@ -379,7 +378,8 @@ const struct sk_command sk_cmd_unpause = {
 
 static int wait_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err)
 {
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s}", "op", "wait")), *event = NULL;
+	const struct sk_msg request = { .op = SK_REQUEST_WAIT };
+	struct sk_msg event;
 	_cleanup_container_ struct sk_container c = { 0 };
 	_cleanup_client_ struct sk_client client = { .fd = -1 };
 	struct sk_error lost = SK_ERROR_INIT;
@@ -392,16 +392,17 @@ static int wait_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 	sk_client_init(&client, fd < 0 ? -1 : fd);
 	client.paths = &cli->paths;
 	client.id = c.id;
-	r = fd < 0 ? fd : sk_client_send_json(&client, request, &lost);
+	r = fd < 0 ? fd : sk_client_request(&client, &request, &lost);
 	if (r == 0)
-		r = sk_client_reply(&client, NULL, &lost);
+		r = sk_client_reply(&client, SK_REQUEST_WAIT, &lost);
 	if (r == -ETIMEDOUT) {
 		*err = lost;
 		return r;
 	}
 	client.paths = NULL; /* the end may be a long time off */
-	if (r == 0 && sk_client_json(&client, &event, &lost) == 0) {
-		printf("%d\n", (int)sk_jx_get_int(event, "code", 0));
+	if (r == 0 && sk_client_event(&client, &event, &lost) == 0) {
+		printf("%d\n", event.op == SK_EVENT_EXIT ? event.exit.code : 0);
+		sk_msg_fini(&event);
 	} else {
 		/* It has ended: by itself before, or with its monitor just now. One that was removed meanwhile was
 		 * killed. */

@@ -231,11 +231,11 @@ static void check_rotation(struct logs *l)
 /* A connection that has news when the container ends; -1: it does not run. */
 static int watch_end(struct logs *l, const char *id)
 {
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s}", "op", "wait"));
+	const struct sk_msg request = { .op = SK_REQUEST_WAIT };
 	struct sk_error ignored = SK_ERROR_INIT;
 	int fd = sk_vm_connect(&l->cli->paths, id, &ignored);
 
-	if (fd >= 0 && sk_vm_request(&l->cli->paths, id, fd, request, NULL, NULL, &ignored) < 0) {
+	if (fd >= 0 && sk_vm_request(&l->cli->paths, id, fd, &request, NULL, NULL, &ignored) < 0) {
 		close(fd);
 		fd = -1;
 	}

@@ -118,19 +118,19 @@ static int collect(struct sk_cli *cli, const struct stats_opts *o, int argc, cha
 
 static void sample(struct sk_cli *cli, struct watched *c)
 {
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s}", "op", "stats")), *reply = NULL;
+	struct sk_reply reply;
 	struct sk_error ignored = SK_ERROR_INIT;
 	int64_t now, cpu;
 
 	json_decref(c->stats);
 	c->stats = NULL;
-	if (sk_vm_call(&cli->paths, c->id, request, &reply, &ignored) < 0 ||
-	    !json_is_object(json_object_get(reply, "stats"))) {
+	if (sk_vm_call(&cli->paths, c->id, &(const struct sk_msg){ .op = SK_REQUEST_STATS }, &reply, &ignored) < 0) {
 		c->at_ns = 0;
 		c->percent = 0;
 		return;
 	}
-	c->stats = json_incref(json_object_get(reply, "stats"));
+	c->stats = json_incref((json_t *)(uintptr_t)reply.stats);
+	sk_reply_fini(&reply);
 	/* The guest's own clock where it tells it: the way here takes time, too. */
 	cpu = sk_jx_get_int(c->stats, "cpu_ns", 0);
 	now = sk_now_ns();

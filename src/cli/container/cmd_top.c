@@ -176,10 +176,10 @@ static void print(const json_t *processes, const struct column *const *shown, si
 
 static int cmd_top(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s}", "op", "ps")), *reply = NULL;
 	_cleanup_container_ struct sk_container c = { 0 };
 	const struct column *shown[MAX_COLUMNS];
 	struct sk_error err = SK_ERROR_INIT;
+	struct sk_reply reply;
 	size_t n;
 
 	(void)opts;
@@ -190,9 +190,10 @@ static int cmd_top(struct sk_cli *cli, void *opts, int argc, char **argv)
 		fprintf(stderr, "skerry: container %s is not running\n", c.id);
 		return 1;
 	}
-	if (sk_vm_call(&cli->paths, c.id, request, &reply, &err) < 0)
+	if (sk_vm_call(&cli->paths, c.id, &(const struct sk_msg){ .op = SK_REQUEST_PS }, &reply, &err) < 0)
 		return sk_cli_fail(&err, 1);
-	print(json_object_get(reply, "processes"), shown, n);
+	print(reply.processes, shown, n);
+	sk_reply_fini(&reply);
 	return 0;
 }
 

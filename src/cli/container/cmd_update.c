@@ -103,7 +103,7 @@ static int change_restart(const char *restart, json_t *host, json_t *vm, struct 
 static int tell_guest(struct sk_cli *cli, const struct sk_container *c, const json_t *vm, json_t *resources,
 		      struct sk_error *err)
 {
-	_cleanup_json_ json_t *request = sk_jx(json_pack("{s:s,s:O}", "op", "update", "resources", resources));
+	const struct sk_msg request = { .op = SK_REQUEST_UPDATE, .update = { resources } };
 	int64_t limit = sk_jx_get_int(resources, "memory.limit", 0), has = sk_jx_get_int(vm, "memory", 0);
 	unsigned cpus = sk_plan_vm_cpus(sk_jx_get_int(c->config, "HostConfig.NanoCpus", 0), 1);
 	char a[32], b[32];
@@ -116,8 +116,8 @@ static int tell_guest(struct sk_cli *cli, const struct sk_container *c, const js
 		return sk_error_set(err, EBUSY,
 				    "container %s runs in a VM of %d CPUs: stop it first, then give it more",
 				    sk_container_name(c), (int)sk_jx_get_int(vm, "cpus", 1));
-	json_object_del(json_object_get(request, "resources"), "devices");
-	return sk_vm_call(&cli->paths, c->id, request, NULL, err);
+	json_object_del(resources, "devices");
+	return sk_vm_call(&cli->paths, c->id, &request, NULL, err);
 }
 
 static int update_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err)

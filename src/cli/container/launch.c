@@ -33,12 +33,12 @@ static const char *name_of(const json_t *config)
 
 int sk_launch_detached(struct sk_cli *cli, const char *id, json_t *config, int *ret_code, struct sk_error *err)
 {
-	_cleanup_json_ json_t *start = sk_jx(json_pack("{s:s,s:i,s:i}", "op", "start", "rows", 0, "cols", 0));
+	const struct sk_msg start = { .op = SK_REQUEST_START };
 	_cleanup_fd_ int fd = sk_boot(&cli->paths, id, config, err);
 	int code = 0, r = fd;
 
 	if (r >= 0)
-		r = sk_vm_request(&cli->paths, id, fd, start, NULL, &code, err);
+		r = sk_vm_request(&cli->paths, id, fd, &start, NULL, &code, err);
 	if (r < 0) {
 		*ret_code = code ? code : 125;
 		return sk_error_wrap(err, "cannot start container %s", name_of(config));
@@ -70,7 +70,8 @@ int sk_launch_end(const struct sk_attach_result *result, int r, const struct sk_
 
 int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const struct sk_launch *launch)
 {
-	_cleanup_json_ json_t *request = NULL;
+	const struct sk_msg request = { .op = SK_REQUEST_ATTACH,
+					.attach = { .input = launch->stdin_open, .owner = launch->owner } };
 	struct sk_attach_result result;
 	struct sk_error err = SK_ERROR_INIT;
 	bool tty = sk_jx_get_bool(config, "Config.Tty", false);
@@ -89,9 +90,7 @@ int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const
 	fd = launch->boot ? sk_boot(&cli->paths, id, config, &err) : sk_vm_connect(&cli->paths, id, &err);
 	if (fd < 0)
 		return sk_cli_fail(&err, launch->boot ? 125 : 1);
-	request =
-		sk_jx(json_pack("{s:s,s:b,s:b}", "op", "attach", "stdin", launch->stdin_open, "owner", launch->owner));
-	r = sk_vm_request(&cli->paths, id, fd, request, NULL, &code, &err);
+	r = sk_vm_request(&cli->paths, id, fd, &request, NULL, &code, &err);
 	if (r < 0) {
 		sk_error_wrap(&err, launch->boot ? "cannot start container %s" : "cannot attach to container %s",
 			      name_of(config));

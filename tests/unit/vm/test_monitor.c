@@ -68,31 +68,53 @@ static void new_container(bool auto_remove)
 
 static int start(int fd, struct sk_error *err)
 {
-	json_t *request = json_pack("{s:s}", "op", "start");
-	int r = sk_vm_request(&paths, id, fd, request, NULL, NULL, err);
+	return sk_vm_request(&paths, id, fd, &(const struct sk_msg){ .op = SK_REQUEST_START }, NULL, NULL, err);
+}
 
-	json_decref(request);
-	return r;
+static void send_text(int fd, const char *text)
+{
+	struct sk_buf buf;
+
+	sk_buf_init(&buf, 4096);
+	assert_int_equal(sk_frame_put(&buf, SK_FRAME_JSON, text, strlen(text)), 0);
+	assert_int_equal(sk_fs_write_all(fd, sk_buf_data(&buf), buf.len), 0);
+	sk_buf_fini(&buf);
 }
 
 static void send_start(int fd)
 {
-	json_t *request = json_pack("{s:s}", "op", "start");
-	struct sk_buf buf;
+	send_text(fd, "{\"op\":\"start\"}");
+}
 
-	sk_buf_init(&buf, 4096);
-	assert_int_equal(sk_frame_put_json(&buf, request), 0);
-	assert_int_equal(sk_fs_write_all(fd, sk_buf_data(&buf), buf.len), 0);
-	sk_buf_fini(&buf);
-	json_decref(request);
+/* What the monitor answers to a request that our own client would not send. */
+static void refused(const char *text, int code, const char *words)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_fd_ int fd = sk_vm_connect(&paths, id, &err);
+	struct sk_frame frame;
+	struct sk_reply reply;
+	struct sk_buf in;
+	uint8_t byte;
+
+	assert_true(fd >= 0);
+	send_text(fd, text);
+	sk_buf_init(&in, SK_FRAME_MAX + SK_FRAME_HEADER);
+	while (sk_frame_peek(&in, &frame) == 0) {
+		assert_int_equal(read(fd, &byte, 1), 1);
+		assert_int_equal(sk_buf_append(&in, &byte, 1), 0);
+	}
+	assert_int_equal(sk_reply_decode(SK_REQUEST_INFO, sk_frame_json(&frame), &reply, &err), 0);
+	assert_false(reply.ok);
+	assert_int_equal(reply.error, code);
+	if (!strstr(reply.message, words))
+		fail_msg("%s", reply.message);
+	sk_reply_fini(&reply);
+	sk_buf_fini(&in);
 }
 
 static void stop(void)
 {
-	json_t *request = json_pack("{s:s}", "op", "stop");
-
-	assert_int_equal(sk_vm_call(&paths, id, request, NULL, NULL), 0);
-	json_decref(request);
+	assert_int_equal(sk_vm_call(&paths, id, &(const struct sk_msg){ .op = SK_REQUEST_STOP }, NULL, NULL), 0);
 }
 
 static const char *status(char buf[32])
@@ -230,7 +252,7 @@ static void test_bad_clients(void **state)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	_cleanup_fd_ int owner = -1;
-	json_t *request = json_pack("{s:s}", "op", "nonsense"), *info = json_pack("{s:s}", "op", "info"), *reply = NULL;
+	struct sk_reply reply;
 	char byte;
 	int i;
 
@@ -251,12 +273,17 @@ static void test_bad_clients(void **state)
 		assert_int_equal(read(fd, &byte, 1) > 0, 0);
 		close(fd);
 	}
-	assert_int_equal(sk_vm_call(&paths, id, request, NULL, &err), -ENOSYS);
-	assert_int_equal(sk_vm_call(&paths, id, info, &reply, &err), 0);
-	assert_string_equal(json_string_value(json_object_get(reply, "engine")), "fake");
-	json_decref(request);
-	json_decref(info);
-	json_decref(reply);
+	/* A newer program's request to a monitor from before an update. */
+	refused("{\"op\":\"nonsense\"}", ENOSYS, "restart the container");
+	refused("{\"op\":\"join\",\"create\":{\"spec\":{},\"rootfs\":{\"type\":\"9p\",\"tag\":\"r\"}}}", ENOSYS,
+		"OCI runtime");
+	refused("{\"op\":\"kill\",\"signal\":65}", EINVAL, "\"signal\"");
+	refused("{\"op\":\"exec\",\"process\":[]}", EINVAL, "\"process\"");
+	refused("{}", EINVAL, "\"op\"");
+	assert_int_equal(sk_vm_call(&paths, id, &(const struct sk_msg){ .op = SK_REQUEST_INFO }, &reply, &err), 0);
+	assert_string_equal(reply.engine, "fake");
+	assert_true(reply.pid > 1 && reply.memory == 128 << 20);
+	sk_reply_fini(&reply);
 	stop();
 	wait_status("created");
 }
@@ -264,7 +291,8 @@ static void test_bad_clients(void **state)
 /* A monitor that is stopped, or hangs, is ended all the same, and only it: not the process that its state names. */
 static void test_frozen(void **state)
 {
-	json_t *request = json_pack("{s:s,s:i}", "op", "kill", "signal", 9), *s;
+	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { 9, false } };
+	json_t *s;
 	_cleanup_fd_ int owner = -1, dirfd = -1;
 	struct sk_error err = SK_ERROR_INIT;
 	pid_t monitor, other;
@@ -289,14 +317,13 @@ static void test_frozen(void **state)
 	assert_int_equal(sk_vm_state_save(dirfd, s, NULL), 0);
 	json_decref(s);
 	assert_int_equal(kill(monitor, SIGSTOP), 0);
-	assert_int_equal(sk_vm_call_to_end(&paths, id, request, &err), -ETIMEDOUT);
+	assert_int_equal(sk_vm_call_to_end(&paths, id, &request, &err), -ETIMEDOUT);
 	assert_non_null(strstr(err.message, "does not answer"));
 	assert_int_equal(sk_vm_end(&paths, id, &err), 0);
 	wait_status("exited");
 	assert_int_equal(kill(other, SIGKILL), 0);
 	assert_int_equal(waitpid(other, NULL, 0), other);
 	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
-	json_decref(request);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Volumes that are still empty get what the image has at their place in the container. */
 #include "volume.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Messages and replies as a whole: which one it is, its id, success or failure, and the versions of both sides. */
 #include "proto/message.h"
 
 #include <errno.h>

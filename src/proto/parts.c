@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of messages: names, tokens and addresses, and the items of lists that stay JSON until somebody walks them. */
 #include "proto/parts.h"
 
 #include <arpa/inet.h>

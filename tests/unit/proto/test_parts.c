@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Names, tokens, addresses, and the items of lists: sound ones, and each that is refused. */
 #include "../sk_test.h"
 
 #include <arpa/inet.h>

@@ -255,9 +255,9 @@ static void op_attach(struct sk_conn *c, const struct sk_msg *request)
 {
 	struct sk_monitor *m = c->m;
 
-	if (m->phase == SK_PHASE_STOPPING || m->phase == SK_PHASE_DOWN || !m->init) {
-		sk_conn_reply_error(c, m->failure[0] ? m->failure_errno : ENOTCONN, m->failure_exit_code,
-				    m->failure[0] ? m->failure : "the container is not running");
+	if (m->life.phase == SK_PHASE_STOPPING || m->life.phase == SK_PHASE_DOWN || !m->init) {
+		sk_conn_reply_error(c, m->life.failure[0] ? m->life.failure_errno : ENOTCONN, m->life.failure_exit_code,
+				    m->life.failure[0] ? m->life.failure : "the container is not running");
 		sk_conn_finish(c);
 		return;
 	}
@@ -270,8 +270,8 @@ static void op_attach(struct sk_conn *c, const struct sk_msg *request)
 
 static void op_start(struct sk_conn *c, const struct sk_msg *request)
 {
-	if (c->m->failure[0]) {
-		sk_conn_reply_error(c, c->m->failure_errno, c->m->failure_exit_code, c->m->failure);
+	if (c->m->life.failure[0]) {
+		sk_conn_reply_error(c, c->m->life.failure_errno, c->m->life.failure_exit_code, c->m->life.failure);
 		sk_conn_finish(c);
 		return;
 	}
@@ -280,7 +280,7 @@ static void op_start(struct sk_conn *c, const struct sk_msg *request)
 	c->wants_start = true;
 	if (c->kind == SK_CONN_NEW)
 		c->kind = SK_CONN_WAITING;
-	if (c->m->phase == SK_PHASE_RUNNING)
+	if (c->m->life.phase == SK_PHASE_RUNNING)
 		sk_monitor_started(c->m, NULL, 0);
 	else
 		sk_monitor_want_start(c->m);
@@ -330,7 +330,7 @@ static void op_exec(struct sk_conn *c, const struct sk_msg *request)
 
 	for (p = m->procs; p; p = p->next)
 		n++;
-	if ((m->phase != SK_PHASE_RUNNING && !sk_managed_is_created(m)) || n >= SK_MAX_PROCS) {
+	if ((m->life.phase != SK_PHASE_RUNNING && !sk_managed_is_created(m)) || n >= SK_MAX_PROCS) {
 		sk_conn_reply_error(c, n >= SK_MAX_PROCS ? EAGAIN : ENOTCONN, 0,
 				    n >= SK_MAX_PROCS ? "too many processes were started with exec"
 						      : "the container is not running");
@@ -378,7 +378,7 @@ static void op_kill(struct sk_conn *c, const struct sk_msg *request)
 	bool whole = !request->key && strcmp(container, SK_CONTAINER) == 0, last = whole && signal == SIGKILL;
 
 	if (whole && (signal == SIGKILL || signal == c->m->config.stop_signal))
-		c->m->killed = true; /* asked for by the user: no restart */
+		c->m->life.killed = true; /* asked for by the user: no restart */
 	if (signal == SIGKILL)
 		sk_proc_killed(sk_proc_find(c->m, container, key));
 	if (last)
@@ -438,7 +438,7 @@ static void op_passed(struct sk_conn *c, const struct sk_msg *request)
 
 	msg.op = sk_op_passed_as(request->op);
 	pass_on(c, &msg, on_passed);
-	if (!whole || c->m->phase != SK_PHASE_RUNNING)
+	if (!whole || c->m->life.phase != SK_PHASE_RUNNING)
 		return;
 	if (request->op == SK_REQUEST_PAUSE)
 		sk_monitor_set_status(c->m, "paused");
@@ -486,11 +486,11 @@ static void handle_request(struct sk_conn *c, struct sk_msg *request)
 	c->op = request->op;
 	if (handle_managed(c, request))
 		return;
-	if (wants_root(request->op) && m->phase == SK_PHASE_BOOTING) {
+	if (wants_root(request->op) && m->life.phase == SK_PHASE_BOOTING) {
 		defer(c, request);
 		return;
 	}
-	if (wants_root(request->op) && m->phase == SK_PHASE_READY)
+	if (wants_root(request->op) && m->life.phase == SK_PHASE_READY)
 		sk_monitor_mount(m);
 	switch (request->op) {
 	case SK_REQUEST_ATTACH:
@@ -833,8 +833,8 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 	char trouble[4096 + 128];
 	const struct sk_msg exit_event = { .op = SK_EVENT_EXIT,
 					   .exit = { .code = code & 255,
-						     .oom = m->oom,
-						     .message = m->failure,
+						     .oom = m->life.oom,
+						     .message = m->life.failure,
 						     .warning = sk_monitor_trouble(m, trouble, sizeof(trouble)) } };
 
 	for (c = m->conns; c; c = next) {
@@ -845,11 +845,11 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 			conn_dead(c);
 			continue;
 		}
-		if ((c->wants_start || c->deferred) && m->failure[0]) {
+		if ((c->wants_start || c->deferred) && m->life.failure[0]) {
 			c->wants_start = false;
 			c->owner = false;
 			sk_proc_detach(c);
-			sk_conn_reply_error(c, m->failure_errno, m->failure_exit_code, m->failure);
+			sk_conn_reply_error(c, m->life.failure_errno, m->life.failure_exit_code, m->life.failure);
 			sk_conn_finish(c);
 		} else if (c->wants_stop) {
 			sk_conn_reply(c, &(const struct sk_reply){ .code = code & 255 });

@@ -200,7 +200,7 @@ void sk_managed_tell_oom(struct sk_monitor *m)
 	ssize_t n;
 	pid_t pid;
 
-	if (!m->managed || !m->oom || m->managed->limit_fd < 0)
+	if (!m->managed || !m->life.oom || m->managed->limit_fd < 0)
 		return;
 	n = pread(m->managed->usage_fd, text, sizeof(text) - 1, 0);
 	if (n <= 0)
@@ -497,7 +497,7 @@ static void on_settled(void *arg)
 	struct sk_msg msg = { .op = SK_OP_NETWORK };
 	struct sk_monitor *m = arg;
 
-	if (m->phase != SK_PHASE_READY && m->phase != SK_PHASE_RUNNING)
+	if (m->life.phase != SK_PHASE_READY && m->life.phase != SK_PHASE_RUNNING)
 		return;
 	sk_managed_network(m, &msg.network.network);
 	sk_session_request(m, &msg, NULL, NULL);
@@ -620,7 +620,7 @@ void sk_managed_created(struct sk_monitor *m)
 
 bool sk_managed_is_created(const struct sk_monitor *m)
 {
-	return m->managed && m->managed->created && m->phase == SK_PHASE_READY;
+	return m->managed && m->managed->created && m->life.phase == SK_PHASE_READY;
 }
 
 static void refuse(struct sk_conn *c, int code, const char *message)
@@ -655,13 +655,13 @@ bool sk_managed_request(struct sk_conn *c, const struct sk_msg *request)
 {
 	struct sk_monitor *m = c->m;
 	bool create = request->op == SK_REQUEST_CREATE,
-	     ended = m->phase == SK_PHASE_STOPPING || m->phase == SK_PHASE_DOWN;
+	     ended = m->life.phase == SK_PHASE_STOPPING || m->life.phase == SK_PHASE_DOWN;
 
 	if (request->op == SK_REQUEST_NETWORK) {
 		op_network(c);
 		return true;
 	}
-	if (request->op == SK_REQUEST_KILL && m->phase != SK_PHASE_RUNNING && !ended) {
+	if (request->op == SK_REQUEST_KILL && m->life.phase != SK_PHASE_RUNNING && !ended) {
 		/* Nothing of it runs yet. */
 		if (request->signal.number == SIGKILL)
 			sk_monitor_kill(m);
@@ -671,13 +671,14 @@ bool sk_managed_request(struct sk_conn *c, const struct sk_msg *request)
 	}
 	if (!create && request->op != SK_REQUEST_START)
 		return false;
-	if (m->failure[0] || ended) {
-		sk_conn_reply_error(c, m->failure[0] ? m->failure_errno : ESRCH, m->failure_exit_code,
-				    m->failure[0] ? m->failure : "the container has ended");
+	if (m->life.failure[0] || ended) {
+		sk_conn_reply_error(c, m->life.failure[0] ? m->life.failure_errno : ESRCH, m->life.failure_exit_code,
+				    m->life.failure[0] ? m->life.failure : "the container has ended");
 		sk_conn_finish(c);
 		return true;
 	}
-	if (create ? m->managed->created || m->start_wanted : !m->managed->created || m->phase != SK_PHASE_READY) {
+	if (create ? m->managed->created || m->life.start_wanted
+		   : !m->managed->created || m->life.phase != SK_PHASE_READY) {
 		refuse(c, EINVAL,
 		       create ? "the container has been created" : "the container is not in the state to be started");
 		return true;

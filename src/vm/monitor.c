@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of a container in its VM, and the monitor's main(): phases, state.json, restart, the end (monitor.h). */
+/*
+ * The monitor's main(), and what the life of the container (life.c) comes to: requests to the guest, timers, state.json,
+ * the end. Events change m->life and trigger the deferred step, on_reap(), which asks it for actions and does them.
+ */
 #include "vm/monitor.h"
 
 #include <errno.h>
@@ -29,19 +32,12 @@
 #define SK_LINGER_MS 10000u
 #define SK_HAND_OVER_MS 2000u
 #define SK_LOCK_WAIT_MS 10000u
-#define SK_BACKOFF_MIN_MS 100u
-#define SK_BACKOFF_MAX_MS 60000u
-#define SK_BACKOFF_RESET_MS 10000u
 
 /* What the deferred step has to do; set in callbacks, acted on when none is running. */
 struct lifecycle {
 	struct sk_monitor m;
-	bool lost, container_done, final;
-	char why[256];
 	struct sk_source *signal_source, *clock_source, *clock_timer, *linger;
-	bool ran; /* the container's process has run at least once in this life */
 	struct sk_keeper keeper;
-	bool handing_over; /* the next life's monitor takes over as soon as nobody is connected any more */
 };
 
 static struct lifecycle *life(struct sk_monitor *m)
@@ -89,7 +85,7 @@ static json_t *state_error(const struct sk_monitor *m)
 {
 	char buf[4096 + 128];
 
-	return json_string(m->failure[0] ? m->failure : sk_monitor_trouble(m, buf, sizeof(buf)));
+	return json_string(m->life.failure[0] ? m->life.failure : sk_monitor_trouble(m, buf, sizeof(buf)));
 }
 
 void sk_monitor_layers_damaged(struct sk_monitor *m)
@@ -125,7 +121,7 @@ void sk_monitor_event(struct sk_monitor *m, const char *action)
 	if (strcmp(action, "die") == 0) {
 		char code[16];
 
-		snprintf(code, sizeof(code), "%d", m->exit_code);
+		snprintf(code, sizeof(code), "%d", m->life.exit_code);
 		json_object_set_new(attributes, "exitCode", json_string(code));
 	}
 	sk_event_append(&m->paths, "container", action, m->id, attributes);
@@ -141,23 +137,14 @@ static void set_time(json_t *state, const char *key)
 
 void sk_monitor_lost(struct sk_monitor *m, const char *why)
 {
-	struct lifecycle *l = life(m);
-
-	if (l->lost || m->phase == SK_PHASE_DOWN)
-		return;
-	l->lost = true;
-	if (m->phase != SK_PHASE_STOPPING)
-		snprintf(l->why, sizeof(l->why), "%s", why);
-	sk_loop_trigger(m->reap);
+	if (sk_life_lost(&m->life, why))
+		sk_loop_trigger(m->reap);
 }
 
 void sk_monitor_kill(struct sk_monitor *m)
 {
-	m->killed = true;
-	if (m->phase == SK_PHASE_DOWN)
-		sk_loop_trigger(m->reap);
-	else
-		sk_monitor_lost(m, "");
+	sk_life_kill(&m->life);
+	sk_loop_trigger(m->reap);
 }
 
 void sk_monitor_idle(struct sk_monitor *m)
@@ -210,7 +197,7 @@ static void on_start_answered(struct sk_monitor *m, const struct sk_reply *reply
 static void on_created(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
 {
 	(void)arg;
-	m->starting = false;
+	m->life.starting = false;
 	if (reply && reply->ok && m->managed)
 		sk_managed_created(m);
 	else
@@ -243,7 +230,7 @@ static void start_container(struct sk_monitor *m)
 			cols = c->cols;
 		}
 	}
-	m->starting = true;
+	m->life.starting = true;
 	m->init->started = true;
 	mounts = sk_shares_mounts(m);
 	rootfs_spec(m, &create->rootfs);
@@ -266,8 +253,8 @@ void sk_monitor_ready(struct sk_monitor *m)
 {
 	sk_loop_remove(m->boot_timer);
 	m->boot_timer = NULL;
-	m->phase = SK_PHASE_READY;
-	if (m->start_wanted)
+	sk_life_ready(&m->life);
+	if (m->life.start_wanted)
 		start_container(m);
 	else
 		sk_control_ready(m);
@@ -278,9 +265,9 @@ void sk_monitor_mount(struct sk_monitor *m)
 {
 	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
 
-	if (m->mounted || m->starting)
+	if (!sk_life_may_mount(&m->life))
 		return;
-	m->mounted = true;
+	m->life.mounted = true;
 	msg.create.mount_only = true;
 	rootfs_spec(m, &msg.create.rootfs);
 	/* The request that wanted it is sent right behind: the agent keeps it until this is done. */
@@ -289,11 +276,9 @@ void sk_monitor_mount(struct sk_monitor *m)
 
 void sk_monitor_want_start(struct sk_monitor *m)
 {
-	if (!m->start_wanted) {
-		m->start_wanted = true;
+	if (sk_life_want_start(&m->life))
 		sk_monitor_set_status(m, "starting");
-	}
-	if (m->phase == SK_PHASE_READY && !m->starting && !m->mounted)
+	if (sk_life_may_start(&m->life))
 		start_container(m);
 }
 
@@ -302,17 +287,11 @@ void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int ex
 	struct sk_conn *c, *next;
 
 	if (err) {
-		snprintf(m->failure, sizeof(m->failure), "%s", err->message);
-		m->failure_errno = err->code;
-		m->failure_exit_code = exit_code;
-		m->exit_code = exit_code ? exit_code : 125;
+		sk_life_failed(&m->life, err->code, exit_code, err->message);
 		sk_monitor_lost(m, "");
 		return;
 	}
-	if (m->phase == SK_PHASE_READY) {
-		m->phase = SK_PHASE_RUNNING;
-		life(m)->ran = true;
-		m->started_ms = sk_now_ms();
+	if (sk_life_started(&m->life, sk_now_ms())) {
 		set_time(m->state, "started_at");
 		json_object_set_new(m->state, "exit_code", json_integer(0));
 		json_object_set_new(m->state, "oom_killed", json_false());
@@ -343,7 +322,7 @@ static void on_stop_timeout(void *arg)
 {
 	struct sk_monitor *m = arg;
 
-	if (m->phase != SK_PHASE_RUNNING)
+	if (m->life.phase != SK_PHASE_RUNNING)
 		return;
 	sk_proc_killed(m->init);
 	sk_proc_signal(m->init, SIGKILL, true);
@@ -354,17 +333,16 @@ static void on_stop_timeout(void *arg)
 
 void sk_monitor_kill_soon(struct sk_monitor *m)
 {
-	if (m->phase == SK_PHASE_RUNNING && !m->down_timer)
+	if (m->life.phase == SK_PHASE_RUNNING && !m->down_timer)
 		m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
 }
 
 void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
 {
-	m->stop_wanted = true;
 	json_object_set_new(m->state, "stopped_by_user", json_true());
 	if (signal == SIGKILL)
 		sk_proc_killed(m->init);
-	if (m->phase == SK_PHASE_RUNNING) {
+	if (sk_life_stop(&m->life)) {
 		/* A paused container could not act on it. */
 		sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_RESUME, .container = SK_CONTAINER }, NULL,
 				   NULL);
@@ -372,15 +350,13 @@ void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
 		sk_loop_remove(m->stop_timer);
 		m->stop_timer =
 			timeout < 0 ? NULL : sk_loop_add_timer(m->loop, (uint64_t)timeout * 1000, on_stop_timeout, m);
-	} else if (m->phase == SK_PHASE_BOOTING || m->phase == SK_PHASE_READY) {
-		sk_monitor_lost(m, "");
 	}
 	sk_loop_trigger(m->reap);
 }
 
 void sk_monitor_finished(struct sk_monitor *m)
 {
-	life(m)->container_done = true;
+	sk_life_process_done(&m->life);
 	sk_loop_trigger(m->reap);
 }
 
@@ -399,42 +375,26 @@ static void reload_restart_policy(struct sk_monitor *m)
 	json_t *json = NULL;
 	size_t len;
 
-	if (m->managed || sk_fs_read(m->dirfd, "vm.json", SK_CONFIG_MAX, &text, &len) < 0)
+	if (!m->life.policy->restarts || sk_fs_read(m->dirfd, "vm.json", SK_CONFIG_MAX, &text, &len) < 0)
 		return;
 	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	if (json && sk_vm_config_restart(&m->config, json_object_get(json, "restart"), NULL) < 0)
 		sk_log(SK_LOG_ERROR, "vm.json: the restart policy is wrong");
 	json_decref(json);
-}
-
-static bool will_restart(const struct sk_monitor *m)
-{
-	if (m->killed || m->stop_wanted || m->failure[0])
-		return false;
-	switch (m->config.restart) {
-	case SK_RESTART_NO:
-		return false;
-	case SK_RESTART_ON_FAILURE:
-		return m->exit_code != 0 && (!m->config.restart_max || m->restarts < m->config.restart_max);
-	case SK_RESTART_ALWAYS:
-	case SK_RESTART_UNLESS_STOPPED:
-		return true;
-	}
-	return false;
+	m->life.restart = m->config.restart;
+	m->life.restart_max = m->config.restart_max;
 }
 
 /* The container's process has ended and its output is out: the guest writes back its disk and goes. */
 static void begin_stopping(struct sk_monitor *m)
 {
-	m->phase = SK_PHASE_STOPPING;
+	sk_life_stopping(&m->life, m->init->code, m->init->oom);
 	reload_restart_policy(m);
-	m->exit_code = m->init->code;
-	m->oom |= m->init->oom;
 	sk_loop_remove(m->stop_timer);
 	sk_loop_remove(m->down_timer);
 	m->stop_timer = NULL;
 	m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
-	if (m->config.auto_remove && !will_restart(m))
+	if (m->config.auto_remove && !sk_life_will_restart(&m->life))
 		sk_monitor_lost(m, ""); /* nobody will see that disk again */
 	else if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_SHUTDOWN }, NULL, NULL) < 0)
 		sk_monitor_lost(m, "");
@@ -469,24 +429,24 @@ static void finish(struct sk_monitor *m)
 	struct lifecycle *l = life(m);
 	bool started = json_is_string(json_object_get(m->state, "started_at"));
 
-	l->final = true;
+	m->life.final = true;
 	json_object_set_new(m->state, "pid", json_integer(0));
 	json_object_set_new(m->state, "engine_pid", json_integer(0));
 	json_object_set_new(m->state, "error", state_error(m));
-	if (l->ran || m->failure[0]) {
-		json_object_set_new(m->state, "exit_code", json_integer(m->exit_code));
-		json_object_set_new(m->state, "oom_killed", json_boolean(m->oom));
+	if (m->life.ran || m->life.failure[0]) {
+		json_object_set_new(m->state, "exit_code", json_integer(m->life.exit_code));
+		json_object_set_new(m->state, "oom_killed", json_boolean(m->life.oom));
 	}
-	if (l->ran)
+	if (m->life.ran)
 		set_time(m->state, "finished_at");
 	sk_monitor_set_status(m, started ? "exited" : "created");
 	sk_logfile_free(SK_TAKE_PTR(m->log));
 	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 	sk_fs_remove_tree(AT_FDCWD, m->run_dir);
-	if (m->config.auto_remove && (l->ran || m->failure[0] || m->start_wanted || m->killed))
+	if (m->config.auto_remove && (m->life.ran || m->life.failure[0] || m->life.start_wanted || m->life.killed))
 		remove_own_files(m);
 	sk_close_fd(&m->lock_fd);
-	sk_control_container_ended(m, m->exit_code);
+	sk_control_container_ended(m, m->life.exit_code);
 	sk_managed_ended(m);
 	l->linger = sk_loop_add_timer(m->loop, SK_LINGER_MS, on_linger, m);
 	sk_loop_trigger(m->reap);
@@ -495,16 +455,16 @@ static void finish(struct sk_monitor *m)
 /* The next life is another monitor's: this one has given up what it takes to start a VM. */
 static void hand_over(struct sk_monitor *m)
 {
-	const struct sk_next_life next = { m->lock_fd, m->listen_fd, m->restarts, m->backoff_ms };
+	const struct sk_next_life next = { m->lock_fd, m->listen_fd, m->life.restarts, m->life.backoff_ms };
 	struct lifecycle *l = life(m);
 	int r = sk_keeper_restart(&l->keeper, &next);
 
-	l->handing_over = false;
+	m->life.handing_over = false;
 	if (r == 0) {
 		sk_loop_quit(m->loop);
 		return;
 	}
-	snprintf(m->failure, sizeof(m->failure), "cannot be restarted: %s", strerror(-r));
+	snprintf(m->life.failure, sizeof(m->life.failure), "cannot be restarted: %s", strerror(-r));
 	finish(m);
 }
 
@@ -523,46 +483,31 @@ static void on_restart(void *arg)
 	m->restart_timer = NULL;
 	/* Who knocks from here on is let in by the next one. */
 	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
-	sk_control_container_ended(m, m->exit_code);
-	life(m)->handing_over = true;
+	sk_control_container_ended(m, m->life.exit_code);
+	sk_life_restart_now(&m->life);
 	life(m)->linger = sk_loop_add_timer(m->loop, SK_HAND_OVER_MS, on_hand_over_late, m);
 	sk_loop_trigger(m->reap);
 }
 
 static void schedule_restart(struct sk_monitor *m)
 {
-	if (sk_now_ms() - m->started_ms >= SK_BACKOFF_RESET_MS || m->backoff_ms == 0)
-		m->backoff_ms = SK_BACKOFF_MIN_MS;
-	else
-		m->backoff_ms = m->backoff_ms * 2 > SK_BACKOFF_MAX_MS ? SK_BACKOFF_MAX_MS : m->backoff_ms * 2;
-	m->restarts++;
-	json_object_set_new(m->state, "restart_count", json_integer(m->restarts));
-	json_object_set_new(m->state, "exit_code", json_integer(m->exit_code));
+	json_object_set_new(m->state, "restart_count", json_integer(m->life.restarts));
+	json_object_set_new(m->state, "exit_code", json_integer(m->life.exit_code));
 	set_time(m->state, "finished_at");
 	sk_monitor_set_status(m, "restarting");
-	m->restart_timer = sk_loop_add_timer(m->loop, m->backoff_ms, on_restart, m);
-	if (!m->restart_timer)
+	m->restart_timer = sk_loop_add_timer(m->loop, m->life.backoff_ms, on_restart, m);
+	if (!m->restart_timer) {
+		m->life.restart_due = false;
 		finish(m);
+	}
 }
 
 static void go_down(struct sk_monitor *m)
 {
-	struct lifecycle *l = life(m);
+	bool ran = sk_life_down(&m->life);
 	struct sk_conn *c;
 	struct sk_proc *p;
-	bool running = m->phase == SK_PHASE_RUNNING || m->phase == SK_PHASE_STOPPING;
 
-	if (m->phase == SK_PHASE_RUNNING || (m->managed && m->killed && m->phase != SK_PHASE_STOPPING))
-		m->exit_code = 137; /* taken down with its VM */
-	if (l->why[0] && !m->killed) {
-		if (!m->failure[0])
-			snprintf(m->failure, sizeof(m->failure), "%s", l->why);
-		m->failure_errno = EIO;
-		if (!running)
-			m->exit_code = 125;
-	}
-	m->phase = SK_PHASE_DOWN;
-	m->starting = false;
 	sk_loop_remove(m->stop_timer);
 	sk_loop_remove(m->down_timer);
 	m->stop_timer = m->down_timer = NULL;
@@ -575,16 +520,13 @@ static void go_down(struct sk_monitor *m)
 	}
 	sk_sandbox_down(m);
 	sk_managed_tell_oom(m);
-	l->lost = l->container_done = false;
-	if (running) {
+	m->life.lost = m->life.process_done = false; /* what the end of the engine has told */
+	if (ran) {
 		sk_monitor_event(m, "die");
 		reload_restart_policy(m);
 	}
-	/* A VM that fell over is restarted like a program that did. */
-	if (running && m->failure[0] && m->config.restart != SK_RESTART_NO && !m->killed && !m->stop_wanted)
-		m->failure[0] = '\0';
-	if (running && will_restart(m)) {
-		sk_control_container_ended(m, m->exit_code);
+	if (sk_life_after(&m->life, ran, sk_now_ms())) {
+		sk_control_container_ended(m, m->life.exit_code);
 		schedule_restart(m);
 	} else {
 		finish(m);
@@ -604,51 +546,75 @@ static void reap_procs(struct sk_monitor *m)
 	}
 }
 
+static void ask_to_shut_down(struct sk_monitor *m)
+{
+	m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
+	if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_SHUTDOWN }, NULL, NULL) < 0)
+		sk_monitor_lost(m, "");
+}
+
+/* Booted for a copy only, or its client went before it started anything: nobody is left to ask for more. */
+static void shut_down_unwanted(struct sk_monitor *m)
+{
+	if (!sk_control_close(m))
+		return; /* somebody has just knocked */
+	sk_life_unwanted(&m->life);
+	ask_to_shut_down(m);
+}
+
+static void act(struct sk_monitor *m, enum sk_life_action action)
+{
+	switch (action) {
+	case SK_LIFE_NOTHING:
+		break;
+	case SK_LIFE_STOP_GUEST:
+		begin_stopping(m);
+		break;
+	case SK_LIFE_TAKE_DOWN:
+		go_down(m);
+		break;
+	case SK_LIFE_CANCEL_RESTART:
+		sk_loop_remove(SK_TAKE_PTR(m->restart_timer));
+		m->life.restart_due = false;
+		finish(m);
+		break;
+	case SK_LIFE_HAND_OVER:
+		sk_loop_remove(SK_TAKE_PTR(life(m)->linger));
+		hand_over(m);
+		break;
+	case SK_LIFE_QUIT:
+		sk_loop_quit(m->loop);
+		break;
+	case SK_LIFE_KILL:
+		sk_monitor_kill(m);
+		break;
+	case SK_LIFE_SHUT_DOWN:
+		shut_down_unwanted(m);
+		break;
+	}
+}
+
+/* The deferred step: what the events since the last one come to, now that no callback is running. */
 static void on_reap(void *arg)
 {
 	struct sk_monitor *m = arg;
-	struct lifecycle *l = life(m);
+	enum sk_life_action action;
+	struct sk_life_view view;
 
-	/* Of a managed container also the process that was created and never started. */
-	if (l->container_done && (m->phase == SK_PHASE_RUNNING || (m->managed && m->phase == SK_PHASE_READY))) {
-		l->container_done = false;
-		begin_stopping(m);
-	}
-	if (l->lost && m->phase != SK_PHASE_DOWN)
-		go_down(m);
-	if (m->phase == SK_PHASE_DOWN && m->restart_timer && (m->stop_wanted || m->killed)) {
-		sk_loop_remove(SK_TAKE_PTR(m->restart_timer));
-		finish(m);
-	}
+	while ((action = sk_life_next(&m->life)) != SK_LIFE_NOTHING)
+		act(m, action);
 	sk_control_step(m);
 	reap_procs(m);
-	if (l->handing_over && !m->conns) {
-		sk_loop_remove(SK_TAKE_PTR(l->linger));
-		hand_over(m);
-	}
-	if (l->final && !m->conns && sk_managed_idle(m))
-		sk_loop_quit(m->loop);
-	if (sk_managed_abandoned(m) && (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING))
-		sk_monitor_kill(m);
-	/* Booted for a copy only, or its client went before it started anything: nobody is left to ask for more. */
-	if (!m->conns && !m->managed && !m->start_wanted &&
-	    (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_BOOTING)) {
-		if (!sk_control_close(m))
-			return; /* somebody has just knocked */
-		m->phase = SK_PHASE_STOPPING;
-		m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
-		if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_SHUTDOWN }, NULL, NULL) < 0)
-			sk_monitor_lost(m, "");
-	}
+	view = (struct sk_life_view){ .connected = m->conns != NULL,
+				      .creator_gone = sk_managed_abandoned(m),
+				      .output_is_out = sk_managed_idle(m) };
+	act(m, sk_life_idle(&m->life, &view));
 }
 
 static void boot_failed(struct sk_monitor *m, const struct sk_error *err)
 {
-	snprintf(m->failure, sizeof(m->failure), "%s", err->message);
-	m->failure_errno = err->code;
-	m->failure_exit_code = 125;
-	m->exit_code = 125;
-	m->phase = SK_PHASE_DOWN;
+	sk_life_failed(&m->life, err->code, 125, err->message);
+	m->life.phase = SK_PHASE_DOWN;
 	finish(m);
 }
 
@@ -658,10 +624,10 @@ static void boot(struct sk_monitor *m)
 
 	sk_proc_free(m->init);
 	m->init = sk_proc_new(m, SK_CONTAINER, SK_INIT_KEY, m->config.terminal, m->config.stdin_open);
-	m->oom = false;
-	m->mounted = false;
-	m->exit_code = 0;
-	m->phase = SK_PHASE_BOOTING;
+	m->life.policy = m->config.managed ? &sk_life_managed : &sk_life_standalone;
+	m->life.restart = m->config.restart;
+	m->life.restart_max = m->config.restart_max;
+	sk_life_boot(&m->life);
 	if (!m->init) {
 		sk_error_errno(&err, ENOMEM, "cannot start the container");
 		boot_failed(m, &err);
@@ -706,7 +672,7 @@ static void on_clock_set(void *arg, int fd, unsigned events)
 		return;
 	arm_clock(fd);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	if (m->phase != SK_PHASE_READY && m->phase != SK_PHASE_RUNNING)
+	if (m->life.phase != SK_PHASE_READY && m->life.phase != SK_PHASE_RUNNING)
 		return;
 	msg.time.time = (struct sk_time){ .set = true, .sec = ts.tv_sec, .nsec = ts.tv_nsec };
 	sk_session_request(m, &msg, NULL, NULL);
@@ -717,7 +683,7 @@ static void on_clock_timer(void *arg)
 {
 	struct sk_monitor *m = arg;
 
-	if (m->phase == SK_PHASE_READY || m->phase == SK_PHASE_RUNNING)
+	if (m->life.phase == SK_PHASE_READY || m->life.phase == SK_PHASE_RUNNING)
 		sk_clock_sync(m);
 }
 
@@ -802,7 +768,7 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 	if (r < 0)
 		return r;
 	json_object_set_new(m->state, "pid", json_integer(m->stand_in ? sk_parent_pid() : getpid()));
-	json_object_set_new(m->state, "restart_count", json_integer(m->restarts));
+	json_object_set_new(m->state, "restart_count", json_integer(m->life.restarts));
 	json_object_set_new(m->state, "stopped_by_user", json_false());
 	json_object_set_new(m->state, "error", json_string(""));
 	if (m->config.network)
@@ -874,11 +840,9 @@ static void fail_early(struct sk_monitor *m, int owner_fd, const struct sk_error
 {
 	struct sk_conn *c;
 
-	snprintf(m->failure, sizeof(m->failure), "%s", err->message);
-	m->failure_errno = err->code;
-	m->failure_exit_code = 125;
-	m->phase = SK_PHASE_DOWN;
-	life(m)->final = true;
+	sk_life_failed(&m->life, err->code, 125, err->message);
+	m->life.phase = SK_PHASE_DOWN;
+	m->life.final = true;
 	if (m->loop && m->reap) {
 		sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 		c = m->conns ? m->conns : owner_fd >= 0 ? sk_conn_new(m, owner_fd) : NULL;
@@ -929,9 +893,9 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 		else if (opt == 'L')
 			m->listen_fd = inherited(optarg);
 		else if (opt == 'c')
-			m->restarts = (unsigned)strtoul(optarg, NULL, 10);
+			m->life.restarts = (unsigned)strtoul(optarg, NULL, 10);
 		else if (opt == 'b')
-			m->backoff_ms = strtoull(optarg, NULL, 10);
+			m->life.backoff_ms = strtoull(optarg, NULL, 10);
 		else
 			return -EINVAL;
 	}
@@ -956,7 +920,8 @@ static void fork_stand_in(const struct sk_monitor *m)
 int main(int argc, char **argv)
 {
 	static struct lifecycle l = {
-		.m = { .dirfd = -1,
+		.m = { .life = { .policy = &sk_life_standalone },
+		       .dirfd = -1,
 		       .lock_fd = -1,
 		       .log_fd = -1,
 		       .listen_fd = -1,
@@ -988,12 +953,12 @@ int main(int argc, char **argv)
 	}
 	if (m->config.managed)
 		sk_keeper_end(&l.keeper); /* restarts and removals are docker's */
-	m->start_wanted = m->restarts > 0;
+	m->life.start_wanted = m->life.restarts > 0;
 	boot(m);
 	if (sk_loop_run(m->loop) < 0)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
 	sk_sandbox_down(m);
 	sk_managed_fini(m);
 	sk_keeper_end(&l.keeper);
-	return m->config.managed ? m->exit_code : 0;
+	return m->config.managed ? m->life.exit_code : 0;
 }

@@ -6,7 +6,8 @@
  * The monitor: one process per VM. It owns the engine process, the devices, the session with the agent, the log and the
  * state file.
  *
- *   monitor.c   main, lifecycle, state.json, restart, the end
+ *   life.c      the life of the container as a state machine without I/O
+ *   monitor.c   main; does what life.c says; state.json, the end
  *   sandbox.c   one boot: sockets, devices, engine process
  *   confine.c   what is given up then
  *   session.c   requests to the agent and its events
@@ -18,12 +19,7 @@
  *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
  *               apart from start
  *
- * Phases. Legal next ones in brackets. Every boot runs through them once.
- *   BOOTING  the engine runs, the agent has not said hello   [READY, DOWN]
- *   READY    set up; no container process yet                 [RUNNING, STOPPING, DOWN]
- *   RUNNING  the container's first process runs               [STOPPING, DOWN]
- *   STOPPING it has ended, or never will start: output drains, the guest is asked to shut down   [DOWN]
- *   DOWN     no engine process                                 [BOOTING (restart), end of the monitor]
+ * The phases of a life, and what is legal in each: vm/life.h.
  *
  * Not trusted: everything from the agent (a claim about the guest only), everything on the device sockets, and the pace
  * of clients. One thread runs all of this; block devices have a thread of their own and share nothing with it
@@ -42,6 +38,7 @@
 #include "proto/message.h"
 #include "virtio/device.h"
 #include "vm/config.h"
+#include "vm/life.h"
 #include "vm/logfile.h"
 #include "vm/settings.h"
 #include "vm/state.h"
@@ -52,14 +49,6 @@
 #define SK_MAX_PROCS 1024u
 #define SK_CONSOLE_TAIL 32	    /* bytes of the console that are looked at once more, with what follows */
 #define SK_CONN_HIGH (512u * 1024u) /* a reader with more than this unsent holds up the output it reads */
-
-enum sk_phase {
-	SK_PHASE_BOOTING,
-	SK_PHASE_READY,
-	SK_PHASE_RUNNING,
-	SK_PHASE_STOPPING,
-	SK_PHASE_DOWN,
-};
 
 struct sk_managed;
 struct sk_shares;
@@ -136,7 +125,7 @@ struct sk_monitor {
 	char run_dir[512];
 	struct sk_vm_config config;
 	struct sk_loop *loop;
-	enum sk_phase phase;
+	struct sk_life life;
 	json_t *state;
 	struct sk_logfile *log;
 
@@ -163,14 +152,7 @@ struct sk_monitor {
 	struct sk_nameless *nameless; /* streams that have not given their token yet, the last one first */
 	unsigned n_nameless;
 	bool stand_in; /* the container's process on the host is our parent: vm/parent.h */
-	bool start_wanted, stop_wanted, killed, starting, mounted;
-	unsigned next_key, next_container, restarts;
-	uint64_t started_ms;
-	uint64_t backoff_ms;
-	int exit_code;
-	bool oom;
-	char failure[SK_ERROR_MAX]; /* why it could not start; "" */
-	int failure_errno, failure_exit_code;
+	unsigned next_key, next_container;
 	bool disk_full;
 	int disk_failed; /* errno */
 	bool layers_damaged;
@@ -254,7 +236,7 @@ bool sk_pod_request(struct sk_conn *c, const struct sk_msg *request);
 void sk_pod_conn_dead(struct sk_conn *c); /* the host's process of a container has gone */
 /* A further container has run out of memory: its process on the host, which keeps its state, is told. */
 void sk_pod_oom(struct sk_monitor *m, const char *container);
-void sk_pod_finished(struct sk_proc *p);  /* a container's first process has ended, its output is out */
+void sk_pod_finished(struct sk_proc *p); /* a container's first process has ended, its output is out */
 /* The agent's name of the container that a request is about; c0 */
 const char *sk_pod_container(const struct sk_monitor *m, const struct sk_msg *request);
 

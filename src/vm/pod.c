@@ -94,7 +94,7 @@ static void op_join(struct sk_conn *c, const struct sk_msg *request)
 	struct sk_monitor *m = c->m;
 	struct sk_proc *p;
 
-	if (m->phase != SK_PHASE_RUNNING) {
+	if (m->life.phase != SK_PHASE_RUNNING) {
 		refuse(c, ENOTCONN, "the VM of the pod is not running");
 		return;
 	}
@@ -195,7 +195,7 @@ bool sk_pod_request(struct sk_conn *c, const struct sk_msg *request)
 		op_share(c, request);
 	} else if (member && request->op == SK_REQUEST_START) {
 		sk_conn_pass_on(c, &(const struct sk_msg){ .op = SK_OP_START, .container = request->container });
-	} else if (member && request->op == SK_REQUEST_KILL && c->m->phase != SK_PHASE_RUNNING) {
+	} else if (member && request->op == SK_REQUEST_KILL && c->m->life.phase != SK_PHASE_RUNNING) {
 		refuse(c, ESRCH, "the VM of the pod is not running");
 	} else {
 		return false;

@@ -192,7 +192,7 @@ static void on_hello(struct sk_monitor *m, const struct sk_msg *hello)
 
 static void on_oom(struct sk_monitor *m)
 {
-	m->oom = true;
+	m->life.oom = true;
 	json_object_set_new(m->state, "oom_killed", json_true());
 	/* Each is a line in the event log of all containers: not as many as a guest likes. */
 	if (m->session->oom_ms && sk_now_ms() - m->session->oom_ms < SK_OOM_EVENTS_MS)
@@ -219,7 +219,7 @@ static void on_event(struct sk_monitor *m, const struct sk_msg *event)
 			sk_proc_exited(p, event->exit.code, event->exit.oom);
 		break;
 	case SK_AGENT_HALTED:
-		if (m->phase == SK_PHASE_STOPPING)
+		if (m->life.phase == SK_PHASE_STOPPING)
 			sk_monitor_lost(m, ""); /* all is written: no need to wait for the kernel to power off */
 		break;
 	case SK_AGENT_OOM:

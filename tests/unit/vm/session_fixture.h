@@ -67,7 +67,7 @@ void sk_monitor_lost(struct sk_monitor *m, const char *why)
 
 void sk_monitor_ready(struct sk_monitor *m)
 {
-	m->phase = SK_PHASE_RUNNING;
+	m->life.phase = SK_PHASE_RUNNING;
 }
 
 void sk_monitor_save(struct sk_monitor *m)
@@ -125,7 +125,7 @@ static void fixture_up(struct sk_monitor *m)
 	int r = sk_loop_new(&m->loop);
 
 	assert(r == 0);
-	m->phase = SK_PHASE_BOOTING;
+	m->life.phase = SK_PHASE_BOOTING;
 	m->config.hostname = "fuzz";
 	m->config.network = true;
 	m->state = json_object();

@@ -84,7 +84,7 @@ static void test_hello(void **state)
 	say(HELLO); /* a second one changes nothing */
 	assert_int_equal(sent.len, 0);
 	say("{\"id\":1,\"ok\":true}");
-	assert_int_equal(m.phase, SK_PHASE_RUNNING); /* the stub's sign of sk_monitor_ready() */
+	assert_int_equal(m.life.phase, SK_PHASE_RUNNING); /* the stub's sign of sk_monitor_ready() */
 }
 
 /* Guest and programs of different builds: an ordinary error that says what to do. */
@@ -163,10 +163,10 @@ static void test_events(void **state)
 	say("{\"event\":\"exit\",\"container\":\"c0\",\"key\":\"init\",\"code\":137,\"oom\":true}");
 	assert_true(init_proc.exited && init_proc.code == 137 && init_proc.oom);
 	say("{\"event\":\"oom\",\"container\":\"c0\"}");
-	assert_true(m.oom);
+	assert_true(m.life.oom);
 	say("{\"event\":\"halted\"}"); /* nobody asked it to */
 	assert_false(lost);
-	m.phase = SK_PHASE_STOPPING;
+	m.life.phase = SK_PHASE_STOPPING;
 	say("{\"event\":\"halted\"}");
 	assert_true(lost && !why_lost[0]);
 }

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VM_LIFE_H
+#define SK_VM_LIFE_H
+
+/*
+ * The life of a container as a state machine. No I/O and no clock: what happens goes in as calls (the agent answered,
+ * the engine ended, a client asked), the time as a parameter, and what is to be done comes out as an action for the
+ * monitor (monitor.c), which has the loop, the files and the connections.
+ *
+ * Phases, what is legal in each, and the next ones in brackets. Every boot runs through them once.
+ *
+ *   BOOTING   the engine runs, the guest is not set up. Wishes are noted (start, stop, kill).          [READY, DOWN]
+ *   READY     set up; no container process yet. start creates the container, or its root is mounted
+ *             for a copy, not both.                                                    [RUNNING, STOPPING, DOWN]
+ *   RUNNING   the container's first process runs. stop signals it.                               [STOPPING, DOWN]
+ *   STOPPING  it has ended, or never will start: the guest is asked to shut down. Why the VM ends
+ *             after that is no failure.                                                                   [DOWN]
+ *   DOWN      no engine process. The next life is waited for, or the monitor ends.         [BOOTING in another monitor]
+ *
+ * A VM that is lost (engine or agent gone, killed, a deadline) goes DOWN from any phase. Events only set what is
+ * wanted; sk_life_next() says what comes of it when no callback is running.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "vm/config.h"
+
+#define SK_BACKOFF_MIN_MS 100u
+#define SK_BACKOFF_MAX_MS 60000u
+#define SK_BACKOFF_RESET_MS 10000u /* a container that has run so long starts anew */
+
+enum sk_phase {
+	SK_PHASE_BOOTING,
+	SK_PHASE_READY,
+	SK_PHASE_RUNNING,
+	SK_PHASE_STOPPING,
+	SK_PHASE_DOWN,
+};
+
+/* Who directs the container, and what is different for that. */
+struct sk_life_policy {
+	const char *name;
+	bool create_apart;  /* created and started by requests of their own, so its first process may end in READY */
+	bool ends_unwanted; /* a VM that nobody is connected to and nobody has started ends */
+	bool needs_creator; /* a container whose creator has gone before it was done is killed */
+	bool killed_is_137; /* a kill before it runs is its exit code too */
+	bool restarts;	    /* by a policy that `skerry update` may change */
+};
+extern const struct sk_life_policy sk_life_standalone, sk_life_managed;
+
+struct sk_life {
+	const struct sk_life_policy *policy;
+	enum sk_phase phase;
+	/* Wishes. */
+	bool start_wanted, stop_wanted, killed;
+	/* What is under way, and what the next step has to see to. */
+	bool starting, mounted; /* create was sent; the root is mounted for copies */
+	bool lost, process_done;
+	bool ran;	   /* the container's process has run in this life */
+	bool restart_due;  /* DOWN: the next life is waited for */
+	bool handing_over; /* DOWN: the next life's monitor takes over as soon as nobody is connected */
+	bool final;	   /* DOWN: the state is written, clients have been told */
+	char why[256];	   /* why the VM was lost; "": as it was meant to be */
+	/* How it went. */
+	int exit_code;
+	bool oom;
+	char failure[SK_ERROR_MAX]; /* why it could not start or go on; "" */
+	int failure_errno, failure_exit_code;
+	/* Restarts. */
+	enum sk_restart_policy restart;
+	unsigned restart_max, restarts; /* restart_max 0: no limit */
+	uint64_t started_ms, backoff_ms;
+};
+
+/* What the monitor knows besides, when it asks for the next action. */
+struct sk_life_view {
+	bool connected;	    /* somebody is */
+	bool creator_gone;  /* needs_creator: nobody is left of those who create it */
+	bool output_is_out; /* nothing is left to write to inherited descriptors */
+};
+
+enum sk_life_action {
+	SK_LIFE_NOTHING,
+	SK_LIFE_STOP_GUEST,	/* sk_life_stopping(), then the guest is asked to shut down, or the VM is lost */
+	SK_LIFE_TAKE_DOWN,	/* sk_life_down(), the engine ends; then sk_life_after() */
+	SK_LIFE_CANCEL_RESTART, /* no next life: the end is written down */
+	SK_LIFE_HAND_OVER,	/* the next life's monitor takes over */
+	SK_LIFE_QUIT,		/* the monitor ends */
+	SK_LIFE_KILL,		/* sk_life_kill(): nobody will ever start it */
+	SK_LIFE_SHUT_DOWN,	/* nobody wants anything: sk_life_unwanted(), then the guest is asked to shut down */
+};
+
+/* A life begins: the engine is about to be started. Restarts, wishes and policy stay. */
+void sk_life_boot(struct sk_life *l);
+/* The guest is set up. */
+void sk_life_ready(struct sk_life *l);
+/* True: the first to wish so. */
+bool sk_life_want_start(struct sk_life *l);
+/* READY, and neither created nor mounted yet. */
+bool sk_life_may_start(const struct sk_life *l);
+bool sk_life_may_mount(const struct sk_life *l);
+/* The container's process runs. True: it did not before. */
+bool sk_life_started(struct sk_life *l, uint64_t now_ms);
+/* It could not be started, or the VM could not. `exit_code` 0: 125. */
+void sk_life_failed(struct sk_life *l, int error, int exit_code, const char *message);
+/* Asked to stop. True: its process is to be signalled; otherwise the VM is lost, or there is nothing to stop. */
+bool sk_life_stop(struct sk_life *l);
+/* The VM is to end at once. */
+void sk_life_kill(struct sk_life *l);
+/* Engine or agent went away, or a deadline has passed; `why` "": as it was meant to be. False: that is known. */
+bool sk_life_lost(struct sk_life *l, const char *why);
+/* The container's first process has ended and its output is out. */
+void sk_life_process_done(struct sk_life *l);
+
+/* What is to be done now, first those that change the phase. To be asked again after each. */
+enum sk_life_action sk_life_next(const struct sk_life *l);
+/* What is to be done when sk_life_next() has nothing more. */
+enum sk_life_action sk_life_idle(const struct sk_life *l, const struct sk_life_view *view);
+
+/* STOP_GUEST: the process ended with `code`. */
+void sk_life_stopping(struct sk_life *l, int code, bool oom);
+/* SHUT_DOWN: the VM was there for nobody. */
+void sk_life_unwanted(struct sk_life *l);
+/* TAKE_DOWN: sets exit code and failure. True: the container ran until now. */
+bool sk_life_down(struct sk_life *l);
+/* The engine is gone. True: there is a next life, to be booted in backoff_ms; otherwise the monitor ends. */
+bool sk_life_after(struct sk_life *l, bool ran_until_now, uint64_t now_ms);
+/* Whether a container that ends now would be restarted. */
+bool sk_life_will_restart(const struct sk_life *l);
+/* The time of the next life has come. */
+void sk_life_restart_now(struct sk_life *l);
+
+#endif

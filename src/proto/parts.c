@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parts of messages: names, tokens and addresses, and the items of lists that stay JSON until somebody walks them. */
+/* Parts of messages: names, tokens and addresses. */
 #include "proto/parts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "proto/proto_internal.h"
 
 bool sk_name_valid(const char *name)
 {
@@ -87,39 +85,4 @@ int sk_address_parse(const char *text, int family, struct sk_address *ret)
 	}
 	*ret = address;
 	return 0;
-}
-
-int sk_mount_decode(const json_t *json, struct sk_mount_spec *ret, struct sk_error *err)
-{
-	*ret = (struct sk_mount_spec){ 0 };
-	return sk_record_decode(&sk_mount_record, "mounts", json, ret, err);
-}
-
-int sk_file_decode(const json_t *json, struct sk_file_spec *ret, struct sk_error *err)
-{
-	*ret = (struct sk_file_spec){ 0 };
-	return sk_record_decode(&sk_file_record, "files", json, ret, err);
-}
-
-int sk_interface_decode(const json_t *json, struct sk_interface_spec *ret, struct sk_error *err)
-{
-	*ret = (struct sk_interface_spec){ 0 };
-	return sk_record_decode(&sk_interface_record, "interfaces", json, ret, err);
-}
-
-json_t *sk_interface_encode(const struct sk_interface_spec *spec, struct sk_error *err)
-{
-	json_t *json = json_object();
-
-	if (sk_record_encode(&sk_interface_record, "interfaces", spec, json, err) < 0) {
-		json_decref(json);
-		return NULL;
-	}
-	return json;
-}
-
-int sk_route_decode(const json_t *json, struct sk_route_spec *ret, struct sk_error *err)
-{
-	*ret = (struct sk_route_spec){ 0 };
-	return sk_record_decode(&sk_route_record, "routes", json, ret, err);
 }

@@ -115,8 +115,12 @@ case_shared_vm() {
 }
 # The daemon's socket in a container, and the docker client there: requests, streams that are taken over, a build's worth of bytes.
 case_docker_socket() {
-	local words="--rm --runtime $runtime -v /usr:/usr:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro -v $work/docker.sock:/var/run/docker.sock -e HOME=/tmp"
-	inside() { timeout 120 docker run -i $words box /usr/bin/docker "$@"; }
+	local network=bridge
+	# shellcheck disable=SC2317 # called by p
+	inside() {
+		timeout 120 docker run -i --rm --runtime "$runtime" --network "$network" -v /usr:/usr:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro \
+			-v "$work/docker.sock:/var/run/docker.sock" -e HOME=/tmp box /usr/bin/docker "$@"
+	}
 	p version 'inside version --format "{{.Server.Version}}"' '[0-9]'
 	p images 'inside images -q box | wc -l' '^1'
 	p run 'echo input | inside run --rm -i --name $me-in --runtime runc box sh -c "cat; echo error >&2; exit 3"' 'input'
@@ -124,6 +128,7 @@ case_docker_socket() {
 	p save 'inside save box | tar -t | grep -c "layer.tar\|^blobs"' '[1-9]'
 	# In the VM of another container.
 	up "$me" box sleep 1000
-	p member 'inside() { timeout 120 docker run -i $words --network container:$me box /usr/bin/docker "$@"; }; inside run --rm --name $me-in --runtime runc box echo inner' 'inner'
+	network=container:$me
+	p member 'inside run --rm --name $me-in --runtime runc box echo inner' 'inner'
 	gone "$me"
 }

@@ -242,8 +242,8 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		 uint32_t flags, uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file,
 		 struct p9_qid *ret_qid);
 void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file);
-int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset);
-int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset);
+int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset);
+int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset);
 int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync);
 int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset, bool exact,
 		  sk_9p_emit emit, void *arg);
@@ -309,8 +309,8 @@ int posix_bind(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 int posix_listen(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t backlog);
 int posix_accept(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_socket **ret_socket,
 		 struct sk_9p_cred *ret_cred);
-int64_t posix_receive(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
-int64_t posix_send(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
+int64_t posix_receive(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_iov *iov, unsigned n);
+int64_t posix_send(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_iov *iov, unsigned n);
 int posix_shutdown(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t how);
 int posix_socket_fd(struct sk_9p_fs *fs, struct sk_9p_socket *socket);
 void posix_socket_close(struct sk_9p_fs *fs, struct sk_9p_socket *socket);

@@ -177,7 +177,7 @@ int vsock_stream_input(struct sk_stream *s, const struct sk_vq_chain *chain, siz
 	while (len && !s->rx.len && !s->paused && s->state == VSOCK_OPEN && !s->connected_due) {
 		size_t n = len < sizeof(c->stage) ? len : sizeof(c->stage), took;
 
-		sk_iov_read(chain->iov, chain->n_out, off, c->stage, n);
+		sk_iovec_read(chain->iov, chain->n_out, off, c->stage, n);
 		took = offer(s, c->stage, n);
 		if (s->state == VSOCK_DEAD)
 			return 0;
@@ -192,7 +192,7 @@ int vsock_stream_input(struct sk_stream *s, const struct sk_vq_chain *chain, siz
 
 		if (!to)
 			return -ENOMEM;
-		sk_iov_read(chain->iov, chain->n_out, off, to, len);
+		sk_iovec_read(chain->iov, chain->n_out, off, to, len);
 		sk_buf_commit(&s->rx, len);
 	}
 	if (s->rx.len && !s->paused)

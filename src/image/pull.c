@@ -251,16 +251,12 @@ static void place_known(struct pull *p)
 /* Bytes on disk in the directory: what is arriving and what waits to be converted. */
 static uint64_t bytes_present(struct pull *p)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int fd = openat(p->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = sk_fs_opendir(p->dirfd, ".");
 	struct dirent *de;
 	uint64_t sum = 0;
 
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		sk_close_fd(&fd);
+	if (!dir)
 		return 0;
-	}
 	while ((de = readdir(dir))) {
 		struct stat st;
 

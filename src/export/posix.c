@@ -85,7 +85,7 @@ static uint64_t mix(uint64_t v)
 	return v ^ v >> 33;
 }
 
-/* Leases that were given do not hold any more: what is done by way of another mount is no event. */
+/* Ends all leases: changes made through another mount raise no event. */
 static void several_now(struct posix_fs *p, struct posix_dev *d)
 {
 	const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };

@@ -139,7 +139,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	return r;
 }
 
-/* Makes the file; -EEXIST leaves what is there. */
+/* Creates the file; -EEXIST if the name exists. */
 static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dirfd, const char *name, uint32_t flags,
 		      uint32_t mode)
 {

@@ -24,7 +24,7 @@ struct sk_9p_server_config {
 	unsigned max_parked;   /* blocked locks that wait, per session; 0: 32 */
 	unsigned max_locks;    /* ranges held by all sessions; 0: 16384 */
 	unsigned lock_wait_ms; /* how long a blocked lock waits before it is answered "blocked"; 0: 1000 */
-	/* Milliseconds of a clock that goes on. */
+	/* Milliseconds of a monotonic clock. */
 	uint64_t (*now_ms)(void *arg);
 	/* Asks for sk_9p_server_timer() in `ms` from now (replaces the last); UINT64_MAX: not needed any more. */
 	void (*set_timer)(void *arg, uint64_t ms);

@@ -169,8 +169,7 @@ static int disk_io(struct blk_dev *b, struct iovec *iov, uint64_t off, size_t le
 		unsigned i = 0;
 		int r;
 
-		/* The segments of this part are iov[0..i), the last one cut at the border; `edge` is what was cut off.
-		 */
+		/* The segments of this part are iov[0..i), the last one cut at the border; `edge` is the rest of it. */
 		while (sum < now) {
 			if (iov[i].iov_len > now - sum) {
 				edge.iov_base = (uint8_t *)iov[i].iov_base + (now - sum);
@@ -364,7 +363,7 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 			return VIRTIO_BLK_S_IOERR;
 		return written(b, disk_io(b, out, sector * SECTOR, out_len, true));
 	case VIRTIO_BLK_T_FLUSH:
-		/* A flush that has failed cannot be made again: the host has forgotten what it could not write. */
+		/* A failed flush cannot be repeated: the host has dropped the data that it could not write. */
 		r = disk_flush(b);
 		note_failure(b, r);
 		return status_of(r);

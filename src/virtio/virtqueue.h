@@ -71,7 +71,7 @@ int sk_vq_reload(struct sk_virtqueue *vq, uint16_t head, struct sk_vq_chain *cha
 /* Returns a chain with `len` bytes written into its in-segments. The guest sees it after publish or flush. Does nothing
  * on a queue that was stopped. */
 void sk_vq_push(struct sk_virtqueue *vq, uint16_t head, uint32_t len);
-/* Lets the guest see what was pushed, without a notification. */
+/* Publishes pushed chains to the guest, without a notification. */
 void sk_vq_publish(struct sk_virtqueue *vq);
 /* Publishes, and notifies the guest if it wants to know. Never blocks. */
 void sk_vq_flush(struct sk_virtqueue *vq);

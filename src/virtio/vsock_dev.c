@@ -159,7 +159,7 @@ static bool send_op(struct sk_stream *s, uint16_t op, uint32_t flags)
 	return put_stream_packet(s, op, flags, NULL, 0) >= 0;
 }
 
-/* The data and what follows it. */
+/* Sends data, and a SHUTDOWN behind the last byte if that is due. */
 static enum output output_data(struct sk_stream *s)
 {
 	uint32_t flags = VIRTIO_VSOCK_SHUTDOWN_SEND;

@@ -200,7 +200,7 @@ int vsock_stream_input(struct sk_stream *s, const struct sk_vq_chain *chain, siz
 	return 0;
 }
 
-/* Tells the user what is due, in the order of things. May leave `s` dead. */
+/* Calls the user's callbacks that are due, in order. May leave `s` dead. */
 static void run_work(struct sk_stream *s)
 {
 	if (s->connected_due) {

@@ -58,6 +58,12 @@ for file in kernel/patches/*.patch; do
 		grep -qx "$want" <<<"$head" || complain "no line \"${want%%:*}:\" in the header of $file"
 	done
 	grep -qE '^Subject: .{73}' <<<"$head" && complain "subject of more than 72 characters: $file"
+	link=kernel/patches/fixes/${file##*/}
+	if grep -q '^Upstream: .*fixes a fault of mainline' <<<"$head"; then
+		[ "$(readlink "$link")" = "../${file##*/}" ] || complain "fixes a fault of mainline, but there is no link $link"
+	else
+		[ ! -L "$link" ] || complain "fixes no fault of mainline, but there is a link $link"
+	fi
 done
 
 # Nothing built, nothing large.

@@ -116,6 +116,7 @@ case_shared_vm() {
 # The daemon's socket in a container, and the docker client there: requests, streams that are taken over, a build's worth of bytes.
 case_docker_socket() {
 	local words="--rm --runtime $runtime -v /usr:/usr:ro -v /usr/lib:/lib:ro -v /usr/lib64:/lib64:ro -v $work/docker.sock:/var/run/docker.sock -e HOME=/tmp"
+	# shellcheck disable=SC2086,SC2317 # a list of options; called indirectly
 	inside() { timeout 120 docker run -i $words box /usr/bin/docker "$@"; }
 	p version 'inside version --format "{{.Server.Version}}"' '[0-9]'
 	p images 'inside images -q box | wc -l' '^1'

@@ -48,6 +48,9 @@ hits 'trailing white space' git grep -nIE '[[:blank:]]+$' -- '*.c' '*.h' '*.sh' 
 # Documents wrap at 100 columns, but for rows of tables (and a manual page's options without a blank).
 hits 'document line of more than 100 characters' env LC_ALL=C.UTF-8 git grep -nIP '^(?![|*]).{101,}' -- '*.md' '*.scd' kernel/patches/README ':!man/skerry.1.scd'
 
+# Two options of one program with the same letter: the second is taken for the first. 'x' is for those without effect.
+hits 'options that are one' bash -c "git ls-files -z '*.c' | xargs -0 awk -f tests/options.awk"
+
 # Kernel patches have the header that upstream takes (kernel/README.md).
 for file in kernel/patches/*.patch; do
 	head=$(sed '/^diff /,$d' "$file")
@@ -55,6 +58,12 @@ for file in kernel/patches/*.patch; do
 		grep -qx "$want" <<<"$head" || complain "no line \"${want%%:*}:\" in the header of $file"
 	done
 	grep -qE '^Subject: .{73}' <<<"$head" && complain "subject of more than 72 characters: $file"
+	link=kernel/patches/fixes/${file##*/}
+	if grep -q '^Upstream: .*fixes a fault of mainline' <<<"$head"; then
+		[ "$(readlink "$link")" = "../${file##*/}" ] || complain "fixes a fault of mainline, but there is no link $link"
+	else
+		[ ! -L "$link" ] || complain "fixes no fault of mainline, but there is a link $link"
+	fi
 done
 
 # Nothing built, nothing large.

@@ -126,8 +126,8 @@ static void fuzz_send(struct sk_9p_session *s, uint8_t *msg, size_t len)
 {
 	static uint8_t in[FUZZ_MSIZE];
 	size_t cut = len > 9 ? 9 : len;
-	struct sk_9p_iov o[2] = { { msg, cut }, { msg + cut, len - cut } },
-			 i[3] = { { in, 5 }, { in + 5, 20 }, { in + 25, sizeof(in) - 25 } };
+	struct sk_iov o[2] = { { msg, cut }, { msg + cut, len - cut } },
+		      i[3] = { { in, 5 }, { in + 5, 20 }, { in + 25, sizeof(in) - 25 } };
 	struct p9_msg r;
 	int64_t n = sk_9p_request(s, o, len > cut ? 2 : 1, i, 3, 1);
 

@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			heads[n_heads++] = chain.head;
 			touch(&chain);
 			if (what & 8)
-				sk_iov_cut(&iov, chain.n_out, what, chain.out_len / 2);
+				sk_iovec_cut(&iov, chain.n_out, what, chain.out_len / 2);
 			break;
 		case 3:
 			if (n_heads) {

@@ -48,7 +48,7 @@ struct place {
 	unsigned n_links;
 };
 
-/* Messages to be sent again as deletions: what is there and should not be. */
+/* Deletions to send: addresses and routes that exist and should not. */
 struct stale {
 	struct sk_rtnl m[STALE_MAX];
 	unsigned n;

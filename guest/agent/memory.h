@@ -12,8 +12,8 @@ uint64_t sk_memory_ceiling(void);
 /* The number of kB in a line of /proc/meminfo, in bytes; 0 when there is no such line. */
 uint64_t sk_memory_info(const char *text, const char *key);
 
-/* Watches for a guest that has nothing to do and lets it forget what it keeps of files; see memory.c. `seconds`: how
- * long it has to be idle, 0: never. */
+/* Watches for an idle guest and shrinks its page cache then; see memory.c. `seconds`: how long it has to be idle, 0:
+ * never. */
 void sk_memory_watch(struct sk_agent *agent, unsigned seconds);
 
 /* The rule alone. Called at each tick with the processor time used since boot and the size of the clean cache. */

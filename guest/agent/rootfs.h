@@ -22,7 +22,7 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
  */
 int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const struct sk_uplink *uplink, const char *dir,
 		     const char *shares_dir, json_t *binds, struct sk_error *err);
-/* Takes `<dir>/rootfs` and `<dir>/shares` away again; what is on its disk is written out then. */
+/* Unmounts and removes `<dir>/rootfs` and `<dir>/shares`; its disk is synced by that. */
 void sk_rootfs_remove(const char *dir);
 
 #endif

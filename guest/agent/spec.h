@@ -30,7 +30,7 @@ struct sk_spec_extra {
 int sk_spec_complete(json_t *spec, const struct sk_spec_extra *extra, json_t **ret_sysctl, struct sk_error *err);
 /* Terminal, its size and labels: of a container's first process and of an exec's alike. */
 int sk_spec_process(json_t *process, const struct sk_stdio_spec *stdio, struct sk_error *err);
-/* Gives `process` of an exec what it does not say itself, from the container's `spec`. */
+/* Fills members that `process` of an exec lacks from the container's `spec`. */
 void sk_spec_inherit(json_t *process, const json_t *spec);
 /* Sets process.user, and HOME where the environment has none. `mark` (may be NULL): spec in which to note that HOME is
  * ours. */

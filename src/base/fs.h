@@ -2,6 +2,7 @@
 #ifndef SK_BASE_FS_H
 #define SK_BASE_FS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,8 @@ int sk_fs_write_atomic(int dirfd, const char *path, const void *data, size_t len
 int sk_fs_write_all(int fd, const void *data, size_t len);
 /* Makes every missing directory of `path` (absolute or relative to the current directory) with `mode`. */
 int sk_fs_mkdir_p(const char *path, mode_t mode);
+/* Opens a directory for readdir(). NULL with errno. */
+DIR *sk_fs_opendir(int dirfd, const char *path);
 /* Opens `path` below `dirfd` as O_PATH; links may lead about in there, but not out of it, nor may "..". Descriptor or
  * negative errno; -EXDEV: it leads out. */
 int sk_fs_open_beneath(int dirfd, const char *path);

@@ -29,7 +29,7 @@ void sk_rtnl_start(struct sk_rtnl *q, uint16_t type, uint16_t flags, size_t body
 void sk_rtnl_add(struct sk_rtnl *q, uint16_t type, const void *data, size_t len);
 /* Sends a change and waits until it is done. */
 int sk_rtnl_change(int fd, struct sk_rtnl *q);
-/* Calls `each` for every message of a dump (RTM_GET*); what it returns below 0 ends it and is returned. */
+/* Calls `each` for every message of a dump (RTM_GET*); a negative result ends the dump and is returned. */
 int sk_rtnl_dump(int fd, uint16_t type, size_t body, int (*each)(void *arg, const struct nlmsghdr *h), void *arg);
 
 #endif

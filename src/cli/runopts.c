@@ -308,7 +308,7 @@ static const struct sk_opt foreign_opts[] = {
 	IGNORED("volume-driver", 0),
 	{ "no-healthcheck", 0, SK_OPT_IGNORED_BOOL, 0, NULL, NULL, NULL, NULL, true },
 	{ "disable-content-trust", 0, SK_OPT_IGNORED_BOOL, 0, NULL, NULL, NULL, NULL, true },
-	/* One value each means what we do anyway. */
+	/* Options that accept one value: the only behaviour we have. */
 	ONE_VALUE("ipc"),
 	ONE_VALUE("pid"),
 	ONE_VALUE("uts"),

@@ -344,7 +344,7 @@ int sk_confine_spawn(struct sk_confine *f, struct sk_spawn *s, struct sk_engine_
 	return sk_spawn(s, &ret->pid, &ret->pidfd, err);
 }
 
-/* Namespaces are not to be had, or not enough of them. */
+/* The host refuses namespaces, or has too few of them. */
 static bool refused(int r)
 {
 	return r == -EPERM || r == -ENOSPC || r == -EINVAL || r == -ENOSYS || r == -EACCES || r == -EUSERS;

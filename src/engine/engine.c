@@ -74,7 +74,7 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 		*ret_engine = engines[i];
 		if (engines[i]->probe(settings, &of_one) == 0)
 			return 0;
-		/* The one that needs least of the machine: what it lacks is what is wrong. */
+		/* The engine that needs least of the machine: its problem is the one to report. */
 		if (engines[i] == &sk_engine_uml)
 			why = of_one;
 	}

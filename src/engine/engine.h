@@ -38,7 +38,7 @@ int sk_sandbox_parse(const char *name, enum sk_sandbox *ret);
 
 /* What the user or the machine's administrator has decided (vm/settings.h). Strings are borrowed. */
 struct sk_engine_settings {
-	const char *cache_dir;	 /* what was found out is remembered here, for this boot of the host; NULL: nowhere */
+	const char *cache_dir;	 /* directory for results of probes, for this boot of the host; NULL: none */
 	const char *qemu;	 /* program; NULL: qemu-system-x86_64 of PATH */
 	const char *kvm_device;	 /* NULL: /dev/kvm */
 	unsigned kvm_timeout_ms; /* for the guest that shows whether KVM works; 0: 5000 */

@@ -41,7 +41,7 @@
 #define KILL_TIMEOUT_MS 3000
 #define PROBE_MEMORY (96ull << 20)
 
-/* --- what is remembered --- */
+/* --- the cache of results --- */
 
 struct cache {
 	int dirfd, lock_fd;

@@ -52,7 +52,7 @@ static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool
 		sk_args_add(a, "loglevel=4");
 	}
 	sk_args_add(a, "panic=-1");
-	sk_args_add(a, "dummy.numdummies=0"); /* lo and what we give it, nothing else */
+	sk_args_add(a, "dummy.numdummies=0"); /* lo and our own devices, nothing else */
 	sk_args_add(a, "lpj=40000000");	      /* else 70 ms of measuring a delay loop that nothing depends on */
 	sk_args_add(a, "oops=panic");
 	sk_args_add(a, "random.trust_bootloader=on");

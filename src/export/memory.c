@@ -393,23 +393,21 @@ static void mem_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 	free(file);
 }
 
-static int64_t mem_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
-			uint64_t offset)
+static int64_t mem_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset)
 {
 	const struct inode *i = file->inode;
 
 	(void)fs;
 	if (offset >= i->size)
 		return 0;
-	return (int64_t)sk_9p_iov_put(iov, n, 0, i->data + offset, i->size - (size_t)offset);
+	return (int64_t)sk_iov_put(iov, n, 0, i->data + offset, i->size - (size_t)offset);
 }
 
-static int64_t mem_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
-			 uint64_t offset)
+static int64_t mem_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset)
 {
 	struct memfs *m = memfs_of(fs);
 	struct inode *i = file->inode;
-	size_t len = sk_9p_iov_len(iov, n);
+	size_t len = sk_iov_len(iov, n);
 	int r;
 
 	if (m->fail_after && --m->fail_after == 0)
@@ -423,7 +421,7 @@ static int64_t mem_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk
 		if (r < 0)
 			return r;
 	}
-	sk_9p_iov_get(iov, n, 0, i->data + offset, len);
+	sk_iov_get(iov, n, 0, i->data + offset, len);
 	drop_suid(i);
 	memfs_changed(m, i, true);
 	return (int64_t)len;

@@ -35,8 +35,8 @@ struct sk_mount {
 	const char *root;  /* the part of the file system that is mounted */
 	const char *point; /* on what path */
 };
-/* Calls `each` for all that is mounted below `path` now, what is nearer to the root of the tree first. Ends with the
- * first result that is not 0, and returns it; negative errno if the table cannot be read. */
+/* Calls `each` for all mounts below `path`, those nearer to the root of the tree first. Ends with the first result that
+ * is not 0, and returns it; negative errno if the table cannot be read. */
 int sk_mounts_each(struct sk_mounts *m, const char *path, int (*each)(void *arg, const struct sk_mount *mount),
 		   void *arg);
 /* Descriptor for poll(): POLLPRI and POLLERR when the table has changed. Borrowed. */

@@ -28,7 +28,7 @@ bool sk_override_parse(const char *text, size_t len, struct sk_override *ret);
 /* Returns the length. */
 size_t sk_override_format(const struct sk_override *o, char buf[SK_OVERRIDE_MAX]);
 
-/* Reads what is kept for an open descriptor, O_PATH or not. 0, -ENODATA (none or damaged), or errno. */
+/* Reads the attribute of an open descriptor, O_PATH or not. 0, -ENODATA (none or damaged), or errno. */
 int sk_override_load(int fd, struct sk_override *ret);
 int sk_override_store(int fd, const struct sk_override *o);
 /* The owner and mode in the attribute, or those of `stx` if there is none. */

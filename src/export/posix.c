@@ -56,8 +56,8 @@
 
 _Static_assert(EPERM == P9_EPERM && ELOOP == P9_ELOOP && EOPNOTSUPP == P9_EOPNOTSUPP && ESTALE == P9_ESTALE,
 	       "errno values of this system are not those of generic Linux");
-_Static_assert(sizeof(struct iovec) == sizeof(struct sk_9p_iov) &&
-		       offsetof(struct iovec, iov_len) == offsetof(struct sk_9p_iov, len),
+_Static_assert(sizeof(struct iovec) == sizeof(struct sk_iov) &&
+		       offsetof(struct iovec, iov_len) == offsetof(struct sk_iov, len),
 	       "segments are handed on as they are");
 
 void posix_proc(char path[POSIX_PROC_PATH], int fd)
@@ -85,7 +85,7 @@ static uint64_t mix(uint64_t v)
 	return v ^ v >> 33;
 }
 
-/* Leases that were given do not hold any more: what is done by way of another mount is no event. */
+/* Ends all leases: changes made through another mount raise no event. */
 static void several_now(struct posix_fs *p, struct posix_dev *d)
 {
 	const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };

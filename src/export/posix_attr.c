@@ -285,7 +285,7 @@ static int do_chmod(struct target *t, uint32_t mode)
 	return r;
 }
 
-/* MAPPED: the same for what has no attribute. */
+/* MAPPED: the same for objects that cannot have the attribute. */
 static int keep_link(struct target *t, const struct p9_setattr *a, const struct statx *stx)
 {
 	struct sk_override o;

@@ -67,7 +67,7 @@ struct sk_9p_node {
 	bool hashed;	 /* in the table under (parent, name) */
 	bool is_virtual; /* the root above a single file */
 	bool watched;	 /* a directory whose changes are reported */
-	bool opens;	 /* and what is opened, read and closed in it */
+	bool opens;	 /* opens, reads and closes in it are reported, too */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
 	uint64_t mnt;	/* of a directory: the host's number of its mount */
@@ -120,7 +120,7 @@ static inline struct posix_fs *posix_of(struct sk_9p_fs *fs)
 }
 
 /* posix_node.c */
-/* The O_PATH descriptor of a node, opened again if need be. -ESTALE: what is there now is not what was walked to. */
+/* The O_PATH descriptor of a node, opened again if need be. -ESTALE: the name refers to another file now. */
 int posix_fd(struct posix_fs *p, struct sk_9p_node *node);
 /* The descriptors of two nodes at once: opening the second may close others for the budget, but not the first. */
 int posix_two_fds(struct posix_fs *p, struct sk_9p_node *a, struct sk_9p_node *b, int *ret_a, int *ret_b);
@@ -178,7 +178,7 @@ uint64_t posix_qid_path(struct posix_fs *p, uint64_t dev, uint64_t mnt, uint64_t
 uint64_t posix_mnt_of(const struct posix_fs *p, const struct statx *stx);
 /* The number of a file system for clients. */
 uint32_t posix_dev_number(struct posix_fs *p, const struct statx *stx);
-/* A directory of this file system may be seen by more than one mount: what is done through one changes the others. */
+/* A directory of this file system may be visible in more than one mount: changes through one affect the others. */
 bool posix_several(const struct posix_fs *p, const struct sk_9p_node *dir);
 /* Of the root above a single file. */
 static inline struct p9_qid posix_virtual_qid(const struct posix_fs *p)
@@ -242,8 +242,8 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		 uint32_t flags, uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file,
 		 struct p9_qid *ret_qid);
 void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file);
-int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset);
-int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset);
+int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset);
+int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset);
 int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync);
 int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, uint64_t offset, bool exact,
 		  sk_9p_emit emit, void *arg);
@@ -276,7 +276,7 @@ int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 		uint32_t mode, uint32_t major, uint32_t minor, struct p9_qid *ret_qid);
 /* For something that is made in `dir`: its descriptor, with the ids of the caller. */
 int posix_dir_for_creation(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name);
-/* After something was made: keeps its owner and mode (MAPPED; NULL: nothing to keep) and says what it is. */
+/* After an object was made: keeps its owner and mode (MAPPED; NULL: nothing to keep) and returns its qid. */
 int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, const struct sk_override *keep,
 	       struct p9_qid *ret_qid);
 int posix_symlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
@@ -309,8 +309,8 @@ int posix_bind(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 int posix_listen(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t backlog);
 int posix_accept(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_socket **ret_socket,
 		 struct sk_9p_cred *ret_cred);
-int64_t posix_receive(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
-int64_t posix_send(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
+int64_t posix_receive(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_iov *iov, unsigned n);
+int64_t posix_send(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_iov *iov, unsigned n);
 int posix_shutdown(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t how);
 int posix_socket_fd(struct sk_9p_fs *fs, struct sk_9p_socket *socket);
 void posix_socket_close(struct sk_9p_fs *fs, struct sk_9p_socket *socket);

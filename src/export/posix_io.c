@@ -139,7 +139,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	return r;
 }
 
-/* Makes the file; -EEXIST leaves what is there. */
+/* Creates the file; -EEXIST if the name exists. */
 static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dirfd, const char *name, uint32_t flags,
 		      uint32_t mode)
 {
@@ -257,9 +257,9 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 
 /* --- data */
 
-int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
+int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset)
 {
-	size_t want = sk_9p_iov_len(iov, n), done = 0;
+	size_t want = sk_iov_len(iov, n), done = 0;
 
 	(void)fs;
 	if (file->fd < 0)
@@ -276,7 +276,7 @@ int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_io
 			break;
 		done += (size_t)r;
 		if (done < want)
-			n = sk_9p_iov_cut(&iov, n, (size_t)r, want - done);
+			n = sk_iov_cut(&iov, n, (size_t)r, want - done);
 	}
 	return (int64_t)done;
 }
@@ -296,9 +296,9 @@ void posix_clear_suid(struct posix_fs *p, struct sk_9p_file *file)
 	(void)sk_override_store(file->fd, &o);
 }
 
-static int64_t write_all(struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
+static int64_t write_all(struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset)
 {
-	size_t want = sk_9p_iov_len(iov, n), done = 0;
+	size_t want = sk_iov_len(iov, n), done = 0;
 
 	while (done < want) {
 		const struct iovec *v = (const struct iovec *)(const void *)iov;
@@ -314,12 +314,12 @@ static int64_t write_all(struct sk_9p_file *file, struct sk_9p_iov *iov, unsigne
 		}
 		done += (size_t)r;
 		if (done < want)
-			n = sk_9p_iov_cut(&iov, n, (size_t)r, want - done);
+			n = sk_iov_cut(&iov, n, (size_t)r, want - done);
 	}
 	return (int64_t)done;
 }
 
-int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n, uint64_t offset)
+int64_t posix_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset)
 {
 	struct posix_fs *p = posix_of(fs);
 	bool setid = posix_setid_stays(p, file->fd);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Unix sockets and FIFOs in a share. Nobody but the guest's kernel can say which of its programs asks, so the other side sees the
- * ids of the caller where files that it makes would have them, else those of this server (posix_cred.c). Descriptors do
- * not pass.
+ * Unix sockets and FIFOs in a share. Nobody but the guest's kernel can say which of its programs asks, so the other
+ * side sees the ids of the caller where files that it makes would have them, else those of this server (posix_cred.c).
+ * Descriptors do not pass.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -142,7 +142,7 @@ int posix_accept(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_
 	return wrap(fd, ret_socket);
 }
 
-int64_t posix_receive(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n)
+int64_t posix_receive(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_iov *iov, unsigned n)
 {
 	struct pollfd p = { .fd = socket->fd, .events = POLLIN };
 	ssize_t r;
@@ -157,7 +157,7 @@ int64_t posix_receive(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct s
 	return r < 0 ? -errno : r;
 }
 
-int64_t posix_send(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n)
+int64_t posix_send(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_iov *iov, unsigned n)
 {
 	ssize_t r;
 

@@ -17,7 +17,7 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 	if (!p->watch || node->watched || node->type != S_IFDIR || posix_several(p, node) ||
 	    p->pool->watched >= p->pool->max_nodes / 2)
 		return;
-	/* Of the directory above a single file, that is what is watched. */
+	/* Of a single file's export, the file is watched, not the directory above it. */
 	fd = posix_fd(p, node->is_virtual ? p->single : node);
 	/* No watch is no error: without a lease the client asks again when its time is up. */
 	if (fd < 0 || (node->is_virtual ? sk_watch_add_file(p->watch, fd, (uint64_t)(uintptr_t)node)

@@ -369,7 +369,7 @@ void sk_watch_free(struct sk_watch *w)
 	free(w);
 }
 
-/* The key by which events name the directory. */
+/* The key of a directory in events. */
 static int key_of(int fd, uint8_t key[8 + 4 + HANDLE_MAX], unsigned *ret_len)
 {
 	struct {

@@ -44,16 +44,12 @@ static void found(struct check *c, const char *mended, const char *format, ...)
 /* Calls `cb` for each file of a directory of the store. */
 static int each_file(struct sk_store *store, const char *name, int (*cb)(void *arg, const char *name), void *arg)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int fd = openat(store->dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = sk_fs_opendir(store->dirfd, name);
 	struct dirent *de;
+	int r = 0;
 
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		sk_close_fd(&fd);
-		return r;
-	}
+	if (!dir)
+		return -errno;
 	while (r == 0 && (de = readdir(dir)))
 		if (de->d_name[0] != '.')
 			r = store->cancelled ? -EINTR : cb(arg, de->d_name);

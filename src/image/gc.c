@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 
 /* Adds what a manifest needs to the set: "<hex>" of blobs, "<hex>.squashfs" and
  * "<hex>.sha256" of layers. */
@@ -72,16 +73,12 @@ static int mark_entries(struct sk_store *store, json_t *entries, json_t *alive, 
 /* Removes the files of `directory` that are not in the set. */
 static int sweep(struct sk_store *store, const char *directory, json_t *alive, uint64_t *bytes)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int fd = openat(store->dirfd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = sk_fs_opendir(store->dirfd, directory);
 	struct dirent *de;
+	int r = 0;
 
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		sk_close_fd(&fd);
-		return r;
-	}
+	if (!dir)
+		return -errno;
 	while ((de = readdir(dir))) {
 		struct stat st;
 

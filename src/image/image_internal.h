@@ -133,7 +133,8 @@ struct sk_op_image {
 /* Puts the images into the store, all or none. */
 int sk_op_commit(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err);
 
-/* ---- partial.c: what an interrupted pull has fetched -------------------------------------------------------------- */
+/* ---- partial.c: what an interrupted pull has fetched
+ * -------------------------------------------------------------- */
 
 /* The operation's layer image, and a whole blob in a directory, for the next pull. */
 void sk_partial_keep_layer(struct sk_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id);
@@ -142,7 +143,7 @@ void sk_partial_keep_blob(struct sk_op *op, int dirfd, const struct sk_descripto
 bool sk_partial_take_layer(struct sk_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id);
 /* Of a blob: a descriptor, whose file has no name any more, or negative. */
 int sk_partial_take_blob(struct sk_op *op, const struct sk_descriptor *blob);
-/* Removes what is older, in seconds; bytes freed. */
+/* Removes files older than this, in seconds; returns the bytes freed. */
 uint64_t sk_partial_clean(struct sk_store *store, int64_t older_than);
 void sk_partial_clean_old(struct sk_store *store);
 

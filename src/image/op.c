@@ -40,18 +40,14 @@ void sk_op_clean(struct sk_store *store)
 	_cleanup_fd_ int tmp = open_tmp(store);
 	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *de;
-	int copy;
 
 	/* Between the mkdir and the flock of a new operation tmp/ itself is locked: so nothing new is taken for dead.
 	 */
 	if (tmp < 0 || sk_fs_lock(tmp, true, false) < 0)
 		return;
-	copy = openat(tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = copy < 0 ? NULL : fdopendir(copy);
-	if (!dir) {
-		sk_close_fd(&copy);
+	dir = sk_fs_opendir(tmp, ".");
+	if (!dir)
 		return;
-	}
 	while ((de = readdir(dir)))
 		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
 			clean_one(tmp, de->d_name);
@@ -325,16 +321,12 @@ static int sync_directory(struct sk_store *store, const char *name)
 
 static int commit_files(struct sk_op *op, struct moved **list)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int fd = openat(op->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = sk_fs_opendir(op->dirfd, ".");
 	struct dirent *de;
+	int r = 0;
 
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		sk_close_fd(&fd);
-		return r;
-	}
+	if (!dir)
+		return -errno;
 	while (r == 0 && (de = readdir(dir)))
 		r = commit_named(op, de->d_name, false, list);
 	rewinddir(dir);

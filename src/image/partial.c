@@ -20,25 +20,16 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 
 #define DIR_NAME "partial"
 #define NAME_SIZE (2 * SK_DIGEST_HEX + 16)
 #define PARTIAL_MAX (UINT64_C(8) << 30)
 #define PARTIAL_SECONDS 86400
 
-static DIR *open_dir(struct sk_store *store)
-{
-	int fd = openat(store->dirfd, DIR_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir)
-		sk_close_fd(&fd);
-	return dir;
-}
-
 uint64_t sk_partial_clean(struct sk_store *store, int64_t older_than)
 {
-	_cleanup_closedir_ DIR *dir = open_dir(store);
+	_cleanup_closedir_ DIR *dir = sk_fs_opendir(store->dirfd, DIR_NAME);
 	time_t now = time(NULL);
 	uint64_t bytes = 0;
 	struct dirent *de;
@@ -58,7 +49,7 @@ void sk_partial_clean_old(struct sk_store *store)
 
 static uint64_t bytes_kept(struct sk_store *store)
 {
-	_cleanup_closedir_ DIR *dir = open_dir(store);
+	_cleanup_closedir_ DIR *dir = sk_fs_opendir(store->dirfd, DIR_NAME);
 	struct dirent *de;
 	uint64_t sum = 0;
 	struct stat st;
@@ -109,7 +100,7 @@ void sk_partial_keep_blob(struct sk_op *op, int dirfd, const struct sk_descripto
 
 bool sk_partial_take_layer(struct sk_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id)
 {
-	_cleanup_closedir_ DIR *dir = open_dir(op->store);
+	_cleanup_closedir_ DIR *dir = sk_fs_opendir(op->store->dirfd, DIR_NAME);
 	struct dirent *de;
 
 	while (dir && (de = readdir(dir)))

@@ -39,7 +39,7 @@ struct pull_layer {
 	bool done;    /* converted, or the store's */
 	bool skipped; /* the store's, or kept by an earlier pull: not fetched */
 	bool ours;    /* made of the blob, now or by an earlier pull */
-	bool bad;     /* no layer could be made of what came */
+	bool bad;     /* no layer could be made of the blob */
 };
 
 struct pull {
@@ -127,7 +127,7 @@ static int get_manifest(struct pull *p, struct sk_error *err)
 	return r;
 }
 
-/* ---- what is there already */
+/* ---- blobs that the store has */
 
 /* Learns from one image of the store which diff ids our layers have. */
 static void learn(struct pull *p, const struct sk_digest *manifest)
@@ -171,7 +171,7 @@ static int learn_all(struct pull *p, struct sk_error *err)
 	return 0;
 }
 
-/* Keeps what is complete, where the next attempt may go better. */
+/* Keeps complete blobs if the next attempt may succeed. */
 static void keep_fetched(struct pull *p, int r)
 {
 	static const int passing[] = { EINTR, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ECONNREFUSED, ECONNRESET, EIO };
@@ -248,19 +248,15 @@ static void place_known(struct pull *p)
 	}
 }
 
-/* Bytes on disk in the directory: what is arriving and what waits to be converted. */
+/* Bytes on disk in the directory: of blobs that are arriving or wait to be converted. */
 static uint64_t bytes_present(struct pull *p)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int fd = openat(p->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = sk_fs_opendir(p->dirfd, ".");
 	struct dirent *de;
 	uint64_t sum = 0;
 
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		sk_close_fd(&fd);
+	if (!dir)
 		return 0;
-	}
 	while ((de = readdir(dir))) {
 		struct stat st;
 

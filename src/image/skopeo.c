@@ -25,9 +25,9 @@
 
 /* ---- words */
 
-/* Messages of skopeo and ours for them. The first match counts. `say` NULL: skopeo's own words from there on. */
+/* Messages of skopeo and ours for them. The first match counts. `ours` NULL: skopeo's own words from there on. */
 static const struct {
-	const char *find, *say;
+	const char *find, *ours;
 	int code;
 } reasons[] = {
 	{ "no space left on device", "no space left on device", ENOSPC },
@@ -106,9 +106,9 @@ int sk_skopeo_reason(const char *text, char *out, size_t size)
 		q = strstr(text, reasons[i].find);
 		if (!q)
 			continue;
-		if (!reasons[i].say && !(q = strstr(msg, reasons[i].find)))
+		if (!reasons[i].ours && !(q = strstr(msg, reasons[i].find)))
 			q = reasons[i].find;
-		snprintf(out, size, "%s", reasons[i].say ? reasons[i].say : q);
+		snprintf(out, size, "%s", reasons[i].ours ? reasons[i].ours : q);
 		if (reasons[i].code == EHOSTUNREACH)
 			add_host(text, out, size);
 		return reasons[i].code;

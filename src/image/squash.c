@@ -366,7 +366,7 @@ void sk_squash_free(struct sk_squash *sq)
 	sq->file.discard = true;
 	if (sq->proc)
 		(void)sqfs_block_processor_sync(sq->proc);
-	/* First the threads, then what they use. */
+	/* Threads first, then the objects they use. */
 	sqfs_destroy(sq->proc);
 	sqfs_destroy(sq->dirs);
 	sqfs_destroy(sq->dir_meta);

@@ -63,7 +63,7 @@ struct sk_inode {
 	unsigned n_xattrs;
 	bool whiteout;		    /* made by ".wh.": attr is a character device 0:0 */
 	bool opaque;		    /* directory */
-	bool implied;		    /* directory without an entry: dated by what is in it when it is finished */
+	bool implied;		    /* directory without an entry: gets the newest time of its content at the end */
 	struct sk_inode *parent;    /* directory: the one it is in; the root's is itself */
 	unsigned depth;		    /* directory: the root's is 0 */
 	struct sk_dirent *children; /* directory; sorted by name after finish */

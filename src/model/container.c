@@ -316,23 +316,11 @@ int sk_containers_lock(const struct sk_paths *paths, struct sk_error *err)
 	return SK_TAKE_FD(fd);
 }
 
-static bool is_name(const char *s)
-{
-	size_t i;
-
-	if (!isalnum((unsigned char)s[0]) || !s[1])
-		return false;
-	for (i = 1; s[i]; i++)
-		if (!isalnum((unsigned char)s[i]) && !strchr("_.-", s[i]))
-			return false;
-	return i <= 255;
-}
-
 int sk_container_check_name(const struct sk_paths *paths, const char *name, const char *self, struct sk_error *err)
 {
 	struct search s = { .paths = paths, .ref = name };
 
-	if (!is_name(name))
+	if (!sk_is_docker_name(name))
 		return sk_error_set(err, EINVAL,
 				    "Invalid container name (%.128s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
 				    name);

@@ -50,6 +50,8 @@ void sk_container_status_text(const struct sk_container *c, int64_t now_ns, char
 /* Event attributes: image, name, labels. A new reference. */
 json_t *sk_container_attributes(const struct sk_container *c);
 
+/* docker's rule for names of containers and volumes: [a-zA-Z0-9][a-zA-Z0-9_.-]+, at most 255. */
+bool sk_is_docker_name(const char *s);
 /* Takes the lock of the names; the descriptor holds it. */
 int sk_containers_lock(const struct sk_paths *paths, struct sk_error *err);
 /* With the lock held: -EEXIST with docker's words when a container has that name, -EINVAL for one that is no name.

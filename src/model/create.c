@@ -96,7 +96,7 @@ static int resolve_bind(struct sk_mount *m, struct sk_error *err)
 	return sk_mount_check_propagation(m, err);
 }
 
-/* A part of a volume: looked at here to say what is wrong, and found again, as confined, by the monitor. */
+/* A part of a volume: checked here for a good error; the monitor, confined, resolves it again. */
 static int check_subpath(struct sk_mount *m, struct sk_error *err)
 {
 	_cleanup_fd_ int top = open(m->path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;

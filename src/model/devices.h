@@ -12,7 +12,7 @@
  * /dev/fuse, /dev/net/tun and loop devices.
  */
 int sk_check_device(const char *value, char *why); /* PATH[:PATH IN THE CONTAINER[:rwm]] */
-/* HostConfig's "Devices" of what was given. */
+/* HostConfig's "Devices" for the given options. */
 json_t *sk_devices_to_host(const struct sk_strv *devices);
 /* The specification's linux.devices; all that there are for a privileged container. */
 json_t *sk_devices_to_spec(const json_t *host_devices, bool privileged);

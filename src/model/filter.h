@@ -23,7 +23,7 @@ struct sk_filter_key {
 	bool once;			     /* at most one value makes sense */
 };
 
-/* Refuses what is not key=value with a key of the table and a value that it can have, in docker's words. */
+/* Refuses filters that are not key=value with a key of the table and a possible value, in docker's words. */
 int sk_filter_check(const struct sk_strv *filters, const struct sk_filter_key *keys, struct sk_error *err);
 /* Whether the object that `arg` stands for is wanted. The filters were checked. */
 bool sk_filter_wants(const struct sk_strv *filters, const struct sk_filter_key *keys, void *arg);
@@ -33,7 +33,7 @@ bool sk_filter_has(const struct sk_strv *filters, const char *key);
 const char *sk_filter_next(const struct sk_strv *filters, const char *key, size_t *at);
 
 /* Keys that several tables share. */
-/* true, false, 1, 0; what they mean. */
+/* Parses true, false, 1, 0. */
 bool sk_filter_is_bool(const char *value);
 bool sk_filter_bool(const char *value);
 /* A time that sk_parse_time() reads. */

@@ -175,7 +175,7 @@ static json_t *host_config(const struct sk_plan *p)
 	return h;
 }
 
-/* Published ports with what was given, exposed ones with null. */
+/* Published ports with their bindings, exposed ones with null. */
 static json_t *given_ports(const struct sk_plan *p)
 {
 	json_t *o = sk_ports_to_bindings(&p->given, true);

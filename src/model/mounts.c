@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "model/container.h"
 #include "model/jx.h"
 #include "model/path.h"
 #include "model/units.h"
@@ -60,19 +61,6 @@ static int set_target(struct sk_mount *m, const char *target, const char *spec, 
 	return 0;
 }
 
-/* Docker's names: [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
-static bool is_volume_name(const char *s)
-{
-	size_t i;
-
-	if (!isalnum((unsigned char)s[0]) || !s[1])
-		return false;
-	for (i = 1; s[i]; i++)
-		if (!isalnum((unsigned char)s[i]) && !strchr("_.-", s[i]))
-			return false;
-	return true;
-}
-
 static int set_source(struct sk_mount *m, const char *source, char *why)
 {
 	if (strchr("/.~", *source)) {
@@ -81,7 +69,7 @@ static int set_source(struct sk_mount *m, const char *source, char *why)
 		return 0;
 	}
 	m->type = SK_MOUNT_VOLUME;
-	if (!is_volume_name(source)) {
+	if (!sk_is_docker_name(source)) {
 		snprintf(why, 256,
 			 "\"%.64s\" includes invalid characters for a local volume name, only "
 			 "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are "
@@ -358,7 +346,7 @@ static int finish_mount(struct mount_parse *p, const char *spec)
 		snprintf(p->why, 256, "type=tmpfs takes no source");
 		return -EINVAL;
 	}
-	if (p->m.type == SK_MOUNT_VOLUME && p->source && !is_volume_name(p->source)) {
+	if (p->m.type == SK_MOUNT_VOLUME && p->source && !sk_is_docker_name(p->source)) {
 		snprintf(p->why, 256, "invalid volume name: %.64s", p->source);
 		return -EINVAL;
 	}

@@ -8,6 +8,9 @@
 #include "base/id.h"
 #include "model/container.h"
 
+#include <ctype.h>
+#include <string.h>
+
 /* clang-format off */
 static const char *const adjectives[] = {
 	"able", "agile", "airy", "amber", "apt", "arctic", "ardent", "autumn", "awake", "azure", "balmy",
@@ -71,4 +74,16 @@ void sk_name_random(char buf[64], unsigned n)
 		snprintf(base, sizeof(base), "%.40s", buf);
 		snprintf(buf, 64, "%s%u", base, n);
 	}
+}
+
+bool sk_is_docker_name(const char *s)
+{
+	size_t i;
+
+	if (!isalnum((unsigned char)s[0]) || !s[1])
+		return false;
+	for (i = 1; s[i]; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr("_.-", s[i]))
+			return false;
+	return i <= 255;
 }

@@ -28,7 +28,7 @@ struct sk_ports {
 };
 void sk_ports_fini(struct sk_ports *ports);
 
-/* Appends what one -p says. -EINVAL with docker's words in `why` (256 bytes). */
+/* Appends the ports of one -p. -EINVAL with docker's words in `why` (256 bytes). */
 int sk_ports_parse(struct sk_ports *ports, const char *spec, char *why);
 /* --expose 80[-90][/proto]: keys "80/tcp" into `exposed`. */
 int sk_ports_parse_expose(struct sk_strv *exposed, const char *spec, char *why);

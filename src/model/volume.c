@@ -24,12 +24,7 @@
 
 static int check_name(const char *name, struct sk_error *err)
 {
-	const char *p;
-
-	for (p = name; *p; p++)
-		if (!isalnum((unsigned char)*p) && (p == name || !strchr("_.-", *p)))
-			break;
-	if (*p || p - name < 2 || p - name > 255)
+	if (!sk_is_docker_name(name))
 		return sk_error_set(err, EINVAL,
 				    "\"%s\" includes invalid characters for a local volume name, only "
 				    "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ninep/iov.h"
+#include "base/iov.h"
 #include "ninep/proto.h"
 
 /*
@@ -94,11 +94,9 @@ struct sk_9p_fs_ops {
 		      struct p9_qid *ret_qid);
 	void (*close)(struct sk_9p_fs *fs, struct sk_9p_file *file);
 	/* Bytes moved. `iov` may be used up. read: less than asked only at the end of the file. */
-	int64_t (*read)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
-			uint64_t offset);
+	int64_t (*read)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset);
 	/* offset SK_9P_APPEND: at the end of the file, wherever that is, in one step. */
-	int64_t (*write)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_9p_iov *iov, unsigned n,
-			 uint64_t offset);
+	int64_t (*write)(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset);
 	/* `file` may be NULL. */
 	int (*fsync)(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file *file, bool datasync);
 	/* Entries behind `offset` (0: from the start), "." and ".." among them, until emit() refuses or the end.
@@ -161,8 +159,8 @@ struct sk_9p_fs_ops {
 	int (*accept)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_socket **ret_socket,
 		      struct sk_9p_cred *ret_cred);
 	/* Bytes moved; receive: 0 is the end. `iov` may be used up. The process ignores SIGPIPE. */
-	int64_t (*receive)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
-	int64_t (*send)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_9p_iov *iov, unsigned n);
+	int64_t (*receive)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_iov *iov, unsigned n);
+	int64_t (*send)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, struct sk_iov *iov, unsigned n);
 	int (*shutdown)(struct sk_9p_fs *fs, struct sk_9p_socket *socket, uint32_t how);
 	/* What the embedder watches (sk_9p_server_config.watch). */
 	int (*socket_fd)(struct sk_9p_fs *fs, struct sk_9p_socket *socket);

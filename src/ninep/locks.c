@@ -293,7 +293,7 @@ static bool alike(const struct range *a, const struct range *b)
 	       a->proc_id == b->proc_id && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
 }
 
-/* Adds a range and joins it with those that are like it and touch it. */
+/* Adds a range and joins it with equal neighbours. */
 static void add_joined(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 		       uint64_t last)
 {
@@ -345,7 +345,7 @@ static void host_settle(struct sk_9p_lockfile *lf, enum sk_9p_lock_kind kind, ui
 		uint8_t type = P9_LOCK_UNLCK;
 		struct range *r;
 
-		/* `end`: how far the state at `pos` goes on. */
+		/* `end`: the last byte with the same state as `pos`. */
 		for (r = lf->ranges; r; r = r->next) {
 			if (r->kind != kind)
 				continue;

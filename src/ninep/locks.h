@@ -11,7 +11,7 @@
  * The locks of all sessions of one server process. See locks.c for the rules.
  */
 struct sk_9p_locks;
-struct sk_9p_lockfile; /* what is locked of one host file; counted */
+struct sk_9p_lockfile; /* all locks on one host file; counted */
 
 /*
  * The locker and the kind of lock. The owner of a RANGE is (session, client_id, proc_id), that of a FLOCK is the fid;

@@ -338,7 +338,7 @@ int p9_do_readdirx(struct p9_req *q)
 		return -P9_EINVAL; /* not even one entry fits */
 	if (r == 0 && l.len && !l.full)
 		p9_put32(l.p + l.last, p9_get32(l.p + l.last) | P9_LOOK_LAST);
-	sk_9p_iov_put(q->in, q->n_in, P9_RREAD_HEADER, l.p, l.len);
+	sk_iov_put(q->in, q->n_in, P9_RREAD_HEADER, l.p, l.len);
 	q->r.u.data.p = NULL;
 	q->r.u.data.count = (uint32_t)l.len;
 	return 0;
@@ -404,7 +404,7 @@ int p9_do_notify(struct p9_req *q)
 			s->notices->buf[0] = P9_EVENT_LOST;
 			len = P9_EVENT_MIN;
 		}
-		sk_9p_iov_put(q->in, q->n_in, P9_RREAD_HEADER, s->notices->buf, len);
+		sk_iov_put(q->in, q->n_in, P9_RREAD_HEADER, s->notices->buf, len);
 		q->r.u.data.p = NULL;
 		q->r.u.data.count = (uint32_t)len;
 		s->notices->parked = s->notices->lost = false;

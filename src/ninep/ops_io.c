@@ -98,7 +98,7 @@ static int64_t read_memory(struct p9_req *q, const uint8_t *p, size_t size, uint
 		return 0;
 	if (count > size - offset)
 		count = (uint32_t)(size - offset);
-	return (int64_t)sk_9p_iov_put(q->in, q->n_in, P9_RREAD_HEADER, p + offset, count);
+	return (int64_t)sk_iov_put(q->in, q->n_in, P9_RREAD_HEADER, p + offset, count);
 }
 
 static int64_t read_auth(struct p9_req *q, struct p9_fid *f, uint32_t count)
@@ -133,8 +133,8 @@ int p9_do_read(struct p9_req *q)
 	} else if (count == 0) {
 		n = 0;
 	} else {
-		struct sk_9p_iov *in = q->in;
-		unsigned n_in = sk_9p_iov_cut(&in, q->n_in, P9_RREAD_HEADER, count);
+		struct sk_iov *in = q->in;
+		unsigned n_in = sk_iov_cut(&in, q->n_in, P9_RREAD_HEADER, count);
 
 		n = f->export->fs->ops->read(f->export->fs, f->file, in, n_in, offset);
 	}
@@ -155,13 +155,13 @@ static int64_t write_memory(struct p9_req *q, struct p9_fid *f, uint32_t count)
 	if (f->state == P9_FID_AUTH) {
 		if (count > sizeof(buf))
 			return -P9_EMSGSIZE;
-		sk_9p_iov_get(q->out, q->n_out, P9_TWRITE_HEADER, buf, count);
+		sk_iov_get(q->out, q->n_out, P9_TWRITE_HEADER, buf, count);
 		return q->s->c.auth->write(f->u.auth, offset, buf, count);
 	}
 	x = f->u.xattr;
 	if (offset != x->written || count > x->size - x->written)
 		return -P9_EINVAL;
-	sk_9p_iov_get(q->out, q->n_out, P9_TWRITE_HEADER, x->value + x->written, count);
+	sk_iov_get(q->out, q->n_out, P9_TWRITE_HEADER, x->value + x->written, count);
 	x->written += count;
 	return count;
 }
@@ -187,8 +187,8 @@ int p9_do_write(struct p9_req *q)
 	} else if (count == 0) {
 		n = 0;
 	} else {
-		struct sk_9p_iov *out = q->out;
-		unsigned n_out = sk_9p_iov_cut(&out, q->n_out, P9_TWRITE_HEADER, count);
+		struct sk_iov *out = q->out;
+		unsigned n_out = sk_iov_cut(&out, q->n_out, P9_TWRITE_HEADER, count);
 
 		n = f->export->fs->ops->write(f->export->fs, f->file, out, n_out, offset);
 		/* The client would ask again for ever. */
@@ -256,7 +256,7 @@ int p9_do_readdir(struct p9_req *q)
 		return r;
 	if (l.full && l.len == 0)
 		return -P9_EINVAL; /* not even one entry fits */
-	sk_9p_iov_put(q->in, q->n_in, P9_RREAD_HEADER, l.p, l.len);
+	sk_iov_put(q->in, q->n_in, P9_RREAD_HEADER, l.p, l.len);
 	q->r.u.data.p = NULL;
 	q->r.u.data.count = (uint32_t)l.len;
 	return 0;

@@ -175,8 +175,8 @@ int p9_do_shutdown(struct p9_req *q)
 int64_t p9_socket_read(struct p9_req *q, struct p9_fid *f, uint32_t count)
 {
 	struct sk_9p_fs *fs = f->export->fs;
-	struct sk_9p_iov *in = q->in;
-	unsigned n_in = sk_9p_iov_cut(&in, q->n_in, P9_RREAD_HEADER, count);
+	struct sk_iov *in = q->in;
+	unsigned n_in = sk_iov_cut(&in, q->n_in, P9_RREAD_HEADER, count);
 	int64_t n = count ? fs->ops->receive(fs, f->u.socket->socket, in, n_in) : -P9_EINVAL;
 
 	return n == -P9_EAGAIN ? blocked(q, f, P9_READABLE) : n;
@@ -185,8 +185,8 @@ int64_t p9_socket_read(struct p9_req *q, struct p9_fid *f, uint32_t count)
 int64_t p9_socket_write(struct p9_req *q, struct p9_fid *f, uint32_t count)
 {
 	struct sk_9p_fs *fs = f->export->fs;
-	struct sk_9p_iov *out = q->out;
-	unsigned n_out = sk_9p_iov_cut(&out, q->n_out, P9_TWRITE_HEADER, count);
+	struct sk_iov *out = q->out;
+	unsigned n_out = sk_iov_cut(&out, q->n_out, P9_TWRITE_HEADER, count);
 	int64_t n = fs->ops->send(fs, f->u.socket->socket, out, n_out);
 
 	return n == -P9_EAGAIN ? blocked(q, f, P9_WRITABLE) : n;

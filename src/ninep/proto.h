@@ -75,11 +75,11 @@
 /* Flags of Rlook, Ropenx, Rcreatex. */
 #define P9_LOOK_EXISTS 1u     /* else the name does not exist, and attr says nothing */
 #define P9_LOOK_NAME_LEASE 2u /* what the name means will not change without a notice */
-#define P9_LOOK_ATTR_LEASE 4u /* the same for the attributes and what is in the file */
+#define P9_LOOK_ATTR_LEASE 4u /* the same for attributes and content */
 #define P9_LOOK_NO_XATTR 8u   /* the file has no extended attributes */
 #define P9_LOOK_FID 16u	      /* newfid was made */
 #define P9_LOOK_LAST 32u      /* in a listing: there is nothing behind it */
-#define P9_LOOK_ANY_CASE 64u  /* in this directory names that differ in case are one: keep none of them */
+#define P9_LOOK_ANY_CASE 64u  /* names in this directory that differ in case are one file: cache none of them */
 /* Of Treaddirx. */
 #define P9_LIST_ATTRS 1u
 #define P9_LIST_ALL 1u

@@ -231,7 +231,7 @@ static int64_t reply(struct p9_req *q, int r, uint8_t *buf, size_t cap)
 		q->r.tag = q->t.tag;
 		n = p9_encode(&q->r, buf, cap);
 		if (n > 0 && p9_get32(buf) <= q->in_len) {
-			sk_9p_iov_put(q->in, q->n_in, 0, buf, (size_t)n);
+			sk_iov_put(q->in, q->n_in, 0, buf, (size_t)n);
 			return p9_get32(buf);
 		}
 		r = -P9_EMSGSIZE;
@@ -242,13 +242,13 @@ static int64_t reply(struct p9_req *q, int r, uint8_t *buf, size_t cap)
 	error.tag = q->t.tag;
 	error.u.ecode = (uint32_t)-r;
 	n = p9_encode(&error, buf, cap);
-	sk_9p_iov_put(q->in, q->n_in, 0, buf, (size_t)n);
+	sk_iov_put(q->in, q->n_in, 0, buf, (size_t)n);
 	return n;
 }
 
 /* Copies the segments that hold the header in front of data: the read uses up the list. Returns how many; 0: they are
  * too short. */
-static unsigned keep_head(const struct sk_9p_iov *in, unsigned n_in, struct sk_9p_iov ret_head[P9_RREAD_HEADER])
+static unsigned keep_head(const struct sk_iov *in, unsigned n_in, struct sk_iov ret_head[P9_RREAD_HEADER])
 {
 	size_t have = 0;
 	unsigned n = 0;
@@ -260,17 +260,17 @@ static unsigned keep_head(const struct sk_9p_iov *in, unsigned n_in, struct sk_9
 	return have >= P9_RREAD_HEADER ? n : 0;
 }
 
-int64_t sk_9p_request(struct sk_9p_session *s, struct sk_9p_iov *out, unsigned n_out, struct sk_9p_iov *in,
-		      unsigned n_in, uint64_t token)
+int64_t sk_9p_request(struct sk_9p_session *s, struct sk_iov *out, unsigned n_out, struct sk_iov *in, unsigned n_in,
+		      uint64_t token)
 {
 	uint8_t buf[P9_REQUEST_MAX], text[P9_RREADLINK_MAX];
 	struct p9_req q = { .s = s, .token = token, .text = text };
-	size_t out_len = sk_9p_iov_len(out, n_out), size, avail;
-	struct sk_9p_iov head[P9_RREAD_HEADER];
+	size_t out_len = sk_iov_len(out, n_out), size, avail;
+	struct sk_iov head[P9_RREAD_HEADER];
 	unsigned n_head;
 	int r;
 
-	if (sk_9p_iov_get(out, n_out, 0, buf, P9_HEADER) < P9_HEADER || s->dead)
+	if (sk_iov_get(out, n_out, 0, buf, P9_HEADER) < P9_HEADER || s->dead)
 		return -P9_EPROTO;
 	size = p9_get32(buf);
 	if (size < P9_HEADER || size > out_len)
@@ -281,14 +281,14 @@ int64_t sk_9p_request(struct sk_9p_session *s, struct sk_9p_iov *out, unsigned n
 	q.n_out = n_out;
 	q.in = in;
 	q.n_in = n_in;
-	q.in_len = sk_9p_iov_len(in, n_in);
+	q.in_len = sk_iov_len(in, n_in);
 	avail = (q.t.type == P9_TWRITE || q.t.type == P9_TWRITEX) && size > P9_TWRITE_HEADER ? P9_TWRITE_HEADER : size;
 	if (size > s->msize)
 		return reply(&q, -P9_EMSGSIZE, buf, sizeof(buf));
 	if (avail > sizeof(buf))
 		return reply(&q, -P9_ENAMETOOLONG, buf, sizeof(buf));
 	if (avail > P9_HEADER)
-		sk_9p_iov_get(out, n_out, P9_HEADER, buf + P9_HEADER, avail - P9_HEADER);
+		sk_iov_get(out, n_out, P9_HEADER, buf + P9_HEADER, avail - P9_HEADER);
 	if (q.t.type == P9_TREAD) {
 		n_head = keep_head(in, n_in, head);
 		if (n_head == 0)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "ninep/fs.h"
-#include "ninep/iov.h"
+#include "base/iov.h"
 
 /*
  * The 9P2000.L server without I/O of its own: a transport hands over requests and takes replies, a back end
@@ -24,13 +24,13 @@ struct sk_9p_server_config {
 	unsigned max_parked;   /* blocked locks that wait, per session; 0: 32 */
 	unsigned max_locks;    /* ranges held by all sessions; 0: 16384 */
 	unsigned lock_wait_ms; /* how long a blocked lock waits before it is answered "blocked"; 0: 1000 */
-	/* Milliseconds of a clock that goes on. */
+	/* Milliseconds of a monotonic clock. */
 	uint64_t (*now_ms)(void *arg);
 	/* Asks for sk_9p_server_timer() in `ms` from now (replaces the last); UINT64_MAX: not needed any more. */
 	void (*set_timer)(void *arg, uint64_t ms);
 	/*
-	 * Sockets: NULL, and there are none. watch: a new watch of descriptor `fd`, NULL: no memory. want: calls `ready`
-	 * once each of `events` (P9_READABLE, P9_WRITABLE) is there, or can fail; not from within. -P9_ENOMEM.
+	 * Sockets: NULL, and there are none. watch: a new watch of descriptor `fd`, NULL: no memory. want: calls
+	 * `ready` once each of `events` (P9_READABLE, P9_WRITABLE) is there, or can fail; not from within. -P9_ENOMEM.
 	 */
 	void *(*watch)(void *arg, int fd, void (*ready)(void *ready_arg, unsigned events), void *ready_arg);
 	int (*want)(void *watch, unsigned events);
@@ -98,7 +98,7 @@ uint32_t sk_9p_session_msize(const struct sk_9p_session *session);
  * Returns the length of the reply, now in `in`; 0: parked, sk_9p_session_config.complete will be called with `token`;
  * -P9_EPROTO: the transport is broken (no whole message, no room for an error): end the connection.
  */
-int64_t sk_9p_request(struct sk_9p_session *session, struct sk_9p_iov *out, unsigned n_out, struct sk_9p_iov *in,
+int64_t sk_9p_request(struct sk_9p_session *session, struct sk_iov *out, unsigned n_out, struct sk_iov *in,
 		      unsigned n_in, uint64_t token);
 
 /*

@@ -120,7 +120,7 @@ struct sk_9p_session {
 struct p9_req {
 	struct sk_9p_session *s;
 	struct p9_msg t, r;
-	struct sk_9p_iov *out, *in;
+	struct sk_iov *out, *in;
 	unsigned n_out, n_in;
 	size_t in_len;
 	uint64_t token;

@@ -120,7 +120,7 @@ int sk_9p_stream_run(struct sk_9p_stream *st)
 		uint8_t *request = st->in + st->in_head, *at, small[P9_REPLY_MAX];
 		size_t size = p9_get32(request), room;
 		bool data = count_at(request, size < st->in_len ? size : st->in_len) != 0;
-		struct sk_9p_iov out = { request, size }, in;
+		struct sk_iov out = { request, size }, in;
 		int64_t n;
 
 		if (size < P9_HEADER || size > sk_9p_session_msize(st->session))
@@ -139,7 +139,7 @@ int sk_9p_stream_run(struct sk_9p_stream *st)
 		/* Replies of parked requests may be put into the output meanwhile: only data is written there in place,
 		 * and a read completes nothing. */
 		at = st->out + st->out_head + st->out_len;
-		in = (struct sk_9p_iov){ data ? at : small, data ? room : sizeof(small) };
+		in = (struct sk_iov){ data ? at : small, data ? room : sizeof(small) };
 		n = sk_9p_request(st->session, &out, 1, &in, 1, 0);
 		if (n < 0)
 			return (int)n;

@@ -27,7 +27,7 @@ void sk_9p_stream_fini(struct sk_9p_stream *st);
 /* Where the next bytes read go; `*ret_n`: how many, 0 while the output is full. Then sk_9p_stream_commit(). */
 uint8_t *sk_9p_stream_room(struct sk_9p_stream *st, size_t *ret_n);
 void sk_9p_stream_commit(struct sk_9p_stream *st, size_t n);
-/* Serves what is there. 0, or -P9_EPROTO: end the connection. */
+/* Serves the requests that have arrived. 0, or -P9_EPROTO: end the connection. */
 int sk_9p_stream_run(struct sk_9p_stream *st);
 /* Bytes to send; call sk_9p_stream_sent() and sk_9p_stream_run() afterwards. */
 const uint8_t *sk_9p_stream_output(const struct sk_9p_stream *st, size_t *ret_n);

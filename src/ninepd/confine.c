@@ -122,7 +122,7 @@ int ninepd_copy_mounts(int fd, bool readonly, bool recursive)
 	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
 	int tree = (int)syscall(SYS_open_tree, fd, "", flags | (recursive ? AT_RECURSIVE : 0));
 
-	/* In a user namespace what is mounted on it may not be taken off. */
+	/* In a user namespace the mounts on it cannot be removed. */
 	if (tree < 0 && errno == EINVAL && !recursive)
 		tree = (int)syscall(SYS_open_tree, fd, "", flags | AT_RECURSIVE);
 	if (tree < 0)
@@ -443,7 +443,7 @@ static int load_filter(const struct ninepd *d)
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(allowed); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	/* None of those by which file systems are frozen, resized, searched, taken apart. */
+	/* None of the ioctls that freeze, resize, search or take apart file systems. */
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(ioctls); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, ioctls[i], 0));
 	/* Unix sockets that lie in a share: with a network namespace of its own there are no others to reach. */
@@ -478,7 +478,7 @@ int ninepd_lock_down(struct ninepd *d, struct sk_error *err)
 	r = drop_capabilities(d);
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot give up capabilities");
-	/* Landlock would close what is mounted later. */
+	/* Landlock would deny access to later mounts. */
 	r = d->propagate_fd >= 0 ? 0 : restrict_files(d);
 	for (i = 0; i < d->n_exports; i++)
 		sk_close_fd(&d->exports[i].directory);

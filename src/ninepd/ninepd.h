@@ -27,7 +27,7 @@ struct ninepd_export {
 	int directory; /* O_PATH, of a single file that is followed, until the process is locked down; or -1 */
 	bool is_dir, readonly;
 	bool slave;		      /* what the host mounts below it later is served, too */
-	bool nonrecursive;	      /* what is mounted below it is not served */
+	bool nonrecursive;	      /* mounts below it are not served */
 	bool has_parts;		      /* others, which have its fs */
 	bool overlaps;		      /* with another export: no leases */
 	struct sk_mount_tree *mounts; /* where the directory lies in the host's table; NULL: not known */
@@ -101,9 +101,9 @@ int ninepd_copy_mounts(int fd, bool readonly, bool recursive);
 int ninepd_follow(struct ninepd *d, struct sk_error *err);
 int ninepd_following(struct ninepd *d);
 
-/* propagate.c: what the host mounts and unmounts below exports with the option "slave". The first, before the isolation,
- * starts the process that watches; the second, when the exports are set up, takes what is mounted already, and
- * listens. */
+/* propagate.c: what the host mounts and unmounts below exports with the option "slave". The first, before the
+ * isolation, starts the process that watches; the second, when the exports are set up, takes what is mounted
+ * already, and listens. */
 int ninepd_propagate(struct ninepd *d, struct sk_error *err);
 int ninepd_propagating(struct ninepd *d, struct sk_error *err);
 

@@ -7,8 +7,8 @@
  * host from unmounting ("target is busy"), and it has given up what it takes to set a mount's attributes. So another
  * process, started before the server isolates itself, has a mount namespace that is a slave of the host's. It waits for
  * changes of its mount table and sends the server a private copy of each mount below the shared directories
- * (export/posix_mounts.c goes on from there), or tells that a mount is gone. It opens a mount for as long as it takes to
- * copy it. It is told nothing by anybody, and ends when the server's end of the socket is closed.
+ * (export/posix_mounts.c goes on from there), or tells that a mount is gone. It opens a mount for as long as it takes
+ * to copy it. It is told nothing by anybody, and ends when the server's end of the socket is closed.
  *
  * Mounts that the process of a plain user finds when it starts are locked to their places by the kernel, also when the
  * host unmounts them.
@@ -91,8 +91,8 @@ static int send_message(const struct watcher *w, const struct message *m, int fd
 	return sendmsg(w->sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* The number of the mount that is to be seen at `path`; 0: there is none. Nothing is opened: a descriptor would keep the
- * host from unmounting for a moment. */
+/* The number of the mount that is to be seen at `path`; 0: there is none. Nothing is opened: a descriptor would keep
+ * the host from unmounting for a moment. */
 static uint64_t mount_at(const char *path)
 {
 	struct statx stx;
@@ -101,7 +101,8 @@ static uint64_t mount_at(const char *path)
 												    : stx.stx_mnt_id;
 }
 
-/* A copy of mount `id` at `path`. -ESTALE: it is not to be seen there. No link is followed: a guest may have made it. */
+/* A copy of mount `id` at `path`. -ESTALE: it is not to be seen there. No link is followed: a guest may have made
+ * it. */
 static int copy_of(const char *path, uint64_t id, bool readonly)
 {
 	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
@@ -398,7 +399,7 @@ static int take_message(struct ninepd *d, bool *ret_started)
 		return 0;
 	}
 	e = m.export < d->n_exports ? &d->exports[m.export] : NULL;
-	/* What is a part of another export has what is mounted by way of that one. */
+	/* An export that is part of another one gets its mounts through that one. */
 	if (!e || !e->fs)
 		return 0;
 	if (m.kind == UNMOUNTED) {
@@ -435,7 +436,7 @@ static void on_propagate(void *arg, int fd, unsigned events)
 
 		if (!s || (i && s == ninepd_session(d, i - 1)))
 			continue;
-		/* What clients keep of names and attributes may be of what was there before. */
+		/* Clients may have cached names and attributes of what the mount covers. */
 		sk_9p_session_event(s, &lost);
 		sk_9p_session_events_done(s);
 	}

@@ -137,7 +137,7 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 		off += (size_t)snprintf(ret + off, size - off, "/%.*s", (int)n, path);
 		if (off >= size || from == off)
 			return -ENAMETOOLONG;
-		/* Version 2: controllers are handed down from the parent; those that are not there are no loss. */
+		/* Version 2: the parent delegates controllers; missing ones do no harm. */
 		if (!h->controllers[0]) {
 			write_value(parent, "cgroup.subtree_control", "+cpu");
 			write_value(parent, "cgroup.subtree_control", "+memory");

@@ -94,10 +94,10 @@ int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_op
 {
 	static const struct option options[] = {
 		{ "bundle", required_argument, NULL, 'b' },   { "console-socket", required_argument, NULL, 'c' },
-		{ "pid-file", required_argument, NULL, 'p' }, { "no-pivot", no_argument, NULL, 'n' },
-		{ "no-new-keyring", no_argument, NULL, 'n' }, { "preserve-fds", required_argument, NULL, 'f' },
+		{ "pid-file", required_argument, NULL, 'p' }, { "no-pivot", no_argument, NULL, 'x' },
+		{ "no-new-keyring", no_argument, NULL, 'x' }, { "preserve-fds", required_argument, NULL, 'f' },
 		{ "detach", no_argument, NULL, 'd' },	      { "keep", no_argument, NULL, 'k' },
-		{ "no-subreaper", no_argument, NULL, 'n' },   { NULL, 0, NULL, 0 },
+		{ "no-subreaper", no_argument, NULL, 'x' },   { NULL, 0, NULL, 0 },
 	};
 	int opt;
 

@@ -155,6 +155,6 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	sk_oci_log(&o, "error", "%s", err.message);
-	/* exec's own failure is not to be taken for the program's */
+	/* a failure of exec itself must not look like the program's */
 	return begun && first < argc && strcmp(argv[first], "exec") == 0 ? 255 : 1;
 }

@@ -373,7 +373,7 @@ static void rewrite(const struct sk_oci_bundle *b, const struct sk_oci_container
 	}
 }
 
-static int hear(int fd, struct sk_error *err)
+static int receive_result(int fd, struct sk_error *err)
 {
 	char text[SK_ERROR_MAX + 16], *message;
 	size_t len = 0;
@@ -419,7 +419,7 @@ int sk_oci_mounts_make(const struct sk_oci_bundle *b, const struct sk_oci_contai
 		_exit(child(b, c, theirs));
 	}
 	sk_close_fd(&theirs);
-	r = hear(ours, err);
+	r = receive_result(ours, err);
 	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
 	if (r == 0) {
 		*ret_ns = open(path, O_RDONLY | O_CLOEXEC);

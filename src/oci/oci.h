@@ -87,7 +87,7 @@ const char *sk_oci_status(struct sk_oci *o, const struct sk_oci_container *c, js
 pid_t sk_oci_pid(struct sk_oci *o, const struct sk_oci_container *c);
 /* The state of the runtime specification, as hooks and `state` show it. A new reference. */
 json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, pid_t pid);
-/* Calls `each` for every container; those that cannot be read are left out. */
+/* Calls `each` for every container that can be read. */
 int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg,
 		struct sk_error *err);
 
@@ -159,8 +159,8 @@ struct sk_oci_cgroups {
 /* Which groups the container is to have: nothing is made yet. */
 int sk_oci_cgroups_plan(struct sk_oci *o, const json_t *spec, const char *id, struct sk_oci_cgroups *ret,
 			struct sk_error *err);
-/* Makes them, with their limits but for those of processor time: the VM boots without them. What a plain user may not
- * make leaves `paths`. */
+/* Makes the groups with their limits, except processor time: the VM boots without those. Groups that a plain user may
+ * not make are dropped from `paths`. */
 int sk_oci_cgroups_make(struct sk_oci_cgroups *g, const json_t *spec, const char *id, struct sk_error *err);
 /* Sets the limits of processor time: the container has been created. */
 int sk_oci_cgroups_settle(const struct sk_oci_cgroups *g, const json_t *spec, struct sk_error *err);

@@ -61,7 +61,7 @@ static void give_back(struct balloon_dev *b, const struct iovec *iov)
 static size_t give_back_some(struct balloon_dev *b, size_t off)
 {
 	struct iovec *iov = b->chain.iov + b->chain.n_out;
-	unsigned i, n = sk_iov_cut(&iov, b->chain.n_in, off, TURN_MAX);
+	unsigned i, n = sk_iovec_cut(&iov, b->chain.n_in, off, TURN_MAX);
 
 	for (i = 0; i < n; i++) {
 		give_back(b, &iov[i]);

@@ -117,7 +117,7 @@ static int transfer(int fd, struct iovec *iov, unsigned n, uint64_t off, size_t 
 		off += (uint64_t)done;
 		len -= (size_t)done;
 		if (len)
-			n = sk_iov_cut(&iov, n, (size_t)done, len);
+			n = sk_iovec_cut(&iov, n, (size_t)done, len);
 	}
 	return 0;
 }
@@ -152,7 +152,7 @@ static int part_io(struct blk_part *p, struct iovec *iov, unsigned n, uint64_t o
 		}
 		skip += iov[i].iov_len;
 	}
-	n_file = sk_iov_cut(&iov, n, 0, in_file);
+	n_file = sk_iovec_cut(&iov, n, 0, in_file);
 	r = transfer(p->fd, iov, n_file, off, in_file, write);
 	return r;
 }
@@ -169,8 +169,7 @@ static int disk_io(struct blk_dev *b, struct iovec *iov, uint64_t off, size_t le
 		unsigned i = 0;
 		int r;
 
-		/* The segments of this part are iov[0..i), the last one cut at the border; `edge` is what was cut off.
-		 */
+		/* The segments of this part are iov[0..i), the last one cut at the border; `edge` is the rest of it. */
 		while (sum < now) {
 			if (iov[i].iov_len > now - sum) {
 				edge.iov_base = (uint8_t *)iov[i].iov_base + (now - sum);
@@ -312,7 +311,7 @@ static int do_ranges(struct blk_dev *b, const struct iovec *iov, unsigned n, siz
 		return -EROFS;
 	if (len == 0 || len % sizeof(range[0]) || len > sizeof(range))
 		return -EINVAL;
-	if (sk_iov_read(iov, n, 0, range, len) != len)
+	if (sk_iovec_read(iov, n, 0, range, len) != len)
 		return -EINVAL;
 	for (i = 0; i < count; i++) {
 		uint64_t sector = le64toh(range[i].sector), sectors = le32toh(range[i].num_sectors);
@@ -344,13 +343,13 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 	int r;
 
 	*ret_len = 0;
-	if (sk_iov_read(out, c->n_out, 0, &h, sizeof(h)) != sizeof(h))
+	if (sk_iovec_read(out, c->n_out, 0, &h, sizeof(h)) != sizeof(h))
 		return VIRTIO_BLK_S_IOERR;
 	out_len = c->out_len - sizeof(h);
 	sector = le64toh(h.sector);
 	/* Out first: cutting the in-list would not disturb it, but the other way round neither does. */
-	n_out = sk_iov_cut(&out, c->n_out, sizeof(h), out_len);
-	n_in = sk_iov_cut(&in, c->n_in, 0, in_len);
+	n_out = sk_iovec_cut(&out, c->n_out, sizeof(h), out_len);
+	n_in = sk_iovec_cut(&in, c->n_in, 0, in_len);
 	switch (le32toh(h.type)) {
 	case VIRTIO_BLK_T_IN:
 		if (!good_transfer(b, sector, in_len))
@@ -364,7 +363,7 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 			return VIRTIO_BLK_S_IOERR;
 		return written(b, disk_io(b, out, sector * SECTOR, out_len, true));
 	case VIRTIO_BLK_T_FLUSH:
-		/* A flush that has failed cannot be made again: the host has forgotten what it could not write. */
+		/* A failed flush cannot be repeated: the host has dropped the data that it could not write. */
 		r = disk_flush(b);
 		note_failure(b, r);
 		return status_of(r);
@@ -374,7 +373,7 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 		static const char disk[VIRTIO_BLK_ID_BYTES] = SK_BLK_ID_WRITABLE;
 		const char *id = b->readonly ? layers : disk;
 
-		*ret_len = (uint32_t)sk_iov_write(in, n_in, 0, id, VIRTIO_BLK_ID_BYTES);
+		*ret_len = (uint32_t)sk_iovec_write(in, n_in, 0, id, VIRTIO_BLK_ID_BYTES);
 		return VIRTIO_BLK_S_OK;
 	}
 	case VIRTIO_BLK_T_DISCARD:

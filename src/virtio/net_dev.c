@@ -91,12 +91,12 @@ static size_t fill(const struct sk_vq_chain *c, const struct virtio_net_hdr_v1 *
 	size_t done = 0;
 
 	if (off < sizeof(*h)) {
-		done = sk_iov_write(in, c->n_in, 0, (const uint8_t *)h + off, sizeof(*h) - off);
+		done = sk_iovec_write(in, c->n_in, 0, (const uint8_t *)h + off, sizeof(*h) - off);
 		off += done;
 		if (off < sizeof(*h))
 			return done;
 	}
-	return done + sk_iov_write(in, c->n_in, done, frame + (off - sizeof(*h)), len - (off - sizeof(*h)));
+	return done + sk_iovec_write(in, c->n_in, done, frame + (off - sizeof(*h)), len - (off - sizeof(*h)));
 }
 
 /* A frame in the backlog. */
@@ -173,8 +173,8 @@ static int try_deliver(struct net_dev *n, const struct virtio_net_hdr *offload, 
 		off += put;
 	}
 	le = htole16((uint16_t)count);
-	sk_iov_write(n->rx_first.iov + n->rx_first.n_out, n->rx_first.n_in,
-		     offsetof(struct virtio_net_hdr_v1, num_buffers), &le, sizeof(le));
+	sk_iovec_write(n->rx_first.iov + n->rx_first.n_out, n->rx_first.n_in,
+		       offsetof(struct virtio_net_hdr_v1, num_buffers), &le, sizeof(le));
 	for (i = 0; i < count; i++)
 		sk_vq_push(vq, used[i].head, used[i].len);
 	sk_vq_publish(vq);
@@ -243,11 +243,11 @@ static bool drain_tx(struct net_dev *n)
 			sk_vq_push(vq, n->tx.head, 0);
 			continue;
 		}
-		if (sk_iov_read(n->tx.iov, n->tx.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
+		if (sk_iovec_read(n->tx.iov, n->tx.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
 			r = -EPROTO;
 			break;
 		}
-		len = sk_iov_read(n->tx.iov, n->tx.n_out, sizeof(h), n->frame, sizeof(n->frame));
+		len = sk_iovec_read(n->tx.iov, n->tx.n_out, sizeof(h), n->frame, sizeof(n->frame));
 		sk_vq_push(vq, n->tx.head, 0);
 		sk_vq_publish(vq);
 		if (len >= 14 && len <= NET_FRAME_MAX)

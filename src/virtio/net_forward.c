@@ -38,7 +38,7 @@ struct side {
 	unsigned watched; /* 0: no source */
 	bool ended;	  /* no more to be read from it */
 	bool shut;	  /* told that no more comes */
-	size_t len, off;  /* of what was read from the other side for this one */
+	size_t len, off;  /* bytes read from the other side for this one */
 	uint8_t buf[BUFFER];
 };
 

@@ -9,8 +9,8 @@
 #include "virtio/virtio_internal.h"
 
 /*
- * The virtio-net device (net_dev.c) and what is behind it (net_slirp.c; a tap would be another). Frames are Ethernet
- * frames with a virtio_net_hdr_v1 in front.
+ * The virtio-net device (net_dev.c) and its back ends (net_slirp.c; a tap would be another). Frames are Ethernet frames
+ * with a virtio_net_hdr_v1 in front.
  */
 
 /* Largest frame: an IP packet of 64 KiB (guest's TSO) with an Ethernet and VLAN header. */
@@ -48,7 +48,7 @@ void net_deliver(struct net_dev *n, const uint8_t *frame, size_t len);
 /* The same with an offload header: only what the guest has agreed to take may be in it (the features offered decide).
  */
 void net_deliver_offload(struct net_dev *n, const struct virtio_net_hdr *h, const uint8_t *frame, size_t len);
-/* Lets the guest see what was delivered. */
+/* Publishes the delivered frames to the guest. */
 void net_flush(struct net_dev *n);
 /* Puts in the checksum that the guest left to us (VIRTIO_NET_HDR_F_NEEDS_CSUM). False: the header points outside the
  * frame. */

@@ -613,7 +613,7 @@ static int look_for_inner(int fd, int events, void *opaque)
 	return -1;
 }
 
-/* Adds a listening socket on a free port of 127.0.0.1 for what we pass on. 0 or an errno. */
+/* Adds a listening socket on a free port of 127.0.0.1 for connections that we pass on. 0 or an errno. */
 static int add_inner(struct net_slirp *s, const struct sk_slirp_forward *f, uint16_t *ret_port)
 {
 	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
@@ -653,7 +653,7 @@ static int add_forwards(struct net_slirp *s, const struct sk_slirp_config *c, st
 	s->tcp6 = calloc(c->n_forwards + 1u, sizeof(*s->tcp6));
 	if (!s->known_ports || !s->tcp6)
 		return sk_error_errno(err, ENOMEM, "cannot publish ports");
-	/* libslirp's own first: what is on 127.0.0.1 is known then. */
+	/* libslirp's own first: then the taken ports of 127.0.0.1 are known. */
 	for (i = 0; i < c->n_forwards; i++) {
 		const struct sk_slirp_forward *f = &c->forwards[i];
 		int r;
@@ -680,7 +680,7 @@ static int add_forwards(struct net_slirp *s, const struct sk_slirp_config *c, st
 	return 0;
 }
 
-/* libslirp's listening sockets hold one connection that waits, and drop what comes at the same time. */
+/* libslirp's listening sockets queue one connection, and drop others that come at the same time. */
 static int widen_backlog(int fd, int events, void *opaque)
 {
 	int listening = 0;

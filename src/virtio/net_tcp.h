@@ -18,7 +18,7 @@ struct net_tcp_ops {
 	bool (*has_unwritten)(void *arg, int fd);
 };
 
-/* NULL: no memory. At most `max` connections are known; what is more goes to libslirp as it is. */
+/* NULL: no memory. At most `max` connections are tracked; others go to libslirp unchanged. */
 struct net_tcp *net_tcp_new(const struct net_tcp_ops *ops, void *arg, unsigned max);
 /* Accepts NULL. */
 void net_tcp_free(struct net_tcp *t);

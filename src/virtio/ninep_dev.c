@@ -47,10 +47,6 @@
 #define PAUSE 100u
 #define PAUSE_MAX_NS 10000000000u
 
-_Static_assert(sizeof(struct iovec) == sizeof(struct sk_9p_iov) &&
-		       offsetof(struct iovec, iov_len) == offsetof(struct sk_9p_iov, len),
-	       "chains are handed on as they are");
-
 struct ninep_dev {
 	struct sk_device dev;
 	struct sk_9p_session *session;
@@ -86,7 +82,7 @@ static void complete(void *arg, uint64_t token, const void *reply, size_t len)
 			sk_virtio_fail(&n->dev, "the guest broke the request queue");
 			return;
 		}
-		done = sk_iov_write(n->late.iov + n->late.n_out, n->late.n_in, 0, reply, len);
+		done = sk_iovec_write(n->late.iov + n->late.n_out, n->late.n_in, 0, reply, len);
 	}
 	sk_vq_push(vq, (uint16_t)token, (uint32_t)(done == len ? len : 0));
 	sk_vq_flush(vq);
@@ -144,11 +140,11 @@ static int64_t refuse(const struct sk_vq_chain *c)
 	uint8_t head[P9_HEADER], reply[P9_RLERROR_SIZE] = { P9_RLERROR_SIZE, 0, 0, 0, P9_RLERROR };
 	uint32_t code = htole32(P9_EFAULT);
 
-	if (sk_iov_read(c->iov, c->n_out, 0, head, sizeof(head)) != sizeof(head))
+	if (sk_iovec_read(c->iov, c->n_out, 0, head, sizeof(head)) != sizeof(head))
 		return -EPROTO;
 	memcpy(reply + 5, head + 5, 2); /* the tag */
 	memcpy(reply + 7, &code, sizeof(code));
-	if (sk_iov_write(c->iov + c->n_out, c->n_in, 0, reply, sizeof(reply)) != sizeof(reply))
+	if (sk_iovec_write(c->iov + c->n_out, c->n_in, 0, reply, sizeof(reply)) != sizeof(reply))
 		return -EPROTO;
 	return sizeof(reply);
 }
@@ -163,7 +159,7 @@ static bool ninep_kick(struct sk_device *dev, unsigned q)
 
 	woken(n);
 	for (budget = SK_VIRTIO_BUDGET; budget > 0; budget--) {
-		struct sk_9p_iov *iov;
+		struct sk_iov *iov;
 		int64_t len;
 
 		if (!sk_vq_pending(vq))
@@ -171,7 +167,7 @@ static bool ninep_kick(struct sk_device *dev, unsigned q)
 		r = sk_vq_next(vq, c);
 		if (r <= 0)
 			break;
-		iov = (struct sk_9p_iov *)(void *)c->iov;
+		iov = (struct sk_iov *)(void *)c->iov;
 		len = sk_vq_unmapped(c)
 			      ? refuse(c)
 			      : sk_9p_request(n->session, iov, c->n_out, iov + c->n_out, c->n_in, token_of(q, c->head));

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/iov.h"
 #include "virtio/guestmem.h"
 
 /* Largest ring that is accepted, and the most segments of one chain (IOV_MAX of Linux: a chain fits one preadv). */
@@ -70,7 +71,7 @@ int sk_vq_reload(struct sk_virtqueue *vq, uint16_t head, struct sk_vq_chain *cha
 /* Returns a chain with `len` bytes written into its in-segments. The guest sees it after publish or flush. Does nothing
  * on a queue that was stopped. */
 void sk_vq_push(struct sk_virtqueue *vq, uint16_t head, uint32_t len);
-/* Lets the guest see what was pushed, without a notification. */
+/* Publishes pushed chains to the guest, without a notification. */
 void sk_vq_publish(struct sk_virtqueue *vq);
 /* Publishes, and notifies the guest if it wants to know. Never blocks. */
 void sk_vq_flush(struct sk_virtqueue *vq);
@@ -79,11 +80,29 @@ void sk_vq_call(struct sk_virtqueue *vq);
 /* True when at least one chain waits. */
 bool sk_vq_pending(const struct sk_virtqueue *vq);
 
-/* Copies between a list of segments, from byte `off` on, and `buf`; returns how many bytes (less than `n` at the end).
+/*
+ * The functions of base/iov.h for POSIX's struct iovec, which chains are made of: laid out alike. Copies: between the
+ * segments, from byte `off` on, and `buf`; they return how many bytes (less than `n` at the end).
  */
-size_t sk_iov_read(const struct iovec *iov, unsigned n_iov, size_t off, void *buf, size_t n);
-size_t sk_iov_write(const struct iovec *iov, unsigned n_iov, size_t off, const void *buf, size_t n);
+_Static_assert(sizeof(struct iovec) == sizeof(struct sk_iov) &&
+		       offsetof(struct iovec, iov_len) == offsetof(struct sk_iov, len),
+	       "segments are handed on as they are");
+static inline size_t sk_iovec_read(const struct iovec *iov, unsigned n_iov, size_t off, void *buf, size_t n)
+{
+	return sk_iov_get((const struct sk_iov *)(const void *)iov, n_iov, off, buf, n);
+}
+static inline size_t sk_iovec_write(const struct iovec *iov, unsigned n_iov, size_t off, const void *buf, size_t n)
+{
+	return sk_iov_put((const struct sk_iov *)(const void *)iov, n_iov, off, buf, n);
+}
 /* Cuts a list down to bytes off..off+len-1 of itself, in place. Returns the new count; `*iov` moves forward. */
-unsigned sk_iov_cut(struct iovec **iov, unsigned n_iov, size_t off, size_t len);
+static inline unsigned sk_iovec_cut(struct iovec **iov, unsigned n_iov, size_t off, size_t len)
+{
+	struct sk_iov *v = (struct sk_iov *)(void *)*iov;
+	unsigned n = sk_iov_cut(&v, n_iov, off, len);
+
+	*iov = (struct iovec *)(void *)v;
+	return n;
+}
 
 #endif

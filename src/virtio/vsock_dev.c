@@ -89,9 +89,9 @@ static ssize_t put_packet(struct sk_carrier *c, struct virtio_vsock_hdr *h, cons
 	h->src_cid = htole64(VSOCK_HOST_CID);
 	h->dst_cid = htole64(c->guest_cid);
 	h->len = htole32((uint32_t)n);
-	sk_iov_write(chain->iov + chain->n_out, chain->n_in, 0, h, sizeof(*h));
+	sk_iovec_write(chain->iov + chain->n_out, chain->n_in, 0, h, sizeof(*h));
 	if (n)
-		sk_iov_write(chain->iov + chain->n_out, chain->n_in, sizeof(*h), p, n);
+		sk_iovec_write(chain->iov + chain->n_out, chain->n_in, sizeof(*h), p, n);
 	sk_vq_push(vq, chain->head, (uint32_t)(sizeof(*h) + n));
 	return (ssize_t)n;
 }
@@ -159,7 +159,7 @@ static bool send_op(struct sk_stream *s, uint16_t op, uint32_t flags)
 	return put_stream_packet(s, op, flags, NULL, 0) >= 0;
 }
 
-/* The data and what follows it. */
+/* Sends data, and a SHUTDOWN behind the last byte if that is due. */
 static enum output output_data(struct sk_stream *s)
 {
 	uint32_t flags = VIRTIO_VSOCK_SHUTDOWN_SEND;
@@ -408,7 +408,7 @@ static int on_packet(struct sk_carrier *c)
 	uint16_t op;
 	size_t len;
 
-	if (sk_iov_read(chain->iov, chain->n_out, 0, &h, sizeof(h)) != sizeof(h))
+	if (sk_iovec_read(chain->iov, chain->n_out, 0, &h, sizeof(h)) != sizeof(h))
 		return -EPROTO;
 	len = le32toh(h.len);
 	op = le16toh(h.op);

@@ -17,7 +17,7 @@
 #define VSOCK_SHUT_BOTH (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
 /* Payload of one packet; Linux sends no more either. */
 #define VSOCK_PACKET_MAX 65536u
-/* Answers that belong to no stream: resets of what is unknown (as many as UNKNOWN_MAX) or was just closed. */
+/* Answers that belong to no stream: resets of unknown connections (at most UNKNOWN_MAX) or of those just closed. */
 #define VSOCK_REPLIES 2048u
 #define VSOCK_UNKNOWN_MAX 256u
 #define VSOCK_CONNECT_MS 10000u
@@ -116,11 +116,11 @@ bool vsock_running(const struct sk_carrier *c);
 /* Queues an answer without a stream; dropped when the guest lets too many wait. */
 void vsock_reply(struct sk_carrier *c, uint32_t guest_port, uint32_t host_port, uint16_t type, bool known);
 void vsock_send_replies(struct sk_carrier *c);
-/* Sends what is due of `s`; what finds no buffer stays on the ready list. No callbacks. */
+/* Sends pending packets of `s`; it stays on the ready list if there is no buffer. No callbacks. */
 void vsock_output(struct sk_stream *s);
 /* Sends up to `n` bytes from the user's memory; returns how many. */
 size_t vsock_send_data(struct sk_stream *s, const uint8_t *p, size_t n);
-/* Lets the guest see what was sent. */
+/* Publishes sent packets to the guest. */
 void vsock_flush(struct sk_carrier *c);
 
 /* --- vsock_stream.c --- */

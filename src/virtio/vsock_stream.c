@@ -177,7 +177,7 @@ int vsock_stream_input(struct sk_stream *s, const struct sk_vq_chain *chain, siz
 	while (len && !s->rx.len && !s->paused && s->state == VSOCK_OPEN && !s->connected_due) {
 		size_t n = len < sizeof(c->stage) ? len : sizeof(c->stage), took;
 
-		sk_iov_read(chain->iov, chain->n_out, off, c->stage, n);
+		sk_iovec_read(chain->iov, chain->n_out, off, c->stage, n);
 		took = offer(s, c->stage, n);
 		if (s->state == VSOCK_DEAD)
 			return 0;
@@ -192,7 +192,7 @@ int vsock_stream_input(struct sk_stream *s, const struct sk_vq_chain *chain, siz
 
 		if (!to)
 			return -ENOMEM;
-		sk_iov_read(chain->iov, chain->n_out, off, to, len);
+		sk_iovec_read(chain->iov, chain->n_out, off, to, len);
 		sk_buf_commit(&s->rx, len);
 	}
 	if (s->rx.len && !s->paused)
@@ -200,7 +200,7 @@ int vsock_stream_input(struct sk_stream *s, const struct sk_vq_chain *chain, siz
 	return 0;
 }
 
-/* Tells the user what is due, in the order of things. May leave `s` dead. */
+/* Calls the user's callbacks that are due, in order. May leave `s` dead. */
 static void run_work(struct sk_stream *s)
 {
 	if (s->connected_due) {

@@ -410,12 +410,19 @@ static bool is_ours(const struct sk_loopback *lb, const struct ends *e)
 	return false;
 }
 
+static bool same_ends(const struct ends *a, const struct ends *b)
+{
+	return a->v6 == b->v6 && a->client_port == b->client_port && a->server_port == b->server_port &&
+	       memcmp(a->client, b->client, sizeof(a->client)) == 0 &&
+	       memcmp(a->server, b->server, sizeof(a->server)) == 0;
+}
+
 static void on_segment(struct sk_loopback *lb, const struct ends *e, const struct sk_tcp_segment *s)
 {
 	struct sk_tcp_segment answer;
 	struct conn *c = lb->conns;
 
-	while (c && (c->dead || memcmp(&c->ends, e, sizeof(*e)) != 0))
+	while (c && (c->dead || !same_ends(&c->ends, e)))
 		c = c->next;
 	if (c && s->flags & SK_TCP_SYN && s->seq != c->tcp.peer_start) { /* the client has forgotten it */
 		c->tcp.reset = true;

@@ -108,7 +108,7 @@ static void send_detach(struct client *c)
 	send_message(c, &(const struct sk_msg){ .op = SK_ATTACHED_DETACH });
 }
 
-/* ---- what comes from the monitor */
+/* ---- from the monitor */
 
 static int became_running(struct client *c)
 {
@@ -277,7 +277,7 @@ static int receive(struct client *c)
 	return handle_frames(c);
 }
 
-/* ---- what goes to the monitor */
+/* ---- to the monitor */
 
 static int flush_out(struct client *c)
 {
@@ -288,7 +288,7 @@ static int flush_out(struct client *c)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return 0;
-		/* The monitor closed its side: what it had to say is still to be read, the exit event among it. */
+		/* The monitor closed its side: its last frames, the exit event among them, are still to be read. */
 		if (n < 0) {
 			sk_buf_consume(&c->out, c->out.len);
 			c->in_eof = true;

@@ -83,14 +83,14 @@ int sk_client_next(struct sk_client *c, struct sk_frame *ret, struct sk_error *e
 			return r;
 		to = sk_buf_reserve(&c->in, RECV_CHUNK);
 		if (!to)
-			return sk_error_errno(err, ENOMEM, "cannot hear the container's monitor");
+			return sk_error_errno(err, ENOMEM, "cannot read from the container's monitor");
 		n = recv(c->fd, to, RECV_CHUNK, 0);
 		if (n > 0)
 			sk_buf_commit(&c->in, (size_t)n);
 		else if (n == 0)
 			return sk_error_set(err, ECONNRESET, "the container's monitor is gone");
 		else if (errno != EINTR)
-			return sk_error_errno(err, errno, "cannot hear the container's monitor");
+			return sk_error_errno(err, errno, "cannot read from the container's monitor");
 	}
 }
 

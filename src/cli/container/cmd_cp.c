@@ -104,8 +104,8 @@ static int stat_once(struct copy *k, const char *path, json_t **ret, struct sk_e
 	return 0;
 }
 
-/* Stat of a path in the container. With `follow` through links; `*path` (malloc'd) is what it came to. -ENOENT: not
- * there. */
+/* Stat of a path in the container. With `follow` through links; `*path` (malloc'd) becomes the resolved path. -ENOENT:
+ * there is none. */
 static int stat_in(struct copy *k, char **path, bool follow, bool *ret_is_dir, struct sk_error *err)
 {
 	int i, r;

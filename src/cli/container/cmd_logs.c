@@ -54,7 +54,7 @@ struct logs {
 	char *path;		    /* of container.log */
 	int fd;			    /* of it, when following */
 	struct sk_text partial;	    /* a line not yet complete */
-	FILE *last;		    /* what was written to last */
+	FILE *last;		    /* stream of the last line */
 	bool stop;		    /* nobody reads us */
 };
 

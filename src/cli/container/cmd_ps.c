@@ -95,17 +95,6 @@ static char *command_text(const json_t *config, bool no_trunc)
 	return sk_text_take(&quoted);
 }
 
-static char *label_text(const json_t *labels)
-{
-	struct sk_text t = { 0 };
-	const char *key;
-	json_t *v;
-
-	json_object_foreach((json_t *)(uintptr_t)labels, key, v)
-		sk_text_printf(&t, "%s%s=%s", t.len ? "," : "", key, json_string_value(v));
-	return sk_text_take(&t);
-}
-
 static char *mount_text(const json_t *mounts)
 {
 	struct sk_text t = { 0 };
@@ -140,7 +129,7 @@ static char *size_text(struct sk_cli *cli, const struct sk_container *c)
 static json_t *make_row(struct sk_cli *cli, const struct ps_opts *o, const struct sk_container *c, int64_t now)
 {
 	json_t *row = sk_jx_object(), *labels = sk_jx_at(c->config, "Config.Labels");
-	_cleanup_free_ char *command = command_text(c->config, o->no_trunc), *label = label_text(labels),
+	_cleanup_free_ char *command = command_text(c->config, o->no_trunc), *label = sk_list_labels(labels),
 			    *mounts = mount_text(json_object_get(c->config, "Mounts")), *ports = NULL, *size = NULL;
 	char status[96], created[64], age[40], id[SK_ID_LEN + 1];
 	int64_t t = now;

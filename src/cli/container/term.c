@@ -136,7 +136,7 @@ bool sk_detach_filter(struct sk_detach *d, const uint8_t *in, size_t n, uint8_t 
 			}
 			continue;
 		}
-		/* Not it: what was held back goes on. The byte may begin the sequence anew. */
+		/* Not the sequence: the keys held back are sent. The last byte may begin the sequence anew. */
 		memcpy(out + len, d->keys, d->matched);
 		len += d->matched;
 		d->matched = 0;

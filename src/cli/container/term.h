@@ -15,7 +15,7 @@
 
 /* -ENOTTY, or the errno of tcsetattr. Once per process. */
 int sk_term_raw(int fd);
-/* The same of its output alone: what is written to it is shown as it is. Keys stay what they are. */
+/* The same for output only: bytes written to it are shown unchanged. Input keys keep their meaning. */
 int sk_term_plain(int fd);
 /* Puts it back; again is free. */
 void sk_term_restore(void);

@@ -146,3 +146,14 @@ int sk_format_one(const char *format, json_t *value, FILE *out, struct sk_error 
 		fprintf(out, "%s\n", text.s ? text.s : "");
 	return r;
 }
+
+char *sk_list_labels(const json_t *labels)
+{
+	struct sk_text t = { 0 };
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)labels, key, v)
+		sk_text_printf(&t, "%s%s=%s", t.len ? "," : "", key, json_string_value(v));
+	return sk_text_take(&t);
+}

@@ -28,6 +28,9 @@ int sk_list_check(const struct sk_list *list, struct sk_error *err);
 int sk_list_print(const struct sk_list *list, const json_t *rows, FILE *out, struct sk_error *err);
 #define SK_ROW_LABELS "\001labels"
 
+/* "key=value,…" of an object of labels; malloc'd. */
+char *sk_list_labels(const json_t *labels);
+
 /* One value by a template or "json", for inspect, info, version. */
 int sk_format_one(const char *format, json_t *value, FILE *out, struct sk_error *err);
 

@@ -270,7 +270,7 @@ static json_t *f_index(struct sk_tmpl_run *run, json_t *const *args, size_t n)
 			return NULL;
 		}
 	}
-	/* docker's maps are of strings: what is missing is the empty one */
+	/* docker's maps are of strings: a missing member is the empty string */
 	return v ? json_incref(v) : sk_jx_str("");
 }
 

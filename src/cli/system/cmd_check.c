@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* system check: whether what is kept on disk can be read and is what it was, and mending it. */
+/* system check: reads everything that is kept on disk, compares it with its digests, and repairs it if asked to. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -30,7 +30,7 @@ static const struct sk_opt info_opts[] = {
 	SK_OPT_END,
 };
 
-/* The engine that containers get, and what its guest parts are; "Error" says what is missing. */
+/* The engine that containers get, and its guest parts; "Error" names a missing one. */
 static void add_engine(json_t *o)
 {
 	json_t *all = sk_engines_json(false);

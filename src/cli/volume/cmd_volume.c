@@ -134,17 +134,6 @@ static bool shown(struct sk_cli *cli, const struct sk_strv *filter, const json_t
 	return sk_filter_wants(filter, sk_volume_ls_filters, &selected);
 }
 
-static char *label_text(const json_t *labels)
-{
-	struct sk_text t = { 0 };
-	const char *key;
-	json_t *v;
-
-	json_object_foreach((json_t *)(uintptr_t)labels, key, v)
-		sk_text_printf(&t, "%s%s=%s", t.len ? "," : "", key, json_string_value(v));
-	return sk_text_take(&t);
-}
-
 static int cmd_ls(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct volume_opts *o = opts;
@@ -170,7 +159,7 @@ static int cmd_ls(struct sk_cli *cli, void *opts, int argc, char **argv)
 	json_array_foreach(volumes, i, v)
 	{
 		static const char *const fields[] = { "Driver", "Name", "Scope", "Mountpoint" };
-		_cleanup_free_ char *labels = label_text(json_object_get(v, "Labels"));
+		_cleanup_free_ char *labels = sk_list_labels(json_object_get(v, "Labels"));
 		json_t *row;
 		size_t k;
 

@@ -52,19 +52,18 @@ static inline void cl_complete(void *arg, uint64_t token, const void *reply, siz
 /* Sends `len` bytes that are already in c->out, cut into `cut`-byte segments (0: one). P9_PARKED-like 1: parked. */
 static inline int cl_raw(struct client *c, size_t len, size_t cut)
 {
-	struct sk_9p_iov out[64],
-		in[3] = { { c->in, 11 }, { c->in + 11, 4085 }, { c->in + 4096, sizeof(c->in) - 4096 } };
+	struct sk_iov out[64], in[3] = { { c->in, 11 }, { c->in + 11, 4085 }, { c->in + 4096, sizeof(c->in) - 4096 } };
 	unsigned n = 0;
 	size_t off = 0;
 
 	while (off < len && n < 63 && cut) {
 		size_t now = len - off < cut ? len - off : cut;
 
-		out[n++] = (struct sk_9p_iov){ c->out + off, now };
+		out[n++] = (struct sk_iov){ c->out + off, now };
 		off += now;
 	}
 	if (off < len || n == 0)
-		out[n++] = (struct sk_9p_iov){ c->out + off, len - off };
+		out[n++] = (struct sk_iov){ c->out + off, len - off };
 	c->reply_len = sk_9p_request(c->session, out, n, in, 3, ++c->token);
 	if (c->reply_len < 0)
 		return -1000;

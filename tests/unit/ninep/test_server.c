@@ -594,13 +594,13 @@ static void framing(void **state)
 	struct fixture *fx = *state;
 	struct client *a = &fx->a;
 	struct p9_msg t = { .type = P9_TGETATTR, .tag = 9 };
-	struct sk_9p_iov out, in;
+	struct sk_iov out, in;
 	long n;
 
 	t.u.getattr.fid = 0;
 	n = p9_encode(&t, a->out, sizeof(a->out));
-	out = (struct sk_9p_iov){ a->out, 6 };
-	in = (struct sk_9p_iov){ a->in, sizeof(a->in) };
+	out = (struct sk_iov){ a->out, 6 };
+	in = (struct sk_iov){ a->in, sizeof(a->in) };
 	assert_int_equal(sk_9p_request(a->session, &out, 1, &in, 1, 0), -P9_EPROTO);
 	out.len = (size_t)n - 1;
 	assert_int_equal(sk_9p_request(a->session, &out, 1, &in, 1, 0), -P9_EPROTO);

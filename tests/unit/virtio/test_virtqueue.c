@@ -145,7 +145,7 @@ static void test_regions(void **state)
 	{
 		char got[31] = "";
 
-		assert_int_equal(sk_iov_read(f.chain.iov, f.chain.n_out, 0, got, 31), 30);
+		assert_int_equal(sk_iovec_read(f.chain.iov, f.chain.n_out, 0, got, 31), 30);
 		assert_string_equal(got, "0123456789abcdefghijklmnopqrst");
 	}
 	/* Into the hole behind the second one. */
@@ -547,16 +547,16 @@ static void test_iov(void **state)
 	char out[16] = "";
 
 	(void)state;
-	assert_int_equal(sk_iov_read(v, 3, 2, out, 5), 5);
+	assert_int_equal(sk_iovec_read(v, 3, 2, out, 5), 5);
 	assert_string_equal(out, "cdefg");
-	assert_int_equal(sk_iov_write(v, 3, 7, "XYZ", 3), 2);
+	assert_int_equal(sk_iovec_write(v, 3, 7, "XYZ", 3), 2);
 	assert_string_equal(b, "defgX");
 	assert_string_equal(c, "Y");
-	assert_int_equal(sk_iov_read(v, 3, 9, out, 5), 0);
-	assert_int_equal(sk_iov_cut(&p, 3, 4, 3), 1);
+	assert_int_equal(sk_iovec_read(v, 3, 9, out, 5), 0);
+	assert_int_equal(sk_iovec_cut(&p, 3, 4, 3), 1);
 	assert_int_equal(p->iov_len, 3);
 	assert_memory_equal(p->iov_base, "efg", 3);
-	assert_int_equal(sk_iov_cut(&p, 1, 0, 0), 0);
+	assert_int_equal(sk_iovec_cut(&p, 1, 0, 0), 0);
 }
 
 int main(void)

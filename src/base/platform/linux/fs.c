@@ -140,6 +140,16 @@ int sk_fs_mkdir_p(const char *path, mode_t mode)
 	}
 }
 
+DIR *sk_fs_opendir(int dirfd, const char *path)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		sk_close_fd(&fd);
+	return dir;
+}
+
 static int remove_contents(int take_fd, dev_t dev)
 {
 	_cleanup_closedir_ DIR *dir = fdopendir(take_fd);

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* At most this many lines a second; what is over is counted and said once. */
+/* At most this many lines a second; a line reports that more were dropped. */
 #define SK_LOG_RATE 50u
 
 static int log_fd = STDERR_FILENO;

@@ -193,7 +193,7 @@ void sk_loop_remove(struct sk_source *s)
 	s->loop->dead = s;
 }
 
-/* Runs what is due. Callbacks may change the lists, so each pass starts over until nothing is due. */
+/* Runs timers that are due. Callbacks may change the lists, so each pass starts over until nothing is due. */
 static bool run_timers(struct sk_loop *loop)
 {
 	uint64_t now = sk_now_ms();

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ninep/iov.h"
+#include "base/iov.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-size_t sk_9p_iov_len(const struct sk_9p_iov *iov, unsigned n)
+size_t sk_iov_len(const struct sk_iov *iov, unsigned n)
 {
 	size_t sum = 0;
 	unsigned i;
@@ -15,7 +15,7 @@ size_t sk_9p_iov_len(const struct sk_9p_iov *iov, unsigned n)
 	return sum;
 }
 
-static size_t copy(const struct sk_9p_iov *iov, unsigned n, size_t off, uint8_t *buf, size_t len, bool put)
+static size_t copy(const struct sk_iov *iov, unsigned n, size_t off, uint8_t *buf, size_t len, bool put)
 {
 	size_t done = 0;
 	unsigned i;
@@ -42,19 +42,19 @@ static size_t copy(const struct sk_9p_iov *iov, unsigned n, size_t off, uint8_t 
 	return done;
 }
 
-size_t sk_9p_iov_get(const struct sk_9p_iov *iov, unsigned n, size_t off, void *buf, size_t len)
+size_t sk_iov_get(const struct sk_iov *iov, unsigned n, size_t off, void *buf, size_t len)
 {
 	return copy(iov, n, off, buf, len, false);
 }
 
-size_t sk_9p_iov_put(const struct sk_9p_iov *iov, unsigned n, size_t off, const void *buf, size_t len)
+size_t sk_iov_put(const struct sk_iov *iov, unsigned n, size_t off, const void *buf, size_t len)
 {
 	return copy(iov, n, off, (uint8_t *)(uintptr_t)buf, len, true);
 }
 
-unsigned sk_9p_iov_cut(struct sk_9p_iov **iov, unsigned n, size_t off, size_t len)
+unsigned sk_iov_cut(struct sk_iov **iov, unsigned n, size_t off, size_t len)
 {
-	struct sk_9p_iov *v = *iov;
+	struct sk_iov *v = *iov;
 	unsigned i;
 
 	while (n && off >= v->len) {

@@ -25,6 +25,7 @@ struct check {
 	struct sk_store *store;
 	json_t *refs;
 	bool repair, changed;
+	const char *(*in_use)(void *arg, const char *id);
 	sk_problem_cb problem;
 	void *arg;
 };
@@ -220,6 +221,7 @@ static void check_images(struct check *c)
 		struct sk_error why = SK_ERROR_INIT;
 		struct sk_image *image = NULL;
 		_cleanup_free_ char *copy = strdup(id);
+		const char *user;
 		struct sk_digest d;
 		char names[256];
 
@@ -233,6 +235,13 @@ static void check_images(struct check *c)
 		if (why.code == 0)
 			continue;
 		names_of(c->refs, id, names, sizeof(names));
+		/* A container without its image could not be started after a pull, and a prune would take its layers. */
+		user = c->in_use ? c->in_use(c->arg, id) : NULL;
+		if (user) {
+			found(c, NULL, "image %s: %s: pull or load it again (container %s uses it)", names, why.message,
+			      user);
+			continue;
+		}
 		found(c, "removed: pull or load it again", "image %s: %s", names, why.message);
 		sk_refs_drop(c->refs, copy, removed);
 		c->changed = true;
@@ -258,9 +267,10 @@ static void check_names(struct check *c)
 	}
 }
 
-int sk_store_check(struct sk_store *store, bool repair, sk_problem_cb problem, void *arg, struct sk_error *err)
+int sk_store_check(struct sk_store *store, bool repair, const char *(*in_use)(void *arg, const char *id),
+		   sk_problem_cb problem, void *arg, struct sk_error *err)
 {
-	struct check c = { .store = store, .repair = repair, .problem = problem, .arg = arg };
+	struct check c = { .store = store, .repair = repair, .in_use = in_use, .problem = problem, .arg = arg };
 	_cleanup_fd_ int lock = -1;
 	int r = sk_store_lock(store, &lock, err);
 

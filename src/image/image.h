@@ -85,9 +85,13 @@ int sk_store_prune(struct sk_store *store, bool all, bool (*keep)(void *arg, con
 
 /* Looks at everything that the store holds, layer images and blobs against their digests, and calls `problem` for each
  * fault with a sentence about it. With `repair` they are mended: a damaged list of images is made anew, damaged layer
- * images and images that lack something are removed, so that they can be pulled or loaded again; `mended` tells what
- * was done (NULL: nothing). Negative errno: the check itself failed. */
+ * images and images that lack something are removed, so that they can be pulled or loaded again, but for images that
+ * `in_use` (may be NULL) names the container of: they keep their names and what else they have. `mended` tells what was
+ * done (NULL: nothing). `arg` is for both. Negative errno: the check itself failed. */
 typedef void (*sk_problem_cb)(void *arg, const char *problem, const char *mended);
-int sk_store_check(struct sk_store *store, bool repair, sk_problem_cb problem, void *arg, struct sk_error *err);
+int sk_store_check(struct sk_store *store, bool repair, const char *(*in_use)(void *arg, const char *id),
+		   sk_problem_cb problem, void *arg, struct sk_error *err);
+/* What interrupted pulls have left for the next one, in bytes; a prune frees it. */
+uint64_t sk_store_partial_bytes(struct sk_store *store);
 
 #endif

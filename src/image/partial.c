@@ -60,6 +60,11 @@ static uint64_t bytes_kept(struct sk_store *store)
 	return sum;
 }
 
+uint64_t sk_store_partial_bytes(struct sk_store *store)
+{
+	return bytes_kept(store);
+}
+
 /* Moves a file in. What cannot be kept is fetched again: no error. */
 static void keep(struct sk_store *store, int dirfd, const char *name, const char *as)
 {

@@ -26,6 +26,7 @@ struct check {
 	struct sk_cli *cli;
 	bool repair;
 	unsigned found, mended;
+	struct sk_containers containers;
 };
 
 static void on_problem(void *arg, const char *problem, const char *mended)
@@ -38,6 +39,17 @@ static void on_problem(void *arg, const char *problem, const char *mended)
 		printf("%s: %s\n", problem, mended);
 	else
 		printf("%s\n", problem);
+}
+
+static const char *user_of_image(void *arg, const char *id)
+{
+	struct check *c = arg;
+	size_t i;
+
+	for (i = 0; i < c->containers.n; i++)
+		if (strcmp(sk_jx_get_str(c->containers.v[i].config, "Image", ""), id) == 0)
+			return sk_container_name(&c->containers.v[i]);
+	return NULL;
 }
 
 static void check_container(struct check *c, const char *id)
@@ -74,18 +86,17 @@ static void on_volume(void *arg, const char *name)
 
 static int check_all(struct check *c, struct sk_error *err)
 {
-	struct sk_containers all = { 0 };
 	struct sk_store *store;
 	size_t i;
 	int r = sk_cli_store(c->cli, &store, err);
 
 	if (r == 0)
-		r = sk_store_check(store, c->repair, on_problem, c, err);
+		r = sk_containers_load(&c->cli->paths, &c->containers, err);
 	if (r == 0)
-		r = sk_containers_load(&c->cli->paths, &all, err);
-	for (i = 0; r == 0 && i < all.n; i++)
-		check_container(c, all.v[i].id);
-	sk_containers_fini(&all);
+		r = sk_store_check(store, c->repair, user_of_image, on_problem, c, err);
+	for (i = 0; r == 0 && i < c->containers.n; i++)
+		check_container(c, c->containers.v[i].id);
+	sk_containers_fini(&c->containers);
 	if (r == 0)
 		sk_volume_each_damaged(&c->cli->paths, on_volume, c);
 	return r;

@@ -414,6 +414,12 @@ static int cmd_df(struct sk_cli *cli, void *opts, int argc, char **argv)
 		active += used;
 		unused += used ? 0 : n;
 	}
+	if (r == 0) { /* what interrupted pulls have left goes with a prune */
+		uint64_t n = sk_store_partial_bytes(store);
+
+		size += n;
+		unused += n;
+	}
 	df_row(rows, "Images", json_array_size(images), active, size, unused);
 	size = unused = active = 0;
 	for (i = 0; i < all.n; i++) {

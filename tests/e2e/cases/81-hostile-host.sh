@@ -114,10 +114,16 @@ case_hostile_system_check() {
 	has "$(field bad 'd["State"]["Error"]')" 'a layer of the image is damaged'
 	expect 1 skerry system check
 	has "$out" 'has other contents than when it was made'
-	ok skerry system check --repair
-	has "$out" 'removed: pull or load it again'
+	# its image stays: a container uses it
+	expect 1 skerry system check --repair
+	has "$out" 'pull or load it again \(container bad uses it\)'
+	ok skerry images
+	has "$out" '^example.test/mended '
+	ok skerry system df
 	ok skerry import "$TAR" example.test/mended:1
 	ok skerry run --rm example.test/mended:1 true
+	ok skerry start -a bad
+	ok skerry rm -f bad
 	ok skerry system check
 }
 

@@ -553,8 +553,10 @@ static int one_device(json_t *spec, const json_t *device, bool privileged, struc
 	const char *path = str(device, "path"), *type = str(device, "type"), *name = NULL;
 	bool user_namespace = has_user_namespace(json_object_get(spec, "linux"));
 
-	if (path && type && strcmp(type, "p") == 0 && !user_namespace)
-		return 1;
+	if (path && type && strcmp(type, "p") == 0)
+		return user_namespace
+			       ? sk_error_set(err, EOPNOTSUPP, "FIFO %s cannot be made in a user namespace", path)
+			       : 1;
 	if (path && type)
 		name = guest_device(*type == 'u' ? 'c' : *type, json_integer_value(json_object_get(device, "major")),
 				    json_integer_value(json_object_get(device, "minor")));

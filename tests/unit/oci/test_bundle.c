@@ -105,6 +105,14 @@ static void test_broken(void **state)
 	refused("mount source /no/such");
 	write_sound("", "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\"}]");
 	refused("/dev/sda");
+	/* not dropped in silence, whatever else is allowed */
+	write_sound(
+		"",
+		"\"devices\":[{\"path\":\"/dev/ff\",\"type\":\"p\"}],\"resources\":{\"devices\":[{\"allow\":true}]},"
+		"\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}],"
+		"\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}],"
+		"\"namespaces\":[{\"type\":\"user\"}]");
+	refused("FIFO /dev/ff");
 }
 
 static void test_network(void **state)

@@ -127,6 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 3:
 			net_tcp_run_resets(t);
 			net_tcp_run_fins(t);
+			if (what & 8)
+				net_tcp_keep(t);
 			break;
 		default:
 			one_frame(t, what & 1);

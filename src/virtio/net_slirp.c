@@ -73,7 +73,7 @@ struct slirp_fd {
 struct net_slirp {
 	struct net_dev net;
 	Slirp *slirp;
-	struct sk_source *deferred, *timer;
+	struct sk_source *deferred, *timer, *keep;
 	struct slirp_fd **by_fd; /* n_by_fd entries, NULL: not known */
 	unsigned n_by_fd;
 	struct slirp_fd **active; /* the known ones, n_active of n_by_fd */
@@ -463,6 +463,15 @@ static bool tcp_has_unwritten(void *arg, int fd)
 
 static const struct net_tcp_ops tcp_ops = { tcp_input, tcp_deliver, tcp_has_unwritten };
 
+static void on_keep(void *arg)
+{
+	struct net_slirp *s = arg;
+
+	net_tcp_keep(s->tcp);
+	sk_loop_set_timer(s->keep, NET_TCP_KEEP_MS);
+	sk_loop_trigger(s->deferred);
+}
+
 static void on_timer(void *arg)
 {
 	struct net_slirp *s = arg;
@@ -516,6 +525,7 @@ static void backend_free(void *arg)
 		forget_fd(s, s->active[0]);
 	sk_loop_remove(s->deferred);
 	sk_loop_remove(s->timer);
+	sk_loop_remove(s->keep);
 	free(s->active);
 	free(s->by_fd);
 	free(s);
@@ -772,7 +782,8 @@ int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_s
 	s->net.dev.loop = loop;
 	s->deferred = sk_loop_add_deferred(loop, on_round, s);
 	s->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, s);
-	if (!s->deferred || !s->timer)
+	s->keep = sk_loop_add_timer(loop, NET_TCP_KEEP_MS, on_keep, s);
+	if (!s->deferred || !s->timer || !s->keep)
 		r = sk_error_errno(err, ENOMEM, "cannot set up the network");
 	else
 		r = start_slirp(s, config, err);

@@ -15,6 +15,10 @@
  * And libslirp takes a reset for a plain end when it does not read from the socket, because the guest is slow or the
  * host's half has ended. Both then get a reset that is made here.
  *
+ * And libslirp forgets a connection whose host's side has ended when nothing has come from the guest for ten minutes,
+ * though the guest may still have something to send one day. So such connections get an acknowledgement now and then, as
+ * if the guest had sent it once more.
+ *
  * A connection is known from its SYN to the end of its socket. libslirp makes the socket of a connection of the guest
  * while it handles the SYN. The socket of a published port's connection is known by its peer's address when libslirp
  * first asks about it.
@@ -63,6 +67,7 @@ struct conn {
 	uint16_t guest_window;
 	int fd; /* -1: not known yet */
 	bool inbound, established, fin_waits, reset;
+	bool host_ended, guest_ended; /* their FINs have passed */
 };
 
 struct net_tcp {
@@ -367,6 +372,7 @@ void net_tcp_output(struct net_tcp *t, const uint8_t *frame, size_t len)
 	if (s.flags & TH_ACK)
 		c->host_ack = s.ack;
 	s.seq += s.len + (s.flags & (TH_SYN | TH_FIN) ? 1 : 0);
+	c->host_ended |= (s.flags & TH_FIN) != 0;
 	if ((s.flags & TH_SYN) || (int32_t)(s.seq - c->host_next) > 0)
 		c->host_next = s.seq;
 }
@@ -476,11 +482,29 @@ bool net_tcp_run_fins(struct net_tcp *t)
 			continue;
 		any = true;
 		c->fin_waits = false;
+		c->guest_ended = true;
 		clear_due(c);
 		n = make(c, true, c->fin, c->guest_ack, TH_FIN | TH_ACK, frame);
 		t->ops->input(t->arg, frame, n);
 	}
 	return any;
+}
+
+void net_tcp_keep(struct net_tcp *t)
+{
+	struct conn *c, *next;
+	uint8_t frame[HEADERS_MAX];
+	unsigned i;
+	size_t n;
+
+	for (i = 0; i < BUCKETS; i++)
+		for (c = t->buckets[i]; c; c = next) {
+			next = c->next; /* libslirp may drop `c`, and no other */
+			if (c->fd < 0 || !c->host_ended || c->guest_ended || c->fin_waits || c->reset)
+				continue;
+			n = make(c, true, c->host_ack, c->guest_ack, TH_ACK, frame);
+			t->ops->input(t->arg, frame, n);
+		}
 }
 
 struct net_tcp *net_tcp_new(const struct net_tcp_ops *ops, void *arg, unsigned max)

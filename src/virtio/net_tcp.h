@@ -42,4 +42,8 @@ void net_tcp_run_resets(struct net_tcp *t);
 /* After slirp_pollfds_fill(): passes on the FINs that need not wait any longer. True when libslirp got one. */
 bool net_tcp_run_fins(struct net_tcp *t);
 
+/* Reminds libslirp of connections of which only the guest's half is open. */
+#define NET_TCP_KEEP_MS 240000u
+void net_tcp_keep(struct net_tcp *t);
+
 #endif

@@ -45,7 +45,7 @@
 struct ends {
 	uint8_t client[16], server[16];
 	uint16_t client_port, server_port;
-	bool v6;
+	uint16_t v6; /* 0 or 1; not a bool, after which there would be padding: compared as bytes */
 };
 
 struct conn {

@@ -69,7 +69,7 @@ kind) echo runtime ;;
 build)
 	make_image
 	# Programs that single tests use.
-	(cd test/checkseccomp && go build -mod=vendor -o ../../bin/checkseccomp .) || true
+	(cd test/checkseccomp && go build -mod=vendor -trimpath -o ../../bin/checkseccomp .) || true
 	;;
 run)
 	netns=podman-$$

@@ -26,7 +26,7 @@ kind) echo runtime ;;
 build)
 	images
 	for name in recvtty sd-helper seccompagent fs-idmap; do
-		[ ! -d "contrib/cmd/$name" ] || (cd "contrib/cmd/$name" && go build -mod=vendor -tags seccomp -o "$name" .)
+		[ ! -d "contrib/cmd/$name" ] || (cd "contrib/cmd/$name" && go build -mod=vendor -trimpath -tags seccomp -o "$name" .)
 	done
 	# One that a failed test leaves behind must not keep what bats waits for.
 	mv contrib/cmd/recvtty/recvtty contrib/cmd/recvtty/recvtty.program

@@ -7,10 +7,10 @@
 case $1 in
 kind) echo runtime ;;
 build)
-	CGO_ENABLED=0 go build -mod=vendor -tags 'netgo osusergo' -o runtimetest ./cmd/runtimetest
+	CGO_ENABLED=0 go build -mod=vendor -trimpath -tags 'netgo osusergo' -o runtimetest ./cmd/runtimetest
 	for dir in validation/*/; do
 		name=${dir%/} name=${name##*/}
-		[ "$name" = util ] || CGO_ENABLED=0 go build -mod=vendor -o "validation/$name.t" "./validation/$name"
+		[ "$name" = util ] || CGO_ENABLED=0 go build -mod=vendor -trimpath -o "validation/$name.t" "./validation/$name"
 	done
 	;;
 run)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes an image of one layer as an OCI archive: make_image.py ROOTFS ARCHIVE NAME COMMAND …"""
+"""Writes an image of one layer as an OCI archive: make_image.py [--user USER] ROOTFS ARCHIVE NAME COMMAND …"""
 import hashlib
 import io
 import json
@@ -16,7 +16,9 @@ def add(tar, name, data):
 
 
 def main():
-    rootfs, archive, name, *command = sys.argv[1:]
+    arguments = sys.argv[1:]
+    user = arguments[1] if arguments[0] == "--user" else ""
+    rootfs, archive, name, *command = arguments[2:] if user else arguments
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for entry in sorted(os.listdir(rootfs)):
@@ -30,7 +32,7 @@ def main():
 
     layers = [blob(layer.getvalue(), "layer.v1.tar")]
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-    config = {"architecture": machine, "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command},
+    config = {"architecture": machine, "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command, "User": user},
               "rootfs": {"type": "layers", "diff_ids": [layers[0]["digest"]]}}
     manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                 "config": blob(json.dumps(config).encode(), "config.v1+json"), "layers": layers}

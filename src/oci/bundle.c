@@ -403,7 +403,8 @@ static int writable_submounts(const json_t *mount, const char *source, json_t *e
 	FILE *table;
 	int r = 0;
 
-	if (!real || !sk_oci_has_option(mount, "ro") || !sk_oci_has_option(mount, "rbind"))
+	if (!real || !sk_oci_has_option(mount, "ro") || sk_oci_has_option(mount, "rro") ||
+	    !sk_oci_has_option(mount, "rbind"))
 		return 0;
 	table = setmntent("/proc/self/mounts", "re");
 	if (!table)

@@ -590,11 +590,11 @@ case_propagation() {
 	mount -t tmpfs -o ro none "$dir/o"
 	echo below >"$dir/m/f"
 	bundle propagation 's["mounts"] += [{"destination": "/" + to, "type": "bind", "source": "'"$dir"'", "options": options} for to, options in
-[("slave", ["rbind", "rslave"]), ("shared", ["rbind", "rshared"]), ("private", ["rbind", "rprivate"]), ("top", ["bind", "private"]), ("ro", ["rbind", "ro"])]]' sleep 1000
+[("slave", ["rbind", "rslave"]), ("shared", ["rbind", "rshared"]), ("private", ["rbind", "rprivate"]), ("top", ["bind", "private"]), ("ro", ["rbind", "ro"]), ("rro", ["rbind", "ro", "rro"])]]' sleep 1000
 	create propagation p; echo $?
 	r start p; echo $?
 	for m in slave shared private top; do r exec p cat "/$m/m/f" "/$m/n/f" 2>/dev/null; echo $?; done
-	r exec p sh -c 'echo x >/ro/f; echo x >/ro/n/g && echo written; echo x >/ro/o/f; ls /ro/n' 2>/dev/null
+	r exec p sh -c 'echo x >/ro/f; echo x >/ro/n/g && echo written; echo x >/ro/o/f; ls /ro/n; echo x >/rro/n/h; echo x >/rro/f; ls /rro/n' 2>/dev/null
 	mount -t tmpfs none "$dir/m"
 	echo later >"$dir/m/f"
 	for m in slave shared; do wait_for r exec p grep later "/$m/m/f"; done

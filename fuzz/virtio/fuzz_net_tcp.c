@@ -14,6 +14,7 @@
 #define FIRST_SOCKET 5000
 
 static struct input *in;
+static volatile uint8_t sum;
 
 static void check(bool ok)
 {
@@ -23,7 +24,6 @@ static void check(bool ok)
 
 static void touch(const uint8_t *frame, size_t len)
 {
-	static volatile uint8_t sum;
 	size_t i;
 
 	check(len >= 14 && len <= 65549);

@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sk_error err = SK_ERROR_INIT;
 	struct input in = { data, size };
 	struct net_forward_udp *u;
-	struct sk_loop *loop;
+	struct sk_loop *loop = NULL;
 	unsigned i;
 
 	sk_log_init(-1, SK_LOG_ERROR);

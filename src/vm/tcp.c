@@ -144,7 +144,8 @@ static void on_data(struct sk_tcp *t, const struct sk_tcp_segment *s)
 	if (!t->peer_ended && !before(t->peer_next, s->seq)) {
 		known = t->peer_next - s->seq;
 		if (known <= len) {
-			data += known;
+			if (known)
+				data += known; /* without data it may be NULL */
 			len -= known;
 			n = len < sk_buf_room(&t->in) ? len : sk_buf_room(&t->in);
 			if (n && sk_buf_append(&t->in, data, n) < 0)

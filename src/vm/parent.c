@@ -173,6 +173,14 @@ static int by_depth(const void *a, const void *b)
 	return (m > n) - (m < n);
 }
 
+/* A file system that only the guest has. Its /sys is bound in user namespaces. */
+static bool is_of_guest(const char *type, const char *source)
+{
+	if (strcmp(type, "bind") == 0)
+		return source && strcmp(source, "/sys") == 0;
+	return strcmp(type, "none") != 0 && strcmp(type, "proc") != 0;
+}
+
 /* What there is to mount, the outer ones first. */
 static unsigned gather(struct place *places, const json_t *mounts, const json_t *guest_mounts)
 {
@@ -200,8 +208,7 @@ static unsigned gather(struct place *places, const json_t *mounts, const json_t 
 				   .closed = true,
 				   .destination = json_string_value(json_object_get(m, "destination")) };
 
-		if (!type || !p.destination || strcmp(type, "bind") == 0 || strcmp(type, "none") == 0 ||
-		    strcmp(type, "proc") == 0)
+		if (!type || !p.destination || !is_of_guest(type, json_string_value(json_object_get(m, "source"))))
 			continue;
 		p.tree = empty_tree();
 		add_place(places, &n, p);

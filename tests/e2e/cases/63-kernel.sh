@@ -80,6 +80,33 @@ END
 	same "$out" 'done'
 }
 
+# Pages of a mapped file that the host changes are dropped without a warning of the kernel's.
+case_kernel_no_warning() {
+	mkdir "$WORK/share"
+	echo one >"$WORK/share/f"
+	truncate -s 1M "$WORK/share/f"
+	expect 0 skerry run -d --name mapper --cap-add SYSLOG -v "$WORK/share:/s" "$IMG" perl -e '
+		open my $f, "<", "/s/f" or die;
+		my $p = syscall(9, 0, 1 << 20, 1, 1, fileno $f, 0);
+		open my $mem, "<", "/proc/self/mem" or die;
+		$| = 1;
+		for (my $last = "";;) {
+			sysseek $mem, $p, 0; sysread $mem, my $x, 1 << 20;
+			$x =~ /^([a-z]*)/;
+			print "$1\n" if $1 ne $last;
+			$last = $1;
+			select undef, undef, undef, 0.05;
+		}'
+	until_ok 20 sh -c 'skerry logs mapper | grep one'
+	echo two | dd of="$WORK/share/f" conv=notrunc status=none
+	until_ok 20 sh -c 'skerry logs mapper | grep two'
+	local messages
+	messages=$(skerry exec mapper dmesg) || fail 'no dmesg'
+	has "$messages" 'EXT4-fs|Linux version|random|Mount'
+	! grep -A 15 -E 'WARNING|BUG' <<<"$messages" || fail 'the kernel has warned'
+	expect 0 skerry rm -f mapper
+}
+
 # A program that forks until it cannot gets EAGAIN, and its VM, the agent and the neighbours live. The host refuses processes
 # (the limit is the caller's, as a lower one than that of the VM).
 case_kernel_fork_refused() {

@@ -46,6 +46,7 @@
 enum what {
 	KEEPER_RESTART = 1,
 	KEEPER_REMOVE,
+	KEEPER_DONE, /* nothing is left to do: without this word the monitor was killed */
 };
 
 struct message {
@@ -267,8 +268,12 @@ int sk_keeper_remove(struct sk_keeper *k)
 
 void sk_keeper_end(struct sk_keeper *k)
 {
+	const struct message m = { .what = KEEPER_DONE };
+
 	if (k->fd < 0)
 		return;
+	/* It is at work already, or waits for this. */
+	(void)send(k->fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(k->fd);
 	k->fd = -1;
 	while (waitpid(k->pid, NULL, 0) < 0 && errno == EINTR)

@@ -359,6 +359,8 @@ case_deadline() {
 	r run --bundle "$work/deadline.$runtime" d </dev/null; echo $?
 }
 # Below a group that has half a processor.
+# A group that was removed counts for a moment longer, with its budget.
+give_realtime() { echo 500000 >"$1/cpu.rt_runtime_us"; }
 case_quota() {
 	local cpu=/sys/fs/cgroup/cpu/skerry-quota
 	[ -d /sys/fs/cgroup/cpu ] || cpu=
@@ -370,7 +372,7 @@ case_quota() {
 	[ -z "$cpu" ] || cat "$cpu/c/cpu.cfs_quota_us" "$cpu/c/cpu.cfs_period_us"
 	r update --cpu-quota 40000 --cpu-period 100000 q; echo $?
 	[ ! -e /sys/fs/cgroup/memory/skerry-quota/c ] || cat /sys/fs/cgroup/memory/skerry-quota/c/memory.swappiness
-	if [ -n "$cpu" ] && [ -e "$cpu/cpu.rt_runtime_us" ] && echo 500000 >"$cpu/cpu.rt_runtime_us"; then
+	if [ -n "$cpu" ] && [ -e "$cpu/cpu.rt_runtime_us" ] && wait_for give_realtime "$cpu"; then
 		r update --cpu-rt-period 500000 --cpu-rt-runtime 100000 q; echo $?
 		cat "$cpu/c/cpu.rt_period_us" "$cpu/c/cpu.rt_runtime_us"
 	fi

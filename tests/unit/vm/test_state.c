@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "vm/keeper.h"
 #include "vm/vm.h"
 
 static char root[] = "/tmp/sk-test-state-XXXXXX";
@@ -201,12 +203,52 @@ static void test_events_cut(void **state)
 	assert_null(strstr(text, "first"));
 }
 
+/* state.json as it is, whoever holds the lock. */
+static bool file_says(int dirfd, const char *status)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *state;
+	bool is;
+
+	assert_int_equal(sk_fs_read(dirfd, "state/state.json", 65536, &text, NULL), 0);
+	state = json_loads(text, 0, NULL);
+	is = strcmp(json_string_value(json_object_get(state, "status")), status) == 0;
+	json_decref(state);
+	return is;
+}
+
+/* A keeper whose monitor is killed writes that down; one whose monitor ends it leaves the state, and the lock, alone. */
+static void test_keeper(void **state)
+{
+	json_t *s = json_pack("{s:s,s:i}", "status", "running", "pid", 1);
+	struct sk_keeper keeper = { .fd = -1 };
+	_cleanup_fd_ int dirfd = -1, lock = -1;
+	char dir[128];
+	int status;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/containers/kept", root);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(sk_vm_state_save(dirfd, s, NULL), 0);
+	json_decref(s);
+	lock = openat(dirfd, "lock", O_RDWR | O_CREAT, 0600);
+	assert_true(lock >= 0);
+	assert_int_equal(sk_keeper_start(&keeper, "skerry-monitor", &paths, "kept", NULL), 0);
+	sk_keeper_end(&keeper);
+	assert_true(file_says(dirfd, "running"));
+	assert_int_equal(sk_keeper_start(&keeper, "skerry-monitor", &paths, "kept", NULL), 0);
+	close(keeper.fd);
+	assert_int_equal(waitpid(keeper.pid, &status, 0), keeper.pid);
+	assert_true(file_says(dirfd, "exited"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_truth),	   cmocka_unit_test(test_damaged), cmocka_unit_test(test_paths_refused),
-		cmocka_unit_test(test_disk),	   cmocka_unit_test(test_events),  cmocka_unit_test(test_planted),
-		cmocka_unit_test(test_events_cut), cmocka_unit_test(test_runtime),
+		cmocka_unit_test(test_truth),	      cmocka_unit_test(test_keeper),	 cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_paths_refused), cmocka_unit_test(test_disk),	 cmocka_unit_test(test_events),
+		cmocka_unit_test(test_planted),	      cmocka_unit_test(test_events_cut), cmocka_unit_test(test_runtime),
 	};
 
 	return cmocka_run_group_tests_name("vm-state", tests, setup, teardown);

@@ -55,7 +55,7 @@ int sk_confine_init(struct sk_confine *f, const struct sk_engine_config *c, uint
 	uint32_t random;
 
 	*f = (struct sk_confine){ .cpu = -1, .namespaces = true };
-	f->sandbox = c->settings ? c->settings->sandbox : SK_SANDBOX_NAMESPACES;
+	f->sandbox = c->settings ? c->settings->sandbox : SK_CONFINEMENT_NAMESPACES;
 	f->file_limit = tmpfs_size;
 	f->process_limit = f->fd_limit = 4096;
 	snprintf(f->new_root, sizeof(f->new_root), "%s/root", c->run_dir);
@@ -317,7 +317,7 @@ static int apply(void *arg)
 	}
 	/* While the paths can still be reached. */
 	r = sk_landlock_prepare(f, &ruleset);
-	if (r < 0 && (r != -EOPNOTSUPP || (!f->namespaces && f->sandbox < SK_SANDBOX_FILTER)))
+	if (r < 0 && (r != -EOPNOTSUPP || (!f->namespaces && f->sandbox < SK_CONFINEMENT_FILTER)))
 		return r;
 	if (f->no_randomize && personality(ADDR_NO_RANDOMIZE) < 0)
 		return -errno;
@@ -362,7 +362,7 @@ int sk_confine_start(struct sk_confine *f,
 		return 0;
 	if (!refused(r))
 		return sk_error_set(err, -r, "%s", why.message);
-	if (f->sandbox == SK_SANDBOX_NAMESPACES)
+	if (f->sandbox == SK_CONFINEMENT_NAMESPACES)
 		return sk_error_set(
 			err, -r,
 			"this host gives a guest no namespaces of its own (%s), and it does not run without: `skerry "

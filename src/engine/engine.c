@@ -30,18 +30,18 @@ static const struct sk_engine *by_name(const char *name)
 	return strcmp(name, sk_engine_fake.name) == 0 ? &sk_engine_fake : NULL;
 }
 
-int sk_sandbox_parse(const char *name, enum sk_sandbox *ret)
+int sk_confinement_parse(const char *name, enum sk_confinement *ret)
 {
 	static const char *const names[] = {
-		[SK_SANDBOX_NAMESPACES] = "namespaces",
-		[SK_SANDBOX_LANDLOCK] = "landlock",
-		[SK_SANDBOX_FILTER] = "filter",
+		[SK_CONFINEMENT_NAMESPACES] = "namespaces",
+		[SK_CONFINEMENT_LANDLOCK] = "landlock",
+		[SK_CONFINEMENT_FILTER] = "filter",
 	};
 	size_t i;
 
 	for (i = 0; i < SK_ARRAY_SIZE(names); i++)
 		if (strcmp(name, names[i]) == 0) {
-			*ret = (enum sk_sandbox)i;
+			*ret = (enum sk_confinement)i;
 			return 0;
 		}
 	return -EINVAL;

@@ -27,24 +27,24 @@ struct sk_engine_device {
  * The least that confines an engine process, beside a system call filter, limits and the loss of all capabilities. A
  * start on a host that cannot do as much fails.
  */
-enum sk_sandbox {
-	SK_SANDBOX_NAMESPACES, /* namespaces of its own, with nothing of the host in them */
-	SK_SANDBOX_LANDLOCK,   /* where the host refuses those: Landlock */
-	SK_SANDBOX_FILTER,     /* where it refuses both: nothing else */
+enum sk_confinement {
+	SK_CONFINEMENT_NAMESPACES, /* namespaces of its own, with nothing of the host in them */
+	SK_CONFINEMENT_LANDLOCK,   /* where the host refuses those: Landlock */
+	SK_CONFINEMENT_FILTER,	   /* where it refuses both: nothing else */
 };
-#define SK_SANDBOX_NAMES "namespaces, landlock or filter"
+#define SK_CONFINEMENT_NAMES "namespaces, landlock or filter"
 /* -EINVAL: not one of the names. */
-int sk_sandbox_parse(const char *name, enum sk_sandbox *ret);
+int sk_confinement_parse(const char *name, enum sk_confinement *ret);
 
 /* What the user or the machine's administrator has decided (vm/settings.h). Strings are borrowed. */
 struct sk_engine_settings {
-	const char *cache_dir;	 /* directory for results of probes, for this boot of the host; NULL: none */
-	const char *qemu;	 /* program; NULL: qemu-system-x86_64 of PATH */
-	const char *kvm_device;	 /* NULL: /dev/kvm */
-	unsigned kvm_timeout_ms; /* for the guest that shows whether KVM works; 0: 5000 */
-	bool probe_again;	 /* whatever is remembered */
-	unsigned tcg_buffer;	 /* MiB for translated code under tcg; 0: by the size of the guest */
-	enum sk_sandbox sandbox; /* the least that will do */
+	const char *cache_dir;	     /* directory for results of probes, for this boot of the host; NULL: none */
+	const char *qemu;	     /* program; NULL: qemu-system-x86_64 of PATH */
+	const char *kvm_device;	     /* NULL: /dev/kvm */
+	unsigned kvm_timeout_ms;     /* for the guest that shows whether KVM works; 0: 5000 */
+	bool probe_again;	     /* whatever is remembered */
+	unsigned tcg_buffer;	     /* MiB for translated code under tcg; 0: by the size of the guest */
+	enum sk_confinement sandbox; /* the least that will do */
 };
 
 struct sk_engine_config {

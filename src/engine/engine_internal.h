@@ -65,7 +65,7 @@ struct sk_confine {
 	uint64_t address_limit;	       /* RLIMIT_AS in bytes */
 	uint64_t process_limit;	       /* RLIMIT_NPROC; 4096 */
 	uint64_t fd_limit;	       /* RLIMIT_NOFILE; 4096 */
-	enum sk_sandbox sandbox;       /* the least that will do */
+	enum sk_confinement sandbox;   /* the least that will do */
 	bool namespaces, no_randomize, no_huge_pages;
 	/* May be NULL. Makes further files in the new root, which is the working directory, owned by this user. Runs
 	 * in the child: async-signal-safe calls only. Not called without namespaces. */

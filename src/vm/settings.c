@@ -31,7 +31,7 @@ static int check_seconds(const char *path, const char *key, const json_t *value,
 
 static int check(const char *path, const char *key, const json_t *value, struct sk_error *err)
 {
-	enum sk_sandbox sandbox;
+	enum sk_confinement sandbox;
 
 	if (strcmp(key, "engine") == 0)
 		return json_is_string(value) && sk_engine_name_valid(json_string_value(value))
@@ -62,9 +62,9 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 			       ? 0
 			       : bad(err, path, "\"cpus\" is a number of processors, 1 to 64");
 	if (strcmp(key, "sandbox") == 0)
-		return json_is_string(value) && sk_sandbox_parse(json_string_value(value), &sandbox) == 0
+		return json_is_string(value) && sk_confinement_parse(json_string_value(value), &sandbox) == 0
 			       ? 0
-			       : bad(err, path, "\"sandbox\" is " SK_SANDBOX_NAMES);
+			       : bad(err, path, "\"sandbox\" is " SK_CONFINEMENT_NAMES);
 	return sk_error_set(
 		err, EINVAL,
 		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
@@ -163,7 +163,7 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 	};
 	sandbox = json_string_value(json_object_get(s->json, "sandbox"));
 	if (sandbox)
-		(void)sk_sandbox_parse(sandbox, &s->engines.sandbox); /* checked above */
+		(void)sk_confinement_parse(sandbox, &s->engines.sandbox); /* checked above */
 	return 0;
 }
 

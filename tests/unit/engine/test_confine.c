@@ -62,7 +62,7 @@ static int teardown(void **state)
 }
 
 /* 0 or what start() said. */
-static int run(enum sk_sandbox sandbox, char *out, size_t size, struct sk_error *err)
+static int run(enum sk_confinement sandbox, char *out, size_t size, struct sk_error *err)
 {
 	const struct sk_engine *engine;
 	struct sk_engine_settings settings = { .sandbox = sandbox };
@@ -150,7 +150,7 @@ static void test_reach(void **state)
 		skip();
 	}
 	fd = listen_abstract();
-	if (run(SK_SANDBOX_NAMESPACES, out, sizeof(out), &err) < 0)
+	if (run(SK_CONFINEMENT_NAMESPACES, out, sizeof(out), &err) < 0)
 		fail_msg("%s", err.message);
 	close(fd);
 	assert_int_equal(judge(out), 0);
@@ -186,7 +186,7 @@ static int without_namespaces(void)
 
 	if (refuse_namespaces() != 0)
 		return 77;
-	if (run(SK_SANDBOX_NAMESPACES, out, sizeof(out), &err) == 0 || !strstr(err.message, "\"sandbox\"")) {
+	if (run(SK_CONFINEMENT_NAMESPACES, out, sizeof(out), &err) == 0 || !strstr(err.message, "\"sandbox\"")) {
 		print_message("it runs all the same: %s %s\n", err.message, out);
 		return 1;
 	}
@@ -194,7 +194,7 @@ static int without_namespaces(void)
 		return 77;
 	fd = listen_abstract();
 	err = (struct sk_error)SK_ERROR_INIT;
-	if (run(SK_SANDBOX_LANDLOCK, out, sizeof(out), &err) < 0) {
+	if (run(SK_CONFINEMENT_LANDLOCK, out, sizeof(out), &err) < 0) {
 		print_message("%s\n", err.message);
 		return 1;
 	}

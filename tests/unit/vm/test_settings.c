@@ -51,7 +51,7 @@ static void test_defaults(void **state)
 	assert_null(s.engines.qemu);
 	assert_int_equal(s.engines.kvm_timeout_ms, 5000);
 	assert_int_equal(s.start_timeout_ms, 60000);
-	assert_int_equal(s.engines.sandbox, SK_SANDBOX_NAMESPACES);
+	assert_int_equal(s.engines.sandbox, SK_CONFINEMENT_NAMESPACES);
 	sk_settings_fini(&s);
 }
 
@@ -73,7 +73,7 @@ static void test_values(void **state)
 	assert_int_equal(s.engines.tcg_buffer, 64);
 	assert_int_equal(s.default_memory, UINT64_C(3) << 30);
 	assert_int_equal(s.default_cpus, 4);
-	assert_int_equal(s.engines.sandbox, SK_SANDBOX_LANDLOCK);
+	assert_int_equal(s.engines.sandbox, SK_CONFINEMENT_LANDLOCK);
 	sk_settings_fini(&s);
 	setenv("SKERRY_ENGINE", "uml", 1);
 	assert_int_equal(load("{\"engine\":\"tcg\"}", &s, &err), 0);

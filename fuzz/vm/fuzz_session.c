@@ -12,44 +12,44 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned answers;
 
-static void on_answer(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_answer(void *arg, const struct sk_reply *reply)
 {
 	const char *p = reply && !reply->ok ? reply->message : NULL;
 
-	(void)m;
 	(void)arg;
 	for (; p && *p; p++)
 		assert((unsigned char)*p >= ' ' && *p != 0x7f); /* it goes to people's terminals */
 	answers++;
 }
 
-static void feed(struct sk_monitor *m, const uint8_t *data, size_t size)
+static void feed(struct owner *o, const uint8_t *data, size_t size)
 {
 	size_t piece = size ? (size_t)data[0] + 1 : 1, waiting = size > 1 ? data[1] % 8 : 0, at, i;
 
 	/* accept() has been called: the session is there. */
 	for (i = 0; i < waiting; i++)
-		sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_STATS, .container = SK_CONTAINER }, on_answer,
-				   NULL);
-	for (at = 2; at < size && !lost; at += piece) {
+		sk_session_request(o->session, &(const struct sk_msg){ .op = SK_OP_STATS, .container = "c0" },
+				   on_answer, NULL);
+	for (at = 2; at < size && !o->lost; at += piece) {
 		size_t n = size - at < piece ? size - at : piece;
 
 		assert(events.data(events_arg, data + at, n) == n);
 	}
-	if (!lost && size % 2)
+	if (!o->lost && size % 2)
 		events.eof(events_arg);
-	sk_session_end(m);
-	assert(answers == waiting || lost); /* each is answered once, at the latest at the end */
+	sk_session_free(o->session);
+	o->session = NULL;
+	assert(answers == waiting || o->lost); /* each is answered once, at the latest at the end */
 	assert(answers <= waiting);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sk_monitor m = { 0 };
+	struct owner o = { 0 };
 
 	answers = 0;
-	fixture_up(&m);
-	feed(&m, data, size);
-	fixture_down(&m);
+	fixture_up(&o);
+	feed(&o, data, size);
+	fixture_down(&o);
 	return 0;
 }

@@ -9,12 +9,20 @@
  *
  * The answers are the guest's and not to be trusted: the only use of them is to tell the guest.
  */
+#include "vm/clock.h"
+
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "vm/clock.h"
-#include "vm/monitor.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define SK_CLOCK_SYNC_MS 200u /* its messages would delay the container's start */
 
 #define ROUNDS 8
 #define GOOD_NS INT64_C(200000)	    /* an answer as quick as that is good enough */
@@ -22,12 +30,21 @@
 #define NS_PER_SEC INT64_C(1000000000)
 #define SECONDS_MOST (INT64_C(1) << 33)
 
+struct sk_clock {
+	struct sk_session *session;
+	int fd;
+	struct sk_source *source, *timer;
+	bool running;
+};
+
+/* Lives until its last answer, with the clock or without. */
 struct clock_sync {
+	struct sk_session *session;
 	int64_t asked, best, difference;
 	unsigned rounds;
 };
 
-static void ask(struct sk_monitor *m, struct clock_sync *take_sync);
+static void ask(struct clock_sync *take_sync);
 
 static int64_t now_ns(void)
 {
@@ -45,7 +62,7 @@ static int64_t clock_of(const struct sk_reply *reply)
 	return reply->clock.sec * NS_PER_SEC + reply->clock.nsec;
 }
 
-static void on_clock(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_clock(void *arg, const struct sk_reply *reply)
 {
 	struct clock_sync *sync = arg;
 	int64_t now = now_ns(), took = now - sync->asked, guest = reply ? clock_of(reply) : -1;
@@ -59,29 +76,100 @@ static void on_clock(struct sk_monitor *m, void *arg, const struct sk_reply *rep
 		sync->difference = sync->asked + took / 2 - guest;
 	}
 	if (++sync->rounds < ROUNDS && sync->best > GOOD_NS) {
-		ask(m, sync);
+		ask(sync);
 		return;
 	}
 	if (sync->difference > -MOST_NS && sync->difference < MOST_NS)
-		sk_session_request(m,
+		sk_session_request(sync->session,
 				   &(const struct sk_msg){ .op = SK_OP_TIME, .time = { .adjust = sync->difference } },
 				   NULL, NULL);
 	free(sync);
 }
 
-static void ask(struct sk_monitor *m, struct clock_sync *take_sync)
+static void ask(struct clock_sync *take_sync)
 {
 	take_sync->asked = now_ns();
-	if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_TIME }, on_clock, take_sync) < 0)
+	if (sk_session_request(take_sync->session, &(const struct sk_msg){ .op = SK_OP_TIME }, on_clock, take_sync) < 0)
 		free(take_sync);
 }
 
-void sk_clock_sync(struct sk_monitor *m)
+static void synchronize(const struct sk_clock *c)
 {
 	struct clock_sync *sync = calloc(1, sizeof(*sync));
 
 	if (!sync)
 		return; /* the clock is right to some milliseconds */
+	sync->session = c->session;
 	sync->best = INT64_MAX;
-	ask(m, sync);
+	ask(sync);
+}
+
+/* A timer that never ends, but is cancelled when the clock is set: by hand, or by the kernel after the host has slept.
+ */
+static void arm(int fd)
+{
+	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
+
+	if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 && errno != ECANCELED)
+		sk_log(SK_LOG_WARN, "the host's clock cannot be watched: %s", strerror(errno));
+}
+
+/* The guest's clock runs by itself and does not notice. */
+static void on_clock_set(void *arg, int fd, unsigned events)
+{
+	struct sk_msg msg = { .op = SK_OP_TIME };
+	const struct sk_clock *c = arg;
+	struct timespec ts;
+	uint64_t ticks;
+
+	(void)events;
+	if (read(fd, &ticks, sizeof(ticks)) < 0 && errno == EAGAIN)
+		return;
+	arm(fd);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (!c->running)
+		return;
+	msg.time.time = (struct sk_time){ .set = true, .sec = ts.tv_sec, .nsec = ts.tv_nsec };
+	sk_session_request(c->session, &msg, NULL, NULL);
+	synchronize(c);
+}
+
+static void on_timer(void *arg)
+{
+	synchronize(arg);
+}
+
+int sk_clock_new(struct sk_loop *loop, struct sk_session *session, struct sk_clock **ret_clock)
+{
+	struct sk_clock *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->session = session;
+	c->fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	c->source = c->fd < 0 ? NULL : sk_loop_add_fd(loop, c->fd, SK_LOOP_READ, on_clock_set, c);
+	c->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, c);
+	if (!c->source || !c->timer) {
+		sk_clock_free(c);
+		return -ENOMEM;
+	}
+	arm(c->fd);
+	*ret_clock = c;
+	return 0;
+}
+
+void sk_clock_begin(struct sk_clock *c)
+{
+	c->running = true;
+	sk_loop_set_timer(c->timer, SK_CLOCK_SYNC_MS);
+}
+
+void sk_clock_free(struct sk_clock *c)
+{
+	if (!c)
+		return;
+	sk_loop_remove(c->source);
+	sk_loop_remove(c->timer);
+	sk_close_fd(&c->fd);
+	free(c);
 }

@@ -70,44 +70,56 @@ static int parse_forward(const json_t *o, struct sk_slirp_forward *f)
 	return inet_pton(f->v6 ? AF_INET6 : AF_INET, ip, f->host_addr) == 1 ? 0 : -EINVAL;
 }
 
+/* The word of "mode" for each back end. */
+static const char *const network_modes[SK_NETWORK_MODES] = {
+	[SK_NETWORK_SLIRP] = "slirp",
+	[SK_NETWORK_NETNS] = "netns",
+};
+
+static int parse_forwards(struct sk_vm_config *c, const json_t *forwards, struct sk_error *err)
+{
+	size_t i, n = json_array_size(forwards);
+
+	if (n > SK_VM_MAX_FORWARDS)
+		return bad(err, "network.forwards");
+	if (n == 0)
+		return 0;
+	c->forwards = calloc(n, sizeof(*c->forwards));
+	if (!c->forwards)
+		return sk_error_errno(err, ENOMEM, "cannot read vm.json");
+	c->network.forwards = c->forwards;
+	for (i = 0; i < n; i++)
+		if (parse_forward(json_array_get(forwards, i), &c->forwards[c->network.n_forwards++]) < 0)
+			return bad(err, "network.forwards");
+	return 0;
+}
+
 static int parse_network(struct sk_vm_config *c, const json_t *net, struct sk_error *err)
 {
-	const json_t *forwards = json_object_get(net, "forwards");
-	const char *mac = get_string(net, "mac", NULL);
+	const char *mac = get_string(net, "mac", NULL), *mode = get_string(net, "mode", "slirp");
 	int64_t mtu = get_int(net, "mtu", SK_SLIRP_MTU);
-	size_t i;
+	struct sk_network_config *n = &c->network;
+	unsigned i;
 
 	if (!json_is_object(net))
 		return 0;
-	if (strcmp(get_string(net, "mode", "slirp"), "netns") == 0) {
-		c->netns = true;
-		c->netns_wait = get_bool(net, "wait", false);
-		return 0;
-	}
-	c->network = true;
-	if (strcmp(get_string(net, "mode", "slirp"), "slirp") != 0 || mtu < 576 || mtu > 65521)
+	for (i = 0; i < SK_NETWORK_MODES && !(network_modes[i] && strcmp(network_modes[i], mode) == 0); i++)
+		;
+	if (i == SK_NETWORK_MODES || mtu < 576 || mtu > 65521)
 		return bad(err, "network");
-	c->mtu = (uint16_t)mtu;
-	c->host_loopback = get_bool(net, "host_loopback", true);
-	c->isolated = get_bool(net, "isolated", false);
+	n->mode = (enum sk_network_mode)i;
+	n->wait = get_bool(net, "wait", false);
+	n->mtu = (uint16_t)mtu;
+	n->host_loopback = get_bool(net, "host_loopback", true);
+	n->isolated = get_bool(net, "isolated", false);
 	if (mac) {
-		if (parse_mac(mac, c->mac) < 0)
+		if (parse_mac(mac, n->mac) < 0)
 			return bad(err, "network.mac");
 	} else {
-		sk_random(c->mac, sizeof(c->mac));
-		c->mac[0] = (uint8_t)((c->mac[0] & 0xfc) | 2); /* locally administered, one host */
+		sk_random(n->mac, sizeof(n->mac));
+		n->mac[0] = (uint8_t)((n->mac[0] & 0xfc) | 2); /* locally administered, one host */
 	}
-	if (json_array_size(forwards) > SK_VM_MAX_FORWARDS)
-		return bad(err, "network.forwards");
-	if (json_array_size(forwards) == 0)
-		return 0;
-	c->forwards = calloc(json_array_size(forwards), sizeof(*c->forwards));
-	if (!c->forwards)
-		return sk_error_errno(err, ENOMEM, "cannot read vm.json");
-	for (i = 0; i < json_array_size(forwards); i++)
-		if (parse_forward(json_array_get(forwards, i), &c->forwards[c->n_forwards++]) < 0)
-			return bad(err, "network.forwards");
-	return 0;
+	return parse_forwards(c, json_object_get(net, "forwards"), err);
 }
 
 static int parse_rootfs(struct sk_vm_config *c, const json_t *rootfs, struct sk_error *err)

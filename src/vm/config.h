@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "virtio/device.h"
+#include "vm/network.h"
+#include "vm/storage.h"
 
 /*
  * vm.json: what a monitor needs to run one sandbox. Whoever creates the container (CLI, OCI runtime) writes it; the
@@ -54,24 +55,15 @@ enum sk_restart_policy {
 	SK_RESTART_UNLESS_STOPPED,
 };
 
-struct sk_vm_layer {
-	const char *path; /* in `json` */
-	uint64_t size;
-};
-
 struct sk_vm_config {
 	json_t *json; /* the whole file; strings below point into it */
 	const char *id, *hostname, *engine;
 	unsigned cpus;
 	uint64_t memory;
-	bool network, host_loopback, isolated;
-	bool netns, netns_wait; /* instead of the slirp network */
 	bool managed, shares_wait;
-	uint16_t mtu;
-	uint8_t mac[6];
-	struct sk_slirp_forward *forwards;
-	unsigned n_forwards;
-	struct sk_vm_layer *layers;
+	struct sk_network_config network;
+	struct sk_slirp_forward *forwards; /* network.forwards */
+	struct sk_sandbox_layer *layers;
 	unsigned n_layers;
 	const char *disk; /* NULL: none */
 	bool rootfs_readonly;

@@ -351,7 +351,7 @@ void sk_monitor_confine(struct sk_monitor *m)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		sk_log(SK_LOG_WARN, "no_new_privs is not to be had: %s", strerror(errno));
-	r = drop_capabilities(m->managed && m->config.netns);
+	r = drop_capabilities(sk_network_backend(m->config.network.mode)->administers);
 	if (r < 0)
 		sk_log(SK_LOG_WARN, "capabilities could not be dropped: %s", strerror(-r));
 	r = restrict_files(m);

@@ -199,9 +199,10 @@ static void pass_error(struct sk_conn *c, const struct sk_reply *reply)
 		sk_conn_reply_error(c, ECONNRESET, 0, "the container has stopped");
 }
 
-static void on_passed(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_passed(void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
+	const struct sk_monitor *m = c->m;
 
 	c->refs--;
 	if (!reply || !reply->ok) {
@@ -218,18 +219,18 @@ static void on_passed(struct sk_monitor *m, void *arg, const struct sk_reply *re
 }
 
 /* SIGKILL: a guest that went away meanwhile has been killed too. */
-static void on_killed(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_killed(void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
 
 	if (reply) {
-		on_passed(m, arg, reply);
+		on_passed(arg, reply);
 		return;
 	}
 	c->refs--;
 	sk_conn_reply_ok(c);
 	sk_conn_finish(c);
-	sk_loop_trigger(m->reap);
+	sk_loop_trigger(c->m->reap);
 }
 
 static void pass_on(struct sk_conn *c, const struct sk_msg *request, sk_reply_cb cb)
@@ -237,7 +238,7 @@ static void pass_on(struct sk_conn *c, const struct sk_msg *request, sk_reply_cb
 	struct sk_msg msg = *request;
 
 	msg.container = sk_pod_container(c->m, request);
-	if (sk_session_request(c->m, &msg, cb, conn_ref(c)) < 0) {
+	if (sk_sandbox_request(c->m->sandbox, &msg, cb, conn_ref(c)) < 0) {
 		c->refs--;
 		sk_conn_reply_error(c, ENOTCONN, 0, "the container is not running");
 		sk_conn_finish(c);
@@ -296,9 +297,10 @@ static struct sk_proc *proc_by_key(struct sk_monitor *m, const char *key)
 	return p;
 }
 
-static void on_exec(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_exec(void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
+	struct sk_monitor *m = c->m;
 	struct sk_proc *p =
 		c->exec_key[0] ? proc_by_key(m, c->exec_key) : NULL; /* the client may have gone meanwhile */
 
@@ -386,9 +388,10 @@ static void op_kill(struct sk_conn *c, const struct sk_msg *request)
 	pass_on(c, &msg, last ? on_killed : on_passed);
 }
 
-static void on_copied(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_copied(void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
+	struct sk_monitor *m = c->m;
 
 	c->refs--;
 	c->copy_replied = true;
@@ -424,9 +427,9 @@ static void op_info(struct sk_conn *c)
 	sk_conn_reply(c, &(const struct sk_reply){ .engine = m->engine ? m->engine->name : NULL,
 						   .cpus = m->config.cpus,
 						   .memory = m->config.memory,
-						   .kernel = m->kernel,
+						   .kernel = sk_sandbox_kernel(m->sandbox),
 						   .pid = (int)getpid(),
-						   .engine_pid = (int)m->process.pid });
+						   .engine_pid = (int)sk_sandbox_engine_pid(m->sandbox) });
 	sk_conn_finish(c);
 }
 
@@ -570,7 +573,7 @@ static void resize(struct sk_conn *c, const struct sk_msg *message)
 	c->rows = message->size.rows;
 	c->cols = message->size.cols;
 	if (c->rows && c->cols)
-		sk_session_request(c->m, &msg, NULL, NULL);
+		sk_sandbox_request(c->m->sandbox, &msg, NULL, NULL);
 }
 
 /* A message of an attached client; one that a newer client may send is ignored, and so is a broken one: the connection

@@ -61,7 +61,7 @@ struct conn {
 };
 
 struct sk_loopback {
-	struct sk_monitor *m;
+	struct sk_session *session;
 	int capture, raw4, raw6;
 	struct sk_source *source, *timer, *reap;
 	struct conn *conns;
@@ -339,11 +339,10 @@ ssize_t sk_loopback_claim(struct sk_loopback *lb, const struct sk_token *token, 
 	return (ssize_t)n;
 }
 
-static void on_connected(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_connected(void *arg, const struct sk_reply *reply)
 {
 	struct conn *c = arg;
 
-	(void)m;
 	c->asked = false;
 	if (!c->lb) { /* freed meanwhile */
 		free(c);
@@ -386,7 +385,7 @@ static void conn_new(struct sk_loopback *lb, const struct ends *e, const struct 
 	msg.connect.address = address;
 	msg.connect.port = e->server_port;
 	msg.connect.token = c->token;
-	c->asked = sk_session_request(lb->m, &msg, on_connected, c) == 0;
+	c->asked = sk_session_request(lb->session, &msg, on_connected, c) == 0;
 	if (!c->asked) {
 		sk_tcp_reset(&c->tcp);
 		step(c);
@@ -495,20 +494,20 @@ static void on_reap(void *arg)
 
 /* ---- life */
 
-struct sk_loopback *sk_loopback_new(struct sk_monitor *m)
+struct sk_loopback *sk_loopback_new(struct sk_loop *loop, struct sk_session *session)
 {
 	struct sk_loopback *lb = calloc(1, sizeof(*lb));
 
 	if (!lb)
 		return NULL;
-	lb->m = m;
+	lb->session = session;
 	lb->capture = sk_netns_loopback_socket();
 	lb->raw4 = sk_netns_raw_socket(AF_INET);
 	lb->raw6 = sk_netns_raw_socket(AF_INET6); /* or none, where there is no IPv6 */
 	if (lb->capture >= 0 && lb->raw4 >= 0) {
-		lb->source = sk_loop_add_fd(m->loop, lb->capture, SK_LOOP_READ, on_capture, lb);
-		lb->timer = sk_loop_add_timer(m->loop, UINT64_MAX, on_timer, lb);
-		lb->reap = sk_loop_add_deferred(m->loop, on_reap, lb);
+		lb->source = sk_loop_add_fd(loop, lb->capture, SK_LOOP_READ, on_capture, lb);
+		lb->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, lb);
+		lb->reap = sk_loop_add_deferred(loop, on_reap, lb);
 	}
 	if (!lb->source || !lb->timer || !lb->reap) {
 		sk_log(SK_LOG_WARN, "connections inside the network namespace do not reach the container: %s",

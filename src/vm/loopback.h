@@ -2,14 +2,19 @@
 #ifndef SK_VM_LOOPBACK_H
 #define SK_VM_LOOPBACK_H
 
-#include "vm/monitor.h"
+#include <sys/types.h>
+
+#include "base/loop.h"
+#include "proto/message.h"
+#include "virtio/stream.h"
 #include "vm/netns.h"
+#include "vm/session.h"
 
 /* Connections that processes of the host make inside the guest's network namespace, see loopback.c. */
 struct sk_loopback;
 
 /* Makes the sockets. NULL: not to be had here, which is logged. */
-struct sk_loopback *sk_loopback_new(struct sk_monitor *m);
+struct sk_loopback *sk_loopback_new(struct sk_loop *loop, struct sk_session *session);
 /* Diverts what goes to the addresses of `ns`, now and when they have changed. Accepts NULL. */
 void sk_loopback_update(struct sk_loopback *lb, const struct sk_netns *ns);
 /* A stream of the guest's with `token`, whose first `n` bytes after that are at `data`; returns how many were taken, or

@@ -14,21 +14,17 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "vm/clock.h"
 #include "vm/parent.h"
 #include "vm/keeper.h"
 
 #define SK_CONFIG_MAX (16u << 20)
 #define SK_SHUTDOWN_MS 10000u
 #define SK_KILL_MS 5000u
-#define SK_CLOCK_SYNC_MS 200u /* its messages would delay the container's start */
 #define SK_LINGER_MS 10000u
 #define SK_HAND_OVER_MS 2000u
 #define SK_LOCK_WAIT_MS 10000u
@@ -36,7 +32,7 @@
 /* What the deferred step has to do; set in callbacks, acted on when none is running. */
 struct lifecycle {
 	struct sk_monitor m;
-	struct sk_source *signal_source, *clock_source, *clock_timer, *linger;
+	struct sk_source *signal_source, *linger;
 	struct sk_keeper keeper;
 };
 
@@ -154,31 +150,6 @@ void sk_monitor_idle(struct sk_monitor *m)
 
 /* ---- start */
 
-static void rootfs_spec(const struct sk_monitor *m, struct sk_rootfs_spec *ret)
-{
-	const json_t *rootfs = json_object_get(m->config.json, "rootfs");
-	uint64_t offset = 0;
-	unsigned i;
-
-	*ret = (struct sk_rootfs_spec){ .readonly = m->config.rootfs_readonly };
-	ret->tag = json_string_value(json_object_get(rootfs, "tag"));
-	if (ret->tag) {
-		ret->type = SK_ROOTFS_9P;
-		ret->options = json_string_value(json_object_get(rootfs, "options"));
-		ret->device = sk_shares_device(m);
-		return;
-	}
-	ret->type = SK_ROOTFS_LAYERS;
-	ret->device = "serial:" SK_BLK_ID_READONLY;
-	ret->upper = m->config.disk ? "serial:" SK_BLK_ID_WRITABLE : NULL;
-	for (i = 0; i < m->config.n_layers && i < SK_LAYERS_MAX; i++) {
-		ret->layers[i].offset = offset;
-		ret->layers[i].size = m->config.layers[i].size;
-		offset += (m->config.layers[i].size + 4095) & ~4095ull;
-	}
-	ret->n_layers = i;
-}
-
 /* The answer to create or start of the container. */
 static void on_start_answered(struct sk_monitor *m, const struct sk_reply *reply)
 {
@@ -194,9 +165,10 @@ static void on_start_answered(struct sk_monitor *m, const struct sk_reply *reply
 	sk_monitor_started(m, &err, reply->exit_code);
 }
 
-static void on_created(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_created(void *arg, const struct sk_reply *reply)
 {
-	(void)arg;
+	struct sk_monitor *m = arg;
+
 	m->life.starting = false;
 	if (reply && reply->ok && m->managed)
 		sk_managed_created(m);
@@ -204,25 +176,21 @@ static void on_created(struct sk_monitor *m, void *arg, const struct sk_reply *r
 		on_start_answered(m, reply);
 }
 
-static void on_started(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_started(void *arg, const struct sk_reply *reply)
 {
-	(void)arg;
-	on_start_answered(m, reply);
+	on_start_answered(arg, reply);
 }
 
 int sk_monitor_start_created(struct sk_monitor *m)
 {
-	return sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_START, .container = SK_CONTAINER }, on_started,
-				  NULL);
+	return sk_sandbox_request(m->sandbox, &(const struct sk_msg){ .op = SK_OP_START, .container = SK_CONTAINER },
+				  on_started, m);
 }
 
 static void start_container(struct sk_monitor *m)
 {
-	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
-	struct sk_create *create = &msg.create;
 	uint16_t rows = 0, cols = 0;
 	const struct sk_conn *c;
-	json_t *mounts;
 
 	for (c = m->conns; c; c = c->next) {
 		if ((c->wants_start || c->proc == m->init) && c->rows) {
@@ -232,46 +200,27 @@ static void start_container(struct sk_monitor *m)
 	}
 	m->life.starting = true;
 	m->init->started = true;
-	mounts = sk_shares_mounts(m);
-	rootfs_spec(m, &create->rootfs);
-	create->name = json_string_value(json_object_get(m->config.json, "name"));
-	create->groups = json_object_get(m->config.json, "groups");
-	create->spec = (json_t *)(uintptr_t)m->config.spec;
-	create->user = m->config.user;
-	create->files = (json_t *)(uintptr_t)m->config.files;
-	create->mounts = mounts;
-	create->stdio = sk_proc_stdio(m->init, rows, cols);
-	create->init = m->config.init;
-	create->start = !m->managed;
-	if (sk_session_request(m, &msg, on_created, NULL) < 0)
+	if (sk_guest_create(m, rows, cols, on_created, m) < 0)
 		sk_monitor_lost(m, "the request to create the container could not be sent: see log/monitor.log in the "
 				   "container's directory");
-	json_decref(mounts);
 }
 
 void sk_monitor_ready(struct sk_monitor *m)
 {
-	sk_loop_remove(m->boot_timer);
-	m->boot_timer = NULL;
 	sk_life_ready(&m->life);
 	if (m->life.start_wanted)
 		start_container(m);
 	else
 		sk_control_ready(m);
-	sk_loop_set_timer(life(m)->clock_timer, SK_CLOCK_SYNC_MS);
 }
 
 void sk_monitor_mount(struct sk_monitor *m)
 {
-	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
-
 	if (!sk_life_may_mount(&m->life))
 		return;
 	m->life.mounted = true;
-	msg.create.mount_only = true;
-	rootfs_spec(m, &msg.create.rootfs);
 	/* The request that wanted it is sent right behind: the agent keeps it until this is done. */
-	sk_session_request(m, &msg, NULL, NULL);
+	sk_guest_mount(m);
 }
 
 void sk_monitor_want_start(struct sk_monitor *m)
@@ -296,7 +245,7 @@ void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int ex
 		json_object_set_new(m->state, "exit_code", json_integer(0));
 		json_object_set_new(m->state, "oom_killed", json_false());
 		json_object_set_new(m->state, "error", json_string(""));
-		json_object_set_new(m->state, "engine_pid", json_integer(m->process.pid));
+		json_object_set_new(m->state, "engine_pid", json_integer(sk_sandbox_engine_pid(m->sandbox)));
 		sk_monitor_set_status(m, "running");
 		sk_monitor_event(m, "start");
 	}
@@ -344,8 +293,8 @@ void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
 		sk_proc_killed(m->init);
 	if (sk_life_stop(&m->life)) {
 		/* A paused container could not act on it. */
-		sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_RESUME, .container = SK_CONTAINER }, NULL,
-				   NULL);
+		sk_sandbox_request(m->sandbox, &(const struct sk_msg){ .op = SK_OP_RESUME, .container = SK_CONTAINER },
+				   NULL, NULL);
 		sk_proc_signal(m->init, signal, false);
 		sk_loop_remove(m->stop_timer);
 		m->stop_timer =
@@ -396,7 +345,7 @@ static void begin_stopping(struct sk_monitor *m)
 	m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
 	if (m->config.auto_remove && !sk_life_will_restart(&m->life))
 		sk_monitor_lost(m, ""); /* nobody will see that disk again */
-	else if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_SHUTDOWN }, NULL, NULL) < 0)
+	else if (sk_sandbox_shut_down(m->sandbox) < 0)
 		sk_monitor_lost(m, "");
 }
 
@@ -518,7 +467,8 @@ static void go_down(struct sk_monitor *m)
 		c->copy.stream = NULL;
 		c->copy.done = true;
 	}
-	sk_sandbox_down(m);
+	sk_sandbox_free(m->sandbox);
+	m->sandbox = NULL;
 	sk_managed_tell_oom(m);
 	m->life.lost = m->life.process_done = false; /* what the end of the engine has told */
 	if (ran) {
@@ -549,7 +499,7 @@ static void reap_procs(struct sk_monitor *m)
 static void ask_to_shut_down(struct sk_monitor *m)
 {
 	m->down_timer = sk_loop_add_timer(m->loop, SK_SHUTDOWN_MS, on_down_timeout, m);
-	if (sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_SHUTDOWN }, NULL, NULL) < 0)
+	if (sk_sandbox_shut_down(m->sandbox) < 0)
 		sk_monitor_lost(m, "");
 }
 
@@ -631,7 +581,7 @@ static void boot(struct sk_monitor *m)
 	if (!m->init) {
 		sk_error_errno(&err, ENOMEM, "cannot start the container");
 		boot_failed(m, &err);
-	} else if ((m->config.managed && sk_managed_init(m, &err) < 0) || sk_sandbox_up(m, &err) < 0) {
+	} else if ((m->config.managed && sk_managed_init(m, &err) < 0) || sk_guest_boot(m, &err) < 0) {
 		boot_failed(m, &err);
 	}
 	json_object_set_new(m->state, "engine", json_string(m->engine ? m->engine->name : ""));
@@ -649,56 +599,6 @@ static void on_signal(void *arg, int fd, unsigned events)
 		sk_monitor_stop(m, m->config.stop_signal, m->config.stop_timeout);
 }
 
-/* A timer that never ends, but is cancelled when the clock is set: by hand, or by the kernel after the host has slept.
- */
-static void arm_clock(int fd)
-{
-	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
-
-	if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 && errno != ECANCELED)
-		sk_log(SK_LOG_WARN, "the host's clock cannot be watched: %s", strerror(errno));
-}
-
-/* The guest's clock runs by itself and does not notice. */
-static void on_clock_set(void *arg, int fd, unsigned events)
-{
-	struct sk_msg msg = { .op = SK_OP_TIME };
-	struct sk_monitor *m = arg;
-	struct timespec ts;
-	uint64_t ticks;
-
-	(void)events;
-	if (read(fd, &ticks, sizeof(ticks)) < 0 && errno == EAGAIN)
-		return;
-	arm_clock(fd);
-	clock_gettime(CLOCK_REALTIME, &ts);
-	if (m->life.phase != SK_PHASE_READY && m->life.phase != SK_PHASE_RUNNING)
-		return;
-	msg.time.time = (struct sk_time){ .set = true, .sec = ts.tv_sec, .nsec = ts.tv_nsec };
-	sk_session_request(m, &msg, NULL, NULL);
-	sk_clock_sync(m);
-}
-
-static void on_clock_timer(void *arg)
-{
-	struct sk_monitor *m = arg;
-
-	if (m->life.phase == SK_PHASE_READY || m->life.phase == SK_PHASE_RUNNING)
-		sk_clock_sync(m);
-}
-
-static int watch_clock(struct sk_monitor *m)
-{
-	struct lifecycle *l = life(m);
-	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-
-	l->clock_source = fd < 0 ? NULL : sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_clock_set, m);
-	l->clock_timer = sk_loop_add_timer(m->loop, UINT64_MAX, on_clock_timer, m);
-	if (l->clock_source)
-		arm_clock(fd);
-	return l->clock_source && l->clock_timer ? 0 : -ENOMEM;
-}
-
 static int watch_signals(struct sk_monitor *m, struct sk_error *err)
 {
 	struct lifecycle *l = life(m);
@@ -713,7 +613,7 @@ static int watch_signals(struct sk_monitor *m, struct sk_error *err)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	l->signal_source = fd < 0 ? NULL : sk_loop_add_fd(m->loop, fd, SK_LOOP_READ, on_signal, m);
-	return l->signal_source && watch_clock(m) == 0 ? 0 : sk_error_errno(err, ENOMEM, "cannot start the monitor");
+	return l->signal_source ? 0 : sk_error_errno(err, ENOMEM, "cannot start the monitor");
 }
 
 /* The lock of a monitor that has just finished may be held a moment longer. */
@@ -763,6 +663,7 @@ static int load_config(struct sk_monitor *m, struct sk_error *err)
 
 static int init_state(struct sk_monitor *m, struct sk_error *err)
 {
+	const char *address = sk_network_backend(m->config.network.mode)->address;
 	int r = sk_vm_state_load(&m->paths, m->id, &m->state, err);
 
 	if (r < 0)
@@ -771,8 +672,8 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 	json_object_set_new(m->state, "restart_count", json_integer(m->life.restarts));
 	json_object_set_new(m->state, "stopped_by_user", json_false());
 	json_object_set_new(m->state, "error", json_string(""));
-	if (m->config.network)
-		json_object_set_new(m->state, "ip", json_string(SK_SLIRP_ADDRESS));
+	if (address)
+		json_object_set_new(m->state, "ip", json_string(address));
 	/* A VM that is booted for a copy leaves the container what it is: "starting" comes with the wish to start. */
 	if (m->config.managed)
 		json_object_set_new(m->state, "status", json_string("starting"));
@@ -924,10 +825,7 @@ int main(int argc, char **argv)
 		       .dirfd = -1,
 		       .lock_fd = -1,
 		       .log_fd = -1,
-		       .listen_fd = -1,
-		       .console_fd = -1,
-		       .console_log = -1,
-		       .process = { .pidfd = -1, .claim_fd = -1 } },
+		       .listen_fd = -1 },
 		.keeper = { .fd = -1 },
 	};
 	struct sk_error err = SK_ERROR_INIT;
@@ -957,7 +855,8 @@ int main(int argc, char **argv)
 	boot(m);
 	if (sk_loop_run(m->loop) < 0)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
-	sk_sandbox_down(m);
+	sk_sandbox_free(m->sandbox);
+	m->sandbox = NULL;
 	sk_managed_fini(m);
 	sk_keeper_end(&l.keeper);
 	return m->config.managed ? m->life.exit_code : 0;

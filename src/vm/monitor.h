@@ -3,27 +3,23 @@
 #define SK_VM_MONITOR_H
 
 /*
- * The monitor: one process per VM. It owns the engine process, the devices, the session with the agent, the log and the
- * state file.
+ * The monitor: one process per VM. It owns the sandbox, the container in it, the log and the state file.
  *
  *   life.c      the life of the container as a state machine without I/O
  *   monitor.c   main; does what life.c says; state.json, the end
- *   sandbox.c   one boot: sockets, devices, engine process
- *   confine.c   what is given up then
- *   session.c   requests to the agent and its events
+ *   guest.c     what the sandbox is asked for, and what it tells
+ *   confine.c   what is given up when the VM runs
  *   stdio.c     the streams of a process, their log and their readers
  *   control.c   connections of clients
- *   shares.c    the directories of the host that the VM sees, and their server
  *   pod.c       further containers in the same VM
- *   loopback.c  connections made inside the guest's network namespace on the host
- *   managed.c   what is different for the OCI runtime: inherited stdio, the network namespace's interfaces, create
- *               apart from start
+ *   managed.c   what is different for the OCI runtime: inherited stdio, create apart from start
+ *
+ * Below it, and knowing nothing of it: the sandbox (vm/sandbox.h).
  *
  * The phases of a life, and what is legal in each: vm/life.h.
  *
- * Not trusted: everything from the agent (a claim about the guest only), everything on the device sockets, and the pace
- * of clients. One thread runs all of this; block devices have a thread of their own and share nothing with it
- * (sandbox.c).
+ * Not trusted: everything from the agent (a claim about the guest only), and the pace of clients. One thread runs all of
+ * this; block devices have a thread of their own (storage.c).
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -40,6 +36,7 @@
 #include "vm/config.h"
 #include "vm/life.h"
 #include "vm/logfile.h"
+#include "vm/sandbox.h"
 #include "vm/settings.h"
 #include "vm/state.h"
 
@@ -47,11 +44,9 @@
 #define SK_MAX_CONNS 1024u /* or a quarter of the descriptors that we may have */
 #define SK_MAX_FDS 65536u
 #define SK_MAX_PROCS 1024u
-#define SK_CONSOLE_TAIL 32	    /* bytes of the console that are looked at once more, with what follows */
 #define SK_CONN_HIGH (512u * 1024u) /* a reader with more than this unsent holds up the output it reads */
 
 struct sk_managed;
-struct sk_shares;
 struct sk_monitor;
 struct sk_conn;
 struct sk_proc;
@@ -78,7 +73,7 @@ struct sk_proc {
 	bool killed; /* with SIGKILL: what it has not got rid of is not waited for */
 	int code;
 	bool oom;
-	uint64_t oom_ms; /* of the last OOM kill that a member's readers were told of */
+	uint64_t oom_ms; /* of the last OOM kill that was told: a first process's */
 	struct sk_channel ch[3];
 	struct sk_buf in;	 /* stdin not yet taken by the guest */
 	bool in_eof;		 /* no more will come: shut down when `in` is empty */
@@ -130,27 +125,14 @@ struct sk_monitor {
 	struct sk_logfile *log;
 
 	/* one boot */
-	struct sk_settings settings;
 	const struct sk_engine *engine;
-	struct sk_engine_process process;
-	struct sk_source *process_source, *boot_timer, *stop_timer, *down_timer, *restart_timer;
-	struct sk_device *vsock, *net;
-	struct sk_shares *shares;
+	struct sk_sandbox *sandbox; /* NULL: none runs */
+	struct sk_source *stop_timer, *down_timer, *restart_timer;
 	struct sk_managed *managed; /* NULL: not started by the OCI runtime */
-	struct sk_carrier *carrier;
-	struct sk_blk_thread *blk;
-	struct sk_session *session;
-	char kernel[64];
-	int console_fd, console_log;
-	size_t console_bytes;
-	char console_tail[SK_CONSOLE_TAIL]; /* what was read last */
-	struct sk_source *console_source;
 
 	/* the container */
 	struct sk_proc *procs;
 	struct sk_proc *init;
-	struct sk_nameless *nameless; /* streams that have not given their token yet, the last one first */
-	unsigned n_nameless;
 	bool stand_in; /* the container's process on the host is our parent: vm/parent.h */
 	unsigned next_key, next_container;
 	bool disk_full;
@@ -186,21 +168,12 @@ const char *sk_monitor_trouble(const struct sk_monitor *m, char *buf, size_t siz
 void sk_monitor_event(struct sk_monitor *m, const char *action);
 void sk_monitor_idle(struct sk_monitor *m); /* a connection went: nothing left to do? */
 
-/* sandbox.c */
-int sk_sandbox_up(struct sk_monitor *m, struct sk_error *err);
-void sk_sandbox_down(struct sk_monitor *m); /* kills the engine, frees the devices; safe when half up */
-
-/* shares.c */
-int sk_shares_up(struct sk_monitor *m,
-		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
-		 struct sk_error *err);
-void sk_shares_begin(struct sk_monitor *m);	  /* "shares_wait": all is mounted now that is to be shared */
-void sk_shares_place(const struct sk_monitor *m); /* beside the engine, which runs now */
-size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
-/* Mount tag of the device that has them; NULL: there is none. */
-const char *sk_shares_device(const struct sk_monitor *m);
-json_t *sk_shares_mounts(const struct sk_monitor *m); /* "mounts" for the agent; NULL: none */
-void sk_shares_down(struct sk_monitor *m);	      /* after the engine: nobody asks any more */
+/* guest.c */
+int sk_guest_boot(struct sk_monitor *m, struct sk_error *err);
+/* Requests to the agent, as sk_sandbox_request(). create: of the container, started unless it is managed; mount: of its
+ * root file system alone. */
+int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply_cb cb, void *arg);
+int sk_guest_mount(struct sk_monitor *m);
 
 /* managed.c. All but the first do nothing, or what they say for "not managed", when m->managed is NULL. */
 int sk_managed_init(struct sk_monitor *m,
@@ -208,20 +181,8 @@ int sk_managed_init(struct sk_monitor *m,
 void sk_managed_fini(struct sk_monitor *m);
 void sk_managed_ended(struct sk_monitor *m);	  /* the state says so: readers of its output have a while */
 bool sk_managed_idle(const struct sk_monitor *m); /* nothing left to write to the inherited stdio */
-int sk_managed_devices(struct sk_monitor *m,
-		       int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
-		       struct sk_error *err);
-size_t sk_managed_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max);
-void sk_managed_devices_down(struct sk_monitor *m);
-/* A stream with a token that is of no process and no client: see vm/loopback.h. */
-ssize_t sk_managed_claim(struct sk_monitor *m, const struct sk_token *token, struct sk_stream *stream,
-			 const uint8_t *data, size_t n);
 /* `create` was killed before it was done: nobody will ever start this container. */
 bool sk_managed_abandoned(const struct sk_monitor *m);
-bool sk_managed_hold_setup(struct sk_monitor *m); /* the network is not known yet: setup is sent later */
-/* The network namespace, for the guest. New references; sk_managed_network_fini() drops them. */
-void sk_managed_network(struct sk_monitor *m, struct sk_network_spec *ret);
-void sk_managed_network_fini(struct sk_network_spec *network);
 void sk_managed_created(struct sk_monitor *m);
 bool sk_managed_is_created(const struct sk_monitor *m); /* and not started yet */
 void sk_managed_tell_oom(
@@ -243,16 +204,6 @@ const char *sk_pod_container(const struct sk_monitor *m, const struct sk_msg *re
 /* confine.c */
 void sk_monitor_confine(struct sk_monitor *m); /* gives up what a running VM does not need; for good */
 
-/* session.c */
-/* reply NULL: the session is lost */
-typedef void (*sk_reply_cb)(struct sk_monitor *m, void *arg, const struct sk_reply *reply);
-int sk_session_listen(struct sk_monitor *m);
-/* Sends `request` to the agent. `cb` (may be NULL) is called once, with the answer; not when this fails. -ENOTCONN;
- * -EINVAL, -EILSEQ: the request is out of the protocol's bounds (logged). */
-int sk_session_request(struct sk_monitor *m, const struct sk_msg *request, sk_reply_cb cb, void *arg);
-void sk_session_setup(struct sk_monitor *m); /* tells the agent about its VM: once, after hello */
-void sk_session_end(struct sk_monitor *m);
-
 /* stdio.c */
 struct sk_proc *sk_proc_new(struct sk_monitor *m, const char *container, const char *key, bool terminal,
 			    bool wants_stdin);
@@ -270,7 +221,8 @@ void sk_proc_writable(struct sk_proc *p);			      /* a reader has room again */
 void sk_proc_abandon(struct sk_proc *p);			      /* the guest is gone: streams end now */
 void sk_proc_free(struct sk_proc *p);
 void sk_channel_token(struct sk_channel *ch);
-int sk_stdio_listen(struct sk_monitor *m);
+/* A stream that is a process's or a client's; `m` is the monitor. See vm/streams.h. */
+ssize_t sk_stdio_claim(void *m, const struct sk_token *token, struct sk_stream *stream, const uint8_t *data, size_t n);
 
 /* control.c */
 int sk_control_listen(struct sk_monitor *m, struct sk_error *err);

@@ -49,12 +49,14 @@ static void refuse(struct sk_conn *c, int code, const char *message)
 
 static int delete_container(struct sk_monitor *m, const char *container, sk_reply_cb cb, void *arg)
 {
-	return sk_session_request(m, &(const struct sk_msg){ .op = SK_OP_DELETE, .container = container }, cb, arg);
+	return sk_sandbox_request(m->sandbox, &(const struct sk_msg){ .op = SK_OP_DELETE, .container = container }, cb,
+				  arg);
 }
 
-static void on_joined(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+static void on_joined(void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
+	struct sk_monitor *m = c->m;
 	struct sk_proc *p = sk_proc_find(m, c->exec_key, SK_INIT_KEY);
 
 	c->refs--;
@@ -115,8 +117,8 @@ static void op_join(struct sk_conn *c, const struct sk_msg *request)
 	c->refs++;
 	create.create.start = false;
 	create.create.stdio = sk_proc_stdio(p, request->join.rows, request->join.cols);
-	if (sk_session_request(m, &create, on_joined, c) < 0)
-		on_joined(m, c, NULL);
+	if (sk_sandbox_request(m->sandbox, &create, on_joined, c) < 0)
+		on_joined(c, NULL);
 }
 
 void sk_pod_conn_dead(struct sk_conn *c)
@@ -154,23 +156,33 @@ static void tell_exit(struct sk_proc *p)
 	sk_loop_trigger(p->m->reap);
 }
 
-static void on_deleted(struct sk_monitor *m, void *arg, const struct sk_reply *reply)
+/* A first process whose container the agent has been asked to remove; it may be gone when that answers. */
+struct deletion {
+	struct sk_monitor *m;
+	char container[sizeof(((struct sk_proc *)NULL)->container)];
+};
+
+static void on_deleted(void *arg, const struct sk_reply *reply)
 {
-	char *container = arg;
-	struct sk_proc *p = sk_proc_find(m, container, SK_INIT_KEY);
+	struct deletion *d = arg;
+	struct sk_proc *p = sk_proc_find(d->m, d->container, SK_INIT_KEY);
 
 	(void)reply;
 	if (p)
 		tell_exit(p);
-	free(container);
+	free(d);
 }
 
 void sk_pod_finished(struct sk_proc *p)
 {
-	char *container = strdup(p->container);
+	struct deletion *d = calloc(1, sizeof(*d));
 
-	if (!container || delete_container(p->m, p->container, on_deleted, container) < 0) {
-		free(container);
+	if (d) {
+		d->m = p->m;
+		snprintf(d->container, sizeof(d->container), "%s", p->container);
+	}
+	if (!d || delete_container(p->m, p->container, on_deleted, d) < 0) {
+		free(d);
 		tell_exit(p);
 	}
 }

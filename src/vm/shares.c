@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The directories and files of the host that a VM is given: the root file system if it is one ("rootfs" of type 9p) and
- * "mounts" that have a "path". All are served by one process, skerry-9pd, which dies with the monitor; when it dies
- * first, the VM cannot go on. The guest has one virtio device for all of them, and attaches to each by its tag: they
+ * The directories and files of the host that a VM is given. All are served by one process, skerry-9pd, which dies with
+ * this one; when it dies first, the VM cannot go on. The guest has one virtio device for all of them, and attaches to each by its tag: they
  * are one file system for it, in which a file has one inode by whichever share it is reached.
  */
+#include "vm/shares.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +21,9 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "skerry_config.h"
-#include "vm/monitor.h"
+#include "virtio/device.h"
+#include "vm/device_socket.h"
 
-#define SK_SHARES_MAX 48u
 #define SK_SHARES_SOCKET "shares"
 #define SK_SHARES_TAG "shares"
 
@@ -32,7 +33,9 @@ struct share {
 };
 
 struct sk_shares {
-	struct share all[SK_SHARES_MAX];
+	void (*lost)(void *arg, const char *why);
+	void *arg;
+	struct share all[SK_SANDBOX_SHARES];
 	unsigned n;
 	int socket; /* of the device, until the server has it */
 	pid_t pid;
@@ -43,9 +46,11 @@ struct sk_shares {
 
 static void on_server(void *arg, int fd, unsigned events)
 {
+	const struct sk_shares *s = arg;
+
 	(void)fd;
 	(void)events;
-	sk_monitor_lost(arg, "the file server of the VM has ended unexpectedly");
+	s->lost(s->arg, "the file server of the VM has ended unexpectedly");
 }
 
 static void server_path(char *buf, size_t size)
@@ -72,58 +77,58 @@ static bool is_empty(int path_fd)
 
 /* A volume that is still empty is written once, by the agent, with what the image has there; the container's mount is
  * read-only all the same. */
-static bool is_readonly(const json_t *o, int path_fd)
+static bool is_readonly(const struct sk_sandbox_share *share, int path_fd)
 {
-	return json_is_true(json_object_get(o, "readonly")) &&
-	       !(json_is_true(json_object_get(o, "copy_up")) && is_empty(path_fd));
+	return share->readonly && !(share->copy_up && is_empty(path_fd));
 }
 
-static int add_share(struct sk_monitor *m, const json_t *o, struct sk_error *err)
+static int open_share(const struct sk_sandbox_share *share, struct share *e, struct sk_error *err)
 {
-	struct sk_shares *s = m->shares;
-	const char *tag = json_string_value(json_object_get(o, "tag")),
-		   *path = json_string_value(json_object_get(o, "path"));
-	const char *file = json_string_value(json_object_get(o, "file")),
-		   *subpath = json_string_value(json_object_get(o, "subpath"));
-	struct share *e = &s->all[s->n];
+	const char *tag = share->tag, *file = share->file;
+	int whole;
 
-	if (!path)
-		return 0;
-	if (s->n == SK_SHARES_MAX)
-		return sk_error_set(err, E2BIG,
-				    "more than %u directories and files of the host cannot be given to one VM",
-				    SK_SHARES_MAX);
 	if (!tag || strspn(tag, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(tag) || strlen(tag) > 31 ||
 	    (file && strpbrk(file, "/,")))
 		return sk_error_set(err, EINVAL, "vm.json: a share's tag or file name is wrong");
-	e->path_fd = -1;
-	s->n++;
-	e->path_fd = open(path, O_PATH | O_CLOEXEC);
+	e->path_fd = open(share->path, O_PATH | O_CLOEXEC);
 	if (e->path_fd < 0)
-		return sk_error_errno(err, errno, "cannot share %s", path);
-	if (subpath) {
-		int whole = e->path_fd;
-
-		/* The guest may have written what is in there, links too. */
-		e->path_fd = sk_fs_open_beneath(whole, subpath);
-		close(whole);
-		if (e->path_fd < 0)
-			return sk_error_errno(err, -e->path_fd, "cannot share %s of %s", subpath, path);
-	}
-	e->export = sk_asprintf("%s=fd:%d:%s%s%s%s%s%s%s", tag, e->path_fd, is_readonly(o, e->path_fd) ? "ro" : "rw",
-				json_is_true(json_object_get(o, "nodev")) ? ",nodev" : "",
-				json_is_true(json_object_get(o, "nosuid")) ? ",nosuid" : "",
-				json_is_true(json_object_get(o, "slave")) ? ",slave" : "",
-				json_is_true(json_object_get(o, "nonrecursive")) ? ",nonrecursive" : "",
-				file ? ",file=" : "", file ? file : "");
-	return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", path);
+		return sk_error_errno(err, errno, "cannot share %s", share->path);
+	if (!share->subpath)
+		return 0;
+	/* The guest may have written what is in there, links too. */
+	whole = e->path_fd;
+	e->path_fd = sk_fs_open_beneath(whole, share->subpath);
+	close(whole);
+	return e->path_fd < 0 ? sk_error_errno(err, -e->path_fd, "cannot share %s of %s", share->subpath, share->path)
+			      : 0;
 }
 
-static int start_server(struct sk_monitor *m, struct sk_error *err)
+static int add_share(struct sk_shares *s, const struct sk_sandbox_share *share, struct sk_error *err)
 {
-	const char *argv[2 * SK_SHARES_MAX + 6] = { "skerry-9pd" };
-	struct sk_shares *s = m->shares;
-	int keep[SK_SHARES_MAX + 2], wait[2] = { -1, -1 }, r;
+	struct share *e = &s->all[s->n];
+	int r;
+
+	if (s->n == SK_SANDBOX_SHARES)
+		return sk_error_set(err, E2BIG,
+				    "more than %u directories and files of the host cannot be given to one VM",
+				    SK_SANDBOX_SHARES);
+	e->path_fd = -1;
+	s->n++;
+	r = open_share(share, e, err);
+	if (r < 0)
+		return r;
+	e->export = sk_asprintf("%s=fd:%d:%s%s%s%s%s%s%s", share->tag, e->path_fd,
+				is_readonly(share, e->path_fd) ? "ro" : "rw", share->nodev ? ",nodev" : "",
+				share->nosuid ? ",nosuid" : "", share->slave ? ",slave" : "",
+				share->nonrecursive ? ",nonrecursive" : "", share->file ? ",file=" : "",
+				share->file ? share->file : "");
+	return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", share->path);
+}
+
+static int start_server(struct sk_shares *s, const struct sk_shares_config *config, struct sk_error *err)
+{
+	const char *argv[2 * SK_SANDBOX_SHARES + 6] = { "skerry-9pd" };
+	int keep[SK_SANDBOX_SHARES + 2], wait[2] = { -1, -1 }, r;
 	struct sk_spawn spawn = SK_SPAWN_INIT;
 	size_t n = 1, n_keep = 0;
 	char path[512], device[sizeof(SK_SHARES_TAG) + 24], wait_text[12];
@@ -138,7 +143,7 @@ static int start_server(struct sk_monitor *m, struct sk_error *err)
 	argv[n++] = "--vhost-user-all";
 	argv[n++] = device;
 	keep[n_keep++] = s->socket;
-	if (m->config.shares_wait) {
+	if (config->wait) {
 		if (pipe2(wait, O_CLOEXEC) < 0)
 			return sk_error_errno(err, errno, "cannot share directories");
 		snprintf(wait_text, sizeof(wait_text), "%d", wait[0]);
@@ -150,7 +155,7 @@ static int start_server(struct sk_monitor *m, struct sk_error *err)
 	server_path(path, sizeof(path));
 	spawn.file = path;
 	spawn.argv = argv;
-	spawn.stdout_fd = spawn.stderr_fd = m->log_fd;
+	spawn.stdout_fd = spawn.stderr_fd = config->log_fd;
 	spawn.keep_fds = keep;
 	spawn.n_keep_fds = n_keep;
 	spawn.die_with_parent = true;
@@ -159,81 +164,72 @@ static int start_server(struct sk_monitor *m, struct sk_error *err)
 	return r;
 }
 
-int sk_shares_up(struct sk_monitor *m,
-		 int (*device_socket)(struct sk_monitor *m, const char *name, int *ret_fd, struct sk_error *err),
-		 struct sk_error *err)
+int sk_shares_new(const struct sk_shares_config *config, struct sk_shares **ret_shares, struct sk_error *err)
 {
-	const json_t *rootfs = json_object_get(m->config.json, "rootfs");
+	struct sk_shares *s;
 	unsigned i;
-	size_t k;
-	int r;
+	int r = 0;
 
-	m->shares = calloc(1, sizeof(*m->shares));
-	if (!m->shares)
+	*ret_shares = NULL;
+	if (!config->n_shares)
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
 		return sk_error_errno(err, ENOMEM, "cannot share directories");
-	m->shares->pidfd = m->shares->socket = m->shares->wait_fd = -1;
-	r = add_share(m, rootfs, err);
-	for (k = 0; r == 0 && k < json_array_size(m->config.mounts); k++)
-		r = add_share(m, json_array_get(m->config.mounts, k), err);
-	if (r == 0 && m->shares->n)
-		r = device_socket(m, SK_SHARES_SOCKET, &m->shares->socket, err);
-	if (r == 0 && m->shares->n)
-		r = start_server(m, err);
-	sk_close_fd(&m->shares->socket);
-	for (i = 0; i < m->shares->n; i++)
-		sk_close_fd(&m->shares->all[i].path_fd);
-	if (r < 0 || !m->shares->n)
-		return r;
-	m->shares->source = sk_loop_add_fd(m->loop, m->shares->pidfd, SK_LOOP_READ, on_server, m);
-	return m->shares->source ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the file server");
+	s->lost = config->lost;
+	s->arg = config->arg;
+	s->pidfd = s->socket = s->wait_fd = -1;
+	for (i = 0; r == 0 && i < config->n_shares; i++)
+		r = add_share(s, &config->shares[i], err);
+	if (r == 0)
+		r = sk_device_socket(config->run_dir, SK_SHARES_SOCKET, &s->socket, err);
+	if (r == 0)
+		r = start_server(s, config, err);
+	sk_close_fd(&s->socket);
+	for (i = 0; i < s->n; i++)
+		sk_close_fd(&s->all[i].path_fd);
+	if (r == 0) {
+		s->source = sk_loop_add_fd(config->loop, s->pidfd, SK_LOOP_READ, on_server, s);
+		r = s->source ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the file server");
+	}
+	if (r == 0)
+		*ret_shares = s;
+	else
+		sk_shares_free(s);
+	return r;
 }
 
-void sk_shares_begin(struct sk_monitor *m)
+void sk_shares_begin(struct sk_shares *s)
 {
-	if (m->shares)
-		sk_close_fd(&m->shares->wait_fd);
+	if (s)
+		sk_close_fd(&s->wait_fd);
 }
 
-void sk_shares_place(const struct sk_monitor *m)
+void sk_shares_place(const struct sk_shares *s, const struct sk_engine_process *engine)
 {
-	if (m->shares && m->shares->pid > 0)
-		sk_engine_keep_off(&m->process, m->shares->pid);
+	if (s)
+		sk_engine_keep_off(engine, s->pid);
 }
 
-size_t sk_shares_engine_devices(const struct sk_monitor *m, struct sk_engine_device *ret, size_t max)
+size_t sk_shares_engine_devices(const struct sk_shares *s, struct sk_engine_device *ret, size_t max)
 {
-	if (!m->shares || !m->shares->n || !max)
+	if (!s || !max)
 		return 0;
 	*ret = (struct sk_engine_device){ .virtio_id = SK_VIRTIO_9P, .socket = SK_SHARES_SOCKET, .tag = SK_SHARES_TAG };
 	return 1;
 }
 
-const char *sk_shares_device(const struct sk_monitor *m)
+const char *sk_shares_device(const struct sk_shares *s)
 {
-	return m->shares && m->shares->n ? SK_SHARES_TAG : NULL;
+	return s ? SK_SHARES_TAG : NULL;
 }
 
-json_t *sk_shares_mounts(const struct sk_monitor *m)
+void sk_shares_free(struct sk_shares *s)
 {
-	json_t *mounts = m->config.mounts ? json_deep_copy(m->config.mounts) : NULL, *o;
-	size_t i;
-
-	json_array_foreach(mounts, i, o)
-	{
-		if (json_object_get(o, "path") && sk_shares_device(m))
-			json_object_set_new(o, "device", json_string(sk_shares_device(m)));
-	}
-	return mounts;
-}
-
-void sk_shares_down(struct sk_monitor *m)
-{
-	struct sk_shares *s = m->shares;
 	unsigned i;
 
 	if (!s)
 		return;
-	m->shares = NULL;
 	sk_loop_remove(s->source);
 	if (s->pid > 0) {
 		kill(s->pid, SIGKILL);

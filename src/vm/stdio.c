@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes in the guest and their streams. A stream belongs to the process whose random token the guest sends first;
- * then:
+ * Processes in the guest and their streams (vm/streams.h):
  *
  *   output: guest stream → log (first process only) and every attached reader. What no reader has room for stays with
  *           the carrier, which stops the guest: nothing is lost and nothing grows.
@@ -24,18 +23,6 @@
 #define SK_DRAIN_MS 5000u
 #define SK_KILLED_DRAIN_MS 1000u
 #define SK_OUTPUT_CHUNK (64u * 1024u)
-
-/* A stream that has not given its token yet. Every program in the guest can open some: beyond so many the oldest has to
- * go, so that there is room for the agent's, whose tokens follow at once. */
-#define SK_NAMELESS_MAX 64u
-
-struct sk_nameless {
-	struct sk_nameless *next;
-	struct sk_monitor *m;
-	struct sk_stream *stream;
-	struct sk_token token;
-	size_t len; /* of the token, so far */
-};
 
 void sk_channel_token(struct sk_channel *ch)
 {
@@ -104,7 +91,7 @@ void sk_proc_signal(const struct sk_proc *p, int signal, bool all)
 		.op = SK_OP_SIGNAL, .container = p->container, .key = p->key, .signal = { .number = signal, .all = all }
 	};
 
-	sk_session_request(p->m, &msg, NULL, NULL);
+	sk_sandbox_request(p->m->sandbox, &msg, NULL, NULL);
 }
 
 /* The stream that carries the process's input. */
@@ -451,43 +438,12 @@ static struct sk_channel *channel_by_token(struct sk_monitor *m, const struct sk
 	return NULL;
 }
 
-static void nameless_free(struct sk_nameless *u)
+ssize_t sk_stdio_claim(void *m, const struct sk_token *token, struct sk_stream *stream, const uint8_t *data, size_t n)
 {
-	struct sk_nameless **link = &u->m->nameless;
+	struct sk_channel *ch = channel_by_token(m, token);
 
-	while (*link != u)
-		link = &(*link)->next;
-	*link = u->next;
-	u->m->n_nameless--;
-	free(u);
-}
-
-static size_t on_nameless_data(void *arg, const uint8_t *data, size_t n)
-{
-	struct sk_nameless *u = arg;
-	size_t take = SK_TOKEN_BYTES - u->len < n ? SK_TOKEN_BYTES - u->len : n;
-	struct sk_stream *stream = u->stream;
-	struct sk_monitor *m = u->m;
-	struct sk_channel *ch;
-	struct sk_token token;
-	ssize_t taken;
-
-	memcpy(u->token.bytes + u->len, data, take);
-	u->len += take;
-	if (u->len < SK_TOKEN_BYTES)
-		return take;
-	u->token.set = true;
-	token = u->token;
-	nameless_free(u);
-	ch = channel_by_token(m, &token);
-	if (!ch) {
-		taken = sk_managed_claim(m, &token, stream, data + take, n - take);
-		if (taken >= 0)
-			return take + (size_t)taken;
-		sk_log(SK_LOG_WARN, "a stream from the guest has an unknown token");
-		sk_stream_close(stream);
-		return take;
-	}
+	if (!ch)
+		return -1;
 	ch->token.set = false; /* used once */
 	ch->stream = stream;
 	sk_stream_set_events(stream, &channel_events, ch);
@@ -495,61 +451,5 @@ static size_t on_nameless_data(void *arg, const uint8_t *data, size_t n)
 		flush_stdin(ch->proc);
 	else if (ch->conn)
 		sk_loop_trigger(ch->conn->m->reap);
-	if (take < n && ch->stream)
-		take += on_data(ch, data + take, n - take);
-	return take;
-}
-
-static void on_nameless_eof(void *arg)
-{
-	struct sk_nameless *u = arg;
-
-	sk_stream_close(u->stream);
-	nameless_free(u);
-}
-
-static void on_nameless_closed(void *arg, int error)
-{
-	(void)error;
-	nameless_free(arg);
-}
-
-static const struct sk_stream_events nameless_events = {
-	.data = on_nameless_data,
-	.eof = on_nameless_eof,
-	.closed = on_nameless_closed,
-};
-
-static void drop_oldest(struct sk_monitor *m)
-{
-	struct sk_nameless *u = m->nameless;
-
-	while (u->next)
-		u = u->next;
-	sk_stream_close(u->stream);
-	nameless_free(u);
-}
-
-static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
-{
-	struct sk_nameless *u = calloc(1, sizeof(*u));
-	struct sk_monitor *m = arg;
-
-	(void)guest_port;
-	if (!u)
-		return false;
-	if (m->n_nameless >= SK_NAMELESS_MAX)
-		drop_oldest(m);
-	*u = (struct sk_nameless){ .next = m->nameless, .m = m, .stream = stream };
-	m->nameless = u;
-	m->n_nameless++;
-	sk_stream_set_events(stream, &nameless_events, u);
-	return true;
-}
-
-int sk_stdio_listen(struct sk_monitor *m)
-{
-	while (m->nameless) /* of a carrier before, gone with it */
-		nameless_free(m->nameless);
-	return sk_carrier_listen(m->carrier, SK_PORT_STREAM, on_accept, m);
+	return n && ch->stream ? (ssize_t)on_data(ch, data, n) : 0;
 }

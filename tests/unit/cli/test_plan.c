@@ -168,14 +168,14 @@ static void test_vm_json(void **state)
 	assert_int_equal(c.memory, 325 << 20); /* the limit, 64 MiB for the kernel, and its map of the pages */
 	assert_int_equal(c.n_layers, 2);
 	assert_int_equal(c.layers[1].size, 12288);
-	assert_int_equal(c.n_forwards, 1);
+	assert_int_equal(c.network.n_forwards, 1);
 	assert_int_equal(c.forwards[0].host_port, 18080);
 	assert_int_equal(c.restart, SK_RESTART_ON_FAILURE);
 	assert_int_equal(c.restart_max, 3);
 	assert_int_equal(c.log_max_size, 1 << 20);
 	assert_int_equal(c.log_max_file, 2);
-	assert_int_equal(c.mac[5], 1);
-	assert_true(c.stdin_open && !c.stdin_once && !c.auto_remove && c.network);
+	assert_int_equal(c.network.mac[5], 1);
+	assert_true(c.stdin_open && !c.stdin_once && !c.auto_remove && c.network.mode == SK_NETWORK_SLIRP);
 	assert_int_equal(json_array_size(c.files), 3);
 	assert_int_equal(sk_jx_get_int(spec, "linux.resources.memory.limit", 0), 256 << 20);
 	assert_int_equal(sk_jx_get_int(spec, "linux.resources.cpu.quota", 0), 150000);

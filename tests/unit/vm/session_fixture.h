@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * src/vm/session.c alone: what it calls of the rest of the monitor and of the carrier are stubs that look at what they
- * are given. For its unit test and its fuzz target; each is one program.
+ * src/vm/session.c alone: what it calls of the carrier are stubs that look at what they are given, and its owner notes
+ * what it is told. For its unit test and its fuzz target; each is one program.
  */
 #ifndef SK_TEST_SESSION_FIXTURE_H
 #define SK_TEST_SESSION_FIXTURE_H
@@ -12,14 +12,21 @@
 #include <string.h>
 
 #include "base/frame.h"
-#include "vm/monitor.h"
+#include "vm/session.h"
+
+struct owner {
+	struct sk_loop *loop;
+	struct sk_session *session;
+	unsigned hellos, exits, ooms, halted;
+	char kernel[64], container[64];
+	int code;
+	bool oom, lost;
+	char why_lost[SK_ERROR_MAX + 256];
+};
 
 static struct sk_stream_events events;
-static void *events_arg;
+static void *events_arg, *accept_arg;
 static bool (*accept_cb)(void *arg, struct sk_stream *stream, uint32_t port);
-static struct sk_proc init_proc;
-static bool lost;
-static char why_lost[SK_ERROR_MAX + 256];
 /* What the session has sent, as frames. */
 static struct sk_buf sent;
 
@@ -27,9 +34,9 @@ int sk_carrier_listen(struct sk_carrier *carrier, uint32_t port,
 		      bool (*cb)(void *arg, struct sk_stream *stream, uint32_t guest_port), void *arg)
 {
 	(void)carrier;
-	(void)port;
-	(void)arg;
+	assert(port == SK_PORT_CONTROL);
 	accept_cb = cb;
+	accept_arg = arg;
 	return 0;
 }
 
@@ -52,97 +59,67 @@ void sk_stream_close(struct sk_stream *stream)
 	(void)stream;
 }
 
-bool sk_net_host_has_ipv6(void)
+static void note_hello(void *arg, const char *kernel)
 {
-	return true;
+	struct owner *o = arg;
+
+	o->hellos++;
+	snprintf(o->kernel, sizeof(o->kernel), "%s", kernel);
 }
 
-void sk_monitor_lost(struct sk_monitor *m, const char *why)
+static void note_event(void *arg, const struct sk_msg *event)
 {
-	(void)m;
+	struct owner *o = arg;
+
+	switch (event->op) {
+	case SK_AGENT_EXIT:
+		assert(event->container && event->key && event->exit.code >= 0 && event->exit.code < 256);
+		o->exits++;
+		o->code = event->exit.code;
+		o->oom = event->exit.oom;
+		break;
+	case SK_AGENT_OOM:
+		assert(event->container);
+		o->ooms++;
+		break;
+	case SK_AGENT_HALTED:
+		o->halted++;
+		return;
+	default:
+		assert(false);
+	}
+	snprintf(o->container, sizeof(o->container), "%s", event->container);
+}
+
+static void note_lost(void *arg, const char *why)
+{
+	struct owner *o = arg;
+
 	assert(why);
-	snprintf(why_lost, sizeof(why_lost), "%s", why);
-	lost = true;
+	snprintf(o->why_lost, sizeof(o->why_lost), "%s", why);
+	o->lost = true;
 }
 
-void sk_monitor_ready(struct sk_monitor *m)
-{
-	m->life.phase = SK_PHASE_RUNNING;
-}
+static const struct sk_session_events owner_events = { note_hello, note_event, note_lost };
 
-void sk_monitor_save(struct sk_monitor *m)
-{
-	(void)m;
-}
-
-void sk_monitor_event(struct sk_monitor *m, const char *action)
-{
-	(void)m;
-	assert(strcmp(action, "oom") == 0);
-}
-
-bool sk_managed_hold_setup(struct sk_monitor *m)
-{
-	(void)m;
-	return false;
-}
-
-void sk_managed_network(struct sk_monitor *m, struct sk_network_spec *ret)
-{
-	(void)m;
-	(void)ret;
-}
-
-void sk_managed_network_fini(struct sk_network_spec *network)
-{
-	(void)network;
-}
-
-struct sk_proc *sk_proc_find(struct sk_monitor *m, const char *container, const char *key)
-{
-	(void)m;
-	return strcmp(container, SK_CONTAINER) == 0 && strcmp(key, SK_INIT_KEY) == 0 ? &init_proc : NULL;
-}
-
-void sk_pod_oom(struct sk_monitor *m, const char *container)
-{
-	(void)m;
-	assert(container);
-}
-
-void sk_proc_exited(struct sk_proc *p, int code, bool oom)
-{
-	assert(!p->exited && code >= 0 && code < 256);
-	p->exited = true;
-	p->code = code;
-	p->oom = oom;
-}
-
-/* A monitor with a session whose agent has just connected. */
-static void fixture_up(struct sk_monitor *m)
+/* A session whose agent has just connected. */
+static void fixture_up(struct owner *o)
 {
 	static int stream;
-	int r = sk_loop_new(&m->loop);
+	int r = sk_loop_new(&o->loop);
 
 	assert(r == 0);
-	m->life.phase = SK_PHASE_BOOTING;
-	m->config.hostname = "fuzz";
-	m->config.network = true;
-	m->state = json_object();
-	lost = false;
-	why_lost[0] = '\0';
-	init_proc = (struct sk_proc){ 0 };
 	sk_buf_init(&sent, 64u << 20);
-	sk_session_listen(m);
-	assert(accept_cb(m, (struct sk_stream *)(void *)&stream, 1));
-	assert(!accept_cb(m, (struct sk_stream *)(void *)&stream, 2)); /* there is one agent */
+	r = sk_session_new(o->loop, NULL, &owner_events, o, &o->session);
+	assert(r == 0);
+	assert(accept_cb(accept_arg, (struct sk_stream *)(void *)&stream, 1));
+	assert(!accept_cb(accept_arg, (struct sk_stream *)(void *)&stream, 2)); /* there is one agent */
 }
 
-static void fixture_down(struct sk_monitor *m)
+static void fixture_down(struct owner *o)
 {
-	sk_session_end(m);
-	json_decref(m->state);
-	sk_loop_free(m->loop);
+	sk_session_free(o->session);
+	sk_loop_free(o->loop);
 	sk_buf_fini(&sent);
 }
 

@@ -26,7 +26,8 @@ static void test_valid(void **state)
 	json_decref(o);
 	assert_string_equal(c.id, ID);
 	assert_int_equal(c.cpus, 2);
-	assert_int_equal(c.n_forwards, 1);
+	assert_int_equal(c.network.mode, SK_NETWORK_SLIRP);
+	assert_int_equal(c.network.n_forwards, 1);
 	assert_true(c.forwards[0].udp);
 	assert_memory_equal(c.forwards[0].host_addr, "\x7f\0\0\1", 4);
 	assert_int_equal(c.forwards[0].guest_port, 53);
@@ -35,7 +36,7 @@ static void test_valid(void **state)
 	assert_int_equal(c.stop_signal, 15);
 	assert_int_equal(c.log_max_size, 0); /* docker's: all is kept */
 	assert_int_equal(c.log_max_file, 1);
-	assert_int_equal(c.mac[0] & 3, 2);
+	assert_int_equal(c.network.mac[0] & 3, 2);
 	sk_vm_config_fini(&c);
 	sk_vm_config_fini(&c);
 }

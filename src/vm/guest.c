@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor as the owner of a sandbox: what vm.json says of the VM becomes the sandbox's configuration, what the
+ * sandbox tells becomes events of the container's life, and the container is what the agent is asked to create.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "vm/monitor.h"
+
+#define SK_OOM_EVENTS_MS 1000u /* each is a line in the event log of all containers: not as many as a guest likes */
+
+/* ---- what the sandbox tells */
+
+static void on_confine(void *arg)
+{
+	sk_monitor_confine(arg);
+}
+
+static void on_hello(void *arg, const char *kernel)
+{
+	struct sk_monitor *m = arg;
+
+	json_object_set_new(m->state, "kernel", json_string(kernel));
+}
+
+static void on_ready(void *arg)
+{
+	sk_monitor_ready(arg);
+}
+
+static void on_lost(void *arg, const char *why)
+{
+	sk_monitor_lost(arg, why);
+}
+
+static void on_oom(struct sk_monitor *m)
+{
+	m->life.oom = true;
+	json_object_set_new(m->state, "oom_killed", json_true());
+	if (m->init->oom_ms && sk_now_ms() - m->init->oom_ms < SK_OOM_EVENTS_MS)
+		return;
+	m->init->oom_ms = sk_now_ms();
+	json_object_set_new(m->state, "ooms", json_integer(json_integer_value(json_object_get(m->state, "ooms")) + 1));
+	if (m->managed)
+		sk_monitor_save(m);
+	sk_monitor_event(m, "oom");
+}
+
+static void on_event(void *arg, const struct sk_msg *event)
+{
+	struct sk_monitor *m = arg;
+	struct sk_proc *p;
+
+	switch (event->op) {
+	case SK_AGENT_EXIT:
+		p = sk_proc_find(m, event->container, event->key);
+		if (p && !p->exited)
+			sk_proc_exited(p, event->exit.code, event->exit.oom);
+		break;
+	case SK_AGENT_OOM:
+		if (strcmp(event->container, SK_CONTAINER) == 0)
+			on_oom(m);
+		else
+			sk_pod_oom(m, event->container);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_disk_trouble(void *arg, bool full, int failed)
+{
+	sk_monitor_disk_trouble(arg, full, failed);
+}
+
+static void on_layers_damaged(void *arg)
+{
+	sk_monitor_layers_damaged(arg);
+}
+
+static const struct sk_sandbox_events sandbox_events = {
+	.confine = on_confine,
+	.hello = on_hello,
+	.ready = on_ready,
+	.lost = on_lost,
+	.event = on_event,
+	.stream = sk_stdio_claim,
+	.disk_trouble = on_disk_trouble,
+	.layers_damaged = on_layers_damaged,
+};
+
+/* ---- its configuration */
+
+static void add_share(const json_t *o, struct sk_sandbox_share *shares, unsigned *n)
+{
+	const char *path = json_string_value(json_object_get(o, "path"));
+
+	if (path)
+		shares[(*n)++] = (struct sk_sandbox_share){
+			.tag = json_string_value(json_object_get(o, "tag")),
+			.path = path,
+			.subpath = json_string_value(json_object_get(o, "subpath")),
+			.file = json_string_value(json_object_get(o, "file")),
+			.readonly = json_is_true(json_object_get(o, "readonly")),
+			.nodev = json_is_true(json_object_get(o, "nodev")),
+			.nosuid = json_is_true(json_object_get(o, "nosuid")),
+			.slave = json_is_true(json_object_get(o, "slave")),
+			.nonrecursive = json_is_true(json_object_get(o, "nonrecursive")),
+			.copy_up = json_is_true(json_object_get(o, "copy_up")),
+		};
+}
+
+/* The directories of the host: the root file system if it is one, and "mounts" that have a "path". */
+static struct sk_sandbox_share *list_shares(const struct sk_monitor *m, unsigned *ret_n)
+{
+	size_t n = json_array_size(m->config.mounts), i;
+	struct sk_sandbox_share *shares = calloc(n + 1, sizeof(*shares));
+
+	*ret_n = 0;
+	if (!shares)
+		return NULL;
+	add_share(json_object_get(m->config.json, "rootfs"), shares, ret_n);
+	for (i = 0; i < n; i++)
+		add_share(json_array_get(m->config.mounts, i), shares, ret_n);
+	return shares;
+}
+
+static int open_files(struct sk_monitor *m, struct sk_sandbox_config *c, struct sk_sandbox_disk *disk,
+		      struct sk_error *err)
+{
+	if (m->config.disk) {
+		disk->take_fd = openat(m->dirfd, m->config.disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (disk->take_fd < 0)
+			return sk_error_errno(err, errno, "cannot open the container's disk %s", m->config.disk);
+		/* Kept through restarts, so not where there may be one. */
+		disk->scratch = m->config.auto_remove && m->config.restart == SK_RESTART_NO;
+		c->disks = disk;
+		c->n_disks = 1;
+	}
+	c->take_console_fd =
+		openat(m->dirfd, "log/console.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (c->take_console_fd >= 0)
+		return 0;
+	sk_error_errno(err, errno, "cannot open the console log");
+	sk_close_fd(&disk->take_fd);
+	return -err->code;
+}
+
+static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings, struct sk_error *err)
+{
+	struct sk_sandbox_disk disk = { .take_fd = -1 };
+	struct sk_sandbox_config c = {
+		.name = m->id,
+		.run_dir = m->run_dir,
+		.engine = m->engine,
+		.engine_settings = &settings->engines,
+		.memory = m->config.memory,
+		.cpus = m->config.cpus,
+		.start_timeout_ms = settings->start_timeout_ms,
+		.log_fd = m->log_fd,
+		.layers = m->config.layers,
+		.n_layers = m->config.n_layers,
+		.shares_wait = m->config.shares_wait,
+		.network = m->config.network,
+		.hostname = m->config.hostname,
+		.sysctl = json_object_get(json_object_get(m->config.spec, "linux"), "sysctl"),
+		.idle_reclaim = settings->idle_reclaim,
+	};
+	_cleanup_free_ struct sk_sandbox_share *shares = list_shares(m, &c.n_shares);
+	int r;
+
+	if (!shares)
+		return sk_error_errno(err, ENOMEM, "cannot start the VM");
+	c.shares = shares;
+	if (settings->no_host_loopback)
+		c.network.host_loopback = false;
+	r = open_files(m, &c, &disk, err);
+	return r < 0 ? r : sk_sandbox_new(m->loop, &c, &sandbox_events, m, &m->sandbox, err);
+}
+
+int sk_guest_boot(struct sk_monitor *m, struct sk_error *err)
+{
+	struct sk_settings settings = { 0 };
+	const char *name = m->config.engine;
+	int r = sk_settings_init(&settings, err);
+
+	/* The engine that the container was made for; "auto" is what the settings say now. */
+	if (r == 0)
+		r = sk_engine_find(strcmp(name, "auto") == 0 ? settings.engine : name, &settings.engines, &m->engine,
+				   err);
+	if (r == 0)
+		r = new_sandbox(m, &settings, err);
+	sk_settings_fini(&settings);
+	return r;
+}
+
+/* ---- the container */
+
+static void rootfs_spec(const struct sk_monitor *m, struct sk_rootfs_spec *ret)
+{
+	const json_t *rootfs = json_object_get(m->config.json, "rootfs");
+	uint64_t offset = 0;
+	unsigned i;
+
+	*ret = (struct sk_rootfs_spec){ .readonly = m->config.rootfs_readonly };
+	ret->tag = json_string_value(json_object_get(rootfs, "tag"));
+	if (ret->tag) {
+		ret->type = SK_ROOTFS_9P;
+		ret->options = json_string_value(json_object_get(rootfs, "options"));
+		ret->device = sk_sandbox_shares_device(m->sandbox);
+		return;
+	}
+	ret->type = SK_ROOTFS_LAYERS;
+	ret->device = "serial:" SK_BLK_ID_READONLY;
+	ret->upper = m->config.disk ? "serial:" SK_BLK_ID_WRITABLE : NULL;
+	for (i = 0; i < m->config.n_layers && i < SK_LAYERS_MAX; i++) {
+		ret->layers[i].offset = offset;
+		ret->layers[i].size = m->config.layers[i].size;
+		offset += (m->config.layers[i].size + 4095) & ~4095ull;
+	}
+	ret->n_layers = i;
+}
+
+/* "mounts" for the agent: those that are shares are told by which device. NULL: none. */
+static json_t *mounts_spec(const struct sk_monitor *m)
+{
+	json_t *mounts = m->config.mounts ? json_deep_copy(m->config.mounts) : NULL, *o;
+	const char *device = sk_sandbox_shares_device(m->sandbox);
+	size_t i;
+
+	json_array_foreach(mounts, i, o)
+	{
+		if (json_object_get(o, "path") && device)
+			json_object_set_new(o, "device", json_string(device));
+	}
+	return mounts;
+}
+
+int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply_cb cb, void *arg)
+{
+	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
+	struct sk_create *create = &msg.create;
+	json_t *mounts = mounts_spec(m);
+	int r;
+
+	rootfs_spec(m, &create->rootfs);
+	create->name = json_string_value(json_object_get(m->config.json, "name"));
+	create->groups = json_object_get(m->config.json, "groups");
+	create->spec = (json_t *)(uintptr_t)m->config.spec;
+	create->user = m->config.user;
+	create->files = (json_t *)(uintptr_t)m->config.files;
+	create->mounts = mounts;
+	create->stdio = sk_proc_stdio(m->init, rows, cols);
+	create->init = m->config.init;
+	create->start = !m->managed;
+	r = sk_sandbox_request(m->sandbox, &msg, cb, arg);
+	json_decref(mounts);
+	return r;
+}
+
+int sk_guest_mount(struct sk_monitor *m)
+{
+	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
+
+	msg.create.mount_only = true;
+	rootfs_spec(m, &msg.create.rootfs);
+	return sk_sandbox_request(m->sandbox, &msg, NULL, NULL);
+}

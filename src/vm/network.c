@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of network back ends (network.h), and the two short ones: none and libslirp's. */
+#include "vm/network.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "vm/device_socket.h"
+
+#define SK_SLIRP_SOCKET "net"
+
+/* ---- none */
+
+static int none_up(const struct sk_network_host *host, const struct sk_network_config *config,
+		   struct sk_network **ret_network, struct sk_error *err)
+{
+	(void)host;
+	(void)config;
+	(void)ret_network;
+	(void)err;
+	return 0;
+}
+
+static const struct sk_network_backend none = { .name = "none", .up = none_up };
+
+/* ---- slirp */
+
+struct slirp {
+	struct sk_network base;
+	struct sk_device *device;
+};
+
+static int slirp_up(const struct sk_network_host *host, const struct sk_network_config *config,
+		    struct sk_network **ret_network, struct sk_error *err)
+{
+	struct sk_slirp_config c = {
+		.mtu = config->mtu,
+		.no_host_loopback = !config->host_loopback,
+		.isolated = config->isolated,
+		.forwards = config->forwards,
+		.n_forwards = config->n_forwards,
+	};
+	struct slirp *s = calloc(1, sizeof(*s));
+	int sock, r;
+
+	if (!s)
+		return sk_error_errno(err, ENOMEM, "cannot make the network");
+	*ret_network = &s->base;
+	memcpy(c.mac, config->mac, sizeof(c.mac));
+	r = sk_device_socket(host->run_dir, SK_SLIRP_SOCKET, &sock, err);
+	return r < 0 ? r : sk_net_slirp_new(host->loop, sock, &c, &s->device, err);
+}
+
+static size_t slirp_devices(const struct sk_network *n, struct sk_engine_device *ret, size_t max)
+{
+	if (!max)
+		return 0;
+	*ret = (struct sk_engine_device){ .virtio_id = SK_VIRTIO_NET,
+					  .socket = SK_SLIRP_SOCKET,
+					  .mtu = n->config->mtu };
+	memcpy(ret->mac, n->config->mac, sizeof(ret->mac));
+	return 1;
+}
+
+static int slirp_describe(struct sk_network *n, struct sk_network_spec *ret)
+{
+	ret->set = true;
+	ret->mtu = n->config->mtu;
+	if (sk_address_parse(SK_SLIRP_ADDRESS "/24", AF_INET, &ret->address) < 0 ||
+	    sk_address_parse(SK_SLIRP_GATEWAY, AF_INET, &ret->gateway) < 0)
+		return -EINVAL;
+	if (!sk_net_host_has_ipv6())
+		return 0;
+	if (sk_address_parse(SK_SLIRP_ADDRESS6 "/64", AF_INET6, &ret->address6) < 0)
+		return -EINVAL;
+	return sk_address_parse(SK_SLIRP_GATEWAY6, AF_INET6, &ret->gateway6);
+}
+
+static void slirp_down(struct sk_network *n)
+{
+	struct slirp *s = (struct slirp *)n;
+
+	sk_device_free(s->device);
+	free(s);
+}
+
+static const struct sk_network_backend slirp = {
+	.name = "slirp",
+	.address = SK_SLIRP_ADDRESS,
+	.up = slirp_up,
+	.devices = slirp_devices,
+	.describe = slirp_describe,
+	.down = slirp_down,
+};
+
+/* ---- the table */
+
+static const struct sk_network_backend *const backends[SK_NETWORK_MODES] = {
+	[SK_NETWORK_NONE] = &none,
+	[SK_NETWORK_SLIRP] = &slirp,
+	[SK_NETWORK_NETNS] = &sk_network_netns,
+};
+
+const struct sk_network_backend *sk_network_backend(enum sk_network_mode mode)
+{
+	return backends[mode];
+}
+
+int sk_network_up(const struct sk_network_host *host, const struct sk_network_config *config,
+		  struct sk_network **ret_network, struct sk_error *err)
+{
+	const struct sk_network_backend *backend = sk_network_backend(config->mode);
+	struct sk_network *n = NULL;
+	int r = backend->up(host, config, &n, err);
+
+	if (n) {
+		n->backend = backend;
+		n->host = *host;
+		n->config = config;
+	}
+	*ret_network = n;
+	return r;
+}
+
+size_t sk_network_engine_devices(const struct sk_network *n, struct sk_engine_device *ret, size_t max)
+{
+	return n ? n->backend->devices(n, ret, max) : 0;
+}
+
+int sk_network_describe(struct sk_network *n, struct sk_network_spec *ret)
+{
+	*ret = (struct sk_network_spec){ 0 };
+	return n ? n->backend->describe(n, ret) : 0;
+}
+
+void sk_network_spec_drop(struct sk_network_spec *spec)
+{
+	json_decref((json_t *)(uintptr_t)spec->interfaces);
+	json_decref((json_t *)(uintptr_t)spec->routes);
+	*spec = (struct sk_network_spec){ 0 };
+}
+
+ssize_t sk_network_claim(struct sk_network *n, const struct sk_token *token, struct sk_stream *stream,
+			 const uint8_t *data, size_t len)
+{
+	return n && n->backend->claim ? n->backend->claim(n, token, stream, data, len) : -1;
+}
+
+void sk_network_down(struct sk_network *n)
+{
+	if (n)
+		n->backend->down(n);
+}

@@ -22,7 +22,6 @@ HARMLESS = [
     # To be dissolved.
     ("agent", "container files launch_child ops", "a request that waits for a container is dispatched again when that goes"),
     ("oci", "create delete exec pod", "verbs that undo each other's halves"),
-    ("vm", "*", "one monitor around one struct, not split yet"),
 ]
 
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections of clients: one request each, or one conversation (attach, exec, get, put). See docs/protocols.md.
- *
- * A connection is freed only by the deferred reap (monitor.c), never inside a callback, and never while a reply of the
- * agent that names it is still to come (`refs`). `dead` means: the peer is gone or broken, do nothing more with it.
+ * What clients ask for: one request each, or one conversation (attach, exec, get, put). See docs/protocols.md. The
+ * connections themselves are conn.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,16 +21,9 @@
 #include "skerry_config.h"
 #include "vm/monitor.h"
 
-/* Unsent bytes of a connection: output stops at SK_CONN_HIGH, replies come on top. */
-#define SK_CONN_OUT_MAX (8u << 20)
-
-static void conn_dead(struct sk_conn *c)
+/* A client has gone: what it owned goes with it. */
+static void on_gone(struct sk_conn *c)
 {
-	if (c->dead)
-		return;
-	c->dead = true;
-	sk_loop_remove(c->source);
-	c->source = NULL;
 	if (c->proc && c->proc->member) {
 		sk_pod_conn_dead(c);
 		sk_proc_detach(c);
@@ -50,172 +41,6 @@ static void conn_dead(struct sk_conn *c)
 	} else if (c->owner) {
 		sk_monitor_kill(c->m);
 	}
-	if ((c->kind == SK_CONN_COPY || c->kind == SK_CONN_SHARE) && c->copy.stream) {
-		sk_stream_close(c->copy.stream);
-		c->copy.stream = NULL;
-		c->copy.done = true;
-	}
-	sk_loop_trigger(c->m->reap);
-}
-
-static void flush_out(struct sk_conn *c)
-{
-	bool was_high = c->out.len >= SK_CONN_HIGH / 2;
-
-	while (c->out.len) {
-		ssize_t n = send(c->fd, sk_buf_data(&c->out), c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) {
-			conn_dead(c);
-			return;
-		}
-		sk_buf_consume(&c->out, (size_t)n);
-	}
-	if (!c->out.len && c->kind == SK_CONN_CLOSING) {
-		shutdown(c->fd, SHUT_WR);
-		conn_dead(c);
-		return;
-	}
-	if (c->source)
-		sk_loop_set_events(c->source, (c->in_closed ? 0 : SK_LOOP_READ) | (c->out.len ? SK_LOOP_WRITE : 0));
-	if (was_high && c->out.len < SK_CONN_HIGH / 2) {
-		if (c->proc)
-			sk_proc_writable(c->proc);
-		if (c->copy.stalled && c->copy.stream) {
-			c->copy.stalled = false;
-			sk_stream_resume(c->copy.stream);
-		}
-	}
-}
-
-bool sk_conn_output(struct sk_conn *c, uint8_t type, const void *p, size_t n)
-{
-	if (c->dead)
-		return false;
-	if (sk_frame_put(&c->out, type, p, n) < 0) {
-		conn_dead(c);
-		return false;
-	}
-	flush_out(c);
-	return !c->dead;
-}
-
-void sk_conn_raw(struct sk_conn *c, const void *p, size_t n)
-{
-	if (c->dead)
-		return;
-	if (sk_buf_append(&c->out, p, n) < 0)
-		conn_dead(c);
-	else
-		flush_out(c);
-}
-
-/* Takes `take_json`; NULL: it could not be encoded. */
-static void send_json(struct sk_conn *c, json_t *take_json, const struct sk_error *err)
-{
-	if (!take_json)
-		sk_log(SK_LOG_ERROR, "message to a client: %s", err->message);
-	if (!c->dead) {
-		if (!take_json || sk_frame_put_json(&c->out, take_json) < 0)
-			conn_dead(c);
-		else
-			flush_out(c);
-	}
-	json_decref(take_json);
-}
-
-void sk_conn_event(struct sk_conn *c, const struct sk_msg *event)
-{
-	struct sk_error err = SK_ERROR_INIT;
-
-	send_json(c, sk_msg_encode(event, &err), &err);
-}
-
-void sk_conn_reply(struct sk_conn *c, const struct sk_reply *reply)
-{
-	struct sk_error err = SK_ERROR_INIT;
-	struct sk_reply good = *reply;
-
-	good.ok = true;
-	send_json(c, sk_reply_encode(c->op, &good, &err), &err);
-}
-
-void sk_conn_reply_ok(struct sk_conn *c)
-{
-	sk_conn_reply(c, &(const struct sk_reply){ 0 });
-}
-
-void sk_conn_reply_error(struct sk_conn *c, int code, int exit_code, const char *message)
-{
-	const struct sk_reply reply = { .error = abs(code), .exit_code = exit_code, .message = message };
-	struct sk_error err = SK_ERROR_INIT;
-
-	send_json(c, sk_reply_encode(c->op, &reply, &err), &err);
-}
-
-void sk_conn_finish(struct sk_conn *c)
-{
-	if (c->dead)
-		return;
-	c->owner = false;
-	c->kind = SK_CONN_CLOSING;
-	flush_out(c);
-}
-
-void sk_control_stdin_taken(struct sk_proc *p, size_t n)
-{
-	struct sk_conn *c, *next;
-
-	for (c = p->readers; c && n; c = next) {
-		size_t part = c->stdin_unacked < n ? c->stdin_unacked : n;
-
-		next = c->next_reader;
-		if (!part)
-			continue;
-		c->stdin_unacked -= part;
-		n -= part;
-		sk_conn_event(c, &(const struct sk_msg){ .op = SK_EVENT_STDIN, .input = { .taken = (uint32_t)part } });
-	}
-}
-
-/* ---- replies of the agent that go on to a client */
-
-static struct sk_conn *conn_ref(struct sk_conn *c)
-{
-	c->refs++;
-	c->kind = SK_CONN_WAITING;
-	return c;
-}
-
-static void pass_error(struct sk_conn *c, const struct sk_reply *reply)
-{
-	if (reply)
-		sk_conn_reply_error(c, reply->error, reply->exit_code, reply->message);
-	else
-		sk_conn_reply_error(c, ECONNRESET, 0, "the container has stopped");
-}
-
-static void on_passed(void *arg, const struct sk_reply *reply)
-{
-	struct sk_conn *c = arg;
-	const struct sk_monitor *m = c->m;
-
-	c->refs--;
-	if (!reply || !reply->ok) {
-		pass_error(c, reply);
-	} else {
-		struct sk_reply answer = *reply;
-
-		answer.pid = (int)getpid();
-		answer.engine = m->engine ? m->engine->name : NULL;
-		sk_conn_reply(c, &answer);
-	}
-	sk_conn_finish(c);
-	sk_loop_trigger(m->reap);
 }
 
 /* SIGKILL: a guest that went away meanwhile has been killed too. */
@@ -224,7 +49,7 @@ static void on_killed(void *arg, const struct sk_reply *reply)
 	struct sk_conn *c = arg;
 
 	if (reply) {
-		on_passed(arg, reply);
+		sk_conn_on_passed(arg, reply);
 		return;
 	}
 	c->refs--;
@@ -233,24 +58,16 @@ static void on_killed(void *arg, const struct sk_reply *reply)
 	sk_loop_trigger(c->m->reap);
 }
 
-static void pass_on(struct sk_conn *c, const struct sk_msg *request, sk_reply_cb cb)
+/* ---- requests */
+
+/* Of the container that the request names. */
+static void ask(struct sk_conn *c, const struct sk_msg *request, sk_reply_cb cb)
 {
 	struct sk_msg msg = *request;
 
 	msg.container = sk_pod_container(c->m, request);
-	if (sk_sandbox_request(c->m->sandbox, &msg, cb, conn_ref(c)) < 0) {
-		c->refs--;
-		sk_conn_reply_error(c, ENOTCONN, 0, "the container is not running");
-		sk_conn_finish(c);
-	}
+	sk_conn_ask(c, &msg, cb);
 }
-
-void sk_conn_pass_on(struct sk_conn *c, const struct sk_msg *request)
-{
-	pass_on(c, request, on_passed);
-}
-
-/* ---- requests */
 
 static void op_attach(struct sk_conn *c, const struct sk_msg *request)
 {
@@ -309,7 +126,7 @@ static void on_exec(void *arg, const struct sk_reply *reply)
 		sk_proc_detach(c);
 		if (p)
 			p->finished = p->exited = true;
-		pass_error(c, reply && !reply->ok ? reply : NULL);
+		sk_conn_pass_error(c, reply && !reply->ok ? reply : NULL);
 		sk_conn_finish(c);
 		sk_loop_trigger(m->reap);
 		return;
@@ -346,7 +163,7 @@ static void op_exec(struct sk_conn *c, const struct sk_msg *request)
 	p = sk_proc_new(m, sk_pod_container(m, request), key,
 			json_is_true(json_object_get(request->run.process, "terminal")), c->wants_stdin);
 	if (!p) {
-		conn_dead(c);
+		sk_conn_dead(c);
 		return;
 	}
 	p->bare_newlines = request->run.bare_newlines;
@@ -359,7 +176,7 @@ static void op_exec(struct sk_conn *c, const struct sk_msg *request)
 	if (strcmp(p->container, SK_CONTAINER) == 0)
 		msg.exec.groups = json_object_get(m->config.json, "groups");
 	msg.exec.stdio = sk_proc_stdio(p, request->run.rows, request->run.cols);
-	pass_on(c, &msg, on_exec);
+	ask(c, &msg, on_exec);
 	if (c->kind == SK_CONN_WAITING && !c->wants_wait)
 		c->kind = SK_CONN_ATTACHED;
 }
@@ -385,7 +202,7 @@ static void op_kill(struct sk_conn *c, const struct sk_msg *request)
 		sk_proc_killed(sk_proc_find(c->m, container, key));
 	if (last)
 		sk_monitor_kill_soon(c->m); /* the guest is hostile: it need not obey */
-	pass_on(c, &msg, last ? on_killed : on_passed);
+	ask(c, &msg, last ? on_killed : sk_conn_on_passed);
 }
 
 static void on_copied(void *arg, const struct sk_reply *reply)
@@ -415,7 +232,7 @@ static void op_copy(struct sk_conn *c, const struct sk_msg *request)
 	sk_channel_token(&c->copy);
 	msg.op = c->copy_put ? SK_OP_PUT : SK_OP_GET;
 	msg.file.stream = c->copy.token;
-	pass_on(c, &msg, on_copied);
+	ask(c, &msg, on_copied);
 	if (c->kind == SK_CONN_WAITING)
 		c->kind = SK_CONN_COPY;
 }
@@ -440,7 +257,7 @@ static void op_passed(struct sk_conn *c, const struct sk_msg *request)
 	bool whole = strcmp(sk_pod_container(c->m, request), SK_CONTAINER) == 0;
 
 	msg.op = sk_op_passed_as(request->op);
-	pass_on(c, &msg, on_passed);
+	ask(c, &msg, sk_conn_on_passed);
 	if (!whole || c->m->life.phase != SK_PHASE_RUNNING)
 		return;
 	if (request->op == SK_REQUEST_PAUSE)
@@ -461,7 +278,7 @@ static void defer(struct sk_conn *c, struct sk_msg *take_request)
 {
 	c->deferred = malloc(sizeof(*c->deferred));
 	if (!c->deferred) {
-		conn_dead(c);
+		sk_conn_dead(c);
 		return;
 	}
 	*c->deferred = *take_request;
@@ -659,11 +476,11 @@ static void pump_share(struct sk_conn *c)
 	}
 	if (c->in_closed && sk_buf_room(&c->in) > 0) {
 		c->in_closed = false;
-		flush_out(c);
+		sk_conn_flush(c);
 	}
 	/* The guest has unmounted it, or was refused. */
 	if (c->copy.done && !c->copy.token.set)
-		conn_dead(c);
+		sk_conn_dead(c);
 }
 
 static void handle_frames(struct sk_conn *c)
@@ -707,38 +524,7 @@ static void handle_frames(struct sk_conn *c)
 			attached_message(c, o);
 	}
 	if (r < 0)
-		conn_dead(c);
-}
-
-static void on_conn(void *arg, int fd, unsigned events)
-{
-	struct sk_conn *c = arg;
-	size_t room = sk_buf_room(&c->in), want = room < 65536 ? room : 65536;
-	uint8_t *to;
-	ssize_t n;
-
-	if (events & SK_LOOP_WRITE)
-		flush_out(c);
-	if (c->dead || !(events & (SK_LOOP_READ | SK_LOOP_HANGUP)))
-		return;
-	to = want ? sk_buf_reserve(&c->in, want) : NULL;
-	if (!to) {
-		/* A put that the guest does not take: read on when there is room. */
-		sk_loop_set_events(c->source, c->out.len ? SK_LOOP_WRITE : 0);
-		c->in_closed = true;
-		if (events & SK_LOOP_HANGUP)
-			conn_dead(c);
-		return;
-	}
-	n = recv(fd, to, want, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		conn_dead(c);
-		return;
-	}
-	sk_buf_commit(&c->in, (size_t)n);
-	handle_frames(c);
+		sk_conn_dead(c);
 }
 
 /* From the reap: a copy whose stream or reply has moved on. */
@@ -750,7 +536,7 @@ static void step_copy(struct sk_conn *c)
 		pump_put(c);
 		if (c->in_closed && sk_buf_room(&c->in) > 0) {
 			c->in_closed = false;
-			flush_out(c);
+			sk_conn_flush(c);
 		}
 	}
 	if (!c->copy_replied || (!c->copy_put && !c->copy.done && !c->copy_errno))
@@ -766,6 +552,15 @@ static void step_copy(struct sk_conn *c)
 	c->copy.done = true;
 	sk_conn_finish(c);
 }
+
+static void on_room(struct sk_conn *c)
+{
+	sk_proc_writable(c->proc);
+}
+
+const struct sk_clients sk_control_clients = {
+	.input = handle_frames, .room = on_room, .gone = on_gone, .freed = sk_proc_detach
+};
 
 void sk_control_step(struct sk_monitor *m)
 {
@@ -783,53 +578,6 @@ void sk_control_step(struct sk_monitor *m)
 	}
 }
 
-struct sk_conn *sk_conn_new(struct sk_monitor *m, int take_fd)
-{
-	struct sk_conn *c = calloc(1, sizeof(*c));
-
-	if (!c) {
-		close(take_fd);
-		return NULL;
-	}
-	c->m = m;
-	c->fd = take_fd;
-	c->op = SK_REQUEST_INFO; /* for an error before there is a request: it has the same form for all */
-	sk_buf_init(&c->in, 2 * (SK_FRAME_MAX + SK_FRAME_HEADER));
-	sk_buf_init(&c->out, SK_CONN_OUT_MAX);
-	c->source = sk_loop_add_fd(m->loop, take_fd, SK_LOOP_READ, on_conn, c);
-	if (!c->source) {
-		close(take_fd);
-		free(c);
-		return NULL;
-	}
-	c->next = m->conns;
-	m->conns = c;
-	m->n_conns++;
-	return c;
-}
-
-void sk_conn_free(struct sk_conn *c)
-{
-	struct sk_conn **link;
-
-	for (link = &c->m->conns; *link; link = &(*link)->next) {
-		if (*link == c) {
-			*link = c->next;
-			c->m->n_conns--;
-			break;
-		}
-	}
-	sk_proc_detach(c);
-	sk_stream_close(c->copy.stream);
-	sk_loop_remove(c->source);
-	close(c->fd);
-	sk_buf_fini(&c->in);
-	sk_buf_fini(&c->out);
-	sk_msg_fini(c->deferred);
-	free(c->deferred);
-	free(c);
-}
-
 void sk_control_container_ended(struct sk_monitor *m, int code)
 {
 	struct sk_conn *c, *next;
@@ -845,7 +593,7 @@ void sk_control_container_ended(struct sk_monitor *m, int code)
 		if (c->dead)
 			continue;
 		if (c->kind == SK_CONN_SHARE) {
-			conn_dead(c);
+			sk_conn_dead(c);
 			continue;
 		}
 		if ((c->wants_start || c->deferred) && m->life.failure[0]) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The monitor as the owner of a sandbox: what vm.json says of the VM becomes the sandbox's configuration, what the
- * sandbox tells becomes events of the container's life, and the container is what the agent is asked to create.
+ * The monitor as the owner of a sandbox: what vm.json says of the VM becomes the sandbox's configuration, and what it
+ * says of the container what the agent is asked to create.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,90 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "vm/monitor.h"
-
-#define SK_OOM_EVENTS_MS 1000u /* each is a line in the event log of all containers: not as many as a guest likes */
-
-/* ---- what the sandbox tells */
-
-static void on_confine(void *arg)
-{
-	sk_monitor_confine(arg);
-}
-
-static void on_hello(void *arg, const char *kernel)
-{
-	struct sk_monitor *m = arg;
-
-	json_object_set_new(m->state, "kernel", json_string(kernel));
-}
-
-static void on_ready(void *arg)
-{
-	sk_monitor_ready(arg);
-}
-
-static void on_lost(void *arg, const char *why)
-{
-	sk_monitor_lost(arg, why);
-}
-
-static void on_oom(struct sk_monitor *m)
-{
-	m->life.oom = true;
-	json_object_set_new(m->state, "oom_killed", json_true());
-	if (m->init->oom_ms && sk_now_ms() - m->init->oom_ms < SK_OOM_EVENTS_MS)
-		return;
-	m->init->oom_ms = sk_now_ms();
-	json_object_set_new(m->state, "ooms", json_integer(json_integer_value(json_object_get(m->state, "ooms")) + 1));
-	if (m->managed)
-		sk_monitor_save(m);
-	sk_monitor_event(m, "oom");
-}
-
-static void on_event(void *arg, const struct sk_msg *event)
-{
-	struct sk_monitor *m = arg;
-	struct sk_proc *p;
-
-	switch (event->op) {
-	case SK_AGENT_EXIT:
-		p = sk_proc_find(m, event->container, event->key);
-		if (p && !p->exited)
-			sk_proc_exited(p, event->exit.code, event->exit.oom);
-		break;
-	case SK_AGENT_OOM:
-		if (strcmp(event->container, SK_CONTAINER) == 0)
-			on_oom(m);
-		else
-			sk_pod_oom(m, event->container);
-		break;
-	default:
-		break;
-	}
-}
-
-static void on_disk_trouble(void *arg, bool full, int failed)
-{
-	sk_monitor_disk_trouble(arg, full, failed);
-}
-
-static void on_layers_damaged(void *arg)
-{
-	sk_monitor_layers_damaged(arg);
-}
-
-static const struct sk_sandbox_events sandbox_events = {
-	.confine = on_confine,
-	.hello = on_hello,
-	.ready = on_ready,
-	.lost = on_lost,
-	.event = on_event,
-	.stream = sk_stdio_claim,
-	.disk_trouble = on_disk_trouble,
-	.layers_damaged = on_layers_damaged,
-};
 
 /* ---- its configuration */
 
@@ -152,7 +69,8 @@ static int open_files(struct sk_monitor *m, struct sk_sandbox_config *c, struct 
 	return -err->code;
 }
 
-static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings, struct sk_error *err)
+static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings, const struct sk_sandbox_events *events,
+		       struct sk_error *err)
 {
 	struct sk_sandbox_disk disk = { .take_fd = -1 };
 	struct sk_sandbox_config c = {
@@ -181,10 +99,10 @@ static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings,
 	if (settings->no_host_loopback)
 		c.network.host_loopback = false;
 	r = open_files(m, &c, &disk, err);
-	return r < 0 ? r : sk_sandbox_new(m->loop, &c, &sandbox_events, m, &m->sandbox, err);
+	return r < 0 ? r : sk_sandbox_new(m->loop, &c, events, m, &m->sandbox, err);
 }
 
-int sk_guest_boot(struct sk_monitor *m, struct sk_error *err)
+int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, struct sk_error *err)
 {
 	struct sk_settings settings = { 0 };
 	const char *name = m->config.engine;
@@ -195,7 +113,7 @@ int sk_guest_boot(struct sk_monitor *m, struct sk_error *err)
 		r = sk_engine_find(strcmp(name, "auto") == 0 ? settings.engine : name, &settings.engines, &m->engine,
 				   err);
 	if (r == 0)
-		r = new_sandbox(m, &settings, err);
+		r = new_sandbox(m, &settings, events, err);
 	sk_settings_fini(&settings);
 	return r;
 }

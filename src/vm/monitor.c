@@ -24,8 +24,8 @@
 
 #define SK_CONFIG_MAX (16u << 20)
 #define SK_SHUTDOWN_MS 10000u
-#define SK_KILL_MS 5000u
 #define SK_LINGER_MS 10000u
+#define SK_OOM_EVENTS_MS 1000u /* each is a line in the event log of all containers: not as many as a guest likes */
 #define SK_HAND_OVER_MS 2000u
 #define SK_LOCK_WAIT_MS 10000u
 
@@ -41,272 +41,12 @@ static struct lifecycle *life(struct sk_monitor *m)
 	return (struct lifecycle *)m; /* first member */
 }
 
-static void save_state(struct sk_monitor *m)
+/* The container's first process has ended, and its output is out. Its readers hear of it when the VM is down and the
+ * state says so. */
+static void on_init_finished(struct sk_proc *p)
 {
-	struct sk_error err = SK_ERROR_INIT;
-
-	if (sk_vm_state_save(m->dirfd, m->state, &err) < 0)
-		sk_log(SK_LOG_ERROR, "%s", err.message);
-}
-
-void sk_monitor_set_status(struct sk_monitor *m, const char *status)
-{
-	json_object_set_new(m->state, "status", json_string(status));
-	save_state(m);
-}
-
-void sk_monitor_save(struct sk_monitor *m)
-{
-	save_state(m);
-}
-
-const char *sk_monitor_trouble(const struct sk_monitor *m, char *buf, size_t size)
-{
-	buf[0] = '\0';
-	if (m->disk_full)
-		snprintf(buf, size, "no space left on the file system of %s", m->paths.root);
-	else if (m->disk_failed)
-		snprintf(buf, size, "the file system of %s: %s: writes of the container are lost", m->paths.root,
-			 strerror(m->disk_failed));
-	else if (m->layers_damaged)
-		snprintf(buf, size,
-			 "a layer of the image is damaged: \"skerry system check --repair\" removes it, then pull or "
-			 "load "
-			 "the image again");
-	return buf;
-}
-
-/* What State.Error says: what ended the container, or else what is wrong with its disk. */
-static json_t *state_error(const struct sk_monitor *m)
-{
-	char buf[4096 + 128];
-
-	return json_string(m->life.failure[0] ? m->life.failure : sk_monitor_trouble(m, buf, sizeof(buf)));
-}
-
-void sk_monitor_layers_damaged(struct sk_monitor *m)
-{
-	if (m->layers_damaged)
-		return;
-	m->layers_damaged = true;
-	sk_log(SK_LOG_ERROR, "the guest cannot read a layer: see log/console.log");
-	json_object_set_new(m->state, "error", state_error(m));
-	save_state(m);
-}
-
-void sk_monitor_disk_trouble(struct sk_monitor *m, bool full, int failed)
-{
-	if (failed && !m->disk_failed)
-		sk_log(SK_LOG_ERROR, "cannot write to the file system of %s: %s: the guest is told", m->paths.root,
-		       strerror(failed));
-	if (full && !m->disk_full)
-		sk_log(SK_LOG_WARN, "no space left on the file system of %s: the guest waits", m->paths.root);
-	else if (!full && m->disk_full)
-		sk_log(SK_LOG_WARN, "there is space again: the guest goes on");
-	m->disk_full = full;
-	m->disk_failed = failed;
-	json_object_set_new(m->state, "error", state_error(m));
-	save_state(m);
-}
-
-void sk_monitor_event(struct sk_monitor *m, const char *action)
-{
-	json_t *attributes =
-		m->config.attributes ? json_copy((json_t *)(uintptr_t)m->config.attributes) : json_object();
-
-	if (strcmp(action, "die") == 0) {
-		char code[16];
-
-		snprintf(code, sizeof(code), "%d", m->life.exit_code);
-		json_object_set_new(attributes, "exitCode", json_string(code));
-	}
-	sk_event_append(&m->paths, "container", action, m->id, attributes);
-	json_decref(attributes);
-}
-
-static void set_time(json_t *state, const char *key)
-{
-	char buf[36];
-
-	json_object_set_new(state, key, json_string(sk_time_now(buf)));
-}
-
-void sk_monitor_lost(struct sk_monitor *m, const char *why)
-{
-	if (sk_life_lost(&m->life, why))
-		sk_loop_trigger(m->reap);
-}
-
-void sk_monitor_kill(struct sk_monitor *m)
-{
-	sk_life_kill(&m->life);
-	sk_loop_trigger(m->reap);
-}
-
-void sk_monitor_idle(struct sk_monitor *m)
-{
-	sk_loop_trigger(m->reap);
-}
-
-/* ---- start */
-
-/* The answer to create or start of the container. */
-static void on_start_answered(struct sk_monitor *m, const struct sk_reply *reply)
-{
-	struct sk_error err = SK_ERROR_INIT;
-
-	if (!reply)
-		return; /* lost: told elsewhere */
-	if (reply->ok) {
-		sk_monitor_started(m, NULL, 0);
-		return;
-	}
-	sk_error_set(&err, reply->error, "%s", reply->message);
-	sk_monitor_started(m, &err, reply->exit_code);
-}
-
-static void on_created(void *arg, const struct sk_reply *reply)
-{
-	struct sk_monitor *m = arg;
-
-	m->life.starting = false;
-	if (reply && reply->ok && m->managed)
-		sk_managed_created(m);
-	else
-		on_start_answered(m, reply);
-}
-
-static void on_started(void *arg, const struct sk_reply *reply)
-{
-	on_start_answered(arg, reply);
-}
-
-int sk_monitor_start_created(struct sk_monitor *m)
-{
-	return sk_sandbox_request(m->sandbox, &(const struct sk_msg){ .op = SK_OP_START, .container = SK_CONTAINER },
-				  on_started, m);
-}
-
-static void start_container(struct sk_monitor *m)
-{
-	uint16_t rows = 0, cols = 0;
-	const struct sk_conn *c;
-
-	for (c = m->conns; c; c = c->next) {
-		if ((c->wants_start || c->proc == m->init) && c->rows) {
-			rows = c->rows;
-			cols = c->cols;
-		}
-	}
-	m->life.starting = true;
-	m->init->started = true;
-	if (sk_guest_create(m, rows, cols, on_created, m) < 0)
-		sk_monitor_lost(m, "the request to create the container could not be sent: see log/monitor.log in the "
-				   "container's directory");
-}
-
-void sk_monitor_ready(struct sk_monitor *m)
-{
-	sk_life_ready(&m->life);
-	if (m->life.start_wanted)
-		start_container(m);
-	else
-		sk_control_ready(m);
-}
-
-void sk_monitor_mount(struct sk_monitor *m)
-{
-	if (!sk_life_may_mount(&m->life))
-		return;
-	m->life.mounted = true;
-	/* The request that wanted it is sent right behind: the agent keeps it until this is done. */
-	sk_guest_mount(m);
-}
-
-void sk_monitor_want_start(struct sk_monitor *m)
-{
-	if (sk_life_want_start(&m->life))
-		sk_monitor_set_status(m, "starting");
-	if (sk_life_may_start(&m->life))
-		start_container(m);
-}
-
-void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code)
-{
-	struct sk_conn *c, *next;
-
-	if (err) {
-		sk_life_failed(&m->life, err->code, exit_code, err->message);
-		sk_monitor_lost(m, "");
-		return;
-	}
-	if (sk_life_started(&m->life, sk_now_ms())) {
-		set_time(m->state, "started_at");
-		json_object_set_new(m->state, "exit_code", json_integer(0));
-		json_object_set_new(m->state, "oom_killed", json_false());
-		json_object_set_new(m->state, "error", json_string(""));
-		json_object_set_new(m->state, "engine_pid", json_integer(sk_sandbox_engine_pid(m->sandbox)));
-		sk_monitor_set_status(m, "running");
-		sk_monitor_event(m, "start");
-	}
-	for (c = m->conns; c; c = next) {
-		next = c->next;
-		if (!c->wants_start || c->dead)
-			continue;
-		c->wants_start = false;
-		sk_conn_reply_ok(c);
-		if (c->kind == SK_CONN_WAITING)
-			sk_conn_finish(c);
-	}
-}
-
-/* ---- stop */
-
-static void on_kill_timeout(void *arg)
-{
-	sk_monitor_kill(arg);
-}
-
-static void on_stop_timeout(void *arg)
-{
-	struct sk_monitor *m = arg;
-
-	if (m->life.phase != SK_PHASE_RUNNING)
-		return;
-	sk_proc_killed(m->init);
-	sk_proc_signal(m->init, SIGKILL, true);
-	/* A guest that does not even do that is switched off. */
-	sk_loop_remove(m->down_timer);
-	m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
-}
-
-void sk_monitor_kill_soon(struct sk_monitor *m)
-{
-	if (m->life.phase == SK_PHASE_RUNNING && !m->down_timer)
-		m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
-}
-
-void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
-{
-	json_object_set_new(m->state, "stopped_by_user", json_true());
-	if (signal == SIGKILL)
-		sk_proc_killed(m->init);
-	if (sk_life_stop(&m->life)) {
-		/* A paused container could not act on it. */
-		sk_sandbox_request(m->sandbox, &(const struct sk_msg){ .op = SK_OP_RESUME, .container = SK_CONTAINER },
-				   NULL, NULL);
-		sk_proc_signal(m->init, signal, false);
-		sk_loop_remove(m->stop_timer);
-		m->stop_timer =
-			timeout < 0 ? NULL : sk_loop_add_timer(m->loop, (uint64_t)timeout * 1000, on_stop_timeout, m);
-	}
-	sk_loop_trigger(m->reap);
-}
-
-void sk_monitor_finished(struct sk_monitor *m)
-{
-	sk_life_process_done(&m->life);
-	sk_loop_trigger(m->reap);
+	sk_life_process_done(&p->m->life);
+	sk_loop_trigger(p->m->reap);
 }
 
 static void on_down_timeout(void *arg)
@@ -381,13 +121,13 @@ static void finish(struct sk_monitor *m)
 	m->life.final = true;
 	json_object_set_new(m->state, "pid", json_integer(0));
 	json_object_set_new(m->state, "engine_pid", json_integer(0));
-	json_object_set_new(m->state, "error", state_error(m));
+	json_object_set_new(m->state, "error", sk_monitor_state_error(m));
 	if (m->life.ran || m->life.failure[0]) {
 		json_object_set_new(m->state, "exit_code", json_integer(m->life.exit_code));
 		json_object_set_new(m->state, "oom_killed", json_boolean(m->life.oom));
 	}
 	if (m->life.ran)
-		set_time(m->state, "finished_at");
+		sk_monitor_set_time(m, "finished_at");
 	sk_monitor_set_status(m, started ? "exited" : "created");
 	sk_logfile_free(SK_TAKE_PTR(m->log));
 	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
@@ -442,7 +182,7 @@ static void schedule_restart(struct sk_monitor *m)
 {
 	json_object_set_new(m->state, "restart_count", json_integer(m->life.restarts));
 	json_object_set_new(m->state, "exit_code", json_integer(m->life.exit_code));
-	set_time(m->state, "finished_at");
+	sk_monitor_set_time(m, "finished_at");
 	sk_monitor_set_status(m, "restarting");
 	m->restart_timer = sk_loop_add_timer(m->loop, m->life.backoff_ms, on_restart, m);
 	if (!m->restart_timer) {
@@ -561,6 +301,93 @@ static void on_reap(void *arg)
 	act(m, sk_life_idle(&m->life, &view));
 }
 
+/* ---- what the sandbox tells */
+
+static void on_confine(void *arg)
+{
+	sk_monitor_confine(arg);
+}
+
+static void on_hello(void *arg, const char *kernel)
+{
+	struct sk_monitor *m = arg;
+
+	json_object_set_new(m->state, "kernel", json_string(kernel));
+}
+
+static void on_ready(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	sk_life_ready(&m->life);
+	if (m->life.start_wanted)
+		sk_monitor_start_container(m);
+	sk_control_ready(m);
+}
+
+static void on_lost(void *arg, const char *why)
+{
+	sk_monitor_lost(arg, why);
+}
+
+static void on_oom(struct sk_monitor *m)
+{
+	m->life.oom = true;
+	json_object_set_new(m->state, "oom_killed", json_true());
+	if (m->init->oom_ms && sk_now_ms() - m->init->oom_ms < SK_OOM_EVENTS_MS)
+		return;
+	m->init->oom_ms = sk_now_ms();
+	json_object_set_new(m->state, "ooms", json_integer(json_integer_value(json_object_get(m->state, "ooms")) + 1));
+	if (m->managed)
+		sk_monitor_save(m);
+	sk_monitor_event(m, "oom");
+}
+
+static void on_event(void *arg, const struct sk_msg *event)
+{
+	struct sk_monitor *m = arg;
+	struct sk_proc *p;
+
+	switch (event->op) {
+	case SK_AGENT_EXIT:
+		p = sk_proc_find(m, event->container, event->key);
+		if (p && !p->exited)
+			sk_proc_exited(p, event->exit.code, event->exit.oom);
+		break;
+	case SK_AGENT_OOM:
+		if (strcmp(event->container, SK_CONTAINER) == 0)
+			on_oom(m);
+		else
+			sk_pod_oom(m, event->container);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_disk_trouble(void *arg, bool full, int failed)
+{
+	sk_monitor_disk_trouble(arg, full, failed);
+}
+
+static void on_layers_damaged(void *arg)
+{
+	sk_monitor_layers_damaged(arg);
+}
+
+static const struct sk_sandbox_events sandbox_events = {
+	.confine = on_confine,
+	.hello = on_hello,
+	.ready = on_ready,
+	.lost = on_lost,
+	.event = on_event,
+	.stream = sk_stdio_claim,
+	.disk_trouble = on_disk_trouble,
+	.layers_damaged = on_layers_damaged,
+};
+
+/* ---- the start of one life */
+
 static void boot_failed(struct sk_monitor *m, const struct sk_error *err)
 {
 	sk_life_failed(&m->life, err->code, 125, err->message);
@@ -574,6 +401,8 @@ static void boot(struct sk_monitor *m)
 
 	sk_proc_free(m->init);
 	m->init = sk_proc_new(m, SK_CONTAINER, SK_INIT_KEY, m->config.terminal, m->config.stdin_open);
+	if (m->init)
+		m->init->finished_cb = on_init_finished;
 	m->life.policy = m->config.managed ? &sk_life_managed : &sk_life_standalone;
 	m->life.restart = m->config.restart;
 	m->life.restart_max = m->config.restart_max;
@@ -581,7 +410,7 @@ static void boot(struct sk_monitor *m)
 	if (!m->init) {
 		sk_error_errno(&err, ENOMEM, "cannot start the container");
 		boot_failed(m, &err);
-	} else if ((m->config.managed && sk_managed_init(m, &err) < 0) || sk_guest_boot(m, &err) < 0) {
+	} else if ((m->config.managed && sk_managed_init(m, &err) < 0) || sk_guest_boot(m, &sandbox_events, &err) < 0) {
 		boot_failed(m, &err);
 	}
 	json_object_set_new(m->state, "engine", json_string(m->engine ? m->engine->name : ""));
@@ -821,7 +650,8 @@ static void fork_stand_in(const struct sk_monitor *m)
 int main(int argc, char **argv)
 {
 	static struct lifecycle l = {
-		.m = { .life = { .policy = &sk_life_standalone },
+		.m = { .clients = &sk_control_clients,
+		       .life = { .policy = &sk_life_standalone },
 		       .dirfd = -1,
 		       .lock_fd = -1,
 		       .log_fd = -1,

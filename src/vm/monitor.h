@@ -6,13 +6,18 @@
  * The monitor: one process per VM. It owns the sandbox, the container in it, the log and the state file.
  *
  *   life.c      the life of the container as a state machine without I/O
- *   monitor.c   main; does what life.c says; state.json, the end
- *   guest.c     what the sandbox is asked for, and what it tells
- *   confine.c   what is given up when the VM runs
+ *   record.c    state.json and the event log
+ *   conn.c      connections of clients
  *   stdio.c     the streams of a process, their log and their readers
- *   control.c   connections of clients
+ *   guest.c     the sandbox and the container in it, from vm.json
+ *   container.c what is wished of the container, and what the agent answers
+ *   confine.c   what is given up when the VM runs
  *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, create apart from start
+ *   control.c   what clients ask for
+ *   monitor.c   main; hears the sandbox, does what life.c says; the end
+ *
+ * In this order: each uses those above it only.
  *
  * Below it, and knowing nothing of it: the sandbox (vm/sandbox.h).
  *
@@ -70,6 +75,8 @@ struct sk_proc {
 	bool member;	    /* the first process of a further container */
 	bool bare_newlines; /* its terminal leaves "\n" as it is: who shows it adds the "\r" */
 	bool init, terminal, started, exited, finished;
+	/* It has exited and its output is out. NULL: its readers are told. */
+	void (*finished_cb)(struct sk_proc *p);
 	bool killed; /* with SIGKILL: what it has not got rid of is not waited for */
 	int code;
 	bool oom;
@@ -113,6 +120,14 @@ struct sk_conn {
 	struct sk_msg *deferred; /* a request that waits for the guest to come up */
 };
 
+/* What is done for clients (control.c), for the connections (conn.c). */
+struct sk_clients {
+	void (*input)(struct sk_conn *c); /* there is more in c->in */
+	void (*room)(struct sk_conn *c);  /* attached to a process: it takes output again */
+	void (*gone)(struct sk_conn *c);  /* the peer is, or it is broken */
+	void (*freed)(struct sk_conn *c); /* is about to be */
+};
+
 struct sk_monitor {
 	struct sk_paths paths;
 	const char *id;
@@ -139,6 +154,7 @@ struct sk_monitor {
 	int disk_failed; /* errno */
 	bool layers_damaged;
 
+	const struct sk_clients *clients;
 	struct sk_conn *conns;
 	unsigned n_conns, max_conns;
 	int listen_fd;
@@ -146,30 +162,32 @@ struct sk_monitor {
 	struct sk_source *reap; /* deferred: frees dead conns and procs, ends phases */
 };
 
-/* monitor.c */
-void sk_monitor_ready(struct sk_monitor *m);	    /* the agent has been set up */
-void sk_monitor_mount(struct sk_monitor *m);	    /* READY: mount the root without starting anything */
-void sk_monitor_want_start(struct sk_monitor *m);   /* start the container as soon as READY */
-int sk_monitor_start_created(struct sk_monitor *m); /* one that is created already. -ENOTCONN */
-void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout); /* timeout in s, -1 for ever */
-void sk_monitor_kill(struct sk_monitor *m);			     /* the VM, at once */
-void sk_monitor_kill_soon(struct sk_monitor *m);	     /* the same, if SIGKILL does not end the container */
-void sk_monitor_lost(struct sk_monitor *m, const char *why); /* agent or engine went away */
-void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code); /* err NULL: it runs */
-void sk_monitor_finished(struct sk_monitor *m); /* the first process has ended and its output is out */
-void sk_monitor_save(struct sk_monitor *m);	/* state.json */
+/* record.c */
+void sk_monitor_save(struct sk_monitor *m); /* state.json */
 void sk_monitor_set_status(struct sk_monitor *m, const char *status);
+void sk_monitor_set_time(struct sk_monitor *m, const char *key); /* now; saved later */
 /* The guest's writes wait for room on the host's disk, or go on. */
 void sk_monitor_disk_trouble(struct sk_monitor *m, bool full, int failed);
 /* The guest kernel cannot read a layer. */
 void sk_monitor_layers_damaged(struct sk_monitor *m);
 /* What is wrong with the container's disk or layers, though it may go on; "" where nothing is. */
 const char *sk_monitor_trouble(const struct sk_monitor *m, char *buf, size_t size);
+json_t *sk_monitor_state_error(const struct sk_monitor *m); /* what State.Error says; a new reference */
 void sk_monitor_event(struct sk_monitor *m, const char *action);
-void sk_monitor_idle(struct sk_monitor *m); /* a connection went: nothing left to do? */
+
+/* container.c */
+void sk_monitor_start_container(struct sk_monitor *m); /* READY, and it is to be started */
+void sk_monitor_mount(struct sk_monitor *m);	       /* READY: mount the root without starting anything */
+void sk_monitor_want_start(struct sk_monitor *m);      /* start the container as soon as READY */
+int sk_monitor_start_created(struct sk_monitor *m);    /* one that is created already. -ENOTCONN */
+void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout); /* timeout in s, -1 for ever */
+void sk_monitor_kill(struct sk_monitor *m);			     /* the VM, at once */
+void sk_monitor_kill_soon(struct sk_monitor *m);	     /* the same, if SIGKILL does not end the container */
+void sk_monitor_lost(struct sk_monitor *m, const char *why); /* agent or engine went away */
+void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code); /* err NULL: it runs */
 
 /* guest.c */
-int sk_guest_boot(struct sk_monitor *m, struct sk_error *err);
+int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, struct sk_error *err);
 /* Requests to the agent, as sk_sandbox_request(). create: of the container, started unless it is managed; mount: of its
  * root file system alone. */
 int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply_cb cb, void *arg);
@@ -197,7 +215,6 @@ bool sk_pod_request(struct sk_conn *c, const struct sk_msg *request);
 void sk_pod_conn_dead(struct sk_conn *c); /* the host's process of a container has gone */
 /* A further container has run out of memory: its process on the host, which keeps its state, is told. */
 void sk_pod_oom(struct sk_monitor *m, const char *container);
-void sk_pod_finished(struct sk_proc *p); /* a container's first process has ended, its output is out */
 /* The agent's name of the container that a request is about; c0 */
 const char *sk_pod_container(const struct sk_monitor *m, const struct sk_msg *request);
 
@@ -214,6 +231,7 @@ struct sk_stdio_spec sk_proc_stdio(const struct sk_proc *p, uint16_t rows, uint1
 void sk_proc_signal(const struct sk_proc *p, int signal, bool all);
 void sk_proc_killed(struct sk_proc *p); /* SIGKILL is on its way; NULL is allowed */
 void sk_proc_exited(struct sk_proc *p, int code, bool oom);
+void sk_proc_tell_exit(struct sk_proc *p); /* readers hear of it, and go */
 void sk_proc_attach(struct sk_proc *p, struct sk_conn *c);
 void sk_proc_detach(struct sk_conn *c);
 void sk_proc_stdin(struct sk_proc *p, const uint8_t *data, size_t n); /* n 0: end of file */
@@ -224,8 +242,8 @@ void sk_channel_token(struct sk_channel *ch);
 /* A stream that is a process's or a client's; `m` is the monitor. See vm/streams.h. */
 ssize_t sk_stdio_claim(void *m, const struct sk_token *token, struct sk_stream *stream, const uint8_t *data, size_t n);
 
-/* control.c */
-int sk_control_listen(struct sk_monitor *m, struct sk_error *err);
+/* conn.c */
+/* Takes `take_fd`. NULL: out of memory. */
 struct sk_conn *sk_conn_new(struct sk_monitor *m, int take_fd);
 void sk_conn_reply(struct sk_conn *c, const struct sk_reply *reply); /* to its request, c->op */
 void sk_conn_reply_ok(struct sk_conn *c);			     /* the same without any field */
@@ -234,14 +252,23 @@ void sk_conn_reply_error(struct sk_conn *c, int code, int exit_code, const char 
 bool sk_conn_output(struct sk_conn *c, uint8_t type, const void *p, size_t n);
 void sk_conn_raw(struct sk_conn *c, const void *p, size_t n); /* bytes, no frame */
 void sk_conn_event(struct sk_conn *c, const struct sk_msg *event);
-/* `request` about the container that it names to the agent, and its reply to the client. */
-void sk_conn_pass_on(struct sk_conn *c, const struct sk_msg *request);
-void sk_conn_finish(struct sk_conn *c); /* sends what is there, then closes */
+void sk_conn_flush(struct sk_conn *c);
+/* Asks the agent; `cb` gets the connection as its argument, and has to drop c->refs. Where that fails the client is
+ * told, and the connection finished. */
+void sk_conn_ask(struct sk_conn *c, const struct sk_msg *request, sk_reply_cb cb);
+/* For sk_conn_ask(): the answer goes to the client. */
+void sk_conn_on_passed(void *arg, const struct sk_reply *reply);
+void sk_conn_pass_error(struct sk_conn *c, const struct sk_reply *reply); /* NULL: the session has ended */
+void sk_conn_finish(struct sk_conn *c);					  /* sends what is there, then closes */
+void sk_conn_dead(struct sk_conn *c);
 void sk_conn_free(struct sk_conn *c);
+
+/* control.c */
+extern const struct sk_clients sk_control_clients;
+int sk_control_listen(struct sk_monitor *m, struct sk_error *err);
 void sk_control_container_ended(struct sk_monitor *m, int code); /* tells waiters and stoppers */
 bool sk_control_close(struct sk_monitor *m); /* no more connections; false: there is one waiting, so not now */
 void sk_control_ready(struct sk_monitor *m); /* the guest is up: waiting requests go on */
-void sk_control_step(struct sk_monitor *m);  /* from the reap: copies go on, dead connections are freed */
-void sk_control_stdin_taken(struct sk_proc *p, size_t n);
+void sk_control_step(struct sk_monitor *m);  /* from the deferred step: copies go on, dead connections are freed */
 
 #endif

@@ -45,13 +45,46 @@ static void refuse(struct sk_conn *c, int code, const char *message)
 	sk_conn_finish(c);
 }
 
-/* ---- join */
+/* ---- the end of one */
 
 static int delete_container(struct sk_monitor *m, const char *container, sk_reply_cb cb, void *arg)
 {
 	return sk_sandbox_request(m->sandbox, &(const struct sk_msg){ .op = SK_OP_DELETE, .container = container }, cb,
 				  arg);
 }
+
+/* A first process whose container the agent has been asked to remove; it may be gone when that answers. */
+struct deletion {
+	struct sk_monitor *m;
+	char container[sizeof(((struct sk_proc *)NULL)->container)];
+};
+
+static void on_deleted(void *arg, const struct sk_reply *reply)
+{
+	struct deletion *d = arg;
+	struct sk_proc *p = sk_proc_find(d->m, d->container, SK_INIT_KEY);
+
+	(void)reply;
+	if (p)
+		sk_proc_tell_exit(p);
+	free(d);
+}
+
+static void on_finished(struct sk_proc *p)
+{
+	struct deletion *d = calloc(1, sizeof(*d));
+
+	if (d) {
+		d->m = p->m;
+		snprintf(d->container, sizeof(d->container), "%s", p->container);
+	}
+	if (!d || delete_container(p->m, p->container, on_deleted, d) < 0) {
+		free(d);
+		sk_proc_tell_exit(p);
+	}
+}
+
+/* ---- join */
 
 static void on_joined(void *arg, const struct sk_reply *reply)
 {
@@ -111,6 +144,7 @@ static void op_join(struct sk_conn *c, const struct sk_msg *request)
 		refuse(c, ENOMEM, "out of memory");
 		return;
 	}
+	p->finished_cb = on_finished;
 	p->bare_newlines = request->join.bare_newlines;
 	sk_proc_attach(p, c);
 	c->kind = SK_CONN_ATTACHED;
@@ -141,52 +175,6 @@ void sk_pod_oom(struct sk_monitor *m, const char *container)
 		sk_conn_event(c, &(const struct sk_msg){ .op = SK_EVENT_OOM });
 }
 
-/* ---- the end of one */
-
-static void tell_exit(struct sk_proc *p)
-{
-	struct sk_conn *c;
-
-	while ((c = p->readers)) {
-		sk_proc_detach(c);
-		sk_conn_event(
-			c, &(const struct sk_msg){ .op = SK_EVENT_EXIT, .exit = { .code = p->code, .oom = p->oom } });
-		sk_conn_finish(c);
-	}
-	sk_loop_trigger(p->m->reap);
-}
-
-/* A first process whose container the agent has been asked to remove; it may be gone when that answers. */
-struct deletion {
-	struct sk_monitor *m;
-	char container[sizeof(((struct sk_proc *)NULL)->container)];
-};
-
-static void on_deleted(void *arg, const struct sk_reply *reply)
-{
-	struct deletion *d = arg;
-	struct sk_proc *p = sk_proc_find(d->m, d->container, SK_INIT_KEY);
-
-	(void)reply;
-	if (p)
-		tell_exit(p);
-	free(d);
-}
-
-void sk_pod_finished(struct sk_proc *p)
-{
-	struct deletion *d = calloc(1, sizeof(*d));
-
-	if (d) {
-		d->m = p->m;
-		snprintf(d->container, sizeof(d->container), "%s", p->container);
-	}
-	if (!d || delete_container(p->m, p->container, on_deleted, d) < 0) {
-		free(d);
-		tell_exit(p);
-	}
-}
-
 /* ---- files */
 
 static void op_share(struct sk_conn *c, const struct sk_msg *request)
@@ -206,7 +194,8 @@ bool sk_pod_request(struct sk_conn *c, const struct sk_msg *request)
 	} else if (request->op == SK_REQUEST_SHARE) {
 		op_share(c, request);
 	} else if (member && request->op == SK_REQUEST_START) {
-		sk_conn_pass_on(c, &(const struct sk_msg){ .op = SK_OP_START, .container = request->container });
+		sk_conn_ask(c, &(const struct sk_msg){ .op = SK_OP_START, .container = request->container },
+			    sk_conn_on_passed);
 	} else if (member && request->op == SK_REQUEST_KILL && c->m->life.phase != SK_PHASE_RUNNING) {
 		refuse(c, ESRCH, "the VM of the pod is not running");
 	} else {

@@ -100,23 +100,10 @@ static struct sk_channel *input_channel(struct sk_proc *p)
 	return &p->ch[p->terminal ? 1 : 0];
 }
 
-static void check_finished(struct sk_proc *p)
+void sk_proc_tell_exit(struct sk_proc *p)
 {
 	struct sk_conn *c;
 
-	if (!p->exited || p->finished || !p->ch[1].done || !p->ch[2].done)
-		return;
-	p->finished = true;
-	sk_loop_remove(p->drain_timer);
-	p->drain_timer = NULL;
-	if (p->init) {
-		sk_monitor_finished(p->m); /* its readers hear of it when the VM is down and the state says so */
-		return;
-	}
-	if (p->member) {
-		sk_pod_finished(p);
-		return;
-	}
 	while ((c = p->readers)) {
 		sk_proc_detach(c);
 		sk_conn_event(
@@ -124,6 +111,19 @@ static void check_finished(struct sk_proc *p)
 		sk_conn_finish(c);
 	}
 	sk_loop_trigger(p->m->reap);
+}
+
+static void check_finished(struct sk_proc *p)
+{
+	if (!p->exited || p->finished || !p->ch[1].done || !p->ch[2].done)
+		return;
+	p->finished = true;
+	sk_loop_remove(p->drain_timer);
+	p->drain_timer = NULL;
+	if (p->finished_cb)
+		p->finished_cb(p);
+	else
+		sk_proc_tell_exit(p);
 }
 
 static void on_drain_timeout(void *arg)
@@ -203,6 +203,23 @@ void sk_proc_detach(struct sk_conn *c)
 	sk_proc_writable(p); /* it may have been the slow one */
 }
 
+/* Acknowledges to the readers what the guest has taken of their input. */
+static void acknowledge(struct sk_proc *p, size_t n)
+{
+	struct sk_conn *c, *next;
+
+	for (c = p->readers; c && n; c = next) {
+		size_t part = c->stdin_unacked < n ? c->stdin_unacked : n;
+
+		next = c->next_reader;
+		if (!part)
+			continue;
+		c->stdin_unacked -= part;
+		n -= part;
+		sk_conn_event(c, &(const struct sk_msg){ .op = SK_EVENT_STDIN, .input = { .taken = (uint32_t)part } });
+	}
+}
+
 static void flush_stdin(struct sk_proc *p)
 {
 	struct sk_channel *ch = input_channel(p);
@@ -221,7 +238,7 @@ static void flush_stdin(struct sk_proc *p)
 		sk_buf_consume(&p->in, p->in.len);
 	}
 	if (taken)
-		sk_control_stdin_taken(p, taken);
+		acknowledge(p, taken);
 	if (p->in_eof && !p->in.len && ch->stream && !p->terminal)
 		sk_stream_shutdown(ch->stream);
 }

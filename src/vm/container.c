@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is wished of the container, and what becomes of it in the guest: requests to the agent and their answers, which
+ * are events of its life (life.c). The deferred step (monitor.c) does what comes of them.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "vm/monitor.h"
+
+#define SK_KILL_MS 5000u
+
+void sk_monitor_lost(struct sk_monitor *m, const char *why)
+{
+	if (sk_life_lost(&m->life, why))
+		sk_loop_trigger(m->reap);
+}
+
+void sk_monitor_kill(struct sk_monitor *m)
+{
+	sk_life_kill(&m->life);
+	sk_loop_trigger(m->reap);
+}
+
+/* ---- start */
+
+/* The answer to create or start of the container. */
+static void on_start_answered(struct sk_monitor *m, const struct sk_reply *reply)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	if (!reply)
+		return; /* lost: told elsewhere */
+	if (reply->ok) {
+		sk_monitor_started(m, NULL, 0);
+		return;
+	}
+	sk_error_set(&err, reply->error, "%s", reply->message);
+	sk_monitor_started(m, &err, reply->exit_code);
+}
+
+static void on_created(void *arg, const struct sk_reply *reply)
+{
+	struct sk_monitor *m = arg;
+
+	m->life.starting = false;
+	if (reply && reply->ok && m->managed)
+		sk_managed_created(m);
+	else
+		on_start_answered(m, reply);
+}
+
+static void on_started(void *arg, const struct sk_reply *reply)
+{
+	on_start_answered(arg, reply);
+}
+
+int sk_monitor_start_created(struct sk_monitor *m)
+{
+	return sk_sandbox_request(m->sandbox, &(const struct sk_msg){ .op = SK_OP_START, .container = SK_CONTAINER },
+				  on_started, m);
+}
+
+void sk_monitor_start_container(struct sk_monitor *m)
+{
+	uint16_t rows = 0, cols = 0;
+	const struct sk_conn *c;
+
+	for (c = m->conns; c; c = c->next) {
+		if ((c->wants_start || c->proc == m->init) && c->rows) {
+			rows = c->rows;
+			cols = c->cols;
+		}
+	}
+	m->life.starting = true;
+	m->init->started = true;
+	if (sk_guest_create(m, rows, cols, on_created, m) < 0)
+		sk_monitor_lost(m, "the request to create the container could not be sent: see log/monitor.log in the "
+				   "container's directory");
+}
+
+void sk_monitor_mount(struct sk_monitor *m)
+{
+	if (!sk_life_may_mount(&m->life))
+		return;
+	m->life.mounted = true;
+	/* The request that wanted it is sent right behind: the agent keeps it until this is done. */
+	sk_guest_mount(m);
+}
+
+void sk_monitor_want_start(struct sk_monitor *m)
+{
+	if (sk_life_want_start(&m->life))
+		sk_monitor_set_status(m, "starting");
+	if (sk_life_may_start(&m->life))
+		sk_monitor_start_container(m);
+}
+
+void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code)
+{
+	struct sk_conn *c, *next;
+
+	if (err) {
+		sk_life_failed(&m->life, err->code, exit_code, err->message);
+		sk_monitor_lost(m, "");
+		return;
+	}
+	if (sk_life_started(&m->life, sk_now_ms())) {
+		sk_monitor_set_time(m, "started_at");
+		json_object_set_new(m->state, "exit_code", json_integer(0));
+		json_object_set_new(m->state, "oom_killed", json_false());
+		json_object_set_new(m->state, "error", json_string(""));
+		json_object_set_new(m->state, "engine_pid", json_integer(sk_sandbox_engine_pid(m->sandbox)));
+		sk_monitor_set_status(m, "running");
+		sk_monitor_event(m, "start");
+	}
+	for (c = m->conns; c; c = next) {
+		next = c->next;
+		if (!c->wants_start || c->dead)
+			continue;
+		c->wants_start = false;
+		sk_conn_reply_ok(c);
+		if (c->kind == SK_CONN_WAITING)
+			sk_conn_finish(c);
+	}
+}
+
+/* ---- stop */
+
+static void on_kill_timeout(void *arg)
+{
+	sk_monitor_kill(arg);
+}
+
+static void on_stop_timeout(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	if (m->life.phase != SK_PHASE_RUNNING)
+		return;
+	sk_proc_killed(m->init);
+	sk_proc_signal(m->init, SIGKILL, true);
+	/* A guest that does not even do that is switched off. */
+	sk_loop_remove(m->down_timer);
+	m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
+}
+
+void sk_monitor_kill_soon(struct sk_monitor *m)
+{
+	if (m->life.phase == SK_PHASE_RUNNING && !m->down_timer)
+		m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
+}
+
+void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout)
+{
+	json_object_set_new(m->state, "stopped_by_user", json_true());
+	if (signal == SIGKILL)
+		sk_proc_killed(m->init);
+	if (sk_life_stop(&m->life)) {
+		/* A paused container could not act on it. */
+		sk_sandbox_request(m->sandbox, &(const struct sk_msg){ .op = SK_OP_RESUME, .container = SK_CONTAINER },
+				   NULL, NULL);
+		sk_proc_signal(m->init, signal, false);
+		sk_loop_remove(m->stop_timer);
+		m->stop_timer =
+			timeout < 0 ? NULL : sk_loop_add_timer(m->loop, (uint64_t)timeout * 1000, on_stop_timeout, m);
+	}
+	sk_loop_trigger(m->reap);
+}

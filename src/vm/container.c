@@ -24,19 +24,80 @@ void sk_monitor_kill(struct sk_monitor *m)
 
 /* ---- start */
 
-/* The answer to create or start of the container. */
-static void on_start_answered(struct sk_monitor *m, const struct sk_reply *reply)
+static void answer(struct sk_conn *c, enum sk_life_reply reply, const struct sk_life_refusal *refusal)
 {
-	struct sk_error err = SK_ERROR_INIT;
+	const struct sk_monitor *m = c->m;
+	enum sk_life_verb verb = c->waits;
+	char trouble[4096 + 128];
 
-	if (!reply)
-		return; /* lost: told elsewhere */
-	if (reply->ok) {
-		sk_monitor_started(m, NULL, 0);
+	c->waits = SK_LIFE_NO_VERB;
+	if (reply == SK_LIFE_REPLY_OK) {
+		sk_conn_reply_ok(c);
+		if (c->kind == SK_CONN_WAITING)
+			sk_conn_finish(c);
 		return;
 	}
-	sk_error_set(&err, reply->error, "%s", reply->message);
-	sk_monitor_started(m, &err, reply->exit_code);
+	sk_proc_detach(c);
+	if (reply == SK_LIFE_REPLY_REFUSAL) {
+		c->owner = false;
+		sk_conn_reply_error(c, refusal->error, refusal->exit_code, refusal->message);
+	} else if (verb == SK_LIFE_STOP) {
+		sk_conn_reply(c, &(const struct sk_reply){ .code = m->life.exit_code & 255 });
+	} else {
+		sk_conn_event(c, &(const struct sk_msg){
+					 .op = SK_EVENT_EXIT,
+					 .exit = { .code = m->life.exit_code & 255,
+						   .oom = m->life.oom,
+						   .message = m->life.failure,
+						   .warning = sk_monitor_trouble(m, trouble, sizeof(trouble)) } });
+	}
+	sk_conn_finish(c);
+}
+
+void sk_monitor_answer(struct sk_monitor *m)
+{
+	struct sk_life_refusal refusal;
+	struct sk_conn *c, *next;
+
+	for (c = m->conns; c; c = next) {
+		bool attached = c->proc && c->proc == m->init;
+		enum sk_life_reply reply;
+
+		next = c->next;
+		if (c->dead || c->kind == SK_CONN_CLOSING)
+			continue;
+		reply = sk_life_reply(&m->life, c->waits, &refusal);
+		/* Who is attached hears of the end in any case; a failure is told to who wanted the start. */
+		if (attached && reply == SK_LIFE_REPLY_REFUSAL && !m->life.failure[0])
+			c->waits = SK_LIFE_NO_VERB;
+		if (attached && c->waits == SK_LIFE_NO_VERB)
+			reply = sk_life_reply(&m->life, SK_LIFE_WAIT, &refusal);
+		if (reply != SK_LIFE_NO_REPLY)
+			answer(c, reply, &refusal);
+	}
+}
+
+static void started(struct sk_monitor *m)
+{
+	if (sk_life_started(&m->life, sk_now_ms())) {
+		sk_monitor_set_time(m, "started_at");
+		json_object_set_new(m->state, "exit_code", json_integer(0));
+		json_object_set_new(m->state, "oom_killed", json_false());
+		json_object_set_new(m->state, "error", json_string(""));
+		json_object_set_new(m->state, "engine_pid", json_integer(sk_sandbox_engine_pid(m->sandbox)));
+		sk_monitor_set_status(m, "running");
+		sk_monitor_event(m, "start");
+	}
+	sk_monitor_answer(m);
+}
+
+/* Create or start has failed. */
+static void start_failed(struct sk_monitor *m, const struct sk_reply *reply)
+{
+	if (!reply)
+		return; /* lost: told elsewhere */
+	sk_life_failed(&m->life, reply->error, reply->exit_code, reply->message);
+	sk_monitor_lost(m, "");
 }
 
 static void on_created(void *arg, const struct sk_reply *reply)
@@ -44,15 +105,23 @@ static void on_created(void *arg, const struct sk_reply *reply)
 	struct sk_monitor *m = arg;
 
 	m->life.starting = false;
-	if (reply && reply->ok && m->managed)
-		sk_managed_created(m);
-	else
-		on_start_answered(m, reply);
+	if (!reply || !reply->ok) {
+		start_failed(m, reply);
+	} else if (!m->life.policy->create_apart) {
+		started(m);
+	} else if (sk_life_created(&m->life)) {
+		sk_monitor_set_status(m, "created");
+		sk_monitor_answer(m);
+		sk_loop_trigger(m->reap);
+	}
 }
 
 static void on_started(void *arg, const struct sk_reply *reply)
 {
-	on_start_answered(arg, reply);
+	if (reply && reply->ok)
+		started(arg);
+	else
+		start_failed(arg, reply);
 }
 
 int sk_monitor_start_created(struct sk_monitor *m)
@@ -67,7 +136,7 @@ void sk_monitor_start_container(struct sk_monitor *m)
 	const struct sk_conn *c;
 
 	for (c = m->conns; c; c = c->next) {
-		if ((c->wants_start || c->proc == m->init) && c->rows) {
+		if ((c->waits == SK_LIFE_START || c->waits == SK_LIFE_CREATE || c->proc == m->init) && c->rows) {
 			rows = c->rows;
 			cols = c->cols;
 		}
@@ -94,35 +163,6 @@ void sk_monitor_want_start(struct sk_monitor *m)
 		sk_monitor_set_status(m, "starting");
 	if (sk_life_may_start(&m->life))
 		sk_monitor_start_container(m);
-}
-
-void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code)
-{
-	struct sk_conn *c, *next;
-
-	if (err) {
-		sk_life_failed(&m->life, err->code, exit_code, err->message);
-		sk_monitor_lost(m, "");
-		return;
-	}
-	if (sk_life_started(&m->life, sk_now_ms())) {
-		sk_monitor_set_time(m, "started_at");
-		json_object_set_new(m->state, "exit_code", json_integer(0));
-		json_object_set_new(m->state, "oom_killed", json_false());
-		json_object_set_new(m->state, "error", json_string(""));
-		json_object_set_new(m->state, "engine_pid", json_integer(sk_sandbox_engine_pid(m->sandbox)));
-		sk_monitor_set_status(m, "running");
-		sk_monitor_event(m, "start");
-	}
-	for (c = m->conns; c; c = next) {
-		next = c->next;
-		if (!c->wants_start || c->dead)
-			continue;
-		c->wants_start = false;
-		sk_conn_reply_ok(c);
-		if (c->kind == SK_CONN_WAITING)
-			sk_conn_finish(c);
-	}
 }
 
 /* ---- stop */

@@ -71,37 +71,58 @@ static void ask(struct sk_conn *c, const struct sk_msg *request, sk_reply_cb cb)
 
 static void op_attach(struct sk_conn *c, const struct sk_msg *request)
 {
-	struct sk_monitor *m = c->m;
-
-	if (m->life.phase == SK_PHASE_STOPPING || m->life.phase == SK_PHASE_DOWN || !m->init) {
-		sk_conn_reply_error(c, m->life.failure[0] ? m->life.failure_errno : ENOTCONN, m->life.failure_exit_code,
-				    m->life.failure[0] ? m->life.failure : "the container is not running");
-		sk_conn_finish(c);
-		return;
-	}
 	c->kind = SK_CONN_ATTACHED;
 	c->wants_stdin = request->attach.input;
 	c->owner = request->attach.owner;
 	sk_conn_reply_ok(c);
-	sk_proc_attach(m->init, c);
+	sk_proc_attach(c->m->init, c);
 }
 
-static void op_start(struct sk_conn *c, const struct sk_msg *request)
+static void wait_for(struct sk_conn *c, enum sk_life_verb verb)
 {
-	if (c->m->life.failure[0]) {
-		sk_conn_reply_error(c, c->m->life.failure_errno, c->m->life.failure_exit_code, c->m->life.failure);
-		sk_conn_finish(c);
-		return;
-	}
-	c->rows = request->size.rows;
-	c->cols = request->size.cols;
-	c->wants_start = true;
+	c->waits = verb;
 	if (c->kind == SK_CONN_NEW)
 		c->kind = SK_CONN_WAITING;
-	if (c->m->life.phase == SK_PHASE_RUNNING)
-		sk_monitor_started(c->m, NULL, 0);
-	else
-		sk_monitor_want_start(c->m);
+	if (c->m->life.final)
+		sk_monitor_answer(c->m); /* nothing will happen any more */
+}
+
+/* create, and start of one that is not created yet. */
+static void op_begin(struct sk_conn *c, const struct sk_msg *request, enum sk_life_verb verb)
+{
+	if (verb == SK_LIFE_START) {
+		c->rows = request->size.rows;
+		c->cols = request->size.cols;
+	}
+	wait_for(c, verb);
+	sk_monitor_want_start(c->m);
+}
+
+static void op_start_created(struct sk_conn *c)
+{
+	wait_for(c, SK_LIFE_START);
+	/* The network as it is when the container starts: newer docker makes it between create and start, and what the
+	 * watch tells of that may still be on its way. The guest serves requests in their order. */
+	sk_sandbox_update_network(c->m->sandbox);
+	if (sk_monitor_start_created(c->m) < 0) {
+		sk_conn_reply_error(c, ENOTCONN, 0, "the container is not running");
+		sk_conn_finish(c);
+	}
+}
+
+static void op_start(struct sk_conn *c, const struct sk_msg *request, enum sk_life_verdict verdict)
+{
+	if (strcmp(sk_pod_container(c->m, request), SK_CONTAINER) != 0) {
+		sk_pod_start(c, request);
+	} else if (verdict == SK_LIFE_NOTED) {
+		op_begin(c, request, SK_LIFE_START);
+	} else if (verdict == SK_LIFE_GO) {
+		op_start_created(c);
+	} else { /* it runs, or will without us */
+		sk_conn_reply_ok(c);
+		if (c->kind != SK_CONN_ATTACHED)
+			sk_conn_finish(c);
+	}
 }
 
 /* Keys of exec's processes are unique among all containers. */
@@ -133,7 +154,7 @@ static void on_exec(void *arg, const struct sk_reply *reply)
 	}
 	p->started = true;
 	sk_conn_reply(c, &(const struct sk_reply){ .key = p->key });
-	if (c->wants_wait) { /* detached: nobody reads it */
+	if (c->detached) { /* nobody reads it */
 		sk_proc_detach(c);
 		sk_conn_finish(c);
 	}
@@ -149,15 +170,13 @@ static void op_exec(struct sk_conn *c, const struct sk_msg *request)
 
 	for (p = m->procs; p; p = p->next)
 		n++;
-	if ((m->life.phase != SK_PHASE_RUNNING && !sk_managed_is_created(m)) || n >= SK_MAX_PROCS) {
-		sk_conn_reply_error(c, n >= SK_MAX_PROCS ? EAGAIN : ENOTCONN, 0,
-				    n >= SK_MAX_PROCS ? "too many processes were started with exec"
-						      : "the container is not running");
+	if (n >= SK_MAX_PROCS) {
+		sk_conn_reply_error(c, EAGAIN, 0, "too many processes were started with exec");
 		sk_conn_finish(c);
 		return;
 	}
 	c->wants_stdin = request->run.input;
-	c->wants_wait = request->run.detach;
+	c->detached = request->run.detach;
 	c->owns_process = request->run.owner;
 	snprintf(key, sizeof(key), "x%u", ++m->next_key);
 	p = sk_proc_new(m, sk_pod_container(m, request), key,
@@ -177,14 +196,13 @@ static void op_exec(struct sk_conn *c, const struct sk_msg *request)
 		msg.exec.groups = json_object_get(m->config.json, "groups");
 	msg.exec.stdio = sk_proc_stdio(p, request->run.rows, request->run.cols);
 	ask(c, &msg, on_exec);
-	if (c->kind == SK_CONN_WAITING && !c->wants_wait)
+	if (c->kind == SK_CONN_WAITING && !c->detached)
 		c->kind = SK_CONN_ATTACHED;
 }
 
 static void op_stop(struct sk_conn *c, const struct sk_msg *request)
 {
-	c->kind = SK_CONN_WAITING;
-	c->wants_stop = true;
+	wait_for(c, SK_LIFE_STOP);
 	sk_monitor_stop(c->m, request->stop.signal ? request->stop.signal : c->m->config.stop_signal,
 			request->stop.has_timeout ? request->stop.timeout : c->m->config.stop_timeout);
 }
@@ -196,8 +214,6 @@ static void op_kill(struct sk_conn *c, const struct sk_msg *request)
 	int signal = request->signal.number;
 	bool whole = !request->key && strcmp(container, SK_CONTAINER) == 0, last = whole && signal == SIGKILL;
 
-	if (whole && (signal == SIGKILL || signal == c->m->config.stop_signal))
-		c->m->life.killed = true; /* asked for by the user: no restart */
 	if (signal == SIGKILL)
 		sk_proc_killed(sk_proc_find(c->m, container, key));
 	if (last)
@@ -266,13 +282,6 @@ static void op_passed(struct sk_conn *c, const struct sk_msg *request)
 		sk_monitor_set_status(c->m, "running");
 }
 
-/* Requests that look into the root file system also work on a container that does not run: its VM is booted, and its
- * root mounted, for them. */
-static bool wants_root(enum sk_op op)
-{
-	return op == SK_REQUEST_GET || op == SK_REQUEST_PUT || op == SK_REQUEST_STAT;
-}
-
 /* Until the guest is up; sk_control_ready(). */
 static void defer(struct sk_conn *c, struct sk_msg *take_request)
 {
@@ -286,38 +295,101 @@ static void defer(struct sk_conn *c, struct sk_msg *take_request)
 	c->kind = SK_CONN_WAITING;
 }
 
-/* One that only the monitor of an OCI runtime's container knows, or knows otherwise. True: it is dealt with. */
-static bool handle_managed(struct sk_conn *c, const struct sk_msg *request)
+/* What a request asks of the container; NO_VERB: of the guest, the monitor, or a process. */
+static enum sk_life_verb verb_of(enum sk_op op)
 {
-	if (c->m->managed)
-		return sk_pod_request(c, request) || sk_managed_request(c, request);
-	if (!sk_op_is_managed(request->op))
-		return false;
-	sk_conn_reply_error(c, ENOSYS, 0, "only the monitor of an OCI runtime's container knows this request");
-	sk_conn_finish(c);
-	return true;
+	static const struct {
+		enum sk_op op;
+		enum sk_life_verb verb;
+	} verbs[] = {
+		{ SK_REQUEST_ATTACH, SK_LIFE_ATTACH },	 { SK_REQUEST_START, SK_LIFE_START },
+		{ SK_REQUEST_CREATE, SK_LIFE_CREATE },	 { SK_REQUEST_EXEC, SK_LIFE_EXEC },
+		{ SK_REQUEST_KILL, SK_LIFE_SIGNAL },	 { SK_REQUEST_STOP, SK_LIFE_STOP },
+		{ SK_REQUEST_WAIT, SK_LIFE_WAIT },	 { SK_REQUEST_GET, SK_LIFE_COPY },
+		{ SK_REQUEST_PUT, SK_LIFE_COPY },	 { SK_REQUEST_STAT, SK_LIFE_COPY },
+		{ SK_REQUEST_JOIN, SK_LIFE_JOIN },	 { SK_REQUEST_SHARE, SK_LIFE_PROVIDE },
+		{ SK_REQUEST_NETWORK, SK_LIFE_PROVIDE },
+	};
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(verbs); i++)
+		if (verbs[i].op == op)
+			return verbs[i].verb;
+	return SK_LIFE_NO_VERB;
 }
 
-/* The request stays the caller's, but for its JSON when it has to wait. */
-static void handle_request(struct sk_conn *c, struct sk_msg *request)
+/* Whether the client may have it now; it is told where not. A member is judged by its own life, in a VM that runs; of
+ * one that is not known the agent says so. */
+static enum sk_life_verdict judge(struct sk_conn *c, const struct sk_msg *request, enum sk_life_verb verb)
 {
-	struct sk_monitor *m = c->m;
+	const char *container = sk_pod_container(c->m, request);
+	const struct sk_life *life = &c->m->life;
+	enum sk_life_verdict verdict;
+	struct sk_life_refusal no;
 
-	c->op = request->op;
-	if (handle_managed(c, request))
-		return;
-	if (wants_root(request->op) && m->life.phase == SK_PHASE_BOOTING) {
-		defer(c, request);
-		return;
+	if (verb == SK_LIFE_NO_VERB)
+		return SK_LIFE_GO;
+	if (strcmp(container, SK_CONTAINER) != 0) {
+		const struct sk_proc *p = sk_proc_find(c->m, container, SK_INIT_KEY);
+
+		verdict = sk_life_judge(life, SK_LIFE_JOIN, &no);
+		if (verdict == SK_LIFE_GO && (!p || !p->life))
+			return SK_LIFE_GO;
+		if (verdict == SK_LIFE_GO)
+			verdict = sk_life_judge(p->life, verb, &no);
+		else if (verb == SK_LIFE_SIGNAL)
+			no.error = ESRCH; /* so says kill(2) */
+	} else {
+		verdict = sk_life_judge(life, verb, &no);
 	}
-	if (wants_root(request->op) && m->life.phase == SK_PHASE_READY)
-		sk_monitor_mount(m);
+	if (verdict <= SK_LIFE_UNKNOWN) {
+		sk_conn_reply_error(c, no.error, no.exit_code, no.message);
+		sk_conn_finish(c);
+	}
+	return verdict;
+}
+
+/* Asked for by the user: no restart, whatever comes of it. */
+static void note_kill(struct sk_monitor *m, const struct sk_msg *request)
+{
+	bool whole = !request->key && strcmp(sk_pod_container(m, request), SK_CONTAINER) == 0;
+
+	if (whole && (request->signal.number == SIGKILL || request->signal.number == m->config.stop_signal))
+		m->life.killed = true;
+}
+
+/* Nothing of the container runs yet. */
+static void abort_by(struct sk_conn *c, int signal)
+{
+	if (signal == SIGKILL)
+		sk_monitor_kill(c->m);
+	sk_conn_reply_ok(c);
+	sk_conn_finish(c);
+}
+
+static void op_wait(struct sk_conn *c)
+{
+	sk_conn_reply_ok(c);
+	wait_for(c, SK_LIFE_WAIT);
+}
+
+static void op_network(struct sk_conn *c)
+{
+	sk_sandbox_go_on(c->m->sandbox);
+	sk_conn_reply_ok(c); /* and then comes create, on the same connection */
+}
+
+static void do_request(struct sk_conn *c, const struct sk_msg *request, enum sk_life_verdict verdict)
+{
 	switch (request->op) {
 	case SK_REQUEST_ATTACH:
 		op_attach(c, request);
 		break;
+	case SK_REQUEST_CREATE:
+		op_begin(c, request, SK_LIFE_CREATE);
+		break;
 	case SK_REQUEST_START:
-		op_start(c, request);
+		op_start(c, request, verdict);
 		break;
 	case SK_REQUEST_EXEC:
 		op_exec(c, request);
@@ -329,9 +401,7 @@ static void handle_request(struct sk_conn *c, struct sk_msg *request)
 		op_kill(c, request);
 		break;
 	case SK_REQUEST_WAIT:
-		c->kind = SK_CONN_WAITING;
-		c->wants_wait = true;
-		sk_conn_reply_ok(c);
+		op_wait(c);
 		break;
 	case SK_REQUEST_GET:
 	case SK_REQUEST_PUT:
@@ -340,9 +410,45 @@ static void handle_request(struct sk_conn *c, struct sk_msg *request)
 	case SK_REQUEST_INFO:
 		op_info(c);
 		break;
+	case SK_REQUEST_JOIN:
+		sk_pod_join(c, request);
+		break;
+	case SK_REQUEST_SHARE:
+		sk_pod_share(c, request);
+		break;
+	case SK_REQUEST_NETWORK:
+		op_network(c);
+		break;
 	default:
 		op_passed(c, request);
 		break;
+	}
+}
+
+/* The request stays the caller's, but for its JSON when it has to wait. */
+static void handle_request(struct sk_conn *c, struct sk_msg *request)
+{
+	enum sk_life_verb verb = verb_of(request->op);
+	enum sk_life_verdict verdict;
+
+	c->op = request->op;
+	c->waits = SK_LIFE_NO_VERB;
+	verdict = judge(c, request, verb);
+	if (verb == SK_LIFE_SIGNAL && verdict != SK_LIFE_ABORT)
+		note_kill(c->m, request);
+	if (verdict <= SK_LIFE_UNKNOWN)
+		return;
+	if (verdict == SK_LIFE_LATER) {
+		defer(c, request);
+		wait_for(c, verb);
+	} else if (verdict == SK_LIFE_ABORT) {
+		abort_by(c, request->signal.number);
+	} else {
+		/* Requests that look into the root file system also work on a container that does not run: its VM is
+		 * booted, and its root mounted, for them. */
+		if (verb == SK_LIFE_COPY && c->m->life.phase == SK_PHASE_READY)
+			sk_monitor_mount(c->m);
+		do_request(c, request, verdict);
 	}
 }
 
@@ -405,7 +511,10 @@ static void attached_message(struct sk_conn *c, json_t *take_json)
 		return;
 	}
 	if (msg.op == SK_ATTACHED_START && c->kind == SK_CONN_ATTACHED) {
-		op_start(c, &msg);
+		enum sk_life_verdict verdict = judge(c, &msg, SK_LIFE_START);
+
+		if (verdict > SK_LIFE_UNKNOWN)
+			op_start(c, &msg, verdict);
 	} else if (msg.op == SK_ATTACHED_DETACH) {
 		c->owner = false;
 		c->wants_stdin = false;
@@ -578,39 +687,22 @@ void sk_control_step(struct sk_monitor *m)
 	}
 }
 
-void sk_control_container_ended(struct sk_monitor *m, int code)
+void sk_control_vm_ended(struct sk_monitor *m)
 {
-	struct sk_conn *c, *next;
-	char trouble[4096 + 128];
-	const struct sk_msg exit_event = { .op = SK_EVENT_EXIT,
-					   .exit = { .code = code & 255,
-						     .oom = m->life.oom,
-						     .message = m->life.failure,
-						     .warning = sk_monitor_trouble(m, trouble, sizeof(trouble)) } };
+	struct sk_conn *c;
 
-	for (c = m->conns; c; c = next) {
-		next = c->next;
-		if (c->dead)
-			continue;
-		if (c->kind == SK_CONN_SHARE) {
+	for (c = m->conns; c; c = c->next)
+		if (c->kind == SK_CONN_SHARE)
 			sk_conn_dead(c);
-			continue;
-		}
-		if ((c->wants_start || c->deferred) && m->life.failure[0]) {
-			c->wants_start = false;
-			c->owner = false;
-			sk_proc_detach(c);
-			sk_conn_reply_error(c, m->life.failure_errno, m->life.failure_exit_code, m->life.failure);
-			sk_conn_finish(c);
-		} else if (c->wants_stop) {
-			sk_conn_reply(c, &(const struct sk_reply){ .code = code & 255 });
-			sk_conn_finish(c);
-		} else if (c->proc == m->init || (c->kind == SK_CONN_WAITING && c->wants_wait)) {
-			sk_proc_detach(c);
-			sk_conn_event(c, &exit_event);
-			sk_conn_finish(c);
-		}
-	}
+}
+
+bool sk_control_has_clients(const struct sk_monitor *m)
+{
+	const struct sk_conn *c;
+
+	for (c = m->conns; c && (c->dead || c->of_proxy); c = c->next)
+		;
+	return c != NULL;
 }
 
 static void on_connection(void *arg, int take_fd)

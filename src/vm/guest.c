@@ -176,7 +176,7 @@ int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply
 	create->mounts = mounts;
 	create->stdio = sk_proc_stdio(m->init, rows, cols);
 	create->init = m->config.init;
-	create->start = !m->managed;
+	create->start = !m->life.policy->create_apart;
 	r = sk_sandbox_request(m->sandbox, &msg, cb, arg);
 	json_decref(mounts);
 	return r;

@@ -40,7 +40,6 @@ struct sk_managed {
 	struct sk_proxy *proxy;
 	int signal_fd;
 	struct sk_source *signal_source;
-	bool created;
 	int limit_fd, usage_fd; /* of the host's memory control group, -1: none */
 };
 
@@ -161,7 +160,7 @@ static void use_memory(void)
 		memset(p, 1, size);
 }
 
-void sk_managed_tell_oom(struct sk_monitor *m)
+void sk_managed_down(struct sk_monitor *m)
 {
 	char text[32];
 	ssize_t n;
@@ -188,7 +187,7 @@ void sk_managed_tell_oom(struct sk_monitor *m)
 	usleep(SK_OOM_SETTLE_US);
 }
 
-int sk_managed_init(struct sk_monitor *m, struct sk_error *err)
+int sk_managed_begin(struct sk_monitor *m, struct sk_error *err)
 {
 	int r;
 
@@ -214,95 +213,9 @@ void sk_managed_ended(struct sk_monitor *m)
 		sk_proxy_ended(m->managed->proxy, m->init && m->init->killed ? SK_KILLED_LINGER_MS : SK_LINGER_MS);
 }
 
-bool sk_managed_idle(const struct sk_monitor *m)
+bool sk_managed_output_is_out(const struct sk_monitor *m)
 {
 	return !m->managed || !m->managed->proxy || sk_proxy_is_done(m->managed->proxy);
-}
-
-/* ---- life */
-
-bool sk_managed_abandoned(const struct sk_monitor *m)
-{
-	const struct sk_conn *c;
-
-	for (c = m->conns; c && (c->dead || c->of_proxy); c = c->next)
-		;
-	return m->managed && !m->managed->created && !c;
-}
-
-/* Whoever waits for the creation or the start hears that it is done. */
-void sk_managed_created(struct sk_monitor *m)
-{
-	struct sk_conn *c, *next;
-
-	m->managed->created = true;
-	sk_monitor_set_status(m, "created");
-	for (c = m->conns; c; c = next) {
-		next = c->next;
-		if (!c->wants_start || c->dead)
-			continue;
-		c->wants_start = false;
-		sk_conn_reply_ok(c);
-		sk_conn_finish(c);
-	}
-}
-
-bool sk_managed_is_created(const struct sk_monitor *m)
-{
-	return m->managed && m->managed->created && m->life.phase == SK_PHASE_READY;
-}
-
-static void refuse(struct sk_conn *c, int code, const char *message)
-{
-	sk_conn_reply_error(c, code, 0, message);
-	sk_conn_finish(c);
-}
-
-bool sk_managed_request(struct sk_conn *c, const struct sk_msg *request)
-{
-	struct sk_monitor *m = c->m;
-	bool create = request->op == SK_REQUEST_CREATE,
-	     ended = m->life.phase == SK_PHASE_STOPPING || m->life.phase == SK_PHASE_DOWN;
-
-	if (request->op == SK_REQUEST_NETWORK) {
-		sk_sandbox_go_on(m->sandbox);
-		sk_conn_reply_ok(c); /* and then comes create, on the same connection */
-		return true;
-	}
-	if (request->op == SK_REQUEST_KILL && m->life.phase != SK_PHASE_RUNNING && !ended) {
-		/* Nothing of it runs yet. */
-		if (request->signal.number == SIGKILL)
-			sk_monitor_kill(m);
-		sk_conn_reply_ok(c);
-		sk_conn_finish(c);
-		return true;
-	}
-	if (!create && request->op != SK_REQUEST_START)
-		return false;
-	if (m->life.failure[0] || ended) {
-		sk_conn_reply_error(c, m->life.failure[0] ? m->life.failure_errno : ESRCH, m->life.failure_exit_code,
-				    m->life.failure[0] ? m->life.failure : "the container has ended");
-		sk_conn_finish(c);
-		return true;
-	}
-	if (create ? m->managed->created || m->life.start_wanted
-		   : !m->managed->created || m->life.phase != SK_PHASE_READY) {
-		refuse(c, EINVAL,
-		       create ? "the container has been created" : "the container is not in the state to be started");
-		return true;
-	}
-	c->wants_start = true;
-	c->kind = SK_CONN_WAITING;
-	if (create) {
-		sk_monitor_want_start(m);
-		return true;
-	}
-	/* The network as it is when the container starts: newer docker makes it between create and start, and what the
-	 * watch tells of that may still be on its way. The guest serves requests in their order. */
-	sk_sandbox_update_network(m->sandbox);
-	if (sk_monitor_start_created(m) < 0)
-		refuse(c, ENOTCONN, "the container is not running");
-	return true;
 }
 
 void sk_managed_fini(struct sk_monitor *m)

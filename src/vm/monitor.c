@@ -105,10 +105,18 @@ static void on_linger(void *arg)
 {
 	struct sk_monitor *m = arg;
 
-	if (sk_managed_idle(m))
+	if (sk_policy_output_is_out(m))
 		sk_loop_quit(m->loop);
 	else
 		sk_loop_set_timer(life(m)->linger, SK_LINGER_MS); /* a slow reader of the container's last words */
+}
+
+/* Who waits for the end hears of it, once the state says so. */
+static void tell_end(struct sk_monitor *m)
+{
+	sk_life_announce(&m->life);
+	sk_control_vm_ended(m);
+	sk_monitor_answer(m);
 }
 
 /* The end of this monitor: state first, then files, then the lock, then the word to the clients; whoever hears it may
@@ -135,8 +143,8 @@ static void finish(struct sk_monitor *m)
 	if (m->config.auto_remove && (m->life.ran || m->life.failure[0] || m->life.start_wanted || m->life.killed))
 		remove_own_files(m);
 	sk_close_fd(&m->lock_fd);
-	sk_control_container_ended(m, m->life.exit_code);
-	sk_managed_ended(m);
+	tell_end(m);
+	sk_policy_ended(m);
 	l->linger = sk_loop_add_timer(m->loop, SK_LINGER_MS, on_linger, m);
 	sk_loop_trigger(m->reap);
 }
@@ -172,7 +180,7 @@ static void on_restart(void *arg)
 	m->restart_timer = NULL;
 	/* Who knocks from here on is let in by the next one. */
 	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
-	sk_control_container_ended(m, m->life.exit_code);
+	tell_end(m);
 	sk_life_restart_now(&m->life);
 	life(m)->linger = sk_loop_add_timer(m->loop, SK_HAND_OVER_MS, on_hand_over_late, m);
 	sk_loop_trigger(m->reap);
@@ -209,14 +217,14 @@ static void go_down(struct sk_monitor *m)
 	}
 	sk_sandbox_free(m->sandbox);
 	m->sandbox = NULL;
-	sk_managed_tell_oom(m);
+	sk_policy_down(m);
 	m->life.lost = m->life.process_done = false; /* what the end of the engine has told */
 	if (ran) {
 		sk_monitor_event(m, "die");
 		reload_restart_policy(m);
 	}
 	if (sk_life_after(&m->life, ran, sk_now_ms())) {
-		sk_control_container_ended(m, m->life.exit_code);
+		tell_end(m);
 		schedule_restart(m);
 	} else {
 		finish(m);
@@ -296,8 +304,8 @@ static void on_reap(void *arg)
 	sk_control_step(m);
 	reap_procs(m);
 	view = (struct sk_life_view){ .connected = m->conns != NULL,
-				      .creator_gone = sk_managed_abandoned(m),
-				      .output_is_out = sk_managed_idle(m) };
+				      .creator_gone = !sk_control_has_clients(m),
+				      .output_is_out = sk_policy_output_is_out(m) };
 	act(m, sk_life_idle(&m->life, &view));
 }
 
@@ -338,8 +346,7 @@ static void on_oom(struct sk_monitor *m)
 		return;
 	m->init->oom_ms = sk_now_ms();
 	json_object_set_new(m->state, "ooms", json_integer(json_integer_value(json_object_get(m->state, "ooms")) + 1));
-	if (m->managed)
-		sk_monitor_save(m);
+	sk_monitor_save(m);
 	sk_monitor_event(m, "oom");
 }
 
@@ -403,14 +410,13 @@ static void boot(struct sk_monitor *m)
 	m->init = sk_proc_new(m, SK_CONTAINER, SK_INIT_KEY, m->config.terminal, m->config.stdin_open);
 	if (m->init)
 		m->init->finished_cb = on_init_finished;
-	m->life.policy = m->config.managed ? &sk_life_managed : &sk_life_standalone;
 	m->life.restart = m->config.restart;
 	m->life.restart_max = m->config.restart_max;
 	sk_life_boot(&m->life);
 	if (!m->init) {
 		sk_error_errno(&err, ENOMEM, "cannot start the container");
 		boot_failed(m, &err);
-	} else if ((m->config.managed && sk_managed_init(m, &err) < 0) || sk_guest_boot(m, &sandbox_events, &err) < 0) {
+	} else if (sk_policy_begin(m, &err) < 0 || sk_guest_boot(m, &sandbox_events, &err) < 0) {
 		boot_failed(m, &err);
 	}
 	json_object_set_new(m->state, "engine", json_string(m->engine ? m->engine->name : ""));
@@ -487,7 +493,11 @@ static int load_config(struct sk_monitor *m, struct sk_error *err)
 				    je.text);
 	r = sk_vm_config_init(&m->config, json, err);
 	json_decref(json);
-	return r;
+	if (r < 0)
+		return r;
+	m->policy = sk_policy_of(&m->config);
+	m->life.policy = m->policy->life;
+	return 0;
 }
 
 static int init_state(struct sk_monitor *m, struct sk_error *err)
@@ -504,7 +514,7 @@ static int init_state(struct sk_monitor *m, struct sk_error *err)
 	if (address)
 		json_object_set_new(m->state, "ip", json_string(address));
 	/* A VM that is booted for a copy leaves the container what it is: "starting" comes with the wish to start. */
-	if (m->config.managed)
+	if (m->life.policy->create_apart)
 		json_object_set_new(m->state, "status", json_string("starting"));
 	r = sk_vm_state_save(m->dirfd, m->state, err);
 	return r < 0 ? r : sk_vm_state_reserve(m->dirfd, err);
@@ -573,6 +583,7 @@ static void fail_early(struct sk_monitor *m, int owner_fd, const struct sk_error
 	sk_life_failed(&m->life, err->code, 125, err->message);
 	m->life.phase = SK_PHASE_DOWN;
 	m->life.final = true;
+	sk_life_announce(&m->life);
 	if (m->loop && m->reap) {
 		sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 		c = m->conns ? m->conns : owner_fd >= 0 ? sk_conn_new(m, owner_fd) : NULL;
@@ -650,18 +661,15 @@ static void fork_stand_in(const struct sk_monitor *m)
 int main(int argc, char **argv)
 {
 	static struct lifecycle l = {
-		.m = { .clients = &sk_control_clients,
-		       .life = { .policy = &sk_life_standalone },
-		       .dirfd = -1,
-		       .lock_fd = -1,
-		       .log_fd = -1,
-		       .listen_fd = -1 },
+		.m = { .clients = &sk_control_clients, .dirfd = -1, .lock_fd = -1, .log_fd = -1, .listen_fd = -1 },
 		.keeper = { .fd = -1 },
 	};
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_monitor *m = &l.m;
 	int owner_fd = -1;
 
+	m->policy = sk_policy_of(&m->config); /* until the configuration says */
+	m->life.policy = m->policy->life;
 	if (parse_args(argc, argv, m, &owner_fd) < 0)
 		return usage();
 	if (owner_fd >= 0 && fcntl(owner_fd, F_SETFD, FD_CLOEXEC) < 0)
@@ -679,7 +687,7 @@ int main(int argc, char **argv)
 		sk_keeper_end(&l.keeper);
 		return 125;
 	}
-	if (m->config.managed)
+	if (!m->life.policy->restarts)
 		sk_keeper_end(&l.keeper); /* restarts and removals are docker's */
 	m->life.start_wanted = m->life.restarts > 0;
 	boot(m);
@@ -687,7 +695,7 @@ int main(int argc, char **argv)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
 	sk_sandbox_free(m->sandbox);
 	m->sandbox = NULL;
-	sk_managed_fini(m);
+	sk_policy_fini(m);
 	sk_keeper_end(&l.keeper);
-	return m->config.managed ? m->life.exit_code : 0;
+	return m->life.policy->exits_as ? m->life.exit_code : 0;
 }

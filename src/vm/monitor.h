@@ -14,6 +14,7 @@
  *   confine.c   what is given up when the VM runs
  *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, create apart from start
+ *   policy.c    the table of policies
  *   control.c   what clients ask for
  *   monitor.c   main; hears the sandbox, does what life.c says; the end
  *
@@ -72,8 +73,9 @@ struct sk_proc {
 	struct sk_proc *next;
 	char container[16];
 	char key[24];
-	bool member;	    /* the first process of a further container */
-	bool bare_newlines; /* its terminal leaves "\n" as it is: who shows it adds the "\r" */
+	bool member;	      /* the first process of a further container */
+	struct sk_life *life; /* that container's; NULL: it is no member */
+	bool bare_newlines;   /* its terminal leaves "\n" as it is: who shows it adds the "\r" */
 	bool init, terminal, started, exited, finished;
 	/* It has exited and its output is out. NULL: its readers are told. */
 	void (*finished_cb)(struct sk_proc *p);
@@ -106,8 +108,9 @@ struct sk_conn {
 	enum sk_conn_kind kind;
 	unsigned refs; /* pending replies that name it */
 	bool of_proxy; /* the one of this process to itself */
-	bool dead, owner, owns_process, wants_stdin, wants_start, wants_wait, wants_stop, in_closed;
-	struct sk_proc *proc; /* attached to */
+	bool dead, owner, owns_process, wants_stdin, detached, in_closed;
+	enum sk_life_verb waits; /* for this wish to come true; NO_VERB: for nothing */
+	struct sk_proc *proc;	 /* attached to */
 	struct sk_channel copy;
 	/* The agent's answer to get or put, kept until the stream is done. */
 	bool copy_put, copy_replied;
@@ -128,6 +131,20 @@ struct sk_clients {
 	void (*freed)(struct sk_conn *c); /* is about to be */
 };
 
+/* Who directs the container: what its life is, and what the monitor does besides (policy.c). */
+struct sk_policy {
+	const struct sk_life_policy *life;
+	/* Before anything is given up. */
+	int (*begin)(struct sk_monitor *m, struct sk_error *err);
+	/* The VM is down. */
+	void (*down)(struct sk_monitor *m);
+	/* The state says that the container has ended. */
+	void (*ended)(struct sk_monitor *m);
+	/* Nothing is left to write to inherited descriptors. */
+	bool (*output_is_out)(const struct sk_monitor *m);
+	void (*fini)(struct sk_monitor *m);
+};
+
 struct sk_monitor {
 	struct sk_paths paths;
 	const char *id;
@@ -135,6 +152,7 @@ struct sk_monitor {
 	char run_dir[512];
 	struct sk_vm_config config;
 	struct sk_loop *loop;
+	const struct sk_policy *policy;
 	struct sk_life life;
 	json_t *state;
 	struct sk_logfile *log;
@@ -143,7 +161,7 @@ struct sk_monitor {
 	const struct sk_engine *engine;
 	struct sk_sandbox *sandbox; /* NULL: none runs */
 	struct sk_source *stop_timer, *down_timer, *restart_timer;
-	struct sk_managed *managed; /* NULL: not started by the OCI runtime */
+	struct sk_managed *managed; /* that policy's own */
 
 	/* the container */
 	struct sk_proc *procs;
@@ -184,7 +202,7 @@ void sk_monitor_stop(struct sk_monitor *m, int signal, int timeout); /* timeout 
 void sk_monitor_kill(struct sk_monitor *m);			     /* the VM, at once */
 void sk_monitor_kill_soon(struct sk_monitor *m);	     /* the same, if SIGKILL does not end the container */
 void sk_monitor_lost(struct sk_monitor *m, const char *why); /* agent or engine went away */
-void sk_monitor_started(struct sk_monitor *m, const struct sk_error *err, int exit_code); /* err NULL: it runs */
+void sk_monitor_answer(struct sk_monitor *m); /* tells those who wait what has come of their wishes (sk_life_reply()) */
 
 /* guest.c */
 int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, struct sk_error *err);
@@ -193,26 +211,27 @@ int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, 
 int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply_cb cb, void *arg);
 int sk_guest_mount(struct sk_monitor *m);
 
-/* managed.c. All but the first do nothing, or what they say for "not managed", when m->managed is NULL. */
-int sk_managed_init(struct sk_monitor *m,
-		    struct sk_error *err); /* before anything is given up; takes stdin, stdout, stderr */
+/* managed.c: the policy's functions. All but the first accept that it did not come as far. */
+int sk_managed_begin(struct sk_monitor *m, struct sk_error *err); /* takes stdin, stdout, stderr */
+/* When the guest ran out of memory, the host's control group says so. */
+void sk_managed_down(struct sk_monitor *m);
+void sk_managed_ended(struct sk_monitor *m); /* readers of its output have a while */
+bool sk_managed_output_is_out(const struct sk_monitor *m);
 void sk_managed_fini(struct sk_monitor *m);
-void sk_managed_ended(struct sk_monitor *m);	  /* the state says so: readers of its output have a while */
-bool sk_managed_idle(const struct sk_monitor *m); /* nothing left to write to the inherited stdio */
-/* `create` was killed before it was done: nobody will ever start this container. */
-bool sk_managed_abandoned(const struct sk_monitor *m);
-void sk_managed_created(struct sk_monitor *m);
-bool sk_managed_is_created(const struct sk_monitor *m); /* and not started yet */
-void sk_managed_tell_oom(
-	struct sk_monitor *m); /* the VM is down; when it ran out of memory, the host's control group says so */
-/* create, network and the second start of a managed container. True: it was one of those, and is answered or will be.
- */
-bool sk_managed_request(struct sk_conn *c, const struct sk_msg *request);
+
+/* policy.c. The others do nothing where the policy has no such function. */
+const struct sk_policy *sk_policy_of(const struct sk_vm_config *config);
+int sk_policy_begin(struct sk_monitor *m, struct sk_error *err);
+void sk_policy_down(struct sk_monitor *m);
+void sk_policy_ended(struct sk_monitor *m);
+bool sk_policy_output_is_out(const struct sk_monitor *m);
+void sk_policy_fini(struct sk_monitor *m);
 
 /* pod.c: further containers in the VM of a managed one. */
-/* join, share, and requests with a "container" that is not ours. True: it was one of those. */
-bool sk_pod_request(struct sk_conn *c, const struct sk_msg *request);
-void sk_pod_conn_dead(struct sk_conn *c); /* the host's process of a container has gone */
+void sk_pod_join(struct sk_conn *c, const struct sk_msg *request);
+void sk_pod_share(struct sk_conn *c, const struct sk_msg *request);
+void sk_pod_start(struct sk_conn *c, const struct sk_msg *request); /* of one that is created */
+void sk_pod_conn_dead(struct sk_conn *c);			    /* the host's process of a container has gone */
 /* A further container has run out of memory: its process on the host, which keeps its state, is told. */
 void sk_pod_oom(struct sk_monitor *m, const char *container);
 /* The agent's name of the container that a request is about; c0 */
@@ -266,9 +285,10 @@ void sk_conn_free(struct sk_conn *c);
 /* control.c */
 extern const struct sk_clients sk_control_clients;
 int sk_control_listen(struct sk_monitor *m, struct sk_error *err);
-void sk_control_container_ended(struct sk_monitor *m, int code); /* tells waiters and stoppers */
-bool sk_control_close(struct sk_monitor *m); /* no more connections; false: there is one waiting, so not now */
-void sk_control_ready(struct sk_monitor *m); /* the guest is up: waiting requests go on */
-void sk_control_step(struct sk_monitor *m);  /* from the deferred step: copies go on, dead connections are freed */
+bool sk_control_close(struct sk_monitor *m);	/* no more connections; false: there is one waiting, so not now */
+void sk_control_vm_ended(struct sk_monitor *m); /* connections that carry its files end */
+bool sk_control_has_clients(const struct sk_monitor *m); /* others than this process itself */
+void sk_control_ready(struct sk_monitor *m);		 /* the guest is up: waiting requests go on */
+void sk_control_step(struct sk_monitor *m); /* from the deferred step: copies go on, dead connections are freed */
 
 #endif

@@ -36,7 +36,7 @@ const char *sk_pod_container(const struct sk_monitor *m, const struct sk_msg *re
 {
 	const char *name = request->container;
 
-	return m->managed && name && name_valid(name) ? name : SK_CONTAINER;
+	return m->life.policy->pods && name && name_valid(name) ? name : SK_CONTAINER;
 }
 
 static void refuse(struct sk_conn *c, int code, const char *message)
@@ -53,6 +53,13 @@ static int delete_container(struct sk_monitor *m, const char *container, sk_repl
 				  arg);
 }
 
+static void tell_end(struct sk_proc *p)
+{
+	sk_life_lost(p->life, "");
+	sk_life_down(p->life);
+	sk_proc_tell_exit(p);
+}
+
 /* A first process whose container the agent has been asked to remove; it may be gone when that answers. */
 struct deletion {
 	struct sk_monitor *m;
@@ -66,7 +73,7 @@ static void on_deleted(void *arg, const struct sk_reply *reply)
 
 	(void)reply;
 	if (p)
-		sk_proc_tell_exit(p);
+		tell_end(p);
 	free(d);
 }
 
@@ -74,13 +81,14 @@ static void on_finished(struct sk_proc *p)
 {
 	struct deletion *d = calloc(1, sizeof(*d));
 
+	sk_life_stopping(p->life, p->code, p->oom);
 	if (d) {
 		d->m = p->m;
 		snprintf(d->container, sizeof(d->container), "%s", p->container);
 	}
 	if (!d || delete_container(p->m, p->container, on_deleted, d) < 0) {
 		free(d);
-		sk_proc_tell_exit(p);
+		tell_end(p);
 	}
 }
 
@@ -94,8 +102,11 @@ static void on_joined(void *arg, const struct sk_reply *reply)
 
 	c->refs--;
 	if (reply && reply->ok) {
-		if (p)
+		if (p) {
 			p->started = true;
+			sk_life_ready(p->life);
+			sk_life_created(p->life);
+		}
 		if (c->dead)
 			delete_container(m, c->exec_key, NULL, NULL);
 		else
@@ -123,16 +134,12 @@ static unsigned count_members(const struct sk_monitor *m)
 	return n;
 }
 
-static void op_join(struct sk_conn *c, const struct sk_msg *request)
+void sk_pod_join(struct sk_conn *c, const struct sk_msg *request)
 {
 	struct sk_msg create = { .op = SK_OP_CREATE, .container = c->exec_key, .create = request->join.create };
 	struct sk_monitor *m = c->m;
 	struct sk_proc *p;
 
-	if (m->life.phase != SK_PHASE_RUNNING) {
-		refuse(c, ENOTCONN, "the VM of the pod is not running");
-		return;
-	}
 	if (count_members(m) >= SK_POD_CONTAINERS) {
 		refuse(c, EAGAIN, "too many containers in one VM");
 		return;
@@ -140,10 +147,15 @@ static void op_join(struct sk_conn *c, const struct sk_msg *request)
 	snprintf(c->exec_key, sizeof(c->exec_key), "c%u", ++m->next_container);
 	c->wants_stdin = request->join.input;
 	p = sk_proc_new(m, c->exec_key, SK_INIT_KEY, request->join.terminal, c->wants_stdin);
-	if (!p) {
+	if (p)
+		p->life = calloc(1, sizeof(*p->life));
+	if (!p || !p->life) {
+		sk_proc_free(p);
 		refuse(c, ENOMEM, "out of memory");
 		return;
 	}
+	p->life->policy = &sk_life_member;
+	sk_life_boot(p->life);
 	p->finished_cb = on_finished;
 	p->bare_newlines = request->join.bare_newlines;
 	sk_proc_attach(p, c);
@@ -177,7 +189,7 @@ void sk_pod_oom(struct sk_monitor *m, const char *container)
 
 /* ---- files */
 
-static void op_share(struct sk_conn *c, const struct sk_msg *request)
+void sk_pod_share(struct sk_conn *c, const struct sk_msg *request)
 {
 	c->copy.conn = c;
 	c->copy.token = request->share.token;
@@ -185,21 +197,18 @@ static void op_share(struct sk_conn *c, const struct sk_msg *request)
 	sk_conn_reply_ok(c);
 }
 
-bool sk_pod_request(struct sk_conn *c, const struct sk_msg *request)
+static void on_started(void *arg, const struct sk_reply *reply)
 {
-	bool member = strcmp(sk_pod_container(c->m, request), SK_CONTAINER) != 0;
+	struct sk_conn *c = arg;
+	struct sk_proc *p = sk_proc_find(c->m, c->exec_key, SK_INIT_KEY);
 
-	if (request->op == SK_REQUEST_JOIN) {
-		op_join(c, request);
-	} else if (request->op == SK_REQUEST_SHARE) {
-		op_share(c, request);
-	} else if (member && request->op == SK_REQUEST_START) {
-		sk_conn_ask(c, &(const struct sk_msg){ .op = SK_OP_START, .container = request->container },
-			    sk_conn_on_passed);
-	} else if (member && request->op == SK_REQUEST_KILL && c->m->life.phase != SK_PHASE_RUNNING) {
-		refuse(c, ESRCH, "the VM of the pod is not running");
-	} else {
-		return false;
-	}
-	return true;
+	if (p && p->life && reply && reply->ok)
+		sk_life_started(p->life, sk_now_ms());
+	sk_conn_on_passed(arg, reply);
+}
+
+void sk_pod_start(struct sk_conn *c, const struct sk_msg *request)
+{
+	snprintf(c->exec_key, sizeof(c->exec_key), "%s", request->container);
+	sk_conn_ask(c, &(const struct sk_msg){ .op = SK_OP_START, .container = c->exec_key }, on_started);
 }

@@ -283,6 +283,7 @@ void sk_proc_free(struct sk_proc *p)
 		sk_stream_close(p->ch[i].stream);
 	sk_loop_remove(p->drain_timer);
 	sk_buf_fini(&p->in);
+	free(p->life);
 	free(p);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of a container under a simulated clock: each event in each phase, for both policies, and restarts with their
+ * The life of a container under a simulated clock: each event in each phase, for all policies, and restarts with their
  * backoff over days.
  */
 #include "../sk_test.h"
@@ -13,8 +13,11 @@
 #define SECOND UINT64_C(1000)
 #define DAY (86400 * SECOND)
 
-static const enum sk_phase phases[] = { SK_PHASE_BOOTING, SK_PHASE_READY, SK_PHASE_RUNNING, SK_PHASE_STOPPING,
-					SK_PHASE_DOWN };
+static const enum sk_phase phases[] = { SK_PHASE_BOOTING, SK_PHASE_READY,    SK_PHASE_CREATED,
+					SK_PHASE_RUNNING, SK_PHASE_STOPPING, SK_PHASE_DOWN };
+static const struct sk_life_policy *const policies[] = { &sk_life_standalone, &sk_life_managed, &sk_life_member };
+#define N_PHASES (sizeof(phases) / sizeof(phases[0]))
+#define N_POLICIES (sizeof(policies) / sizeof(policies[0]))
 static const struct sk_life_view nobody = { .output_is_out = true };
 
 /* A life that has come as far as `phase`, by the calls that lead there. */
@@ -26,6 +29,8 @@ static struct sk_life life_in(const struct sk_life_policy *policy, enum sk_phase
 	sk_life_want_start(&l);
 	if (phase >= SK_PHASE_READY)
 		sk_life_ready(&l);
+	if (phase >= SK_PHASE_CREATED)
+		assert_int_equal(sk_life_created(&l), policy->create_apart);
 	if (phase >= SK_PHASE_RUNNING)
 		assert_true(sk_life_started(&l, SECOND));
 	if (phase >= SK_PHASE_STOPPING)
@@ -36,6 +41,18 @@ static struct sk_life life_in(const struct sk_life_policy *policy, enum sk_phase
 	}
 	assert_int_equal(l.phase, phase);
 	return l;
+}
+
+/* Only where creating and starting are apart. */
+static bool has_phase(const struct sk_life_policy *policy, enum sk_phase phase)
+{
+	return phase != SK_PHASE_CREATED || policy->create_apart;
+}
+
+/* The phase of a standalone container that comes nearest. */
+static enum sk_phase standing(enum sk_phase phase)
+{
+	return phase == SK_PHASE_CREATED ? SK_PHASE_READY : phase;
 }
 
 /* TAKE_DOWN is due: does it. True: there is a next life. */
@@ -81,23 +98,24 @@ static void test_whole_life(void **state)
 /* Engine or agent gone: `exit_code` of each phase, and whether it is a failure. */
 static void test_lost_in_each_phase(void **state)
 {
-	static const struct sk_life_policy *const policies[] = { &sk_life_standalone, &sk_life_managed };
 	static const struct {
 		int exit_code;
 		bool failure;
 	} wanted[] = {
-		[SK_PHASE_BOOTING] = { 125, true },
-		[SK_PHASE_READY] = { 125, true },
-		[SK_PHASE_RUNNING] = { 137, true },
+		[SK_PHASE_BOOTING] = { 125, true }, [SK_PHASE_READY] = { 125, true },
+		[SK_PHASE_CREATED] = { 125, true }, [SK_PHASE_RUNNING] = { 137, true },
 		[SK_PHASE_STOPPING] = { 3, false },
 	};
 	size_t i, k;
 
 	(void)state;
-	for (k = 0; k < 2; k++) {
-		for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-			struct sk_life l = life_in(policies[k], phases[i]);
+	for (k = 0; k < N_POLICIES; k++) {
+		for (i = 0; i < N_PHASES; i++) {
+			struct sk_life l;
 
+			if (!has_phase(policies[k], phases[i]))
+				continue;
+			l = life_in(policies[k], phases[i]);
 			if (phases[i] == SK_PHASE_DOWN) {
 				assert_false(sk_life_lost(&l, "the engine ended"));
 				continue;
@@ -121,8 +139,9 @@ static void test_kill_in_each_phase(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		struct sk_life l = life_in(&sk_life_standalone, phases[i]), m = life_in(&sk_life_managed, phases[i]);
+	for (i = 0; i < N_PHASES; i++) {
+		struct sk_life l = life_in(&sk_life_standalone, standing(phases[i])),
+			       m = life_in(&sk_life_managed, phases[i]);
 
 		l.restart = SK_RESTART_ALWAYS;
 		l.restart_due = phases[i] == SK_PHASE_DOWN;
@@ -148,9 +167,9 @@ static void test_stop_in_each_phase(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		struct sk_life l = life_in(&sk_life_standalone, phases[i]);
-		bool waiting = phases[i] == SK_PHASE_BOOTING || phases[i] == SK_PHASE_READY;
+	for (i = 0; i < N_PHASES; i++) {
+		struct sk_life l = life_in(&sk_life_standalone, standing(phases[i]));
+		bool waiting = phases[i] < SK_PHASE_RUNNING;
 
 		l.restart = SK_RESTART_ALWAYS;
 		assert_int_equal(sk_life_stop(&l), phases[i] == SK_PHASE_RUNNING);
@@ -169,15 +188,168 @@ static void test_process_done_in_each_phase(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		struct sk_life l = life_in(&sk_life_standalone, phases[i]), m = life_in(&sk_life_managed, phases[i]);
+	for (i = 0; i < N_PHASES; i++) {
+		struct sk_life l = life_in(&sk_life_standalone, standing(phases[i])),
+			       m = life_in(&sk_life_managed, phases[i]);
 		bool running = phases[i] == SK_PHASE_RUNNING;
 
 		sk_life_process_done(&l);
 		sk_life_process_done(&m);
 		assert_int_equal(sk_life_next(&l), running ? SK_LIFE_STOP_GUEST : SK_LIFE_NOTHING);
 		assert_int_equal(sk_life_next(&m),
-				 running || phases[i] == SK_PHASE_READY ? SK_LIFE_STOP_GUEST : SK_LIFE_NOTHING);
+				 running || phases[i] == SK_PHASE_CREATED ? SK_LIFE_STOP_GUEST : SK_LIFE_NOTHING);
+	}
+}
+
+static enum sk_life_verdict judge(const struct sk_life *l, enum sk_life_verb verb, int *ret_error)
+{
+	struct sk_life_refusal no;
+	enum sk_life_verdict verdict = sk_life_judge(l, verb, &no);
+
+	/* A refusal always says why. */
+	if (verdict <= SK_LIFE_UNKNOWN)
+		assert_true(no.error > 0 && no.message && no.message[0]);
+	else
+		assert_true(no.error == 0 && !no.message);
+	*ret_error = no.error;
+	return verdict;
+}
+
+/* Each verb in each phase that a policy has: all of the table is reached, and agrees with what the events allow. */
+static void test_what_is_legal(void **state)
+{
+	size_t i, k;
+	int verb, error;
+
+	(void)state;
+	for (k = 0; k < N_POLICIES; k++) {
+		for (i = 0; i < N_PHASES; i++) {
+			struct sk_life l;
+
+			if (!has_phase(policies[k], phases[i]))
+				continue;
+			l = life_in(policies[k], phases[i]);
+			l.start_wanted = false;
+			for (verb = SK_LIFE_ATTACH; verb < SK_LIFE_VERBS; verb++)
+				(void)judge(&l, (enum sk_life_verb)verb, &error);
+			/* A process can only be added to a container that is there. */
+			assert_int_equal(judge(&l, SK_LIFE_EXEC, &error) == SK_LIFE_GO,
+					 phases[i] == SK_PHASE_RUNNING || phases[i] == SK_PHASE_CREATED);
+			/* What can be started is what has not been, and is not over. */
+			switch (judge(&l, SK_LIFE_START, &error)) {
+			case SK_LIFE_NOTED:
+				assert_true(!policies[k]->create_apart && phases[i] < SK_PHASE_CREATED);
+				break;
+			case SK_LIFE_GO:
+				assert_int_equal(phases[i], SK_PHASE_CREATED);
+				break;
+			case SK_LIFE_DONE:
+				assert_int_equal(phases[i], SK_PHASE_RUNNING);
+				break;
+			case SK_LIFE_ENDED:
+				assert_true(phases[i] >= SK_PHASE_STOPPING);
+				assert_int_equal(error, ESRCH);
+				break;
+			default:
+				assert_true(policies[k]->create_apart && error == EINVAL);
+			}
+			/* Others join a VM of the first policy that has pods, while that runs. */
+			assert_int_equal(judge(&l, SK_LIFE_JOIN, &error) == SK_LIFE_GO,
+					 policies[k]->pods && phases[i] == SK_PHASE_RUNNING);
+		}
+	}
+}
+
+/* What a second wish is told, and one after a failure. */
+static void test_wishes(void **state)
+{
+	struct sk_life l = life_in(&sk_life_managed, SK_PHASE_READY), s = life_in(&sk_life_standalone, SK_PHASE_READY);
+	struct sk_life_refusal no;
+	int error;
+
+	(void)state;
+	assert_int_equal(judge(&l, SK_LIFE_CREATE, &error), SK_LIFE_REFUSED); /* it has been asked for */
+	assert_int_equal(error, EINVAL);
+	l.start_wanted = false;
+	assert_int_equal(judge(&l, SK_LIFE_CREATE, &error), SK_LIFE_NOTED);
+	assert_int_equal(judge(&l, SK_LIFE_SIGNAL, &error), SK_LIFE_ABORT); /* nothing of it runs */
+	assert_int_equal(judge(&s, SK_LIFE_CREATE, &error), SK_LIFE_UNKNOWN);
+	assert_int_equal(error, ENOSYS);
+	sk_life_failed(&s, ENOENT, 127, "no such program");
+	assert_int_equal(sk_life_judge(&s, SK_LIFE_START, &no), SK_LIFE_ENDED);
+	assert_true(no.error == ENOENT && no.exit_code == 127);
+	assert_string_equal(no.message, "no such program");
+	s = life_in(&sk_life_standalone, SK_PHASE_BOOTING);
+	assert_int_equal(judge(&s, SK_LIFE_COPY, &error), SK_LIFE_LATER);
+	/* Between two lives: it is started without anybody's help. */
+	s = life_in(&sk_life_standalone, SK_PHASE_DOWN);
+	assert_int_equal(judge(&s, SK_LIFE_START, &error), SK_LIFE_ENDED);
+	s.restart_due = true;
+	assert_int_equal(judge(&s, SK_LIFE_START, &error), SK_LIFE_DONE);
+	assert_int_equal(judge(&s, SK_LIFE_STOP, &error), SK_LIFE_GO);
+	assert_int_equal(judge(&s, SK_LIFE_EXEC, &error), SK_LIFE_REFUSED);
+}
+
+/* Whoever waits is answered in some phase on each way through a life, and by then only. */
+static void test_replies(void **state)
+{
+	struct sk_life_refusal no;
+	size_t i, k;
+
+	(void)state;
+	for (k = 0; k < N_POLICIES; k++) {
+		for (i = 0; i < N_PHASES; i++) {
+			struct sk_life l;
+			bool down = phases[i] == SK_PHASE_DOWN, running = phases[i] == SK_PHASE_RUNNING;
+
+			if (!has_phase(policies[k], phases[i]))
+				continue;
+			l = life_in(policies[k], phases[i]);
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_START, &no),
+					 running ? SK_LIFE_REPLY_OK : SK_LIFE_NO_REPLY);
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_CREATE, &no),
+					 running || phases[i] == SK_PHASE_CREATED ? SK_LIFE_REPLY_OK
+										  : SK_LIFE_NO_REPLY);
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_WAIT, &no), SK_LIFE_NO_REPLY);
+			sk_life_announce(&l);
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_WAIT, &no),
+					 down ? SK_LIFE_REPLY_CODE : SK_LIFE_NO_REPLY);
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_STOP, &no),
+					 down ? SK_LIFE_REPLY_CODE : SK_LIFE_NO_REPLY);
+			if (!down)
+				continue;
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_START, &no), SK_LIFE_REPLY_REFUSAL);
+			assert_int_equal(no.error, ESRCH);
+			sk_life_failed(&l, EIO, 0, "the engine ended");
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_COPY, &no), SK_LIFE_REPLY_REFUSAL);
+			assert_true(no.error == ENOTCONN || no.error == EIO);
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_START, &no), SK_LIFE_REPLY_REFUSAL);
+			assert_string_equal(no.message, "the engine ended");
+			assert_int_equal(sk_life_reply(&l, SK_LIFE_NO_VERB, &no), SK_LIFE_NO_REPLY);
+		}
+	}
+}
+
+/* Answers of a guest that come late change nothing. */
+static void test_late_answers(void **state)
+{
+	size_t i, k;
+
+	(void)state;
+	for (k = 0; k < N_POLICIES; k++) {
+		for (i = 0; i < N_PHASES; i++) {
+			struct sk_life l;
+
+			if (!has_phase(policies[k], phases[i]))
+				continue;
+			l = life_in(policies[k], phases[i]);
+			sk_life_ready(&l);
+			assert_int_equal(l.phase, phases[i] == SK_PHASE_BOOTING ? SK_PHASE_READY : phases[i]);
+			if (phases[i] <= SK_PHASE_CREATED)
+				continue;
+			assert_false(sk_life_created(&l) || sk_life_started(&l, DAY));
+			assert_int_equal(l.phase, phases[i]);
+		}
 	}
 }
 
@@ -203,9 +375,10 @@ static void test_nobody_is_left(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		struct sk_life l = life_in(&sk_life_standalone, phases[i]), m = life_in(&sk_life_managed, phases[i]);
-		bool waiting = phases[i] == SK_PHASE_BOOTING || phases[i] == SK_PHASE_READY;
+	for (i = 0; i < N_PHASES; i++) {
+		struct sk_life l = life_in(&sk_life_standalone, standing(phases[i])),
+			       m = life_in(&sk_life_managed, phases[i]);
+		bool waiting = phases[i] < SK_PHASE_RUNNING;
 		struct sk_life_view view = nobody;
 
 		assert_int_equal(sk_life_idle(&l, &view), SK_LIFE_NOTHING); /* it is to be started */
@@ -216,7 +389,8 @@ static void test_nobody_is_left(void **state)
 		view.connected = false;
 		assert_int_equal(sk_life_idle(&m, &view), SK_LIFE_NOTHING);
 		view.creator_gone = true;
-		assert_int_equal(sk_life_idle(&m, &view), waiting ? SK_LIFE_KILL : SK_LIFE_NOTHING);
+		assert_int_equal(sk_life_idle(&m, &view), /* once created it needs nobody */
+				 waiting && phases[i] != SK_PHASE_CREATED ? SK_LIFE_KILL : SK_LIFE_NOTHING);
 		sk_life_kill(&m);
 		assert_int_equal(sk_life_idle(&m, &view), SK_LIFE_NOTHING); /* once */
 	}
@@ -370,6 +544,10 @@ int main(void)
 		cmocka_unit_test(test_kill_in_each_phase),
 		cmocka_unit_test(test_stop_in_each_phase),
 		cmocka_unit_test(test_process_done_in_each_phase),
+		cmocka_unit_test(test_what_is_legal),
+		cmocka_unit_test(test_wishes),
+		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_late_answers),
 		cmocka_unit_test(test_start_fails),
 		cmocka_unit_test(test_nobody_is_left),
 		cmocka_unit_test(test_the_monitor_ends),

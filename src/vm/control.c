@@ -83,8 +83,9 @@ static void wait_for(struct sk_conn *c, enum sk_life_verb verb)
 	c->waits = verb;
 	if (c->kind == SK_CONN_NEW)
 		c->kind = SK_CONN_WAITING;
-	if (c->m->life.final)
-		sk_monitor_answer(c->m); /* nothing will happen any more */
+	/* Nothing will happen any more, at least not here. */
+	if (c->m->life.final || (verb == SK_LIFE_WAIT && c->m->life.handing_over))
+		sk_monitor_answer(c->m);
 }
 
 /* create, and start of one that is not created yet. */
@@ -157,6 +158,8 @@ static void on_exec(void *arg, const struct sk_reply *reply)
 	if (c->detached) { /* nobody reads it */
 		sk_proc_detach(c);
 		sk_conn_finish(c);
+	} else if (p->finished) {
+		sk_proc_tell_exit(p);
 	}
 }
 

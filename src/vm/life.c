@@ -284,7 +284,7 @@ enum sk_life_action sk_life_next(const struct sk_life *l)
 		return SK_LIFE_STOP_GUEST;
 	if (l->lost && l->phase != SK_PHASE_DOWN)
 		return SK_LIFE_TAKE_DOWN;
-	if (l->phase == SK_PHASE_DOWN && l->restart_due && (l->stop_wanted || l->killed))
+	if (l->phase == SK_PHASE_DOWN && (l->restart_due || l->handing_over) && (l->stop_wanted || l->killed))
 		return SK_LIFE_CANCEL_RESTART;
 	return SK_LIFE_NOTHING;
 }
@@ -372,6 +372,11 @@ bool sk_life_after(struct sk_life *l, bool ran_until_now, uint64_t now_ms)
 	l->restarts++;
 	l->restart_due = true;
 	return true;
+}
+
+void sk_life_cancel_restart(struct sk_life *l)
+{
+	l->restart_due = l->handing_over = false;
 }
 
 void sk_life_restart_now(struct sk_life *l)

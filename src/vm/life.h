@@ -188,6 +188,8 @@ bool sk_life_down(struct sk_life *l);
 bool sk_life_after(struct sk_life *l, bool ran_until_now, uint64_t now_ms);
 /* Whether a container that ends now would be restarted. */
 bool sk_life_will_restart(const struct sk_life *l);
+/* CANCEL_RESTART: there is no next life. */
+void sk_life_cancel_restart(struct sk_life *l);
 /* The time of the next life has come. */
 void sk_life_restart_now(struct sk_life *l);
 

@@ -273,7 +273,8 @@ static void act(struct sk_monitor *m, enum sk_life_action action)
 		break;
 	case SK_LIFE_CANCEL_RESTART:
 		sk_loop_remove(SK_TAKE_PTR(m->restart_timer));
-		m->life.restart_due = false;
+		sk_loop_remove(SK_TAKE_PTR(life(m)->linger));
+		sk_life_cancel_restart(&m->life);
 		finish(m);
 		break;
 	case SK_LIFE_HAND_OVER:

@@ -122,7 +122,7 @@ static void check_finished(struct sk_proc *p)
 	p->drain_timer = NULL;
 	if (p->finished_cb)
 		p->finished_cb(p);
-	else
+	else if (p->started) /* otherwise the answer to exec comes first, or instead */
 		sk_proc_tell_exit(p);
 }
 

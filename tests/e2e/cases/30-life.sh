@@ -461,6 +461,22 @@ case_life_restart_under_fire() {
 	same "$(status f1)" exited
 }
 
+# Between two lives as in them: whatever is asked is answered, by the life that ends or by the next one.
+# case: timeout=120
+case_life_answers_between_lives() {
+	ok skerry run -d --name k1 --restart always "$IMG" true
+	local id
+	id=$(skerry inspect -f '{{.Id}}' k1)
+	ok python3 "$here/knock.py" "$SKERRY_ROOT/run/$id" 6
+	[ "$out" -ge 6 ] || fail "$out answers"
+	# The next life is a second or two away by now.
+	until_ok 30 is_status k1 restarting
+	expect 1 skerry exec k1 true
+	complaint 'not running|restarting'
+	ok skerry stop k1
+	same "$(status k1)" exited
+}
+
 case_life_monitor_is_confined() {
 	ok skerry run -d --name c1 --restart always "$IMG" sleep 1000
 	local s

@@ -534,6 +534,12 @@ static void test_engine_dies_with_policy(void **state)
 	assert_int_equal(sk_life_next(&l), SK_LIFE_NOTHING);
 	assert_false(sk_life_stop(&l));
 	assert_int_equal(sk_life_next(&l), SK_LIFE_CANCEL_RESTART);
+	/* Also while the next life's monitor is about to take over. */
+	sk_life_restart_now(&l);
+	assert_int_equal(sk_life_next(&l), SK_LIFE_CANCEL_RESTART);
+	sk_life_cancel_restart(&l);
+	assert_int_equal(sk_life_next(&l), SK_LIFE_NOTHING);
+	assert_int_equal(sk_life_idle(&l, &nobody), SK_LIFE_NOTHING);
 }
 
 int main(void)

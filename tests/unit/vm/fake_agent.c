@@ -31,13 +31,16 @@ static void give(struct fake_agent *a, uint8_t *buf)
 void fa_start(struct fake_agent *a, struct sk_loop *loop, const char *run_dir)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char last[256];
 	unsigned i;
 
 	memset(a, 0, sizeof(*a));
 	sk_buf_init(&a->control, 4 * SK_FRAME_MAX);
 	sk_buf_init(&a->other, 4 * SK_FRAME_MAX);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/vu/vsock", run_dir);
-	for (i = 0; i < 1000 && access(addr.sun_path, F_OK) < 0; i++)
+	/* The last of the sockets is there: this one listens. */
+	snprintf(last, sizeof(last), "%s/vu/balloon", run_dir);
+	for (i = 0; i < 1000 && access(last, F_OK) < 0; i++)
 		usleep(10000);
 	fe_connect(&a->fe, loop, &addr, sizeof(addr));
 	fe_start(&a->fe, UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX, 3);

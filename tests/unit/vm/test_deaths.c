@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor whose agent, engine or client dies, in each phase of its container's life and under both policies: a real
+ * monitor with the fake engine; its guest is fake_agent.c, in this process. No privileges.
+ */
+#include "../sk_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "fake_agent.h"
+#include "vm/life.h"
+#include "vm/vm.h"
+
+#define TRIES 3000 /* of 10 ms */
+#define EXIT_CODE 3
+
+enum victim { AGENT, ENGINE, CLIENT };
+
+static char root[] = "/tmp/sk-test-deaths-XXXXXX";
+static struct sk_paths paths;
+static char id[SK_ID_LEN + 1];
+static struct fake_agent agent;
+static struct sk_loop *loop; /* of the fake agent: nothing runs on it */
+static int client, waiter;
+static struct sk_token tokens[SK_STDIO_COUNT];
+
+static int setup_group(void **state)
+{
+	char path[128];
+	const char text[] = "#!/bin/sh\nexec sleep 1000\n";
+	int fd;
+
+	(void)state;
+	if (!mkdtemp(root) || sk_paths_init(&paths, root, NULL) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/engine", root);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+	assert_int_equal(sk_fs_write_all(fd, text, strlen(text)), 0);
+	close(fd);
+	setenv("SKERRY_FAKE_ENGINE", path, 1);
+	return sk_loop_new(&loop);
+}
+
+static int teardown_group(void **state)
+{
+	(void)state;
+	sk_loop_free(loop);
+	sk_paths_fini(&paths);
+	return sk_fs_remove_tree(AT_FDCWD, root);
+}
+
+static void new_container(bool managed, bool restarts)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[256];
+	json_t *vm;
+
+	sk_random_hex(id, 32);
+	snprintf(path, sizeof(path), "%s/containers/%s", root, id);
+	assert_int_equal(mkdir(path, 0700), 0);
+	vm = json_pack("{s:i,s:s,s:s,s:i,s:{},s:{s:s,s:s},s:b,s:{s:s}}", "version", 1, "id", id, "engine", "fake",
+		       "memory", 128 << 20, "spec", "rootfs", "type", "9p", "tag", "rootfs", "managed", managed,
+		       "restart", "policy", restarts ? "always" : "no");
+	text = json_dumps(vm, 0);
+	json_decref(vm);
+	strcat(path, "/vm.json");
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false), 0);
+}
+
+static void send_text(int fd, const char *text)
+{
+	struct sk_buf buf;
+
+	sk_buf_init(&buf, 4096);
+	assert_int_equal(sk_frame_put(&buf, SK_FRAME_JSON, text, strlen(text)), 0);
+	assert_int_equal(sk_fs_write_all(fd, sk_buf_data(&buf), buf.len), 0);
+	sk_buf_fini(&buf);
+}
+
+/* The next message on a connection, past output; NULL: the monitor has closed it. */
+static json_t *receive(int fd)
+{
+	struct sk_frame frame;
+	json_t *o = NULL;
+	struct sk_buf in;
+	uint8_t byte;
+
+	sk_buf_init(&in, SK_FRAME_MAX + SK_FRAME_HEADER);
+	while (!o && read(fd, &byte, 1) == 1) {
+		assert_int_equal(sk_buf_append(&in, &byte, 1), 0);
+		if (sk_frame_peek(&in, &frame) != 1)
+			continue;
+		if (frame.type == SK_FRAME_JSON)
+			o = sk_frame_json(&frame);
+		sk_frame_consume(&in, &frame);
+	}
+	sk_buf_fini(&in);
+	return o;
+}
+
+static void expect_ok(int fd)
+{
+	json_t *o = receive(fd);
+
+	assert_true(json_is_true(json_object_get(o, "ok")));
+	json_decref(o);
+}
+
+static json_t *load_state(void)
+{
+	json_t *s = NULL;
+
+	assert_int_equal(sk_vm_state_load(&paths, id, &s, NULL), 0);
+	return s;
+}
+
+static bool has_status(const char *wanted)
+{
+	json_t *s = load_state();
+	bool has = strcmp(json_string_value(json_object_get(s, "status")), wanted) == 0;
+
+	json_decref(s);
+	return has;
+}
+
+static void wait_status(const char *wanted)
+{
+	int i;
+
+	for (i = 0; i < TRIES && !has_status(wanted); i++)
+		usleep(10000);
+	assert_true(has_status(wanted));
+}
+
+static int connection(void)
+{
+	int i, fd = -1;
+
+	for (i = 0; i < TRIES && (fd = sk_vm_connect(&paths, id, NULL)) < 0; i++)
+		usleep(10000);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static pid_t engine_pid(void)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_reply reply;
+	pid_t pid;
+
+	if (sk_vm_call(&paths, id, &(const struct sk_msg){ .op = SK_REQUEST_INFO }, &reply, &err) < 0)
+		fail_msg("%s", err.message);
+	pid = reply.engine_pid;
+	sk_reply_fini(&reply);
+	return pid;
+}
+
+static void answer(enum sk_op op)
+{
+	struct sk_msg msg = fa_expect(&agent, op);
+	unsigned i;
+
+	for (i = 0; op == SK_OP_CREATE && i < SK_STDIO_COUNT; i++)
+		tokens[i] = msg.create.stdio.token[i];
+	fa_answer(&agent, &msg);
+	sk_msg_fini(&msg);
+}
+
+static void agent_up(void)
+{
+	char run[256];
+
+	snprintf(run, sizeof(run), "%s/%s", paths.run, id);
+	fa_start(&agent, loop, run);
+	fa_agent_up(&agent);
+}
+
+/* What the first client asks for, until the guest is asked to create the container. */
+static void ask(bool managed, bool start)
+{
+	if (managed) {
+		if (start)
+			send_text(client, "{\"op\":\"create\"}");
+		return;
+	}
+	send_text(client, "{\"op\":\"attach\",\"owner\":true}");
+	expect_ok(client);
+	if (start)
+		send_text(client, "{\"op\":\"start\"}");
+}
+
+/* A managed container is started by another client than the one that has created it. */
+static void start_created(void)
+{
+	close(client);
+	client = connection();
+	send_text(client, "{\"op\":\"start\"}");
+	answer(SK_OP_START);
+	expect_ok(client);
+}
+
+/* The process ends, and its output: the guest is asked to shut down. */
+static void end_process(void)
+{
+	struct sk_msg msg;
+	unsigned i;
+
+	fa_say(&agent, "{\"event\":\"exit\",\"container\":\"c0\",\"key\":\"init\",\"code\":3}");
+	for (i = 1; i < SK_STDIO_COUNT; i++) {
+		fa_stream(&agent, 70 + i, &tokens[i]);
+		fa_reset(&agent, 70 + i, SK_PORT_STREAM);
+	}
+	msg = fa_expect(&agent, SK_OP_SHUTDOWN);
+	sk_msg_fini(&msg);
+}
+
+/* Starts a monitor and leads its container to `phase`. `client` is the one whose container it is. */
+static void come_to(bool managed, enum sk_phase phase)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	new_container(managed, phase == SK_PHASE_DOWN);
+	client = sk_vm_launch(&paths, id, &err);
+	if (client < 0)
+		fail_msg("%s", err.message);
+	agent_up();
+	ask(managed, phase != SK_PHASE_READY);
+	if (phase == SK_PHASE_BOOTING)
+		return;
+	fa_say(&agent, "{\"event\":\"hello\",\"version\":1,\"kernel\":\"7.3\",\"agent\":\"0.2\"}");
+	answer(SK_OP_SETUP);
+	if (phase == SK_PHASE_READY)
+		return;
+	answer(SK_OP_CREATE);
+	expect_ok(client);
+	if (phase == SK_PHASE_CREATED)
+		return;
+	if (managed)
+		start_created();
+	wait_status("running");
+	if (phase >= SK_PHASE_STOPPING)
+		end_process();
+	if (phase == SK_PHASE_DOWN)
+		fa_say(&agent, "{\"event\":\"halted\"}");
+}
+
+static void kill_victim(enum victim victim, pid_t engine)
+{
+	switch (victim) {
+	case AGENT:
+		fa_reset(&agent, 1, SK_PORT_CONTROL);
+		break;
+	case ENGINE:
+		assert_int_equal(kill(engine, SIGKILL), 0);
+		break;
+	case CLIENT:
+		close(client);
+		client = -1;
+		break;
+	}
+}
+
+/* Whoever waits hears of the end, once, with the exit code. */
+static void expect_end(int code)
+{
+	json_t *o = receive(waiter);
+
+	assert_string_equal(json_string_value(json_object_get(o, "event")), "exit");
+	assert_int_equal(json_integer_value(json_object_get(o, "code")), code);
+	json_decref(o);
+	assert_null(receive(waiter));
+}
+
+static void expect_state(const char *status, int code, bool failed)
+{
+	json_t *s = load_state();
+	int i;
+
+	for (i = 0; i < TRIES && json_integer_value(json_object_get(s, "pid")); i++) {
+		json_decref(s);
+		usleep(10000);
+		s = load_state();
+	}
+	assert_string_equal(json_string_value(json_object_get(s, "status")), status);
+	assert_int_equal(strlen(json_string_value(json_object_get(s, "error"))) > 0, failed);
+	if (strcmp(status, "exited") == 0 || failed)
+		assert_int_equal(json_integer_value(json_object_get(s, "exit_code")), code);
+	json_decref(s);
+}
+
+/* The monitor has gone, and with it the engine. */
+static void clean_up(pid_t engine)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	int i;
+
+	fa_stop(&agent);
+	if (client >= 0)
+		close(client);
+	if (waiter >= 0)
+		close(waiter);
+	client = waiter = -1;
+	for (i = 0; i < TRIES && sk_vm_remove(&paths, id, &err) < 0; i++) /* its lock may be held a moment longer */
+		usleep(10000);
+	assert_true(i < TRIES);
+	for (i = 0; i < TRIES && kill(engine, 0) == 0; i++)
+		usleep(10000);
+	assert_int_equal(kill(engine, 0), -1);
+}
+
+/* Agent and engine: whatever the phase, the VM is over, and the state says how. */
+static void dies(bool managed, enum sk_phase phase, enum victim victim)
+{
+	static const struct {
+		const char *status;
+		int code;
+		bool failed;
+	} wanted[SK_PHASES] = {
+		[SK_PHASE_BOOTING] = { "created", 125, true },	      [SK_PHASE_READY] = { "created", 125, true },
+		[SK_PHASE_CREATED] = { "created", 125, true },	      [SK_PHASE_RUNNING] = { "exited", 137, true },
+		[SK_PHASE_STOPPING] = { "exited", EXIT_CODE, false },
+	};
+	pid_t engine;
+
+	come_to(managed, phase);
+	engine = engine_pid();
+	waiter = connection();
+	send_text(waiter, "{\"op\":\"wait\"}");
+	expect_ok(waiter);
+	kill_victim(victim, engine);
+	expect_end(wanted[phase].code);
+	expect_state(wanted[phase].status, wanted[phase].code, wanted[phase].failed);
+	clean_up(engine);
+}
+
+static void each_phase(enum victim victim)
+{
+	static const enum sk_phase phases[] = { SK_PHASE_BOOTING, SK_PHASE_READY, SK_PHASE_CREATED, SK_PHASE_RUNNING,
+						SK_PHASE_STOPPING };
+	size_t i;
+
+	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		if (phases[i] != SK_PHASE_CREATED)
+			dies(false, phases[i], victim);
+		dies(true, phases[i], victim);
+	}
+}
+
+static void test_agent_dies(void **state)
+{
+	(void)state;
+	each_phase(AGENT);
+}
+
+static void test_engine_dies(void **state)
+{
+	(void)state;
+	each_phase(ENGINE);
+}
+
+/* A foreground `run` that is gone takes its container along; one that has ended is not disturbed. */
+static void test_owner_dies(void **state)
+{
+	static const enum sk_phase phases[] = { SK_PHASE_BOOTING, SK_PHASE_READY, SK_PHASE_RUNNING, SK_PHASE_STOPPING };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		bool ran = phases[i] >= SK_PHASE_RUNNING, stopping = phases[i] == SK_PHASE_STOPPING;
+		pid_t engine;
+
+		come_to(false, phases[i]);
+		engine = engine_pid();
+		kill_victim(CLIENT, engine);
+		if (stopping)
+			fa_say(&agent, "{\"event\":\"halted\"}");
+		expect_state(ran ? "exited" : "created", stopping ? EXIT_CODE : 137, false);
+		clean_up(engine);
+	}
+}
+
+/* The creator of a managed container is needed until it is created, and not any more then. */
+static void test_creator_dies(void **state)
+{
+	static const enum sk_phase phases[] = { SK_PHASE_BOOTING, SK_PHASE_READY, SK_PHASE_CREATED, SK_PHASE_RUNNING };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		bool created = phases[i] >= SK_PHASE_CREATED;
+		pid_t engine;
+
+		come_to(true, phases[i]);
+		engine = engine_pid();
+		kill_victim(CLIENT, engine);
+		if (created) {
+			assert_int_equal(engine_pid(), engine); /* it lives */
+			kill_victim(ENGINE, engine);
+		}
+		expect_state(phases[i] == SK_PHASE_RUNNING ? "exited" : "created",
+			     phases[i] == SK_PHASE_CREATED ? 125 : 137, created);
+		clean_up(engine);
+	}
+}
+
+/* Between two lives: what the client does is nothing to the container, which comes again. */
+static void test_client_dies_between_lives(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	pid_t engine = 0;
+	json_t *o, *s;
+	int i;
+
+	(void)state;
+	come_to(false, SK_PHASE_DOWN);
+	o = receive(client);
+	assert_int_equal(json_integer_value(json_object_get(o, "code")), EXIT_CODE);
+	json_decref(o);
+	kill_victim(CLIENT, 0);
+	fa_stop(&agent);
+	for (i = 0; i < TRIES && (engine = engine_pid()) == 0; i++)
+		usleep(10000);
+	assert_true(engine > 0);
+	agent_up();
+	s = load_state();
+	assert_int_equal(json_integer_value(json_object_get(s, "restart_count")), 1);
+	json_decref(s);
+	assert_int_equal(sk_vm_call(&paths, id, &(const struct sk_msg){ .op = SK_REQUEST_STOP }, NULL, &err), 0);
+	wait_status("exited");
+	clean_up(engine);
+}
+
+/* What was asked for while the guest booted is done then, also when a start was asked for, too. */
+static void test_later(void **state)
+{
+	struct sk_msg msg;
+	pid_t engine;
+	json_t *o;
+
+	(void)state;
+	come_to(false, SK_PHASE_BOOTING);
+	engine = engine_pid();
+	waiter = connection();
+	send_text(waiter, "{\"op\":\"stat\",\"path\":\"/\"}");
+	assert_int_equal(engine_pid(), engine); /* the request before has been read */
+	fa_say(&agent, "{\"event\":\"hello\",\"version\":1,\"kernel\":\"7.3\",\"agent\":\"0.2\"}");
+	answer(SK_OP_SETUP);
+	answer(SK_OP_CREATE);
+	msg = fa_expect(&agent, SK_OP_STAT);
+	fa_refuse(&agent, &msg, ENOENT, "none");
+	sk_msg_fini(&msg);
+	o = receive(waiter);
+	assert_string_equal(json_string_value(json_object_get(o, "message")), "none");
+	json_decref(o);
+	kill_victim(CLIENT, engine);
+	expect_state("exited", 137, false);
+	clean_up(engine);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	client = waiter = -1;
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_agent_dies, setup),
+		cmocka_unit_test_setup(test_engine_dies, setup),
+		cmocka_unit_test_setup(test_owner_dies, setup),
+		cmocka_unit_test_setup(test_creator_dies, setup),
+		cmocka_unit_test_setup(test_client_dies_between_lives, setup),
+		cmocka_unit_test_setup(test_later, setup),
+	};
+
+	return cmocka_run_group_tests_name("vm-deaths", tests, setup_group, teardown_group);
+}

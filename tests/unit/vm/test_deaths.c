@@ -166,15 +166,25 @@ static pid_t engine_pid(void)
 	return pid;
 }
 
-static void answer(enum sk_op op)
+/* The next request has to be `op`, of that container unless that is NULL. */
+static void answer_for(enum sk_op op, const char *container)
 {
 	struct sk_msg msg = fa_expect(&agent, op);
 	unsigned i;
 
+	if (container)
+		assert_string_equal(msg.container, container);
 	for (i = 0; op == SK_OP_CREATE && i < SK_STDIO_COUNT; i++)
 		tokens[i] = msg.create.stdio.token[i];
+	if (op == SK_OP_SIGNAL)
+		assert_true(msg.signal.number == SIGKILL && msg.signal.all);
 	fa_answer(&agent, &msg);
 	sk_msg_fini(&msg);
+}
+
+static void answer(enum sk_op op)
+{
+	answer_for(op, NULL);
 }
 
 static void agent_up(void)
@@ -210,17 +220,24 @@ static void start_created(void)
 	expect_ok(client);
 }
 
-/* The process ends, and its output: the guest is asked to shut down. */
-static void end_process(void)
+/* The output of the container that was created last ends. */
+static void end_output(void)
 {
-	struct sk_msg msg;
 	unsigned i;
 
-	fa_say(&agent, "{\"event\":\"exit\",\"container\":\"c0\",\"key\":\"init\",\"code\":3}");
 	for (i = 1; i < SK_STDIO_COUNT; i++) {
 		fa_stream(&agent, 70 + i, &tokens[i]);
 		fa_reset(&agent, 70 + i, SK_PORT_STREAM);
 	}
+}
+
+/* The process ends, and its output: the guest is asked to shut down. */
+static void end_process(void)
+{
+	struct sk_msg msg;
+
+	fa_say(&agent, "{\"event\":\"exit\",\"container\":\"c0\",\"key\":\"init\",\"code\":3}");
+	end_output();
 	msg = fa_expect(&agent, SK_OP_SHUTDOWN);
 	sk_msg_fini(&msg);
 }
@@ -468,6 +485,67 @@ static void test_later(void **state)
 	clean_up(engine);
 }
 
+#define JOIN "{\"op\":\"join\",\"create\":{\"spec\":{},\"rootfs\":{\"type\":\"9p\",\"tag\":\"r\"}}}"
+
+/* A member of a pod, up to where it is created. */
+static void join(const char *container)
+{
+	waiter = connection();
+	send_text(waiter, JOIN);
+	answer_for(SK_OP_CREATE, container);
+	expect_ok(waiter);
+}
+
+/* The answer to a request on a connection of its own. */
+static int result_of(const char *text)
+{
+	int fd = connection(), error;
+	json_t *o;
+
+	send_text(fd, text);
+	o = receive(fd);
+	error = json_is_true(json_object_get(o, "ok")) ? 0 : (int)json_integer_value(json_object_get(o, "errno"));
+	json_decref(o);
+	close(fd);
+	return error;
+}
+
+/* A member has a life of its own: its process on the host takes it along, and not the VM. */
+static void test_member(void **state)
+{
+	pid_t engine;
+	int starter;
+	json_t *o;
+
+	(void)state;
+	come_to(true, SK_PHASE_CREATED);
+	assert_int_equal(result_of(JOIN), ENOTCONN); /* the first container does not run yet */
+	start_created();
+	wait_status("running");
+	engine = engine_pid();
+	join("c1");
+	starter = connection();
+	send_text(starter, "{\"op\":\"start\",\"container\":\"c1\"}");
+	answer_for(SK_OP_START, "c1");
+	expect_ok(starter);
+	close(starter);
+	assert_int_equal(result_of("{\"op\":\"start\",\"container\":\"c1\"}"), EINVAL); /* once */
+	close(waiter);									/* its process on the host */
+	answer_for(SK_OP_SIGNAL, "c1");
+	fa_say(&agent, "{\"event\":\"exit\",\"container\":\"c1\",\"key\":\"init\",\"code\":137}");
+	end_output();
+	answer_for(SK_OP_DELETE, "c1");
+	assert_int_equal(engine_pid(), engine);
+	/* One that is created when the VM goes hears of it. */
+	join("c2");
+	kill_victim(AGENT, engine);
+	o = receive(waiter);
+	assert_int_equal(json_integer_value(json_object_get(o, "code")), 137);
+	json_decref(o);
+	expect_state("exited", 137, true);
+	clean_up(engine);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -484,6 +562,7 @@ int main(void)
 		cmocka_unit_test_setup(test_creator_dies, setup),
 		cmocka_unit_test_setup(test_client_dies_between_lives, setup),
 		cmocka_unit_test_setup(test_later, setup),
+		cmocka_unit_test_setup(test_member, setup),
 	};
 
 	return cmocka_run_group_tests_name("vm-deaths", tests, setup_group, teardown_group);

@@ -62,6 +62,16 @@ while IFS=: read -r file line; do
 	esac
 done < <(git ls-files -z 'src/*.[ch]' 'guest/agent/*.[ch]' | xargs -0 -r grep -H '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' || true)
 
+# A sandbox (sandbox_lib in src/vm/meson.build) knows nothing of the monitor that owns it, nor of a container's files.
+while IFS= read -r name; do
+	for file in "src/vm/$name" "src/vm/${name%.c}.h"; do
+		[ -e "$file" ] || continue
+		while IFS= read -r header; do
+			complain "$file includes $header: a sandbox must not know it"
+		done < <(grep -oE '"vm/(monitor|life|config|state|settings|keeper|logfile|parent|proxy|vm)\.h"' "$file")
+	done
+done < <(sed -n "s/^sandbox_lib = static_library('sksandbox', //p" src/vm/meson.build | grep -o "[a-z_]*\.c")
+
 # Operating systems are told apart in base/platform and in files that exist for one of them only.
 while IFS= read -r hit; do
 	complain "#ifdef on an operating system outside src/base/platform: $hit"

@@ -510,7 +510,7 @@ struct sk_loopback *sk_loopback_new(struct sk_loop *loop, struct sk_session *ses
 		lb->reap = sk_loop_add_deferred(loop, on_reap, lb);
 	}
 	if (!lb->source || !lb->timer || !lb->reap) {
-		sk_log(SK_LOG_WARN, "connections inside the network namespace do not reach the container: %s",
+		sk_log(SK_LOG_WARN, "connections inside the network namespace do not reach the guest: %s",
 		       strerror(lb->capture < 0 ? -lb->capture
 				: lb->raw4 < 0	? -lb->raw4
 						: errno));

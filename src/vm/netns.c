@@ -188,7 +188,7 @@ int sk_netns_read(struct sk_netns *ret, struct sk_error *err)
 		r = sk_rtnl_dump(fd, RTM_GETROUTE, sizeof(struct rtmsg), each_route, ret);
 	if (r < 0) {
 		sk_netns_fini(ret);
-		return sk_error_errno(err, r, "cannot read the container's network");
+		return sk_error_errno(err, r, "cannot read the guest's network");
 	}
 	ret->dns = has_embedded_dns();
 	return 0;

@@ -250,7 +250,7 @@ static json_t *interface_json(const struct sk_netns_if *i, const struct nic *nic
 	memcpy(spec.mac, i->mac, sizeof(spec.mac));
 	o = sk_interface_encode(&spec, &err);
 	if (!o)
-		sk_log(SK_LOG_ERROR, "interface %s does not reach the container: %s", i->name, err.message);
+		sk_log(SK_LOG_ERROR, "interface %s does not reach the guest: %s", i->name, err.message);
 	return o;
 }
 
@@ -282,8 +282,7 @@ static int netns_describe(struct sk_network *n, struct sk_network_spec *ret)
 		int r = attach(g, &ns, &ns.ifs[k], &nic);
 
 		if (r < 0)
-			sk_log(SK_LOG_ERROR, "interface %s does not reach the container: %s", ns.ifs[k].name,
-			       strerror(-r));
+			sk_log(SK_LOG_ERROR, "interface %s does not reach the guest: %s", ns.ifs[k].name, strerror(-r));
 		else
 			json_array_append_new(list, interface_json(&ns.ifs[k], nic)); /* refuses NULL */
 	}
@@ -342,11 +341,11 @@ static int netns_up(const struct sk_network_host *host, const struct sk_network_
 		return r;
 	g->watch_fd = sk_netns_watch();
 	if (g->watch_fd < 0)
-		return sk_error_errno(err, g->watch_fd, "cannot watch the container's network");
+		return sk_error_errno(err, g->watch_fd, "cannot watch the guest's network");
 	g->watch_source = sk_loop_add_fd(host->loop, g->watch_fd, SK_LOOP_READ, on_watch, g);
 	g->settle = sk_loop_add_timer(host->loop, UINT64_MAX, on_settled, g);
 	if (!g->watch_source || !g->settle || sk_carrier_listen(host->carrier, SK_PORT_DNS, on_dns_accept, g) < 0)
-		return sk_error_errno(err, ENOMEM, "cannot watch the container's network");
+		return sk_error_errno(err, ENOMEM, "cannot watch the guest's network");
 	g->loopback = sk_loopback_new(host->loop, host->session);
 	return 0;
 }

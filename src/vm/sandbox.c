@@ -54,6 +54,15 @@ static void lost(const struct sk_sandbox *s, const char *why)
 	s->events->lost(s->arg, why);
 }
 
+/* What the guest's kernel has said tells more. */
+static void lost_see_console(const struct sk_sandbox *s, const char *why)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "%s: see %s", why, s->config.console_name);
+	lost(s, text);
+}
+
 /* ---- the agent */
 
 static void on_setup(void *arg, const struct sk_reply *reply)
@@ -94,7 +103,7 @@ static void set_up(struct sk_sandbox *s)
 		r = sk_session_request(s->session, &msg, on_setup, s);
 	sk_network_spec_drop(&msg.setup.network);
 	if (r < 0)
-		lost(s, "the guest cannot be set up: see log/monitor.log in the container's directory");
+		lost(s, "the guest cannot be set up: its request is out of the protocol's bounds");
 }
 
 static void on_hello(void *arg, const char *kernel)
@@ -202,7 +211,7 @@ const char *sk_sandbox_shares_device(const struct sk_sandbox *s)
 
 static void on_panic(void *arg)
 {
-	lost(arg, "the guest kernel panicked: see log/console.log in the container's directory");
+	lost_see_console(arg, "the guest kernel panicked");
 }
 
 static void on_bad_layer(void *arg)
@@ -229,19 +238,19 @@ static void on_process(void *arg, int fd, unsigned events)
 	(void)fd;
 	(void)events;
 	sk_console_drain(s->console);
-	lost(s, "the VM ended unexpectedly: see log/console.log in the container's directory");
+	lost_see_console(s, "the VM ended unexpectedly");
 }
 
 static void on_boot_timeout(void *arg)
 {
 	const struct sk_sandbox *s = arg;
-	char why[200];
+	char why[400];
 
 	snprintf(why, sizeof(why),
-		 "the guest did not come up within %u s: see log/console.log in the container's directory "
-		 "(\"start_timeout\" "
-		 "of the configuration file says how long it may take)",
-		 s->config.start_timeout_ms / 1000);
+		 "the guest did not come up within %u s: see %s (\"start_timeout\" of the configuration file says how "
+		 "long "
+		 "it may take)",
+		 s->config.start_timeout_ms / 1000, s->config.console_name);
 	lost(s, why);
 }
 

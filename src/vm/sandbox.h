@@ -48,6 +48,7 @@ struct sk_sandbox_config {
 	unsigned cpus;
 	unsigned start_timeout_ms; /* for the guest to be set up */
 	int take_console_fd;	   /* what the guest's kernel says is written there */
+	const char *console_name;  /* and this is for people what is there: "see …" */
 	int log_fd;		   /* started: of the file server's messages */
 	/* started */
 	const struct sk_sandbox_layer *layers;

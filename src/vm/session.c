@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control channel to the agent (docs/protocols.md, "Monitor and agent"). One connection from the guest, the first
- * one; it is made before any container runs. What it says is believed only about the guest itself; a malformed frame
+ * one; it is made before any other program runs. What it says is believed only about the guest itself; a malformed frame
  * ends the session and with it the VM.
  */
 #include "vm/session.h"

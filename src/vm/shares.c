@@ -75,8 +75,8 @@ static bool is_empty(int path_fd)
 	return n < 3; /* "." and ".." */
 }
 
-/* A volume that is still empty is written once, by the agent, with what the image has there; the container's mount is
- * read-only all the same. */
+/* A volume that is still empty is written once, by the agent, with what the image has there; the mount in
+ * the guest is read-only all the same. */
 static bool is_readonly(const struct sk_sandbox_share *share, int path_fd)
 {
 	return share->readonly && !(share->copy_up && is_empty(path_fd));

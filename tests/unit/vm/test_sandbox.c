@@ -152,6 +152,7 @@ static int setup(void **state)
 		.cpus = 1,
 		.start_timeout_ms = 20000,
 		.take_console_fd = -1,
+		.console_name = "the console",
 		.log_fd = 2,
 		.network = { .mode = SK_NETWORK_SLIRP, .mtu = 1500, .mac = { 2, 0, 0, 0, 0, 1 } },
 		.hostname = "lone",
@@ -272,7 +273,7 @@ static void test_engine_dies(void **state)
 	engine_script("#!/bin/sh\nexit 3\n");
 	start_well();
 	turn_until(&o.lost);
-	assert_non_null(strstr(o.why, "ended unexpectedly"));
+	assert_non_null(strstr(o.why, "ended unexpectedly: see the console"));
 	assert_int_equal(o.ready, 0);
 }
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vsock driver and the agent of a guest that is not there: queues and packets by hand, frames of the agent's
+ * protocol on top of them. See fake_agent.h.
+ */
 #include "fake_agent.h"
 
 #include <errno.h>

@@ -81,6 +81,12 @@ bool sk_net_host_has_ipv6(void);
 int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config,
 		     struct sk_device **ret_device, struct sk_error *err);
 
+/* Publishes one port more while the guest runs, and withdraws it. Negative errno, of bind(2) as a rule: -EADDRINUSE,
+ * -EADDRNOTAVAIL, -EACCES; -EMFILE: the guest has too many sockets. All IPv6 addresses of a host that has none: 0, and
+ * nothing is published. Withdrawing what is not published does nothing; connections of an IPv4 TCP port live on. */
+int sk_net_slirp_publish(struct sk_device *device, const struct sk_slirp_forward *forward);
+void sk_net_slirp_withdraw(struct sk_device *device, const struct sk_slirp_forward *forward);
+
 /* Network over a packet socket on an interface of this process's network namespace; attached later, changed at any time
  * (-1: detached). The socket is taken; it was made with PACKET_VNET_HDR. */
 int sk_net_packet_new(struct sk_loop *loop, int take_listen_fd, const uint8_t mac[6], uint16_t mtu,

@@ -13,7 +13,8 @@
  *
  * A socket is watched for what is wanted of it and not at all while nothing is: a hang-up is reported always.
  *
- * Not trusted: peers, who can make no more than `max` connections at a time. The others wait in the kernel's queue.
+ * Not trusted: peers, who can make no more connections at a time than the budget that all ports have in common. The
+ * others wait in the kernel's queue.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -54,7 +55,7 @@ struct net_forward {
 	struct sk_source *source, *timer;
 	int fd;
 	uint16_t inner_port;
-	unsigned n, max;
+	struct net_forward_budget *budget;
 	struct conn *conns;
 };
 
@@ -77,8 +78,8 @@ static void conn_free(struct conn *c, bool reset)
 	if (c->next)
 		c->next->link = c->link;
 	free(c);
-	if (f->n-- == f->max)
-		sk_loop_set_events(f->source, SK_LOOP_READ);
+	if (f->budget->n-- == f->budget->max)
+		sk_loop_set_events(f->source, SK_LOOP_READ); /* others look by themselves */
 }
 
 /* Moves what can be moved towards side `to`. False: an error. */
@@ -190,18 +191,27 @@ static bool conn_connect(struct conn *c)
 	return watch(s, SK_LOOP_WRITE);
 }
 
+static void pause_accepting(struct net_forward *f)
+{
+	sk_loop_set_events(f->source, 0);
+	sk_loop_set_timer(f->timer, PAUSE_MS);
+}
+
 static void on_listen(void *arg, int fd, unsigned events)
 {
 	struct net_forward *f = arg;
-	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
 	struct conn *c;
+	int peer, on = 1;
 
 	(void)events;
+	if (f->budget->n >= f->budget->max) {
+		pause_accepting(f);
+		return;
+	}
+	peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (peer < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-			sk_loop_set_events(f->source, 0);
-			sk_loop_set_timer(f->timer, PAUSE_MS);
-		}
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			pause_accepting(f);
 		return;
 	}
 	c = calloc(1, sizeof(*c));
@@ -218,8 +228,7 @@ static void on_listen(void *arg, int fd, unsigned events)
 	if (c->next)
 		c->next->link = &c->next;
 	f->conns = c;
-	if (++f->n == f->max)
-		sk_loop_set_events(f->source, 0);
+	f->budget->n++;
 	if (!conn_connect(c))
 		conn_free(c, true);
 }
@@ -228,12 +237,11 @@ static void on_pause_end(void *arg)
 {
 	struct net_forward *f = arg;
 
-	if (f->n < f->max)
-		sk_loop_set_events(f->source, SK_LOOP_READ);
+	sk_loop_set_events(f->source, SK_LOOP_READ);
 }
 
-int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port, uint16_t inner_port, unsigned max,
-		    struct net_forward **ret)
+int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port, uint16_t inner_port,
+		    struct net_forward_budget *budget, struct net_forward **ret)
 {
 	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	_cleanup_fd_ int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -248,7 +256,7 @@ int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port,
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	*f = (struct net_forward){ .loop = loop, .fd = fd, .inner_port = inner_port, .max = max };
+	*f = (struct net_forward){ .loop = loop, .fd = fd, .inner_port = inner_port, .budget = budget };
 	f->source = sk_loop_add_fd(loop, fd, SK_LOOP_READ, on_listen, f);
 	f->timer = sk_loop_add_timer(loop, UINT64_MAX, on_pause_end, f);
 	if (!f->source || !f->timer) {

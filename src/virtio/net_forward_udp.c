@@ -53,6 +53,7 @@ struct outer {
 	struct net_forward_udp *owner;
 	struct outer *next;
 	struct sk_source *source;
+	struct sk_slirp_forward spec;
 	bool v6;
 	int fd;
 	uint16_t guest_port; /* as on the wire, like all ports here */
@@ -425,12 +426,38 @@ int net_forward_udp_add(struct net_forward_udp *u, const struct sk_slirp_forward
 		return -ENOMEM;
 	}
 	o->owner = u;
+	o->spec = *forward;
 	o->fd = fd;
 	o->v6 = forward->v6;
 	o->guest_port = htons(forward->guest_port);
 	o->next = u->outers;
 	u->outers = o;
 	return 0;
+}
+
+static void outer_free(struct outer *o)
+{
+	sk_loop_remove(o->source);
+	close(o->fd);
+	free(o);
+}
+
+void net_forward_udp_remove(struct net_forward_udp *u, const struct sk_slirp_forward *forward)
+{
+	struct outer **link = &u->outers, *o;
+	struct flow *w, *next;
+
+	while ((o = *link) && !net_forward_equal(&o->spec, forward))
+		link = &o->next;
+	if (!o)
+		return;
+	for (w = u->flows.next; w != &u->flows; w = next) {
+		next = w->next;
+		if (w->outer == o)
+			flow_free(u, w);
+	}
+	*link = o->next;
+	outer_free(o);
 }
 
 struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_dev *n)
@@ -460,9 +487,7 @@ void net_forward_udp_free(struct net_forward_udp *u)
 		struct outer *o = u->outers;
 
 		u->outers = o->next;
-		sk_loop_remove(o->source);
-		close(o->fd);
-		free(o);
+		outer_free(o);
 	}
 	sk_loop_remove(u->timer);
 	free(u);

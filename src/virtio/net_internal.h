@@ -59,11 +59,14 @@ bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, si
 uint32_t net_sum(const uint8_t *p, size_t n, uint32_t sum);
 uint16_t net_fold(uint32_t sum);
 
-/* Passes TCP connections to `port` of an IPv6 address on to 127.0.0.1:`inner_port`, at most `max` at a time. Negative
- * errno where the address cannot be had. */
+/* Passes TCP connections to `port` of an IPv6 address on to 127.0.0.1:`inner_port`, while the budget, which outlives it,
+ * has room. Negative errno where the address cannot be had. */
+struct net_forward_budget {
+	unsigned n, max; /* connections of all that share it */
+};
 struct net_forward;
-int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port, uint16_t inner_port, unsigned max,
-		    struct net_forward **ret);
+int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port, uint16_t inner_port,
+		    struct net_forward_budget *budget, struct net_forward **ret);
 /* Accepts NULL. */
 void net_forward_free(struct net_forward *f);
 
@@ -74,8 +77,13 @@ struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_dev
 void net_forward_udp_free(struct net_forward_udp *u);
 /* Negative errno where the address cannot be had. */
 int net_forward_udp_add(struct net_forward_udp *u, const struct sk_slirp_forward *forward);
+/* Closes the port and forgets its clients; nothing when there is none. */
+void net_forward_udp_remove(struct net_forward_udp *u, const struct sk_slirp_forward *forward);
 /* A frame of the guest, with its checksum. True: it was an answer, and is on its way. */
 bool net_forward_udp_take(struct net_forward_udp *u, const uint8_t *frame, size_t len);
+
+/* net_publish.c */
+bool net_forward_equal(const struct sk_slirp_forward *a, const struct sk_slirp_forward *b);
 
 /* " by process 4711 (nginx)", " by a process of user 33", or "" where it cannot be told. */
 void net_port_holder(uint16_t port, bool udp, char *buf, size_t size);

@@ -3,9 +3,8 @@
  * Theory of operation
  *
  * A network without privileges: libslirp plays the other hosts of the guest's Ethernet (gateway 10.0.2.2, name
- * server 10.0.2.3, fd73:6b65:7272::2 and ::3) and turns the guest's connections into sockets of this process. Published
- * TCP ports are listening sockets of libslirp (net_forward.c: those of IPv6 addresses); UDP ports go past it
- * (net_forward_udp.c), and net_tcp.c watches how connections end.
+ * server 10.0.2.3, fd73:6b65:7272::2 and ::3) and turns the guest's connections into sockets of this process. Ports are
+ * published by net_publish.c, and net_tcp.c watches how connections end.
  *
  * libslirp wants to be asked before each poll what it waits for. Our loop has no such hook, so: whenever something
  * happened (frames from the guest, a ready socket, a timer) the deferred call on_round() runs once at the end of the
@@ -45,6 +44,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "virtio/net_internal.h"
+#include "virtio/net_publish.h"
 #include "virtio/net_tcp.h"
 
 #define MTU_DEFAULT 1500
@@ -82,10 +82,8 @@ struct net_slirp {
 	bool poll_due, was_full, ending;
 	unsigned n_sockets, max_sockets;
 	uint8_t is_socket[FDS_MAX / 8]; /* bit: the descriptor is one of libslirp's */
-	struct net_forward **tcp6;	/* n_tcp6: published ports of IPv6 addresses */
-	unsigned n_tcp6, n_known_ports;
-	uint16_t *known_ports; /* n_known_ports: of listening sockets that may be on 127.0.0.1 */
 	struct net_forward_udp *udp;
+	struct net_publish *published;
 	struct net_tcp *tcp;
 };
 
@@ -513,11 +511,8 @@ static void backend_free(void *arg)
 	struct net_slirp *s = arg;
 
 	s->ending = true;
-	while (s->n_tcp6)
-		net_forward_free(s->tcp6[--s->n_tcp6]);
+	net_publish_free(s->published);
 	net_forward_udp_free(s->udp);
-	free(s->tcp6);
-	free(s->known_ports);
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
 	net_tcp_free(s->tcp);
@@ -566,143 +561,6 @@ bool sk_net_host_has_ipv6(void)
 	return connect(fd, (const struct sockaddr *)&there, sizeof(there)) == 0;
 }
 
-/* Reports that a port cannot be published: why, and what to do about it. */
-static int forward_error(const struct sk_slirp_forward *f, int error, struct sk_error *err)
-{
-	char text[INET6_ADDRSTRLEN] = "?", why[128] = "";
-
-	if (error == EADDRINUSE)
-		net_port_holder(f->host_port, f->udp, why, sizeof(why));
-	else if (error == EACCES && f->host_port < 1024)
-		snprintf(why, sizeof(why),
-			 ": choose a port from 1024 on, or let users have it: sysctl -w "
-			 "net.ipv4.ip_unprivileged_port_start=%u",
-			 f->host_port);
-	inet_ntop(f->v6 ? AF_INET6 : AF_INET, f->host_addr, text, sizeof(text));
-	return sk_error_set(err, error,
-			    f->v6 ? "cannot publish port [%s]:%u/%s: %s%s" : "cannot publish port %s:%u/%s: %s%s", text,
-			    f->host_port, f->udp ? "udp" : "tcp", strerror(error), why);
-}
-
-/* Adds a listening socket on an IPv4 address. 0 or an errno. */
-static int forward4(struct net_slirp *s, const uint8_t addr[4], uint16_t port, const struct sk_slirp_forward *f)
-{
-	struct sockaddr_in host = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in guest = { .sin_family = AF_INET, .sin_port = htons(f->guest_port) };
-
-	memcpy(&host.sin_addr, addr, 4);
-	inet_pton(AF_INET, SK_SLIRP_ADDRESS, &guest.sin_addr);
-	errno = 0;
-	if (slirp_add_hostxfwd(s->slirp, (const struct sockaddr *)&host, sizeof(host), (const struct sockaddr *)&guest,
-			       sizeof(guest), 0) == 0)
-		return 0;
-	return errno ? errno : EIO;
-}
-
-/* Finds libslirp's listening socket on a port of 127.0.0.1 that was not known before. */
-struct inner_search {
-	struct net_slirp *s;
-	uint16_t port;
-};
-
-static int look_for_inner(int fd, int events, void *opaque)
-{
-	struct inner_search *search = opaque;
-	struct sockaddr_in a;
-	socklen_t len = sizeof(a);
-	unsigned i;
-
-	(void)events;
-	if (search->port || getsockname(fd, (struct sockaddr *)&a, &len) < 0 || a.sin_family != AF_INET ||
-	    a.sin_addr.s_addr != htonl(INADDR_LOOPBACK))
-		return -1;
-	for (i = 0; i < search->s->n_known_ports; i++)
-		if (search->s->known_ports[i] == ntohs(a.sin_port))
-			return -1;
-	search->port = ntohs(a.sin_port);
-	return -1;
-}
-
-/* Adds a listening socket on a free port of 127.0.0.1 for connections that we pass on. 0 or an errno. */
-static int add_inner(struct net_slirp *s, const struct sk_slirp_forward *f, uint16_t *ret_port)
-{
-	static const uint8_t loopback[4] = { 127, 0, 0, 1 };
-	struct inner_search search = { s, 0 };
-	uint32_t timeout = UINT32_MAX;
-	int r = forward4(s, loopback, 0, f);
-
-	if (r)
-		return r;
-	slirp_pollfds_fill(s->slirp, &timeout, look_for_inner, &search);
-	if (!search.port)
-		return EIO;
-	s->known_ports[s->n_known_ports++] = search.port;
-	*ret_port = search.port;
-	return 0;
-}
-
-/* See net_forward.c. */
-static int forward_tcp6(struct net_slirp *s, const struct sk_slirp_forward *f, unsigned max)
-{
-	uint16_t inner;
-	int r = add_inner(s, f, &inner);
-
-	if (r)
-		return r;
-	r = net_forward_new(s->net.dev.loop, f->host_addr, f->host_port, inner, max, &s->tcp6[s->n_tcp6]);
-	s->n_tcp6 += r == 0;
-	return -r;
-}
-
-static int add_forwards(struct net_slirp *s, const struct sk_slirp_config *c, struct sk_error *err)
-{
-	static const uint8_t any[16];
-	unsigned i, n6 = 0;
-
-	s->known_ports = calloc(2u * c->n_forwards + 1u, sizeof(*s->known_ports));
-	s->tcp6 = calloc(c->n_forwards + 1u, sizeof(*s->tcp6));
-	if (!s->known_ports || !s->tcp6)
-		return sk_error_errno(err, ENOMEM, "cannot publish ports");
-	/* libslirp's own first: then the taken ports of 127.0.0.1 are known. */
-	for (i = 0; i < c->n_forwards; i++) {
-		const struct sk_slirp_forward *f = &c->forwards[i];
-		int r;
-
-		n6 += f->v6 && !f->udp;
-		if (f->v6 || f->udp)
-			continue;
-		r = forward4(s, f->host_addr, f->host_port, f);
-		if (r)
-			return forward_error(f, r, err);
-		s->known_ports[s->n_known_ports++] = f->host_port;
-	}
-	for (i = 0; i < c->n_forwards; i++) {
-		const struct sk_slirp_forward *f = &c->forwards[i];
-		unsigned max = s->max_sockets / 8 / (n6 ? n6 : 1);
-		int r = f->udp ? -net_forward_udp_add(s->udp, f) : f->v6 ? forward_tcp6(s, f, max < 8 ? 8 : max) : 0;
-
-		/* All addresses, on a host that has IPv4 only (now). */
-		if ((r == EAFNOSUPPORT || r == EADDRNOTAVAIL) && f->v6 && memcmp(f->host_addr, any, 16) == 0)
-			continue;
-		if (r)
-			return forward_error(f, r, err);
-	}
-	return 0;
-}
-
-/* libslirp's listening sockets queue one connection, and drop others that come at the same time. */
-static int widen_backlog(int fd, int events, void *opaque)
-{
-	int listening = 0;
-	socklen_t len = sizeof(listening);
-
-	(void)events;
-	(void)opaque;
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening)
-		listen(fd, SOMAXCONN);
-	return -1;
-}
-
 /* Tells libslirp the guest's Ethernet address, which it would ask for with the first packet of a published port, and
  * drop that packet when the answer takes a second. */
 static void introduce_guest(struct net_slirp *s)
@@ -734,7 +592,6 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 		.disable_host_loopback = config->no_host_loopback,
 		.disable_dhcp = true,
 	};
-	uint32_t timeout = UINT32_MAX;
 	struct rlimit limit = { 1024, 1024 };
 	int r;
 
@@ -755,12 +612,45 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	s->slirp = slirp_new(&c, &callbacks, s);
 	if (!s->slirp)
 		return sk_error_set(err, EIO, "cannot start libslirp %s", slirp_version_string());
-	r = add_forwards(s, config, err);
+	s->published = net_publish_new(s->net.dev.loop, s->slirp, s->udp, s->max_sockets / 8);
+	if (!s->published)
+		return sk_error_errno(err, ENOMEM, "cannot publish ports");
+	r = net_publish_all(s->published, config->forwards, config->n_forwards, err);
 	if (r < 0)
 		return r;
 	introduce_guest(s);
-	slirp_pollfds_fill(s->slirp, &timeout, widen_backlog, s);
 	return 0;
+}
+
+static struct net_slirp *slirp_of(struct sk_device *device)
+{
+	struct net_dev *n = (struct net_dev *)device;
+
+	return n->backend == &slirp_backend ? n->arg : NULL;
+}
+
+int sk_net_slirp_publish(struct sk_device *device, const struct sk_slirp_forward *forward)
+{
+	struct net_slirp *s = slirp_of(device);
+	int r;
+
+	if (!s)
+		return -EOPNOTSUPP;
+	if (is_full(s))
+		return -EMFILE;
+	r = net_publish_add(s->published, forward);
+	sk_loop_trigger(s->deferred); /* libslirp has a socket more to wait for */
+	return r;
+}
+
+void sk_net_slirp_withdraw(struct sk_device *device, const struct sk_slirp_forward *forward)
+{
+	struct net_slirp *s = slirp_of(device);
+
+	if (!s)
+		return;
+	net_publish_remove(s->published, forward);
+	sk_loop_trigger(s->deferred);
 }
 
 int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config,

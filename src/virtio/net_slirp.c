@@ -4,7 +4,7 @@
  *
  * A network without privileges: libslirp plays the other hosts of the guest's Ethernet (gateway 10.0.2.2, name
  * server 10.0.2.3, fd73:6b65:7272::2 and ::3) and turns the guest's connections into sockets of this process. Ports are
- * published by net_publish.c, and net_tcp.c watches how connections end.
+ * published by net_publish.c, names of the host answered by net_names.c, and net_tcp.c watches how connections end.
  *
  * libslirp wants to be asked before each poll what it waits for. Our loop has no such hook, so: whenever something
  * happened (frames from the guest, a ready socket, a timer) the deferred call on_round() runs once at the end of the
@@ -44,6 +44,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "virtio/net_internal.h"
+#include "virtio/net_names.h"
 #include "virtio/net_publish.h"
 #include "virtio/net_tcp.h"
 
@@ -84,6 +85,7 @@ struct net_slirp {
 	uint8_t is_socket[FDS_MAX / 8]; /* bit: the descriptor is one of libslirp's */
 	struct net_forward_udp *udp;
 	struct net_publish *published;
+	struct net_names *names; /* NULL: none */
 	struct net_tcp *tcp;
 };
 
@@ -483,11 +485,18 @@ static void on_timer(void *arg)
 static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
 {
 	struct net_slirp *s = arg;
+	uint8_t answer[NET_NAMES_ANSWER];
 	struct rlimit limit;
+	size_t n;
 	bool held;
 
 	if (!net_complete_checksum(h, frame, len) || net_forward_udp_take(s->udp, frame, len))
 		return;
+	n = net_names_take(s->names, frame, len, answer);
+	if (n) {
+		net_deliver(&s->net, answer, n);
+		return;
+	}
 	held = hold_back(s, &limit);
 	net_tcp_begin_input(s->tcp, frame, len);
 	slirp_input(s->slirp, frame, (int)len);
@@ -513,6 +522,7 @@ static void backend_free(void *arg)
 	s->ending = true;
 	net_publish_free(s->published);
 	net_forward_udp_free(s->udp);
+	net_names_free(s->names);
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
 	net_tcp_free(s->tcp);
@@ -609,6 +619,11 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	s->udp = net_forward_udp_new(s->net.dev.loop, &s->net);
 	if (!s->tcp || !s->udp)
 		return sk_error_errno(err, ENOMEM, "cannot set up the network");
+	if (config->n_names) {
+		s->names = net_names_new(config->names, config->n_names, c.in6_enabled);
+		if (!s->names)
+			return sk_error_set(err, EINVAL, "cannot set up the network's names");
+	}
 	s->slirp = slirp_new(&c, &callbacks, s);
 	if (!s->slirp)
 		return sk_error_set(err, EIO, "cannot start libslirp %s", slirp_version_string());

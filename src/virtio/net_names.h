@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_VIRTIO_NET_NAMES_H
+#define SK_VIRTIO_NET_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Host names that the guest's name server knows by itself, see net_names.c. */
+#define NET_NAMES_MAX 16u
+#define NET_NAMES_ANSWER 512u /* bytes: headers, the longest question, all records */
+
+struct net_names;
+
+/* Copies `names`; at most NET_NAMES_MAX of 253 bytes each, without a dot at the end. `v6`: they have the gateway's IPv6
+ * address too. NULL: no memory, or a name that is none. */
+struct net_names *net_names_new(const char *const *names, unsigned n, bool v6);
+/* Accepts NULL. */
+void net_names_free(struct net_names *names);
+/* A frame of the guest. Returns the length of the frame that answers it, 0: it is no question about one of the names.
+ * `names` may be NULL: it never is. */
+size_t net_names_take(const struct net_names *names, const uint8_t *frame, size_t len,
+		      uint8_t answer[NET_NAMES_ANSWER]);
+/* The DNS message alone. */
+size_t net_names_answer(const struct net_names *names, const uint8_t *question, size_t len, uint8_t *answer,
+			size_t max);
+
+#endif

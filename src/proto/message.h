@@ -30,6 +30,7 @@ enum sk_wire {
 	SK_WIRE_REQUEST,    /* client → monitor: first message of a connection, {"op",…}, answered */
 	SK_WIRE_ATTACHED,   /* client → monitor, on a connection that is attached to a process: {"op",…} */
 	SK_WIRE_TO_CLIENT,  /* monitor → client: {"event",…} */
+	SK_WIRE_SERVICES,   /* guest → monitor, on the services port after the token: {"op",…}, answered */
 	SK_WIRE_COUNT,
 };
 
@@ -91,6 +92,9 @@ enum sk_op {
 	SK_EVENT_OOM,
 	SK_EVENT_STDIN,
 	SK_EVENT_DETACHED,
+	/* guest → monitor, a host service */
+	SK_SERVICE_PUBLISH,
+	SK_SERVICE_SSH_AUTH,
 	SK_OP_COUNT,
 };
 
@@ -190,6 +194,11 @@ struct sk_msg {
 		struct {
 			uint32_t taken;
 		} input; /* SK_EVENT_STDIN */
+		struct {
+			const char *proto;   /* "tcp" or "udp" */
+			const char *host_ip; /* numbers */
+			uint16_t host_port;
+		} publish;
 	};
 	json_t *json; /* of a decoded message: owned, the rest points into it */
 };
@@ -229,6 +238,8 @@ struct sk_reply {
 	const char *engine, *kernel, *key, *container;
 	uint64_t memory;
 	uint32_t cpus;
+	uint16_t guest_port;  /* of "publish": where its connections arrive in the guest, */
+	const char *guest_ip; /* and at which address */
 	const json_t *stats, *processes, *stat;
 	struct sk_time clock;
 	json_t *json; /* of a decoded one: owned */

@@ -67,7 +67,7 @@ struct sk_rootfs_spec {
 	} layers[SK_LAYERS_MAX];
 };
 
-/* An item of "mounts". */
+/* An item of "mounts". "services" has the services' token, and no name with it. */
 struct sk_mount_spec {
 	const char *type, *destination; /* never NULL; destination is absolute */
 	const char *tag, *device, *file;

@@ -99,6 +99,8 @@ static int check_mount(const void *base, struct sk_error *err)
 
 	if (m->file && (!*m->file || strchr(m->file, '/') || strcmp(m->file, ".") == 0 || strcmp(m->file, "..") == 0))
 		return sk_error_set(err, EINVAL, "mounts: invalid file name");
+	if (strcmp(m->type, "services") == 0)
+		return m->own.token.set ? 0 : sk_error_set(err, EINVAL, "mounts: services without a token");
 	return check_own(&m->own, err);
 }
 
@@ -363,6 +365,13 @@ static const struct field event_stdin_fields[] = {
 	END,
 };
 
+static const struct field publish_fields[] = {
+	STR("proto", publish.proto, 3, REQ),
+	STR("host_ip", publish.host_ip, 45, REQ),
+	MSG(F_U16, uint16_t, "host_port", publish.host_port, 1, UINT16_MAX, REQ),
+	END,
+};
+
 /* ---- replies */
 
 #define REPLY(kind, type, name, member, least, most, flags) \
@@ -385,6 +394,11 @@ static const struct field passed_stat_reply[] = { FROM_MONITOR, STAT, END };
 static const struct field exec_reply[] = { TEXT_AT(sk_reply, F_NAME, "key", key, 0, 0), END };
 static const struct field stop_reply[] = { REPLY(F_INT, int, "code", code, 0, 255, REQ), END };
 static const struct field join_reply[] = { TEXT_AT(sk_reply, F_NAME, "container", container, 0, REQ), END };
+static const struct field publish_reply[] = {
+	REPLY(F_U16, uint16_t, "guest_port", guest_port, 1, UINT16_MAX, REQ),
+	TEXT_AT(sk_reply, F_STR, "guest_ip", guest_ip, 45, REQ),
+	END,
+};
 static const struct field info_reply[] = {
 	FROM_MONITOR,
 	PID("engine_pid", engine_pid),
@@ -424,6 +438,10 @@ static const struct field info_reply[] = {
 #define EVENT(name, fields)                                                                  \
 	{                                                                                    \
 		name, SK_WIRE_TO_CLIENT, false, NOT_PASSED, 0, { fields, NULL, false }, NULL \
+	}
+#define SERVICE(name, fields, reply)                                                                 \
+	{                                                                                            \
+		name, SK_WIRE_SERVICES, false, NOT_PASSED, ANSWER_MS, { fields, NULL, false }, reply \
 	}
 
 const struct op_row sk_op_rows[SK_OP_COUNT] = {
@@ -485,5 +503,8 @@ const struct op_row sk_op_rows[SK_OP_COUNT] = {
 	[SK_EVENT_OOM] = EVENT("oom", NULL),
 	[SK_EVENT_STDIN] = EVENT("stdin", event_stdin_fields),
 	[SK_EVENT_DETACHED] = EVENT("detached", NULL),
+
+	[SK_SERVICE_PUBLISH] = SERVICE("publish", publish_fields, publish_reply),
+	[SK_SERVICE_SSH_AUTH] = SERVICE("ssh-auth", NULL, NULL),
 };
 _Static_assert(SK_OP_COUNT <= UINT8_MAX, "passed_as");

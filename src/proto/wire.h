@@ -9,9 +9,19 @@
 #define SK_PROTOCOL_VERSION 1
 
 /* Host ports that the guest connects to (vsock, or its substitute). */
-#define SK_PORT_CONTROL 1024u /* the agent's control channel, once */
-#define SK_PORT_STREAM 1025u  /* one connection for each stream; starts with a token */
-#define SK_PORT_DNS 1026u     /* one connection for each question to 127.0.0.11 */
+#define SK_PORT_CONTROL 1024u  /* the agent's control channel, once */
+#define SK_PORT_STREAM 1025u   /* one connection for each stream; starts with a token */
+#define SK_PORT_DNS 1026u      /* one connection for each question to 127.0.0.11 */
+#define SK_PORT_SERVICES 1027u /* one connection for each use of a host service; starts with a token */
+
+/* Where a container finds the host's services, as unix sockets; and their names there. */
+#define SK_SERVICES_DIR "/run/host-services"
+#define SK_SERVICES_CONTROL "control"
+#define SK_SERVICES_SSH_AUTH "ssh-auth.sock"
+
+/* Ports of the guest that are published for a service's client: above those that Linux gives out by itself. */
+#define SK_SERVICES_PORT_FIRST 61000u
+#define SK_SERVICES_PORT_LAST 65535u
 
 #define SK_TOKEN_BYTES 16u		   /* on a stream */
 #define SK_TOKEN_HEX (2u * SK_TOKEN_BYTES) /* in a message, without NUL */

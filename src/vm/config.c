@@ -14,6 +14,8 @@
 #define SK_VM_MIN_MEMORY (64ull << 20)
 #define SK_VM_MAX_LAYERS 128
 #define SK_VM_MAX_FORWARDS 4096
+#define SK_VM_MAX_NAMES 16u
+#define SK_VM_NAME_BYTES 253u
 
 static int bad(struct sk_error *err, const char *field)
 {
@@ -94,12 +96,58 @@ static int parse_forwards(struct sk_vm_config *c, const json_t *forwards, struct
 	return 0;
 }
 
+static bool is_host_name(const char *name)
+{
+	size_t n = name ? strlen(name) : 0;
+
+	return n > 0 && n <= SK_VM_NAME_BYTES && name[0] != '.' && name[n - 1] != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == n;
+}
+
+static int parse_names(struct sk_vm_config *c, const json_t *names, struct sk_error *err)
+{
+	size_t i, n = json_array_size(names);
+
+	if (!names || json_is_null(names))
+		return 0;
+	if (!json_is_array(names) || n > SK_VM_MAX_NAMES)
+		return bad(err, "network.names");
+	c->names = calloc(n + 1, sizeof(*c->names));
+	if (!c->names)
+		return sk_error_errno(err, ENOMEM, "cannot read vm.json");
+	c->network.names = c->names;
+	for (i = 0; i < n; i++) {
+		c->names[i] = json_string_value(json_array_get(names, i));
+		if (!is_host_name(c->names[i]))
+			return bad(err, "network.names");
+		c->network.n_names++;
+	}
+	return 0;
+}
+
+static int parse_services(struct sk_vm_config *c, const json_t *services, struct sk_error *err)
+{
+	const json_t *publish = json_object_get(services, "publish"), *ssh = json_object_get(services, "ssh_auth");
+
+	if (!services || json_is_null(services))
+		return 0;
+	if (!json_is_object(services) || (publish && !json_is_boolean(publish)))
+		return bad(err, "services.publish");
+	c->services = true;
+	c->services_publish = json_is_true(publish);
+	c->ssh_auth = json_string_value(ssh);
+	if (ssh && !json_is_null(ssh) && (!c->ssh_auth || c->ssh_auth[0] != '/'))
+		return bad(err, "services.ssh_auth");
+	return 0;
+}
+
 static int parse_network(struct sk_vm_config *c, const json_t *net, struct sk_error *err)
 {
 	const char *mac = get_string(net, "mac", NULL), *mode = get_string(net, "mode", "slirp");
 	int64_t mtu = get_int(net, "mtu", SK_SLIRP_MTU);
 	struct sk_network_config *n = &c->network;
 	unsigned i;
+	int r;
 
 	if (!json_is_object(net))
 		return 0;
@@ -119,7 +167,8 @@ static int parse_network(struct sk_vm_config *c, const json_t *net, struct sk_er
 		sk_random(n->mac, sizeof(n->mac));
 		n->mac[0] = (uint8_t)((n->mac[0] & 0xfc) | 2); /* locally administered, one host */
 	}
-	return parse_forwards(c, json_object_get(net, "forwards"), err);
+	r = parse_names(c, json_object_get(net, "names"), err);
+	return r < 0 ? r : parse_forwards(c, json_object_get(net, "forwards"), err);
 }
 
 static int parse_rootfs(struct sk_vm_config *c, const json_t *rootfs, struct sk_error *err)
@@ -219,6 +268,8 @@ int sk_vm_config_init(struct sk_vm_config *c, json_t *json, struct sk_error *err
 	if (r == 0)
 		r = parse_network(c, json_object_get(json, "network"), err);
 	if (r == 0)
+		r = parse_services(c, json_object_get(json, "services"), err);
+	if (r == 0)
 		r = parse_rootfs(c, json_object_get(json, "rootfs"), err);
 	if (r == 0)
 		r = sk_vm_config_restart(c, json_object_get(json, "restart"), err);
@@ -231,6 +282,7 @@ void sk_vm_config_fini(struct sk_vm_config *c)
 {
 	free(c->forwards);
 	free(c->layers);
+	free(c->names);
 	json_decref(c->json);
 	*c = (struct sk_vm_config){ 0 };
 }

@@ -23,7 +23,8 @@
  *     "shares_wait": false,          what is mounted below shared directories until `network` is asked for is shared
  *     "network": null | {
  *         "mode": "slirp", "mtu": 1500, "host_loopback": true, "isolated": false, "mac": "02:…",
- *         "forwards": [ {"proto": "tcp"|"udp", "host_ip": "0.0.0.0"|"::", "host_port": 8080, "guest_port": 80} ] },
+ *         "forwards": [ {"proto": "tcp"|"udp", "host_ip": "0.0.0.0"|"::", "host_port": 8080, "guest_port": 80} ],
+ *         "names": [ "host.docker.internal" ]   the guest's name server knows them as the gateway; at most 16 },
  *       or { "mode": "netns", "wait": true }: the interfaces of the network namespace that the monitor was started in;
  *         "wait": they are looked at when `network` is asked for, not at once
  *     "rootfs": { "layers": [ {"path": "/…/layers/<hex>.squashfs", "size": N} … lowest first ],
@@ -45,6 +46,8 @@
  *                                    requests
  *     "memory_group": "/sys/fs/cgroup/…",   managed: the host's control group that holds the VM
  *     "bare_newlines": false,        managed: the terminal leaves "\n" as it is
+ *     "services": { "publish": false,   programs in the container may publish ports of the host (services.h)
+ *                   "ssh_auth": null },   path of the ssh-agent's socket that they are given
  *     "attributes": { "image": "debian:latest", "name": "web" }   copied into events
  *   }
  */
@@ -63,10 +66,13 @@ struct sk_vm_config {
 	bool managed, shares_wait;
 	struct sk_network_config network;
 	struct sk_slirp_forward *forwards; /* network.forwards */
+	const char **names;		   /* network.names */
 	struct sk_sandbox_layer *layers;
 	unsigned n_layers;
 	const char *disk; /* NULL: none */
 	bool rootfs_readonly;
+	bool services, services_publish;
+	const char *ssh_auth;				  /* NULL: there is none */
 	const json_t *spec, *files, *mounts, *attributes; /* borrowed from `json`, NULL if absent */
 	const char *user;
 	bool terminal, stdin_open, stdin_once, init, auto_remove, log_none;

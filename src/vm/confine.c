@@ -4,9 +4,10 @@
  * packets), so it keeps only what it still needs.
  *
  *   capabilities  as root: all but CAP_KILL (the engine is another user's process); CAP_NET_RAW and CAP_NET_ADMIN too
- *                 where it serves the interfaces of a network namespace, which it cannot leave
+ *                 where it serves the interfaces of a network namespace, which it cannot leave; CAP_NET_BIND_SERVICE
+ *                 where programs of the guest may publish ports
  *   filter        a list of the system calls that it makes; no new programs, namespaces, mounts, tracing, users; no
- *                 connections to local sockets
+ *                 connections to local sockets (those to an ssh-agent are made by dialler.c)
  *   files         Landlock, where the host has it: its container's directory to read, state/ and log/ of it and its run
  *                 directory to write, the event log, and reading what name resolution needs. Layers and disks are open
  *                 already
@@ -41,13 +42,18 @@
 	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
 	 LANDLOCK_ACCESS_FS_MAKE_SOCK)
 
-static int drop_capabilities(bool netns)
+static int drop_capabilities(bool netns, bool publishes)
 {
-	static const cap_value_t keep[] = { CAP_KILL, CAP_NET_RAW, CAP_NET_ADMIN };
-	int n = netns ? (int)SK_ARRAY_SIZE(keep) : 1, i, r = 0;
-	cap_value_t cap;
+	cap_value_t keep[4] = { CAP_KILL }, cap;
+	int n = 1, i, r = 0;
 	cap_t caps;
 
+	if (netns) {
+		keep[n++] = CAP_NET_RAW;
+		keep[n++] = CAP_NET_ADMIN;
+	}
+	if (publishes)
+		keep[n++] = CAP_NET_BIND_SERVICE;
 	if (geteuid() != 0)
 		return 0;
 	for (cap = 0; cap_get_bound(cap) >= 0; cap++) {
@@ -351,7 +357,7 @@ void sk_monitor_confine(struct sk_monitor *m)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		sk_log(SK_LOG_WARN, "no_new_privs is not to be had: %s", strerror(errno));
-	r = drop_capabilities(sk_network_backend(m->config.network.mode)->administers);
+	r = drop_capabilities(sk_network_backend(m->config.network.mode)->administers, m->config.services_publish);
 	if (r < 0)
 		sk_log(SK_LOG_WARN, "capabilities could not be dropped: %s", strerror(-r));
 	r = restrict_files(m);

@@ -103,6 +103,14 @@ static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings,
 	return r < 0 ? r : sk_sandbox_new(m->loop, &c, events, m, &m->sandbox, err);
 }
 
+/* Before the sandbox, which gives up what they need. */
+static int new_services(struct sk_monitor *m, struct sk_error *err)
+{
+	if (!m->config.services)
+		return 0;
+	return sk_services_new(m->loop, m->config.services_publish, m->config.ssh_auth, &m->services, err);
+}
+
 int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, struct sk_error *err)
 {
 	struct sk_settings settings = { 0 };
@@ -114,7 +122,15 @@ int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, 
 		r = sk_engine_find(strcmp(name, "auto") == 0 ? settings.engine : name, &settings.engines, &m->engine,
 				   err);
 	if (r == 0)
+		r = new_services(m, err);
+	if (r == 0)
 		r = new_sandbox(m, &settings, events, err);
+	if (r == 0 && m->services)
+		r = sk_services_serve(m->services, m->sandbox, err);
+	if (r < 0) {
+		sk_services_free(SK_TAKE_PTR(m->services));
+		sk_sandbox_free(SK_TAKE_PTR(m->sandbox));
+	}
 	sk_settings_fini(&settings);
 	return r;
 }
@@ -165,7 +181,7 @@ int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply
 {
 	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
 	struct sk_create *create = &msg.create;
-	json_t *mounts = mounts_spec(m);
+	json_t *mounts = sk_services_add_mount(m->services, mounts_spec(m));
 	int r;
 
 	rootfs_spec(m, &create->rootfs);

@@ -215,6 +215,7 @@ static void go_down(struct sk_monitor *m)
 		c->copy.stream = NULL;
 		c->copy.done = true;
 	}
+	sk_services_free(SK_TAKE_PTR(m->services));
 	sk_sandbox_free(m->sandbox);
 	m->sandbox = NULL;
 	sk_policy_down(m);
@@ -694,6 +695,7 @@ int main(int argc, char **argv)
 	boot(m);
 	if (sk_loop_run(m->loop) < 0)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
+	sk_services_free(SK_TAKE_PTR(m->services));
 	sk_sandbox_free(m->sandbox);
 	m->sandbox = NULL;
 	sk_policy_fini(m);

@@ -9,6 +9,7 @@
  *   record.c    state.json and the event log
  *   conn.c      connections of clients
  *   stdio.c     the streams of a process, their log and their readers
+ *   services.c  what programs in the guest may ask of the host; with relay.c and dialler.c
  *   guest.c     the sandbox and the container in it, from vm.json
  *   container.c what is wished of the container, and what the agent answers
  *   confine.c   what is given up when the VM runs
@@ -43,6 +44,7 @@
 #include "vm/life.h"
 #include "vm/logfile.h"
 #include "vm/sandbox.h"
+#include "vm/services.h"
 #include "vm/settings.h"
 #include "vm/state.h"
 
@@ -159,7 +161,8 @@ struct sk_monitor {
 
 	/* one boot */
 	const struct sk_engine *engine;
-	struct sk_sandbox *sandbox; /* NULL: none runs */
+	struct sk_sandbox *sandbox;   /* NULL: none runs */
+	struct sk_services *services; /* NULL: the container has none */
 	struct sk_source *stop_timer, *down_timer, *restart_timer;
 	struct sk_managed *managed; /* that policy's own */
 

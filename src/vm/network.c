@@ -42,6 +42,8 @@ static int slirp_up(const struct sk_network_host *host, const struct sk_network_
 		.isolated = config->isolated,
 		.forwards = config->forwards,
 		.n_forwards = config->n_forwards,
+		.names = config->names,
+		.n_names = config->n_names,
 	};
 	struct slirp *s = calloc(1, sizeof(*s));
 	int sock, r;
@@ -79,6 +81,20 @@ static int slirp_describe(struct sk_network *n, struct sk_network_spec *ret)
 	return sk_address_parse(SK_SLIRP_GATEWAY6, AF_INET6, &ret->gateway6);
 }
 
+static int slirp_publish(struct sk_network *n, const struct sk_slirp_forward *forward)
+{
+	const struct slirp *s = (const struct slirp *)n;
+
+	return sk_net_slirp_publish(s->device, forward);
+}
+
+static void slirp_withdraw(struct sk_network *n, const struct sk_slirp_forward *forward)
+{
+	const struct slirp *s = (const struct slirp *)n;
+
+	sk_net_slirp_withdraw(s->device, forward);
+}
+
 static void slirp_down(struct sk_network *n)
 {
 	struct slirp *s = (struct slirp *)n;
@@ -93,6 +109,8 @@ static const struct sk_network_backend slirp = {
 	.up = slirp_up,
 	.devices = slirp_devices,
 	.describe = slirp_describe,
+	.publish = slirp_publish,
+	.withdraw = slirp_withdraw,
 	.down = slirp_down,
 };
 
@@ -147,6 +165,17 @@ ssize_t sk_network_claim(struct sk_network *n, const struct sk_token *token, str
 			 const uint8_t *data, size_t len)
 {
 	return n && n->backend->claim ? n->backend->claim(n, token, stream, data, len) : -1;
+}
+
+int sk_network_publish(struct sk_network *n, const struct sk_slirp_forward *forward)
+{
+	return n && n->backend->publish ? n->backend->publish(n, forward) : -EOPNOTSUPP;
+}
+
+void sk_network_withdraw(struct sk_network *n, const struct sk_slirp_forward *forward)
+{
+	if (n && n->backend->withdraw)
+		n->backend->withdraw(n, forward);
 }
 
 void sk_network_down(struct sk_network *n)

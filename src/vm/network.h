@@ -38,6 +38,8 @@ struct sk_network_config {
 	uint8_t mac[6];
 	const struct sk_slirp_forward *forwards;
 	unsigned n_forwards;
+	const char *const *names; /* of the host, which the guest's name server knows */
+	unsigned n_names;
 };
 
 /* What a back end may use of its sandbox. Outlives it. */
@@ -72,6 +74,9 @@ struct sk_network_backend {
 	/* A stream of the guest's that may be the back end's own: as sk_stream_claim_cb. NULL: it has none. */
 	ssize_t (*claim)(struct sk_network *network, const struct sk_token *token, struct sk_stream *stream,
 			 const uint8_t *data, size_t n);
+	/* One published port more, and one less: as sk_net_slirp_publish(). NULL: it publishes none. */
+	int (*publish)(struct sk_network *network, const struct sk_slirp_forward *forward);
+	void (*withdraw)(struct sk_network *network, const struct sk_slirp_forward *forward);
 	void (*down)(struct sk_network *network);
 };
 
@@ -86,6 +91,9 @@ int sk_network_describe(struct sk_network *network, struct sk_network_spec *ret)
 void sk_network_spec_drop(struct sk_network_spec *spec);
 ssize_t sk_network_claim(struct sk_network *network, const struct sk_token *token, struct sk_stream *stream,
 			 const uint8_t *data, size_t n);
+/* -EOPNOTSUPP: there is nothing to publish ports with. */
+int sk_network_publish(struct sk_network *network, const struct sk_slirp_forward *forward);
+void sk_network_withdraw(struct sk_network *network, const struct sk_slirp_forward *forward);
 void sk_network_down(struct sk_network *network);
 
 extern const struct sk_network_backend sk_network_netns;

@@ -157,6 +157,17 @@ int sk_sandbox_listen(struct sk_sandbox *s, uint32_t port, sk_stream_accept_cb a
 	return s ? sk_carrier_listen(s->carrier, port, accept, arg) : -ENOTCONN;
 }
 
+int sk_sandbox_publish(struct sk_sandbox *s, const struct sk_slirp_forward *forward)
+{
+	return s ? sk_network_publish(s->network, forward) : -ENOTCONN;
+}
+
+void sk_sandbox_withdraw(struct sk_sandbox *s, const struct sk_slirp_forward *forward)
+{
+	if (s)
+		sk_network_withdraw(s->network, forward);
+}
+
 void sk_sandbox_go_on(struct sk_sandbox *s)
 {
 	if (!s)

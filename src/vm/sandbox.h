@@ -99,6 +99,9 @@ void sk_sandbox_free(struct sk_sandbox *sandbox);
 int sk_sandbox_request(struct sk_sandbox *sandbox, const struct sk_msg *request, sk_reply_cb cb, void *arg);
 /* Streams that the guest opens to `port` of the host. -EADDRINUSE, -ENOMEM, -ENOTCONN. */
 int sk_sandbox_listen(struct sk_sandbox *sandbox, uint32_t port, sk_stream_accept_cb accept, void *arg);
+/* Publishes a port of the host as the guest's, and withdraws it: as sk_network_publish(). -ENOTCONN. */
+int sk_sandbox_publish(struct sk_sandbox *sandbox, const struct sk_slirp_forward *forward);
+void sk_sandbox_withdraw(struct sk_sandbox *sandbox, const struct sk_slirp_forward *forward);
 /* What "wait" is for has come: shares and network are looked at now, and the guest is set up. */
 void sk_sandbox_go_on(struct sk_sandbox *sandbox);
 /* Tells the guest of its network as it is now, where the back end's changes. */

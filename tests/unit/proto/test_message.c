@@ -87,6 +87,8 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_EVENT_OOM] = "{}",
 	[SK_EVENT_STDIN] = "{\"taken\":4096}",
 	[SK_EVENT_DETACHED] = "{}",
+	[SK_SERVICE_PUBLISH] = "{\"proto\":\"tcp\",\"host_ip\":\"0.0.0.0\",\"host_port\":8080}",
+	[SK_SERVICE_SSH_AUTH] = "{}",
 };
 
 static json_t *json(const char *text)
@@ -485,6 +487,7 @@ static const char *const replies[SK_OP_COUNT] = {
 	[SK_REQUEST_JOIN] = "{\"container\":\"c1\"}",
 	[SK_REQUEST_INFO] = "{\"pid\":5,\"engine\":\"uml\",\"engine_pid\":6,\"kernel\":\"7.3\",\"memory\":5368709120,"
 			    "\"cpus\":2}",
+	[SK_SERVICE_PUBLISH] = "{\"guest_port\":61000,\"guest_ip\":\"10.0.2.15\"}",
 };
 
 static void test_replies(void **state)

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections to programs of the guest, on behalf of a process of the host that is in the guest's network namespace
- * there (src/vm/loopback.c): TCP on one side, a stream with the request's token on the other.
- *
- * Each direction is a pump of its own. The end of one is passed on as the end of that direction only, so that half-open
- * connections work; where one side is gone for good, both pumps end. A dialled connection belongs to its two pumps and
- * goes with the second one.
+ * there (src/vm/loopback.c): TCP on one side, a stream with the request's token on the other (carry.h).
  */
 #include "dial.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +14,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "pump.h"
+#include "carry.h"
 
 struct dialled {
 	struct sk_agent *agent;
 	struct sk_msg req; /* until it is answered */
 	int sock, stream;
 	struct sk_source *source; /* until it is connected */
-	struct sk_pump *to_host, *to_guest;
 };
 
 static void dialled_free(struct dialled *d)
@@ -50,53 +44,6 @@ static void answer(struct dialled *d, int r)
 	sk_msg_fini(&d->req);
 }
 
-/* Nobody there reads any more: not known from poll(2), for which an end that is in order looks the same. */
-static bool is_deaf(int fd)
-{
-	return send(fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN;
-}
-
-static void on_pump_done(void *arg, struct sk_pump *pump)
-{
-	struct dialled *d = arg;
-	bool to_host = pump == d->to_host;
-	struct sk_pump *other = to_host ? d->to_guest : d->to_host;
-
-	shutdown(to_host ? d->stream : d->sock, SHUT_WR);
-	if (to_host)
-		d->to_host = NULL;
-	else
-		d->to_guest = NULL;
-	if (!other)
-		dialled_free(d);
-	else if (is_deaf(to_host ? d->sock : d->stream))
-		sk_pump_stop(other); /* and comes here again */
-}
-
-/* Pumps of the kind "input" end when they cannot write any more. */
-static int start_pumps(struct dialled *d)
-{
-	int sock = fcntl(d->sock, F_DUPFD_CLOEXEC, 3), stream = fcntl(d->stream, F_DUPFD_CLOEXEC, 3);
-
-	if (sock < 0 || stream < 0) {
-		sk_close_fd(&sock);
-		sk_close_fd(&stream);
-		return -errno;
-	}
-	d->to_host = sk_pump_new(d->agent->loop, SK_PUMP_INPUT, sock, stream, on_pump_done, d);
-	if (!d->to_host)
-		return -ENOMEM;
-	sock = fcntl(d->sock, F_DUPFD_CLOEXEC, 3);
-	stream = fcntl(d->stream, F_DUPFD_CLOEXEC, 3);
-	if (sock >= 0 && stream >= 0) {
-		d->to_guest = sk_pump_new(d->agent->loop, SK_PUMP_INPUT, stream, sock, on_pump_done, d);
-	} else {
-		sk_close_fd(&sock);
-		sk_close_fd(&stream);
-	}
-	return d->to_guest ? 0 : -ENOMEM;
-}
-
 static void connected(struct dialled *d)
 {
 	int error = 0, r;
@@ -110,13 +57,8 @@ static void connected(struct dialled *d)
 	}
 	answer(d, r);
 	if (r == 0)
-		r = start_pumps(d);
-	if (r == 0)
-		return;
-	if (d->to_host)
-		sk_pump_stop(d->to_host); /* the only one: frees it all */
-	else
-		dialled_free(d);
+		sk_carry(d->agent->loop, SK_TAKE_FD(d->sock), SK_TAKE_FD(d->stream), NULL, NULL);
+	dialled_free(d);
 }
 
 static void on_writable(void *arg, int fd, unsigned events)

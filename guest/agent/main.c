@@ -12,7 +12,8 @@
  * (confine.c), read bounded (user.c, copy_in.c), and what its processes say is never believed. The control connection
  * is made before any container process exists. When the monitor is gone, the guest powers off: nobody is left to serve.
  *
- * The same program is a container's init when it is called docker-init (init.c).
+ * The same program is a container's init when it is called docker-init (init.c), and publishes a port of an engine's
+ * container when it is called skerry-proxy (machine_proxy.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,7 @@
 #include "boot.h"
 #include "container.h"
 #include "init.h"
+#include "machine_proxy.h"
 #include "skerry_config.h"
 
 #define CONNECT_WAIT_MS 10000
@@ -227,6 +229,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(name ? name + 1 : argv[0], "docker-init") == 0)
 		return sk_init_main(argc, argv);
+	if (strcmp(name ? name + 1 : argv[0], "skerry-proxy") == 0)
+		return sk_machine_proxy_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "probe") == 0 && getpid() == 1)
 		answer_probe();
 	/* The kernel hands over words of its command line that it does not know itself. */

@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "services.h"
 #include "uplink.h"
 
 #define ROOTFS_DEVICE_WAIT_MS 2000
@@ -436,7 +437,7 @@ static json_t *option_list(const json_t *options, bool readonly)
 }
 
 struct mount_place {
-	const char *dir, *shares_dir;
+	const char *dir, *shares_dir, *self;
 	const struct sk_uplink *uplink;
 };
 
@@ -462,6 +463,23 @@ static json_t *bind_options(const struct sk_mount_spec *m)
 			 m->nosuid ? "nosuid" : NULL, m->noexec ? "noexec" : NULL);
 }
 
+/* A directory of sockets, served by a process of its own. */
+static int mount_services(const struct sk_mount_spec *m, const struct mount_place *place, json_t *binds,
+			  struct sk_error *err)
+{
+	char dir[256];
+	int r = make_dir(dir, sizeof(dir), place->dir, "services", err);
+
+	if (r == 0)
+		r = sk_services_start(place->uplink, &m->own.token, dir, err);
+	if (r < 0)
+		return r;
+	return add_bind(binds,
+			json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s,s]}", "destination", m->destination, "type", "bind",
+				  "source", dir, "options", "bind", "rprivate", "ro", "nodev", "nosuid", "noexec"),
+			err);
+}
+
 static int one_mount(const json_t *item, const struct mount_place *place, json_t *binds, struct sk_error *err)
 {
 	char target[256], source[600];
@@ -474,6 +492,13 @@ static int one_mount(const json_t *item, const struct mount_place *place, json_t
 		return add_bind(binds,
 				json_pack("{s:s,s:s,s:s,s:o}", "destination", m.destination, "type", m.type, "source",
 					  m.type, "options", option_list(m.options, m.readonly)),
+				err);
+	if (strcmp(m.type, "services") == 0)
+		return mount_services(&m, place, binds, err);
+	if (strcmp(m.type, "agent") == 0)
+		return add_bind(binds,
+				json_pack("{s:s,s:s,s:s,s:[s,s,s]}", "destination", m.destination, "type", "bind",
+					  "source", place->self, "options", "bind", "rprivate", "ro"),
 				err);
 	r = m.own.token.set ? mount_own(&m, place, target, sizeof(target), err)
 			    : mount_share(&m, place->shares_dir, target, sizeof(target), err);
@@ -511,9 +536,9 @@ static int one_file(const json_t *item, const char *dir, size_t i, json_t *binds
 }
 
 int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const struct sk_uplink *uplink, const char *dir,
-		     const char *shares_dir, json_t *binds, struct sk_error *err)
+		     const char *shares_dir, const char *self, json_t *binds, struct sk_error *err)
 {
-	const struct mount_place place = { .dir = dir, .shares_dir = shares_dir, .uplink = uplink };
+	const struct mount_place place = { .dir = dir, .shares_dir = shares_dir, .self = self, .uplink = uplink };
 	const json_t *item;
 	size_t i;
 	int r;

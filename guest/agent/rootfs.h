@@ -19,9 +19,10 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
 /* Mounts the shares of a create request's `mounts` and writes its `files`; appends what the OCI spec needs to bind them
  * to `binds`, ordered so that a mount never hides one that belongs below it. Shares over streams are the container's
  * own, below `<dir>/shares`; devices, and memory that containers have in common, are mounted once, below `shares_dir`.
+ * `self` is the agent's program, which a mount may ask for.
  */
 int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const struct sk_uplink *uplink, const char *dir,
-		     const char *shares_dir, json_t *binds, struct sk_error *err);
+		     const char *shares_dir, const char *self, json_t *binds, struct sk_error *err);
 /* Unmounts and removes `<dir>/rootfs` and `<dir>/shares`; its disk is synced by that. */
 void sk_rootfs_remove(const char *dir);
 

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation
+ *
+ * dockerd starts a program for each port that it publishes (`--userland-proxy-path`), with docker-proxy's command line.
+ * In a machine it is this one. docker-proxy listens on the port; here the port is the host's, so the monitor is asked for
+ * it (services.h), and gives a port of the guest where its connections arrive. Those are led on to the container by a rule
+ * of iptables (nat.h). No byte of a connection passes through here.
+ *
+ * dockerd reads the outcome from descriptor 3: "0\n", or "1\n" and why, in docker-proxy's words: it prints them. It ends us
+ * with SIGINT or SIGTERM, and waits. Then the rule goes, and the port: the monitor has withdrawn it when it ends the
+ * connection, so that the next container may have it at once. Whatever else ends us, it goes as well.
+ *
+ * docker 28 has the socket of the port open itself, in the guest, and hands it over (-use-listen-fd): it has nothing to
+ * serve here and is closed.
+ *
+ * Deadlines: ANSWER_MS for the monitor, END_MS for its end, and those of nat.c; dockerd waits for 16 s.
+ */
+#include "machine_proxy.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/frame.h"
+#include "base/fs.h"
+#include "base/loop.h"
+#include "nat.h"
+#include "proto/message.h"
+#include "skerry_config.h"
+
+#define REPORT_FD 3
+#define LISTEN_FD 4
+#define ANSWER_MS 6000u
+#define END_MS 2000u
+#define ANSWER_MAX 4096u
+
+struct options {
+	const char *proto, *host_ip, *container_ip;
+	const char *host_port_text, *container_port_text;
+	uint16_t host_port, container_port;
+	bool use_listen_fd, version;
+};
+
+/* --- the command line --- */
+
+static int parse_port(const char *text, uint16_t *ret)
+{
+	char *end;
+	long n = text && *text ? strtol(text, &end, 10) : 0;
+
+	if (n < 1 || n > 65535 || *end)
+		return -EINVAL;
+	*ret = (uint16_t)n;
+	return 0;
+}
+
+/* Go's: "-name value", "-name=value", with one dash or two. */
+static int parse(struct options *o, int argc, char **argv, struct sk_error *err)
+{
+	const struct {
+		const char *name, **value;
+		bool *flag;
+	} known[] = {
+		{ "proto", &o->proto, NULL },
+		{ "host-ip", &o->host_ip, NULL },
+		{ "host-port", &o->host_port_text, NULL },
+		{ "container-ip", &o->container_ip, NULL },
+		{ "container-port", &o->container_port_text, NULL },
+		{ "use-listen-fd", NULL, &o->use_listen_fd },
+		{ "v", NULL, &o->version },
+		{ "version", NULL, &o->version },
+	};
+	size_t k, len;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		const char *name = argv[i] + (argv[i][0] == '-') + (argv[i][0] == '-' && argv[i][1] == '-');
+		const char *value = strchr(name, '=');
+
+		len = value ? (size_t)(value - name) : strlen(name);
+		for (k = 0; k < SK_ARRAY_SIZE(known); k++)
+			if (strlen(known[k].name) == len && memcmp(known[k].name, name, len) == 0)
+				break;
+		if (argv[i][0] != '-' || k == SK_ARRAY_SIZE(known))
+			return sk_error_set(err, EINVAL, "flag provided but not defined: %s", argv[i]);
+		if (known[k].flag) {
+			*known[k].flag = !value || strcmp(value + 1, "false") != 0;
+		} else if (value) {
+			*known[k].value = value + 1;
+		} else if (i + 1 < argc) {
+			*known[k].value = argv[++i];
+		} else {
+			return sk_error_set(err, EINVAL, "flag needs an argument: %s", argv[i]);
+		}
+	}
+	return 0;
+}
+
+static int check(struct options *o, struct sk_error *err)
+{
+	struct in_addr in;
+	struct in6_addr in6;
+
+	if (strcmp(o->proto, "tcp") != 0 && strcmp(o->proto, "udp") != 0)
+		return sk_error_set(err, EPROTONOSUPPORT,
+				    "protocol %s cannot be published on the host of a machine, only tcp and udp",
+				    o->proto);
+	if (!*o->host_ip)
+		o->host_ip = "0.0.0.0";
+	if (inet_pton(AF_INET, o->host_ip, &in) != 1 && inet_pton(AF_INET6, o->host_ip, &in6) != 1)
+		return sk_error_set(err, EINVAL, "invalid host IP: %s", o->host_ip);
+	if (parse_port(o->host_port_text, &o->host_port) < 0)
+		return sk_error_set(err, EINVAL, "invalid host port: %s", o->host_port_text);
+	if (parse_port(o->container_port_text, &o->container_port) < 0)
+		return sk_error_set(err, EINVAL, "invalid container port: %s", o->container_port_text);
+	if (inet_pton(AF_INET, o->container_ip, &in) != 1)
+		return sk_error_set(
+			err, EAFNOSUPPORT,
+			"ports of a machine's containers can only be published at an IPv4 address of theirs, "
+			"not %s",
+			o->container_ip);
+	return 0;
+}
+
+/* --- the monitor --- */
+
+static int connect_control(struct sk_error *err)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = SK_SERVICES_DIR "/" SK_SERVICES_CONTROL };
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return sk_error_errno(err, errno, "cannot ask the host for a port: " SK_SERVICES_DIR);
+	return SK_TAKE_FD(fd);
+}
+
+/* Reads until a frame is whole; -ETIMEDOUT. */
+static int read_frame(int fd, struct sk_buf *in, struct sk_frame *ret)
+{
+	uint64_t end = sk_now_ms() + ANSWER_MS, now;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint8_t buf[ANSWER_MAX];
+	ssize_t n;
+	int r;
+
+	while ((r = sk_frame_peek(in, ret)) == 0) {
+		now = sk_now_ms();
+		if (now >= end)
+			return -ETIMEDOUT;
+		if (poll(&p, 1, (int)(end - now)) <= 0)
+			continue;
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ECONNRESET;
+		r = sk_buf_append(in, buf, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int send_request(int fd, const struct options *o, struct sk_error *err)
+{
+	struct sk_msg msg = { .op = SK_SERVICE_PUBLISH,
+			      .publish = { .proto = o->proto, .host_ip = o->host_ip, .host_port = o->host_port } };
+	json_t *json = sk_msg_encode(&msg, err);
+	struct sk_buf out;
+	int r;
+
+	if (!json)
+		return -EINVAL;
+	sk_buf_init(&out, ANSWER_MAX);
+	r = sk_frame_put_json(&out, json);
+	if (r == 0)
+		r = sk_fs_write_all(fd, sk_buf_data(&out), out.len);
+	sk_buf_fini(&out);
+	json_decref(json);
+	return r < 0 ? sk_error_errno(err, r, "cannot ask the host for a port") : 0;
+}
+
+/* "listen tcp4 0.0.0.0:8080: bind: address already in use", as docker-proxy has it from Go. */
+static int bind_error(const struct options *o, const struct sk_reply *reply, struct sk_error *err)
+{
+	bool v6 = strchr(o->host_ip, ':') != NULL;
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s", strerror(reply->error));
+	if (text[0] >= 'A' && text[0] <= 'Z' && !(text[1] >= 'A' && text[1] <= 'Z'))
+		text[0] = (char)(text[0] - 'A' + 'a');
+	return sk_error_set(err, reply->error, v6 ? "listen %s%c [%s]:%u: bind: %s" : "listen %s%c %s:%u: bind: %s",
+			    o->proto, v6 ? '6' : '4', o->host_ip, o->host_port, text);
+}
+
+/* Asks for the port. `ret_ip` has room for INET6_ADDRSTRLEN. */
+static int publish(int fd, const struct options *o, char *ret_ip, uint16_t *ret_port, struct sk_error *err)
+{
+	struct sk_frame frame;
+	struct sk_reply reply;
+	struct sk_buf in;
+	json_t *json;
+	int r = send_request(fd, o, err);
+
+	if (r < 0)
+		return r;
+	sk_buf_init(&in, ANSWER_MAX);
+	r = read_frame(fd, &in, &frame);
+	json = r < 0 ? NULL : sk_frame_json(&frame);
+	sk_buf_fini(&in);
+	if (!json)
+		return sk_error_errno(err, r < 0 ? r : EPROTO, "no answer of the host about port %u", o->host_port);
+	r = sk_reply_decode(SK_SERVICE_PUBLISH, json, &reply, err);
+	if (r < 0)
+		return r;
+	if (reply.ok) {
+		snprintf(ret_ip, INET6_ADDRSTRLEN, "%s", reply.guest_ip);
+		*ret_port = reply.guest_port;
+	} else {
+		r = reply.error == EPERM ? sk_error_set(err, EPERM, "%s", reply.message) : bind_error(o, &reply, err);
+	}
+	sk_reply_fini(&reply);
+	return r;
+}
+
+/* --- life --- */
+
+static void report(const struct sk_error *err)
+{
+	char text[SK_ERROR_MAX + 8];
+	int n = err ? snprintf(text, sizeof(text), "1\n%s", err->message) : snprintf(text, sizeof(text), "0\n");
+
+	if (err)
+		fprintf(stderr, "skerry-proxy: %s\n", err->message);
+	sk_fs_write_all(REPORT_FD, text, (size_t)n);
+	close(REPORT_FD);
+}
+
+/* Until a signal comes, or the monitor ends the connection. */
+static void wait_for_end(int signals, int control)
+{
+	struct pollfd p[2] = { { .fd = signals, .events = POLLIN }, { .fd = control, .events = POLLIN | POLLRDHUP } };
+	char buf[256];
+
+	for (;;) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (p[0].revents)
+			return;
+		if (p[1].revents && recv(control, buf, sizeof(buf), MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
+/* The monitor ends the connection when the port is withdrawn. */
+static void end_connection(int fd)
+{
+	uint64_t end = sk_now_ms() + END_MS, now;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char buf[256];
+	ssize_t n = 1;
+
+	shutdown(fd, SHUT_WR);
+	while (n != 0 && (now = sk_now_ms()) < end) {
+		if (poll(&p, 1, (int)(end - now)) <= 0)
+			continue;
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return;
+	}
+}
+
+static int run(struct options *o, int signals, struct sk_error *err)
+{
+	char guest_ip[INET6_ADDRSTRLEN];
+	struct sk_nat_rule rule = { .udp = strcmp(o->proto, "udp") == 0,
+				    .guest_ip = guest_ip,
+				    .container_ip = o->container_ip,
+				    .container_port = o->container_port };
+	_cleanup_fd_ int control = -1;
+	int r = check(o, err);
+
+	if (r < 0)
+		return r;
+	control = connect_control(err);
+	if (control < 0)
+		return control;
+	r = publish(control, o, guest_ip, &rule.guest_port, err);
+	if (r == 0)
+		r = sk_nat_add(&rule, err);
+	if (r < 0)
+		return r;
+	report(NULL);
+	sk_nat_tidy(&rule);
+	wait_for_end(signals, control);
+	sk_nat_remove(&rule);
+	end_connection(control);
+	return 0;
+}
+
+int sk_machine_proxy_main(int argc, char **argv)
+{
+	struct options o = {
+		.proto = "tcp", .host_ip = "", .container_ip = "", .host_port_text = "-1", .container_port_text = "-1"
+	};
+	struct sk_error err = SK_ERROR_INIT;
+	sigset_t set;
+	int signals, r;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	r = parse(&o, argc, argv, &err);
+	if (r == 0 && o.version) {
+		printf("skerry-proxy " SK_VERSION "\n");
+		return 0;
+	}
+	if (o.use_listen_fd)
+		close(LISTEN_FD);
+	if (r == 0)
+		r = run(&o, signals, &err);
+	if (r == 0)
+		return 0;
+	report(&err);
+	return 1;
+}

@@ -286,13 +286,13 @@ static int run(struct options *o, int signals, struct sk_error *err)
 	char guest_ip[INET6_ADDRSTRLEN];
 	struct sk_nat_rule rule = { .udp = strcmp(o->proto, "udp") == 0,
 				    .guest_ip = guest_ip,
-				    .container_ip = o->container_ip,
-				    .container_port = o->container_port };
+				    .container_ip = o->container_ip };
 	_cleanup_fd_ int control = -1;
 	int r = check(o, err);
 
 	if (r < 0)
 		return r;
+	rule.container_port = o->container_port;
 	control = connect_control(err);
 	if (control < 0)
 		return control;

@@ -229,13 +229,21 @@ static void remove_listed(char *line)
 	call(&w, NULL);
 }
 
+/* A process that was killed may be a zombie for long: dockerd does not wait for it. That has no program any more. */
+static bool is_alive(long pid)
+{
+	char path[40], program[16];
+
+	snprintf(path, sizeof(path), "/proc/%ld/exe", pid);
+	return readlink(path, program, sizeof(program)) >= 0 || (errno != ENOENT && errno != ESRCH);
+}
+
 static void remove_if_stale(char *line)
 {
 	const char *owner = strstr(line, NAT_OWNER);
 	long pid = owner ? strtol(owner + sizeof(NAT_OWNER) - 1, NULL, 10) : 0;
 
-	if (strncmp(line, "-A " NAT_CHAIN " ", sizeof("-A " NAT_CHAIN)) == 0 && pid > 0 && pid <= INT32_MAX &&
-	    kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+	if (strncmp(line, "-A " NAT_CHAIN " ", sizeof("-A " NAT_CHAIN)) == 0 && pid > 0 && !is_alive(pid))
 		remove_listed(line);
 }
 

@@ -392,6 +392,12 @@ bool net_forward_udp_take(struct net_forward_udp *u, const uint8_t *frame, size_
 
 /* --- ports --- */
 
+bool net_forward_equal(const struct sk_slirp_forward *a, const struct sk_slirp_forward *b)
+{
+	return a->udp == b->udp && a->v6 == b->v6 && a->host_port == b->host_port && a->guest_port == b->guest_port &&
+	       memcmp(a->host_addr, b->host_addr, a->v6 ? 16 : 4) == 0;
+}
+
 /* A bound socket that tells where datagrams were sent to; negative errno. */
 static int open_outer(const struct sk_slirp_forward *forward)
 {

@@ -70,6 +70,9 @@ int net_forward_new(struct sk_loop *loop, const uint8_t addr[16], uint16_t port,
 /* Accepts NULL. */
 void net_forward_free(struct net_forward *f);
 
+/* Whether both are the same port of the host and of the guest. */
+bool net_forward_equal(const struct sk_slirp_forward *a, const struct sk_slirp_forward *b);
+
 /* Published UDP ports, see net_forward_udp.c. `n` is the guest's device. NULL: no memory. */
 struct net_forward_udp;
 struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_dev *n);
@@ -81,9 +84,6 @@ int net_forward_udp_add(struct net_forward_udp *u, const struct sk_slirp_forward
 void net_forward_udp_remove(struct net_forward_udp *u, const struct sk_slirp_forward *forward);
 /* A frame of the guest, with its checksum. True: it was an answer, and is on its way. */
 bool net_forward_udp_take(struct net_forward_udp *u, const uint8_t *frame, size_t len);
-
-/* net_publish.c */
-bool net_forward_equal(const struct sk_slirp_forward *a, const struct sk_slirp_forward *b);
 
 /* " by process 4711 (nginx)", " by a process of user 33", or "" where it cannot be told. */
 void net_port_holder(uint16_t port, bool udp, char *buf, size_t size);

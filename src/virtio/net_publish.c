@@ -45,12 +45,6 @@ struct net_publish {
 	struct port *ports;
 };
 
-bool net_forward_equal(const struct sk_slirp_forward *a, const struct sk_slirp_forward *b)
-{
-	return a->udp == b->udp && a->v6 == b->v6 && a->host_port == b->host_port && a->guest_port == b->guest_port &&
-	       memcmp(a->host_addr, b->host_addr, a->v6 ? 16 : 4) == 0;
-}
-
 /* --- libslirp's sockets --- */
 
 static struct sockaddr_in address4(const uint8_t addr[4], uint16_t port)

@@ -180,7 +180,7 @@ static void test_frame(void **state)
 	f[37] = 53;
 	for (got = 0; got < len; got++)
 		assert_int_equal(net_names_take(n, f, got, r), 0);
-	frame4(f, "deb.debian.org");
+	frame4(f, "www.example.org");
 	assert_int_equal(net_names_take(n, f, len, r), 0);
 	net_names_free(n);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* vm.json: what a right one becomes, and that each wrong field is refused by name. */
 #include "../sk_test.h"
 
 #include <errno.h>

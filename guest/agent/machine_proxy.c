@@ -5,14 +5,20 @@
  * dockerd starts a program for each port that it publishes (`--userland-proxy-path`), with docker-proxy's command line.
  * In a machine it is this one. docker-proxy listens on the port; here the port is the host's, so the monitor is asked for
  * it (services.h), and gives a port of the guest where its connections arrive. Those are led on to the container by a rule
- * of iptables (nat.h). No byte of a connection passes through here.
+ * of iptables (nat.h), so that the container sees the client's address and no byte passes through here.
+ *
+ * The guest's port is one of IPv4. To a container's IPv6 address, which an engine names for [::] where its network has
+ * such, iptables cannot lead; then the rule leads to a socket of ours, and we pass on what comes (forward.h). Clients by
+ * IPv6 look like the guest's gateway in any case (src/virtio/net_forward.c).
+ *
+ * Programs of the guest that have the engine's own network find the port as docker-proxy's, too, on loopback. What is not
+ * to be had of that is left out.
  *
  * dockerd reads the outcome from descriptor 3: "0\n", or "1\n" and why, in docker-proxy's words: it prints them. It ends us
  * with SIGINT or SIGTERM, and waits. Then the rule goes, and the port: the monitor has withdrawn it when it ends the
  * connection, so that the next container may have it at once. Whatever else ends us, it goes as well.
  *
- * docker 28 has the socket of the port open itself, in the guest, and hands it over (-use-listen-fd): it has nothing to
- * serve here and is closed.
+ * docker 28 opens the socket of the guest's port itself and hands it over (-use-listen-fd).
  *
  * Deadlines: ANSWER_MS for the monitor, END_MS for its end, and those of nat.c; dockerd waits for 16 s.
  */
@@ -20,6 +26,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -35,6 +42,7 @@
 #include "base/frame.h"
 #include "base/fs.h"
 #include "base/loop.h"
+#include "forward.h"
 #include "nat.h"
 #include "proto/message.h"
 #include "skerry_config.h"
@@ -49,7 +57,9 @@ struct options {
 	const char *proto, *host_ip, *container_ip;
 	const char *host_port_text, *container_port_text;
 	uint16_t host_port, container_port;
-	bool use_listen_fd, version;
+	bool udp, use_listen_fd, version;
+	struct sockaddr_storage host, to; /* the port; the container's */
+	socklen_t host_len, to_len;
 };
 
 /* --- the command line --- */
@@ -107,29 +117,37 @@ static int parse(struct options *o, int argc, char **argv, struct sk_error *err)
 	return 0;
 }
 
+static bool parse_address(const char *ip, uint16_t port, struct sockaddr_storage *ret, socklen_t *ret_len)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	bool v4 = inet_pton(AF_INET, ip, &in.sin_addr) == 1;
+
+	if (!v4 && inet_pton(AF_INET6, ip, &in6.sin6_addr) != 1)
+		return false;
+	*ret_len = v4 ? sizeof(in) : sizeof(in6);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, v4 ? (void *)&in : (void *)&in6, *ret_len);
+	return true;
+}
+
 static int check(struct options *o, struct sk_error *err)
 {
-	struct in_addr in;
-	struct in6_addr in6;
-
 	if (strcmp(o->proto, "tcp") != 0 && strcmp(o->proto, "udp") != 0)
 		return sk_error_set(err, EPROTONOSUPPORT,
 				    "protocol %s cannot be published on the host of a machine, only tcp and udp",
 				    o->proto);
+	o->udp = strcmp(o->proto, "udp") == 0;
 	if (!*o->host_ip)
 		o->host_ip = "0.0.0.0";
-	if (inet_pton(AF_INET, o->host_ip, &in) != 1 && inet_pton(AF_INET6, o->host_ip, &in6) != 1)
-		return sk_error_set(err, EINVAL, "invalid host IP: %s", o->host_ip);
 	if (parse_port(o->host_port_text, &o->host_port) < 0)
 		return sk_error_set(err, EINVAL, "invalid host port: %s", o->host_port_text);
+	if (!parse_address(o->host_ip, o->host_port, &o->host, &o->host_len))
+		return sk_error_set(err, EINVAL, "invalid host IP: %s", o->host_ip);
 	if (parse_port(o->container_port_text, &o->container_port) < 0)
 		return sk_error_set(err, EINVAL, "invalid container port: %s", o->container_port_text);
-	if (inet_pton(AF_INET, o->container_ip, &in) != 1)
-		return sk_error_set(
-			err, EAFNOSUPPORT,
-			"ports of a machine's containers can only be published at an IPv4 address of theirs, "
-			"not %s",
-			o->container_ip);
+	if (!parse_address(o->container_ip, o->container_port, &o->to, &o->to_len))
+		return sk_error_set(err, EINVAL, "invalid container IP: %s", o->container_ip);
 	return 0;
 }
 
@@ -247,20 +265,21 @@ static void report(const struct sk_error *err)
 	close(REPORT_FD);
 }
 
-/* Until a signal comes, or the monitor ends the connection. */
-static void wait_for_end(int signals, int control)
+static void on_signal(void *arg, int fd, unsigned events)
 {
-	struct pollfd p[2] = { { .fd = signals, .events = POLLIN }, { .fd = control, .events = POLLIN | POLLRDHUP } };
+	(void)fd;
+	(void)events;
+	sk_loop_quit(arg);
+}
+
+/* The monitor says nothing more until it ends the connection. */
+static void on_control(void *arg, int fd, unsigned events)
+{
 	char buf[256];
 
-	for (;;) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			return;
-		if (p[0].revents)
-			return;
-		if (p[1].revents && recv(control, buf, sizeof(buf), MSG_DONTWAIT) <= 0)
-			return;
-	}
+	(void)events;
+	if (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) <= 0)
+		sk_loop_quit(arg);
 }
 
 /* The monitor ends the connection when the port is withdrawn. */
@@ -281,29 +300,83 @@ static void end_connection(int fd)
 	}
 }
 
+/* A socket on the address; negative errno. */
+static int bind_socket(bool udp, const struct sockaddr_storage *a, socklen_t len)
+{
+	_cleanup_fd_ int fd = socket(a->ss_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	if (!udp)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (a->ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)a, len) < 0 ? -errno : SK_TAKE_FD(fd);
+}
+
+/* The port as programs of the guest find it. */
+static void serve_guest(struct sk_loop *loop, const struct options *o)
+{
+	int fd = o->use_listen_fd ? LISTEN_FD : bind_socket(o->udp, &o->host, o->host_len);
+
+	if (fd >= 0)
+		sk_forward(loop, o->udp, fd, (const struct sockaddr *)&o->to, o->to_len);
+}
+
+/* Where the rule leads to: the container, or a socket of ours. `rule` has the guest's address. */
+static int choose_target(struct sk_loop *loop, const struct options *o, struct sk_nat_rule *rule, struct sk_error *err)
+{
+	struct sockaddr_storage a;
+	struct sockaddr_in in;
+	socklen_t len;
+	int fd, r;
+
+	rule->container_ip = o->container_ip;
+	rule->container_port = o->container_port;
+	if (o->to.ss_family == AF_INET)
+		return 0;
+	if (!parse_address(rule->guest_ip, 0, &a, &len) || a.ss_family != AF_INET)
+		return sk_error_set(err, EPROTO, "the host gave port %u to %s", o->host_port, rule->guest_ip);
+	fd = bind_socket(o->udp, &a, len);
+	len = sizeof(in);
+	r = fd < 0 ? fd : getsockname(fd, (struct sockaddr *)&in, &len) < 0 ? -errno : 0;
+	rule->container_ip = rule->guest_ip;
+	rule->container_port = r < 0 ? 0 : ntohs(in.sin_port);
+	if (r == 0)
+		r = sk_forward(loop, o->udp, fd, (const struct sockaddr *)&o->to, o->to_len);
+	return r < 0 ? sk_error_errno(err, r, "cannot lead port %u to %s", o->host_port, o->container_ip) : 0;
+}
+
 static int run(struct options *o, int signals, struct sk_error *err)
 {
 	char guest_ip[INET6_ADDRSTRLEN];
-	struct sk_nat_rule rule = { .udp = strcmp(o->proto, "udp") == 0,
-				    .guest_ip = guest_ip,
-				    .container_ip = o->container_ip };
+	struct sk_nat_rule rule = { .guest_ip = guest_ip };
 	_cleanup_fd_ int control = -1;
+	struct sk_loop *loop;
 	int r = check(o, err);
 
 	if (r < 0)
 		return r;
-	rule.container_port = o->container_port;
+	rule.udp = o->udp;
 	control = connect_control(err);
 	if (control < 0)
 		return control;
 	r = publish(control, o, guest_ip, &rule.guest_port, err);
+	if (r < 0)
+		return r;
+	if (sk_loop_new(&loop) < 0 || !sk_loop_add_fd(loop, signals, SK_LOOP_READ, on_signal, loop) ||
+	    !sk_loop_add_fd(loop, control, SK_LOOP_READ, on_control, loop))
+		return sk_error_errno(err, ENOMEM, "cannot publish port %u", o->host_port);
+	r = choose_target(loop, o, &rule, err);
 	if (r == 0)
 		r = sk_nat_add(&rule, err);
 	if (r < 0)
 		return r;
+	serve_guest(loop, o);
 	report(NULL);
 	sk_nat_tidy(&rule);
-	wait_for_end(signals, control);
+	sk_loop_run(loop);
 	sk_nat_remove(&rule);
 	end_connection(control);
 	return 0;
@@ -329,8 +402,6 @@ int sk_machine_proxy_main(int argc, char **argv)
 		printf("skerry-proxy " SK_VERSION "\n");
 		return 0;
 	}
-	if (o.use_listen_fd)
-		close(LISTEN_FD);
 	if (r == 0)
 		r = run(&o, signals, &err);
 	if (r == 0)

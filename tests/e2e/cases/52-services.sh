@@ -4,13 +4,14 @@
 # Services of the host for a container of which vm.json says so, as for the engine of a machine: ports that the container
 # publishes for containers of its own, which here is a network namespace with a Perl in it; names; the ssh-agent.
 
-# Servers on TCP and UDP port 80: each says who asks.
-NAMED_ECHO='use IO::Socket::INET; use IO::Select; $| = 1;
-my $t = IO::Socket::INET->new(LocalPort => 80, Listen => 99, ReuseAddr => 1) or die $!;
-my $u = IO::Socket::INET->new(LocalPort => 80, Proto => "udp") or die $!;
+# Servers on TCP and UDP port 80 of both families: each says who asks.
+NAMED_ECHO='use IO::Socket::IP; use IO::Select; $| = 1; my (@t, @u);
+for my $ip ("0.0.0.0", "::") {
+	push @t, IO::Socket::IP->new(LocalHost => $ip, LocalPort => 80, Listen => 99, V6Only => 1, ReuseAddr => 1) || die $!;
+	push @u, IO::Socket::IP->new(LocalHost => $ip, LocalPort => 80, Proto => "udp", V6Only => 1) || die $! }
 print "ready\n";
-while (my @r = IO::Select->new($t, $u)->can_read) { for my $s (@r) {
-	if ($s == $u) { $s->recv(my $d, 65536); $s->send($s->peerhost . " " . $d); next }
+while (my @r = IO::Select->new(@t, @u)->can_read) { for my $s (@r) {
+	if (grep { $s == $_ } @u) { $s->recv(my $d, 65536); $s->send($s->peerhost . " " . $d); next }
 	my $c = $s->accept or next; my $l = <$c>; print $c $c->peerhost . " " . $l; close $c } }'
 
 # vm_json NAME PYTHON-STATEMENTS over v: changes it before the start.
@@ -39,7 +40,7 @@ services_container() {
 	ok skerry start "$1"
 }
 
-# In the container: a namespace 172.30.0.2 with the servers. Its process's id is in /run/inner.
+# In the container: a namespace 172.30.0.2, fd30::2 with the servers. Its process's id is in /run/inner.
 INNER='set -e
 ln -s /h/iptables /usr/local/sbin/iptables
 unshare -n perl -e "$0" >/run/inner.log &
@@ -53,13 +54,16 @@ n="nsenter -n -t $!"
 $n /h/ip addr add 172.30.0.2/24 dev inside
 $n /h/ip link set inside up
 $n /h/ip route add default via 172.30.0.1
+/h/ip addr add fd30::1/64 dev outside nodad
+$n /h/ip addr add fd30::2/64 dev inside nodad
+$n /h/ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward'
 inner() { ok skerry exec -d s1 sh -c "$INNER; : >/run/inner.ready; exec sleep infinity" "$NAMED_ECHO"; until_ok 30 skerry exec s1 test -e /run/inner.ready; }
 
-# publish TAG PROTO HOST-IP HOST-PORT: as dockerd does it; waits for the outcome, which is in $out.
+# publish TAG PROTO HOST-IP HOST-PORT [CONTAINER-IP]: as dockerd does it; waits for the outcome, which is in $out.
 publish() {
 	ok skerry exec -d s1 sh -c 'exec 3>"/run/report.$1"; echo $$ >"/run/pid.$1"
-		exec /sbin/skerry-proxy -proto "$2" -host-ip "$3" -host-port "$4" -container-ip 172.30.0.2 -container-port 80' sh "$@"
+		exec /sbin/skerry-proxy -proto "$2" -host-ip "$3" -host-port "$4" -container-ip "${5:-172.30.0.2}" -container-port 80' sh "$@"
 	until_ok 30 skerry exec s1 test -s "/run/report.$1"
 	ok skerry exec s1 cat "/run/report.$1"
 }
@@ -130,6 +134,33 @@ case_services_client_address() {
 	publish u udp 0.0.0.0 "$p"
 	same "$(client tcp-ask "$address" "$p" hello)" "$address hello"
 	same "$(client udp-ask "$address" "$p" hello)" "$address hello"
+}
+
+# What iptables cannot do is passed on by the program itself: to a container's IPv6 address, and from the guest's loopback.
+case_services_passed_on() {
+	local p q n
+	p=$(free_port)
+	q=$(free_port)
+	services_container s1
+	inner
+	publish a tcp 127.0.0.1 "$p" fd30::2
+	same "$out" 0
+	publish u udp 127.0.0.1 "$p" fd30::2
+	same "$out" 0
+	for n in 1 2 3; do
+		same "$(client tcp-ask 127.0.0.1 "$p" "hello $n")" "fd30::1 hello $n"
+		same "$(client udp-ask 127.0.0.1 "$p" "hello $n")" "fd30::1 hello $n"
+	done
+	publish b tcp 127.0.0.1 "$q"
+	ok skerry exec s1 perl -MIO::Socket::IP -e 'for my $port (@ARGV) {
+		my $s = IO::Socket::IP->new(PeerHost => "127.0.0.1", PeerPort => $port) or die $!; print $s "in\n"; print <$s> }' "$p" "$q"
+	same "$out" 'fd30::1 in
+172.30.0.1 in'
+	# Nobody listens there: the client's connection ends.
+	ok skerry exec s1 sh -c 'kill $(cat /run/inner)'
+	same "$(client tcp-reset 127.0.0.1 "$p")" eof
+	withdraw a
+	until_ok 10 is_free "$p"
 }
 
 case_services_refused() {

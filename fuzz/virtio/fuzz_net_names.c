@@ -45,7 +45,7 @@ static size_t put_headers(uint8_t *f, int v6, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const words[] = { "host.docker.internal", "Gateway.Docker.internal", "a" };
-	struct net_names *names = net_names_new(words, 3, true);
+	struct net_names *names = net_names_new(words, 3);
 	uint8_t answer[NET_NAMES_ANSWER], *frame;
 	size_t head = 0, n;
 

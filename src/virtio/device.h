@@ -74,7 +74,7 @@ struct sk_slirp_config {
 	const char *dns_search; /* may be NULL */
 	const struct sk_slirp_forward *forwards;
 	unsigned n_forwards;
-	/* Names that the guest's name server answers itself, with the gateway's addresses; at most 16 of 253 bytes. */
+	/* Names that the guest's name server answers itself, with the gateway's address; at most 16 of 253 bytes. */
 	const char *const *names;
 	unsigned n_names;
 };

@@ -5,10 +5,11 @@
  * Names of the host that every program in the guest is to find, those in containers of an engine that runs there too:
  * host.docker.internal and the like. libslirp passes questions to the host's resolver, which knows nothing of them. So
  * frames of the guest are looked at first: a question over UDP to the name server's address about one of the names is
- * answered here, with the gateway's addresses; everything else goes on to libslirp as it is.
+ * answered here, with the gateway's address; everything else goes on to libslirp as it is.
  *
- * A name has an address record and, where the guest has IPv6, one for that; asked for any other type it exists and has
- * none (RFC 2308, section 2.2: NODATA), so that resolvers do not look further. Names are compared without case and
+ * A name has one address record. Asked for any other type it exists and has none (RFC 2308, section 2.2: NODATA), so that
+ * resolvers do not look further. There is none of IPv6: services of the host listen on 127.0.0.1 as a rule, and networks
+ * of an engine that have IPv6 have no way to the gateway by it. Names are compared without case and
  * answered with the question's own (RFC 4343). EDNS is acknowledged (RFC 6891), and no option of it is known.
  *
  * Questions over TCP are not looked at: a resolver asks that way after an answer that was cut off, and these are short.
@@ -34,7 +35,7 @@
 #define NAME_MAX_BYTES 253u
 #define TTL_SECONDS 600u
 
-enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_ANY = 255, CLASS_IN = 1 };
+enum { TYPE_A = 1, TYPE_OPT = 41, TYPE_ANY = 255, CLASS_IN = 1 };
 #define FLAG_RESPONSE 0x8000u
 #define FLAG_OPCODE 0x7800u
 #define FLAG_AUTHORITATIVE 0x0400u
@@ -45,9 +46,8 @@ enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_ANY = 255, CLASS_IN = 1 }
 
 struct net_names {
 	unsigned n;
-	bool v6;
 	char name[NET_NAMES_MAX][NAME_MAX_BYTES + 1]; /* small letters */
-	uint8_t server4[4], server6[16], gateway4[4], gateway6[16];
+	uint8_t server4[4], server6[16], gateway[4];
 };
 
 /* A question as it lies in the message. */
@@ -134,43 +134,40 @@ static bool is_known(const struct net_names *names, const char *name)
 	return false;
 }
 
-static uint8_t *put_address(uint8_t *p, unsigned type, const uint8_t *addr, size_t n)
+static uint8_t *put_address(uint8_t *p, const uint8_t addr[4])
 {
 	p = put16(p, 0xc000u | DNS_HEADER); /* the question's name */
-	p = put16(p, type);
+	p = put16(p, TYPE_A);
 	p = put16(p, CLASS_IN);
 	p = put16(p, 0);
 	p = put16(p, TTL_SECONDS);
-	p = put16(p, (unsigned)n);
-	memcpy(p, addr, n);
-	return p + n;
+	p = put16(p, 4);
+	memcpy(p, addr, 4);
+	return p + 4;
 }
 
 size_t net_names_answer(const struct net_names *names, const uint8_t *question, size_t len, uint8_t *answer, size_t max)
 {
 	struct question q;
-	bool a, aaaa;
 	uint8_t *p;
+	bool a;
 
 	if (!names || !read_question(question, len, &q) || !is_known(names, q.name))
 		return 0;
 	a = q.type == TYPE_A || q.type == TYPE_ANY;
-	aaaa = names->v6 && (q.type == TYPE_AAAA || q.type == TYPE_ANY);
-	if (q.end + (a ? 16u : 0) + (aaaa ? 28u : 0) + (q.edns ? 11u : 0) > max)
+	if (q.end + (a ? 16u : 0) + (q.edns ? 11u : 0) > max)
 		return 0;
 	p = put16(answer, q.id);
 	p = put16(p,
 		  FLAG_RESPONSE | FLAG_AUTHORITATIVE | (q.flags & FLAG_RECURSION_DESIRED) | FLAG_RECURSION_AVAILABLE);
 	p = put16(p, 1);
-	p = put16(p, (unsigned)a + aaaa);
+	p = put16(p, a);
 	p = put16(p, 0);
 	p = put16(p, q.edns);
 	memcpy(p, question + DNS_HEADER, q.end - DNS_HEADER);
 	p += q.end - DNS_HEADER;
 	if (a)
-		p = put_address(p, TYPE_A, names->gateway4, 4);
-	if (aaaa)
-		p = put_address(p, TYPE_AAAA, names->gateway6, 16);
+		p = put_address(p, names->gateway);
 	if (q.edns) {
 		memset(p, 0, 11);
 		put16(p + 1, TYPE_OPT);
@@ -193,7 +190,7 @@ static bool find_datagram(const struct net_names *names, const uint8_t *frame, s
 	len -= ETH_HLEN;
 	d->v6 = get16(frame + 12) == ETH_P_IPV6;
 	if (d->v6) {
-		if (!names->v6 || len < IP6_LEN + UDP_LEN || ip[0] >> 4 != 6 || ip[6] != IPPROTO_UDP ||
+		if (len < IP6_LEN + UDP_LEN || ip[0] >> 4 != 6 || ip[6] != IPPROTO_UDP ||
 		    memcmp(ip + 24, names->server6, 16) != 0)
 			return false;
 		head = IP6_LEN;
@@ -264,7 +261,7 @@ size_t net_names_take(const struct net_names *names, const uint8_t *frame, size_
 
 /* --- life --- */
 
-struct net_names *net_names_new(const char *const *names, unsigned n, bool v6)
+struct net_names *net_names_new(const char *const *names, unsigned n)
 {
 	struct net_names *all = n <= NET_NAMES_MAX ? calloc(1, sizeof(*all)) : NULL;
 	size_t len, k;
@@ -280,11 +277,9 @@ struct net_names *net_names_new(const char *const *names, unsigned n, bool v6)
 		for (k = 0; k < len; k++)
 			all->name[all->n][k] = lower(names[all->n][k]);
 	}
-	all->v6 = v6;
 	inet_pton(AF_INET, SK_SLIRP_DNS, all->server4);
-	inet_pton(AF_INET, SK_SLIRP_GATEWAY, all->gateway4);
+	inet_pton(AF_INET, SK_SLIRP_GATEWAY, all->gateway);
 	inet_pton(AF_INET6, SK_SLIRP_DNS6, all->server6);
-	inet_pton(AF_INET6, SK_SLIRP_GATEWAY6, all->gateway6);
 	return all;
 }
 

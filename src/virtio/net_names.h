@@ -12,9 +12,9 @@
 
 struct net_names;
 
-/* Copies `names`; at most NET_NAMES_MAX of 253 bytes each, without a dot at the end. `v6`: they have the gateway's IPv6
- * address too. NULL: no memory, or a name that is none. */
-struct net_names *net_names_new(const char *const *names, unsigned n, bool v6);
+/* Copies `names`; at most NET_NAMES_MAX of 253 bytes each, without a dot at the end. NULL: no memory,
+ * or a name that is none. */
+struct net_names *net_names_new(const char *const *names, unsigned n);
 /* Accepts NULL. */
 void net_names_free(struct net_names *names);
 /* A frame of the guest. Returns the length of the frame that answers it, 0: it is no question about one of the names.

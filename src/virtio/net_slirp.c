@@ -620,7 +620,7 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	if (!s->tcp || !s->udp)
 		return sk_error_errno(err, ENOMEM, "cannot set up the network");
 	if (config->n_names) {
-		s->names = net_names_new(config->names, config->n_names, c.in6_enabled);
+		s->names = net_names_new(config->names, config->n_names);
 		if (!s->names)
 			return sk_error_set(err, EINVAL, "cannot set up the network's names");
 	}

@@ -136,6 +136,21 @@ case_services_client_address() {
 	same "$(client udp-ask "$address" "$p" hello)" "$address hello"
 }
 
+# Low ports are root's, and root's monitor has kept what it takes.
+case_services_low_port() {
+	local p=991
+	[ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt "$p" ] || skip 'low ports are everybody'\''s here'
+	services_container s1
+	inner
+	publish a tcp 127.0.0.9 "$p"
+	if [ "$(id -u)" = 0 ]; then
+		same "$out" 0
+		same "$(client tcp-ask 127.0.0.9 "$p" hello)" '10.0.2.2 hello'
+	else
+		has "$out" "^listen tcp4 127.0.0.9:$p: bind: permission denied"
+	fi
+}
+
 # What iptables cannot do is passed on by the program itself: to a container's IPv6 address, and from the guest's loopback.
 case_services_passed_on() {
 	local p q n

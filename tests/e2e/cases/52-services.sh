@@ -171,6 +171,22 @@ case_services_passed_on() {
 		my $s = IO::Socket::IP->new(PeerHost => "127.0.0.1", PeerPort => $port) or die $!; print $s "in\n"; print <$s> }' "$p" "$q"
 	same "$out" 'fd30::1 in
 172.30.0.1 in'
+	# docker 28 hands over the guest's socket, as descriptor 4.
+	local r
+	r=$(free_port)
+	ok skerry exec -d s1 perl -MPOSIX -MIO::Socket::IP -e 'my $port = shift; $^F = 99;
+		my $s = IO::Socket::IP->new(LocalHost => "127.0.0.2", LocalPort => $port, Listen => 1) or die $!;
+		open(my $r, ">", "/run/report.fd") or die $!; my @high = map { dup2(fileno($_), 20 + fileno($_)) } $r, $s;
+		dup2($high[0], 3); dup2($high[1], 4);
+		exec "/sbin/skerry-proxy", "-proto=tcp", "--host-ip", "127.0.0.2", "-host-port", $port, "-container-ip", "172.30.0.2",
+			"-container-port", 80, "-use-listen-fd"' "$r"
+	until_ok 30 skerry exec s1 test -s /run/report.fd
+	ok skerry exec s1 cat /run/report.fd
+	same "$out" 0
+	same "$(client tcp-ask 127.0.0.2 "$r" hello)" '10.0.2.2 hello'
+	ok skerry exec s1 perl -MIO::Socket::IP -e 'my $s = IO::Socket::IP->new(PeerHost => "127.0.0.2", PeerPort => shift) or die $!;
+		print $s "in\n"; print <$s>' "$r"
+	same "$out" '172.30.0.1 in'
 	# Nobody listens there: the client's connection ends.
 	ok skerry exec s1 sh -c 'kill $(cat /run/inner)'
 	same "$(client tcp-reset 127.0.0.1 "$p")" eof

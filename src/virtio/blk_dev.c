@@ -57,6 +57,7 @@ struct blk_part {
 
 struct blk_dev {
 	struct sk_device dev;
+	char id[VIRTIO_BLK_ID_BYTES]; /* by this the guest knows which disk is which, in whatever order it finds them */
 	bool readonly;
 	uint64_t capacity; /* bytes */
 	unsigned n_parts;
@@ -367,15 +368,9 @@ static uint8_t run_request(struct blk_dev *b, uint32_t *ret_len)
 		r = disk_flush(b);
 		note_failure(b, r);
 		return status_of(r);
-	case VIRTIO_BLK_T_GET_ID: {
-		/* By this the guest knows which is which, in whatever order it finds them. */
-		static const char layers[VIRTIO_BLK_ID_BYTES] = SK_BLK_ID_READONLY;
-		static const char disk[VIRTIO_BLK_ID_BYTES] = SK_BLK_ID_WRITABLE;
-		const char *id = b->readonly ? layers : disk;
-
-		*ret_len = (uint32_t)sk_iovec_write(in, n_in, 0, id, VIRTIO_BLK_ID_BYTES);
+	case VIRTIO_BLK_T_GET_ID:
+		*ret_len = (uint32_t)sk_iovec_write(in, n_in, 0, b->id, sizeof(b->id));
 		return VIRTIO_BLK_S_OK;
-	}
 	case VIRTIO_BLK_T_DISCARD:
 		return status_of(do_ranges(b, out, n_out, out_len, true));
 	case VIRTIO_BLK_T_WRITE_ZEROES:
@@ -450,6 +445,11 @@ static void blk_stopped(struct sk_device *dev, unsigned q)
 {
 	(void)q;
 	sk_loop_set_timer(blk_of(dev)->retry, UINT64_MAX);
+}
+
+void sk_blk_set_id(struct sk_device *dev, const char *id)
+{
+	strncpy(blk_of(dev)->id, id, sizeof(blk_of(dev)->id)); /* padded with NULs, not ended by one (virtio, 5.2.6) */
 }
 
 void sk_blk_on_trouble(struct sk_device *dev, void (*trouble)(void *arg, bool is_full, int failed), void *arg)
@@ -544,6 +544,7 @@ int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_par
 	}
 	b->dev.ops = &blk_ops;
 	b->dev.name = "block";
+	sk_blk_set_id(&b->dev, readonly ? SK_BLK_ID_READONLY : SK_BLK_ID_WRITABLE);
 	b->readonly = readonly;
 	b->n_parts = n_parts;
 	b->dev.features = UINT64_C(1) << VIRTIO_BLK_F_SEG_MAX | UINT64_C(1) << VIRTIO_BLK_F_BLK_SIZE |

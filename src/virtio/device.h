@@ -34,6 +34,7 @@ int sk_vsock_new(struct sk_loop *loop, int take_listen_fd, uint64_t guest_cid, v
  * are taken. */
 #define SK_BLK_ID_READONLY "skerry-layers" /* the device's serial number */
 #define SK_BLK_ID_WRITABLE "skerry-disk"
+#define SK_BLK_ID_MAX 20u /* letters */
 struct sk_blk_part {
 	int take_fd;
 	uint64_t size; /* bytes used of the file */
@@ -41,6 +42,8 @@ struct sk_blk_part {
 };
 int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts,
 	       bool readonly, struct sk_device **ret_device, struct sk_error *err);
+/* Another serial number than those two; SK_BLK_ID_MAX letters at most. Before the device is used. */
+void sk_blk_set_id(struct sk_device *device, const char *id);
 /* `trouble` is called, on the device's loop, when a write finds no space left on the host (`is_full`): from then on the
  * guest's requests wait, until it is called again; and when one fails otherwise, with its errno, which stays. */
 void sk_blk_on_trouble(struct sk_device *device, void (*trouble)(void *arg, bool is_full, int failed), void *arg);

@@ -12,7 +12,7 @@
 /* Shared by vsock_dev.c (packets and queues) and vsock_stream.c (streams and their users). */
 
 #define VSOCK_HOST_CID 2u
-#define VSOCK_STREAMS_MAX 1024u
+#define VSOCK_STREAMS_MAX 4096u
 #define VSOCK_HASH 256u
 #define VSOCK_SHUT_BOTH (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
 /* Payload of one packet; Linux sends no more either. */

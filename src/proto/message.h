@@ -153,8 +153,9 @@ struct sk_msg {
 			struct sk_network_spec network;
 		} network;
 		struct {
-			const char *address; /* of the guest's, numbers */
+			const char *address; /* of the guest's, numbers; or */
 			uint16_t port;
+			const char *path; /* of a Unix socket in the container */
 			struct sk_token token;
 		} connect;
 		struct {

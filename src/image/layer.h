@@ -49,6 +49,7 @@ struct sk_layer_read {
 	const struct sk_digest *blob_digest; /* expected; NULL: any */
 	int64_t blob_size;		     /* expected; -1: any */
 	const struct sk_digest *diff_id;     /* expected; NULL: any */
+	bool small;			     /* see struct sk_descriptor */
 	/* Results: */
 	struct sk_digest ret_blob_digest, ret_diff_id;
 	uint64_t ret_blob_size, ret_diff_size;

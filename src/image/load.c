@@ -175,6 +175,7 @@ static int convert_one(void *arg, size_t want, struct sk_input *in, uint64_t siz
 		.diff_id = &l->diff_id,
 		.blob_digest = known ? &l->desc.digest : NULL,
 		.blob_size = known ? l->desc.size : -1,
+		.small = l->desc.small,
 	};
 	char what[13];
 	int r;

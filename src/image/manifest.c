@@ -59,6 +59,7 @@ static int descriptor_parse(const json_t *j, struct sk_descriptor *ret, struct s
 {
 	const json_t *size = json_object_get(j, "size");
 	const char *media = text(j, "mediaType"), *digest = text(j, "digest");
+	const char *compression = text(json_object_get(j, "annotations"), SK_LAYER_COMPRESSION);
 
 	if (!digest || !json_is_integer(size))
 		return bad(err, "descriptor: digest or size is missing");
@@ -69,6 +70,7 @@ static int descriptor_parse(const json_t *j, struct sk_descriptor *ret, struct s
 		return bad(err, "descriptor: size out of range");
 	free(ret->media_type);
 	ret->media_type = strdup(media ? media : "");
+	ret->small = compression && strcmp(compression, "zstd") == 0;
 	return ret->media_type ? 0 : sk_error_errno(err, ENOMEM, "cannot read a descriptor");
 }
 

@@ -19,10 +19,14 @@
 #define SK_LAYERS_MAX 256      /* overlayfs takes 500 */
 #define SK_INDEX_MAX 1024      /* entries of an index */
 
+/* An annotation of a layer's descriptor. */
+#define SK_LAYER_COMPRESSION "io.skerry.layer.compression"
+
 struct sk_descriptor {
 	struct sk_digest digest;
 	int64_t size;
 	char *media_type; /* may be "" */
+	bool small;	  /* a layer that had rather be small than quick to convert: SK_LAYER_COMPRESSION is "zstd" */
 };
 
 struct sk_manifest {

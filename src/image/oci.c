@@ -64,6 +64,7 @@ static int fill_image(struct reading *rd, const struct sk_manifest *m, struct sk
 		l->member = strdup(name);
 		l->desc.digest = m->layers[i].digest;
 		l->desc.size = m->layers[i].size;
+		l->desc.small = m->layers[i].small;
 		if (!l->member)
 			r = sk_error_errno(err, ENOMEM, "cannot read the archive");
 	}

@@ -184,7 +184,7 @@ static int convert_to(struct sk_op *op, struct sk_layer_read *job, int fd, struc
 
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot read the layer");
-	r = sk_squash_new(fd, &op->store->squash, &sq, err);
+	r = sk_squash_new(fd, job->small ? &sk_squash_small : &op->store->squash, &sq, err);
 	if (r == 0) {
 		sink.arg = sq;
 		job->sink = &sink;

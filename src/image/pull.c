@@ -296,9 +296,12 @@ static int convert_blob(struct pull *p, size_t i, int fd, struct sk_error *err)
 {
 	const struct sk_descriptor *d = &p->manifest.layers[i];
 	struct sk_input_fd in;
-	struct sk_layer_read job = {
-		.blob = &in.in, .blob_digest = &d->digest, .blob_size = d->size, .tick = convert_tick, .tick_arg = p
-	};
+	struct sk_layer_read job = { .blob = &in.in,
+				     .blob_digest = &d->digest,
+				     .blob_size = d->size,
+				     .small = d->small,
+				     .tick = convert_tick,
+				     .tick_arg = p };
 	char what[13];
 	int r;
 

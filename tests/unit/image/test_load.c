@@ -202,6 +202,50 @@ static void test_platforms(void **state)
 	sk_store_close(store);
 }
 
+/* The number of the compression that a layer image has (the field of squashfs's superblock). */
+static int compression_of(struct sk_store *store, const struct layout *l, const char *name, size_t i)
+{
+	_cleanup_free_ char *data = NULL;
+	struct sk_image *image;
+	size_t len;
+	int id;
+
+	assert_int_equal(sk_store_find(store, name, &image, NULL), 0);
+	assert_true(i < l->n_layers);
+	data = read_file(image->layers[i], &len);
+	assert_true(len > 96);
+	id = data[20];
+	sk_image_free(image);
+	return id;
+}
+
+/* A layer whose descriptor asks for it is compressed with zstd (6), the others with LZ4 (5). */
+static void test_small(void **state)
+{
+	struct sk_store *store = open_store();
+	struct layout l;
+	json_t *j;
+
+	(void)state;
+	two_layers(&l, "gzip", "small:1");
+	j = json_loads(l.manifest, 0, NULL);
+	json_object_set_new(json_array_get(json_object_get(j, "layers"), 1), "annotations",
+			    json_pack("{s:s}", SK_LAYER_COMPRESSION, "zstd"));
+	free(l.manifest);
+	free(l.index);
+	l.manifest = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	assert_int_equal(sk_sha256_buffer(l.manifest, strlen(l.manifest), &l.manifest_digest), 0);
+	l.index = make_index(&l, "small:1");
+	layout_write_dir(&l, "layout");
+	load_ok(store, "layout");
+	expect_image(store, &l, "small:1");
+	assert_int_equal(compression_of(store, &l, "small:1", 0), 5);
+	assert_int_equal(compression_of(store, &l, "small:1", 1), 6);
+	layout_free(&l);
+	sk_store_close(store);
+}
+
 /* A second image over the same base: its layer alone is made, the shared one stays the very same file. */
 static void test_sharing(void **state)
 {
@@ -600,6 +644,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_docker_legacy, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_stdin, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_platforms, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_small, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_sharing, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_same_twice, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_commit_fails, test_enter, test_leave),

@@ -14,6 +14,8 @@
 struct carry {
 	int a, b;
 	struct sk_pump *to_a, *to_b;
+	struct sk_loop *loop;
+	struct sk_source *gone; /* of the side whose data have ended, while it may still read */
 	bool starting;
 	void (*done)(void *arg);
 	void *arg;
@@ -21,6 +23,7 @@ struct carry {
 
 static void carry_free(struct carry *c)
 {
+	sk_loop_remove(c->gone);
 	sk_close_fd(&c->a);
 	sk_close_fd(&c->b);
 	if (c->done && !c->starting)
@@ -32,6 +35,17 @@ static void carry_free(struct carry *c)
 static bool is_deaf(int fd)
 {
 	return send(fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN;
+}
+
+/* One side has ended its data, and now it is gone: the other one, which may be about to wait for long, learns of it. */
+static void on_gone(void *arg, int fd, unsigned events)
+{
+	struct carry *c = arg;
+
+	(void)events;
+	sk_loop_remove(SK_TAKE_PTR(c->gone));
+	if (is_deaf(fd))
+		sk_pump_stop(c->to_a ? c->to_a : c->to_b); /* frees it all */
 }
 
 static void on_pump_done(void *arg, struct sk_pump *pump)
@@ -49,6 +63,8 @@ static void on_pump_done(void *arg, struct sk_pump *pump)
 		carry_free(c);
 	else if (is_deaf(to_b ? c->a : c->b))
 		sk_pump_stop(other); /* and comes here again */
+	else
+		c->gone = sk_loop_add_fd(c->loop, to_b ? c->a : c->b, 0, on_gone, c);
 }
 
 /* Pumps of the kind "input" end when they cannot write any more. */
@@ -70,7 +86,7 @@ int sk_carry(struct sk_loop *loop, int take_a, int take_b, void (*done)(void *ar
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct carry){ .a = SK_TAKE_FD(a), .b = SK_TAKE_FD(b), .starting = true, .done = done, .arg = arg };
+	*c = (struct carry){ .loop = loop, .a = SK_TAKE_FD(a), .b = SK_TAKE_FD(b), .starting = true, .done = done, .arg = arg };
 	c->to_b = start(loop, c->a, c->b, c);
 	if (c->to_b)
 		c->to_a = start(loop, c->b, c->a, c);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections to programs of the guest, on behalf of a process of the host that is in the guest's network namespace
- * there (src/vm/loopback.c): TCP on one side, a stream with the request's token on the other (carry.h).
+ * Connections to programs of the guest, on behalf of a process of the host: one that is in the guest's network
+ * namespace there (src/vm/loopback.c, TCP), or the client of a forwarded Unix socket (src/vm/forward.c). On the other
+ * side is a stream with the request's token (carry.h).
  */
 #include "dial.h"
 
@@ -11,10 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/socket.h"
 #include "carry.h"
+#include "confine.h"
+#include "container.h"
 
 struct dialled {
 	struct sk_agent *agent;
@@ -68,7 +73,32 @@ static void on_writable(void *arg, int fd, unsigned events)
 	connected(arg);
 }
 
-static int dial(struct dialled *d)
+/* A Unix socket: of the container's root, whatever links are on the way. */
+static int dial_path(struct dialled *d)
+{
+	struct sk_container *c = sk_container_find(d->agent, d->req.container);
+	_cleanup_fd_ int root = -1, node = -1;
+	struct sockaddr_un to;
+	int r;
+
+	if (!c || !sk_container_init_pid(c))
+		return -ENOTCONN;
+	root = sk_container_root(c->dir, sk_container_init_pid(c));
+	if (root < 0)
+		return root;
+	node = sk_confine_path(root, d->req.connect.path, 1);
+	if (node < 0)
+		return node;
+	r = sk_socket_address(node, NULL, &to);
+	if (r < 0)
+		return r;
+	d->sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (d->sock < 0 || connect(d->sock, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int dial_tcp(struct dialled *d)
 {
 	const char *address = d->req.connect.address;
 	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(d->req.connect.port) };
@@ -84,6 +114,15 @@ static int dial(struct dialled *d)
 		    0 &&
 	    errno != EINPROGRESS)
 		return -errno;
+	return 0;
+}
+
+static int dial(struct dialled *d)
+{
+	int r = d->req.connect.path ? dial_path(d) : dial_tcp(d);
+
+	if (r < 0)
+		return r;
 	d->source = sk_loop_add_fd(d->agent->loop, d->sock, SK_LOOP_WRITE, on_writable, d);
 	return d->source ? 0 : -ENOMEM;
 }

@@ -85,6 +85,8 @@ int sk_job_start(struct sk_jobs *jobs, const struct sk_job_ops *ops, void *arg)
 	job->pid = fork();
 	if (job->pid == 0) {
 		reset_signals();
+		if (jobs->fd_limit.rlim_max)
+			setrlimit(RLIMIT_NOFILE, &jobs->fd_limit);
 		r = ops->run(arg, fds[1]);
 		_exit(r < 0 ? 1 : r);
 	}

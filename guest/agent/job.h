@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -18,6 +19,7 @@ struct sk_job;
 struct sk_jobs {
 	struct sk_loop *loop;
 	struct sk_job *first;
+	struct rlimit fd_limit; /* of the children, where the agent's own is higher; zeroed: the same */
 };
 
 struct sk_job_ops {

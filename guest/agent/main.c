@@ -12,8 +12,9 @@
  * (confine.c), read bounded (user.c, copy_in.c), and what its processes say is never believed. The control connection
  * is made before any container process exists. When the monitor is gone, the guest powers off: nobody is left to serve.
  *
- * The same program is a container's init when it is called docker-init (init.c), and publishes a port of an engine's
- * container when it is called skerry-proxy (machine_proxy.c).
+ * The same program is a container's init when it is called docker-init (init.c); PID 1 of a machine's container when it
+ * is called skerry-machine (machine.c); and it publishes a port of an engine's container when it is called skerry-proxy
+ * (machine_proxy.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -40,10 +42,12 @@
 #include "boot.h"
 #include "container.h"
 #include "init.h"
+#include "machine.h"
 #include "machine_proxy.h"
 #include "skerry_config.h"
 
 #define CONNECT_WAIT_MS 10000
+#define AGENT_FDS 65536
 
 static int connect_control(struct sk_agent *a)
 {
@@ -173,13 +177,24 @@ static int parse_options(struct sk_agent *a, int argc, char **argv)
 	return 0;
 }
 
+/* A forwarded connection takes six descriptors (dial.c). What the agent starts keeps the kernel's limit. */
+static void raise_fd_limit(struct sk_agent *a)
+{
+	const struct rlimit many = { AGENT_FDS, AGENT_FDS };
+
+	if (getrlimit(RLIMIT_NOFILE, &a->jobs.fd_limit) < 0 || setrlimit(RLIMIT_NOFILE, &many) < 0)
+		a->jobs.fd_limit = (struct rlimit){ 0 };
+}
+
 static int agent_main(struct sk_agent *a)
 {
 	static const struct sk_session_ops ops = { .handle = sk_ops_handle, .gone = session_gone };
 	int fd, r;
 
-	if (!a->test)
+	if (!a->test) {
 		sk_boot_early();
+		raise_fd_limit(a);
+	}
 	r = sk_loop_new(&a->loop);
 	if (r < 0)
 		return r;
@@ -227,9 +242,12 @@ int main(int argc, char **argv)
 	const char *name = strrchr(argv[0], '/');
 	int r;
 
-	if (strcmp(name ? name + 1 : argv[0], "docker-init") == 0)
+	name = name ? name + 1 : argv[0];
+	if (strcmp(name, "docker-init") == 0)
 		return sk_init_main(argc, argv);
-	if (strcmp(name ? name + 1 : argv[0], "skerry-proxy") == 0)
+	if (strcmp(name, "skerry-machine") == 0)
+		return sk_machine_main(argc, argv);
+	if (strcmp(name, "skerry-proxy") == 0)
 		return sk_machine_proxy_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "probe") == 0 && getpid() == 1)
 		answer_probe();

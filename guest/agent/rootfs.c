@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "disks.h"
 #include "services.h"
 #include "uplink.h"
 
@@ -54,24 +55,11 @@ static int make_dir(char *path, size_t size, const char *dir, const char *name, 
 /* "serial:ID" becomes the path of the virtio disk with that serial number; a path stays as it is. */
 static void find_device(const char *device, char *buf, size_t size)
 {
-	char path[64];
-	int letter;
+	char name[SK_DISK_NAME_MAX];
 
 	snprintf(buf, size, "%s", device);
-	if (strncmp(device, "serial:", 7) != 0)
-		return;
-	for (letter = 'a'; letter <= 'z'; letter++) {
-		_cleanup_free_ char *text = NULL;
-
-		snprintf(path, sizeof(path), "/sys/class/block/vd%c/serial", letter);
-		if (sk_fs_read(AT_FDCWD, path, 64, &text, NULL) < 0)
-			return;
-		text[strcspn(text, "\n")] = '\0';
-		if (strcmp(text, device + 7) == 0) {
-			snprintf(buf, size, "/dev/vd%c", letter);
-			return;
-		}
-	}
+	if (strncmp(device, "serial:", 7) == 0 && sk_disk_by_serial(device + 7, name) == 0)
+		snprintf(buf, size, "/dev/%s", name);
 }
 
 /* A hot-plugged device may be a moment late. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operation `setup`, once for each boot: clock, entropy, host name, network, sysctl. And later corrections of the
+ * The operation `setup`, once for each boot: clock, entropy, host name, network, programs of other processors, sysctl. And later corrections of the
  * clock.
  */
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "boot.h"
+#include "foreign.h"
 
 #define SEED_MAX 512u
 #define CLOCK_KEPT_NS INT64_C(50000000)
@@ -154,5 +155,7 @@ int sk_setup(const struct sk_agent *agent, const struct sk_msg *request, struct 
 		r = sk_error_errno(err, errno, "cannot set the host name");
 	if (r == 0)
 		r = sk_net_apply(agent, &request->setup.network, err);
+	if (r == 0)
+		sk_foreign_register();
 	return r < 0 ? r : sk_setup_sysctl(request->setup.sysctl, err);
 }

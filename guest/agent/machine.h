@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_AGENT_MACHINE_H
+#define SK_AGENT_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * The program as PID 1 of a `skerry machine`'s container:
+ *
+ *   skerry-machine --engine docker|podman|containerd --data DEVICE|serial:NAME|tmpfs [--host-gateway-ip IP]
+ *                  [--debug] [-- further arguments of the engine]
+ *
+ * Ends with 0 after SIGTERM or SIGINT, with 1 when the disk cannot be used or the engine does not come up, with 2 for a
+ * wrong command line.
+ */
+int sk_machine_main(int argc, char **argv);
+
+/* --- parts, for the tests ----------------------------------------------------------------------------------------- */
+
+#define SK_MACHINE_DISK "/run/engine/disk" /* where the data disk is mounted as a whole */
+#define SK_MACHINE_ARGS_MAX 96u
+
+/* A process of an engine. */
+struct sk_machine_process {
+	const char *name;
+	const char *const *argv; /* NULL-terminated */
+	const char *socket;	 /* that it serves, or NULL: it says READY=1 (sd_notify) when it does */
+};
+
+/* A directory that stays writable: `from` a directory of the data disk, or NULL for memory. `keep`: what in it is
+ * not hidden by that. */
+#define SK_MACHINE_KEEP_MAX 2u
+struct sk_machine_place {
+	const char *path, *from, *keep[SK_MACHINE_KEEP_MAX];
+};
+
+/* A kind of engine. */
+struct sk_machine_engine {
+	const char *name;
+	const char *program;			/* without which an image is none of this engine */
+	struct sk_machine_process processes[2]; /* the last one is the engine that clients speak to */
+	const struct sk_machine_place *places;	/* ends with a path of NULL; those above others come first */
+	const char *const *links;		/* pairs of path and target, NULL-terminated */
+	const char *const *directories;		/* needed below the data disk besides the places' */
+	const char *environment;		/* of its processes: NAME=VALUE, or NULL */
+};
+
+struct sk_machine_options {
+	const struct sk_machine_engine *engine;
+	const char *data, *gateway;
+	bool debug;
+	char **extra; /* NULL-terminated, borrowed from argv */
+};
+
+/* -EINVAL with the message. */
+int sk_machine_options(struct sk_machine_options *ret, int argc, char **argv, struct sk_error *err);
+/* The command line of `process`, in `ret`, NULL-terminated; strings are the options' or static. `proxy`: path of the
+ * port forwarder, or NULL. -E2BIG: too many arguments. */
+int sk_machine_argv(const struct sk_machine_options *o, const struct sk_machine_process *process, const char *proxy,
+		    const char *ret[SK_MACHINE_ARGS_MAX], struct sk_error *err);
+
+enum sk_machine_fs {
+	SK_MACHINE_FS_EXT4,
+	SK_MACHINE_FS_NONE,  /* the disk begins with zeroes */
+	SK_MACHINE_FS_OTHER, /* something that must not be overwritten */
+};
+/* What the first `len` bytes of a disk are, 4,096 at least; `*ret_bytes`: the size of an ext4 file system. */
+enum sk_machine_fs sk_machine_probe(const void *head, size_t len, uint64_t *ret_bytes);
+
+/* The last bytes of an output, whole lines of them. */
+#define SK_MACHINE_TAIL 4096u
+struct sk_machine_tail {
+	char data[SK_MACHINE_TAIL];
+	size_t len;
+};
+void sk_machine_tail_add(struct sk_machine_tail *tail, const char *data, size_t len);
+/* What is kept, from the beginning of a line, NUL-terminated; at most the last `lines` lines. */
+const char *sk_machine_tail_lines(struct sk_machine_tail *tail, unsigned lines);
+
+/* Milliseconds to wait before start number `failures` (1: the first after a failure) of an engine. */
+uint64_t sk_machine_backoff(unsigned failures);
+
+/* --- steps ---------------------------------------------------------------------------------------------------------*/
+
+/* Checks the data disk, enlarges its file system, mounts it at SK_MACHINE_DISK. `data`: see above. */
+int sk_machine_disk_mount(const char *data, struct sk_error *err);
+/* Unmounts it, and what is bound from it; what cannot be unmounted is synced. */
+void sk_machine_disk_unmount(const struct sk_machine_engine *engine);
+/* Makes SK_MACHINE_DISK's mount point, before the disk is mounted. */
+int sk_machine_places_first(struct sk_error *err);
+/* Mounts the engine's places, makes everything else read-only and the mounts shared. */
+int sk_machine_places(const struct sk_machine_engine *engine, struct sk_error *err);
+/* The control group that the engine runs in, so that those of its containers can have limits. */
+int sk_machine_cgroups(struct sk_error *err);
+/* Runs a program to its end. Its exit code, 128 + signal, or negative errno. Output goes to ours. */
+int sk_machine_run(const char *const *argv);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engines that a machine can run: their processes, and what each of them may write. Pure tables and functions.
+ *
+ * dockerd could start containerd by itself; started beside it, with nothing in it that dockerd does not use, both come
+ * up at the same time, and either is started again alone when it was killed.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "machine.h"
+
+#define CONTAINERD_SOCKET "/run/containerd/containerd.sock"
+#define MACHINE_BACKOFF_MIN 100u
+#define MACHINE_BACKOFF_MAX 10000u
+
+static const char *const containerd_argv[] = { "containerd", "--config", "/run/engine/containerd.toml", NULL };
+static const char *const dockerd_argv[] = { "dockerd",
+					    "--host=unix:///run/engine/docker.sock",
+					    "--pidfile=/run/engine/docker.pid",
+					    "--exec-root=/run/docker",
+					    "--data-root=/var/lib/docker",
+					    "--containerd=" CONTAINERD_SOCKET,
+					    NULL };
+static const char *const podman_argv[] = { "podman", "system", "service", "--time=0", "unix:///run/podman/podman.sock",
+					   NULL };
+
+static const struct sk_machine_place docker_places[] = {
+	{ "/run/docker", NULL, { NULL } },
+	{ "/run/containerd", NULL, { NULL } },
+	{ "/var/lib/docker", "docker", { NULL } },
+	{ "/var/lib/containerd", "containerd", { NULL } },
+	{ "/etc/docker", "etc-docker", { "/etc/docker/daemon.json", "/etc/docker/certs.d" } },
+	{ NULL, NULL, { NULL } },
+};
+static const struct sk_machine_place containerd_places[] = {
+	{ "/run/containerd", NULL, { NULL } },
+	{ "/run/netns", NULL, { NULL } },
+	{ "/var/lib/containerd", "containerd", { NULL } },
+	{ "/var/lib/cni", "cni", { NULL } },
+	{ "/etc/cni", "etc-cni", { NULL } },
+	{ "/opt/containerd", "opt-containerd", { NULL } },
+	{ NULL, NULL, { NULL } },
+};
+static const struct sk_machine_place podman_places[] = {
+	{ "/run/podman", NULL, { NULL } },
+	{ "/run/containers", NULL, { NULL } },
+	{ "/run/libpod", NULL, { NULL } },
+	{ "/run/crun", NULL, { NULL } },
+	{ "/run/netns", NULL, { NULL } },
+	{ "/run/lock", NULL, { NULL } },
+	{ "/var/lib/containers", "containers", { NULL } },
+	{ "/var/lib/cni", "cni", { NULL } },
+	{ "/etc/cni", "etc-cni", { NULL } },
+	{ "/var/tmp", "var-tmp", { NULL } },
+	{ NULL, NULL, { NULL } },
+};
+
+static const char *const docker_links[] = { "/run/docker.sock", "engine/docker.sock", "/run/xtables.lock",
+					    "engine/xtables.lock", NULL };
+static const char *const other_links[] = { "/run/xtables.lock", "engine/xtables.lock", NULL };
+static const char *const directories[] = { "tmp", NULL };
+
+static const struct sk_machine_engine engines[] = {
+	{
+		.name = "docker",
+		.program = "dockerd",
+		.processes = { { "containerd", containerd_argv, NULL }, { "dockerd", dockerd_argv, NULL } },
+		.places = docker_places,
+		.links = docker_links,
+		.directories = directories,
+		.environment = "DOCKER_TMPDIR=" SK_MACHINE_DISK "/tmp",
+	},
+	{
+		.name = "containerd",
+		.program = "containerd",
+		.processes = { { "containerd", containerd_argv, NULL } },
+		.places = containerd_places,
+		.links = other_links,
+		.directories = directories,
+	},
+	{
+		.name = "podman",
+		.program = "podman",
+		.processes = { { "podman", podman_argv, "/run/podman/podman.sock" } },
+		.places = podman_places,
+		.links = other_links,
+		.directories = directories,
+	},
+};
+
+static const struct sk_machine_engine *find_engine(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(engines); i++)
+		if (strcmp(engines[i].name, name) == 0)
+			return &engines[i];
+	return NULL;
+}
+
+int sk_machine_options(struct sk_machine_options *ret, int argc, char **argv, struct sk_error *err)
+{
+	static const struct option options[] = {
+		{ "engine", required_argument, NULL, 'e' },
+		{ "data", required_argument, NULL, 'd' },
+		{ "host-gateway-ip", required_argument, NULL, 'g' },
+		{ "debug", no_argument, NULL, 'D' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int o;
+
+	*ret = (struct sk_machine_options){ .engine = &engines[0], .data = "serial:skerry-data" };
+	optind = 0;
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, "+", options, NULL)) != -1)
+		switch (o) {
+		case 'e':
+			ret->engine = find_engine(optarg);
+			if (!ret->engine)
+				return sk_error_set(err, EINVAL, "no such engine: %s (docker, podman, containerd)",
+						    optarg);
+			break;
+		case 'd':
+			ret->data = optarg;
+			break;
+		case 'g':
+			ret->gateway = optarg;
+			break;
+		case 'D':
+			ret->debug = true;
+			break;
+		default:
+			return sk_error_set(err, EINVAL, "wrong option %s", argv[optind - 1]);
+		}
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
+		return sk_error_set(err, EINVAL, "unexpected argument %s", argv[optind]);
+	ret->extra = argv + optind;
+	return 0;
+}
+
+struct arguments {
+	const char **v;
+	size_t n;
+};
+
+/* One too many is noted, not written. */
+static void add(struct arguments *a, const char *word)
+{
+	if (a->n < SK_MACHINE_ARGS_MAX - 1)
+		a->v[a->n] = word;
+	a->n++;
+}
+
+int sk_machine_argv(const struct sk_machine_options *o, const struct sk_machine_process *process, const char *proxy,
+		    const char *ret[SK_MACHINE_ARGS_MAX], struct sk_error *err)
+{
+	bool last = process == &o->engine->processes[1] || !o->engine->processes[1].name;
+	bool docker = strcmp(process->name, "dockerd") == 0;
+	struct arguments a = { .v = ret };
+	size_t i;
+
+	for (i = 0; process->argv[i]; i++)
+		add(&a, process->argv[i]);
+	if (docker && !proxy) {
+		add(&a, "--userland-proxy=false");
+	} else if (docker) {
+		add(&a, "--userland-proxy-path");
+		add(&a, proxy);
+	}
+	if (docker && o->gateway) {
+		add(&a, "--host-gateway-ip");
+		add(&a, o->gateway);
+	}
+	if (o->debug && docker)
+		add(&a, "--debug");
+	for (i = 0; last && o->extra && o->extra[i]; i++)
+		add(&a, o->extra[i]);
+	if (a.n >= SK_MACHINE_ARGS_MAX)
+		return sk_error_set(err, E2BIG, "%s: too many arguments", process->name);
+	ret[a.n] = NULL;
+	return 0;
+}
+
+uint64_t sk_machine_backoff(unsigned failures)
+{
+	uint64_t ms = MACHINE_BACKOFF_MIN;
+
+	while (failures-- > 1 && ms < MACHINE_BACKOFF_MAX)
+		ms *= 2;
+	return ms < MACHINE_BACKOFF_MAX ? ms : MACHINE_BACKOFF_MAX;
+}
+
+void sk_machine_tail_add(struct sk_machine_tail *tail, const char *data, size_t len)
+{
+	size_t drop, room = sizeof(tail->data) - 1;
+
+	if (len > room) {
+		data += len - room;
+		len = room;
+	}
+	if (tail->len > room - len) {
+		drop = tail->len - (room - len);
+		memmove(tail->data, tail->data + drop, tail->len - drop);
+		tail->len -= drop;
+	}
+	memcpy(tail->data + tail->len, data, len);
+	tail->len += len;
+}
+
+const char *sk_machine_tail_lines(struct sk_machine_tail *tail, unsigned lines)
+{
+	const char *p = tail->data + tail->len, *begin = tail->data;
+	bool full = tail->len == sizeof(tail->data) - 1;
+
+	while (tail->len && p > tail->data && p[-1] == '\n')
+		p--;
+	tail->len = (size_t)(p - tail->data);
+	tail->data[tail->len] = '\0';
+	while (p > tail->data && lines > 0)
+		if (*--p == '\n' && --lines == 0)
+			begin = p + 1;
+	/* What was cut in the middle is no line. */
+	if (full && begin == tail->data && strchr(begin, '\n'))
+		begin = strchr(begin, '\n') + 1;
+	return begin;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a machine's PID 1 that need no machine: command lines, the look at a disk, the kept log. */
+#include "../sk_test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "foreign.h"
+#include "machine.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static int parse(struct sk_machine_options *o, struct sk_error *err, const char *const *words)
+{
+	static char *argv[16];
+	int argc = 0;
+
+	argv[argc++] = (char *)(uintptr_t) "/sbin/skerry-machine";
+	for (; *words; words++)
+		argv[argc++] = (char *)(uintptr_t)*words;
+	argv[argc] = NULL;
+	return sk_machine_options(o, argc, argv, err);
+}
+
+static void test_options(void **state)
+{
+	const char *const none[] = { NULL };
+	const char *const all[] = { "--engine", "podman", "--data",	      "/dev/vdb",
+				    "--debug",	"--",	  "--log-level=info", NULL };
+	const char *const bad_engine[] = { "--engine", "rkt", NULL }, *const bad_word[] = { "--debug", "dockerd",
+											    NULL };
+	const char *const bad_option[] = { "--nonsense", NULL };
+	struct sk_machine_options o;
+	struct sk_error err = SK_ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(parse(&o, &err, none), 0);
+	assert_string_equal(o.engine->name, "docker");
+	assert_string_equal(o.data, "serial:skerry-data");
+	assert_null(o.extra[0]);
+	assert_int_equal(parse(&o, &err, all), 0);
+	assert_string_equal(o.engine->name, "podman");
+	assert_string_equal(o.data, "/dev/vdb");
+	assert_true(o.debug);
+	assert_string_equal(o.extra[0], "--log-level=info");
+	assert_int_equal(parse(&o, &err, bad_engine), -EINVAL);
+	assert_non_null(strstr(err.message, "rkt"));
+	assert_int_equal(parse(&o, &err, bad_word), -EINVAL);
+	assert_int_equal(parse(&o, &err, bad_option), -EINVAL);
+}
+
+static bool has(const char **argv, const char *word)
+{
+	for (; *argv; argv++)
+		if (strcmp(*argv, word) == 0)
+			return true;
+	return false;
+}
+
+static void test_command_lines(void **state)
+{
+	const char *const words[] = { "--host-gateway-ip", "10.0.2.2", "--debug", "--", "--mtu=1400", NULL };
+	const char *argv[SK_MACHINE_ARGS_MAX];
+	struct sk_machine_options o;
+	struct sk_error err = SK_ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(parse(&o, &err, words), 0);
+	assert_int_equal(sk_machine_argv(&o, &o.engine->processes[0], "/p", argv, &err), 0);
+	assert_string_equal(argv[0], "containerd");
+	assert_false(has(argv, "--mtu=1400"));
+	assert_int_equal(sk_machine_argv(&o, &o.engine->processes[1], "/p", argv, &err), 0);
+	assert_string_equal(argv[0], "dockerd");
+	assert_true(has(argv, "--mtu=1400") && has(argv, "/p") && has(argv, "10.0.2.2") && has(argv, "--debug"));
+	/* without a forwarder dockerd must not look for docker-proxy, which the image does not have */
+	assert_int_equal(sk_machine_argv(&o, &o.engine->processes[1], NULL, argv, &err), 0);
+	assert_true(has(argv, "--userland-proxy=false"));
+}
+
+static void test_too_many_arguments(void **state)
+{
+	static char *extra[SK_MACHINE_ARGS_MAX + 1];
+	const char *const none[] = { NULL };
+	const char *argv[SK_MACHINE_ARGS_MAX];
+	struct sk_machine_options o;
+	struct sk_error err = SK_ERROR_INIT;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(parse(&o, &err, none), 0);
+	for (i = 0; i < SK_MACHINE_ARGS_MAX; i++)
+		extra[i] = (char *)(uintptr_t) "x";
+	o.extra = extra;
+	assert_int_equal(sk_machine_argv(&o, &o.engine->processes[1], NULL, argv, &err), -E2BIG);
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
+}
+
+static void test_probe(void **state)
+{
+	static uint8_t disk[65536];
+	uint64_t bytes = 1;
+
+	(void)state;
+	memset(disk, 0, sizeof(disk));
+	assert_int_equal(sk_machine_probe(disk, sizeof(disk), &bytes), SK_MACHINE_FS_NONE);
+	assert_int_equal(bytes, 0);
+	disk[60000] = 1; /* something of somebody's */
+	assert_int_equal(sk_machine_probe(disk, sizeof(disk), &bytes), SK_MACHINE_FS_OTHER);
+	assert_int_equal(sk_machine_probe(disk, 1024, &bytes), SK_MACHINE_FS_OTHER);
+	disk[1024 + 0x38] = 0x53;
+	disk[1024 + 0x39] = 0xEF;
+	put32(disk + 1024 + 0x4, 25600);
+	put32(disk + 1024 + 0x18, 2); /* 4 KiB */
+	put32(disk + 1024 + 0x150, 1);
+	assert_int_equal(sk_machine_probe(disk, sizeof(disk), &bytes), SK_MACHINE_FS_EXT4);
+	assert_int_equal(bytes, 100 * MIB);
+	put32(disk + 1024 + 0x60, 0x80); /* 64 bits */
+	assert_int_equal(sk_machine_probe(disk, sizeof(disk), &bytes), SK_MACHINE_FS_EXT4);
+	assert_int_equal(bytes, 100 * MIB + (UINT64_C(4096) << 32));
+	put32(disk + 1024 + 0x18, 60); /* nonsense: no size, and no shift by it */
+	assert_int_equal(sk_machine_probe(disk, sizeof(disk), &bytes), SK_MACHINE_FS_EXT4);
+	assert_int_equal(bytes, 0);
+}
+
+static void test_tail(void **state)
+{
+	static struct sk_machine_tail tail;
+	static char big[3 * SK_MACHINE_TAIL];
+	const char *kept;
+	char line[32];
+	int i;
+
+	(void)state;
+	assert_string_equal(sk_machine_tail_lines(&tail, 3), "");
+	sk_machine_tail_add(&tail, "one\ntwo\nthr", 11);
+	sk_machine_tail_add(&tail, "ee\nfour\n", 8);
+	assert_string_equal(sk_machine_tail_lines(&tail, 2), "three\nfour");
+	assert_string_equal(sk_machine_tail_lines(&tail, 9), "one\ntwo\nthree\nfour");
+	tail.len = 0;
+	for (i = 0; i < 2000; i++) {
+		snprintf(line, sizeof(line), "line %d\n", i);
+		sk_machine_tail_add(&tail, line, strlen(line));
+	}
+	kept = sk_machine_tail_lines(&tail, 10000);
+	assert_int_equal(strncmp(kept, "line 1", 6), 0);
+	assert_string_equal(sk_machine_tail_lines(&tail, 1), "line 1999");
+	memset(big, 'x', sizeof(big));
+	sk_machine_tail_add(&tail, big, sizeof(big));
+	assert_int_equal(strlen(sk_machine_tail_lines(&tail, 1)), SK_MACHINE_TAIL - 1);
+}
+
+static void test_backoff(void **state)
+{
+	(void)state;
+	assert_int_equal(sk_machine_backoff(1), 100);
+	assert_int_equal(sk_machine_backoff(2), 200);
+	assert_int_equal(sk_machine_backoff(7), 6400);
+	assert_int_equal(sk_machine_backoff(8), 10000);
+	assert_int_equal(sk_machine_backoff(4000000000u), 10000);
+}
+
+static void test_register_lines(void **state)
+{
+	static char text[8192];
+	const char *next, *end;
+
+	(void)state;
+	strcpy(text, ":a:M::\\x7f:\\xff:/run/qemu/a:F\nno line\n\n:b");
+	end = text + strlen(text);
+	assert_int_equal(sk_foreign_line(text, end, &next), strlen(":a:M::\\x7f:\\xff:/run/qemu/a:F"));
+	assert_int_equal(sk_foreign_line(next, end, &next), 0);
+	assert_int_equal(sk_foreign_line(next, end, &next), 0);
+	assert_int_equal(sk_foreign_line(next, end, &next), 2);
+	assert_ptr_equal(next, end);
+	memset(text, ':', sizeof(text)); /* more than the kernel takes */
+	assert_int_equal(sk_foreign_line(text, text + sizeof(text), &next), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_command_lines),
+		cmocka_unit_test(test_too_many_arguments),
+		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_register_lines),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -7,16 +7,19 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: build quickstart deps test test-full unit e2e check format install uninstall bench deb clean help
+.PHONY: build engine quickstart deps test test-full unit e2e check format install uninstall bench deb clean help
 
 build: ## build everything: guest kernel, crun, host programs, initramfs
 	@scripts/build
+
+engine: ## the engine image for `skerry machine` and emulators of other processors, from Debian packages
+	@scripts/build --engine
 
 quickstart: ## install what is missing, build, make a small Debian image and run it
 	@scripts/quickstart
 
 deps: ## install the Debian packages that the build and a run need
-	@scripts/deps install build
+	@scripts/deps install build engine
 
 test: ## all tests: unit, sanitizers, style, end to end
 	@scripts/test

@@ -32,6 +32,11 @@
  *                 "readonly": false },
  *       or { "type": "9p", "tag": "rootfs", "path": "/…", "readonly": false }: a directory of the host, served by
  *         skerry-9pd. So is an entry of "mounts" with a "path" ("subpath": only that part of it)
+ *     "disks": [ {"path": "/…/data.img", "serial": "skerry-data"} ],   further disks, which the guest finds by their
+ *                                    serial numbers; written to by one VM at a time. "readonly": true: only read, by
+ *                                    any number
+ *     "sockets": [ {"name": "docker.sock", "guest": "/run/docker.sock"} ],   in the runtime directory: the monitor
+ *                                    listens there, and carries connections to a socket in the container
  *     "spec": { OCI runtime config.json },
  *     "user": "name:group",
  *     "files": [ {"path": "/etc/hosts", "data": "…", "mode": "0644"} ],

@@ -61,13 +61,19 @@ static int make_template(const char *path, uint64_t size, struct sk_error *err)
 
 int sk_vm_make_disk(const struct sk_paths *paths, const char *id, uint64_t size, struct sk_error *err)
 {
+	_cleanup_free_ char *disk = sk_asprintf("%s/containers/%s/disk.img", paths->root, id);
+
+	return disk ? sk_vm_make_disk_at(paths, disk, size, err) : sk_error_errno(err, ENOMEM, "cannot make a disk");
+}
+
+int sk_vm_make_disk_at(const struct sk_paths *paths, const char *disk, uint64_t size, struct sk_error *err)
+{
 	_cleanup_free_ char *template =
 		sk_asprintf("%s/disk-%llum.ext4", paths->root, (unsigned long long)(size >> 20));
-	_cleanup_free_ char *disk = sk_asprintf("%s/containers/%s/disk.img", paths->root, id);
 	_cleanup_fd_ int from = -1, to = -1;
 	int r;
 
-	if (!template || !disk)
+	if (!template)
 		return sk_error_errno(err, ENOMEM, "cannot make a disk");
 	from = open(template, O_RDONLY | O_CLOEXEC);
 	if (from < 0) {

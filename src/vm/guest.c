@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
+#include "vm/forward.h"
 #include "vm/monitor.h"
 
 /* ---- its configuration */
@@ -48,31 +50,77 @@ static struct sk_sandbox_share *list_shares(const struct sk_monitor *m, unsigned
 	return shares;
 }
 
-static int open_files(struct sk_monitor *m, struct sk_sandbox_config *c, struct sk_sandbox_disk *disk,
+/* A disk of "disks". Two VMs that write to one would destroy it: it is locked as long as this VM has it. */
+static int open_further(const json_t *o, struct sk_sandbox_disk *disk, struct sk_error *err)
+{
+	const char *path = json_string_value(json_object_get(o, "path"));
+	bool readonly = json_is_true(json_object_get(o, "readonly"));
+
+	*disk = (struct sk_sandbox_disk){ .take_fd = -1,
+					  .readonly = readonly,
+					  .serial = json_string_value(json_object_get(o, "serial")) };
+	if (!path || !disk->serial || !*disk->serial || strlen(disk->serial) > SK_BLK_ID_MAX)
+		return sk_error_set(err, EINVAL, "vm.json: a disk without path or serial");
+	disk->take_fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
+	if (disk->take_fd < 0)
+		return sk_error_errno(err, errno, "cannot open disk %s", path);
+	if (!readonly && sk_fs_lock(disk->take_fd, true, false) < 0)
+		return sk_error_set(err, EBUSY, "disk %s is in use by another VM", path);
+	return 0;
+}
+
+static int open_disks(struct sk_monitor *m, struct sk_sandbox_disk disks[SK_SANDBOX_DISKS], unsigned *n,
 		      struct sk_error *err)
 {
+	const json_t *further = json_object_get(m->config.json, "disks"), *o;
+	size_t i;
+	int r = 0;
+
 	if (m->config.disk) {
-		disk->take_fd = openat(m->dirfd, m->config.disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-		if (disk->take_fd < 0)
-			return sk_error_errno(err, errno, "cannot open the container's disk %s", m->config.disk);
 		/* Kept through restarts, so not where there may be one. */
-		disk->scratch = m->config.auto_remove && m->config.restart == SK_RESTART_NO;
-		c->disks = disk;
-		c->n_disks = 1;
+		disks[0] = (struct sk_sandbox_disk){
+			.take_fd = openat(m->dirfd, m->config.disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW),
+			.scratch = m->config.auto_remove && m->config.restart == SK_RESTART_NO
+		};
+		if (disks[0].take_fd < 0)
+			return sk_error_errno(err, errno, "cannot open the container's disk %s", m->config.disk);
+		*n = 1;
 	}
+	json_array_foreach(further, i, o)
+	{
+		if (r == 0 && *n == SK_SANDBOX_DISKS)
+			r = sk_error_set(err, E2BIG, "a VM has at most %u disks", SK_SANDBOX_DISKS);
+		if (r == 0)
+			r = open_further(o, &disks[(*n)++], err);
+	}
+	return r;
+}
+
+static int open_files(struct sk_monitor *m, struct sk_sandbox_config *c, struct sk_sandbox_disk *disks,
+		      struct sk_error *err)
+{
+	unsigned n = 0;
+	int r = open_disks(m, disks, &n, err);
+
+	c->disks = disks;
+	c->n_disks = n;
+	if (r < 0)
+		goto fail;
 	c->take_console_fd =
 		openat(m->dirfd, "log/console.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (c->take_console_fd >= 0)
 		return 0;
-	sk_error_errno(err, errno, "cannot open the console log");
-	sk_close_fd(&disk->take_fd);
-	return -err->code;
+	r = sk_error_errno(err, errno, "cannot open the console log");
+fail:
+	while (n)
+		sk_close_fd(&disks[--n].take_fd);
+	return r;
 }
 
 static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings, const struct sk_sandbox_events *events,
 		       struct sk_error *err)
 {
-	struct sk_sandbox_disk disk = { .take_fd = -1 };
+	struct sk_sandbox_disk disks[SK_SANDBOX_DISKS];
 	struct sk_sandbox_config c = {
 		.name = m->id,
 		.run_dir = m->run_dir,
@@ -99,15 +147,17 @@ static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings,
 	c.shares = shares;
 	if (settings->no_host_loopback)
 		c.network.host_loopback = false;
-	r = open_files(m, &c, &disk, err);
+	r = open_files(m, &c, disks, err);
 	return r < 0 ? r : sk_sandbox_new(m->loop, &c, events, m, &m->sandbox, err);
 }
 
 /* Before the sandbox, which gives up what they need. */
 static int new_services(struct sk_monitor *m, struct sk_error *err)
 {
-	if (!m->config.services)
-		return 0;
+	int r = sk_forwards_new(m, &m->forwards, err);
+
+	if (r < 0 || !m->config.services)
+		return r;
 	return sk_services_new(m->loop, m->config.services_publish, m->config.ssh_auth, &m->services, err);
 }
 
@@ -127,12 +177,17 @@ int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, 
 		r = new_sandbox(m, &settings, events, err);
 	if (r == 0 && m->services)
 		r = sk_services_serve(m->services, m->sandbox, err);
-	if (r < 0) {
-		sk_services_free(SK_TAKE_PTR(m->services));
-		sk_sandbox_free(SK_TAKE_PTR(m->sandbox));
-	}
+	if (r < 0)
+		sk_guest_down(m);
 	sk_settings_fini(&settings);
 	return r;
+}
+
+void sk_guest_down(struct sk_monitor *m)
+{
+	sk_forwards_free(SK_TAKE_PTR(m->forwards));
+	sk_services_free(SK_TAKE_PTR(m->services));
+	sk_sandbox_free(SK_TAKE_PTR(m->sandbox));
 }
 
 /* ---- the container */

@@ -3,6 +3,7 @@
  * The monitor's main(), and what the life of the container (life.c) comes to: requests to the guest, timers, state.json,
  * the end. Events change m->life and trigger the deferred step, on_reap(), which asks it for actions and does them.
  */
+#include "vm/forward.h"
 #include "vm/monitor.h"
 
 #include <errno.h>
@@ -215,9 +216,7 @@ static void go_down(struct sk_monitor *m)
 		c->copy.stream = NULL;
 		c->copy.done = true;
 	}
-	sk_services_free(SK_TAKE_PTR(m->services));
-	sk_sandbox_free(m->sandbox);
-	m->sandbox = NULL;
+	sk_guest_down(m);
 	sk_policy_down(m);
 	m->life.lost = m->life.process_done = false; /* what the end of the engine has told */
 	if (ran) {
@@ -384,13 +383,22 @@ static void on_layers_damaged(void *arg)
 	sk_monitor_layers_damaged(arg);
 }
 
+static ssize_t on_stream(void *arg, const struct sk_token *token, struct sk_stream *stream, const uint8_t *data,
+			 size_t n)
+{
+	struct sk_monitor *m = arg;
+	ssize_t taken = sk_stdio_claim(m, token, stream, data, n);
+
+	return taken >= 0 ? taken : sk_forwards_claim(m->forwards, token, stream, data, n);
+}
+
 static const struct sk_sandbox_events sandbox_events = {
 	.confine = on_confine,
 	.hello = on_hello,
 	.ready = on_ready,
 	.lost = on_lost,
 	.event = on_event,
-	.stream = sk_stdio_claim,
+	.stream = on_stream,
 	.disk_trouble = on_disk_trouble,
 	.layers_damaged = on_layers_damaged,
 };
@@ -695,9 +703,7 @@ int main(int argc, char **argv)
 	boot(m);
 	if (sk_loop_run(m->loop) < 0)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");
-	sk_services_free(SK_TAKE_PTR(m->services));
-	sk_sandbox_free(m->sandbox);
-	m->sandbox = NULL;
+	sk_guest_down(m);
 	sk_policy_fini(m);
 	sk_keeper_end(&l.keeper);
 	return m->life.policy->exits_as ? m->life.exit_code : 0;

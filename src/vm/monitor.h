@@ -9,6 +9,7 @@
  *   record.c    state.json and the event log
  *   conn.c      connections of clients
  *   stdio.c     the streams of a process, their log and their readers
+ *   forward.c   sockets of the host that lead into the guest
  *   services.c  what programs in the guest may ask of the host; with relay.c and dialler.c
  *   guest.c     the sandbox and the container in it, from vm.json
  *   container.c what is wished of the container, and what the agent answers
@@ -54,6 +55,7 @@
 #define SK_MAX_PROCS 1024u
 #define SK_CONN_HIGH (512u * 1024u) /* a reader with more than this unsent holds up the output it reads */
 
+struct sk_forwards;
 struct sk_managed;
 struct sk_monitor;
 struct sk_conn;
@@ -162,6 +164,7 @@ struct sk_monitor {
 	/* one boot */
 	const struct sk_engine *engine;
 	struct sk_sandbox *sandbox;   /* NULL: none runs */
+	struct sk_forwards *forwards; /* NULL: none */
 	struct sk_services *services; /* NULL: the container has none */
 	struct sk_source *stop_timer, *down_timer, *restart_timer;
 	struct sk_managed *managed; /* that policy's own */
@@ -209,6 +212,7 @@ void sk_monitor_answer(struct sk_monitor *m); /* tells those who wait what has c
 
 /* guest.c */
 int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, struct sk_error *err);
+void sk_guest_down(struct sk_monitor *m); /* the sandbox, and what stands on it; none is all right */
 /* Requests to the agent, as sk_sandbox_request(). create: of the container, started unless it is managed; mount: of its
  * root file system alone. */
 int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply_cb cb, void *arg);

@@ -1,102 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Bytes between a socket of the host and a stream of the guest (relay.h). Towards the socket nothing is kept here: what it
- * does not take stays with the stream, and the guest gets no credit for it. Towards the guest at most RELAY_BUF bytes are
- * kept, and the socket is not read meanwhile.
- *
- * The socket is watched for what is wanted of it, and not at all while nothing is: a hang-up is reported always.
- *
- * Not trusted: either side's pace, and when it ends. A socket whose reader has gone is written to no more; what the guest
- * still sends is dropped.
- */
+/* A socket of the host joined to a stream of the guest: see vm/relay.h. */
 #include "vm/relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-#define RELAY_BUF 65536u
+#define RELAY_CHUNK 65536u
 
 struct sk_relay {
 	struct sk_loop *loop;
-	struct sk_source *source;
-	unsigned watched; /* 0: no source */
+	sk_relay_done_cb done;
+	void *arg;
 	int fd;
 	struct sk_stream *stream;
-	struct sk_buf in; /* read from the socket, not yet taken by the stream */
-	bool in_ended;	  /* the socket's data have ended */
-	bool told;	  /* the stream was told so */
-	bool stalled;	  /* the socket takes no more for now */
-	bool deaf;	  /* the socket's reader has gone */
-	void (*done)(void *arg);
-	void *arg;
+	struct sk_source *source, *finish;
+	struct sk_buf rest; /* read from the socket; the stream had no room for it */
+	bool stream_full;   /* the stream says when it has room */
+	bool socket_full;   /* the socket is watched for room */
+	bool socket_ended;  /* no more to read from it */
+	bool stream_ended;  /* and none of this */
 };
 
-static void on_socket(void *arg, int fd, unsigned events);
+static void on_finish(void *arg)
+{
+	struct sk_relay *r = arg;
+
+	r->done(r->arg, r);
+}
+
+/* Both directions are over, or one side is gone. Once, from the loop: no callback of the stream may free it. */
+static void finish(struct sk_relay *r)
+{
+	sk_loop_remove(SK_TAKE_PTR(r->source));
+	sk_loop_trigger(r->finish);
+}
 
 static void watch(struct sk_relay *r)
 {
-	unsigned want = (r->stalled ? SK_LOOP_WRITE : 0u) | (!r->in_ended && !r->in.len ? SK_LOOP_READ : 0u);
+	unsigned events = 0;
 
-	if (want == r->watched)
+	if (!r->source)
 		return;
-	if (!want || !r->watched)
-		sk_loop_remove(SK_TAKE_PTR(r->source));
-	if (want && !r->watched)
-		r->source = sk_loop_add_fd(r->loop, r->fd, want, on_socket, r);
-	else if (want)
-		sk_loop_set_events(r->source, want);
-	r->watched = r->source ? want : 0;
+	if (r->stream && !r->socket_ended && !r->rest.len && !r->stream_full)
+		events |= SK_LOOP_READ;
+	if (r->socket_full)
+		events |= SK_LOOP_WRITE;
+	sk_loop_set_events(r->source, events);
 }
 
-static void finish(struct sk_relay *r)
+/* Writes the rest first. True: there is room for more. */
+static bool flush(struct sk_relay *r)
 {
-	void (*done)(void *arg) = r->done;
-	void *arg = r->arg;
+	while (r->rest.len) {
+		size_t n = sk_stream_write(r->stream, sk_buf_data(&r->rest), r->rest.len);
 
-	sk_relay_free(r);
-	done(arg);
-}
-
-/* Towards the guest. */
-static void flush_in(struct sk_relay *r)
-{
-	while (r->in.len) {
-		size_t n = sk_stream_write(r->stream, sk_buf_data(&r->in), r->in.len);
-
+		sk_buf_consume(&r->rest, n);
+		r->stream_full = !n;
 		if (!n)
-			return;
-		sk_buf_consume(&r->in, n);
+			return false;
 	}
-	if (r->in_ended && !r->told) {
-		r->told = true;
-		sk_stream_shutdown(r->stream);
-	}
+	return true;
 }
 
 static void read_socket(struct sk_relay *r)
 {
-	uint8_t buf[RELAY_BUF];
-	ssize_t n = recv(r->fd, buf, sizeof(buf), MSG_DONTWAIT);
-	size_t taken;
+	uint8_t chunk[RELAY_CHUNK];
+	size_t written;
+	ssize_t n;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		r->in_ended = true;
-	} else {
-		taken = sk_stream_write(r->stream, buf, (size_t)n);
-		if (taken < (size_t)n && sk_buf_append(&r->in, buf + taken, (size_t)n - taken) < 0)
-			r->in_ended = true; /* no memory: cut off, which the guest sees */
+	while (r->stream && !r->socket_ended && !r->stream_full && flush(r)) {
+		n = recv(r->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n < 0) {
+			finish(r);
+			return;
+		}
+		if (n == 0) {
+			r->socket_ended = true;
+			sk_stream_shutdown(r->stream);
+			if (r->stream_ended)
+				finish(r);
+			break;
+		}
+		written = sk_stream_write(r->stream, chunk, (size_t)n);
+		r->stream_full = written < (size_t)n;
+		if (r->stream_full && sk_buf_append(&r->rest, chunk + written, (size_t)n - written) < 0) {
+			finish(r);
+			return;
+		}
+		if (n < (ssize_t)sizeof(chunk))
+			break; /* most likely there is no more yet */
 	}
-	flush_in(r);
+	watch(r);
 }
 
 static void on_socket(void *arg, int fd, unsigned events)
@@ -104,47 +105,60 @@ static void on_socket(void *arg, int fd, unsigned events)
 	struct sk_relay *r = arg;
 
 	(void)fd;
-	if (r->stalled && events & (SK_LOOP_WRITE | SK_LOOP_HANGUP)) {
-		r->stalled = false;
+	if (events & SK_LOOP_ERROR) {
+		finish(r);
+		return;
+	}
+	if (events & (SK_LOOP_WRITE | SK_LOOP_HANGUP) && r->socket_full && r->stream) {
+		r->socket_full = false;
 		sk_stream_resume(r->stream);
 	}
-	if (!r->in_ended && !r->in.len && events & (SK_LOOP_READ | SK_LOOP_HANGUP))
-		read_socket(r);
-	watch(r);
+	if (events & SK_LOOP_HANGUP && r->socket_ended) {
+		/* Its peer neither writes nor reads any more. */
+		finish(r);
+		return;
+	}
+	read_socket(r);
 }
 
-static size_t on_data(void *arg, const uint8_t *p, size_t n)
+static size_t on_data(void *arg, const uint8_t *data, size_t n)
 {
 	struct sk_relay *r = arg;
-	ssize_t sent = 0;
-	size_t done = 0;
+	size_t sent = 0;
 
-	while (done < n && !r->deaf && !r->stalled) {
-		sent = send(r->fd, p + done, n - done, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (sent >= 0)
-			done += (size_t)sent;
-		else if (errno == EAGAIN)
-			r->stalled = true;
-		else if (errno != EINTR)
-			r->deaf = true;
+	while (sent < n) {
+		ssize_t k = send(r->fd, data + sent, n - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (k >= 0) {
+			sent += (size_t)k;
+		} else if (errno == EAGAIN) {
+			r->socket_full = true;
+			break;
+		} else if (errno != EINTR) {
+			finish(r);
+			return n; /* nobody reads it any more */
+		}
 	}
 	watch(r);
-	return r->deaf ? n : done;
+	return sent;
 }
 
 static void on_eof(void *arg)
 {
 	struct sk_relay *r = arg;
 
+	r->stream_ended = true;
 	shutdown(r->fd, SHUT_WR);
+	if (r->socket_ended)
+		finish(r);
 }
 
 static void on_writable(void *arg)
 {
 	struct sk_relay *r = arg;
 
-	flush_in(r);
-	watch(r);
+	r->stream_full = false;
+	read_socket(r);
 }
 
 static void on_closed(void *arg, int error)
@@ -156,33 +170,39 @@ static void on_closed(void *arg, int error)
 	finish(r);
 }
 
-static const struct sk_stream_events relay_events = {
+static const struct sk_stream_events events = {
 	.data = on_data,
 	.eof = on_eof,
 	.writable = on_writable,
 	.closed = on_closed,
 };
 
-struct sk_relay *sk_relay_new(struct sk_loop *loop, int take_fd, struct sk_stream *take_stream, void (*done)(void *arg),
-			      void *arg)
+struct sk_relay *sk_relay_new(struct sk_loop *loop, int take_fd, sk_relay_done_cb done, void *arg)
 {
 	struct sk_relay *r = calloc(1, sizeof(*r));
 
 	if (!r) {
-		close(take_fd);
-		sk_stream_close(take_stream);
+		sk_close_fd(&take_fd);
 		return NULL;
 	}
-	*r = (struct sk_relay){ .loop = loop, .fd = take_fd, .stream = take_stream, .done = done, .arg = arg };
-	sk_buf_init(&r->in, RELAY_BUF);
-	(void)fcntl(take_fd, F_SETFL, O_NONBLOCK);
-	sk_stream_set_events(take_stream, &relay_events, r);
-	watch(r);
-	if (!r->source) {
+	*r = (struct sk_relay){ .loop = loop, .done = done, .arg = arg, .fd = take_fd };
+	sk_buf_init(&r->rest, RELAY_CHUNK);
+	r->source = sk_loop_add_fd(loop, r->fd, 0, on_socket, r);
+	r->finish = sk_loop_add_deferred(loop, on_finish, r);
+	if (!r->source || !r->finish) {
 		sk_relay_free(r);
 		return NULL;
 	}
 	return r;
+}
+
+size_t sk_relay_join(struct sk_relay *r, struct sk_stream *take_stream, const uint8_t *data, size_t n)
+{
+	r->stream = take_stream;
+	sk_stream_set_events(r->stream, &events, r);
+	n = n ? on_data(r, data, n) : 0;
+	read_socket(r);
+	return n;
 }
 
 void sk_relay_free(struct sk_relay *r)
@@ -190,8 +210,9 @@ void sk_relay_free(struct sk_relay *r)
 	if (!r)
 		return;
 	sk_loop_remove(r->source);
+	sk_loop_remove(r->finish);
 	sk_stream_close(r->stream);
-	close(r->fd);
-	sk_buf_fini(&r->in);
+	sk_close_fd(&r->fd);
+	sk_buf_fini(&r->rest);
 	free(r);
 }

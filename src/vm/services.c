@@ -232,12 +232,10 @@ static bool on_ssh_auth(struct conn *c)
 	return r == 0;
 }
 
-static void on_relay_done(void *arg)
+static void on_relay_done(void *arg, struct sk_relay *relay)
 {
-	struct conn *c = arg;
-
-	c->relay = NULL;
-	conn_free(c);
+	(void)relay;
+	conn_free(arg);
 }
 
 static void on_dialled(void *arg, uint32_t number, int take_fd)
@@ -263,11 +261,14 @@ static void on_dialled(void *arg, uint32_t number, int take_fd)
 	}
 	set_phase(c, CONN_RELAYED);
 	stream = SK_TAKE_PTR(c->stream);
-	c->relay = sk_relay_new(s->loop, take_fd, stream, on_relay_done, c);
-	if (c->relay)
+	c->relay = sk_relay_new(s->loop, take_fd, on_relay_done, c);
+	if (c->relay) {
+		sk_relay_join(c->relay, stream, NULL, 0);
 		sk_stream_resume(stream);
-	else
+	} else {
+		sk_stream_close(stream);
 		conn_free(c);
+	}
 }
 
 /* --- requests --- */

@@ -29,6 +29,21 @@ static int check_seconds(const char *path, const char *key, const json_t *value,
 			    min, max);
 }
 
+static bool is_path_list(const json_t *value)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(value, i, v)
+	{
+		const char *path = json_string_value(v);
+
+		if (!path || *path != '/')
+			return false;
+	}
+	return json_is_array(value);
+}
+
 static int check(const char *path, const char *key, const json_t *value, struct sk_error *err)
 {
 	enum sk_confinement sandbox;
@@ -65,11 +80,16 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return json_is_string(value) && sk_confinement_parse(json_string_value(value), &sandbox) == 0
 			       ? 0
 			       : bad(err, path, "\"sandbox\" is " SK_CONFINEMENT_NAMES);
+	if (strcmp(key, "machine_mounts") == 0)
+		return is_path_list(value) ? 0
+					   : bad(err, path,
+						 "\"machine_mounts\" is a list of absolute paths that machines may see: "
+						 "[\"/srv\", \"/mnt:ro\"]");
 	return sk_error_set(
 		err, EINVAL,
 		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
-		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\", \"memory\", \"cpus\", \"sandbox\" and "
-		"\"host_loopback\"",
+		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\", \"memory\", \"cpus\", \"sandbox\", "
+		"\"machine_mounts\" and \"host_loopback\"",
 		path, key);
 }
 
@@ -150,6 +170,7 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 		s->source = "SKERRY_ENGINE";
 	}
 	s->start_timeout_ms = milliseconds(s, "start_timeout", 60);
+	s->machine_mounts = json_object_get(s->json, "machine_mounts");
 	s->no_host_loopback = json_is_false(json_object_get(s->json, "host_loopback"));
 	s->idle_reclaim = milliseconds(s, "idle_reclaim", SK_IDLE_RECLAIM) / 1000;
 	s->default_memory = (uint64_t)json_integer_value(json_object_get(s->json, "memory")) << 20;

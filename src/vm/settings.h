@@ -25,6 +25,8 @@
  *   "sandbox": "namespaces" the least that an engine is confined by; "landlock", "filter": where the host refuses the
  *                           rest
  *   "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
+ *   "machine_mounts": []    what of the host machines see beside the user's home directory and their own mounts:
+ *                           ["/srv", "/mnt:ro"]; "/": every directory that is not one of a machine's own
  *
  * Anything else in a file is an error: it would be a misspelt word.
  */
@@ -36,6 +38,7 @@ struct sk_settings {
 	uint64_t default_memory; /* bytes; 0: not said */
 	unsigned default_cpus;	 /* 0: not said */
 	bool no_host_loopback;
+	const json_t *machine_mounts; /* strings; NULL: not said */
 	char *source_buf, *cache_dir;
 	unsigned start_timeout_ms;
 	struct sk_engine_settings engines;

@@ -118,8 +118,9 @@ static int watch_full(struct sk_storage *b, struct sk_loop *loop, struct sk_erro
 }
 
 static int new_disk(struct sk_storage *b, const struct sk_storage_config *config, struct sk_blk_part *part,
-		    struct sk_error *err)
+		    const struct sk_sandbox_disk *disk, struct sk_error *err)
 {
+	const char *serial = disk->serial;
 	struct stat st;
 	int sock, r;
 
@@ -129,11 +130,14 @@ static int new_disk(struct sk_storage *b, const struct sk_storage_config *config
 	r = sk_device_socket(config->run_dir, disk_sockets[b->n_disks], &sock, err);
 	if (r < 0)
 		return r;
-	r = sk_blk_new(b->loop, sock, part, 1, false, &b->disks[b->n_disks], err);
+	r = sk_blk_new(b->loop, sock, part, 1, disk->readonly, &b->disks[b->n_disks], err);
 	part->take_fd = -1;
-	if (r == 0)
-		sk_blk_on_trouble(b->disks[b->n_disks++], on_trouble, b);
-	return r;
+	if (r < 0)
+		return r;
+	if (serial)
+		sk_blk_set_id(b->disks[b->n_disks], serial);
+	sk_blk_on_trouble(b->disks[b->n_disks++], on_trouble, b);
+	return 0;
 }
 
 static int new_disks(struct sk_storage *b, const struct sk_storage_config *config, struct sk_error *err)
@@ -147,7 +151,7 @@ static int new_disks(struct sk_storage *b, const struct sk_storage_config *confi
 		struct sk_blk_part part = { .take_fd = config->disks[i].take_fd, .scratch = config->disks[i].scratch };
 
 		if (r == 0)
-			r = new_disk(b, config, &part, err);
+			r = new_disk(b, config, &part, &config->disks[i], err);
 		sk_close_fd(&part.take_fd);
 	}
 	return r;

@@ -19,9 +19,11 @@ struct sk_sandbox_layer {
 	uint64_t size; /* bytes used of the file */
 };
 
-/* A writable file, a device of its own. */
+/* A file, a device of its own. */
 struct sk_sandbox_disk {
 	int take_fd;
+	const char *serial; /* by which the guest finds it, SK_BLK_ID_MAX letters at most; NULL: SK_BLK_ID_WRITABLE */
+	bool readonly;
 	bool scratch; /* gone when the sandbox is: a flush need not reach the host's disk */
 };
 #define SK_SANDBOX_DISKS 8u

@@ -12,7 +12,7 @@ _skerry_help_words() {
 	local command=${1:-} text
 	if [ -z "${_skerry_seen[.$command]+x}" ]; then
 		case $command in
-		'' | container | image | system | volume)
+		'' | container | image | machine | system | volume)
 			# shellcheck disable=SC2086 # no word or one
 			text=$(skerry $command --help 2>/dev/null | sed -nE 's/^  ([a-z][a-z-]*)  +[A-Z].*$/\1/p')
 			;;
@@ -31,6 +31,7 @@ _skerry_containers() { # [FILTER]
 	skerry ps -a ${1:+--filter "$1"} --format '{{.Names}}' 2>/dev/null
 	[[ $cur =~ ^[0-9a-f]{3,}$ ]] && skerry ps -aq ${1:+--filter "$1"} 2>/dev/null
 }
+_skerry_machines() { skerry machine ls -q 2>/dev/null; }
 _skerry_volumes() { skerry volume ls -q 2>/dev/null; }
 _skerry_images() { skerry images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | grep -v '<none>'; }
 
@@ -71,6 +72,8 @@ _skerry_positional() {
 	container* | image*) command=${command#* } ;;
 	esac
 	case $command in
+	'machine cp') mapfile -t COMPREPLY < <(compgen -S : -W "$(_skerry_machines)" -- "$cur" && compgen -f -- "$cur") ;;
+	'machine '*) [ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_machines)" -- "$cur") ;;
 	'volume inspect' | 'volume rm') mapfile -t COMPREPLY < <(compgen -W "$(_skerry_volumes)" -- "$cur") ;;
 	run | create)
 		[ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_images)" -- "$cur")
@@ -109,7 +112,7 @@ _skerry() {
 		*)
 			if [ -z "$command" ]; then
 				command=${words[i]}
-			elif [[ $command =~ ^(container|image|system|volume)$ ]]; then
+			elif [[ $command =~ ^(container|image|machine|system|volume)$ ]]; then
 				command+=" ${words[i]}"
 			elif ! _skerry_option_value "${words[i - 1]}" "$command"; then
 				count=$((count + 1))
@@ -125,7 +128,7 @@ _skerry() {
 		mapfile -t COMPREPLY < <(compgen -W "$_skerry_words --root --help --version" -- "$cur")
 		return
 	fi
-	if [[ $command =~ ^(container|image|system|volume)$ ]]; then
+	if [[ $command =~ ^(container|image|machine|system|volume)$ ]]; then
 		_skerry_help_words "$command"
 		mapfile -t COMPREPLY < <(compgen -W "$_skerry_words --help" -- "$cur")
 		return

@@ -68,6 +68,24 @@ static const struct sk_verb image_verbs[] = {
 	END,
 };
 
+static const struct sk_verb machine_verbs[] = {
+	CMD("cp", sk_cmd_machine_cp),
+	CMD("default", sk_cmd_machine_default),
+	CMD("init", sk_cmd_machine_init),
+	CMD("inspect", sk_cmd_machine_inspect),
+	CMD("logs", sk_cmd_machine_logs),
+	CMD("ls", sk_cmd_machine_ls),
+	ALIAS("list", sk_cmd_machine_ls),
+	CMD("reset", sk_cmd_machine_reset),
+	CMD("restart", sk_cmd_machine_restart),
+	CMD("rm", sk_cmd_machine_rm),
+	CMD("set", sk_cmd_machine_set),
+	CMD("ssh", sk_cmd_machine_ssh),
+	CMD("start", sk_cmd_machine_start),
+	CMD("stop", sk_cmd_machine_stop),
+	END,
+};
+
 static const struct sk_verb system_verbs[] = {
 	CMD("check", sk_cmd_system_check), CMD("df", sk_cmd_df),
 	CMD("events", sk_cmd_events),	   CMD("info", sk_cmd_info),
@@ -91,6 +109,7 @@ const struct sk_verb sk_verbs[] = {
 	COMMON("info", sk_cmd_info),
 	GROUP("container", container_verbs, "Manage containers"),
 	GROUP("image", image_verbs, "Manage images"),
+	GROUP("machine", machine_verbs, "Manage machines: VMs with a Docker engine inside"),
 	GROUP("system", system_verbs, "Manage Skerry"),
 	GROUP("volume", volume_verbs, "Manage volumes"),
 	CMD("attach", sk_cmd_attach),

@@ -15,6 +15,10 @@ extern const struct sk_command sk_cmd_volume_create, sk_cmd_volume_inspect, sk_c
 extern const struct sk_command sk_cmd_container_inspect, sk_cmd_container_prune, sk_cmd_image_inspect,
 	sk_cmd_image_prune, sk_cmd_system_prune, sk_cmd_system_check;
 
+extern const struct sk_command sk_cmd_machine_cp, sk_cmd_machine_default, sk_cmd_machine_init, sk_cmd_machine_inspect,
+	sk_cmd_machine_logs, sk_cmd_machine_ls, sk_cmd_machine_reset, sk_cmd_machine_restart, sk_cmd_machine_rm,
+	sk_cmd_machine_set, sk_cmd_machine_ssh, sk_cmd_machine_start, sk_cmd_machine_stop;
+
 /* Calls `one` for each argument; an error is printed and the others go on, as docker does. 0, or 1 if any failed.
  * Prints the argument on success where `echo`. */
 int sk_each(struct sk_cli *cli, int argc, char **argv, bool echo,

@@ -101,6 +101,7 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
  */
 void sk_engine_keep_off(const struct sk_engine_process *engine, pid_t pid);
 
+#define SK_GUEST_ENGINE_IMAGE "engine.tar" /* what machines run: an OCI archive */
 /* Path of an installed guest part ("linux-uml", "initramfs.cpio"): $SKERRY_GUEST_DIR, else <libexec>/skerry/guest.
  * -ENOENT with what to do. */
 int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err);

@@ -111,6 +111,12 @@ struct search {
 	unsigned matches;
 };
 
+/* Machines (model/machine.h) are containers that only their own commands see, and whoever knows the full ID. */
+static bool is_machine(const json_t *config)
+{
+	return json_object_get(config, "Machine");
+}
+
 static int match_prefix(const char *id, void *arg)
 {
 	struct search *s = arg;
@@ -133,7 +139,7 @@ static int match_name(const char *id, void *arg)
 		return 0;
 	name = sk_jx_get_str(config, "Name", "");
 	name += *name == '/';
-	if (strcmp(name, s->ref) == 0) {
+	if (strcmp(name, s->ref) == 0 && !is_machine(config)) {
 		memcpy(s->id, id, sizeof(s->id));
 		s->matches++;
 	}
@@ -155,14 +161,18 @@ int sk_container_find(const struct sk_paths *paths, const char *ref, struct sk_c
 		each_id(paths, match_prefix, &s);
 	if (s.matches > 1)
 		return sk_error_set(err, ENOTUNIQ, "Multiple IDs found with provided prefix: %s", ref);
-	if (!s.matches || load(paths, s.id, ret, &ignored) < 0)
-		return sk_error_set(err, ENOENT, "No such container: %s", ref);
-	return 0;
+	if (s.matches && load(paths, s.id, ret, &ignored) == 0) {
+		if (!is_machine(ret->config))
+			return 0;
+		sk_container_fini(ret);
+	}
+	return sk_error_set(err, ENOENT, "No such container: %s", ref);
 }
 
 struct collect {
 	const struct sk_paths *paths;
 	struct sk_containers *list;
+	bool machines; /* are listed, too */
 };
 
 static int collect(const char *id, void *arg)
@@ -173,6 +183,10 @@ static int collect(const char *id, void *arg)
 
 	if (load(c->paths, id, &one, &ignored) < 0)
 		return 0; /* half made, or just going */
+	if (!c->machines && is_machine(one.config)) {
+		sk_container_fini(&one);
+		return 0;
+	}
 	c->list->v = sk_xrealloc(c->list->v, c->list->n + 1, sizeof(one));
 	c->list->v[c->list->n++] = one;
 	return 0;
@@ -186,10 +200,10 @@ static int newer_first(const void *a, const void *b)
 	return strcmp(sk_jx_get_str(y->config, "Created", ""), sk_jx_get_str(x->config, "Created", ""));
 }
 
-int sk_containers_load(const struct sk_paths *paths, struct sk_containers *ret, struct sk_error *err)
+static int load_list(const struct sk_paths *paths, bool machines, struct sk_containers *ret, struct sk_error *err)
 {
 	struct sk_containers list = { 0 };
-	struct collect c = { paths, &list };
+	struct collect c = { paths, &list, machines };
 	int r = each_id(paths, collect, &c);
 
 	if (r < 0)
@@ -198,6 +212,16 @@ int sk_containers_load(const struct sk_paths *paths, struct sk_containers *ret, 
 		qsort(list.v, list.n, sizeof(*list.v), newer_first);
 	*ret = list;
 	return 0;
+}
+
+int sk_containers_load(const struct sk_paths *paths, struct sk_containers *ret, struct sk_error *err)
+{
+	return load_list(paths, false, ret, err);
+}
+
+int sk_containers_load_all(const struct sk_paths *paths, struct sk_containers *ret, struct sk_error *err)
+{
+	return load_list(paths, true, ret, err);
 }
 
 void sk_containers_fini(struct sk_containers *list)

@@ -32,8 +32,10 @@ struct sk_containers {
 	struct sk_container *v;
 	size_t n;
 };
-/* All, newest first. */
+/* All but machines, newest first. */
 int sk_containers_load(const struct sk_paths *paths, struct sk_containers *ret, struct sk_error *err);
+/* With the machines: for who asks what is in use. */
+int sk_containers_load_all(const struct sk_paths *paths, struct sk_containers *ret, struct sk_error *err);
 void sk_containers_fini(struct sk_containers *list);
 
 /* Without the slash. */

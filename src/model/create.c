@@ -17,6 +17,7 @@
 #include "base/fs.h"
 #include "model/container.h"
 #include "model/jx.h"
+#include "model/machine.h"
 #include "model/volume.h"
 #include "vm/vm.h"
 
@@ -59,6 +60,10 @@ static int publish(const struct sk_paths *paths, struct sk_plan *plan, const cha
 	}
 	config = sk_plan_inspect(plan, sk_time_now(created));
 	vm = sk_plan_vm(plan, config);
+	if (plan->machine) {
+		sk_jx_set(config, "Machine", sk_jx(json_deep_copy(plan->machine)));
+		sk_machine_complete_vm(paths, plan->machine, vm);
+	}
 	dirfd = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
 		return sk_error_errno(err, errno, "cannot open %s", tmp);
@@ -112,8 +117,7 @@ static int check_subpath(struct sk_mount *m, struct sk_error *err)
 	return 0;
 }
 
-/* Finds what the mounts name on the host; volumes that are missing are made, as docker does. */
-static int resolve_mounts(const struct sk_paths *paths, struct sk_plan *plan, struct sk_error *err)
+int sk_plan_resolve_mounts(const struct sk_paths *paths, struct sk_plan *plan, struct sk_error *err)
 {
 	_cleanup_json_ json_t *anonymous = sk_jx(json_pack("{s:s}", "com.docker.volume.anonymous", ""));
 	size_t i;
@@ -161,7 +165,7 @@ int sk_create(const struct sk_paths *paths, struct sk_plan *plan, json_t **ret_c
 		r = sk_container_check_name(paths, plan->opts->name + (*plan->opts->name == '/'), NULL, err);
 	if (r < 0)
 		return r;
-	r = resolve_mounts(paths, plan, err);
+	r = sk_plan_resolve_mounts(paths, plan, err);
 	if (r == 0 && mkdir(tmp, 0700) < 0)
 		r = sk_error_errno(err, errno, "cannot make %s", tmp);
 	if (r == 0 && (r = publish(paths, plan, tmp, &config, err)) < 0)

@@ -19,6 +19,8 @@
  * object.
  */
 int sk_create(const struct sk_paths *paths, struct sk_plan *plan, json_t **ret_config, struct sk_error *err);
+/* A part of it: finds what the plan's mounts name on the host; volumes that are missing are made, as docker does. */
+int sk_plan_resolve_mounts(const struct sk_paths *paths, struct sk_plan *plan, struct sk_error *err);
 
 /* Boots the VM of a container that exists: makes a missing disk, gives ports that are any port a free one, starts the
  * monitor. Returns the control connection. -EBUSY: it runs. */

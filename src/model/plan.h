@@ -50,6 +50,7 @@ struct sk_plan {
 	unsigned log_max_file;
 	bool log_none;
 	const struct sk_image *image; /* borrowed */
+	const json_t *machine;	      /* borrowed; "Machine" of config.json; NULL: it is none */
 };
 
 /* `args`: what follows the image's name on the command line. The plan has an id but no name yet. -EINVAL and others;
@@ -71,5 +72,9 @@ json_t *sk_spec_resources(const json_t *host_config, bool privileged);
 json_t *sk_plan_inspect(const struct sk_plan *plan, const char *created);
 /* vmjson.c: see vm/config.h. `host_config` of the inspect object. */
 json_t *sk_plan_vm(const struct sk_plan *plan, const json_t *config);
+/* An item of vm.json's "disks" with the emulators of other processors; NULL: they are not installed. */
+#define SK_PLAN_QEMU_USER "qemu-user.squashfs"
+#define SK_PLAN_QEMU_SERIAL "skerry-qemu"
+json_t *sk_plan_foreign_disk(void);
 
 #endif

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "engine/engine.h"
+#include "image/manifest.h"
 #include "model/hosts.h"
 #include "model/jx.h"
 #include "model/plan.h"
@@ -76,6 +78,43 @@ static json_t *rootfs(const struct sk_plan *p)
 	return o;
 }
 
+/* The architecture of "linux/amd64/v3". */
+static bool is_hosts_architecture(const char *arch)
+{
+	const char *host = strchr(sk_platform_host(), '/') + 1;
+	size_t n = strcspn(host, "/");
+
+	return strlen(arch) == n && memcmp(arch, host, n) == 0;
+}
+
+json_t *sk_plan_foreign_disk(void)
+{
+	struct sk_error ignored = SK_ERROR_INIT;
+	char path[4096];
+	json_t *o;
+
+	if (sk_guest_part(SK_PLAN_QEMU_USER, path, sizeof(path), &ignored) < 0)
+		return NULL;
+	o = sk_jx_object();
+	sk_jx_set_str(o, "path", path);
+	sk_jx_set_str(o, "serial", SK_PLAN_QEMU_SERIAL);
+	sk_jx_set_bool(o, "readonly", true);
+	return o;
+}
+
+/* What an image for another processor needs. Without emulators its programs end with "exec format error". */
+static json_t *disks(const struct sk_plan *p)
+{
+	const char *arch = sk_jx_get_str(p->image->config, "architecture", "");
+	json_t *disk = *arch && !is_hosts_architecture(arch) ? sk_plan_foreign_disk() : NULL, *list;
+
+	if (!disk)
+		return NULL;
+	list = sk_jx_array();
+	sk_jx_push(list, disk);
+	return list;
+}
+
 static json_t *log_settings(const struct sk_plan *p)
 {
 	json_t *o = sk_jx_object();
@@ -90,7 +129,7 @@ static json_t *log_settings(const struct sk_plan *p)
 
 json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 {
-	json_t *o = sk_jx_object(), *restart = sk_jx_object(), *labels = sk_jx_at(config, "Config.Labels");
+	json_t *o = sk_jx_object(), *restart = sk_jx_object(), *labels = sk_jx_at(config, "Config.Labels"), *further;
 	json_t *attributes = json_is_object(labels) ? sk_jx(json_copy(labels)) : sk_jx_object();
 
 	sk_jx_set_int(o, "version", 1);
@@ -101,6 +140,9 @@ json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 	sk_jx_set_int(o, "memory", (int64_t)p->vm_memory);
 	sk_jx_set(o, "network", network(p));
 	sk_jx_set(o, "rootfs", rootfs(p));
+	further = disks(p);
+	if (further)
+		sk_jx_set(o, "disks", further);
 	sk_jx_set(o, "spec", sk_plan_spec(p));
 	sk_jx_set_str(o, "user", *p->user ? p->user : "0"); /* with root's groups in the image, as docker */
 	if (p->opts->group_add.n)

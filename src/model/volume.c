@@ -176,7 +176,7 @@ char *sk_volume_user(const struct sk_paths *paths, const char *name)
 	char *user = NULL;
 	size_t i, k;
 
-	if (sk_containers_load(paths, &list, NULL) < 0)
+	if (sk_containers_load_all(paths, &list, NULL) < 0)
 		return NULL;
 	for (i = 0; i < list.n && !user; i++) {
 		const json_t *mounts = json_object_get(list.v[i].config, "Mounts");

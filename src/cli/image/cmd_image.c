@@ -295,7 +295,7 @@ static int cmd_rmi(struct sk_cli *cli, void *opts, int argc, char **argv)
 	struct sk_error err = SK_ERROR_INIT;
 	int code;
 
-	if (sk_cli_store(cli, &rmi.store, &err) < 0 || sk_containers_load(&cli->paths, &rmi.containers, &err) < 0)
+	if (sk_cli_store(cli, &rmi.store, &err) < 0 || sk_containers_load_all(&cli->paths, &rmi.containers, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	code = sk_each(cli, argc, argv, false, rmi_one, &rmi);
 	sk_containers_fini(&rmi.containers);

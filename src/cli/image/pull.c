@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/loop.h"
+#include "image/manifest.h"
 #include "model/units.h"
 
 #define REDRAW_MS 100
@@ -187,6 +188,18 @@ int sk_pull(struct sk_cli *cli, const struct sk_pull *pull, char **ret_id, struc
 	return r;
 }
 
+/* Is the image one for "linux/arm64[/variant]"? NULL: for anything. */
+static bool is_for(const struct sk_image *image, const char *platform)
+{
+	struct sk_index_entry e = {
+		.os = (char *)(uintptr_t)json_string_value(json_object_get(image->config, "os")),
+		.arch = (char *)(uintptr_t)json_string_value(json_object_get(image->config, "architecture")),
+		.variant = (char *)(uintptr_t)json_string_value(json_object_get(image->config, "variant")),
+	};
+
+	return !platform || sk_index_entry_matches(&e, platform);
+}
+
 int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, const char *ref, struct sk_image **ret,
 			 struct sk_error *err)
 {
@@ -202,6 +215,11 @@ int sk_create_find_image(struct sk_cli *cli, const struct sk_run_opts *opts, con
 		return r;
 	if (strcmp(policy, "always") != 0) {
 		r = sk_store_find(store, ref, ret, err);
+		if (r == 0 && !is_for(*ret, opts->platform)) {
+			r = sk_error_set(err, ENOENT, "image %s is there, but not for %s", ref, opts->platform);
+			sk_image_free(*ret);
+			*ret = NULL;
+		}
 		if (r != -ENOENT)
 			return r;
 		if (strcmp(policy, "never") == 0)

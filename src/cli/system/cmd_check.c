@@ -91,7 +91,7 @@ static int check_all(struct check *c, struct sk_error *err)
 	int r = sk_cli_store(c->cli, &store, err);
 
 	if (r == 0)
-		r = sk_containers_load(&c->cli->paths, &c->containers, err);
+		r = sk_containers_load_all(&c->cli->paths, &c->containers, err);
 	if (r == 0)
 		r = sk_store_check(store, c->repair, user_of_image, on_problem, c, err);
 	for (i = 0; r == 0 && i < c->containers.n; i++)

@@ -17,6 +17,7 @@
 #include "base/process.h"
 #include "cli/commands.h"
 #include "cli/system/engines.h"
+#include "engine/engine.h"
 #include "model/jx.h"
 #include "cli/print/list.h"
 #include "model/units.h"
@@ -104,6 +105,24 @@ static void check_programs(json_t *checks)
 	else
 		add_check(checks, "skopeo", "note",
 			  "missing: images cannot be pulled, only loaded and imported; apt install skopeo");
+}
+
+static void check_machines(json_t *checks)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	char path[512];
+
+	if (sk_guest_part(SK_GUEST_ENGINE_IMAGE, path, sizeof(path), &err) < 0)
+		add_check(checks, "engine image", "note",
+			  "missing: `skerry machine` works with an image of your own only (--image); install the "
+			  "package skerry-engine, or `make engine`");
+	else
+		add_check(checks, "engine image", "ok", "machines can be made (skerry machine init)");
+	if (has_program("docker"))
+		add_check(checks, "docker", "ok", "the client for machines");
+	else
+		add_check(checks, "docker", "note",
+			  "no docker client: machines have nobody to talk to; apt install docker-cli (or docker.io)");
 }
 
 static int64_t available_memory(void)
@@ -203,6 +222,7 @@ static int cmd_doctor(struct sk_cli *cli, void *opts, int argc, char **argv)
 	checks = sk_jx_array();
 	check_confinement(checks);
 	check_programs(checks);
+	check_machines(checks);
 	check_room(cli, checks);
 	sk_jx_set(all, "Checks", checks);
 	if (o->format) {

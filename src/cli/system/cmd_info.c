@@ -13,6 +13,7 @@
 #include "model/container.h"
 #include "cli/system/engines.h"
 #include "model/jx.h"
+#include "model/machine.h"
 #include "cli/print/list.h"
 #include "model/plan.h"
 #include "model/units.h"
@@ -92,6 +93,25 @@ static void add_host(json_t *o)
 	sk_jx_set_int(o, "MemTotal", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
 }
 
+/* Which mode: docs/modes.md. */
+static int add_machines(const struct sk_paths *paths, json_t *o, struct sk_error *err)
+{
+	struct sk_containers machines = { 0 };
+	int64_t running = 0;
+	size_t i;
+	int r = sk_machines_load(paths, &machines, err);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i < machines.n; i++)
+		running += sk_container_is_alive(&machines.v[i]);
+	sk_jx_set_str(o, "Mode", "isolated");
+	sk_jx_set_int(o, "Machines", (int64_t)machines.n);
+	sk_jx_set_int(o, "MachinesRunning", running);
+	sk_containers_fini(&machines);
+	return 0;
+}
+
 static int make_info(struct sk_cli *cli, json_t **ret, struct sk_error *err)
 {
 	struct sk_containers all = { 0 };
@@ -119,6 +139,7 @@ static int make_info(struct sk_cli *cli, json_t **ret, struct sk_error *err)
 	sk_jx_set_int(o, "ContainersStopped", (int64_t)all.n - running - paused);
 	sk_jx_set_int(o, "Images", (int64_t)json_array_size(images));
 	sk_jx_set_str(o, "ServerVersion", SK_VERSION);
+	r = add_machines(&cli->paths, o, err);
 	add_engine(o);
 	add_host(o);
 	sk_jx_set_str(o, "SkerryRootDir", cli->paths.root);
@@ -126,7 +147,7 @@ static int make_info(struct sk_cli *cli, json_t **ret, struct sk_error *err)
 	sk_jx_set_bool(o, "Rootless", geteuid() != 0);
 	sk_containers_fini(&all);
 	*ret = o;
-	return 0;
+	return r;
 }
 
 static void print_info(const json_t *o)
@@ -138,6 +159,9 @@ static void print_info(const json_t *o)
 	       (long long)sk_jx_get_int(o, "Containers", 0), (long long)sk_jx_get_int(o, "ContainersRunning", 0),
 	       (long long)sk_jx_get_int(o, "ContainersPaused", 0), (long long)sk_jx_get_int(o, "ContainersStopped", 0),
 	       (long long)sk_jx_get_int(o, "Images", 0));
+	printf("Mode: isolated (a VM for each container)\n");
+	printf("Machines: %lld (shared mode: one VM with a container engine; skerry machine ls)\n Running: %lld\n",
+	       (long long)sk_jx_get_int(o, "Machines", 0), (long long)sk_jx_get_int(o, "MachinesRunning", 0));
 	printf("Version: %s\nEngine: %s\n Isolation: %s\n", SK_VERSION,
 	       *sk_jx_get_str(o, "Engine", "") ? sk_jx_get_str(o, "Engine", "") : "none",
 	       sk_jx_get_str(o, "Isolation", ""));

@@ -121,7 +121,7 @@ static int prune_images(struct sk_cli *cli, const struct prune_opts *o, bool all
 	int r = sk_cli_store(cli, &store, err);
 
 	if (r == 0)
-		r = sk_containers_load(&cli->paths, &p.containers, err);
+		r = sk_containers_load_all(&cli->paths, &p.containers, err);
 	if (r == 0)
 		r = sk_store_list(store, &p.images, err);
 	if (r == 0)
@@ -402,7 +402,7 @@ static int cmd_df(struct sk_cli *cli, void *opts, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (r == 0)
-		r = sk_containers_load(&cli->paths, &all, &err);
+		r = sk_containers_load_all(&cli->paths, &all, &err);
 	if (r == 0)
 		r = sk_store_list(store, &images, &err);
 	json_array_foreach(images, i, image)

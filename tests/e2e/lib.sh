@@ -153,6 +153,7 @@ client() { python3 "$here/net.py" "$@"; }
 
 e2e_clean() {
 	local ids
+	[ -z "$(skerry machine ls -q)" ] || skerry machine reset --force
 	ids=$(skerry ps -aq --no-trunc)
 	[ -z "$ids" ] || xargs -n 20 skerry rm -f <<<"$ids"
 }

@@ -1,0 +1,129 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# A machine from init to rm, and docker's client beside it.
+
+# case: timeout=180 quick
+case_machine_life() {
+	. "$SUITE/lib.sh"
+	ok skerry machine init --memory 1024 --disk-size 20
+	has "$out" 'Machine init complete'
+	expect 125 skerry machine init
+	complaint 'machine "default" already exists'
+	ok skerry machine ls
+	has "$out" '^NAME +VM TYPE +CREATED'
+	has "$out" '^default\* .*Never +1 +1GiB +20GiB'
+	ok skerry ps -a
+	hasnt "$out" machine 'a machine is not listed'
+	ok skerry machine inspect --format '{{.State}} {{.Memory}} {{.Socket}}'
+	same "$out" "stopped 1073741824 $SKERRY_ROOT/run/default/docker.sock"
+	expect 125 skerry machine ssh true
+	complaint 'machine "default" is not running'
+	ok skerry machine start
+	has "$out" 'Machine "default" started successfully'
+	expect 125 skerry machine start
+	complaint 'unable to start "default": already running'
+	make_box
+	ok d version
+	has "$out" 'Server:'
+	ok d info --format '{{.Driver}} {{.CgroupVersion}} {{json .Labels}}'
+	has "$out" '^overlay2 2 .*skerry.mode=shared'
+	ok d info
+	has "$out" 'Native Overlay Diff: true'
+
+	# docker's words, exit codes and streams
+	ok d run --rm box busybox echo hello
+	same "$out" hello
+	expect 7 d run --rm box sh -c 'exit 7'
+	expect 127 d run --rm box no-such-program
+	ok d run --rm box sh -c 'echo to-stderr >&2'
+	has "$err" to-stderr
+	out=$(printf 'one\ntwo\n' | d run --rm -i box busybox wc -l) || fail 'stdin'
+	same "$(tr -d ' ' <<<"$out")" 2
+	ok d run -d --name one box busybox sleep 1000
+	ok d exec one busybox hostname
+	ok d stop -t 1 one
+	ok d logs one
+	expect 1 skerry inspect one
+
+	# A second process on the host sees it, ssh and cp lead in.
+	ok skerry machine ssh 'echo $((6 * 7)); id -u'
+	same "$out" $'42\n0'
+	expect 3 skerry machine ssh default exit 3
+	echo copied >"$WORK/file"
+	ok skerry machine cp "$WORK/file" default:/var/lib/docker/file
+	ok skerry machine cp default:/var/lib/docker/file "$WORK/back"
+	same "$(cat "$WORK/back")" copied
+	ok skerry machine logs --tail 5
+	[ -n "$out$err" ] || fail 'the engine has said nothing'
+	expect 125 skerry machine rm
+	complaint 'it is running'
+
+	# What the engine keeps outlives its machine.
+	ok skerry machine stop
+	has "$out" 'Machine "default" stopped successfully'
+	[ ! -e "$SKERRY_ROOT/run/default/docker.sock" ] || fail 'the socket is left'
+	ok skerry machine rm --force --keep-data
+	ok skerry machine ls -q
+	same "$out" ''
+	ok skerry machine init --memory 1024 --disk-size 30 --now
+	has "$err" 'data disk that is there'
+	ok d images --format '{{.Repository}}'
+	same "$out" box
+	ok skerry machine ssh df -k /var/lib/docker
+	[ "$(awk 'END { print ($2 > 25000000) }' <<<"$out")" = 1 ] || fail "the disk has not grown: $out"
+	expect 125 skerry machine set --disk-size 10
+	expect 1 skerry rmi "$(skerry images -q skerry/engine | head -1)"
+	has "$err" 'is using'
+	ok skerry machine rm --force
+	[ -z "$(ls "$SKERRY_ROOT/machines" | grep -v engine-image)" ] || fail 'the data disk is left'
+}
+
+# case: timeout=180
+case_machine_several() {
+	. "$SUITE/lib.sh"
+	ok skerry machine init --memory 512 --now
+	ok skerry machine init --memory 512 other
+	ok skerry machine start -q other
+	ok skerry machine ls --format '{{.Name}} {{.Running}}'
+	same "$out" $'default true\nother true'
+	same "$(docker_of other info --format '{{.Name}}')" other
+	same "$(d info --format '{{.Name}}')" default
+	ok skerry machine default other
+	ok skerry machine inspect --format '{{.Name}}'
+	same "$out" other
+	ok skerry machine stop
+	ok skerry machine ls --format '{{.Name}} {{.Running}}'
+	same "$out" $'default true\nother false'
+	# docker's context leads to it
+	if docker context inspect skerry >/dev/null 2>&1; then
+		ok docker --context skerry info --format '{{.Name}}'
+		same "$out" default
+	else
+		fail "there is no context: $(docker context ls)"
+	fi
+	ok skerry machine reset --force
+	! docker context inspect skerry >/dev/null 2>&1 || fail 'the context is left'
+}
+
+# case: timeout=120
+case_machine_settings() {
+	. "$SUITE/lib.sh"
+	ok skerry machine init --cpus 2 --memory 700m --daemon-config <(echo '{"labels": ["own=1"]}')
+	ok skerry machine inspect --format '{{.CPUs}} {{.Memory}}'
+	same "$out" '2 734003200'
+	ok skerry machine set --cpus 1 --mount "$WORK:/work:ro"
+	mkdir -p "$HOME"
+	echo here >"$WORK/seen"
+	ok env HTTPS_PROXY=http://proxy.example:3128 skerry machine start -q
+	ok d info --format '{{json .Labels}} {{.HTTPSProxy}} {{.NCPU}}'
+	has "$out" 'own=1.*http://proxy.example:3128 1$'
+	ok skerry machine ssh cat /work/seen
+	same "$out" here
+	expect 1 skerry machine ssh touch /work/new
+	ok skerry machine set --memory 600
+	has "$err" 'takes effect at its next start'
+	ok skerry machine restart -q
+	ok skerry machine ssh "awk '/MemTotal/ { print (\$2 < 640000) }' /proc/meminfo"
+	same "$out" 1
+}

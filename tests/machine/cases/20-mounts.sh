@@ -1,0 +1,83 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Directories of the host at their own paths, and those that are not shared.
+
+# case: timeout=180 quick
+case_machine_mounts() {
+	. "$SUITE/lib.sh"
+	mkdir -p "$HOME/project" "$WORK/extra" "$WORK/allowed"
+	echo '{"machine_mounts": ["'"$WORK/allowed"'", "'"$WORK/missing"'"]}' >"$WORK/config.json"
+	export SKERRY_CONFIG=$WORK/config.json
+	start_machine --mount "$WORK/extra"
+	echo from-host >"$HOME/project/file"
+	ok d run --rm -v "$HOME/project:/p" box sh -c 'busybox cat /p/file; echo from-guest >/p/new; busybox chmod 640 /p/new'
+	same "$out" from-host
+	same "$(cat "$HOME/project/new")" from-guest
+	same "$(stat -c %a "$HOME/project/new")" 640
+	ok d run --rm --mount "type=bind,source=$WORK/extra,target=/e" box busybox touch /e/touched
+	[ -e "$WORK/extra/touched" ] || fail 'the file is not on the host'
+	ok d run --rm -v "$WORK/allowed:/a" box busybox touch /a/touched
+	[ -e "$WORK/allowed/touched" ] || fail 'the file is not on the host'
+	# a directory that is made by -v, as docker does, below what is shared
+	ok d run --rm -v "$HOME/made/here:/m" box true
+	[ -d "$HOME/made/here" ] || fail 'the directory was not made'
+	# a single file
+	ok d run --rm -v "$HOME/project/file:/f:ro" box busybox cat /f
+	same "$out" from-host
+	expect 1 d run --rm -v "$HOME/project/file:/f:ro" box sh -c 'echo x >/f'
+	# What is not shared is an error, never an empty directory.
+	local path
+	for path in "$E2E_STAGE/guest" /opt/nothing /srv/nothing /run/nothing /tmp/nothing /var/nothing /etc/nothing /nothing /dev/nothing; do
+		expect 125 d run --rm -v "$path:/x" box true
+		has "$err" 'read-only file system|no such file|not permitted|permission denied'
+		expect 125 d run --rm --mount "type=bind,source=$path,target=/x" box true
+		has "$err" 'does not exist'
+	done
+	# one that vanishes
+	rm -r "$WORK/extra"
+	expect 125 d run --rm --mount "type=bind,source=$WORK/extra/touched,target=/e" box true
+
+	# The engine's own socket leads to the engine.
+	ok d run --rm -v /var/run/docker.sock:/var/run/docker.sock box busybox stat -c %F /var/run/docker.sock
+	same "$out" socket
+}
+
+# Owners, locks, inotify and UDP: with programs of a whole Debian.
+# case: timeout=300
+case_machine_debian() {
+	. "$SUITE/lib.sh"
+	mkdir -p "$HOME/project"
+	echo x >"$HOME/project/file"
+	ok skerry machine init --now
+	ok d import "$TAR" debian:latest
+	python3 -c 'import fcntl, sys, time
+f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print("locked", flush=True); time.sleep(100)' "$HOME/project/file" >"$WORK/locked" &
+	local holder=$!
+	until_ok 10 test -s "$WORK/locked"
+	expect 1 d run --rm -v "$HOME/project:/p" debian flock -n /p/file true
+	kill "$holder"
+	until_ok 20 d run --rm -v "$HOME/project:/p" debian flock -n /p/file true
+	ok d run -d --name holder -v "$HOME/project:/p" debian flock /p/file sleep 100
+	until_ok 20 bash -c '! flock -n "$HOME/project/file" true'
+	ok d rm -f holder
+	until_ok 10 flock -n "$HOME/project/file" true
+	# an owner that the host does not know by that number stays one in every container
+	ok d run --rm -v "$HOME/project:/p" debian sh -c 'touch /p/owned; chown 1234:5678 /p/owned; chmod 4711 /p/owned'
+	ok d run --rm -v "$HOME/project:/p" debian stat -c '%u:%g %a' /p/owned
+	same "$out" '1234:5678 4711'
+	# what the host does is told to watchers (x86-64's inotify_init1, inotify_add_watch; IN_CREATE)
+	ok d run -d --name watch -v "$HOME/project:/p" debian perl -e '$| = 1; my $fd = syscall(294, 0); my $dir = "/p";
+		syscall(254, $fd, $dir, 0x100) >= 0 or die; print "watching\n"; open my $f, "<&=", $fd or die; sysread $f, my $event, 4096;
+		print "seen ", unpack("Z*", substr($event, 16)), "\n";'
+	until_ok 20 bash -c 'DOCKER_HOST=unix://$SKERRY_ROOT/run/default/docker.sock docker logs watch | grep watching'
+	touch "$HOME/project/new-file"
+	until_ok 10 bash -c 'DOCKER_HOST=unix://$SKERRY_ROOT/run/default/docker.sock docker logs watch | grep "seen new-file"'
+	# UDP: the answer comes from the port that was asked
+	local p
+	p=$(free_port udp)
+	ok d run -d --name udp -p "$p:9/udp" debian perl -e 'use Socket; socket(my $s, PF_INET, SOCK_DGRAM, 0) or die;
+		bind($s, sockaddr_in(9, INADDR_ANY)) or die; while (my $from = recv($s, my $data, 1000, 0)) { send($s, "to $data", 0, $from) }'
+	until_ok 20 client udp-ask 127.0.0.1 "$p" ping
+	has "$(client udp-ask 127.0.0.1 "$p" ping)" '^to ping'
+}

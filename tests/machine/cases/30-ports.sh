@@ -1,0 +1,58 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Ports of containers in a machine, on the host.
+
+web() { curl -sS -m 10 -o /dev/null -w '%{http_code}' "$1"; }
+
+# case: timeout=180 quick
+case_machine_ports() {
+	. "$SUITE/lib.sh"
+	start_machine
+	local p q busy
+	p=$(free_port) q=$(free_port)
+	ok d run -d --name all -p "$p:80" box busybox httpd -f -p 80 -h /bin
+	ok d run -d --name local -p "127.0.0.1:$q:80" box busybox httpd -f -p 80 -h /bin
+	same "$(web "http://127.0.0.1:$p/busybox")" 200
+	same "$(web "http://127.0.0.1:$q/busybox")" 200
+	[ ! -e /proc/net/if_inet6 ] || same "$(web "http://[::1]:$p/busybox")" 200
+	local address
+	address=$(ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }')
+	if [ -n "$address" ]; then
+		same "$(web "http://$address:$p/busybox")" 200
+		! curl -sS -m 5 -o /dev/null "http://$address:$q/busybox" 2>/dev/null || fail 'a port of 127.0.0.1 is reached from elsewhere'
+	fi
+	# in use on the host, by somebody else
+	serve tcp-echo
+	busy=$port
+	expect 125 d run --rm -p "$busy:80" box true
+	has "$err" 'address already in use|port is already allocated'
+	# gone with the container, the engine, the machine
+	ok d rm -f all
+	until_ok 5 bash -c "! curl -sS -m 2 -o /dev/null http://127.0.0.1:$p/"
+	same "$(web "http://127.0.0.1:$q/busybox")" 200
+	ok skerry machine stop
+	! curl -sS -m 2 -o /dev/null "http://127.0.0.1:$q/" 2>/dev/null || fail 'the port is still open'
+}
+
+# case: timeout=120
+case_machine_names() {
+	. "$SUITE/lib.sh"
+	start_machine
+	local name
+	serve tcp-echo
+	for name in host.docker.internal gateway.docker.internal host.skerry.internal; do
+		ok d run --rm box busybox nslookup "$name"
+		has "$out" '10\.0\.2\.2'
+	done
+	ok d run --rm --add-host own:host-gateway box busybox grep own /etc/hosts
+	has "$out" '^10\.0\.2\.2'
+	out=$(echo hello | d run --rm -i box busybox nc -w 5 host.docker.internal "$port") || fail 'nc'
+	same "$out" 'echo: hello'
+	# a user's network has docker's name server in between
+	ok d network create --subnet 10.213.0.0/24 net
+	ok d run -d --name peer --network net box busybox sleep 1000
+	ok d run --rm --network net box busybox ping -c 1 -W 5 peer
+	ok d run --rm --network net box busybox nslookup host.docker.internal
+	has "$out" '10\.0\.2\.2'
+}

@@ -1,0 +1,114 @@
+# shellcheck shell=bash disable=SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# Engines and monitors that are killed, clients in great number, and what cannot work.
+
+machine_pid() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["pid"])' "$SKERRY_ROOT"/containers/*/state/state.json; }
+
+# case: timeout=240
+case_machine_kills() {
+	. "$SUITE/lib.sh"
+	start_machine
+	ok d run -d --name keep --restart always box sh -c 'while :; do busybox date +%s >/seen; busybox sleep 1; done'
+	ok d run -d --name plain box busybox sleep 1000
+	ok skerry machine ssh 'kill -9 $(pidof dockerd)'
+	until_ok 60 d exec keep busybox cat /seen
+	ok skerry machine ssh 'kill -9 $(pidof containerd)'
+	until_ok 60 d exec keep busybox cat /seen
+	# the monitor: the machine's power is cut
+	local pid
+	pid=$(machine_pid)
+	kill -9 "$pid"
+	until_ok 20 gone "$pid"
+	until_ok 20 bash -c 'skerry machine ls --format "{{.Running}}" | grep -q false'
+	! d version >/dev/null 2>&1 || fail 'somebody answers'
+	ok skerry machine start -q
+	until_ok 60 d exec keep busybox cat /seen
+	ok d ps -a --format '{{.Names}} {{.State}}'
+	has "$out" 'plain exited'
+}
+
+# case: timeout=240
+case_machine_thousand_connections() {
+	. "$SUITE/lib.sh"
+	start_machine
+	ulimit -n "$(ulimit -H -n)" || true
+	[ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 1100 ] || skip 'no more than 1,000 files may be open here'
+	ok python3 - "$SKERRY_ROOT/run/default/docker.sock" <<'END'
+import socket, sys
+open_ones = []
+for i in range(1000):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(100)
+    s.connect(sys.argv[1])
+    open_ones.append(s)
+for s in open_ones:
+    s.sendall(b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+assert all(s.recv(12) == b"HTTP/1.1 200" for s in open_ones)
+END
+	ok d ps
+}
+
+# case: timeout=240
+case_machine_bad_input() {
+	. "$SUITE/lib.sh"
+	expect 125 skerry machine init ../x
+	complaint 'invalid machine name'
+	expect 125 skerry machine init --memory 10
+	complaint 'too little'
+	expect 125 skerry machine init --disk-size 1m
+	complaint 'too little'
+	expect 125 skerry machine init --cpus 100
+	complaint 'cpus'
+	expect 125 skerry machine init --engine vmware
+	complaint 'engine'
+	expect 125 skerry machine init --mount relative
+	complaint 'invalid mount'
+	expect 125 skerry machine init --mount /usr
+	complaint "machine's own"
+	expect 125 skerry machine init --mount "$WORK/not-there"
+	complaint 'not-there.*No such file'
+	expect 125 skerry machine init --daemon-config <(echo 'no json')
+	complaint 'JSON'
+	expect 125 skerry machine init --daemon-config <(echo '{"data-root": "/x"}')
+	complaint 'data-root.*own setting'
+	expect 125 skerry machine init --image no-such-image-here:1
+	expect 125 skerry machine start nobody
+	complaint 'No such machine: nobody'
+	ok skerry machine ls -q
+	same "$out" '' 'nothing is left of them'
+	for config in '{"machine_mounts": ["relative"]}' '{"machine_mounts": "/srv"}' '{"machine_mounts": [1]}'; do
+		echo "$config" >"$WORK/config.json"
+		expect 125 env SKERRY_CONFIG="$WORK/config.json" skerry machine init
+		complaint 'machine_mounts'
+	done
+	echo '{"machine_mounts": ["/etc"]}' >"$WORK/config.json"
+	expect 125 env SKERRY_CONFIG="$WORK/config.json" skerry machine init
+	complaint "machine's own"
+
+	# a path that no client can connect to
+	local long
+	long=$WORK/$(printf 'long%.0s' {1..20})
+	mkdir "$long"
+	expect 125 skerry --root "$long" machine init
+	complaint 'path of the machine'
+
+	# an image without an engine, and an engine that does not come up: its words are shown
+	ok skerry machine init --image "$IMG" --memory 512
+	expect 125 skerry machine start
+	has "$err" 'dockerd'
+	ok skerry machine rm -f
+	ok skerry machine init --memory 512 --daemon-config <(echo '{"no-such-key": 1}')
+	expect 125 skerry machine start
+	has "$err" 'no-such-key'
+	ok skerry machine rm -f
+
+	# a data disk that somebody else has
+	ok skerry machine init --memory 512
+	exec 9<"$SKERRY_ROOT/machines/default/data.img"
+	flock 9
+	expect 125 skerry machine start
+	has "$err" 'in use by another VM'
+	exec 9<&-
+	ok skerry machine start -q
+}

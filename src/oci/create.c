@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -90,38 +89,30 @@ int sk_oci_call_to_end(struct sk_oci *o, const struct sk_oci_container *c, const
 
 /* ---- create */
 
+#define AT(f) offsetof(struct sk_oci_create_options, f)
+static const struct sk_opt create_options[] = {
+	{ .name = "bundle", .letter = 'b', .type = SK_OPT_STRING, .offset = AT(bundle) },
+	{ .name = "console-socket", .type = SK_OPT_STRING, .offset = AT(console_socket) },
+	{ .name = "pid-file", .type = SK_OPT_STRING, .offset = AT(pid_file) },
+	{ .name = "no-pivot", .type = SK_OPT_IGNORED_BOOL },
+	{ .name = "no-new-keyring", .type = SK_OPT_IGNORED_BOOL },
+	{ .name = "preserve-fds", .type = &sk_oci_opt_preserve_fds },
+	{ .name = "detach", .letter = 'd', .type = SK_OPT_BOOL, .offset = AT(detach) },
+	{ .name = "keep", .type = SK_OPT_BOOL, .offset = AT(keep) },
+	{ .name = "no-subreaper", .type = SK_OPT_IGNORED_BOOL },
+	{ .name = NULL },
+};
+#undef AT
+
 int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_options *ret, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "bundle", required_argument, NULL, 'b' },   { "console-socket", required_argument, NULL, 'c' },
-		{ "pid-file", required_argument, NULL, 'p' }, { "no-pivot", no_argument, NULL, 'x' },
-		{ "no-new-keyring", no_argument, NULL, 'x' }, { "preserve-fds", required_argument, NULL, 'f' },
-		{ "detach", no_argument, NULL, 'd' },	      { "keep", no_argument, NULL, 'k' },
-		{ "no-subreaper", no_argument, NULL, 'x' },   { NULL, 0, NULL, 0 },
-	};
-	int opt;
+	int r;
 
 	*ret = (struct sk_oci_create_options){ .bundle = ".", .console_fd = -1 };
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "b:d", options, NULL)) != -1) {
-		if (opt == 'b')
-			ret->bundle = optarg;
-		else if (opt == 'c')
-			ret->console_socket = optarg;
-		else if (opt == 'p')
-			ret->pid_file = optarg;
-		else if (opt == 'f' && sk_oci_preserve_fds(optarg, err) < 0)
-			return -err->code;
-		else if (opt == 'd')
-			ret->detach = true;
-		else if (opt == 'k')
-			ret->keep = true;
-		else if (opt == '?')
-			return sk_oci_bad_option(argv, err);
-	}
-	if (argc - optind != 1)
-		return sk_error_set(err, EINVAL, "\"%s\" requires exactly 1 argument(s)", argv[0]);
-	ret->id = argv[optind];
+	r = sk_oci_options_id(create_options, ret, argc, argv, err);
+	if (r < 0)
+		return r;
+	ret->id = argv[1];
 	ret->detach |= !run;
 	return 0;
 }
@@ -399,10 +390,10 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_oci_container c;
-	int r = sk_oci_no_options(argc, argv, 1, err);
+	int r = sk_oci_options_id(NULL, NULL, argc, argv, err);
 
-	if (r == 0)
-		r = sk_oci_container_open(o, argv[optind], &c, err);
+	if (r >= 0)
+		r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r < 0)
 		return r;
 	r = sk_oci_start_container(o, &c, err);

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,88 +40,71 @@ struct exec_proxy {
 	const struct sk_oci_stand_in *config;
 };
 
+static int append_string(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	(void)err;
+	json_array_append_new(*(json_t **)to, json_string(value));
+	return 0;
+}
+
+static int append_number(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	(void)err;
+	json_array_append_new(*(json_t **)to, json_integer(strtoll(value, NULL, 10)));
+	return 0;
+}
+
+static const struct sk_opt_type strings = { true, append_string, NULL }, numbers = { true, append_number, NULL };
+
+#define AT(f) offsetof(struct exec_options, f)
+static const struct sk_opt exec_table[] = {
+	{ .name = "console-socket", .type = SK_OPT_STRING, .offset = AT(console_socket) },
+	{ .name = "cwd", .type = SK_OPT_STRING, .offset = AT(cwd) },
+	{ .name = "env", .letter = 'e', .type = &strings, .offset = AT(env) },
+	{ .name = "tty", .letter = 't', .type = SK_OPT_BOOL, .offset = AT(tty) },
+	{ .name = "user", .letter = 'u', .type = SK_OPT_STRING, .offset = AT(user) },
+	{ .name = "additional-gids", .letter = 'g', .type = &numbers, .offset = AT(groups) },
+	{ .name = "process", .letter = 'p', .type = SK_OPT_STRING, .offset = AT(process_file) },
+	{ .name = "detach", .letter = 'd', .type = SK_OPT_BOOL, .offset = AT(detach) },
+	{ .name = "pid-file", .type = SK_OPT_STRING, .offset = AT(pid_file) },
+	{ .name = "process-label", .type = SK_OPT_IGNORED },
+	{ .name = "apparmor", .type = SK_OPT_IGNORED },
+	{ .name = "no-new-privs", .type = SK_OPT_BOOL, .offset = AT(no_new_privs) },
+	{ .name = "cap", .letter = 'c', .type = &strings, .offset = AT(caps) },
+	{ .name = "preserve-fds", .type = &sk_oci_opt_preserve_fds },
+	{ .name = "cgroup", .type = SK_OPT_IGNORED },
+	{ .name = "ignore-paused", .type = SK_OPT_BOOL, .offset = AT(ignore_paused) },
+	{ .name = "no-subreaper", .type = SK_OPT_IGNORED_BOOL },
+	{ .name = NULL },
+};
+#undef AT
+
 static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "console-socket", required_argument, NULL, 'C' },
-		{ "cwd", required_argument, NULL, 'w' },
-		{ "env", required_argument, NULL, 'e' },
-		{ "tty", no_argument, NULL, 't' },
-		{ "user", required_argument, NULL, 'u' },
-		{ "additional-gids", required_argument, NULL, 'g' },
-		{ "process", required_argument, NULL, 'p' },
-		{ "detach", no_argument, NULL, 'd' },
-		{ "pid-file", required_argument, NULL, 'P' },
-		{ "process-label", required_argument, NULL, 'x' },
-		{ "apparmor", required_argument, NULL, 'x' },
-		{ "no-new-privs", no_argument, NULL, 'n' },
-		{ "cap", required_argument, NULL, 'c' },
-		{ "preserve-fds", required_argument, NULL, 'f' },
-		{ "cgroup", required_argument, NULL, 'x' },
-		{ "ignore-paused", no_argument, NULL, 'i' },
-		{ "no-subreaper", no_argument, NULL, 's' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int opt;
+	int n, i;
 
 	*x = (struct exec_options){
 		.env = json_array(), .groups = json_array(), .caps = json_array(), .args = json_array()
 	};
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "+e:tu:g:p:dc:", options, NULL)) != -1) {
-		switch (opt) {
-		case 'C':
-			x->console_socket = optarg;
-			break;
-		case 'w':
-			x->cwd = optarg;
-			break;
-		case 'e':
-			json_array_append_new(x->env, json_string(optarg));
-			break;
-		case 't':
-			x->tty = true;
-			break;
-		case 'u':
-			x->user = optarg;
-			break;
-		case 'g':
-			json_array_append_new(x->groups, json_integer(strtoll(optarg, NULL, 10)));
-			break;
-		case 'p':
-			x->process_file = optarg;
-			break;
-		case 'd':
-			x->detach = true;
-			break;
-		case 'P':
-			x->pid_file = optarg;
-			break;
-		case 'n':
-			x->no_new_privs = true;
-			break;
-		case 'c':
-			json_array_append_new(x->caps, json_string(optarg));
-			break;
-		case 'i':
-			x->ignore_paused = true;
-			break;
-		case 'f':
-			if (sk_oci_preserve_fds(optarg, err) < 0)
-				return -err->code;
-			break;
-		case '?':
-			return sk_oci_bad_option(argv, err);
-		default:
-			break;
-		}
-	}
-	if (optind >= argc)
+	n = sk_oci_options(exec_table, x, true, argc, argv, err);
+	if (n < 0)
+		return n;
+	if (n == 0)
 		return sk_error_set(err, EINVAL, "\"exec\" requires a minimum of 1 argument(s)");
-	x->id = argv[optind++];
-	for (; optind < argc; optind++)
-		json_array_append_new(x->args, json_string(argv[optind]));
+	x->id = argv[1];
+	for (i = 2; i <= n; i++)
+		json_array_append_new(x->args, json_string(argv[i]));
 	return 0;
+}
+
+static void free_options(const struct exec_options *x)
+{
+	json_decref(x->args);
+	json_decref(x->env);
+	json_decref(x->groups);
+	json_decref(x->caps);
 }
 
 static json_t *load_process(const char *path, struct sk_error *err)
@@ -433,6 +415,7 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 	if (r < 0) {
 		sk_oci_log(o, "error", "%s", err->message);
+		free_options(&x);
 		return 1; /* and not what exec's own failures end with */
 	}
 	r = sk_oci_container_open(o, x.id, &c, err);
@@ -459,10 +442,7 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (r < 0 && strncmp(err->message, "exec failed", 11) != 0)
 		sk_error_wrap(err, "exec failed");
 	json_decref(j.process);
-	json_decref(x.args);
-	json_decref(x.env);
-	json_decref(x.groups);
-	json_decref(x.caps);
+	free_options(&x);
 	sk_oci_container_close(&c);
 	if (r < 0 && strncmp(err->message, "exec failed", 11) != 0)
 		sk_error_wrap(err, "exec failed");

@@ -12,7 +12,7 @@
  *   cgroup.c   the control groups on the host that hold the whole VM
  *   systemd.c  the same made by systemd
  *   hooks.c    hooks
- *   options.c  what all verbs have in common in their options
+ *   options.c  what all verbs have in common in their options, runc's words
  *   namespaces.c  the namespaces that a bundle names
  *   mounts.c   what is mounted on the host for the container
  *   launch.c   starts the monitor as the container's process
@@ -41,6 +41,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/opt.h"
 #include "proto/message.h"
 #include "vm/state.h"
 
@@ -299,13 +300,15 @@ int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_features(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 
-/* options.c, for all verbs, whose options may stand behind their arguments, but for exec's and ps': that is asked anew
- * with optind 0, and not with 1. getopt_long() has returned '?': names the option as runc does. -EINVAL. */
-int sk_oci_bad_option(char **argv, struct sk_error *err);
-/* For verbs without options: `optind` is the first argument, of which there are `wanted`. */
-int sk_oci_no_options(int argc, char **argv, int wanted, struct sk_error *err);
-/* The number of --preserve-fds: 0 is what a VM can do. */
-int sk_oci_preserve_fds(const char *text, struct sk_error *err);
+/* options.c: command lines as runc words their mistakes. A long name may be abbreviated. */
+extern const struct sk_opt_dialect sk_oci_dialect;
+extern const struct sk_opt_type sk_oci_opt_preserve_fds; /* no value is stored: 0 is all that a VM can do */
+extern const struct sk_opt_type sk_oci_opt_format;	 /* bool: json, not table */
+/* Parses a verb's command line, with its name in argv[0]; `table` NULL: it has no options; `stop`: the first argument ends the options. Returns the
+ * number of arguments, which are argv[1] and so on then. */
+int sk_oci_options(const struct sk_opt *table, void *values, bool stop, int argc, char **argv, struct sk_error *err);
+/* The same for verbs with one argument, the container's id. */
+int sk_oci_options_id(const struct sk_opt *table, void *values, int argc, char **argv, struct sk_error *err);
 
 /* Shared by create, run and exec. */
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);

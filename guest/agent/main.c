@@ -16,7 +16,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +35,7 @@
 #include "agent.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/opt.h"
 #include "boot.h"
 #include "container.h"
 #include "init.h"
@@ -137,38 +137,34 @@ static int watch_signals(struct sk_agent *a)
 	return 0;
 }
 
+static int store_uplink(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	if (strncmp(value, "unix:", 5) != 0)
+		return sk_error_set(err, EINVAL, "--connect wants unix:PREFIX");
+	*(const char **)to = value + 5;
+	return 0;
+}
+
 static int parse_options(struct sk_agent *a, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "connect", required_argument, NULL, 'c' },
-		{ "crun", required_argument, NULL, 'r' },
-		{ "run-dir", required_argument, NULL, 'd' },
-		{ "test", no_argument, NULL, 't' },
-		{ NULL, 0, NULL, 0 },
+	static const struct sk_opt_type uplink = { true, store_uplink, NULL };
+	static const struct sk_opt options[] = {
+		{ .name = "connect", .type = &uplink, .offset = offsetof(struct sk_agent, uplink.unix_prefix) },
+		{ .name = "crun", .type = SK_OPT_STRING, .offset = offsetof(struct sk_agent, crun) },
+		{ .name = "run-dir", .type = SK_OPT_STRING, .offset = offsetof(struct sk_agent, run_dir) },
+		{ .name = "test", .type = SK_OPT_BOOL, .offset = offsetof(struct sk_agent, test) },
+		{ .name = NULL },
 	};
-	int o;
+	struct sk_opt_result parsed;
+	struct sk_error err = SK_ERROR_INIT;
+	int r = sk_opt_parse(options, &sk_opt_gnu, a, false, argc - 1, argv + 1, &parsed, &err);
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1)
-		switch (o) {
-		case 'c':
-			if (strncmp(optarg, "unix:", 5) != 0)
-				return -EINVAL;
-			a->uplink.unix_prefix = optarg + 5;
-			break;
-		case 'r':
-			a->crun = optarg;
-			break;
-		case 'd':
-			a->run_dir = optarg;
-			break;
-		case 't':
-			a->test = true;
-			a->self = argv[0];
-			break;
-		default:
-			return -EINVAL;
-		}
-	return 0;
+	if (r < 0)
+		fprintf(stderr, "skerry-agent: %s\n", err.message);
+	if (a->test)
+		a->self = argv[0];
+	return r;
 }
 
 static int agent_main(struct sk_agent *a)

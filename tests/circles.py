@@ -20,7 +20,6 @@ HARMLESS = [
      "one server: its table names the operations, which answer parked requests of each other"),
     ("virtio", "vsock_dev vsock_stream", "two halves of one device: packets and streams (vsock_internal.h)"),
     # To be dissolved.
-    ("agent", "container files launch_child ops", "a request that waits for a container is dispatched again when that goes"),
     ("oci", "create delete exec pod", "verbs that undo each other's halves"),
 ]
 

@@ -6,7 +6,7 @@
  * control channel (session.c) as early as it can, brings up what a Linux user space expects (boot.c), and then serves
  * requests (ops.c). Whatever may block runs in a forked child (job.c); the children that start container processes end
  * as crun (launch.c, launch_child.c), whose processes are inherited by PID 1, which reaps them and tells the monitor
- * (container.c). Each stdio stream is moved by a pump (pump.c).
+ * (process.c). Each stdio stream is moved by a pump (pump.c).
  *
  * Trust. The monitor is trusted. The image and everything in the container are not: files in it are opened confined
  * (confine.c), read bounded (user.c, copy_in.c), and what its processes say is never believed. The control connection
@@ -178,6 +178,9 @@ static int agent_main(struct sk_agent *a)
 	if (r < 0)
 		return r;
 	a->jobs.loop = a->loop;
+	r = sk_ops_init(a);
+	if (r < 0)
+		return r;
 	fd = connect_control(a);
 	if (fd < 0) {
 		sk_log(SK_LOG_ERROR, "cannot connect to the monitor: %s", strerror(-fd));

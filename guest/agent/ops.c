@@ -17,6 +17,7 @@
 #include "files.h"
 #include "memory.h"
 #include "job.h"
+#include "waiting.h"
 
 /* Replies to a request that is dealt with: `r` negative: with `err`; otherwise with the fields of `reply` (may be
  * NULL). Takes the request. */
@@ -100,7 +101,7 @@ static void op_container(struct sk_agent *a, struct sk_container *c, struct sk_m
 	finish(a, take_req, r, &err, &reply);
 	json_decref(stats);
 	if (op == SK_OP_RESUME && r == 0)
-		sk_container_resumed(c);
+		sk_waiting_retry(a);
 }
 
 static void op_time(struct sk_agent *a, struct sk_msg *take_req)
@@ -193,19 +194,39 @@ void sk_ops_handle(void *arg, struct sk_msg *take_req)
 		finish(a, take_req, 0, NULL, NULL);
 		sk_agent_power_off(a, !fast);
 		return;
-	case SK_OP_CREATE:
-		sk_container_create(a, take_req);
-		return;
 	default:
 		break;
 	}
 	c = sk_container_find(a, take_req->container);
-	if (!c) {
+	if (sk_waiting_due(a, take_req->container)) {
+		sk_waiting_add(a, take_req);
+	} else if (take_req->op == SK_OP_CREATE) {
+		sk_container_create(a, take_req);
+	} else if (!c) {
 		sk_error_set(&err, ENOENT, "no container %s", take_req->container);
 		finish(a, take_req, -ENOENT, &err, NULL);
 	} else if (sk_container_busy(c)) {
-		sk_container_defer(c, take_req);
+		sk_waiting_add(a, take_req);
 	} else {
 		op_container(a, c, take_req);
 	}
+}
+
+static void retry(void *arg)
+{
+	struct sk_waiting *w, *next;
+
+	for (w = sk_waiting_take(arg); w; w = next) {
+		struct sk_msg req = w->req;
+
+		next = w->next;
+		free(w);
+		sk_ops_handle(arg, &req);
+	}
+}
+
+int sk_ops_init(struct sk_agent *agent)
+{
+	agent->retry = sk_loop_add_deferred(agent->loop, retry, agent);
+	return agent->retry ? 0 : -ENOMEM;
 }

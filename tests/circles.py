@@ -19,8 +19,6 @@ HARMLESS = [
     ("ninep", "fid ops_ext ops_file ops_io ops_lock ops_meta ops_name ops_session ops_socket server",
      "one server: its table names the operations, which answer parked requests of each other"),
     ("virtio", "vsock_dev vsock_stream", "two halves of one device: packets and streams (vsock_internal.h)"),
-    # To be dissolved.
-    ("oci", "create delete exec pod", "verbs that undo each other's halves"),
 ]
 
 

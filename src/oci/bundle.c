@@ -223,16 +223,6 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 	return sk_oci_bundle_parse(real, text, len, ret, err);
 }
 
-bool sk_oci_bundle_wants_terminal(const char *dir)
-{
-	_cleanup_free_ char *path = sk_asprintf("%s/config.json", dir);
-	json_t *spec = path ? json_load_file(path, 0, NULL) : NULL;
-	bool terminal = json_is_true(json_object_get(json_object_get(spec, "process"), "terminal"));
-
-	json_decref(spec);
-	return terminal;
-}
-
 void sk_oci_bundle_fini(struct sk_oci_bundle *b)
 {
 	free(b->dir);

@@ -11,33 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/loop.h"
 #include "oci/oci.h"
-#include "vm/proxy.h"
 #include "vm/vm.h"
 
 struct exec_options {
 	const char *id, *process_file, *pid_file, *console_socket, *cwd, *user;
 	json_t *env, *groups, *caps, *args;
 	bool detach, tty, no_new_privs, ignore_paused;
-};
-
-struct exec_proxy {
-	struct sk_loop *loop;
-	struct sk_proxy *proxy;
-	int code;
-	bool oom;
-	const struct sk_oci_stand_in *config;
 };
 
 static int append_string(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
@@ -165,93 +151,6 @@ static json_t *make_process(const struct exec_options *x, const struct sk_oci_co
 	return process;
 }
 
-/* ---- the proxy */
-
-static void on_done(void *arg, int code, bool oom)
-{
-	struct exec_proxy *p = arg;
-
-	p->oom = oom;
-	p->code = code < 0 ? 137 : code; /* gone with its VM */
-	sk_loop_quit(p->loop);
-}
-
-static void on_oom(void *arg)
-{
-	const struct exec_proxy *p = arg;
-
-	if (p->config->on_oom)
-		p->config->on_oom(p->config->arg);
-}
-
-static void on_signal(void *arg, int fd, unsigned events)
-{
-	struct exec_proxy *p = arg;
-	struct signalfd_siginfo si;
-
-	(void)events;
-	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
-		if (si.ssi_signo == SIGWINCH)
-			sk_proxy_resize(p->proxy);
-		else
-			sk_proxy_send(p->proxy, &(const struct sk_msg){ .op = SK_ATTACHED_SIGNAL,
-									.signal = { (int)si.ssi_signo, false } });
-	}
-}
-
-/* Everything that can be caught goes on to the process, but what is about us. */
-int sk_oci_catch_signals(void)
-{
-	sigset_t set;
-
-	sigfillset(&set);
-	sigdelset(&set, SIGSEGV);
-	sigdelset(&set, SIGBUS);
-	sigdelset(&set, SIGILL);
-	sigdelset(&set, SIGFPE);
-	sigdelset(&set, SIGABRT);
-	sigdelset(&set, SIGCHLD);
-	sigdelset(&set, SIGTTIN);
-	sigdelset(&set, SIGTTOU);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-int sk_oci_stand_in(const struct sk_oci_stand_in *s, bool *ret_oom)
-{
-	struct exec_proxy p = { .code = 255, .config = s };
-	struct sk_proxy_config c = { .take_conn_fd = s->take_conn_fd,
-				     .in_fd = s->in_fd,
-				     .out_fd = s->out_fd,
-				     .err_fd = s->err_fd,
-				     .size_fd = s->size_fd,
-				     .terminal = s->terminal,
-				     .done = on_done,
-				     .oom = on_oom,
-				     .arg = &p };
-
-	signal(SIGPIPE, SIG_IGN);
-	if (sk_loop_new(&p.loop) < 0)
-		return 255;
-	c.loop = p.loop;
-	if (sk_proxy_new(&c, &p.proxy) == 0 && sk_loop_add_fd(p.loop, s->signal_fd, SK_LOOP_READ, on_signal, &p)) {
-		sk_proxy_resize(p.proxy);
-		sk_loop_run(p.loop);
-	}
-	sk_proxy_free(p.proxy);
-	sk_loop_free(p.loop);
-	if (ret_oom)
-		*ret_oom = p.oom;
-	return p.code;
-}
-
-static bool has_input(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
-}
-
 static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, const json_t *process,
 			const struct exec_options *x, bool input, const struct winsize *ws, struct sk_error *err)
 {
@@ -339,7 +238,7 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 	host = terminal ? find_terminal(in, j->x->console_socket != NULL, err) : -1;
 	if (terminal && host < 0)
 		return host;
-	input = terminal || has_input(in);
+	input = terminal || sk_oci_has_input(in);
 	if (terminal)
 		ioctl(host, TIOCGWINSZ, &ws);
 	fd = request_exec(j->o, j->c, j->process, j->x, input, &ws, err);

@@ -17,10 +17,13 @@
  *   mounts.c   what is mounted on the host for the container
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
+ *   request.c  requests to a container's monitor
+ *   words.c    runc's words for errors
  *   create.c   create, start
  *   delete.c   delete
  *   pod.c      containers that live in the VM of another one
  *   exec.c     exec
+ *   attach.c   a process on the host that stands for one in the guest
  *   ps.c       ps
  *   standin.c  processes on the host that stand for those of the guest, for docker top
  *   verbs.c    the rest
@@ -88,6 +91,8 @@ const char *sk_oci_status(struct sk_oci *o, const struct sk_oci_container *c, js
 pid_t sk_oci_pid(struct sk_oci *o, const struct sk_oci_container *c);
 /* The state of the runtime specification, as hooks and `state` show it. A new reference. */
 json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, pid_t pid);
+/* The same, of this moment. */
+json_t *sk_oci_state_now(struct sk_oci *o, const struct sk_oci_container *c);
 /* Calls `each` for every container that can be read. */
 int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg,
 		struct sk_error *err);
@@ -105,8 +110,6 @@ struct sk_oci_bundle {
 	bool sandbox;		/* the first container of a pod: others will come into its VM … */
 	const char *sandbox_id; /* … or one of those, and this is the first one's id; else NULL. In `spec` */
 };
-/* Whether process.terminal is set; false where the bundle cannot be read: loading it says why. */
-bool sk_oci_bundle_wants_terminal(const char *dir);
 /* The text of a config.json; `dir`: absolute path of the bundle. */
 int sk_oci_bundle_parse(const char *dir, const char *text, size_t len, struct sk_oci_bundle *ret, struct sk_error *err);
 int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err);
@@ -250,8 +253,8 @@ struct sk_oci_create_options {
 	int console_fd; /* a terminal for the container, -1: none, or through the socket */
 };
 int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_options *ret, struct sk_error *err);
-int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_container *c,
-			    pid_t *ret_pid, struct sk_error *err);
+int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_bundle *b,
+			    struct sk_oci_container *c, pid_t *ret_pid, struct sk_error *err);
 int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err);
 /* delete.c: ends the VM for sure and waits until it is gone. */
 void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c);
@@ -274,12 +277,12 @@ struct sk_oci_stand_in {
 	void (*on_oom)(void *arg); /* may be NULL */
 	void *arg;
 };
-/* exec.c: stands for a process in the guest until it ends, and returns its exit code. `ret_oom` may be NULL. */
+/* attach.c: stands for a process in the guest until it ends, and returns its exit code. `ret_oom` may be NULL. */
 int sk_oci_stand_in(const struct sk_oci_stand_in *s, bool *ret_oom);
+/* A descriptor for the signals that go on to the process, which are blocked from then on. */
 int sk_oci_catch_signals(void);
-
-/* create.c: runc's words in front of an error, once. */
-void sk_oci_say_verb(struct sk_error *err, const char *words);
+/* False: /dev/null, from which nobody will read. */
+bool sk_oci_has_input(int fd);
 
 /* Verbs. Each takes argc, argv from its own name on, and returns an exit code; a negative one is an error in `err`
  * (exit code 1). */
@@ -310,10 +313,15 @@ int sk_oci_options(const struct sk_opt *table, void *values, bool stop, int argc
 /* The same for verbs with one argument, the container's id. */
 int sk_oci_options_id(const struct sk_opt *table, void *values, int argc, char **argv, struct sk_error *err);
 
-/* Shared by create, run and exec. */
+/* Of --pid-file; `path` NULL: none. */
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);
-/* runc's words for a program that cannot be started: docker takes 126 and 127 from them. */
+
+/* words.c: for a program that cannot be started, the words from which docker takes 126 and 127. */
 int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *process, const char *what);
+/* Puts `words` in front of the error, in place of those of another verb. */
+void sk_oci_wrap_once(struct sk_error *err, const char *words);
+
+/* request.c */
 /* The id of the VM that the container is in. */
 const char *sk_oci_vm_of(const struct sk_oci_container *c);
 /* A connection to the monitor of the container's VM. */

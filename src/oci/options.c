@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What all verbs have in common in their options: runc's words for mistakes. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "oci/oci.h"
 
 /* A cluster's mistakes name the letter, those of a long option its name. */
@@ -67,3 +70,15 @@ static int store_format(const struct sk_opt *o, void *to, const char *text, stru
 }
 
 const struct sk_opt_type sk_oci_opt_format = { true, store_format, NULL };
+
+int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err)
+{
+	char text[16];
+	int r;
+
+	if (!path)
+		return 0;
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	r = sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, false);
+	return r < 0 ? sk_error_errno(err, r, "cannot write pid file %s", path) : 0;
+}

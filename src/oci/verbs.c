@@ -40,7 +40,7 @@ int sk_oci_state(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 	if (r < 0)
 		return r;
-	state = sk_oci_state_json(&c, sk_oci_status(o, &c, NULL), sk_oci_pid(o, &c));
+	state = sk_oci_state_now(o, &c);
 	r = print_json(state, JSON_INDENT(2), err);
 	json_decref(state);
 	sk_oci_container_close(&c);
@@ -414,7 +414,7 @@ static void list_one(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 	while (i < json_array_size(l->all) &&
 	       strcmp(json_string_value(json_object_get(json_array_get(l->all, i), "id")), c->id) < 0)
 		i++;
-	json_array_insert_new(l->all, i, sk_oci_state_json(c, sk_oci_status(o, c, NULL), sk_oci_pid(o, c)));
+	json_array_insert_new(l->all, i, sk_oci_state_now(o, c));
 }
 
 static const char *word(const json_t *o, const char *key)

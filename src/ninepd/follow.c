@@ -14,13 +14,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/log.h"
 #include "ninepd/ninepd.h"
 
@@ -120,21 +121,12 @@ static void lock_down(void)
 				       SCMP_SYS(fstat),	     SCMP_SYS(newfstatat),   SCMP_SYS(sendmsg),
 				       SCMP_SYS(poll),	     SCMP_SYS(ppoll),	     SCMP_SYS(exit),
 				       SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall) };
-	static const cap_value_t keep[] = { CAP_DAC_READ_SEARCH };
+	static const int keep[] = { CAP_DAC_READ_SEARCH };
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	cap_t caps = cap_init();
-	bool ok = ctx && caps;
-	size_t i;
 
-	if (ok && geteuid() == 0)
-		ok = cap_set_flag(caps, CAP_PERMITTED, 1, keep, CAP_SET) == 0 &&
-		     cap_set_flag(caps, CAP_EFFECTIVE, 1, keep, CAP_SET) == 0;
-	ok = ok && cap_set_proc(caps) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-	for (i = 0; ok && i < SK_ARRAY_SIZE(allowed); i++)
-		ok = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
-	if (!ok || seccomp_load(ctx) < 0)
+	if (!ctx || sk_caps_keep(keep, geteuid() == 0 ? 1 : 0) < 0 || sk_no_new_privileges() < 0 ||
+	    sk_filter_allow(ctx, allowed, SK_ARRAY_SIZE(allowed)) < 0 || seccomp_load(ctx) < 0)
 		_exit(1);
-	cap_free(caps);
 }
 
 static void close_others(int sock, int inotify, const struct followed *files, unsigned n)

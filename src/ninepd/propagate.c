@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
@@ -23,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/log.h"
 #include "ninepd/ninepd.h"
 
@@ -292,22 +293,15 @@ static int lock_down(void)
 				       SCMP_SYS(rt_sigreturn),
 				       SCMP_SYS(getpid),
 				       SCMP_SYS(restart_syscall) };
-	static const cap_value_t keep[] = { CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH };
+	static const int keep[] = { CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH };
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	cap_t caps = cap_init();
-	bool ok = ctx && caps;
-	size_t i;
+	bool ok = ctx && sk_caps_keep(keep, SK_ARRAY_SIZE(keep)) == 0 && sk_no_new_privileges() == 0 &&
+		  sk_filter_allow(ctx, allowed, SK_ARRAY_SIZE(allowed)) == 0 &&
+		  seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				   SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0)) == 0 &&
+		  seccomp_load(ctx) == 0;
 
-	ok = ok && cap_set_flag(caps, CAP_PERMITTED, 2, keep, CAP_SET) == 0 &&
-	     cap_set_flag(caps, CAP_EFFECTIVE, 2, keep, CAP_SET) == 0 && cap_set_proc(caps) == 0 &&
-	     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-	for (i = 0; ok && i < SK_ARRAY_SIZE(allowed); i++)
-		ok = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
-	ok = ok && seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				    SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0)) == 0;
-	ok = ok && seccomp_load(ctx) == 0;
 	seccomp_release(ctx);
-	cap_free(caps);
 	return ok ? 0 : -EPERM;
 }
 

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 
 /* <sys/mount.h> does not go together with <linux/mount.h>. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
@@ -250,14 +250,11 @@ pid_t sk_parent_pid(void)
  * end. */
 static void stand(pid_t child, const sigset_t *all)
 {
-	cap_t none = cap_init();
 	int sig, status;
 	pid_t pid;
 
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (none)
-		cap_set_proc(none);
-	cap_free(none);
+	sk_no_new_privileges();
+	sk_caps_keep(NULL, 0);
 	while (sigwait(all, &sig) == 0) {
 		if (sig == SIGTERM || sig == SIGINT)
 			kill(child, sig);

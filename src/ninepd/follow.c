@@ -31,6 +31,7 @@
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "ninepd/ninepd.h"
 
 struct followed {
@@ -68,22 +69,6 @@ static int find_place(const struct ninepd_export *e, struct followed *f)
 
 /* --- the follower */
 
-static int send_fd(int sock, uint32_t export, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { &export, sizeof(export) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 static int look_again(int sock, struct followed *f)
 {
 	_cleanup_fd_ int fd = openat(f->directory, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -93,7 +78,7 @@ static int look_again(int sock, struct followed *f)
 		return 0;
 	f->dev = st.st_dev;
 	f->ino = st.st_ino;
-	return send_fd(sock, f->export, fd);
+	return sk_socket_send(sock, &f->export, sizeof(f->export), &fd, 1);
 }
 
 static int on_events(int sock, int inotify, struct followed *files, unsigned n)
@@ -206,22 +191,13 @@ int ninepd_follow(struct ninepd *d, struct sk_error *err)
 
 static void on_follow(void *arg, int fd, unsigned events)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	uint32_t export = UINT32_MAX;
-	struct iovec iov = { &export, sizeof(export) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
 	_cleanup_fd_ int file = -1;
 	struct sk_9p_session *session;
 	struct ninepd *d = arg;
-	struct cmsghdr *c;
-	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	int n = sk_socket_receive(fd, false, &export, sizeof(export), &file, 1);
 
 	(void)events;
-	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&file, CMSG_DATA(c), sizeof(int));
 	if (n == 0) {
 		sk_loop_remove(d->follow);
 		d->follow = NULL;

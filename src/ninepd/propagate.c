@@ -34,6 +34,7 @@
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "ninepd/ninepd.h"
 
 #define MOUNTS_MAX 1024u /* as in export/posix_mounts.c */
@@ -75,21 +76,7 @@ struct watcher {
 
 static int send_message(const struct watcher *w, const struct message *m, int fd)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { (void *)m, offsetof(struct message, path) + strlen(m->path) + 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (fd >= 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	return sendmsg(w->sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sk_socket_send(w->sock, m, offsetof(struct message, path) + strlen(m->path) + 1, &fd, fd >= 0);
 }
 
 /* The number of the mount that is to be seen at `path`; 0: there is none. Nothing is opened: a descriptor would keep
@@ -368,25 +355,13 @@ int ninepd_propagate(struct ninepd *d, struct sk_error *err)
 /* One message. 1: something has changed; 0: nothing; -EAGAIN: there is none; -EPIPE: the other process has ended. */
 static int take_message(struct ninepd *d, bool *ret_started)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct message m = { 0 };
-	struct iovec iov = { &m, sizeof(m) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
 	_cleanup_fd_ int fd = -1;
 	struct ninepd_export *e;
-	struct cmsghdr *c;
-	ssize_t n = recvmsg(d->propagate_fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	int r;
+	int r = sk_socket_receive(d->propagate_fd, false, &m, sizeof(m), &fd, 1);
 
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	if (n == 0)
-		return -EPIPE;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	if (r <= 0)
+		return r < 0 ? r : -EPIPE;
 	m.path[sizeof(m.path) - 1] = 0;
 	if (m.kind == STARTED) {
 		*ret_started = true;

@@ -145,22 +145,17 @@ static int move_link(struct place *from, unsigned index, const struct place *to,
 static int each_address(void *arg, const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
-	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
-	char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 8];
+	char full[SK_RTNL_ADDRESS];
 	struct stale *s = arg;
-	const void *address = NULL;
-	const struct rtattr *a;
+	const void *address;
 	struct sk_rtnl *q;
 	size_t i;
 
 	if (m->ifa_index != s->index || m->ifa_scope == RT_SCOPE_LINK || s->n == STALE_MAX)
 		return 0;
-	for (a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !address))
-			address = RTA_DATA(a);
-	if (!address || !inet_ntop(m->ifa_family, address, text, sizeof(text)))
+	address = sk_rtnl_address(h, full);
+	if (!address)
 		return 0;
-	snprintf(full, sizeof(full), "%s/%u", text, m->ifa_prefixlen);
 	for (i = 0; i < json_array_size(s->keep); i++) {
 		const char *keep = json_string_value(json_array_get(s->keep, i));
 

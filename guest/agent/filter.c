@@ -26,6 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "syscall_table.h"
 
@@ -438,26 +439,6 @@ int sk_filter_compile(const json_t *seccomp, bool compat, struct sock_filter ret
 
 /* --- for crun */
 
-static char *base64(const uint8_t *p, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = malloc((n + 2) / 3 * 4 + 1), *o = out;
-	size_t i;
-
-	for (i = 0; out && i < n; i += 3) {
-		uint32_t v =
-			(uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0u) | (i + 2 < n ? p[i + 2] : 0u);
-
-		*o++ = digits[v >> 18];
-		*o++ = digits[v >> 12 & 63];
-		*o++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*o++ = i + 2 < n ? digits[v & 63] : '=';
-	}
-	if (out)
-		*o = '\0';
-	return out;
-}
-
 void sk_filter_prepare(json_t *spec)
 {
 	json_t *seccomp = json_object_get(json_object_get(spec, "linux"), "seccomp"), *annotations;
@@ -472,7 +453,9 @@ void sk_filter_prepare(json_t *spec)
 	n = sk_filter_compile(seccomp, compat, program);
 	if (n < 0)
 		return;
-	text = base64((const uint8_t *)program, (size_t)n * sizeof(*program));
+	text = malloc(SK_BASE64_LEN((size_t)n * sizeof(*program)) + 1);
+	if (text)
+		text[sk_base64_encode(program, (size_t)n * sizeof(*program), text)] = '\0';
 	annotations = json_object_get(spec, "annotations");
 	if (!json_is_object(annotations)) {
 		annotations = json_object();

@@ -22,15 +22,6 @@
 #include "rootfs.h"
 #include "waiting.h"
 
-/* A container's name as OCI runtimes have it: it becomes a directory's. */
-static bool name_valid(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 0 && n < SK_CONTAINER_NAME && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.") == n;
-}
-
 static struct sk_container *container_new(struct sk_agent *agent, const char *id, const char *name,
 					  struct sk_error *err)
 {
@@ -43,7 +34,8 @@ static struct sk_container *container_new(struct sk_agent *agent, const char *id
 	c->agent = agent;
 	c->oom_watch = -1;
 	snprintf(c->id, sizeof(c->id), "%s", id);
-	snprintf(c->name, sizeof(c->name), "%s", name && name_valid(name) ? name : id);
+	snprintf(c->name, sizeof(c->name), "%s",
+		 name && sk_container_id_valid(name, SK_CONTAINER_NAME - 1) ? name : id);
 	snprintf(c->dir, sizeof(c->dir), "%s/%s", agent->run_dir, id);
 	/* The root of a user namespace goes through it. */
 	if (mkdir(c->dir, 0711) < 0) {

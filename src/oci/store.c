@@ -60,15 +60,6 @@ int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err)
 	return 0;
 }
 
-/* runc's rule: letters, digits and "_+-.". */
-static bool id_valid(const char *id)
-{
-	size_t n = strlen(id);
-
-	return n > 0 && n <= SK_OCI_ID_MAX && strcmp(id, ".") != 0 && strcmp(id, "..") != 0 &&
-	       strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.") == n;
-}
-
 static int vm_id(const char *id, char ret[65])
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
@@ -88,7 +79,7 @@ static int vm_id(const char *id, char ret[65])
 static int container_name(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
 {
 	*ret = (struct sk_oci_container){ .making_fd = -1 };
-	if (!id || !id_valid(id))
+	if (!id || !sk_container_id_valid(id, SK_OCI_ID_MAX)) /* runc's rule */
 		return sk_error_set(err, EINVAL, "invalid container ID format");
 	snprintf(ret->id, sizeof(ret->id), "%s", id);
 	if (vm_id(id, ret->vm_id) < 0)

@@ -141,6 +141,10 @@ void posix_moved(struct posix_fs *p, struct sk_9p_node *node, struct sk_9p_node 
 /* Opens one component, O_PATH, never following a link, never leaving `dirfd`. Descriptor or negative errno. */
 int posix_open_component(const struct posix_fs *p, int dirfd, const char *name);
 int posix_statx(int fd, struct statx *ret_stx);
+/* Both, of what is called `name` in `dir`, for which that is a chance to learn how `dir` treats case. */
+int posix_open_name(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, const char *name, struct statx *ret_stx);
+/* The descriptor of a directory in which a file is to be made and opened, or negative errno. */
+int posix_fd_for_new(struct posix_fs *p, struct sk_9p_node *dir);
 /* Whether the time of birth of what `name` in dir is does not tell one file from another. */
 bool posix_reborn(const struct posix_fs *p, const struct sk_9p_node *dir, int dirfd, const char *name,
 		  const struct statx *stx);

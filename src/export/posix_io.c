@@ -173,6 +173,13 @@ static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dir
 	return fd;
 }
 
+int posix_fd_for_new(struct posix_fs *p, struct sk_9p_node *dir)
+{
+	if (dir->is_virtual)
+		return -EACCES;
+	return p->pool->files >= p->pool->max_files ? -ENFILE : posix_fd(p, dir);
+}
+
 int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		 uint32_t flags, uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file,
 		 struct p9_qid *ret_qid)
@@ -181,13 +188,9 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	struct sk_9p_node *known;
 	int dirfd, fd, r;
 
-	if (dir->is_virtual)
-		return -EACCES;
-	if (posix_hidden_name(p, dir, name))
+	if (!dir->is_virtual && posix_hidden_name(p, dir, name))
 		return -EPERM;
-	if (p->pool->files >= p->pool->max_files)
-		return -ENFILE;
-	dirfd = posix_fd(p, dir);
+	dirfd = posix_fd_for_new(p, dir);
 	if (dirfd < 0)
 		return dirfd;
 	mode = posix_file_mode(p, mode);

@@ -157,3 +157,10 @@ int p9_fid_get_rw(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid)
 		return -P9_EROFS;
 	return r;
 }
+
+int p9_fid_get_for(struct sk_9p_session *s, uint32_t id, bool rw, uint32_t newid, struct p9_fid **ret_fid)
+{
+	int r = rw ? p9_fid_get_rw(s, id, ret_fid) : p9_fid_get(s, id, ret_fid);
+
+	return r == 0 && p9_fid_find(s, newid) ? -P9_EBADF : r;
+}

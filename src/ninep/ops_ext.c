@@ -158,10 +158,8 @@ int p9_do_openx(struct p9_req *q)
 	struct sk_9p_fs *fs;
 	struct p9_qid qid;
 	struct p9_fid *f;
-	int r = p9_fid_get(s, q->t.u.look.fid, &f);
+	int r = p9_fid_get_for(s, q->t.u.look.fid, false, q->t.u.look.newfid, &f);
 
-	if (r == 0 && p9_fid_find(s, q->t.u.look.newfid))
-		r = -P9_EBADF;
 	if (r < 0)
 		return r;
 	fs = f->export->fs;
@@ -197,10 +195,8 @@ int p9_do_createx(struct p9_req *q)
 	struct p9_fid *f;
 	struct sk_9p_fs *fs;
 	struct p9_qid qid;
-	int r = p9_fid_get_rw(s, q->t.u.look.fid, &f);
+	int r = p9_fid_get_for(s, q->t.u.look.fid, true, q->t.u.look.newfid, &f);
 
-	if (r == 0 && p9_fid_find(s, q->t.u.look.newfid))
-		r = -P9_EBADF;
 	if (r < 0)
 		return r;
 	if ((flags & P9_O_ACCMODE) == P9_O_ACCMODE)

@@ -138,6 +138,9 @@ int p9_fid_clunk(struct sk_9p_session *s, struct p9_fid *fid);
 void p9_fid_clunk_all(struct sk_9p_session *s);
 /* The fid, in PATH or OPEN state. -P9_EBADF. */
 int p9_fid_get(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid);
+/* The same for a request that opens a file as fid `newid`, which must not be in use; `rw`: of an export that can be
+ * written to. -P9_EBADF, -P9_EROFS. */
+int p9_fid_get_for(struct sk_9p_session *s, uint32_t id, bool rw, uint32_t newid, struct p9_fid **ret_fid);
 /* The same for changing something: -P9_EROFS where the export is read-only. */
 int p9_fid_get_rw(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid);
 

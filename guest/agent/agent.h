@@ -16,15 +16,15 @@
  * was. */
 #define SK_AGENT_ORPHANS 64
 
-struct sk_container;
+struct sk_agent_container;
 struct sk_waiting;
 
 struct sk_agent {
 	struct sk_loop *loop;
-	struct sk_session *session;
+	struct sk_agent_session *session;
 	struct sk_uplink uplink;
 	struct sk_jobs jobs;
-	struct sk_container *containers;
+	struct sk_agent_container *containers;
 	struct sk_waiting *waiting; /* waiting.h */
 	struct sk_source *retry;    /* deferred: handles them again */
 	bool retry_due;

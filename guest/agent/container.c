@@ -22,10 +22,10 @@
 #include "rootfs.h"
 #include "waiting.h"
 
-static struct sk_container *container_new(struct sk_agent *agent, const char *id, const char *name,
-					  struct sk_error *err)
+static struct sk_agent_container *container_new(struct sk_agent *agent, const char *id, const char *name,
+						struct sk_error *err)
 {
-	struct sk_container *c = calloc(1, sizeof(*c));
+	struct sk_agent_container *c = calloc(1, sizeof(*c));
 
 	if (!c) {
 		sk_error_errno(err, ENOMEM, "container %s", id);
@@ -48,9 +48,9 @@ static struct sk_container *container_new(struct sk_agent *agent, const char *id
 	return c;
 }
 
-static void container_free(struct sk_container *c)
+static void container_free(struct sk_agent_container *c)
 {
-	struct sk_container **link = &c->agent->containers;
+	struct sk_agent_container **link = &c->agent->containers;
 	struct sk_agent *agent = c->agent;
 
 	while (*link != c)
@@ -64,13 +64,13 @@ static void container_free(struct sk_container *c)
 	sk_waiting_retry(agent); /* most are answered "no such container", a `create` makes a new one */
 }
 
-static void remove_files(const struct sk_container *c)
+static void remove_files(const struct sk_agent_container *c)
 {
 	sk_rootfs_remove(c->dir);
 	sk_fs_remove_tree(AT_FDCWD, c->dir);
 }
 
-static void watch_oom(struct sk_container *c)
+static void watch_oom(struct sk_agent_container *c)
 {
 	char path[256];
 
@@ -81,16 +81,16 @@ static void watch_oom(struct sk_container *c)
 
 /* --- delete ------------------------------------------------------------------------------------------------------- */
 
-struct removal {
-	struct sk_container *container;
+struct container_removal {
+	struct sk_agent_container *container;
 	struct sk_msg req;
 };
 
 /* In the child. The control group and crun's own notes are small; the unmount is what takes time. */
 static int delete_child(void *arg, int report_fd)
 {
-	const struct removal *r = arg;
-	const struct sk_container *c = r->container;
+	const struct container_removal *r = arg;
+	const struct sk_agent_container *c = r->container;
 	char path[SK_CONTAINER_NAME + 96];
 
 	(void)report_fd;
@@ -104,7 +104,7 @@ static int delete_child(void *arg, int report_fd)
 
 static void delete_done(void *arg, int code, json_t *result)
 {
-	struct removal *r = arg;
+	struct container_removal *r = arg;
 
 	(void)code;
 	(void)result;
@@ -118,14 +118,14 @@ static void delete_done(void *arg, int code, json_t *result)
 static const struct sk_job_ops delete_ops = { .run = delete_child, .done = delete_done };
 
 /* `take_req` is answered in the end; NULL: nobody asked. */
-static int start_removal(struct sk_container *c, struct sk_msg *take_req)
+static int start_removal(struct sk_agent_container *c, struct sk_msg *take_req)
 {
-	struct removal *removal = calloc(1, sizeof(*removal));
+	struct container_removal *removal = calloc(1, sizeof(*removal));
 	int r;
 
 	if (!removal)
 		return -ENOMEM;
-	*removal = (struct removal){ .container = c };
+	*removal = (struct container_removal){ .container = c };
 	if (take_req)
 		removal->req = *take_req;
 	r = sk_job_start(&c->agent->jobs, &delete_ops, removal);
@@ -157,7 +157,7 @@ static int job_error(const struct sk_launch *l, json_t *result, struct sk_error 
 static void create_done(void *arg, int code, json_t *result)
 {
 	struct sk_launch *l = arg;
-	struct sk_container *c = l->container;
+	struct sk_agent_container *c = l->container;
 	struct sk_agent *agent = l->agent;
 	struct sk_error err = SK_ERROR_INIT;
 	bool mounted = l->req.create.mount_only;
@@ -200,7 +200,7 @@ static const struct sk_job_ops create_ops = {
 void sk_container_create(struct sk_agent *agent, struct sk_msg *take_req)
 {
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_container *c = NULL;
+	struct sk_agent_container *c = NULL;
 	struct sk_process *p = NULL;
 	struct sk_launch *l = NULL;
 	int r;
@@ -240,7 +240,7 @@ void sk_container_create(struct sk_agent *agent, struct sk_msg *take_req)
 static void exec_done(void *arg, int code, json_t *result)
 {
 	struct sk_launch *l = arg;
-	struct sk_container *c = l->container;
+	struct sk_agent_container *c = l->container;
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_reply reply = { 0 };
 	int exit_code = 0, r = -1;
@@ -270,7 +270,7 @@ static const struct sk_job_ops exec_ops = {
 	.done = exec_done,
 };
 
-void sk_container_exec(struct sk_container *c, struct sk_msg *take_req)
+void sk_container_exec(struct sk_agent_container *c, struct sk_msg *take_req)
 {
 	struct sk_agent *agent = c->agent;
 	struct sk_error err = SK_ERROR_INIT;
@@ -314,7 +314,7 @@ void sk_container_exec(struct sk_container *c, struct sk_msg *take_req)
 static void start_done(void *arg, int code, json_t *result)
 {
 	struct sk_launch *l = arg;
-	struct sk_container *c = l->container;
+	struct sk_agent_container *c = l->container;
 	struct sk_agent *agent = l->agent;
 	struct sk_process *init = sk_container_process(c, SK_INIT_KEY);
 	struct sk_error err = SK_ERROR_INIT;
@@ -335,7 +335,7 @@ static const struct sk_job_ops start_ops = {
 	.done = start_done,
 };
 
-void sk_container_start(struct sk_container *c, struct sk_msg *take_req)
+void sk_container_start(struct sk_agent_container *c, struct sk_msg *take_req)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_launch *l = NULL;
@@ -362,7 +362,7 @@ void sk_container_start(struct sk_container *c, struct sk_msg *take_req)
 
 /* --- delete ------------------------------------------------------------------------------------------------------- */
 
-void sk_container_delete(struct sk_container *c, struct sk_msg *take_req)
+void sk_container_delete(struct sk_agent_container *c, struct sk_msg *take_req)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	int r = 0;

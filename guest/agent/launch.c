@@ -62,7 +62,7 @@ static int listen_console(struct sk_launch *l)
 	return 0;
 }
 
-struct sk_launch *sk_launch_new(struct sk_container *c, struct sk_process *process, struct sk_msg *req,
+struct sk_launch *sk_launch_new(struct sk_agent_container *c, struct sk_process *process, struct sk_msg *req,
 				struct sk_error *err)
 {
 	struct sk_launch *l = calloc(1, sizeof(*l));

@@ -110,7 +110,7 @@ static void memory_events(void *arg, int fd, unsigned events)
 		char buf[4096];
 	} u;
 	struct sk_agent *a = arg;
-	struct sk_container *c;
+	struct sk_agent_container *c;
 
 	(void)events;
 	while (read(fd, &u, sizeof(u)) > 0)

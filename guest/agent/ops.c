@@ -31,7 +31,7 @@ static void finish(struct sk_agent *a, struct sk_msg *take_req, int r, const str
 	sk_msg_fini(take_req);
 }
 
-static int op_signal(struct sk_container *c, const struct sk_msg *req, struct sk_error *err)
+static int op_signal(struct sk_agent_container *c, const struct sk_msg *req, struct sk_error *err)
 {
 	struct sk_process *p = sk_container_process(c, req->key);
 
@@ -43,7 +43,7 @@ static int op_signal(struct sk_container *c, const struct sk_msg *req, struct sk
 	return kill(p->pid, req->signal.number) < 0 ? sk_error_errno(err, errno, "cannot send the signal") : 0;
 }
 
-static int op_resize(struct sk_container *c, const struct sk_msg *req, struct sk_error *err)
+static int op_resize(struct sk_agent_container *c, const struct sk_msg *req, struct sk_error *err)
 {
 	const struct winsize size = { .ws_row = req->size.rows, .ws_col = req->size.cols };
 	struct sk_process *p = sk_container_process(c, req->key);
@@ -53,7 +53,7 @@ static int op_resize(struct sk_container *c, const struct sk_msg *req, struct sk
 	return ioctl(p->terminal, TIOCSWINSZ, &size) < 0 ? sk_error_errno(err, errno, "cannot resize") : 0;
 }
 
-static int op_freeze(struct sk_container *c, const char *value, struct sk_error *err)
+static int op_freeze(struct sk_agent_container *c, const char *value, struct sk_error *err)
 {
 	int r = sk_container_init_pid(c) ? sk_cgroup_write(c->id, "cgroup.freeze", value) : -ESRCH;
 
@@ -62,7 +62,7 @@ static int op_freeze(struct sk_container *c, const char *value, struct sk_error 
 	return r < 0 ? sk_error_errno(err, r, "cannot %s container %s", *value == '1' ? "pause" : "resume", c->id) : 0;
 }
 
-static void op_container(struct sk_agent *a, struct sk_container *c, struct sk_msg *take_req)
+static void op_container(struct sk_agent *a, struct sk_agent_container *c, struct sk_msg *take_req)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_reply reply = { 0 };
@@ -165,7 +165,7 @@ void sk_ops_handle(void *arg, struct sk_msg *take_req)
 {
 	struct sk_agent *a = arg;
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_container *c;
+	struct sk_agent_container *c;
 	bool fast;
 	int r;
 

@@ -16,16 +16,16 @@
 #include "container.h"
 #include "linger.h"
 
-struct sk_container *sk_container_find(struct sk_agent *agent, const char *id)
+struct sk_agent_container *sk_container_find(struct sk_agent *agent, const char *id)
 {
-	struct sk_container *c = agent->containers;
+	struct sk_agent_container *c = agent->containers;
 
 	while (c && strcmp(c->id, id) != 0)
 		c = c->next;
 	return c;
 }
 
-struct sk_process *sk_container_process(struct sk_container *c, const char *key)
+struct sk_process *sk_container_process(struct sk_agent_container *c, const char *key)
 {
 	struct sk_process *p = c->processes;
 
@@ -34,7 +34,7 @@ struct sk_process *sk_container_process(struct sk_container *c, const char *key)
 	return p;
 }
 
-pid_t sk_container_init_pid(const struct sk_container *c)
+pid_t sk_container_init_pid(const struct sk_agent_container *c)
 {
 	const struct sk_process *p = c->processes;
 
@@ -43,7 +43,7 @@ pid_t sk_container_init_pid(const struct sk_container *c)
 	return p && p->pid > 0 ? p->pid : 0;
 }
 
-bool sk_container_busy(const struct sk_container *c)
+bool sk_container_busy(const struct sk_agent_container *c)
 {
 	return c->deleting || c->state == SK_CONTAINER_CREATING || c->state == SK_CONTAINER_STARTING;
 }
@@ -61,7 +61,7 @@ int sk_container_root(const char *dir, pid_t init_pid)
 	return fd < 0 ? -errno : fd;
 }
 
-struct sk_process *sk_process_new(struct sk_container *c, const char *key)
+struct sk_process *sk_process_new(struct sk_agent_container *c, const char *key)
 {
 	struct sk_process *p = calloc(1, sizeof(*p));
 
@@ -91,7 +91,7 @@ void sk_process_free(struct sk_process *p)
 	free(p);
 }
 
-void sk_process_sweep(struct sk_container *c)
+void sk_process_sweep(struct sk_agent_container *c)
 {
 	struct sk_process *p, *next;
 
@@ -103,7 +103,7 @@ void sk_process_sweep(struct sk_container *c)
 	}
 }
 
-void sk_container_check_oom(struct sk_container *c)
+void sk_container_check_oom(struct sk_agent_container *c)
 {
 	uint64_t kills = c->agent->cgroups ? sk_cgroup_number(c->id, "memory.events", "oom_kill", 0) : 0;
 
@@ -115,7 +115,7 @@ void sk_container_check_oom(struct sk_container *c)
 
 static void tell_exit(struct sk_process *p, int code)
 {
-	struct sk_container *c = p->container;
+	struct sk_agent_container *c = p->container;
 	bool init = strcmp(p->key, SK_INIT_KEY) == 0;
 	int i;
 
@@ -167,7 +167,7 @@ void sk_process_exited(struct sk_process *p, int code)
 
 bool sk_container_reaped(struct sk_agent *agent, pid_t pid, int code)
 {
-	struct sk_container *c;
+	struct sk_agent_container *c;
 	struct sk_process *p;
 
 	for (c = agent->containers; c; c = c->next)

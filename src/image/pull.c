@@ -43,7 +43,7 @@ struct pull_layer {
 };
 
 struct pull {
-	struct sk_op *op;
+	struct sk_store_op *op;
 	struct sk_skopeo skopeo;
 	struct sk_name name;
 	char *manifest_data;
@@ -505,7 +505,7 @@ int sk_store_pull(struct sk_store *store, const char *ref, const struct sk_pull_
 {
 	static const struct sk_pull_options none;
 	struct pull p = { .dirfd = -1 };
-	struct sk_op op;
+	struct sk_store_op op;
 	int r = sk_name_parse(ref, &p.name, err);
 
 	*ret_id = NULL;

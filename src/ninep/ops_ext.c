@@ -267,7 +267,7 @@ int p9_do_setattrx(struct p9_req *q)
 
 /* --- listings */
 
-struct listing {
+struct event_listing {
 	struct p9_req *q;
 	struct p9_fid *f;
 	uint8_t *p;
@@ -279,7 +279,7 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 {
 	bool dots = name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
 	struct sk_9p_node *node;
-	struct listing *l = arg;
+	struct event_listing *l = arg;
 	struct p9_attr attr;
 	uint32_t flags = 0;
 	size_t n;
@@ -309,9 +309,9 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 
 int p9_do_readdirx(struct p9_req *q)
 {
-	struct listing l = { .q = q,
-			     .cap = p9_data_room(q, q->t.u.read.count),
-			     .attrs = q->t.u.read.flags & P9_LIST_ATTRS };
+	struct event_listing l = { .q = q,
+				   .cap = p9_data_room(q, q->t.u.read.count),
+				   .attrs = q->t.u.read.flags & P9_LIST_ATTRS };
 	struct sk_9p_fs *fs;
 	int r = p9_fid_get(q->s, q->t.u.read.fid, &l.f);
 

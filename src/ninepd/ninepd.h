@@ -72,8 +72,8 @@ struct ninepd {
 	struct sk_source *lock_timer;
 	const struct sk_export_ops *backend; /* of all exports */
 	struct sk_export_pool *pool;
-	struct sk_mounts *mounts; /* the host's; NULL: it is not needed */
-	struct sk_watch *watch;	  /* NULL: the host cannot, or nobody needs it */
+	struct sk_host_mounts *mounts; /* the host's; NULL: it is not needed */
+	struct sk_watch *watch;	       /* NULL: the host cannot, or nobody needs it */
 	struct sk_9p_server *server;
 	struct ninepd_conn *conns;
 	unsigned n_conns;

@@ -43,10 +43,10 @@
 #define STATX_MNT_ID 0x00001000U
 #endif
 
-enum kind { MOUNTED = 1, UNMOUNTED, STARTED };
+enum message_kind { MOUNTED = 1, UNMOUNTED, STARTED };
 
 /* With a descriptor if it is MOUNTED. */
-struct message {
+struct mount_message {
 	uint32_t kind, export;
 	uint64_t id, parent; /* numbers of this file's own; parent 0: the export itself */
 	char path[4096];     /* MOUNTED: from the parent's root to the mount point */
@@ -64,7 +64,7 @@ struct known {
 
 struct watcher {
 	const struct ninepd *d;
-	struct sk_mounts *mounts;
+	struct sk_host_mounts *mounts;
 	int sock;
 	uint64_t roots[NINEPD_EXPORTS]; /* number of the mount in which an export lies; 0: it is not watched */
 	struct known known[MOUNTS_MAX];
@@ -74,9 +74,9 @@ struct watcher {
 	bool full;	 /* said already */
 };
 
-static int send_message(const struct watcher *w, const struct message *m, int fd)
+static int send_message(const struct watcher *w, const struct mount_message *m, int fd)
 {
-	return sk_socket_send(w->sock, m, offsetof(struct message, path) + strlen(m->path) + 1, &fd, fd >= 0);
+	return sk_socket_send(w->sock, m, offsetof(struct mount_message, path) + strlen(m->path) + 1, &fd, fd >= 0);
 }
 
 /* The number of the mount that is to be seen at `path`; 0: there is none. Nothing is opened: a descriptor would keep
@@ -102,14 +102,14 @@ static int copy_of(const char *path, uint64_t id, bool readonly)
 	return ninepd_copy_mounts(fd, readonly, false);
 }
 
-static bool same(const struct known *k, uint32_t export, const struct sk_mount *m)
+static bool same(const struct known *k, uint32_t export, const struct sk_host_mount *m)
 {
 	return k->export == export && k->id == m->id && k->dev == m->dev && strcmp(k->root, m->root) == 0 &&
 	       strcmp(k->point, m->point) == 0;
 }
 
 /* First pass: which are there still. */
-static int mark(void *arg, const struct sk_mount *m)
+static int mark(void *arg, const struct sk_host_mount *m)
 {
 	struct watcher *w = arg;
 	unsigned i;
@@ -141,7 +141,7 @@ static const char *parent_of(const struct watcher *w, const char *point, uint64_
 	return point[longest] == '/' ? point + longest + 1 : point + longest;
 }
 
-static int remember(struct watcher *w, const struct sk_mount *m)
+static int remember(struct watcher *w, const struct sk_host_mount *m)
 {
 	struct known *k = &w->known[w->n];
 
@@ -156,9 +156,9 @@ static int remember(struct watcher *w, const struct sk_mount *m)
 }
 
 /* Second pass: which are new. */
-static int add(void *arg, const struct sk_mount *m)
+static int add(void *arg, const struct sk_host_mount *m)
 {
-	struct message message = { .kind = MOUNTED };
+	struct mount_message message = { .kind = MOUNTED };
 	_cleanup_fd_ int copy = -1;
 	struct watcher *w = arg;
 	unsigned i;
@@ -204,7 +204,8 @@ static int remove_gone(struct watcher *w)
 
 		if (k->there)
 			continue;
-		r = send_message(w, &(struct message){ .kind = UNMOUNTED, .export = k->export, .id = k->number }, -1);
+		r = send_message(w, &(struct mount_message){ .kind = UNMOUNTED, .export = k->export, .id = k->number },
+				 -1);
 		free(k->root);
 		free(k->point);
 		memmove(k, k + 1, (--w->n - i) * sizeof(*k));
@@ -212,7 +213,7 @@ static int remove_gone(struct watcher *w)
 	return r;
 }
 
-static int for_each_export(struct watcher *w, int (*each)(void *arg, const struct sk_mount *mount))
+static int for_each_export(struct watcher *w, int (*each)(void *arg, const struct sk_host_mount *mount))
 {
 	int r = 0;
 
@@ -307,7 +308,7 @@ __attribute__((noreturn)) static void watch(struct ninepd *d, int sock)
 	if (r == 0)
 		r = look(&w);
 	if (r == 0)
-		r = send_message(&w, &(struct message){ .kind = STARTED }, -1);
+		r = send_message(&w, &(struct mount_message){ .kind = STARTED }, -1);
 	if (r < 0) {
 		sk_log(SK_LOG_ERROR, "cannot watch the host's mounts: %s", strerror(-r));
 		_exit(1);
@@ -355,7 +356,7 @@ int ninepd_propagate(struct ninepd *d, struct sk_error *err)
 /* One message. 1: something has changed; 0: nothing; -EAGAIN: there is none; -EPIPE: the other process has ended. */
 static int take_message(struct ninepd *d, bool *ret_started)
 {
-	struct message m = { 0 };
+	struct mount_message m = { 0 };
 	_cleanup_fd_ int fd = -1;
 	struct ninepd_export *e;
 	int r = sk_socket_receive(d->propagate_fd, false, &m, sizeof(m), &fd, 1);

@@ -83,7 +83,7 @@ void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, co
 
 /* ---- whose VM */
 
-struct search {
+struct pod_search {
 	pid_t pid;
 	char id[SK_OCI_ID_MAX + 1], container[16];
 	char sandbox[65];
@@ -91,7 +91,7 @@ struct search {
 
 static void match_pid(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 {
-	struct search *s = arg;
+	struct pod_search *s = arg;
 	const char *container = str(c->record, "container"), *sandbox = str(c->record, "sandbox");
 
 	if (s->id[0] || sk_oci_pid(o, c) != s->pid)
@@ -103,7 +103,7 @@ static void match_pid(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 
 static void match_vm(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 {
-	struct search *s = arg;
+	struct pod_search *s = arg;
 
 	(void)o;
 	if (strcmp(c->vm_id, s->sandbox) == 0)
@@ -111,9 +111,9 @@ static void match_vm(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 }
 
 /* Finds the container of ours that process `pid` stands for. */
-static bool find_pid(struct sk_oci *o, pid_t pid, struct search *ret)
+static bool find_pid(struct sk_oci *o, pid_t pid, struct pod_search *ret)
 {
-	*ret = (struct search){ .pid = pid };
+	*ret = (struct pod_search){ .pid = pid };
 	return pid > 0 && sk_oci_each(o, match_pid, ret, NULL) == 0 && ret->id[0];
 }
 
@@ -134,7 +134,7 @@ static bool joins_namespaces(const struct sk_oci_bundle *b)
 
 int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox, struct sk_error *err)
 {
-	struct search s = { 0 };
+	struct pod_search s = { 0 };
 	const char *id;
 	int r, pid = 0;
 
@@ -183,7 +183,7 @@ static void joined_namespaces(struct sk_oci_member *m, const struct sk_oci_bundl
 
 	for (i = 0; i < json_array_size(list); i++) {
 		const char *type = str(json_array_get(list, i), "type"), *path = str(json_array_get(list, i), "path");
-		struct search s;
+		struct pod_search s;
 		int pid = 0;
 
 		for (k = 0; type && k < SK_ARRAY_SIZE(kinds) && strcmp(type, kinds[k]) != 0; k++)

@@ -402,13 +402,13 @@ int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 /* ---- list */
 
-struct listing {
+struct container_listing {
 	json_t *all; /* in runc's order: by id */
 };
 
 static void list_one(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 {
-	struct listing *l = arg;
+	struct container_listing *l = arg;
 	size_t i = 0;
 
 	while (i < json_array_size(l->all) &&
@@ -456,7 +456,7 @@ int sk_oci_list(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		{ .name = "quiet", .letter = 'q', .type = SK_OPT_BOOL, .offset = offsetof(struct list_options, quiet) },
 		{ .name = NULL },
 	};
-	struct listing l = { .all = json_array() };
+	struct container_listing l = { .all = json_array() };
 	struct list_options x = { 0 };
 	int r = sk_oci_options(options, &x, false, argc, argv, err);
 

@@ -12,8 +12,8 @@
 #include "proto/message.h"
 #include "session.h"
 
-/* Exits of processes that nobody has claimed yet: a container's process may be gone before crun has said which one it
- * was. */
+/* Exit codes of reaped processes that belong to no known container process yet: one may exit before crun has reported
+ * its pid. */
 #define SK_AGENT_ORPHANS 64
 
 struct sk_agent_container;

@@ -37,7 +37,7 @@ static struct sk_agent_container *container_new(struct sk_agent *agent, const ch
 	snprintf(c->name, sizeof(c->name), "%s",
 		 name && sk_container_id_valid(name, SK_CONTAINER_NAME - 1) ? name : id);
 	snprintf(c->dir, sizeof(c->dir), "%s/%s", agent->run_dir, id);
-	/* The root of a user namespace goes through it. */
+	/* 0711: the root of a user namespace passes through this directory. */
 	if (mkdir(c->dir, 0711) < 0) {
 		sk_error_errno(err, errno, "cannot make %s", c->dir);
 		free(c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests: who deals with which, and the ones that are done in a few lines and without blocking. */
+/* Dispatches the monitor's requests, and implements those that take a few lines and do not block. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -296,7 +296,7 @@ static int add_mount(struct sk_host_mounts *m, const struct table *now, const st
 	unsigned i;
 	int r = 0;
 
-	/* A number may have been given to another mount meanwhile. */
+	/* The kernel may have given the number to another mount since. */
 	if (!rest || (then && then->dev == e->dev && strcmp(then->root, e->root) == 0))
 		return 0; /* the root; or mounted in the copies, too */
 	path = join(on->root, rest);
@@ -310,7 +310,7 @@ static int add_mount(struct sk_host_mounts *m, const struct table *now, const st
 	return r;
 }
 
-/* Whether the table was changed since this was asked last. */
+/* Returns true if the mount table has changed since the last call. */
 static bool has_changed(struct sk_host_mounts *m)
 {
 	struct pollfd p = { .fd = m->fd, .events = POLLPRI };

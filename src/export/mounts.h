@@ -22,7 +22,7 @@ void sk_mounts_free(struct sk_host_mounts *m);
 int sk_mounts_add(struct sk_host_mounts *m, int fd, struct sk_mount_tree **ret_tree);
 /* The same for a directory given by its mount and path; for tests. */
 int sk_mounts_add_path(struct sk_host_mounts *m, uint64_t mount_id, const char *path, struct sk_mount_tree **ret_tree);
-/* The private copy of the tree's mounts (borrowed), whose entries sk_mounts_busy() is asked about. */
+/* Sets the private copy of the tree's mounts (borrowed); sk_mounts_busy() refers to its entries. */
 void sk_mounts_copied(struct sk_mount_tree *tree, int fd);
 /* The host's number of the mount that is number `id` in the copy; a number of its own if it is none of the host's. */
 uint64_t sk_mounts_id(const struct sk_mount_tree *tree, uint64_t id);

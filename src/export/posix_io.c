@@ -244,7 +244,7 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 	struct posix_fs *p = posix_of(fs);
 	struct sk_9p_file **at;
 
-	/* A node without a name needs its own descriptor before the last file that leads to it goes. */
+	/* A node without a name needs a descriptor of its own before the last open file of it is closed. */
 	if (!file->next && file->node->files == file && file->node->fd < 0 && file->node->refs > 1 &&
 	    !file->node->hashed && !file->node->is_virtual && !file->node->left)
 		(void)posix_fd(p, file->node);

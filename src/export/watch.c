@@ -172,7 +172,7 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 		e.name = at->name;
 	}
 
-	/* "." is the directory itself. The kernel tells of it as that, also those who watch the directory above. */
+	/* "." is the directory itself: the kernel reports it under that name, also to watchers of its parent. */
 	if (strcmp(e.name, ".") == 0) {
 		if (kind != SK_WATCH_ATTRIB && kind < SK_WATCH_OPEN)
 			return;

@@ -69,7 +69,7 @@ int sk_fail(struct sk_error *err, const char *verb, const char *name);
 
 /* ---- refs.c ------------------------------------------------------------------------------------------------------ */
 
-/* refs.json, or an empty one where there is none. A new reference. */
+/* Reads refs.json, or returns an empty object if there is none. A new reference. */
 int sk_refs_load(struct sk_store *store, json_t **ret_refs, struct sk_error *err);
 /* The same from another file of the store's directory. */
 int sk_refs_load_from(struct sk_store *store, const char *name, json_t **ret_refs, struct sk_error *err);
@@ -142,7 +142,7 @@ int sk_op_commit(struct sk_store_op *op, const struct sk_op_image *images, size_
 /* The operation's layer image, and a whole blob in a directory, for the next pull. */
 void sk_partial_keep_layer(struct sk_store_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id);
 void sk_partial_keep_blob(struct sk_store_op *op, int dirfd, const struct sk_descriptor *blob);
-/* Whether it is there; it is the operation's then. */
+/* Returns true if the blob exists; the operation owns it then. */
 bool sk_partial_take_layer(struct sk_store_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id);
 /* Of a blob: a descriptor, whose file has no name any more, or negative. */
 int sk_partial_take_blob(struct sk_store_op *op, const struct sk_descriptor *blob);

@@ -275,7 +275,8 @@ static int commit_file(struct sk_store_op *op, const char *name, const char *to,
 	return renameat(op->dirfd, name, op->store->dirfd, to) < 0 ? -errno : 0;
 }
 
-/* A sum is of the layer image that stays: of the one in the store, where there is one and its sum. */
+/* Keep the checksum that belongs to the layer image that stays: if the store has that layer and its checksum already,
+ * those. */
 static int commit_sum(struct sk_store_op *op, const char *name, const struct sk_digest *diff_id, struct moved **list)
 {
 	char layer[SK_LAYER_NAME_MAX], sum[SK_LAYER_NAME_MAX];

@@ -556,7 +556,7 @@ static bool xattr_wanted(const char *name)
 	       strncmp(name, "security.", 9) == 0;
 }
 
-/* Whether `value` is an ACL that `ino` can have. The group's bits of the mode follow the access ACL. */
+/* Checks that `ino` can have the ACL `value`. An access ACL sets the group bits of its mode. */
 static bool acl_wanted(struct sk_inode *ino, const char *name, const void *value, size_t len)
 {
 	bool access = strcmp(name, "system.posix_acl_access") == 0;

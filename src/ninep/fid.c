@@ -24,7 +24,7 @@ struct p9_fid *p9_fid_find(struct sk_9p_session *s, uint32_t id)
 	return NULL;
 }
 
-/* Doubles the table when it is full; keeps the old one when there is no memory. */
+/* Doubles the table when it is full. Without memory the old table stays in use. */
 static void grow(struct sk_9p_session *s)
 {
 	struct p9_fid **old = s->buckets;

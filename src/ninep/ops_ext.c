@@ -29,8 +29,8 @@ int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr)
 					   ret_attr);
 }
 
-/* Attributes of a name, and its node if that is wanted and a directory. 0, also when there is no such name: then
- * *ret_flags lacks EXISTS. */
+/* Looks up the attributes of a name, and its node if that is wanted and a directory. Returns 0 also if there is no
+ * such name; *ret_flags lacks EXISTS then. */
 static int look(struct p9_fid *f, const char *name, bool want_dir, struct sk_9p_node **ret_node,
 		struct p9_attr *ret_attr, uint32_t *ret_flags)
 {
@@ -291,7 +291,7 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 	if (l->full)
 		return false;
 	memset(&attr, 0, sizeof(attr));
-	/* An object that is gone meanwhile, or out of reach, is listed by its name all the same. */
+	/* An object that has been removed since, or cannot be reached, is listed by its name only. */
 	if (l->attrs && !dots && look(l->f, name, false, &node, &attr, &flags) < 0)
 		flags = 0;
 	if (!(flags & P9_LOOK_EXISTS)) {

@@ -9,7 +9,7 @@
 
 #define COPY_MAX (16u << 20) /* of one request: others wait meanwhile */
 
-/* The fid of a regular file that is open, for writing if that is asked for. */
+/* Finds the fid of an open regular file; with `write`, one that is open for writing. */
 static int open_file(struct p9_req *q, uint32_t id, bool write, struct p9_fid **ret_fid)
 {
 	struct p9_fid *f = p9_fid_find(q->s, id);

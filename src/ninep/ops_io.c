@@ -145,7 +145,7 @@ int p9_do_read(struct p9_req *q)
 	return 0;
 }
 
-/* Collects the value of an attribute, or what proves who the client is. */
+/* Collects the value of an extended attribute, or a client's proof of its identity. */
 static int64_t write_memory(struct p9_req *q, struct p9_fid *f, uint32_t count)
 {
 	uint64_t offset = q->t.u.write.offset;

@@ -227,8 +227,8 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 
 static int drop_capabilities(const struct ninepd *d)
 {
-	/* CAP_SYS_ADMIN is for the attributes trusted.* and security.*; of what else it allows, the filter of system
-	 * calls leaves nothing. CAP_MKNOD comes last. */
+	/* CAP_SYS_ADMIN is for the attributes trusted.* and security.*; the filter of system calls denies everything
+	 * else that it permits. CAP_MKNOD comes last. */
 	static const int keep[] = { CAP_CHOWN,		 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
 				    CAP_FOWNER,		 CAP_FSETID,	   CAP_SETUID,
 				    CAP_SETGID,		 CAP_SETFCAP,	   CAP_SYS_ADMIN,

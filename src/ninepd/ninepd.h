@@ -60,7 +60,7 @@ struct ninepd {
 	unsigned max_fds;
 	bool no_sandbox, allow_devices;
 	bool isolated; /* the mount namespace holds the exports alone */
-	int wait_fd;   /* --wait: readable once everything that is to be shared is mounted; 0: it is already */
+	int wait_fd;   /* --wait: a descriptor that is readable once all shares are mounted; 0: they are already */
 	int follow_fd; /* from the follower; or -1 */
 	struct sk_source *follow;
 	int propagate_fd; /* from the process that tells of mounts; or -1 */

@@ -79,8 +79,8 @@ static int send_message(const struct watcher *w, const struct mount_message *m, 
 	return sk_socket_send(w->sock, m, offsetof(struct mount_message, path) + strlen(m->path) + 1, &fd, fd >= 0);
 }
 
-/* The number of the mount that is to be seen at `path`; 0: there is none. Nothing is opened: a descriptor would keep
- * the host from unmounting for a moment. */
+/* Returns the number of the mount visible at `path`, or 0. Opens nothing: a descriptor would keep the host from
+ * unmounting for a moment. */
 static uint64_t mount_at(const char *path)
 {
 	struct statx stx;
@@ -339,7 +339,7 @@ int ninepd_propagate(struct ninepd *d, struct sk_error *err)
 		return sk_error_errno(err, errno, "cannot watch the host's mounts");
 	child = fork();
 	if (child == 0) {
-		/* Nothing of what the server has: exports would keep the host's mounts busy. */
+		/* Close the server's descriptors: exports would keep the host's mounts busy. */
 		if ((pair[1] != 3 && dup3(pair[1], 3, O_CLOEXEC) < 0) || close_range(4, ~0u, 0) < 0)
 			_exit(1);
 		watch(d, 3);
@@ -353,7 +353,8 @@ int ninepd_propagate(struct ninepd *d, struct sk_error *err)
 	return 0;
 }
 
-/* One message. 1: something has changed; 0: nothing; -EAGAIN: there is none; -EPIPE: the other process has ended. */
+/* Handles one message. 1: exports have changed; 0: they have not; -EAGAIN: no message; -EPIPE: the watcher has ended.
+ * */
 static int take_message(struct ninepd *d, bool *ret_started)
 {
 	struct mount_message m = { 0 };
@@ -406,7 +407,7 @@ static void on_propagate(void *arg, int fd, unsigned events)
 
 		if (!s || (i && s == ninepd_session(d, i - 1)))
 			continue;
-		/* Clients may have cached names and attributes of what the mount covers. */
+		/* Clients may have cached names and attributes of files that the mount now hides. */
 		sk_9p_session_event(s, &lost);
 		sk_9p_session_events_done(s);
 	}

@@ -53,7 +53,7 @@ static void on_signal(void *arg, int fd, unsigned events)
 	}
 }
 
-/* Everything that can be caught goes on to the process, but what is about us. */
+/* Forwards every signal that can be caught, except for those about this process itself. */
 int sk_oci_catch_signals(void)
 {
 	sigset_t set;

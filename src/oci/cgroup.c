@@ -153,8 +153,8 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 	return 0;
 }
 
-/* Whether the group or one above it is frozen: a process that joins it would stop at once, and its caller would
- * hang. */
+/* Returns true if the group or an ancestor is frozen: a process that joins it would stop, and its caller would hang.
+ * */
 static bool is_frozen(const struct hierarchy *h, const char *path)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s%s", h->mount, path), *state = NULL;
@@ -399,7 +399,7 @@ static int set_limit(const char *dir, const char *v1, const char *v2, json_int_t
 	return 0;
 }
 
-/* A number that is said, in a file that there is. */
+/* Writes a limit if the spec has it and the group has the file. */
 static int set_number(const char *dir, const char *file, const json_t *o, const char *key)
 {
 	json_int_t value;

@@ -47,7 +47,7 @@ int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_op
 	return 0;
 }
 
-/* What the VM is to be; of a container that gets one. */
+/* Writes vm.json for a container with a VM of its own. */
 static int write_vm(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g,
 		    bool front, struct sk_error *err)
 {
@@ -183,7 +183,7 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	struct sk_oci_cgroups cgroups;
 	int r = sk_oci_cgroups_plan(o, b->spec, c->id, &cgroups, err);
 
-	/* The record first: whoever deletes what a killed `create` has left finds the groups in it. */
+	/* Write the record first: `delete` finds the groups in it if this process is killed. */
 	if (r == 0)
 		r = write_record(c, b, &cgroups, err);
 	if (r == 0)

@@ -43,7 +43,7 @@ static const char example[] =
 	"\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
 	"\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}}";
 
-/* For a user who is root in a user namespace. */
+/* Adapts the example to a user who is root in a user namespace only. */
 static void make_rootless(json_t *linux_)
 {
 	json_t *list = json_object_get(linux_, "namespaces");

@@ -128,8 +128,8 @@ uint64_t sk_oci_vm_memory(const json_t *resources);
 /* The part of linux.resources that means something in the guest; a new reference. */
 json_t *sk_oci_guest_resources(const json_t *resources);
 
-/* namespaces.c: that each of linux.namespaces is of a known type, and its path, if it has one, of that type; and that
- * net.* of linux.sysctl goes with a network namespace of the container's own. */
+/* namespaces.c: checks that each entry of linux.namespaces has a known type and, if it has a path, one of that type;
+ * and that linux.sysctl sets net.* only in a network namespace of the container's own. */
 int sk_oci_namespaces_check(const struct sk_oci_bundle *b, struct sk_error *err);
 
 /* systemd.c */
@@ -202,7 +202,7 @@ int sk_oci_hooks_run_in(const json_t *hooks, const char *name, const json_t *sta
  * changes the bundle's mounts accordingly. */
 int sk_oci_mounts_make(const struct sk_oci_bundle *b, const struct sk_oci_container *c, int *ret_ns,
 		       struct sk_error *err);
-/* Async-signal-safe: the calling process goes there. */
+/* Moves the calling process into the mount namespace. Async-signal-safe. */
 int sk_oci_mounts_enter(int ns);
 
 /* console.c */
@@ -211,8 +211,8 @@ int sk_oci_console_pair(int *ret_master, struct sk_error *err);
 /* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative
  * errno. */
 int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err);
-/* /dev/null in the place of 0, 1 and 2. With a console the caller's own descriptors are not the process's: containerd
- * waits for the end of what it gave us, and lets nobody resize the terminal until then. */
+/* Replaces descriptors 0, 1 and 2 by /dev/null. A process with a console does not use the caller's descriptors, and
+ * containerd waits until they are closed before it lets clients resize the terminal. */
 void sk_oci_leave_stdio(void);
 
 /* launch.c */

@@ -58,7 +58,8 @@ static const char *str(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key));
 }
 
-/* Two processes write a member's state: its own, and whoever starts or pauses it. Held until the directory is closed. */
+/* Opens and locks the directory: a member's own process and the commands that start or pause it all write its state.
+ * Closing the descriptor releases the lock. */
 static int open_state_dir(int at, const char *dir)
 {
 	int fd = openat(at, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -75,7 +76,7 @@ void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, co
 
 	if (dirfd < 0 || sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
 		return;
-	/* Whether it has stopped is told by the lock: an end meanwhile is not covered up. */
+	/* The lock tells whether the container has stopped, so writing a status cannot hide an end. */
 	json_object_set_new(state, "status", json_string(status));
 	sk_vm_state_save(dirfd, state, NULL);
 	json_decref(state);
@@ -117,7 +118,8 @@ static bool find_pid(struct sk_oci *o, pid_t pid, struct pod_search *ret)
 	return pid > 0 && sk_oci_each(o, match_pid, ret, NULL) == 0 && ret->id[0];
 }
 
-/* A pod whose sandbox is a container gives its others that one's IPC namespace or host name. */
+/* True if the bundle joins the IPC or UTS namespace of another container, as members of a pod with a sandbox
+ * container do. */
 static bool joins_namespaces(const struct sk_oci_bundle *b)
 {
 	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
@@ -138,7 +140,7 @@ int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_conta
 	const char *id;
 	int r, pid = 0;
 
-	/* podman pod create --infra=false: the id is the pod's, of which there is no container. */
+	/* With `podman pod create --infra=false` the id is that of the pod, and no container has it. */
 	if (b->sandbox_id && !joins_namespaces(b)) {
 		r = sk_oci_container_open(o, b->sandbox_id, ret_sandbox, NULL);
 		if (r == 0)

@@ -215,7 +215,7 @@ void sk_oci_container_close(struct sk_oci_container *c)
 	*c = (struct sk_oci_container){ .making_fd = -1 };
 }
 
-/* Whether another holds the lock of `name` in the container's directory. */
+/* Returns true if another process holds the lock on file `name` of the container's directory. */
 static bool is_locked(const struct sk_oci_container *c, const char *name, int flags)
 {
 	_cleanup_free_ char *path = sk_asprintf("%s/%s", c->dir, name);

@@ -109,7 +109,7 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, &request, err) : sk_oci_call(o, &c, &request, NULL, err);
 		if (r == -ETIMEDOUT && sig == SIGKILL)
 			r = sk_vm_end(&o->paths, c.vm_id, err);
-		/* It ended meanwhile, or its first process has: that is for the caller's next look at the state. */
+		/* The container, or its first process, has ended in the meantime. */
 		if (r == -ESRCH || r == -ENOENT || r == -ENOTCONN) {
 			wait_for_end(o, &c);
 			r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
@@ -280,7 +280,7 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 /* ---- events */
 
-/* Whether its VM is there for others as well: a pod's sandbox, or a container in the VM of another. */
+/* Returns true if other containers use the VM too: the container is a pod's sandbox, or a member. */
 static bool shares_vm(const struct sk_oci_container *c)
 {
 	const json_t *annotations = json_object_get(c->record, "annotations");

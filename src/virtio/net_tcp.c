@@ -254,7 +254,7 @@ static void drop(struct net_tcp *t, struct tcp_conn *c)
 	free(c);
 }
 
-/* Connections that never got a socket: refused ones of published ports, above all. */
+/* Connections that never had a socket, mostly refused ones of published ports. */
 static void drop_unknown(struct net_tcp *t)
 {
 	unsigned i;
@@ -387,7 +387,7 @@ void net_tcp_registered(struct net_tcp *t, int fd)
 	}
 }
 
-/* Whether the guest knows the peer of a published port's socket by the key. */
+/* Returns true if `k` is the guest's view of the peer of a published port's socket. */
 static bool is_peer(const struct key *k, const struct sockaddr_in6 *a)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)a;

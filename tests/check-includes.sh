@@ -88,5 +88,7 @@ done < <(git ls-files -z 'src/*.h' 'guest/agent/*.h')
 
 # Circles of files inside a module.
 tests/circles.py || bad=1
+# Structures of one name.
+tests/names.py || bad=1
 
 exit "$bad"

@@ -48,8 +48,8 @@ hits 'trailing white space' git grep -nIE '[[:blank:]]+$' -- '*.c' '*.h' '*.sh' 
 # Documents wrap at 100 columns, but for rows of tables (and a manual page's options without a blank).
 hits 'document line of more than 100 characters' env LC_ALL=C.UTF-8 git grep -nIP '^(?![|*]).{101,}' -- '*.md' '*.scd' kernel/patches/README ':!man/skerry.1.scd'
 
-# Two options of one program with the same letter: the second is taken for the first. 'x' is for those without effect.
-hits 'options that are one' bash -c "git ls-files -z '*.c' | xargs -0 awk -f tests/options.awk"
+# Tables of options, in which two are one.
+hits 'options' tests/options.py
 
 # Kernel patches have the header that upstream takes (kernel/README.md).
 for file in kernel/patches/*.patch; do

@@ -19,9 +19,6 @@ HARMLESS = [
     ("ninep", "fid ops_ext ops_file ops_io ops_lock ops_meta ops_name ops_session ops_socket server",
      "one server: its table names the operations, which answer parked requests of each other"),
     ("virtio", "vsock_dev vsock_stream", "two halves of one device: packets and streams (vsock_internal.h)"),
-    # To be dissolved.
-    ("agent", "container files launch_child ops", "a request that waits for a container is dispatched again when that goes"),
-    ("oci", "create delete exec pod", "verbs that undo each other's halves"),
 ]
 
 

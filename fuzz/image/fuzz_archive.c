@@ -23,7 +23,7 @@ static int each(void *arg, size_t want, struct sk_input *in, uint64_t size, stru
 	return n < 0 ? (int)n : 0;
 }
 
-static void layers(struct sk_source *source, const struct sk_load *load)
+static void layers(struct sk_image_source *source, const struct sk_load *load)
 {
 	size_t i, k;
 
@@ -39,7 +39,7 @@ static void layers(struct sk_source *source, const struct sk_load *load)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("archive", MFD_CLOEXEC), i;
-	struct sk_source *source = NULL;
+	struct sk_image_source *source = NULL;
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();

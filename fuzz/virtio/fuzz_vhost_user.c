@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A hostile frontend: messages of any kind with descriptors of any kind, writes to shared memory and kicks, against a
- * disk, a vsock device and a balloon (the two lowest bits of the first byte). Record: kind, then 0  message: request
- * u8, flags u8, payload size u8, payload, number of descriptors u8 and the kind of each 1  write to the shared memory:
- * offset u16, length u8, bytes 2  kick 3  a queue as a driver would set it up: one byte of choices
+ * disk, a vsock device and a balloon (the two lowest bits of the first byte). A record is a kind (one byte), then
+ *
+ *   0  message: request u8, flags u8, payload size u8, payload, number of descriptors u8 and the kind of each
+ *   1  write to the shared memory: offset u16, length u8, bytes
+ *   2  kick
+ *   3  a queue as a driver would set it up: one byte of choices
  */
 #include <fcntl.h>
 #include <linux/virtio_config.h>
@@ -14,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../tests/unit/virtio/vu_send.h"
 #include "base/log.h"
 #include "numbers.h"
 #include "virtio/vhost_user.h"
@@ -79,32 +83,6 @@ static void close_state(struct state *s)
 	close(s->pair[1]);
 }
 
-static void send_message(struct state *s, struct vu_header h, const void *payload, size_t have, const int *fds,
-			 unsigned n_fds)
-{
-	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)(uintptr_t)payload, have } };
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * 16)];
-		struct cmsghdr align;
-	} control = { .buf = { 0 } };
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
-	ssize_t n;
-
-	if (n_fds) {
-		struct cmsghdr *c;
-
-		m.msg_control = control.buf;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
-	n = sendmsg(s->sock, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)n;
-}
-
 static int pick_fd(struct state *s, uint8_t kind)
 {
 	switch (kind % 4) {
@@ -129,7 +107,7 @@ static void any_message(struct state *s, struct input *in)
 
 	for (i = 0; i < n_fds; i++)
 		fds[i] = pick_fd(s, in_u8(in));
-	send_message(s, h, payload, have, fds, n_fds);
+	vu_send(s->sock, h, payload, have, fds, n_fds, MSG_DONTWAIT);
 }
 
 /* Rings of 8 entries at a fixed place of the memory for each queue. */
@@ -145,13 +123,13 @@ static void good_queue(struct state *s, uint8_t choice)
 	struct vu_vring_addr a = { .index = q, .desc = base, .avail = base + 1024, .used = base + 2048 };
 	int call = choice & 16 ? s->pair[0] : s->event;
 
-	send_message(s, (struct vu_header){ VU_SET_FEATURES, VU_VERSION, 8 }, &features, 8, NULL, 0);
-	send_message(s, (struct vu_header){ VU_SET_MEM_TABLE, VU_VERSION, 40 }, &t, 40, &s->memfd, 1);
-	send_message(s, (struct vu_header){ VU_SET_VRING_NUM, VU_VERSION, 8 }, &num, 8, NULL, 0);
-	send_message(s, (struct vu_header){ VU_SET_VRING_ADDR, VU_VERSION, 40 }, &a, 40, NULL, 0);
-	send_message(s, (struct vu_header){ VU_SET_VRING_CALL, VU_VERSION, 8 }, &u, 8, &call, 1);
-	send_message(s, (struct vu_header){ VU_SET_VRING_KICK, VU_VERSION, 8 }, &u, 8, &s->event, 1);
-	send_message(s, (struct vu_header){ VU_SET_VRING_ENABLE, VU_VERSION, 8 }, &on, 8, NULL, 0);
+	vu_send(s->sock, (struct vu_header){ VU_SET_FEATURES, VU_VERSION, 8 }, &features, 8, NULL, 0, MSG_DONTWAIT);
+	vu_send(s->sock, (struct vu_header){ VU_SET_MEM_TABLE, VU_VERSION, 40 }, &t, 40, &s->memfd, 1, MSG_DONTWAIT);
+	vu_send(s->sock, (struct vu_header){ VU_SET_VRING_NUM, VU_VERSION, 8 }, &num, 8, NULL, 0, MSG_DONTWAIT);
+	vu_send(s->sock, (struct vu_header){ VU_SET_VRING_ADDR, VU_VERSION, 40 }, &a, 40, NULL, 0, MSG_DONTWAIT);
+	vu_send(s->sock, (struct vu_header){ VU_SET_VRING_CALL, VU_VERSION, 8 }, &u, 8, &call, 1, MSG_DONTWAIT);
+	vu_send(s->sock, (struct vu_header){ VU_SET_VRING_KICK, VU_VERSION, 8 }, &u, 8, &s->event, 1, MSG_DONTWAIT);
+	vu_send(s->sock, (struct vu_header){ VU_SET_VRING_ENABLE, VU_VERSION, 8 }, &on, 8, NULL, 0, MSG_DONTWAIT);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -12,18 +12,22 @@
 #include "proto/message.h"
 #include "session.h"
 
-/* Exits of processes that nobody has claimed yet: a container's process may be gone before crun has said which one it
- * was. */
+/* Exit codes of reaped processes that belong to no known container process yet: one may exit before crun has reported
+ * its pid. */
 #define SK_AGENT_ORPHANS 64
 
-struct sk_container;
+struct sk_agent_container;
+struct sk_waiting;
 
 struct sk_agent {
 	struct sk_loop *loop;
-	struct sk_session *session;
+	struct sk_agent_session *session;
 	struct sk_uplink uplink;
 	struct sk_jobs jobs;
-	struct sk_container *containers;
+	struct sk_agent_container *containers;
+	struct sk_waiting *waiting; /* waiting.h */
+	struct sk_source *retry;    /* deferred: handles them again */
+	bool retry_due;
 	const char *run_dir;	 /* "/run/skerry" */
 	const char *crun;	 /* path of the container runtime */
 	const char *self;	 /* path of this program */
@@ -39,7 +43,9 @@ struct sk_agent {
 	unsigned next_orphan;
 };
 
-/* ops.c: what a session calls. Owns the request. */
+/* ops.c. Prepares the dispatcher; -ENOMEM. */
+int sk_ops_init(struct sk_agent *agent);
+/* What a session calls. Owns the request. */
 void sk_ops_handle(void *arg, struct sk_msg *take_req);
 
 /* shutdown.c */

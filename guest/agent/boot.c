@@ -41,8 +41,8 @@ void sk_boot_early(void)
 	const struct rlimit signals = { BOOT_SIGNALS, BOOT_SIGNALS };
 	int i, fd;
 
-	/* The kernel opened the initramfs's /dev/console as descriptors 0 to 2. Where there is no console, something
-	 * else has to be. */
+	/* The kernel opens the initramfs's /dev/console as descriptors 0 to 2. Without a console they must be open
+	 * all the same. */
 	for (i = 0; i < 3; i++)
 		if (fcntl(i, F_GETFD) < 0) {
 			fd = open("/", O_PATH);

@@ -72,13 +72,13 @@ int sk_cgroup_write(const char *container, const char *file, const char *text)
 	return sk_fs_write_all(fd, text, strlen(text));
 }
 
-struct walk {
+struct cgroup_walk {
 	size_t left;
 	void (*each)(void *arg, pid_t pid);
 	void *arg;
 };
 
-static void walk_group(const char *group, struct walk *w, int depth)
+static void walk_group(const char *group, struct cgroup_walk *w, int depth)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -106,7 +106,7 @@ static void walk_group(const char *group, struct walk *w, int depth)
 
 void sk_cgroup_pids(const char *container, size_t max, void (*each)(void *arg, pid_t pid), void *arg)
 {
-	struct walk w = { .left = max, .each = each, .arg = arg };
+	struct cgroup_walk w = { .left = max, .each = each, .arg = arg };
 
 	walk_group(container, &w, 0);
 }

@@ -12,8 +12,8 @@
 /* The container's control group: /sys/fs/cgroup/<container>. */
 #define SK_CGROUP_ROOT "/sys/fs/cgroup"
 
-/* The value after `key` in `file` of the group ("oom_kill" in memory.events); with key NULL the whole file. `missing`
- * when there is none (or "max"). */
+/* Reads the value after `key` in the group's `file` ("oom_kill" in memory.events), or the whole file if `key` is
+ * NULL. Returns `missing` if there is no such value, or if it is "max". */
 uint64_t sk_cgroup_number(const char *container, const char *file, const char *key, uint64_t missing);
 int sk_cgroup_write(const char *container, const char *file, const char *text);
 /* Signals every process of the group and of those below it. */

@@ -27,8 +27,8 @@
 /* Directories whose times are set at the end, because what is put into them changes those. */
 #define UNPACK_DIRECTORIES 65536u
 
-struct directory {
-	struct directory *next;
+struct copied_directory {
+	struct copied_directory *next;
 	struct timespec mtime;
 	char path[];
 };
@@ -40,7 +40,7 @@ struct unpack {
 	struct archive *in;
 	struct archive_entry *entry;
 	const char *name; /* of the entry, for messages */
-	struct directory *directories;
+	struct copied_directory *directories;
 	size_t n_directories;
 	struct sk_error *err;
 };
@@ -169,7 +169,7 @@ static int put_file(struct unpack *u, int parent, const char *name)
 static int put_directory(struct unpack *u, int parent, const char *name, bool exists, const char *path)
 {
 	_cleanup_fd_ int fd = -1;
-	struct directory *f;
+	struct copied_directory *f;
 	int r;
 
 	if (!exists && mkdirat(parent, name, 0700) < 0)
@@ -294,7 +294,7 @@ static int put_entry(struct unpack *u)
 static void finish_directories(struct unpack *u)
 {
 	while (u->directories) {
-		struct directory *f = u->directories;
+		struct copied_directory *f = u->directories;
 		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, f->mtime };
 		_cleanup_fd_ int fd = sk_confine_open(u->rootfd, f->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 

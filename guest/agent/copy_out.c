@@ -33,17 +33,17 @@
 #define ARCHIVE_CHUNK (128u * 1024u)
 
 /* A file that was already written under a name. */
-struct link {
-	struct link *next;
+struct hard_link {
+	struct hard_link *next;
 	dev_t dev;
 	ino_t ino;
 	char name[];
 };
 
-struct walk {
+struct copy_walk {
 	struct archive *out;
 	struct archive_entry *entry;
-	struct link *links[4096];
+	struct hard_link *links[4096];
 	size_t n_links;
 	char name[PATH_MAX]; /* of the entry, as it is in the archive */
 	size_t name_len;
@@ -51,12 +51,12 @@ struct walk {
 	struct sk_error *err;
 };
 
-static int fail(struct walk *w, int code)
+static int fail(struct copy_walk *w, int code)
 {
 	return sk_error_errno(w->err, code, "cannot read %.512s", w->name);
 }
 
-static int fail_out(struct walk *w)
+static int fail_out(struct copy_walk *w)
 {
 	int code = archive_errno(w->out);
 
@@ -65,9 +65,9 @@ static int fail_out(struct walk *w)
 }
 
 /* The name under which the file is in the archive already, or NULL, and then this one is remembered. */
-static const char *known_link(struct walk *w, const struct stat *st)
+static const char *known_link(struct copy_walk *w, const struct stat *st)
 {
-	struct link **slot = &w->links[(st->st_ino * 31 + st->st_dev) % SK_ARRAY_SIZE(w->links)], *l;
+	struct hard_link **slot = &w->links[(st->st_ino * 31 + st->st_dev) % SK_ARRAY_SIZE(w->links)], *l;
 
 	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
 		return NULL;
@@ -88,7 +88,7 @@ static const char *known_link(struct walk *w, const struct stat *st)
 	return NULL;
 }
 
-static void add_xattrs(struct walk *w, int fd)
+static void add_xattrs(struct copy_walk *w, int fd)
 {
 	_cleanup_free_ char *list = malloc(ARCHIVE_XATTR_LIST);
 	char path[64], *name;
@@ -105,7 +105,7 @@ static void add_xattrs(struct walk *w, int fd)
 	}
 }
 
-static int send_data(struct walk *w, int fd, off_t size)
+static int send_data(struct copy_walk *w, int fd, off_t size)
 {
 	off_t left = size;
 
@@ -129,7 +129,7 @@ static int send_data(struct walk *w, int fd, off_t size)
 }
 
 /* Describes the file behind `pathfd` (O_PATH) in w->entry and writes its header. */
-static int send_header(struct walk *w, int pathfd, const struct stat *st, const char *link)
+static int send_header(struct copy_walk *w, int pathfd, const struct stat *st, const char *link)
 {
 	char target[PATH_MAX];
 	ssize_t n;
@@ -157,9 +157,9 @@ static int send_header(struct walk *w, int pathfd, const struct stat *st, const 
 	return 0;
 }
 
-static int send_tree(struct walk *w, int pathfd, int depth);
+static int send_tree(struct copy_walk *w, int pathfd, int depth);
 
-static int send_children(struct walk *w, int pathfd, int depth)
+static int send_children(struct copy_walk *w, int pathfd, int depth)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	size_t len = w->name_len;
@@ -195,7 +195,7 @@ static int send_children(struct walk *w, int pathfd, int depth)
 	return r;
 }
 
-static int send_tree(struct walk *w, int pathfd, int depth)
+static int send_tree(struct copy_walk *w, int pathfd, int depth)
 {
 	_cleanup_fd_ int fd = -1;
 	const char *link;
@@ -224,7 +224,7 @@ static int send_tree(struct walk *w, int pathfd, int depth)
 }
 
 /* The archive's name for `path`: its last component, "./" for the root. */
-static void first_name(struct walk *w, const char *path)
+static void first_name(struct copy_walk *w, const char *path)
 {
 	size_t n = strlen(path), start;
 
@@ -243,13 +243,13 @@ static void first_name(struct walk *w, const char *path)
 	w->name_len = n;
 }
 
-static void walk_free(struct walk *w)
+static void walk_free(struct copy_walk *w)
 {
 	size_t i;
 
 	for (i = 0; i < SK_ARRAY_SIZE(w->links); i++)
 		while (w->links[i]) {
-			struct link *l = w->links[i];
+			struct hard_link *l = w->links[i];
 
 			w->links[i] = l->next;
 			free(l);
@@ -263,7 +263,7 @@ static void walk_free(struct walk *w)
 int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_error *err)
 {
 	_cleanup_fd_ int pathfd = sk_confine_path(rootfd, path, follow);
-	struct walk *w;
+	struct copy_walk *w;
 	int r;
 
 	if (pathfd < 0)

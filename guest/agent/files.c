@@ -121,7 +121,7 @@ static void files_done(void *arg, int code, json_t *result)
 	free(f);
 }
 
-void sk_files_start(struct sk_container *c, struct sk_msg *take_req)
+void sk_files_start(struct sk_agent_container *c, struct sk_msg *take_req)
 {
 	static const struct sk_job_ops ops = { .run = files_child, .done = files_done };
 	struct files_job *f = calloc(1, sizeof(*f));

@@ -5,6 +5,6 @@
 #include "container.h"
 
 /* stat, get, put and ps: jobs that look into a container. Each takes the request and replies when it is done. */
-void sk_files_start(struct sk_container *c, struct sk_msg *take_req);
+void sk_files_start(struct sk_agent_container *c, struct sk_msg *take_req);
 
 #endif

@@ -26,6 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "syscall_table.h"
 
@@ -55,17 +56,17 @@ struct condition {
 	uint64_t value, value2;
 };
 
-struct rule {
-	struct rule *next; /* of the same system call */
+struct filter_rule {
+	struct filter_rule *next; /* of the same system call */
 	uint32_t action;
 	unsigned n;
 	struct condition conditions[ARGS_MAX];
 };
 
-struct range {
+struct number_range {
 	uint32_t start;
 	uint32_t action;
-	const struct rule *rules; /* NULL: always `action` */
+	const struct filter_rule *rules; /* NULL: always `action` */
 };
 
 struct compiler {
@@ -73,11 +74,11 @@ struct compiler {
 	size_t len;
 	bool full;
 	uint32_t default_action;
-	int last;		     /* the highest number that the profile names */
-	struct rule *rules[NUMBERS]; /* of the table that is being made */
-	struct rule *pool;
+	int last;			    /* the highest number that the profile names */
+	struct filter_rule *rules[NUMBERS]; /* of the table that is being made */
+	struct filter_rule *pool;
 	size_t n_pool;
-	struct range ranges[2 * NUMBERS + 2];
+	struct number_range ranges[2 * NUMBERS + 2];
 };
 
 /* --- reading the profile */
@@ -143,14 +144,14 @@ static int compare_name(const void *key, const void *entry)
 
 static int add_rule(struct compiler *c, int nr, uint32_t action, const struct condition *conditions, unsigned n)
 {
-	struct rule **link = &c->rules[nr], *r;
+	struct filter_rule **link = &c->rules[nr], *r;
 
 	if (c->n_pool == RULES_MAX)
 		return -E2BIG;
 	while (*link)
 		link = &(*link)->next;
 	r = &c->pool[c->n_pool++];
-	*r = (struct rule){ .action = action, .n = n };
+	*r = (struct filter_rule){ .action = action, .n = n };
 	if (n)
 		memcpy(r->conditions, conditions, n * sizeof(*conditions));
 	*link = r;
@@ -283,9 +284,9 @@ static void emit_condition(struct compiler *c, const struct condition *x)
 	}
 }
 
-static void emit_rules(struct compiler *c, const struct rule *rules)
+static void emit_rules(struct compiler *c, const struct filter_rule *rules)
 {
-	const struct rule *r;
+	const struct filter_rule *r;
 
 	for (r = rules; r; r = r->next) {
 		size_t start = c->len, i;
@@ -339,7 +340,7 @@ static void emit_search(struct compiler *c, size_t lo, size_t hi)
 	emit_search(c, mid, hi);
 }
 
-static bool same_answer(const struct range *a, const struct range *b)
+static bool same_answer(const struct number_range *a, const struct number_range *b)
 {
 	return !a->rules && !b->rules && a->action == b->action;
 }
@@ -354,10 +355,10 @@ static void emit_table(struct compiler *c)
 	size_t n = 0, nr;
 
 	for (nr = 0; nr <= NUMBERS; nr++) {
-		const struct rule *rules = nr < NUMBERS ? c->rules[nr] : NULL;
+		const struct filter_rule *rules = nr < NUMBERS ? c->rules[nr] : NULL;
 		bool unknown = c->last >= 0 && (int)nr > c->last && !is_permissive(c->default_action);
-		struct range r = { .start = (uint32_t)nr,
-				   .action = unknown ? SECCOMP_RET_ERRNO | ENOSYS : c->default_action };
+		struct number_range r = { .start = (uint32_t)nr,
+					  .action = unknown ? SECCOMP_RET_ERRNO | ENOSYS : c->default_action };
 
 		if (rules && rules->n == 0)
 			r.action = rules->action;
@@ -411,7 +412,7 @@ static bool has_arch(const json_t *seccomp, const char *name)
 int sk_filter_compile(const json_t *seccomp, bool compat, struct sock_filter ret_program[SK_FILTER_MAX])
 {
 	_cleanup_free_ struct compiler *c = NULL;
-	_cleanup_free_ struct rule *pool = NULL;
+	_cleanup_free_ struct filter_rule *pool = NULL;
 	int r;
 
 	if (NATIVE_ARCH == 0 || !json_is_object(seccomp) || json_object_get(seccomp, "listenerPath"))
@@ -438,26 +439,6 @@ int sk_filter_compile(const json_t *seccomp, bool compat, struct sock_filter ret
 
 /* --- for crun */
 
-static char *base64(const uint8_t *p, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = malloc((n + 2) / 3 * 4 + 1), *o = out;
-	size_t i;
-
-	for (i = 0; out && i < n; i += 3) {
-		uint32_t v =
-			(uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0u) | (i + 2 < n ? p[i + 2] : 0u);
-
-		*o++ = digits[v >> 18];
-		*o++ = digits[v >> 12 & 63];
-		*o++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*o++ = i + 2 < n ? digits[v & 63] : '=';
-	}
-	if (out)
-		*o = '\0';
-	return out;
-}
-
 void sk_filter_prepare(json_t *spec)
 {
 	json_t *seccomp = json_object_get(json_object_get(spec, "linux"), "seccomp"), *annotations;
@@ -472,7 +453,9 @@ void sk_filter_prepare(json_t *spec)
 	n = sk_filter_compile(seccomp, compat, program);
 	if (n < 0)
 		return;
-	text = base64((const uint8_t *)program, (size_t)n * sizeof(*program));
+	text = malloc(SK_BASE64_LEN((size_t)n * sizeof(*program)) + 1);
+	if (text)
+		text[sk_base64_encode(program, (size_t)n * sizeof(*program), text)] = '\0';
 	annotations = json_object_get(spec, "annotations");
 	if (!json_is_object(annotations)) {
 		annotations = json_object();

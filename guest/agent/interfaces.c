@@ -35,16 +35,16 @@
 #define IFLA_PERM_ADDRESS 54
 #endif
 
-struct link {
+struct interface_link {
 	unsigned index;
 	char name[IF_NAMESIZE];
 	uint8_t perm[6], mac[6];
 	bool up;
 };
 
-struct place {
+struct interface_place {
 	int ns, nl; /* namespace, and a socket in it */
-	struct link links[LINKS_MAX];
+	struct interface_link links[LINKS_MAX];
 	unsigned n_links;
 };
 
@@ -56,7 +56,7 @@ struct stale {
 	const json_t *keep;
 };
 
-static struct place home = { .ns = -1, .nl = -1 }, parked = { .ns = -1, .nl = -1 };
+static struct interface_place home = { .ns = -1, .nl = -1 }, parked = { .ns = -1, .nl = -1 };
 
 static int open_places(void)
 {
@@ -79,8 +79,8 @@ static int each_link(void *arg, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
-	struct link l = { .index = (unsigned)m->ifi_index, .up = m->ifi_flags & IFF_UP };
-	struct place *p = arg;
+	struct interface_link l = { .index = (unsigned)m->ifi_index, .up = m->ifi_flags & IFF_UP };
+	struct interface_place *p = arg;
 	const struct rtattr *a;
 	bool perm = false;
 
@@ -99,13 +99,13 @@ static int each_link(void *arg, const struct nlmsghdr *h)
 	return 0;
 }
 
-static int list_links(struct place *p)
+static int list_links(struct interface_place *p)
 {
 	p->n_links = 0;
 	return sk_rtnl_dump(p->nl, RTM_GETLINK, sizeof(struct ifinfomsg), each_link, p);
 }
 
-static struct link *by_perm(struct place *p, const uint8_t perm[6])
+static struct interface_link *by_perm(struct interface_place *p, const uint8_t perm[6])
 {
 	unsigned i;
 
@@ -115,7 +115,7 @@ static struct link *by_perm(struct place *p, const uint8_t perm[6])
 	return NULL;
 }
 
-static int change_link(struct place *p, unsigned index, bool up, uint16_t type, const void *data, size_t len)
+static int change_link(struct interface_place *p, unsigned index, bool up, uint16_t type, const void *data, size_t len)
 {
 	struct sk_rtnl q;
 
@@ -128,7 +128,7 @@ static int change_link(struct place *p, unsigned index, bool up, uint16_t type, 
 	return sk_rtnl_change(p->nl, &q);
 }
 
-static int move_link(struct place *from, unsigned index, const struct place *to, const char *name)
+static int move_link(struct interface_place *from, unsigned index, const struct interface_place *to, const char *name)
 {
 	struct sk_rtnl q;
 	uint32_t ns = (uint32_t)to->ns;
@@ -145,22 +145,17 @@ static int move_link(struct place *from, unsigned index, const struct place *to,
 static int each_address(void *arg, const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
-	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
-	char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 8];
+	char full[SK_RTNL_ADDRESS];
 	struct stale *s = arg;
-	const void *address = NULL;
-	const struct rtattr *a;
+	const void *address;
 	struct sk_rtnl *q;
 	size_t i;
 
 	if (m->ifa_index != s->index || m->ifa_scope == RT_SCOPE_LINK || s->n == STALE_MAX)
 		return 0;
-	for (a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !address))
-			address = RTA_DATA(a);
-	if (!address || !inet_ntop(m->ifa_family, address, text, sizeof(text)))
+	address = sk_rtnl_address(h, full);
+	if (!address)
 		return 0;
-	snprintf(full, sizeof(full), "%s/%u", text, m->ifa_prefixlen);
 	for (i = 0; i < json_array_size(s->keep); i++) {
 		const char *keep = json_string_value(json_array_get(s->keep, i));
 
@@ -332,7 +327,7 @@ static int park_others(const struct wanted *list)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < home.n_links; i++) {
-		struct link *l = &home.links[i];
+		struct interface_link *l = &home.links[i];
 		char name[IF_NAMESIZE];
 
 		if (memcmp(l->perm, prefix, sizeof(prefix)) != 0 || listed(list, l->perm))
@@ -350,7 +345,7 @@ static int free_names(const struct wanted *list)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < home.n_links; i++) {
-		const struct link *l = &home.links[i];
+		const struct interface_link *l = &home.links[i];
 		const struct sk_interface_spec *o = listed(list, l->perm);
 		char name[IF_NAMESIZE];
 
@@ -380,7 +375,7 @@ static int bring(const struct sk_interface_spec *o, unsigned *ret_index)
 {
 	const char *name = o->name;
 	uint32_t mtu = o->mtu;
-	struct link *l = by_perm(&parked, o->device);
+	struct interface_link *l = by_perm(&parked, o->device);
 	int r = 0;
 
 	if (l)

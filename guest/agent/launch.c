@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "spec.h"
 
 #define LAUNCH_PIPE_SIZE (256 * 1024)
@@ -61,7 +62,7 @@ static int listen_console(struct sk_launch *l)
 	return 0;
 }
 
-struct sk_launch *sk_launch_new(struct sk_container *c, struct sk_process *process, struct sk_msg *req,
+struct sk_launch *sk_launch_new(struct sk_agent_container *c, struct sk_process *process, struct sk_msg *req,
 				struct sk_error *err)
 {
 	struct sk_launch *l = calloc(1, sizeof(*l));
@@ -141,25 +142,14 @@ int sk_launch_connect(struct sk_launch *l, struct sk_error *err)
 static int receive_terminal(struct sk_launch *l, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = accept4(l->console, NULL, NULL, SOCK_CLOEXEC);
-	union {
-		struct cmsghdr hdr;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
+	int master = -1, r = fd < 0 ? -errno : 0;
 	char data[256];
-	struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
-	};
-	struct cmsghdr *c;
-	int master;
 
-	if (fd < 0 || recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
-		return sk_error_errno(err, errno, "cannot receive the terminal");
-	c = CMSG_FIRSTHDR(&msg);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return sk_error_set(err, EPROTO, "cannot receive the terminal: no descriptor came");
-	memcpy(&master, CMSG_DATA(c), sizeof(master));
-	return master;
+	if (r == 0)
+		r = sk_socket_receive(fd, false, data, sizeof(data), &master, 1);
+	if (r < 0)
+		return sk_error_errno(err, r, "cannot receive the terminal");
+	return master >= 0 ? master : sk_error_set(err, EPROTO, "cannot receive the terminal: no descriptor came");
 }
 
 static void pump_done(void *arg, struct sk_pump *pump)

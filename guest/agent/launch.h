@@ -9,7 +9,7 @@
  */
 struct sk_launch {
 	struct sk_agent *agent;
-	struct sk_container *container;
+	struct sk_agent_container *container;
 	struct sk_process *process; /* NULL: plain `crun start` */
 	struct sk_msg req;
 	struct sk_stdio_spec stdio;
@@ -21,7 +21,7 @@ struct sk_launch {
 };
 
 /* Takes the request. NULL with `err` set on failure; the request is still the caller's then. */
-struct sk_launch *sk_launch_new(struct sk_container *c, struct sk_process *process, struct sk_msg *req,
+struct sk_launch *sk_launch_new(struct sk_agent_container *c, struct sk_process *process, struct sk_msg *req,
 				struct sk_error *err);
 void sk_launch_free(struct sk_launch *l);
 /* After the fork: closes the child's ends and connects the streams. */

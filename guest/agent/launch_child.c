@@ -138,7 +138,7 @@ static int join_namespaces(struct sk_agent *agent, json_t *spec, const struct sk
 		json_t *ns = json_array_get(list, i);
 		const char *type = json_string_value(json_object_get(ns, "type"));
 		const char *from = type ? joined(join, type) : NULL;
-		const struct sk_container *other = from ? sk_container_find(agent, from) : NULL;
+		const struct sk_agent_container *other = from ? sk_container_find(agent, from) : NULL;
 		pid_t pid = other ? sk_container_init_pid(other) : 0;
 		char path[64];
 
@@ -156,7 +156,7 @@ static int join_namespaces(struct sk_agent *agent, json_t *spec, const struct sk
 
 static int prepare_create(struct sk_launch *l, struct sk_error *err)
 {
-	const struct sk_container *c = l->container;
+	const struct sk_agent_container *c = l->container;
 	const struct sk_create *create = &l->req.create;
 	json_t *spec = create->spec, *binds = json_array(), *sysctl = NULL;
 	_cleanup_fd_ int rootfd = -1;

@@ -7,7 +7,7 @@
 #define SK_LINGER_MS 2000u
 #define SK_LINGER_LOOK_MS 10u
 
-/* Whether a TCP connection that was closed here has not yet been sent to its end. */
+/* True while a connection that a program has closed still has data to send. */
 bool sk_linger_wanted(void);
 
 #endif

@@ -6,7 +6,7 @@
  * control channel (session.c) as early as it can, brings up what a Linux user space expects (boot.c), and then serves
  * requests (ops.c). Whatever may block runs in a forked child (job.c); the children that start container processes end
  * as crun (launch.c, launch_child.c), whose processes are inherited by PID 1, which reaps them and tells the monitor
- * (container.c). Each stdio stream is moved by a pump (pump.c).
+ * (process.c). Each stdio stream is moved by a pump (pump.c).
  *
  * Trust. The monitor is trusted. The image and everything in the container are not: files in it are opened confined
  * (confine.c), read bounded (user.c, copy_in.c), and what its processes say is never believed. The control connection
@@ -18,7 +18,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +38,7 @@
 #include "agent.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/opt.h"
 #include "boot.h"
 #include "container.h"
 #include "init.h"
@@ -116,7 +116,7 @@ static void memory_events(void *arg, int fd, unsigned events)
 		char buf[4096];
 	} u;
 	struct sk_agent *a = arg;
-	struct sk_container *c;
+	struct sk_agent_container *c;
 
 	(void)events;
 	while (read(fd, &u, sizeof(u)) > 0)
@@ -143,38 +143,34 @@ static int watch_signals(struct sk_agent *a)
 	return 0;
 }
 
+static int store_uplink(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	if (strncmp(value, "unix:", 5) != 0)
+		return sk_error_set(err, EINVAL, "--connect wants unix:PREFIX");
+	*(const char **)to = value + 5;
+	return 0;
+}
+
 static int parse_options(struct sk_agent *a, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "connect", required_argument, NULL, 'c' },
-		{ "crun", required_argument, NULL, 'r' },
-		{ "run-dir", required_argument, NULL, 'd' },
-		{ "test", no_argument, NULL, 't' },
-		{ NULL, 0, NULL, 0 },
+	static const struct sk_opt_type uplink = { true, store_uplink, NULL };
+	static const struct sk_opt options[] = {
+		{ .name = "connect", .type = &uplink, .offset = offsetof(struct sk_agent, uplink.unix_prefix) },
+		{ .name = "crun", .type = SK_OPT_STRING, .offset = offsetof(struct sk_agent, crun) },
+		{ .name = "run-dir", .type = SK_OPT_STRING, .offset = offsetof(struct sk_agent, run_dir) },
+		{ .name = "test", .type = SK_OPT_BOOL, .offset = offsetof(struct sk_agent, test) },
+		{ .name = NULL },
 	};
-	int o;
+	struct sk_opt_result parsed;
+	struct sk_error err = SK_ERROR_INIT;
+	int r = sk_opt_parse(options, &sk_opt_gnu, a, false, argc - 1, argv + 1, &parsed, &err);
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1)
-		switch (o) {
-		case 'c':
-			if (strncmp(optarg, "unix:", 5) != 0)
-				return -EINVAL;
-			a->uplink.unix_prefix = optarg + 5;
-			break;
-		case 'r':
-			a->crun = optarg;
-			break;
-		case 'd':
-			a->run_dir = optarg;
-			break;
-		case 't':
-			a->test = true;
-			a->self = argv[0];
-			break;
-		default:
-			return -EINVAL;
-		}
-	return 0;
+	if (r < 0)
+		fprintf(stderr, "skerry-agent: %s\n", err.message);
+	if (a->test)
+		a->self = argv[0];
+	return r;
 }
 
 /* A forwarded connection takes six descriptors (dial.c). What the agent starts keeps the kernel's limit. */
@@ -199,6 +195,9 @@ static int agent_main(struct sk_agent *a)
 	if (r < 0)
 		return r;
 	a->jobs.loop = a->loop;
+	r = sk_ops_init(a);
+	if (r < 0)
+		return r;
 	fd = connect_control(a);
 	if (fd < 0) {
 		sk_log(SK_LOG_ERROR, "cannot connect to the monitor: %s", strerror(-fd));

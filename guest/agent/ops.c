@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests: who deals with which, and the ones that are done in a few lines and without blocking. */
+/* Dispatches the monitor's requests, and implements those that take a few lines and do not block. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@
 #include "files.h"
 #include "memory.h"
 #include "job.h"
+#include "waiting.h"
 
 /* Replies to a request that is dealt with: `r` negative: with `err`; otherwise with the fields of `reply` (may be
  * NULL). Takes the request. */
@@ -30,7 +31,7 @@ static void finish(struct sk_agent *a, struct sk_msg *take_req, int r, const str
 	sk_msg_fini(take_req);
 }
 
-static int op_signal(struct sk_container *c, const struct sk_msg *req, struct sk_error *err)
+static int op_signal(struct sk_agent_container *c, const struct sk_msg *req, struct sk_error *err)
 {
 	struct sk_process *p = sk_container_process(c, req->key);
 
@@ -42,7 +43,7 @@ static int op_signal(struct sk_container *c, const struct sk_msg *req, struct sk
 	return kill(p->pid, req->signal.number) < 0 ? sk_error_errno(err, errno, "cannot send the signal") : 0;
 }
 
-static int op_resize(struct sk_container *c, const struct sk_msg *req, struct sk_error *err)
+static int op_resize(struct sk_agent_container *c, const struct sk_msg *req, struct sk_error *err)
 {
 	const struct winsize size = { .ws_row = req->size.rows, .ws_col = req->size.cols };
 	struct sk_process *p = sk_container_process(c, req->key);
@@ -52,7 +53,7 @@ static int op_resize(struct sk_container *c, const struct sk_msg *req, struct sk
 	return ioctl(p->terminal, TIOCSWINSZ, &size) < 0 ? sk_error_errno(err, errno, "cannot resize") : 0;
 }
 
-static int op_freeze(struct sk_container *c, const char *value, struct sk_error *err)
+static int op_freeze(struct sk_agent_container *c, const char *value, struct sk_error *err)
 {
 	int r = sk_container_init_pid(c) ? sk_cgroup_write(c->id, "cgroup.freeze", value) : -ESRCH;
 
@@ -61,7 +62,7 @@ static int op_freeze(struct sk_container *c, const char *value, struct sk_error 
 	return r < 0 ? sk_error_errno(err, r, "cannot %s container %s", *value == '1' ? "pause" : "resume", c->id) : 0;
 }
 
-static void op_container(struct sk_agent *a, struct sk_container *c, struct sk_msg *take_req)
+static void op_container(struct sk_agent *a, struct sk_agent_container *c, struct sk_msg *take_req)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_reply reply = { 0 };
@@ -100,7 +101,7 @@ static void op_container(struct sk_agent *a, struct sk_container *c, struct sk_m
 	finish(a, take_req, r, &err, &reply);
 	json_decref(stats);
 	if (op == SK_OP_RESUME && r == 0)
-		sk_container_resumed(c);
+		sk_waiting_retry(a);
 }
 
 static void op_time(struct sk_agent *a, struct sk_msg *take_req)
@@ -164,7 +165,7 @@ void sk_ops_handle(void *arg, struct sk_msg *take_req)
 {
 	struct sk_agent *a = arg;
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_container *c;
+	struct sk_agent_container *c;
 	bool fast;
 	int r;
 
@@ -193,19 +194,39 @@ void sk_ops_handle(void *arg, struct sk_msg *take_req)
 		finish(a, take_req, 0, NULL, NULL);
 		sk_agent_power_off(a, !fast);
 		return;
-	case SK_OP_CREATE:
-		sk_container_create(a, take_req);
-		return;
 	default:
 		break;
 	}
 	c = sk_container_find(a, take_req->container);
-	if (!c) {
+	if (sk_waiting_due(a, take_req->container)) {
+		sk_waiting_add(a, take_req);
+	} else if (take_req->op == SK_OP_CREATE) {
+		sk_container_create(a, take_req);
+	} else if (!c) {
 		sk_error_set(&err, ENOENT, "no container %s", take_req->container);
 		finish(a, take_req, -ENOENT, &err, NULL);
 	} else if (sk_container_busy(c)) {
-		sk_container_defer(c, take_req);
+		sk_waiting_add(a, take_req);
 	} else {
 		op_container(a, c, take_req);
 	}
+}
+
+static void retry(void *arg)
+{
+	struct sk_waiting *w, *next;
+
+	for (w = sk_waiting_take(arg); w; w = next) {
+		struct sk_msg req = w->req;
+
+		next = w->next;
+		free(w);
+		sk_ops_handle(arg, &req);
+	}
+}
+
+int sk_ops_init(struct sk_agent *agent)
+{
+	agent->retry = sk_loop_add_deferred(agent->loop, retry, agent);
+	return agent->retry ? 0 : -ENOMEM;
 }

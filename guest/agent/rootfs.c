@@ -248,7 +248,7 @@ static int mount_on_stream(const char *share, const char *target, const char *op
 		if (errno != ENOMEM)
 			return -errno;
 		sk_log(SK_LOG_WARN, "no memory for a share with messages of %u bytes", msize);
-		usleep(20000); /* what the boot used is given back meanwhile */
+		usleep(20000); /* the host takes back the memory that the boot used while we wait */
 	}
 	return -ENOMEM;
 }
@@ -365,7 +365,7 @@ static size_t depth(const json_t *bind)
 	return n;
 }
 
-/* Inserts by depth of the destination, after those of the same depth. */
+/* Inserts a bind mount, ordered by depth of its destination, behind those of the same depth. */
 static int add_bind(json_t *binds, json_t *take_bind, struct sk_error *err)
 {
 	size_t i = json_array_size(binds);

@@ -20,7 +20,7 @@
 
 #define SESSION_READ 65536u
 
-struct sk_session {
+struct sk_agent_session {
 	int fd;
 	bool gone;
 	struct sk_source *source;
@@ -29,7 +29,7 @@ struct sk_session {
 	void *arg;
 };
 
-static void session_gone(struct sk_session *s)
+static void session_gone(struct sk_agent_session *s)
 {
 	if (s->gone)
 		return;
@@ -39,7 +39,7 @@ static void session_gone(struct sk_session *s)
 	s->ops->gone(s->arg);
 }
 
-static void flush(struct sk_session *s)
+static void flush(struct sk_agent_session *s)
 {
 	while (s->out.len && !s->gone) {
 		ssize_t n = send(s->fd, sk_buf_data(&s->out), s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -57,7 +57,7 @@ static void flush(struct sk_session *s)
 		sk_loop_set_events(s->source, SK_LOOP_READ | (s->out.len ? SK_LOOP_WRITE : 0u));
 }
 
-static void send_json(struct sk_session *s, json_t *take_object, const struct sk_error *err)
+static void send_json(struct sk_agent_session *s, json_t *take_object, const struct sk_error *err)
 {
 	int r;
 
@@ -79,7 +79,7 @@ static void send_json(struct sk_session *s, json_t *take_object, const struct sk
 	flush(s);
 }
 
-void sk_session_reply(struct sk_session *s, const struct sk_msg *req, struct sk_reply *reply)
+void sk_session_reply(struct sk_agent_session *s, const struct sk_msg *req, struct sk_reply *reply)
 {
 	struct sk_reply empty = { 0 }, *r = reply ? reply : &empty;
 	struct sk_error err = SK_ERROR_INIT;
@@ -89,14 +89,14 @@ void sk_session_reply(struct sk_session *s, const struct sk_msg *req, struct sk_
 	send_json(s, sk_reply_encode(req->op, r, &err), &err);
 }
 
-void sk_session_fail(struct sk_session *s, uint64_t id, const struct sk_error *err, int exit_code)
+void sk_session_fail(struct sk_agent_session *s, uint64_t id, const struct sk_error *err, int exit_code)
 {
 	const struct sk_reply reply = { .id = id, .error = err->code, .message = err->message, .exit_code = exit_code };
 
 	send_json(s, sk_reply_encode(SK_OP_SYNC, &reply, NULL), NULL); /* a failure has the same form for all */
 }
 
-void sk_session_event(struct sk_session *s, const struct sk_msg *event)
+void sk_session_event(struct sk_agent_session *s, const struct sk_msg *event)
 {
 	struct sk_error err = SK_ERROR_INIT;
 
@@ -104,7 +104,7 @@ void sk_session_event(struct sk_session *s, const struct sk_msg *event)
 }
 
 /* 1: one frame was dealt with, 0: more bytes needed, negative: the stream is broken. */
-static int one_frame(struct sk_session *s)
+static int one_frame(struct sk_agent_session *s)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_msg req;
@@ -131,7 +131,7 @@ static int one_frame(struct sk_session *s)
 
 static void session_ready(void *arg, int fd, unsigned events)
 {
-	struct sk_session *s = arg;
+	struct sk_agent_session *s = arg;
 	uint8_t *to;
 	ssize_t n;
 	int r = 1;
@@ -160,15 +160,15 @@ static void session_ready(void *arg, int fd, unsigned events)
 }
 
 int sk_session_new(struct sk_loop *loop, int take_fd, const struct sk_session_ops *ops, void *arg,
-		   struct sk_session **ret_session)
+		   struct sk_agent_session **ret_session)
 {
-	struct sk_session *s = calloc(1, sizeof(*s));
+	struct sk_agent_session *s = calloc(1, sizeof(*s));
 
 	if (!s) {
 		close(take_fd);
 		return -ENOMEM;
 	}
-	*s = (struct sk_session){ .fd = take_fd, .ops = ops, .arg = arg };
+	*s = (struct sk_agent_session){ .fd = take_fd, .ops = ops, .arg = arg };
 	/* One frame of the largest size and what was read together with its end. */
 	sk_buf_init(&s->in, SK_FRAME_MAX + SK_FRAME_HEADER + SESSION_READ);
 	sk_buf_init(&s->out, SK_SESSION_OUT_MAX);
@@ -183,7 +183,7 @@ int sk_session_new(struct sk_loop *loop, int take_fd, const struct sk_session_op
 	return 0;
 }
 
-void sk_session_free(struct sk_session *s)
+void sk_session_free(struct sk_agent_session *s)
 {
 	if (!s)
 		return;
@@ -194,7 +194,7 @@ void sk_session_free(struct sk_session *s)
 	free(s);
 }
 
-void sk_session_flush(struct sk_session *s, int ms)
+void sk_session_flush(struct sk_agent_session *s, int ms)
 {
 	uint64_t end = sk_now_ms() + (uint64_t)ms;
 

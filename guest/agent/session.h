@@ -17,7 +17,7 @@
  */
 #define SK_SESSION_OUT_MAX (8u * 1024u * 1024u)
 
-struct sk_session;
+struct sk_agent_session;
 
 struct sk_session_ops {
 	/* Owns `take_req` (sk_msg_fini) from here on. */
@@ -27,14 +27,14 @@ struct sk_session_ops {
 
 /* Takes `take_fd`. */
 int sk_session_new(struct sk_loop *loop, int take_fd, const struct sk_session_ops *ops, void *arg,
-		   struct sk_session **ret_session);
-void sk_session_free(struct sk_session *session);
+		   struct sk_agent_session **ret_session);
+void sk_session_free(struct sk_agent_session *session);
 /* Answers a request; `reply` (NULL: nothing but that) has its fields, and gets the rest here. */
-void sk_session_reply(struct sk_session *session, const struct sk_msg *req, struct sk_reply *reply);
+void sk_session_reply(struct sk_agent_session *session, const struct sk_msg *req, struct sk_reply *reply);
 /* `exit_code` 0: none to tell. */
-void sk_session_fail(struct sk_session *session, uint64_t id, const struct sk_error *err, int exit_code);
-void sk_session_event(struct sk_session *session, const struct sk_msg *event);
+void sk_session_fail(struct sk_agent_session *session, uint64_t id, const struct sk_error *err, int exit_code);
+void sk_session_event(struct sk_agent_session *session, const struct sk_msg *event);
 /* Waits until all is sent, but not longer than `ms`. */
-void sk_session_flush(struct sk_session *session, int ms);
+void sk_session_flush(struct sk_agent_session *session, int ms);
 
 #endif

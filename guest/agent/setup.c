@@ -52,7 +52,7 @@ int sk_setup_clock(const struct sk_time *time, struct sk_error *err)
 
 int sk_adjust_clock(int64_t ns, struct sk_error *err)
 {
-	/* The kernel adds: no time goes by between reading and setting. */
+	/* The kernel adds the offset itself, so no time passes between reading the clock and setting it. */
 	struct timex t = { .modes = ADJ_SETOFFSET | ADJ_NANO };
 
 	t.time.tv_sec = ns / NS_PER_SEC;

@@ -80,7 +80,8 @@ static bool is_below(const char *path, const char *top)
 	return path && strncmp(path, top, n) == 0 && path[n] == '/';
 }
 
-/* In front of what the spec mounts below it (a tmpfs in a shared directory), which it would hide; else behind all. */
+/* A share is mounted before the spec's mounts below its destination (a tmpfs in a shared directory), because it would
+ * hide them; otherwise last. */
 static int insert_bind(json_t *mounts, json_t *bind)
 {
 	const char *top = json_string_value(json_object_get(bind, "destination"));

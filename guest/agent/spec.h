@@ -24,9 +24,9 @@ struct sk_spec_extra {
 	const struct sk_stdio_spec *stdio;
 };
 
-/* Completes `spec` in place. What belongs to the host (hooks but startContainer's, namespace paths, the network
- * namespace, host security labels) goes.
- * `*ret_sysctl` is a new object with the net.* sysctls, which here are the guest's own. */
+/* Completes `spec` in place and removes what belongs to the host: hooks other than startContainer, namespace paths,
+ * the network namespace, and security labels of the host. `*ret_sysctl` is a new object with the net.* sysctls, which
+ * are the guest's own here. */
 int sk_spec_complete(json_t *spec, const struct sk_spec_extra *extra, json_t **ret_sysctl, struct sk_error *err);
 /* Terminal, its size and labels: of a container's first process and of an exec's alike. */
 int sk_spec_process(json_t *process, const struct sk_stdio_spec *stdio, struct sk_error *err);

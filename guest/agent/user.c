@@ -16,19 +16,19 @@
 #include "base/cleanup.h"
 #include "confine.h"
 
-struct field {
+struct passwd_field {
 	const char *s;
 	size_t n;
 };
 
-static bool field_is(struct field f, const char *text)
+static bool field_is(struct passwd_field f, const char *text)
 {
 	return strlen(text) == f.n && memcmp(f.s, text, f.n) == 0;
 }
 
 /* Next line of `*text` cut at colons; at most `max` fields. False at the end. Comments and empty lines have no fields.
  */
-static bool next_line(const char **text, struct field *fields, size_t max, size_t *ret_n)
+static bool next_line(const char **text, struct passwd_field *fields, size_t max, size_t *ret_n)
 {
 	const char *p = *text, *end;
 	size_t n = 0;
@@ -55,7 +55,7 @@ static bool next_line(const char **text, struct field *fields, size_t max, size_
 	return true;
 }
 
-static bool parse_id(struct field f, uint32_t *ret)
+static bool parse_id(struct passwd_field f, uint32_t *ret)
 {
 	uint64_t v = 0;
 	size_t i;
@@ -75,20 +75,20 @@ static bool parse_id(struct field f, uint32_t *ret)
 }
 
 struct passwd_line {
-	struct field name, home;
+	struct passwd_field name, home;
 	uint32_t uid, gid;
 };
 
 static bool next_user(const char **text, struct passwd_line *ret)
 {
-	struct field f[7];
+	struct passwd_field f[7];
 	size_t n;
 
 	while (next_line(text, f, 7, &n)) {
 		if (n < 4 || f[0].n == 0 || !parse_id(f[2], &ret->uid) || !parse_id(f[3], &ret->gid))
 			continue;
 		ret->name = f[0];
-		ret->home = n > 5 ? f[5] : (struct field){ "", 0 };
+		ret->home = n > 5 ? f[5] : (struct passwd_field){ "", 0 };
 		return true;
 	}
 	return false;
@@ -128,7 +128,7 @@ void sk_user_name(const char *passwd, uint32_t uid, char *ret_name, size_t size)
 	snprintf(ret_name, size, "%u", uid);
 }
 
-static bool list_has(struct field list, const char *name, size_t name_len)
+static bool list_has(struct passwd_field list, const char *name, size_t name_len)
 {
 	const char *p = list.s, *end = list.s + list.n;
 
@@ -158,9 +158,9 @@ static void add_group(struct sk_user *u, uint32_t gid)
 }
 
 /* The groups that list user `name` as a member. */
-static void member_groups(const char *group, struct field name, struct sk_user *u)
+static void member_groups(const char *group, struct passwd_field name, struct sk_user *u)
 {
-	struct field f[4];
+	struct passwd_field f[4];
 	size_t n;
 	uint32_t gid;
 
@@ -171,7 +171,7 @@ static void member_groups(const char *group, struct field name, struct sk_user *
 
 static int resolve_group(const char *text, const char *group, uint32_t *ret_gid, struct sk_error *err)
 {
-	struct field whole = { text, strlen(text) }, f[4];
+	struct passwd_field whole = { text, strlen(text) }, f[4];
 	bool number = parse_id(whole, ret_gid);
 	size_t n;
 	uint32_t gid;
@@ -188,10 +188,10 @@ static int resolve_group(const char *text, const char *group, uint32_t *ret_gid,
 }
 
 /* Fills uid, gid, home and the user's name. A name wins over a number, as with docker. */
-static int resolve_user(const char *text, const char *passwd, struct sk_user *ret, struct field *ret_name,
+static int resolve_user(const char *text, const char *passwd, struct sk_user *ret, struct passwd_field *ret_name,
 			struct sk_error *err)
 {
-	struct field whole = { text, strlen(text) };
+	struct passwd_field whole = { text, strlen(text) };
 	struct passwd_line line, by_number = { 0 };
 	uint32_t uid = 0;
 	bool number = parse_id(whole, &uid), found_number = false;
@@ -224,7 +224,7 @@ found:
 int sk_user_resolve(const char *text, const char *passwd, const char *group, struct sk_user *ret, struct sk_error *err)
 {
 	_cleanup_free_ char *copy = strdup(text);
-	struct field name = { NULL, 0 };
+	struct passwd_field name = { NULL, 0 };
 	char *colon;
 	int r;
 

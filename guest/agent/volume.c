@@ -33,7 +33,7 @@ static int is_empty(int dirfd)
 	return n < 3;
 }
 
-/* The tree below `from` goes to `to` through a pipe: a child packs, we unpack. */
+/* Copies the tree below `from` to `to` through a pipe: a child packs it, the caller unpacks it. */
 static int copy_tree(int from, int to, struct sk_error *err)
 {
 	_cleanup_fd_ int out = -1, in = -1;

@@ -4,6 +4,7 @@
 
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,5 +32,10 @@ void sk_rtnl_add(struct sk_rtnl *q, uint16_t type, const void *data, size_t len)
 int sk_rtnl_change(int fd, struct sk_rtnl *q);
 /* Calls `each` for every message of a dump (RTM_GET*); a negative result ends the dump and is returned. */
 int sk_rtnl_dump(int fd, uint16_t type, size_t body, int (*each)(void *arg, const struct nlmsghdr *h), void *arg);
+
+/* Of a message about an address (RTM_NEWADDR in a dump): the interface's own, also of a connection with a peer. */
+#define SK_RTNL_ADDRESS (INET6_ADDRSTRLEN + 8)
+/* `ret_text`: "10.0.2.15/24". Returns its bytes, in the message; NULL: it has none. */
+const void *sk_rtnl_address(const struct nlmsghdr *h, char ret_text[SK_RTNL_ADDRESS]);
 
 #endif

@@ -2,6 +2,9 @@
 #ifndef SK_BASE_SOCKET_H
 #define SK_BASE_SOCKET_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct sockaddr_un;
 
 /*
@@ -11,5 +14,13 @@ struct sockaddr_un;
  * -EBADF: no descriptor; -ENAMETOOLONG: a name of more than about 80 bytes.
  */
 int sk_socket_address(int fd, const char *name, struct sockaddr_un *ret);
+
+/* Descriptors that one message can have. */
+#define SK_SOCKET_FDS 2u
+/* Sends one message with `n_fds` descriptors, which stay the caller's. 0 or negative errno (-EPIPE without a signal). */
+int sk_socket_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds);
+/* Receives one message of at most `len` bytes; `wait` false: -EAGAIN when there is none. `ret_fds`: its descriptors,
+ * close-on-exec, if it has `n_fds` of them, else all -1. Returns its length, 0 at the end, or negative errno. */
+int sk_socket_receive(int sock, bool wait, void *data, size_t len, int *ret_fds, size_t n_fds);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "cli/opt.h"
+#include "cli/flags.h"
 #include "image/image.h"
 #include "vm/state.h"
 
@@ -14,7 +14,7 @@
  * The `skerry` program: main() finds the command in a table (commands.c), parses its options, and calls it. A command
  * returns the exit code; what went wrong it says with sk_cli_error(), one line on stderr.
  *
- * Here: options (opt, runopts), the table of commands and its help. print/: tables, templates, lists. container/, image/,
+ * Here: options (flags, runopts), the table of commands and its help. print/: tables, templates, lists. container/, image/,
  * volume/, system/: the commands of each group (cmd_*.c) with what only they need; container/ joins a terminal and a
  * monitor (term, sink, attach). What an option means, and how a container is made of options and image, is in src/model.
  */

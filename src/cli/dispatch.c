@@ -48,7 +48,7 @@ static int run_command(struct sk_cli *cli, const struct sk_command *c, const cha
 	cli->command = typed;
 	if (c->defaults)
 		c->defaults(opts);
-	if (sk_opt_parse(table, opts, c->stop, argc, argv, &parsed, &err) < 0) {
+	if (sk_opt_parse(table, &sk_flag_dialect, opts, c->stop, argc, argv, &parsed, &err) < 0) {
 		r = usage_error(&err, typed);
 	} else if (parsed.help) {
 		sk_help_command(c, typed);
@@ -154,7 +154,7 @@ int sk_cli_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	argc--;
 	argv++;
-	if (sk_opt_parse(global_opts, &global, true, argc, argv, &parsed, &err) < 0)
+	if (sk_opt_parse(global_opts, &sk_flag_dialect, &global, true, argc, argv, &parsed, &err) < 0)
 		return usage_error(&err, "skerry");
 	cli.root = global.root;
 	if (global.version) {

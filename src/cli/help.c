@@ -26,7 +26,7 @@ static bool collect(const struct sk_opt *o, void *arg)
 {
 	struct rows *rows = arg;
 
-	if (!o->hidden && o->kind != SK_OPT_REFUSED && o->kind != SK_OPT_IGNORED && rows->n < 256)
+	if (!o->hidden && o->type != SK_OPT_REFUSED && o->type != SK_OPT_IGNORED && rows->n < 256)
 		rows->v[rows->n++] = o;
 	return false;
 }

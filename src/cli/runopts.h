@@ -2,7 +2,7 @@
 #ifndef SK_CLI_RUNOPTS_H
 #define SK_CLI_RUNOPTS_H
 
-#include "cli/opt.h"
+#include "cli/flags.h"
 #include "model/options.h"
 
 extern const struct sk_opt sk_run_opts[];    /* run */

@@ -21,7 +21,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
@@ -254,7 +253,7 @@ static int set_limits(const struct sk_confine *f)
 		if (setrlimit((__rlimit_resource_t)limits[i].resource, &want) < 0)
 			return -errno;
 	}
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+	return sk_no_new_privileges();
 }
 
 /* Without namespaces: the run directory, where the device sockets are, and root/ in it to write in. As root that is
@@ -271,14 +270,11 @@ static int stay_outside(const struct sk_confine *f)
 /* As root: become the VM's own user. The change takes all capabilities along. */
 static int drop_identity(const struct sk_confine *f)
 {
-	struct __user_cap_header_struct version = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[2] = { { 0 } };
-
 	if (f->uid_map[0]) {
 		/* Root of a user namespace of somebody else's, without one of its own: no capabilities by its number.
 		 */
 		if (geteuid() == 0 && (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0) < 0 ||
-				       syscall(SYS_capset, &version, none) < 0))
+				       sk_caps_keep(NULL, 0) < 0))
 			return -errno;
 		return 0;
 	}
@@ -294,8 +290,9 @@ static int drop_identity(const struct sk_confine *f)
 static int apply(void *arg)
 {
 	const struct sk_confine *f = arg;
-	int r, ruleset = -1;
+	struct sk_landlock files = { .fd = -1 };
 	cpu_set_t set;
+	int r;
 
 	if (f->cpu >= 0) {
 		CPU_ZERO(&set);
@@ -316,7 +313,7 @@ static int apply(void *arg)
 			return r;
 	}
 	/* While the paths can still be reached. */
-	r = sk_landlock_prepare(f, &ruleset);
+	r = sk_confine_prepare_files(f, &files);
 	if (r < 0 && (r != -EOPNOTSUPP || (!f->namespaces && f->sandbox < SK_CONFINEMENT_FILTER)))
 		return r;
 	if (f->no_randomize && personality(ADDR_NO_RANDOMIZE) < 0)
@@ -326,8 +323,9 @@ static int apply(void *arg)
 	r = drop_identity(f);
 	if (r == 0)
 		r = set_limits(f);
-	if (r == 0 && ruleset >= 0)
-		r = sk_landlock_enter(ruleset);
+	if (r == 0 && files.fd >= 0)
+		r = sk_landlock_enter(&files);
+	sk_landlock_fini(&files);
 	if (r < 0)
 		return r;
 	if (f->filter && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, f->filter) < 0)
@@ -384,8 +382,6 @@ int sk_confine_start(struct sk_confine *f,
 
 /* --- filters --- */
 
-#define SK_NEW_NAMESPACES \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 /* User-mode Linux makes one such mapping when it starts, for a test of its own. */
 #define SK_SHARED_MAX 8192u
 
@@ -399,9 +395,7 @@ static int add_clone(scmp_filter_ctx ctx, bool allow)
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 
 	if (allow)
-		return r < 0 ? r
-			     : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-						SCMP_A0(SCMP_CMP_MASKED_EQ, SK_NEW_NAMESPACES, 0));
+		return r < 0 ? r : sk_filter_allow_threads(ctx);
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(flags); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
 				     SCMP_A0(SCMP_CMP_MASKED_EQ, flags[i], flags[i]));

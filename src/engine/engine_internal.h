@@ -2,6 +2,7 @@
 #ifndef SK_ENGINE_INTERNAL_H
 #define SK_ENGINE_INTERNAL_H
 
+#include "base/confine.h"
 #include "base/process.h"
 #include "engine/engine.h"
 
@@ -92,8 +93,7 @@ int sk_confine_spawn(struct sk_confine *confine, struct sk_spawn *s, struct sk_e
 
 /* landlock.c: a ruleset of what `confine` lets the engine have (-EOPNOTSUPP: this host has no Landlock), and its use,
  * with no_new_privs set. The descriptor goes. */
-int sk_landlock_prepare(const struct sk_confine *confine, int *ret_ruleset);
-int sk_landlock_enter(int ruleset);
+int sk_confine_prepare_files(const struct sk_confine *confine, struct sk_landlock *ret);
 
 /* Seccomp filters, built in the caller, freed by sk_filter_free(). uml: what a User-mode Linux kernel needs of its host
  * and no more. qemu: what no QEMU needs (its own filter comes on top); `memfd`: but that it may make memory files. */

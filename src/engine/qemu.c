@@ -66,7 +66,7 @@ static void find_firmware(const char *prefix, char *buf, size_t size)
 	buf[0] = '\0';
 }
 
-struct start {
+struct qemu_start {
 	const struct sk_engine_config *c;
 	struct sk_qemu_start q;
 	char kernel[512], initramfs[512];
@@ -77,7 +77,7 @@ static int spawn_confined(void *arg, struct sk_confine *f, struct sk_engine_proc
 	static const char *const env[] = { "PATH=/", "HOME=/tmp", "TMPDIR=/tmp", NULL };
 	struct sk_spawn s = SK_SPAWN_INIT;
 	struct sk_args args = { 0 };
-	struct start *start = arg;
+	struct qemu_start *start = arg;
 	const struct sk_engine_config *c = start->c;
 	struct sk_qemu_start *q = &start->q;
 	struct sock_fprog *filter;
@@ -117,7 +117,8 @@ int sk_qemu_start(const struct sk_engine_config *c, const struct sk_qemu_facts *
 {
 	const char *device = c->settings && c->settings->kvm_device ? c->settings->kvm_device : "/dev/kvm";
 	char prefix[512], firmware[600], process[32];
-	struct start start = { .c = c, .q = { .facts = facts, .kvm = kvm, .process = process, .firmware = firmware } };
+	struct qemu_start start = { .c = c,
+				    .q = { .facts = facts, .kvm = kvm, .process = process, .firmware = firmware } };
 	struct sk_qemu_memory memory;
 	struct sk_confine f;
 	int r;

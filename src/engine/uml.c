@@ -72,7 +72,7 @@ static int uml_probe(const struct sk_engine_settings *settings, struct sk_error 
 	return r < 0 ? r : sk_guest_part_check(SK_GUEST_INITRAMFS, false, err);
 }
 
-struct start {
+struct uml_start {
 	const struct sk_engine_config *c;
 	char kernel[512], initramfs[512];
 };
@@ -99,7 +99,7 @@ static int spawn_confined(void *arg, struct sk_confine *f, struct sk_engine_proc
 	const char *plain_env[] = { tmpdir, "HOME=root", "PATH=/", NULL };
 	struct sk_spawn s = SK_SPAWN_INIT;
 	struct sk_args args = { 0 };
-	struct start *start = arg;
+	struct uml_start *start = arg;
 	int r;
 
 	if (!f->namespaces)
@@ -131,7 +131,7 @@ static void set_limits(struct sk_confine *f, const struct sk_engine_config *c)
 
 static int uml_start(const struct sk_engine_config *c, struct sk_engine_process *ret, struct sk_error *err)
 {
-	struct start start = { .c = c };
+	struct uml_start start = { .c = c };
 	char cpu_dir[600];
 	_cleanup_fd_ int claim = -1;
 	struct sock_fprog *filter;

@@ -163,15 +163,10 @@ static const int allowed[] = {
 
 static int filter_rules(scmp_filter_ctx ctx)
 {
-	size_t i;
-	int r;
+	int r = sk_filter_allow(ctx, allowed, SK_ARRAY_SIZE(allowed));
 
-	for (i = 0; i < SK_ARRAY_SIZE(allowed); i++) {
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-		if (r < 0)
-			return r;
-	}
-	r = sk_filter_add_bounds(ctx, true);
+	if (r == 0)
+		r = sk_filter_add_bounds(ctx, true);
 	/* Sockets of the local family only: vhost-user, mconsole, its own socket pairs. */
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));

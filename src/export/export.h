@@ -31,7 +31,7 @@ enum sk_export_who {
 	/* Like TRUST, but everything that is created belongs to squash_uid:squash_gid, and chown does nothing. Needs
 	   root. */
 	SK_EXPORT_SQUASH,
-	/* The server's own user and rights, whoever the caller is. */
+	/* every request runs with the server's own user and rights */
 	SK_EXPORT_SELF,
 	/* The server's own user and rights; owner, mode and devices that the host would refuse are kept in the extended
 	 * attribute user.containers.override_stat. See override.h. */
@@ -45,7 +45,7 @@ struct sk_export_config {
 	bool nodev;	    /* no device nodes are made */
 	bool nosuid;	    /* no file gets a set-id bit, which is left out, or capabilities */
 	bool client_clears; /* clients clear set-id bits before a write, as Linux does: the write leaves them */
-	bool own_mount;	    /* directories are others than those of other exports that have the same on the host */
+	bool own_mount;	    /* its directories are distinct from other exports' of the same host directory */
 	bool no_openat2;    /* for tests: as on a kernel without openat2 */
 	bool stat_entries;  /* for tests: look at every entry of a listing (set by itself where file systems need it) */
 	/* NULL, or the host's mounts below the directory: their mount points cannot be removed or renamed (borrowed) */

@@ -71,9 +71,9 @@ static void inode_put(struct memfs *m, struct inode *i)
 	inode_check(m, i);
 }
 
-static struct entry **find(struct inode *dir, const char *name)
+static struct memory_entry **find(struct inode *dir, const char *name)
 {
-	struct entry **at;
+	struct memory_entry **at;
 
 	for (at = &dir->entries; *at; at = &(*at)->next)
 		if (strcmp((*at)->name, name) == 0)
@@ -84,7 +84,7 @@ static struct entry **find(struct inode *dir, const char *name)
 /* Adds a name for `i` (whose nlink grows). */
 static int add_entry(struct memfs *m, struct inode *dir, const char *name, struct inode *i)
 {
-	struct entry *e;
+	struct memory_entry *e;
 
 	if (dir->nlink == 0)
 		return -P9_ENOENT;
@@ -105,9 +105,9 @@ static int add_entry(struct memfs *m, struct inode *dir, const char *name, struc
 	return 0;
 }
 
-static void remove_entry(struct memfs *m, struct inode *dir, struct entry **at)
+static void remove_entry(struct memfs *m, struct inode *dir, struct memory_entry **at)
 {
-	struct entry *e = *at;
+	struct memory_entry *e = *at;
 	struct inode *i = e->inode;
 
 	*at = e->next;
@@ -175,7 +175,7 @@ static void mem_put(struct sk_9p_fs *fs, struct sk_9p_node *node)
 static int mem_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		      struct sk_9p_node **ret_node, struct p9_qid *ret_qid)
 {
-	struct entry **at;
+	struct memory_entry **at;
 
 	(void)cred;
 	if (!is_type(dir->inode, P9_S_IFDIR))
@@ -447,7 +447,7 @@ static int mem_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9
 	struct memfs *m = memfs_of(fs);
 	struct inode *d = file->inode, *up = d->parent ? d->parent : m->root;
 	struct p9_qid qid = qid_of(d);
-	const struct entry *e;
+	const struct memory_entry *e;
 
 	(void)node;
 	(void)exact;
@@ -538,7 +538,7 @@ static int may_remove(const struct inode *i, bool rmdir)
 	return i->entries ? -P9_ENOTEMPTY : 0;
 }
 
-static void remove_name(struct memfs *m, struct inode *dir, struct entry **at)
+static void remove_name(struct memfs *m, struct inode *dir, struct memory_entry **at)
 {
 	struct inode *i = (*at)->inode;
 
@@ -550,7 +550,7 @@ static void remove_name(struct memfs *m, struct inode *dir, struct entry **at)
 static int mem_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		      bool rmdir)
 {
-	struct entry **at = find(dir->inode, name);
+	struct memory_entry **at = find(dir->inode, name);
 	int r;
 
 	(void)cred;
@@ -574,7 +574,7 @@ static int mem_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct
 		      const char *oldname, struct sk_9p_node *newdir, const char *newname, uint32_t flags)
 {
 	struct memfs *m = memfs_of(fs);
-	struct entry **from = find(olddir->inode, oldname), **to = find(newdir->inode, newname);
+	struct memory_entry **from = find(olddir->inode, oldname), **to = find(newdir->inode, newname);
 	struct inode *i;
 	int r;
 

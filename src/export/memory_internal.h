@@ -8,8 +8,8 @@
 
 struct inode;
 
-struct entry {
-	struct entry *next;
+struct memory_entry {
+	struct memory_entry *next;
 	struct inode *inode;
 	uint64_t cookie;
 	char name[P9_NAME_MAX + 1];
@@ -32,7 +32,7 @@ struct inode {
 	uint64_t atime, mtime, ctime, btime;
 	struct xattr *xattrs;
 	struct inode *parent; /* directory; not counted: a directory with entries stays */
-	struct entry *entries, **entries_end;
+	struct memory_entry *entries, **entries_end;
 	uint64_t next_cookie;
 };
 

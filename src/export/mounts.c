@@ -41,7 +41,7 @@
 #define STATX_MNT_ID 0x00001000U
 #endif
 
-struct entry {
+struct mount_entry {
 	uint64_t id, parent;
 	uint64_t dev;
 	char *root;  /* the part of the file system that is mounted */
@@ -50,7 +50,7 @@ struct entry {
 
 struct table {
 	char *text; /* the strings are in it */
-	struct entry *all;
+	struct mount_entry *all;
 	size_t n;
 };
 
@@ -60,7 +60,7 @@ struct point {
 };
 
 struct sk_mount_tree {
-	struct sk_mounts *m;
+	struct sk_host_mounts *m;
 	uint64_t mount_id;
 	char *path;  /* of the shared directory on the host */
 	int fd;	     /* of its copy; -1: not yet */
@@ -71,7 +71,7 @@ struct sk_mount_tree {
 	unsigned n_ids;
 };
 
-struct sk_mounts {
+struct sk_host_mounts {
 	int fd;
 	bool is_file;		 /* for tests */
 	struct timespec read_at; /* of that: its time of modification then */
@@ -140,7 +140,7 @@ static char *unescape(char *s)
 }
 
 /* "36 35 98:0 /root /point …" */
-static bool parse_line(char *line, struct entry *e)
+static bool parse_line(char *line, struct mount_entry *e)
 {
 	unsigned long long id, parent;
 	unsigned major, minor;
@@ -165,7 +165,7 @@ static bool parse_line(char *line, struct entry *e)
 
 static int by_id(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct mount_entry *x = a, *y = b;
 
 	return x->id < y->id ? -1 : x->id > y->id;
 }
@@ -204,9 +204,9 @@ static int table_read(struct table *t, int fd)
 	return 0;
 }
 
-static const struct entry *find(const struct table *t, uint64_t id)
+static const struct mount_entry *find(const struct table *t, uint64_t id)
 {
-	struct entry key = { .id = id };
+	struct mount_entry key = { .id = id };
 
 	return t->n ? bsearch(&key, t->all, t->n, sizeof(key), by_id) : NULL;
 }
@@ -249,7 +249,7 @@ static int open_in(const struct sk_mount_tree *tree, const char *path)
 	return (int)syscall(SYS_openat2, tree->fd, *path ? path : ".", &how, sizeof(how));
 }
 
-static void add_point(struct sk_mounts *m, const struct sk_mount_tree *tree, const char *path)
+static void add_point(struct sk_host_mounts *m, const struct sk_mount_tree *tree, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct point *p = &m->points[m->n_points];
@@ -267,12 +267,12 @@ static void add_point(struct sk_mounts *m, const struct sk_mount_tree *tree, con
 }
 
 /* A mount point at `path` of the file system `dev`: looked up in whatever a tree shows of that. */
-static int add_location(struct sk_mounts *m, const struct sk_mount_tree *tree, uint64_t dev, const char *path)
+static int add_location(struct sk_host_mounts *m, const struct sk_mount_tree *tree, uint64_t dev, const char *path)
 {
 	size_t i;
 
 	for (i = 0; i < m->then.n; i++) {
-		const struct entry *e = &m->then.all[i];
+		const struct mount_entry *e = &m->then.all[i];
 		const char *rest = e->dev == dev ? below(path, e->root) : NULL;
 		_cleanup_free_ char *full = NULL;
 
@@ -287,16 +287,16 @@ static int add_location(struct sk_mounts *m, const struct sk_mount_tree *tree, u
 	return 0;
 }
 
-static int add_mount(struct sk_mounts *m, const struct table *now, const struct entry *e)
+static int add_mount(struct sk_host_mounts *m, const struct table *now, const struct mount_entry *e)
 {
-	const struct entry *on = find(now, e->parent), *then = find(&m->then, e->id);
+	const struct mount_entry *on = find(now, e->parent), *then = find(&m->then, e->id);
 	const char *rest = on && on != e ? below(e->point, on->point) : NULL;
 	_cleanup_free_ char *path = NULL;
 	struct point *more;
 	unsigned i;
 	int r = 0;
 
-	/* A number may have been given to another mount meanwhile. */
+	/* The kernel may have given the number to another mount since. */
 	if (!rest || (then && then->dev == e->dev && strcmp(then->root, e->root) == 0))
 		return 0; /* the root; or mounted in the copies, too */
 	path = join(on->root, rest);
@@ -310,8 +310,8 @@ static int add_mount(struct sk_mounts *m, const struct table *now, const struct 
 	return r;
 }
 
-/* Whether the table was changed since this was asked last. */
-static bool has_changed(struct sk_mounts *m)
+/* Returns true if the mount table has changed since the last call. */
+static bool has_changed(struct sk_host_mounts *m)
 {
 	struct pollfd p = { .fd = m->fd, .events = POLLPRI };
 	struct stat st;
@@ -327,7 +327,7 @@ static bool has_changed(struct sk_mounts *m)
 }
 
 /* Reads the table if it has changed. */
-static int refresh(struct sk_mounts *m)
+static int refresh(struct sk_host_mounts *m)
 {
 	struct table now;
 	size_t i;
@@ -357,7 +357,7 @@ static bool is_mounted(int dirfd, const struct statx *entry)
 
 bool sk_mounts_busy(struct sk_mount_tree *tree, int dirfd, const char *name)
 {
-	struct sk_mounts *m = tree->m;
+	struct sk_host_mounts *m = tree->m;
 	struct statx stx;
 	uint64_t dev;
 	size_t i;
@@ -383,13 +383,13 @@ bool sk_mounts_busy(struct sk_mount_tree *tree, int dirfd, const char *name)
 
 static int by_length(const void *a, const void *b)
 {
-	size_t x = strlen(((const struct entry *)a)->point), y = strlen(((const struct entry *)b)->point);
+	size_t x = strlen(((const struct mount_entry *)a)->point), y = strlen(((const struct mount_entry *)b)->point);
 
 	return x < y ? -1 : x > y;
 }
 
-int sk_mounts_each(struct sk_mounts *m, const char *path, int (*each)(void *arg, const struct sk_mount *mount),
-		   void *arg)
+int sk_mounts_each(struct sk_host_mounts *m, const char *path,
+		   int (*each)(void *arg, const struct sk_host_mount *mount), void *arg)
 {
 	struct table now;
 	size_t i;
@@ -399,25 +399,25 @@ int sk_mounts_each(struct sk_mounts *m, const char *path, int (*each)(void *arg,
 		return r;
 	qsort(now.all, now.n, sizeof(*now.all), by_length);
 	for (i = 0; r == 0 && i < now.n; i++) {
-		const struct entry *e = &now.all[i];
+		const struct mount_entry *e = &now.all[i];
 
 		if (is_below(e->point, path))
-			r = each(arg, &(struct sk_mount){ e->id, e->dev, e->root, e->point });
+			r = each(arg, &(struct sk_host_mount){ e->id, e->dev, e->root, e->point });
 	}
 	table_free(&now);
 	return r;
 }
 
-int sk_mounts_fd(const struct sk_mounts *m)
+int sk_mounts_fd(const struct sk_host_mounts *m)
 {
 	return m->fd;
 }
 
 /* --- the interface */
 
-int sk_mounts_new(const char *path, struct sk_mounts **ret_mounts)
+int sk_mounts_new(const char *path, struct sk_host_mounts **ret_mounts)
 {
-	struct sk_mounts *m = calloc(1, sizeof(*m));
+	struct sk_host_mounts *m = calloc(1, sizeof(*m));
 	int r;
 
 	if (!m)
@@ -434,7 +434,7 @@ int sk_mounts_new(const char *path, struct sk_mounts **ret_mounts)
 	return 0;
 }
 
-void sk_mounts_free(struct sk_mounts *m)
+void sk_mounts_free(struct sk_host_mounts *m)
 {
 	unsigned i;
 
@@ -448,7 +448,7 @@ void sk_mounts_free(struct sk_mounts *m)
 	free(m);
 }
 
-int sk_mounts_add_path(struct sk_mounts *m, uint64_t mount_id, const char *path, struct sk_mount_tree **ret_tree)
+int sk_mounts_add_path(struct sk_host_mounts *m, uint64_t mount_id, const char *path, struct sk_mount_tree **ret_tree)
 {
 	struct sk_mount_tree *tree = &m->trees[m->n_trees];
 	size_t i;
@@ -505,7 +505,7 @@ uint64_t sk_mounts_id(const struct sk_mount_tree *tree, uint64_t id)
 	return id | UINT64_C(1) << 63;
 }
 
-int sk_mounts_add(struct sk_mounts *m, int fd, struct sk_mount_tree **ret_tree)
+int sk_mounts_add(struct sk_host_mounts *m, int fd, struct sk_mount_tree **ret_tree)
 {
 	char link[32], path[4096];
 	struct statx stx;

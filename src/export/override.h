@@ -31,7 +31,7 @@ size_t sk_override_format(const struct sk_override *o, char buf[SK_OVERRIDE_MAX]
 /* Reads the attribute of an open descriptor, O_PATH or not. 0, -ENODATA (none or damaged), or errno. */
 int sk_override_load(int fd, struct sk_override *ret);
 int sk_override_store(int fd, const struct sk_override *o);
-/* The owner and mode in the attribute, or those of `stx` if there is none. */
+/* Reads owner and mode from the attribute, or takes those of `stx` if the file has none. */
 void sk_override_effective(int fd, const struct statx *stx, struct sk_override *ret);
 /* Puts it over what the host says. */
 void sk_override_apply(int fd, struct statx *stx);

@@ -531,6 +531,15 @@ static int xattr_path(struct posix_fs *p, const struct sk_9p_cred *cred, struct 
 	return 0;
 }
 
+/* The same for an attribute that is there: those that guests do not see are none to them. */
+static int known_xattr_path(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node,
+			    const char *name, char path[POSIX_PROC_PATH])
+{
+	if (hidden(p, name))
+		return has_prefix(name, "security.") || has_prefix(name, "user.") ? -ENODATA : -EOPNOTSUPP;
+	return xattr_path(p, cred, node, path);
+}
+
 int64_t posix_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name,
 			void *buf, size_t cap)
 {
@@ -539,9 +548,7 @@ int64_t posix_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, stru
 	ssize_t n;
 	int r;
 
-	if (hidden(p, name))
-		return has_prefix(name, "security.") || has_prefix(name, "user.") ? -ENODATA : -EOPNOTSUPP;
-	r = xattr_path(p, cred, node, path);
+	r = known_xattr_path(p, cred, node, name, path);
 	if (r < 0)
 		return r;
 	n = getxattr(path, host_name(p, name, scratch), buf, cap);
@@ -603,9 +610,7 @@ int posix_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 	char path[POSIX_PROC_PATH], scratch[P9_NAME_MAX + 16];
 	int r;
 
-	if (hidden(p, name))
-		return has_prefix(name, "security.") || has_prefix(name, "user.") ? -ENODATA : -EOPNOTSUPP;
-	r = xattr_path(p, cred, node, path);
+	r = known_xattr_path(p, cred, node, name, path);
 	if (r < 0)
 		return r;
 	return removexattr(path, host_name(p, name, scratch)) < 0 ? -errno : 0;

@@ -48,11 +48,7 @@ int posix_tmpfile(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	struct posix_fs *p = posix_of(fs);
 	int dirfd, fd;
 
-	if (dir->is_virtual)
-		return -EACCES;
-	if (p->pool->files >= p->pool->max_files)
-		return -ENFILE;
-	dirfd = posix_fd(p, dir);
+	dirfd = posix_fd_for_new(p, dir);
 	if (dirfd < 0)
 		return dirfd;
 	mode = posix_file_mode(p, mode);

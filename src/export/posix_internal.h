@@ -46,7 +46,8 @@ struct sk_export_pool {
 	unsigned n_devs, n_fs;
 	unsigned max_nodes, max_files, nodes, files;
 	unsigned watched; /* nodes whose descriptor stays open for their mark: at most half of max_nodes */
-	/* Files that have a buffer for their listing; who needs one more takes over the oldest's. */
+	/* Open files with a buffer for directory entries. When all buffers are in use, the next file takes over the
+	 * oldest one. */
 	struct sk_9p_file *listings[POSIX_LISTINGS];
 	unsigned next_listing;
 	struct posix_lru lru; /* nodes whose descriptor may be closed, most recently used first */
@@ -63,7 +64,7 @@ struct sk_9p_node {
 	struct posix_lru lru; /* linked when fd >= 0 and not pinned */
 	unsigned refs;
 	int fd;		 /* O_PATH; -1: closed for the budget, to be opened again from parent and name */
-	bool pinned;	 /* fd stays open: there is no name to open it by */
+	bool pinned;	 /* fd stays open: no name leads to the node */
 	bool hashed;	 /* in the table under (parent, name) */
 	bool is_virtual; /* the root above a single file */
 	bool watched;	 /* a directory whose changes are reported */
@@ -71,7 +72,7 @@ struct sk_9p_node {
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
 	uint64_t mnt;	/* of a directory: the host's number of its mount */
-	uint64_t mount; /* the root of that one of sk_posix_mount(); or 0 */
+	uint64_t mount; /* for the root of a mount of sk_posix_mount(), its number; else 0 */
 	bool left;	/* it was in a mount that is gone */
 	enum {
 		POSIX_CASE_UNKNOWN,
@@ -141,7 +142,11 @@ void posix_moved(struct posix_fs *p, struct sk_9p_node *node, struct sk_9p_node 
 /* Opens one component, O_PATH, never following a link, never leaving `dirfd`. Descriptor or negative errno. */
 int posix_open_component(const struct posix_fs *p, int dirfd, const char *name);
 int posix_statx(int fd, struct statx *ret_stx);
-/* Whether the time of birth of what `name` in dir is does not tell one file from another. */
+/* Both, of what is called `name` in `dir`, for which that is a chance to learn how `dir` treats case. */
+int posix_open_name(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, const char *name, struct statx *ret_stx);
+/* The descriptor of a directory in which a file is to be made and opened, or negative errno. */
+int posix_fd_for_new(struct posix_fs *p, struct sk_9p_node *dir);
+/* True if btime cannot distinguish two files with the same inode number. */
 bool posix_reborn(const struct posix_fs *p, const struct sk_9p_node *dir, int dirfd, const char *name,
 		  const struct statx *stx);
 /* The descriptor's file system is an overlayfs. */
@@ -166,7 +171,7 @@ bool posix_is_point(const struct posix_fs *p, int dirfd, const char *name);
 void posix_mounts_free(struct posix_fs *p);
 
 /* posix_watch.c */
-/* Watches a directory if that is possible; posix_unwatch() before its node goes. */
+/* Watches a directory if that is possible. Call posix_unwatch() before its node is freed. */
 void posix_watch(struct posix_fs *p, struct sk_9p_node *node);
 void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node);
 
@@ -224,7 +229,7 @@ void posix_fsetid(struct posix_fs *p, bool on);
 bool posix_setid_stays(struct posix_fs *p, int fd);
 
 /* posix_io.c */
-/* The host's open flags for those of a client. */
+/* Translates a client's open flags into the host's. */
 int posix_host_flags(const struct posix_fs *p, uint32_t flags);
 /* A file for an open descriptor (taken). */
 int posix_file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, uint32_t flags,
@@ -232,7 +237,7 @@ int posix_file_new(struct posix_fs *p, struct sk_9p_node *node, int take_fd, uin
 /* A node and a file for one that was made just now: `name` in `dir`, or NULL and "". */
 int posix_file_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, int take_fd, uint32_t flags,
 		    uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file, struct p9_qid *ret_qid);
-/* Opens what a node stands for, through its descriptor: it is that inode, whatever its name is now. */
+/* Opens a node's inode through its descriptor, whatever name it has by now. */
 int posix_open_node(struct posix_fs *p, struct sk_9p_node *node, int flags);
 /* MAPPED: the host does not know of the set-id bits that a write has to clear, unless the client does. */
 void posix_clear_suid(struct posix_fs *p, struct sk_9p_file *file);

@@ -173,6 +173,13 @@ static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dir
 	return fd;
 }
 
+int posix_fd_for_new(struct posix_fs *p, struct sk_9p_node *dir)
+{
+	if (dir->is_virtual)
+		return -EACCES;
+	return p->pool->files >= p->pool->max_files ? -ENFILE : posix_fd(p, dir);
+}
+
 int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		 uint32_t flags, uint32_t mode, struct sk_9p_node **ret_node, struct sk_9p_file **ret_file,
 		 struct p9_qid *ret_qid)
@@ -181,13 +188,9 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	struct sk_9p_node *known;
 	int dirfd, fd, r;
 
-	if (dir->is_virtual)
-		return -EACCES;
-	if (posix_hidden_name(p, dir, name))
+	if (!dir->is_virtual && posix_hidden_name(p, dir, name))
 		return -EPERM;
-	if (p->pool->files >= p->pool->max_files)
-		return -ENFILE;
-	dirfd = posix_fd(p, dir);
+	dirfd = posix_fd_for_new(p, dir);
 	if (dirfd < 0)
 		return dirfd;
 	mode = posix_file_mode(p, mode);
@@ -241,7 +244,7 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 	struct posix_fs *p = posix_of(fs);
 	struct sk_9p_file **at;
 
-	/* A node without a name needs its own descriptor before the last file that leads to it goes. */
+	/* A node without a name needs a descriptor of its own before the last open file of it is closed. */
 	if (!file->next && file->node->files == file && file->node->fd < 0 && file->node->refs > 1 &&
 	    !file->node->hashed && !file->node->is_virtual && !file->node->left)
 		(void)posix_fd(p, file->node);

@@ -44,13 +44,9 @@ int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, con
 	dirfd = posix_fd(p, dir);
 	if (dirfd < 0)
 		return dirfd;
-	fd = posix_open_component(p, dirfd, name);
+	fd = posix_open_name(p, dir, dirfd, name, &stx);
 	if (fd < 0)
 		return fd;
-	r = posix_statx(fd, &stx);
-	if (r < 0)
-		return r;
-	posix_probe_case(p, dir, dirfd, name, &stx);
 	posix_qid(p, &stx, ret_qid);
 	if (!keep || p->c.who != SK_EXPORT_MAPPED)
 		return 0;

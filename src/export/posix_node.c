@@ -40,6 +40,17 @@ int posix_open_component(const struct posix_fs *p, int dirfd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+int posix_open_name(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, const char *name, struct statx *ret_stx)
+{
+	_cleanup_fd_ int fd = posix_open_component(p, dirfd, name);
+	int r = fd < 0 ? fd : posix_statx(fd, ret_stx);
+
+	if (r < 0)
+		return r;
+	posix_probe_case(p, dir, dirfd, name, ret_stx);
+	return SK_TAKE_FD(fd);
+}
+
 static bool same_file(const struct sk_9p_node *n, const struct statx *stx)
 {
 	return n->ino == stx->stx_ino && n->dev == ((uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor) &&
@@ -461,13 +472,9 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		if (r < 0)
 			return r;
 	}
-	fd = posix_open_component(p, dirfd, name);
+	fd = posix_open_name(p, dir, dirfd, name, &stx);
 	if (fd < 0)
 		return fd;
-	r = posix_statx(fd, &stx);
-	if (r < 0)
-		return r;
-	posix_probe_case(p, dir, dirfd, name, &stx);
 	r = posix_cross(p, &stx, &fd, &mount);
 	if (r < 0)
 		return r;

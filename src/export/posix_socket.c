@@ -105,7 +105,7 @@ int posix_bind(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	r = sk_socket_address(dirfd, name, &addr);
 	if (r < 0)
 		return r;
-	/* The mode of what bind() makes is the socket's own. */
+	/* bind() gives the socket file the mode of the socket's inode. */
 	if (fchmod(fd, mapped ? (mode & 0777) | 0600 : (mode_t)mode) < 0)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)

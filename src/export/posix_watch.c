@@ -27,7 +27,7 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 	posix_keep(p, node);
 }
 
-/* Until the directory's node goes: nobody tells us that its watchers have gone. */
+/* The watch lasts as long as the directory's node: clients do not report that they have stopped watching. */
 int posix_watch_opens(struct sk_9p_fs *fs, struct sk_9p_node *dir)
 {
 	struct posix_fs *p = posix_of(fs);
@@ -117,7 +117,8 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 	}
 }
 
-/* A program that has the file open goes on with the new one: the guest has one inode, with one cache, for the name. */
+/* A guest program that has the old file open continues with the new one: the guest has one inode, and one cache, for
+ * the name. */
 static void open_again(struct sk_9p_node *single)
 {
 	struct sk_9p_file *f;

@@ -48,8 +48,8 @@
 /* Old kernels lack the flag of the handle's last argument; ours is small enough. */
 #define HANDLE_MAX 128u
 
-struct directory {
-	struct directory *next;
+struct watched_directory {
+	struct watched_directory *next;
 	uint64_t id;
 	unsigned len;			 /* of key */
 	uint8_t key[8 + 4 + HANDLE_MAX]; /* fsid, handle type, handle */
@@ -70,7 +70,7 @@ struct sk_watch {
 	int fd;
 	pid_t self;
 	unsigned n;
-	struct directory *buckets[WATCH_BUCKETS];
+	struct watched_directory *buckets[WATCH_BUCKETS];
 	struct seen seen[WATCH_SEEN];
 	unsigned n_seen;
 	/* Single files. An event of one carries its directory, which is not known here: all of them are notified. */
@@ -79,7 +79,7 @@ struct sk_watch {
 	uint64_t files_mask; /* what happened to them in this batch */
 };
 
-static struct directory **bucket(struct sk_watch *w, const uint8_t *key, unsigned len)
+static struct watched_directory **bucket(struct sk_watch *w, const uint8_t *key, unsigned len)
 {
 	uint32_t h = 2166136261u;
 	unsigned i;
@@ -89,9 +89,9 @@ static struct directory **bucket(struct sk_watch *w, const uint8_t *key, unsigne
 	return &w->buckets[h % WATCH_BUCKETS];
 }
 
-static struct directory *find(struct sk_watch *w, const uint8_t *key, unsigned len)
+static struct watched_directory *find(struct sk_watch *w, const uint8_t *key, unsigned len)
 {
-	struct directory *f;
+	struct watched_directory *f;
 
 	for (f = *bucket(w, key, len); f; f = f->next)
 		if (f->len == len && memcmp(f->key, key, len) == 0)
@@ -112,18 +112,18 @@ static unsigned make_key(uint8_t key[8 + 4 + HANDLE_MAX], const void *fsid, cons
 
 /* --- events */
 
-struct side {
-	const struct directory *directory; /* NULL: not watched */
+struct watch_side {
+	const struct watched_directory *directory; /* NULL: not watched */
 	const char *name;
 };
 
 /* Directory and name of an info record of `len` bytes. */
-static struct side parse_side(struct sk_watch *w, const struct fanotify_event_info_fid *info, size_t len)
+static struct watch_side parse_side(struct sk_watch *w, const struct fanotify_event_info_fid *info, size_t len)
 {
 	const struct file_handle *h = (const struct file_handle *)(const void *)info->handle;
 	size_t fixed = sizeof(*info) + sizeof(*h);
 	uint8_t key[8 + 4 + HANDLE_MAX];
-	struct side s = { NULL, NULL };
+	struct watch_side s = { NULL, NULL };
 	unsigned n;
 
 	if (len < fixed || h->handle_bytes > len - fixed)
@@ -161,8 +161,8 @@ static bool is_about_file(enum sk_watch_kind kind)
 	return false;
 }
 
-static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, const struct side *at,
-		    const struct side *to)
+static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, const struct watch_side *at,
+		    const struct watch_side *to)
 {
 	struct sk_watch_event e = { .kind = kind, .is_dir = is_dir, .name = "", .new_name = "" };
 	unsigned i;
@@ -172,7 +172,7 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 		e.name = at->name;
 	}
 
-	/* "." is the directory itself. The kernel tells of it as that, also those who watch the directory above. */
+	/* "." is the directory itself: the kernel reports it under that name, also to watchers of its parent. */
 	if (strcmp(e.name, ".") == 0) {
 		if (kind != SK_WATCH_ATTRIB && kind < SK_WATCH_OPEN)
 			return;
@@ -204,7 +204,7 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 /* The name behind the head of an event lies between p and end. */
 static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m, const uint8_t *p, const uint8_t *end)
 {
-	struct side at = { NULL, NULL }, from = at, to = at;
+	struct watch_side at = { NULL, NULL }, from = at, to = at;
 	bool is_dir = m->mask & FAN_ONDIR;
 	size_t i;
 
@@ -357,7 +357,7 @@ void sk_watch_free(struct sk_watch *w)
 		return;
 	for (i = 0; i < WATCH_BUCKETS; i++) {
 		while (w->buckets[i]) {
-			struct directory *f = w->buckets[i];
+			struct watched_directory *f = w->buckets[i];
 
 			w->buckets[i] = f->next;
 			free(f);
@@ -391,7 +391,7 @@ static int key_of(int fd, uint8_t key[8 + 4 + HANDLE_MAX], unsigned *ret_len)
 
 int sk_watch_add(struct sk_watch *w, int fd, uint64_t id)
 {
-	struct directory *f, **to;
+	struct watched_directory *f, **to;
 	char path[32];
 	int r;
 
@@ -427,10 +427,10 @@ void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
 	/* The directory may be gone; then so is its mark. */
 	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_MASK | WATCH_OPENS, AT_FDCWD, path);
 	for (i = 0; i < WATCH_BUCKETS; i++) {
-		struct directory **at;
+		struct watched_directory **at;
 
 		for (at = &w->buckets[i]; *at; at = &(*at)->next) {
-			struct directory *f = *at;
+			struct watched_directory *f = *at;
 
 			if (f->id != id)
 				continue;

@@ -20,7 +20,7 @@
 #define TAG_OTHER 0x20
 #define ID_NONE UINT32_MAX
 
-struct entry {
+struct acl_entry {
 	uint16_t tag, perm;
 	uint32_t id;
 };
@@ -39,19 +39,19 @@ static bool named(uint16_t tag)
 	return tag == TAG_USER || tag == TAG_GROUP;
 }
 
-static struct entry get_entry(const uint8_t *at)
+static struct acl_entry get_entry(const uint8_t *at)
 {
-	struct entry e;
+	struct acl_entry e;
 
 	memcpy(&e, at, sizeof(e));
-	return (struct entry){ le16toh(e.tag), le16toh(e.perm), le32toh(e.id) };
+	return (struct acl_entry){ le16toh(e.tag), le16toh(e.perm), le32toh(e.id) };
 }
 
 /* In the kernel's order, each once: by tag, then by id; a mask if anything is named. */
 bool sk_acl_valid(const void *value, size_t len, unsigned *ret_mask)
 {
 	const uint8_t *bytes = value;
-	struct entry e, last = { 0, 0, 0 };
+	struct acl_entry e, last = { 0, 0, 0 };
 	unsigned seen = 0, mask = 0;
 	uint32_t version;
 	size_t i;
@@ -83,7 +83,7 @@ bool sk_acl_valid(const void *value, size_t len, unsigned *ret_mask)
 
 static int by_tag(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct acl_entry *x = a, *y = b;
 
 	if (x->tag != y->tag)
 		return x->tag < y->tag ? -1 : 1;
@@ -118,7 +118,7 @@ static uint16_t perm_of(int permset)
 
 size_t sk_acl_of_entry(struct archive_entry *entry, int type, uint8_t *out)
 {
-	struct entry list[SK_ACL_ENTRIES_MAX];
+	struct acl_entry list[SK_ACL_ENTRIES_MAX];
 	int any_type, permset, archive_tag, id;
 	const char *name;
 	size_t n = 0, i;
@@ -126,7 +126,7 @@ size_t sk_acl_of_entry(struct archive_entry *entry, int type, uint8_t *out)
 	if (archive_entry_acl_reset(entry, type) <= 0)
 		return 0;
 	while (archive_entry_acl_next(entry, type, &any_type, &permset, &archive_tag, &id, &name) == ARCHIVE_OK) {
-		struct entry e = { tag_of(archive_tag), perm_of(permset), ID_NONE };
+		struct acl_entry e = { tag_of(archive_tag), perm_of(permset), ID_NONE };
 
 		if (named(e.tag)) {
 			if (id < 0)
@@ -140,7 +140,7 @@ size_t sk_acl_of_entry(struct archive_entry *entry, int type, uint8_t *out)
 	qsort(list, n, sizeof(*list), by_tag);
 	memcpy(out, &(uint32_t){ htole32(ACL_VERSION) }, 4);
 	for (i = 0; i < n; i++) {
-		struct entry e = { htole16(list[i].tag), htole16(list[i].perm), htole32(list[i].id) };
+		struct acl_entry e = { htole16(list[i].tag), htole16(list[i].perm), htole32(list[i].id) };
 
 		memcpy(out + 4 + 8 * i, &e, 8);
 	}

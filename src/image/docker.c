@@ -22,7 +22,7 @@ static bool digest_of_name(const char *name, struct sk_digest *ret)
 	return sk_digest_from_hex(hex, ret);
 }
 
-static int one_image(struct sk_source *source, const struct sk_docker_image *from, struct sk_load *load,
+static int one_image(struct sk_image_source *source, const struct sk_docker_image *from, struct sk_load *load,
 		     struct sk_error *err)
 {
 	struct sk_load_image *image = sk_load_add(load, err);
@@ -52,7 +52,7 @@ static int one_image(struct sk_source *source, const struct sk_docker_image *fro
 	return r;
 }
 
-int sk_load_docker(struct sk_source *source, struct sk_load *load, struct sk_error *err)
+int sk_load_docker(struct sk_image_source *source, struct sk_load *load, struct sk_error *err)
 {
 	_cleanup_free_ char *data = NULL;
 	struct sk_docker_image *images = NULL;

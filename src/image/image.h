@@ -28,7 +28,7 @@ void sk_store_close(struct sk_store *store);
  * called from a signal handler. */
 void sk_store_cancel(struct sk_store *store);
 
-/* Called as work goes on: `what` names the step or layer (short digest), `done`/`total` in bytes (total 0: unknown). */
+/* Reports progress: `what` names the step or layer (short digest), `done` and `total` are bytes (total 0: unknown). */
 typedef void (*sk_progress_cb)(void *arg, const char *what, uint64_t done, uint64_t total);
 struct sk_progress {
 	sk_progress_cb cb; /* NULL: silent */

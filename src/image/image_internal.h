@@ -19,7 +19,7 @@
 /*
  * The store. Theory of operation.
  *
- * A change is prepared in a directory of its own below tmp/ (struct sk_op) and takes effect in sk_op_commit(), under
+ * A change is prepared in a directory of its own below tmp/ (struct sk_store_op) and takes effect in sk_op_commit(), under
  * the store's lock, in this order: layer images renamed into layers/, blobs written, refs.json replaced. Each step is
  * durable before the next one, and refs.json is what makes an image exist: a crash at any point leaves either the old
  * list or the new one, and at worst some files that nothing refers to, which prune removes.
@@ -69,7 +69,7 @@ int sk_fail(struct sk_error *err, const char *verb, const char *name);
 
 /* ---- refs.c ------------------------------------------------------------------------------------------------------ */
 
-/* refs.json, or an empty one where there is none. A new reference. */
+/* Reads refs.json, or returns an empty object if there is none. A new reference. */
 int sk_refs_load(struct sk_store *store, json_t **ret_refs, struct sk_error *err);
 /* The same from another file of the store's directory. */
 int sk_refs_load_from(struct sk_store *store, const char *name, json_t **ret_refs, struct sk_error *err);
@@ -97,7 +97,7 @@ int sk_refs_find(json_t *refs, const char *name, char **ret_key, struct sk_diges
 /* ---- op.c: an operation in progress -------------------------------------------------------------------------------
  */
 
-struct sk_op {
+struct sk_store_op {
 	struct sk_store *store;
 	char name[33];
 	int dirfd; /* tmp/<name>, holds the flock */
@@ -108,21 +108,24 @@ struct sk_op {
 
 /* Removes what dead operations left behind. Never fails: it is tried again at the next open. */
 void sk_op_clean(struct sk_store *store);
-int sk_op_begin(struct sk_store *store, const struct sk_progress *progress, struct sk_op *ret_op, struct sk_error *err);
+int sk_op_begin(struct sk_store *store, const struct sk_progress *progress, struct sk_store_op *ret_op,
+		struct sk_error *err);
 /* Removes the directory; accepts an op that has ended. */
-void sk_op_end(struct sk_op *op);
+void sk_op_end(struct sk_store_op *op);
 /* -EINTR with err set once sk_store_cancel() was called. */
-int sk_op_cancelled(const struct sk_op *op, struct sk_error *err);
-void sk_op_progress(const struct sk_op *op, const char *what, uint64_t done, uint64_t total);
+int sk_op_cancelled(const struct sk_store_op *op, struct sk_error *err);
+void sk_op_progress(const struct sk_store_op *op, const char *what, uint64_t done, uint64_t total);
 
 /* Is the layer there (in this operation, or in the store: then it is kept for this operation)? */
-bool sk_op_have_layer(struct sk_op *op, const struct sk_digest *diff_id);
+bool sk_op_have_layer(struct sk_store_op *op, const struct sk_digest *diff_id);
 /* Converts one layer; `job` as for sk_layer_read(), its limits, sink and tick are filled in where they are NULL. */
-int sk_op_convert(struct sk_op *op, struct sk_layer_read *job, const char *what, uint64_t total, struct sk_error *err);
+int sk_op_convert(struct sk_store_op *op, struct sk_layer_read *job, const char *what, uint64_t total,
+		  struct sk_error *err);
 /* Takes a layer image that was made before into the operation; negative errno. */
-int sk_op_take_layer(struct sk_op *op, int dirfd, const char *name, const struct sk_digest *diff_id);
+int sk_op_take_layer(struct sk_store_op *op, int dirfd, const char *name, const struct sk_digest *diff_id);
 /* Keeps a blob for the commit. */
-int sk_op_blob(struct sk_op *op, const struct sk_digest *digest, const void *data, size_t len, struct sk_error *err);
+int sk_op_blob(struct sk_store_op *op, const struct sk_digest *digest, const void *data, size_t len,
+	       struct sk_error *err);
 
 /* An image ready to be committed: all its layers and blobs are in the operation. */
 struct sk_op_image {
@@ -131,18 +134,18 @@ struct sk_op_image {
 	char **implied; /* digest names that come along, the same */
 };
 /* Puts the images into the store, all or none. */
-int sk_op_commit(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err);
+int sk_op_commit(struct sk_store_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err);
 
 /* ---- partial.c: what an interrupted pull has fetched
  * -------------------------------------------------------------- */
 
 /* The operation's layer image, and a whole blob in a directory, for the next pull. */
-void sk_partial_keep_layer(struct sk_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id);
-void sk_partial_keep_blob(struct sk_op *op, int dirfd, const struct sk_descriptor *blob);
-/* Whether it is there; it is the operation's then. */
-bool sk_partial_take_layer(struct sk_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id);
+void sk_partial_keep_layer(struct sk_store_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id);
+void sk_partial_keep_blob(struct sk_store_op *op, int dirfd, const struct sk_descriptor *blob);
+/* Returns true if the blob exists; the operation owns it then. */
+bool sk_partial_take_layer(struct sk_store_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id);
 /* Of a blob: a descriptor, whose file has no name any more, or negative. */
-int sk_partial_take_blob(struct sk_op *op, const struct sk_descriptor *blob);
+int sk_partial_take_blob(struct sk_store_op *op, const struct sk_descriptor *blob);
 /* Removes files older than this, in seconds; returns the bytes freed. */
 uint64_t sk_partial_clean(struct sk_store *store, int64_t older_than);
 void sk_partial_clean_old(struct sk_store *store);

@@ -50,8 +50,8 @@ static int make_config(const struct sk_digest *diff_id, const char *const *chang
 	return 0;
 }
 
-static int commit(struct sk_op *op, const struct sk_layer_read *job, json_t *config, const char *key, char **ret_id,
-		  struct sk_error *err)
+static int commit(struct sk_store_op *op, const struct sk_layer_read *job, json_t *config, const char *key,
+		  char **ret_id, struct sk_error *err)
 {
 	_cleanup_free_ char *text = json_dumps(config, JSON_COMPACT), *manifest = NULL;
 	struct sk_descriptor layer = { .digest = job->ret_diff_id, .size = (int64_t)job->ret_diff_size };
@@ -84,7 +84,7 @@ static int commit(struct sk_op *op, const struct sk_layer_read *job, json_t *con
 	return r;
 }
 
-static int import_op(struct sk_op *op, int fd, const char *path, const char *key, const char *const *changes,
+static int import_op(struct sk_store_op *op, int fd, const char *path, const char *key, const char *const *changes,
 		     char **ret_id, struct sk_error *err)
 {
 	struct sk_input_fd in;
@@ -115,7 +115,7 @@ int sk_store_import(struct sk_store *store, const char *path, const char *ref, c
 	_cleanup_free_ char *key = NULL;
 	_cleanup_fd_ int fd = -1;
 	struct sk_name name = { 0 };
-	struct sk_op op;
+	struct sk_store_op op;
 	json_t *probe = json_object();
 	size_t i;
 	int r = 0;

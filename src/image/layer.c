@@ -23,7 +23,7 @@ const struct sk_layer_limits sk_layer_limits_default = {
 	.max_uncompressed = 64ull << 30,
 };
 
-struct reader {
+struct layer_reader {
 	struct sk_layer_read *job;
 	struct sk_tree *tree;
 	struct archive *filter, *tar;
@@ -57,7 +57,7 @@ static uint32_t crc32_update(uint32_t crc, const uint8_t *p, size_t n)
 	return ~crc;
 }
 
-static void gzip_blob(struct reader *r, const uint8_t *p, size_t n)
+static void gzip_blob(struct layer_reader *r, const uint8_t *p, size_t n)
 {
 	if (r->blob_bytes == n && n >= 2)
 		r->gzip = !r->job->blob_digest && !r->job->diff_id && p[0] == 0x1f && p[1] == 0x8b;
@@ -70,7 +70,7 @@ static void gzip_blob(struct reader *r, const uint8_t *p, size_t n)
 }
 
 /* Several members one behind the other have a sum each, and the size of the last one is not that of all. */
-static bool gzip_is_damaged(const struct reader *r)
+static bool gzip_is_damaged(const struct layer_reader *r)
 {
 	uint32_t crc, size;
 
@@ -83,7 +83,7 @@ static bool gzip_is_damaged(const struct reader *r)
 
 static la_ssize_t read_blob(struct archive *a, void *arg, const void **ret)
 {
-	struct reader *r = arg;
+	struct layer_reader *r = arg;
 	struct sk_layer_read *job = r->job;
 	ssize_t n;
 
@@ -116,7 +116,7 @@ static la_ssize_t read_blob(struct archive *a, void *arg, const void **ret)
 	return (la_ssize_t)n;
 }
 
-static int archive_failed(struct reader *r, struct archive *a, const char *what, struct sk_error *err)
+static int archive_failed(struct layer_reader *r, struct archive *a, const char *what, struct sk_error *err)
 {
 	const char *why = archive_error_string(a);
 
@@ -128,7 +128,7 @@ static int archive_failed(struct reader *r, struct archive *a, const char *what,
 	return sk_error_set(err, EBADMSG, "%s: %.300s", what, why ? why : "unknown format");
 }
 
-static int open_filter(struct reader *r, struct sk_error *err)
+static int open_filter(struct layer_reader *r, struct sk_error *err)
 {
 	struct archive_entry *entry;
 	struct archive *a = archive_read_new();
@@ -155,7 +155,7 @@ static int open_filter(struct reader *r, struct sk_error *err)
 
 /* Some tools (umoci) leave out the last file's padding: the rest of its block, of no digest. What lacks bytes of a
  * file's contents is still found out, see entry_contents(). */
-static la_ssize_t pad_last_block(struct reader *r, const void **ret)
+static la_ssize_t pad_last_block(struct layer_reader *r, const void **ret)
 {
 	static const uint8_t zeros[SK_TAR_BLOCK];
 	size_t n = (size_t)(-r->diff_bytes & (SK_TAR_BLOCK - 1));
@@ -169,7 +169,7 @@ static la_ssize_t pad_last_block(struct reader *r, const void **ret)
 
 static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 {
-	struct reader *r = arg;
+	struct layer_reader *r = arg;
 	la_int64_t offset;
 	size_t n = 0;
 	int rc;
@@ -250,7 +250,7 @@ static int entry_attr(struct archive_entry *e, const char *path, struct sk_inode
 	return 0;
 }
 
-static int entry_acl(struct reader *r, struct archive_entry *e, int type, const char *name, struct sk_inode *ino,
+static int entry_acl(struct layer_reader *r, struct archive_entry *e, int type, const char *name, struct sk_inode *ino,
 		     struct sk_error *err)
 {
 	uint8_t acl[SK_ACL_BYTES_MAX];
@@ -260,7 +260,7 @@ static int entry_acl(struct reader *r, struct archive_entry *e, int type, const 
 }
 
 /* Extended attributes; an ACL that is there in both forms is taken as an attribute. */
-static int entry_xattrs(struct reader *r, struct archive_entry *e, struct sk_inode *ino, struct sk_error *err)
+static int entry_xattrs(struct layer_reader *r, struct archive_entry *e, struct sk_inode *ino, struct sk_error *err)
 {
 	const char *name;
 	const void *value;
@@ -277,7 +277,7 @@ static int entry_xattrs(struct reader *r, struct archive_entry *e, struct sk_ino
 	return rc;
 }
 
-static int put_zeros(struct reader *r, uint64_t n, struct sk_error *err)
+static int put_zeros(struct layer_reader *r, uint64_t n, struct sk_error *err)
 {
 	static const uint8_t zeros[CHUNK];
 	int rc = 0;
@@ -293,7 +293,7 @@ static int put_zeros(struct reader *r, uint64_t n, struct sk_error *err)
 	return rc;
 }
 
-static int entry_contents(struct reader *r, struct archive_entry *e, struct sk_inode *ino, struct sk_error *err)
+static int entry_contents(struct layer_reader *r, struct archive_entry *e, struct sk_inode *ino, struct sk_error *err)
 {
 	const struct sk_layer_sink *sink = r->job->sink;
 	la_int64_t size = archive_entry_size(e), offset;
@@ -328,7 +328,7 @@ static int entry_contents(struct reader *r, struct archive_entry *e, struct sk_i
 	return rc < 0 ? rc : sink->end(sink->arg, err);
 }
 
-static int one_entry(struct reader *r, struct archive_entry *e, struct sk_error *err)
+static int one_entry(struct layer_reader *r, struct archive_entry *e, struct sk_error *err)
 {
 	const char *path = archive_entry_pathname(e), *link = archive_entry_hardlink(e), *target;
 	struct sk_inode_attr attr;
@@ -353,7 +353,7 @@ static int one_entry(struct reader *r, struct archive_entry *e, struct sk_error 
 	return rc;
 }
 
-static int open_tar(struct reader *r, struct sk_error *err)
+static int open_tar(struct layer_reader *r, struct sk_error *err)
 {
 	struct archive *a = archive_read_new();
 
@@ -367,7 +367,7 @@ static int open_tar(struct reader *r, struct sk_error *err)
 	return 0;
 }
 
-static int all_entries(struct reader *r, struct sk_error *err)
+static int all_entries(struct layer_reader *r, struct sk_error *err)
 {
 	struct archive_entry *e;
 	int rc = open_tar(r, err);
@@ -385,7 +385,7 @@ static int all_entries(struct reader *r, struct sk_error *err)
 }
 
 /* The bytes behind the archive's end: part of both digests. */
-static int drain(struct reader *r, struct sk_error *err)
+static int drain(struct layer_reader *r, struct sk_error *err)
 {
 	const void *data;
 	la_ssize_t n;
@@ -405,7 +405,7 @@ static int drain(struct reader *r, struct sk_error *err)
 	return 0;
 }
 
-static int check_digests(struct reader *r, struct sk_error *err)
+static int check_digests(struct layer_reader *r, struct sk_error *err)
 {
 	struct sk_layer_read *job = r->job;
 
@@ -435,7 +435,7 @@ static locale_t utf8_locale(void)
 
 int sk_layer_read(struct sk_layer_read *job, struct sk_tree *tree, struct sk_error *err)
 {
-	struct reader r = { .job = job, .tree = tree };
+	struct layer_reader r = { .job = job, .tree = tree };
 	locale_t utf8 = utf8_locale(), old = (locale_t)0;
 	int rc;
 

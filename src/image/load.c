@@ -125,7 +125,7 @@ int sk_load_config(struct sk_load_image *image, char *take_data, size_t len, con
  */
 
 struct work {
-	struct sk_op *op;
+	struct sk_store_op *op;
 	const struct sk_load_layer **wants;
 	const char **names;
 	size_t n;
@@ -186,7 +186,8 @@ static int convert_one(void *arg, size_t want, struct sk_input *in, uint64_t siz
 	return r < 0 ? sk_error_wrap(err, "layer %s", what) : 0;
 }
 
-static int convert_all(struct sk_op *op, struct sk_source *source, const struct sk_load *load, struct sk_error *err)
+static int convert_all(struct sk_store_op *op, struct sk_image_source *source, const struct sk_load *load,
+		       struct sk_error *err)
 {
 	struct work w = { .op = op };
 	size_t i;
@@ -228,7 +229,7 @@ static int make_manifest(struct sk_load_image *image, struct sk_error *err)
 	return 0;
 }
 
-static int commit(struct sk_op *op, struct sk_load *load, struct sk_error *err)
+static int commit(struct sk_store_op *op, struct sk_load *load, struct sk_error *err)
 {
 	struct sk_op_image *list = calloc(load->n + 1, sizeof(*list));
 	size_t i;
@@ -273,7 +274,7 @@ static json_t *loaded_names(const struct sk_load *load)
  */
 
 /* A copy that can be sought, of a pipe. `*fd` is replaced. */
-static int spool(struct sk_op *op, int *fd, struct sk_error *err)
+static int spool(struct sk_store_op *op, int *fd, struct sk_error *err)
 {
 	_cleanup_fd_ int to = openat(op->dirfd, "input", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	_cleanup_free_ char *buf = malloc(1u << 20);
@@ -308,7 +309,7 @@ static int spool(struct sk_op *op, int *fd, struct sk_error *err)
 	return r;
 }
 
-static int read_documents(struct sk_source *source, struct sk_load *load, struct sk_error *err)
+static int read_documents(struct sk_image_source *source, struct sk_load *load, struct sk_error *err)
 {
 	/* docker's newer archives are both; the OCI half has the manifests. */
 	if (sk_source_has(source, "index.json") && sk_source_has(source, "oci-layout"))
@@ -324,10 +325,10 @@ static int read_documents(struct sk_source *source, struct sk_load *load, struct
 			    "use import)");
 }
 
-static int load_op(struct sk_op *op, int *fd, json_t **ret_refs, struct sk_error *err)
+static int load_op(struct sk_store_op *op, int *fd, json_t **ret_refs, struct sk_error *err)
 {
 	struct sk_load load = { .n = 0 };
-	struct sk_source *source = NULL;
+	struct sk_image_source *source = NULL;
 	struct stat st;
 	int r = 0;
 
@@ -354,7 +355,7 @@ int sk_store_load(struct sk_store *store, const char *path, const struct sk_prog
 		  struct sk_error *err)
 {
 	_cleanup_fd_ int fd = -1;
-	struct sk_op op;
+	struct sk_store_op op;
 	int r = sk_open_input(path, &fd, err);
 
 	if (r == 0)

@@ -43,8 +43,8 @@ int sk_load_config(struct sk_load_image *image, char *take_data, size_t len, con
 		   size_t n_layers, struct sk_error *err);
 
 /* Reads manifest.json of `docker save`. */
-int sk_load_docker(struct sk_source *source, struct sk_load *load, struct sk_error *err);
+int sk_load_docker(struct sk_image_source *source, struct sk_load *load, struct sk_error *err);
 /* Reads index.json of an OCI layout. */
-int sk_load_oci(struct sk_source *source, const char *platform, struct sk_load *load, struct sk_error *err);
+int sk_load_oci(struct sk_image_source *source, const char *platform, struct sk_load *load, struct sk_error *err);
 
 #endif

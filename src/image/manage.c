@@ -110,7 +110,7 @@ int sk_store_tag(struct sk_store *store, const char *name, const char *new_ref, 
 /* ---- remove --------------------------------------------------------------------------------------------------------
  */
 
-struct removal {
+struct image_removal {
 	json_t *refs, *removed;
 	const char *name; /* as the user said it */
 	char *key;	  /* the reference meant; NULL: an id was given */
@@ -121,7 +121,7 @@ struct removal {
 };
 
 /* Names that keep the image, and how many repositories they are in (2: more than one). */
-static size_t count_names(const struct removal *rm, unsigned *ret_repos)
+static size_t count_names(const struct image_removal *rm, unsigned *ret_repos)
 {
 	const char *key, *first = NULL;
 	size_t n = 0, len = 0;
@@ -148,14 +148,14 @@ static size_t count_names(const struct removal *rm, unsigned *ret_repos)
 	return n;
 }
 
-static void untag(struct removal *rm, const char *key)
+static void untag(struct image_removal *rm, const char *key)
 {
 	json_array_append_new(rm->removed, json_pack("{s:s}", "Untagged", sk_name_short(key)));
 	json_object_del(sk_refs_names(rm->refs), key);
 }
 
 /* With the last tag that repository `key` is in has for the image, the digests go that came with it. */
-static void untag_implied(struct removal *rm, const char *key)
+static void untag_implied(struct image_removal *rm, const char *key)
 {
 	size_t len = (size_t)(strrchr(key, ':') - key);
 	const char *other;
@@ -179,7 +179,7 @@ static void untag_implied(struct removal *rm, const char *key)
 }
 
 /* Changes `refs` as asked; no file yet. */
-static int remove_names(struct removal *rm, struct sk_error *err)
+static int remove_names(struct image_removal *rm, struct sk_error *err)
 {
 	unsigned repos;
 	size_t names = count_names(rm, &repos);
@@ -206,7 +206,7 @@ static int remove_names(struct removal *rm, struct sk_error *err)
 int sk_store_remove(struct sk_store *store, const char *name, bool force, bool (*in_use)(void *arg, const char *id),
 		    void *arg, json_t **ret_removed, struct sk_error *err)
 {
-	struct removal rm = { .name = name, .force = force, .in_use = in_use, .in_use_arg = arg };
+	struct image_removal rm = { .name = name, .force = force, .in_use = in_use, .in_use_arg = arg };
 	_cleanup_fd_ int lock = -1;
 	struct sk_digest manifest;
 	int r = sk_store_lock(store, &lock, err);

@@ -15,7 +15,7 @@
 #define BLOB_NAME_MAX (SK_DIGEST_HEX + 32)
 
 struct reading {
-	struct sk_source *source;
+	struct sk_image_source *source;
 	const char *platform;
 	struct sk_load *load;
 };
@@ -25,7 +25,7 @@ static void blob_name(const struct sk_digest *d, char out[BLOB_NAME_MAX])
 	snprintf(out, BLOB_NAME_MAX, "blobs/sha256/%s", sk_digest_hex(d));
 }
 
-static int get_blob(struct sk_source *source, const struct sk_descriptor *desc, char **ret, size_t *ret_len,
+static int get_blob(struct sk_image_source *source, const struct sk_descriptor *desc, char **ret, size_t *ret_len,
 		    struct sk_error *err)
 {
 	_cleanup_free_ char *data = NULL;
@@ -133,7 +133,7 @@ static int read_entry(struct reading *rd, const struct sk_descriptor *desc, cons
 	return sk_error_set(err, ELOOP, "the index refers to indexes more than %d deep", DEPTH_MAX);
 }
 
-int sk_load_oci(struct sk_source *source, const char *platform, struct sk_load *load, struct sk_error *err)
+int sk_load_oci(struct sk_image_source *source, const char *platform, struct sk_load *load, struct sk_error *err)
 {
 	struct reading rd = { .source = source, .platform = platform, .load = load };
 	_cleanup_free_ char *data = NULL;

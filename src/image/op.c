@@ -53,12 +53,13 @@ void sk_op_clean(struct sk_store *store)
 			clean_one(tmp, de->d_name);
 }
 
-int sk_op_begin(struct sk_store *store, const struct sk_progress *progress, struct sk_op *op, struct sk_error *err)
+int sk_op_begin(struct sk_store *store, const struct sk_progress *progress, struct sk_store_op *op,
+		struct sk_error *err)
 {
 	_cleanup_fd_ int tmp = open_tmp(store);
 	int r = 0;
 
-	*op = (struct sk_op){ .store = store, .dirfd = -1, .progress = progress };
+	*op = (struct sk_store_op){ .store = store, .dirfd = -1, .progress = progress };
 	sk_random_hex(op->name, 16);
 	if (tmp < 0)
 		r = -errno;
@@ -77,7 +78,7 @@ int sk_op_begin(struct sk_store *store, const struct sk_progress *progress, stru
 	return 0;
 }
 
-void sk_op_end(struct sk_op *op)
+void sk_op_end(struct sk_store_op *op)
 {
 	_cleanup_fd_ int tmp = -1;
 
@@ -89,12 +90,12 @@ void sk_op_end(struct sk_op *op)
 	sk_close_fd(&op->dirfd);
 }
 
-int sk_op_cancelled(const struct sk_op *op, struct sk_error *err)
+int sk_op_cancelled(const struct sk_store_op *op, struct sk_error *err)
 {
 	return op->store->cancelled ? sk_error_set(err, EINTR, "interrupted") : 0;
 }
 
-void sk_op_progress(const struct sk_op *op, const char *what, uint64_t done, uint64_t total)
+void sk_op_progress(const struct sk_store_op *op, const char *what, uint64_t done, uint64_t total)
 {
 	if (op->progress && op->progress->cb)
 		op->progress->cb(op->progress->arg, what, done, total);
@@ -113,7 +114,7 @@ static void op_sum_name(const struct sk_digest *diff_id, char out[FILE_NAME_MAX]
 	snprintf(out, FILE_NAME_MAX, "%s.sha256", sk_digest_hex(diff_id));
 }
 
-bool sk_op_have_layer(struct sk_op *op, const struct sk_digest *diff_id)
+bool sk_op_have_layer(struct sk_store_op *op, const struct sk_digest *diff_id)
 {
 	char from[SK_LAYER_NAME_MAX], to[FILE_NAME_MAX];
 
@@ -130,7 +131,7 @@ bool sk_op_have_layer(struct sk_op *op, const struct sk_digest *diff_id)
 }
 
 /* Keeps what the layer image is now, for sk_store_check(). */
-static int write_sum(struct sk_op *op, const struct sk_digest *diff_id, int fd, struct sk_error *err)
+static int write_sum(struct sk_store_op *op, const struct sk_digest *diff_id, int fd, struct sk_error *err)
 {
 	char name[FILE_NAME_MAX];
 	struct sk_digest sum;
@@ -142,7 +143,7 @@ static int write_sum(struct sk_op *op, const struct sk_digest *diff_id, int fd, 
 	return r < 0 ? sk_error_errno(err, r, "cannot write the layer image") : 0;
 }
 
-int sk_op_take_layer(struct sk_op *op, int dirfd, const char *name, const struct sk_digest *diff_id)
+int sk_op_take_layer(struct sk_store_op *op, int dirfd, const char *name, const struct sk_digest *diff_id)
 {
 	char to[FILE_NAME_MAX];
 	_cleanup_fd_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -169,13 +170,13 @@ static int sink_end(void *arg, struct sk_error *err)
 
 static int convert_tick(void *arg, uint64_t bytes)
 {
-	struct sk_op *op = arg;
+	struct sk_store_op *op = arg;
 
 	sk_op_progress(op, op->what, bytes, op->total);
 	return op->store->cancelled;
 }
 
-static int convert_to(struct sk_op *op, struct sk_layer_read *job, int fd, struct sk_error *err)
+static int convert_to(struct sk_store_op *op, struct sk_layer_read *job, int fd, struct sk_error *err)
 {
 	struct sk_layer_sink sink = { sink_begin, sink_data, sink_end, NULL };
 	struct sk_squash *sq = NULL;
@@ -202,7 +203,8 @@ static int convert_to(struct sk_op *op, struct sk_layer_read *job, int fd, struc
 	return r;
 }
 
-int sk_op_convert(struct sk_op *op, struct sk_layer_read *job, const char *what, uint64_t total, struct sk_error *err)
+int sk_op_convert(struct sk_store_op *op, struct sk_layer_read *job, const char *what, uint64_t total,
+		  struct sk_error *err)
 {
 	static const char name[] = "layer.part";
 	_cleanup_fd_ int fd = openat(op->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -234,7 +236,8 @@ int sk_op_convert(struct sk_op *op, struct sk_layer_read *job, const char *what,
 	return r;
 }
 
-int sk_op_blob(struct sk_op *op, const struct sk_digest *digest, const void *data, size_t len, struct sk_error *err)
+int sk_op_blob(struct sk_store_op *op, const struct sk_digest *digest, const void *data, size_t len,
+	       struct sk_error *err)
 {
 	char name[FILE_NAME_MAX];
 	int r;
@@ -256,7 +259,7 @@ struct moved {
 
 /* Moves one file of the operation to its place; an existing one stays (containers may have it open, the contents are
  * the same). */
-static int commit_file(struct sk_op *op, const char *name, const char *to, struct moved **list)
+static int commit_file(struct sk_store_op *op, const char *name, const char *to, struct moved **list)
 {
 	struct moved *m;
 
@@ -272,8 +275,9 @@ static int commit_file(struct sk_op *op, const char *name, const char *to, struc
 	return renameat(op->dirfd, name, op->store->dirfd, to) < 0 ? -errno : 0;
 }
 
-/* A sum is of the layer image that stays: of the one in the store, where there is one and its sum. */
-static int commit_sum(struct sk_op *op, const char *name, const struct sk_digest *diff_id, struct moved **list)
+/* Keep the checksum that belongs to the layer image that stays: if the store has that layer and its checksum already,
+ * those. */
+static int commit_sum(struct sk_store_op *op, const char *name, const struct sk_digest *diff_id, struct moved **list)
 {
 	char layer[SK_LAYER_NAME_MAX], sum[SK_LAYER_NAME_MAX];
 
@@ -287,7 +291,7 @@ static int commit_sum(struct sk_op *op, const char *name, const struct sk_digest
 }
 
 /* The sums and blobs first, then (`layers`) the layer images. */
-static int commit_named(struct sk_op *op, const char *name, bool layers, struct moved **list)
+static int commit_named(struct sk_store_op *op, const char *name, bool layers, struct moved **list)
 {
 	const char *dot = strchr(name, '.');
 	char hex[SK_DIGEST_HEX + 1], to[SK_LAYER_NAME_MAX];
@@ -319,7 +323,7 @@ static int sync_directory(struct sk_store *store, const char *name)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int commit_files(struct sk_op *op, struct moved **list)
+static int commit_files(struct sk_store_op *op, struct moved **list)
 {
 	_cleanup_closedir_ DIR *dir = sk_fs_opendir(op->dirfd, ".");
 	struct dirent *de;
@@ -337,7 +341,7 @@ static int commit_files(struct sk_op *op, struct moved **list)
 	return r == 0 ? sync_directory(op->store, "blobs/sha256") : r;
 }
 
-static void finish_moved(struct sk_op *op, struct moved *list, bool undo)
+static void finish_moved(struct sk_store_op *op, struct moved *list, bool undo)
 {
 	while (list) {
 		struct moved *m = list;
@@ -351,7 +355,7 @@ static void finish_moved(struct sk_op *op, struct moved *list, bool undo)
 
 /* The new list of images, complete and on disk, in the operation's directory: putting it in place takes no more
  * space. */
-static int prepare_refs(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err)
+static int prepare_refs(struct sk_store_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err)
 {
 	json_t *refs = NULL;
 	size_t i, k;
@@ -374,7 +378,7 @@ static int prepare_refs(struct sk_op *op, const struct sk_op_image *images, size
 	return r;
 }
 
-int sk_op_commit(struct sk_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err)
+int sk_op_commit(struct sk_store_op *op, const struct sk_op_image *images, size_t n_images, struct sk_error *err)
 {
 	_cleanup_fd_ int lock = -1;
 	struct moved *list = NULL;

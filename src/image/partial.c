@@ -81,7 +81,7 @@ static void keep(struct sk_store *store, int dirfd, const char *name, const char
 		unlinkat(dirfd, name, 0);
 }
 
-void sk_partial_keep_layer(struct sk_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id)
+void sk_partial_keep_layer(struct sk_store_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id)
 {
 	char name[NAME_SIZE], as[NAME_SIZE];
 
@@ -90,7 +90,7 @@ void sk_partial_keep_layer(struct sk_op *op, const struct sk_digest *blob, const
 	keep(op->store, op->dirfd, name, as);
 }
 
-void sk_partial_keep_blob(struct sk_op *op, int dirfd, const struct sk_descriptor *blob)
+void sk_partial_keep_blob(struct sk_store_op *op, int dirfd, const struct sk_descriptor *blob)
 {
 	char as[NAME_SIZE];
 	struct stat st;
@@ -103,7 +103,7 @@ void sk_partial_keep_blob(struct sk_op *op, int dirfd, const struct sk_descripto
 	keep(op->store, dirfd, sk_digest_hex(&blob->digest), as);
 }
 
-bool sk_partial_take_layer(struct sk_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id)
+bool sk_partial_take_layer(struct sk_store_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id)
 {
 	_cleanup_closedir_ DIR *dir = sk_fs_opendir(op->store->dirfd, DIR_NAME);
 	struct dirent *de;
@@ -117,7 +117,7 @@ bool sk_partial_take_layer(struct sk_op *op, const struct sk_digest *blob, struc
 	return false;
 }
 
-int sk_partial_take_blob(struct sk_op *op, const struct sk_descriptor *blob)
+int sk_partial_take_blob(struct sk_store_op *op, const struct sk_descriptor *blob)
 {
 	char from[NAME_SIZE + sizeof(DIR_NAME)];
 	int fd;

@@ -43,12 +43,12 @@ struct pull_layer {
 };
 
 struct pull {
-	struct sk_op *op;
+	struct sk_store_op *op;
 	struct sk_skopeo skopeo;
 	struct sk_name name;
 	char *manifest_data;
 	size_t manifest_len;
-	struct sk_digest top, digest; /* of what the name stands for; of the manifest */
+	struct sk_digest top, digest; /* digest that the name resolves to; digest of the manifest */
 	struct sk_manifest manifest;
 	struct pull_layer *layers;
 	int dirfd; /* the directory that skopeo writes to */
@@ -282,7 +282,7 @@ static int watch(struct pull *p, struct sk_error *err)
 	return 0;
 }
 
-/* Called while a layer is converted: the download goes on meanwhile. */
+/* Called while a layer is converted, so that the download of others continues. */
 static int convert_tick(void *arg, uint64_t bytes)
 {
 	struct pull *p = arg;
@@ -337,7 +337,8 @@ static int convert_layer(struct pull *p, size_t i, struct sk_error *err)
 	return r;
 }
 
-/* Takes what an interrupted pull has left: layers, and blobs to make layers of. What is not usable is fetched again. */
+/* Reuses what an interrupted pull has left: layers, and blobs from which layers are made. Whatever is unusable is
+ * fetched again. */
 static int take_kept(struct pull *p, struct sk_error *err)
 {
 	size_t i;
@@ -508,7 +509,7 @@ int sk_store_pull(struct sk_store *store, const char *ref, const struct sk_pull_
 {
 	static const struct sk_pull_options none;
 	struct pull p = { .dirfd = -1 };
-	struct sk_op op;
+	struct sk_store_op op;
 	int r = sk_name_parse(ref, &p.name, err);
 
 	*ret_id = NULL;

@@ -192,7 +192,7 @@ void sk_skopeo_kill(struct sk_skopeo *s)
 /* ---- credentials --------------------------------------------------------------------------------------------------
  */
 
-/* 1: ours to read; 0: not there; -EACCES: somebody else's. */
+/* 1: a file of ours; 0: no such file; -EACCES: a file of another user. */
 static int check_auth_file(const char *path)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

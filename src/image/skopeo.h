@@ -12,7 +12,7 @@
  * file there, of which one line is made for the user.
  */
 struct sk_skopeo {
-	struct sk_op *op;
+	struct sk_store_op *op;
 	const struct sk_pull_options *options;
 	pid_t pid; /* 0: none runs */
 	int pidfd;

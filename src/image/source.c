@@ -30,7 +30,7 @@ struct member {
 	bool regular;
 };
 
-struct sk_source {
+struct sk_image_source {
 	int fd;				      /* borrowed */
 	const volatile sig_atomic_t *give_up; /* borrowed; or NULL */
 	bool directory;
@@ -46,14 +46,14 @@ struct sk_source {
  * A reader of the archive: one of libarchive's, or, where the archive is compressed, two behind each other, of which
  * the first unpacks. What a single reader passes over it unpacks in one go, out of our reach.
  */
-struct reader {
-	const struct sk_source *s;
+struct archive_reader {
+	const struct sk_image_source *s;
 	struct archive *tar, *filter; /* filter: NULL for a plain archive */
 	uint64_t plain;
 	struct sk_error err; /* set by read_plain(): what libarchive says then is only a consequence */
 };
 
-static int archive_error(struct reader *r, struct archive *a, struct sk_error *err)
+static int archive_error(struct archive_reader *r, struct archive *a, struct sk_error *err)
 {
 	const char *why = archive_error_string(a);
 
@@ -62,7 +62,7 @@ static int archive_error(struct reader *r, struct archive *a, struct sk_error *e
 	return sk_error_set(err, EBADMSG, "damaged archive: %.300s", why ? why : "unknown format");
 }
 
-static void reader_end(struct reader *r)
+static void reader_end(struct archive_reader *r)
 {
 	archive_read_free(r->tar);
 	archive_read_free(r->filter);
@@ -70,7 +70,7 @@ static void reader_end(struct reader *r)
 
 static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 {
-	struct reader *r = arg;
+	struct archive_reader *r = arg;
 	la_int64_t offset;
 	size_t n = 0;
 	int rc = ARCHIVE_OK;
@@ -90,7 +90,7 @@ static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 	return r->err.code ? ARCHIVE_FATAL : (la_ssize_t)n;
 }
 
-static int open_reader(struct reader *r, bool plain)
+static int open_reader(struct archive_reader *r, bool plain)
 {
 	struct archive *a = archive_read_new();
 
@@ -110,7 +110,7 @@ static int open_reader(struct reader *r, bool plain)
 }
 
 /* An archive in an archive: unpacked by a second reader. */
-static int open_packed(struct reader *r, struct sk_error *err)
+static int open_packed(struct archive_reader *r, struct sk_error *err)
 {
 	struct archive_entry *e;
 	int rc;
@@ -130,11 +130,11 @@ static int open_packed(struct reader *r, struct sk_error *err)
 }
 
 /* The names in our archives are ours to compare: as bytes, whatever the user's locale is. */
-static int archive_begin(struct sk_source *s, struct reader *r, struct sk_error *err)
+static int archive_begin(struct sk_image_source *s, struct archive_reader *r, struct sk_error *err)
 {
 	int rc;
 
-	*r = (struct reader){ .s = s };
+	*r = (struct archive_reader){ .s = s };
 	rc = open_reader(r, true);
 	if (rc < 0)
 		rc = r->tar ? archive_error(r, r->tar, err) : sk_error_errno(err, ENOMEM, "cannot read the archive");
@@ -145,7 +145,7 @@ static int archive_begin(struct sk_source *s, struct reader *r, struct sk_error 
 	return rc;
 }
 
-static int keep_json(struct sk_source *s, struct reader *rd, struct member *m, struct sk_error *err)
+static int keep_json(struct sk_image_source *s, struct archive_reader *rd, struct member *m, struct sk_error *err)
 {
 	size_t len = 0;
 	char first;
@@ -194,7 +194,8 @@ static int member_link(struct member *m, const char *hard, const char *symbolic)
 	return m->link ? 0 : -ENOMEM;
 }
 
-static int add_member(struct sk_source *s, struct reader *rd, struct archive_entry *e, struct sk_error *err)
+static int add_member(struct sk_image_source *s, struct archive_reader *rd, struct archive_entry *e,
+		      struct sk_error *err)
 {
 	const char *path = archive_entry_pathname(e);
 	char clean[SK_TREE_PATH_MAX];
@@ -226,10 +227,10 @@ static int add_member(struct sk_source *s, struct reader *rd, struct archive_ent
 	return m->regular && m->size && m->size <= SK_JSON_MAX ? keep_json(s, rd, m, err) : 0;
 }
 
-static int scan_archive(struct sk_source *s, struct sk_error *err)
+static int scan_archive(struct sk_image_source *s, struct sk_error *err)
 {
 	struct archive_entry *e;
-	struct reader rd;
+	struct archive_reader rd;
 	int r = archive_begin(s, &rd, err);
 
 	if (r < 0)
@@ -256,7 +257,7 @@ static int scan_archive(struct sk_source *s, struct sk_error *err)
 }
 
 /* The last member of that name, links followed; SIZE_MAX: none. */
-static size_t find_member(const struct sk_source *s, const char *name)
+static size_t find_member(const struct sk_image_source *s, const char *name)
 {
 	char clean[SK_TREE_PATH_MAX];
 	const char *want = clean;
@@ -286,11 +287,11 @@ static int missing(const char *name, struct sk_error *err)
 }
 
 /* Hands out the members; `order[i]`: which member want i is. */
-static int each_archive(struct sk_source *s, const size_t *order, size_t n, sk_source_cb cb, void *arg,
+static int each_archive(struct sk_image_source *s, const size_t *order, size_t n, sk_source_cb cb, void *arg,
 			struct sk_error *err)
 {
 	struct archive_entry *e;
-	struct reader rd;
+	struct archive_reader rd;
 	size_t at, i;
 	int r = archive_begin(s, &rd, err);
 
@@ -345,7 +346,7 @@ static int open_below(int dirfd, const char *path)
 	return fd;
 }
 
-static int each_directory(struct sk_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,
+static int each_directory(struct sk_image_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,
 			  struct sk_error *err)
 {
 	size_t i;
@@ -366,9 +367,9 @@ static int each_directory(struct sk_source *s, const char *const *names, size_t 
 
 /* ---- both */
 
-int sk_source_open(int fd, const volatile sig_atomic_t *give_up, struct sk_source **ret, struct sk_error *err)
+int sk_source_open(int fd, const volatile sig_atomic_t *give_up, struct sk_image_source **ret, struct sk_error *err)
 {
-	struct sk_source *s = calloc(1, sizeof(*s));
+	struct sk_image_source *s = calloc(1, sizeof(*s));
 	locale_t utf8, old = (locale_t)0;
 	struct stat st;
 	int r = 0;
@@ -398,7 +399,7 @@ int sk_source_open(int fd, const volatile sig_atomic_t *give_up, struct sk_sourc
 	return 0;
 }
 
-void sk_source_free(struct sk_source *s)
+void sk_source_free(struct sk_image_source *s)
 {
 	size_t i;
 
@@ -413,7 +414,7 @@ void sk_source_free(struct sk_source *s)
 	free(s);
 }
 
-int64_t sk_source_size(struct sk_source *s, const char *name)
+int64_t sk_source_size(struct sk_image_source *s, const char *name)
 {
 	size_t i;
 
@@ -427,12 +428,13 @@ int64_t sk_source_size(struct sk_source *s, const char *name)
 	return i == SIZE_MAX ? -ENOENT : (int64_t)s->members[i].size;
 }
 
-bool sk_source_has(struct sk_source *s, const char *name)
+bool sk_source_has(struct sk_image_source *s, const char *name)
 {
 	return sk_source_size(s, name) >= 0;
 }
 
-static int get_directory(struct sk_source *s, const char *name, char **ret_data, size_t *ret_len, struct sk_error *err)
+static int get_directory(struct sk_image_source *s, const char *name, char **ret_data, size_t *ret_len,
+			 struct sk_error *err)
 {
 	_cleanup_fd_ int fd = open_below(s->fd, name);
 	char path[32];
@@ -445,7 +447,7 @@ static int get_directory(struct sk_source *s, const char *name, char **ret_data,
 	return r < 0 ? sk_error_errno(err, r, "cannot read %.200s", name) : 0;
 }
 
-int sk_source_get(struct sk_source *s, const char *name, char **ret_data, size_t *ret_len, struct sk_error *err)
+int sk_source_get(struct sk_image_source *s, const char *name, char **ret_data, size_t *ret_len, struct sk_error *err)
 {
 	size_t i;
 
@@ -465,7 +467,7 @@ int sk_source_get(struct sk_source *s, const char *name, char **ret_data, size_t
 	return 0;
 }
 
-int sk_source_each(struct sk_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,
+int sk_source_each(struct sk_image_source *s, const char *const *names, size_t n, sk_source_cb cb, void *arg,
 		   struct sk_error *err)
 {
 	_cleanup_free_ size_t *order = NULL;

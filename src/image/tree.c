@@ -286,13 +286,13 @@ static struct sk_inode *make_directory(struct sk_tree *t, struct sk_inode *dir, 
 }
 
 /* State of a walk: what is left of the name, on a stack of texts of which links push theirs. */
-struct walk {
+struct tree_walk {
 	char rest[SK_TREE_PATH_MAX * 2];
 	unsigned links;
 };
 
 /* Puts a link's target in front of the rest. */
-static int walk_link(struct walk *w, const char *rest, const char *target)
+static int walk_link(struct tree_walk *w, const char *rest, const char *target)
 {
 	size_t n = strlen(target), m = strlen(rest);
 
@@ -314,7 +314,7 @@ static int walk_link(struct walk *w, const char *rest, const char *target)
 static int walk_directory(struct sk_tree *t, const char *path, bool make, struct sk_inode **ret)
 {
 	struct sk_inode *dir = t->root;
-	struct walk w = { .links = 0 };
+	struct tree_walk w = { .links = 0 };
 	const char *p = w.rest;
 
 	memcpy(w.rest, path, strlen(path) + 1);
@@ -556,7 +556,7 @@ static bool xattr_wanted(const char *name)
 	       strncmp(name, "security.", 9) == 0;
 }
 
-/* Whether `value` is an ACL that `ino` can have. The group's bits of the mode follow the access ACL. */
+/* Checks that `ino` can have the ACL `value`. An access ACL sets the group bits of its mode. */
 static bool acl_wanted(struct sk_inode *ino, const char *name, const void *value, size_t len)
 {
 	bool access = strcmp(name, "system.posix_acl_access") == 0;

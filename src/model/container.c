@@ -103,7 +103,7 @@ static int each_id(const struct sk_paths *paths, int (*cb)(const char *id, void 
 	return r;
 }
 
-struct search {
+struct container_search {
 	const struct sk_paths *paths;
 	const char *ref;
 	size_t len;
@@ -119,7 +119,7 @@ static bool is_machine(const json_t *config)
 
 static int match_prefix(const char *id, void *arg)
 {
-	struct search *s = arg;
+	struct container_search *s = arg;
 
 	if (strncmp(id, s->ref, s->len) == 0) {
 		memcpy(s->id, id, sizeof(s->id));
@@ -131,7 +131,7 @@ static int match_prefix(const char *id, void *arg)
 /* Reads the name alone: the state is of no interest here. */
 static int match_name(const char *id, void *arg)
 {
-	struct search *s = arg;
+	struct container_search *s = arg;
 	json_t *config;
 	const char *name;
 
@@ -149,7 +149,7 @@ static int match_name(const char *id, void *arg)
 
 int sk_container_find(const struct sk_paths *paths, const char *ref, struct sk_container *ret, struct sk_error *err)
 {
-	struct search s = { .paths = paths, .ref = ref + (*ref == '/') };
+	struct container_search s = { .paths = paths, .ref = ref + (*ref == '/') };
 	struct sk_error ignored = SK_ERROR_INIT;
 
 	s.len = strlen(s.ref);
@@ -342,7 +342,7 @@ int sk_containers_lock(const struct sk_paths *paths, struct sk_error *err)
 
 int sk_container_check_name(const struct sk_paths *paths, const char *name, const char *self, struct sk_error *err)
 {
-	struct search s = { .paths = paths, .ref = name };
+	struct container_search s = { .paths = paths, .ref = name };
 
 	if (!sk_is_docker_name(name))
 		return sk_error_set(err, EINVAL,

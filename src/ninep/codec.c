@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum kind {
+enum wire_kind {
 	K_END,
 	K_U8,
 	K_U16,
@@ -26,7 +26,7 @@ enum kind {
 	K_DATA,
 };
 
-struct field {
+struct wire_field {
 	uint8_t kind;
 	uint16_t at;
 };
@@ -51,12 +51,12 @@ struct field {
 		K_U32, AT(at.cowextsize)                                                                        \
 	}
 
-struct message {
+struct message_layout {
 	const char *name;
-	struct field fields[MAX_FIELDS];
+	struct wire_field fields[MAX_FIELDS];
 };
 
-static const struct message messages[P9_TYPES] = {
+static const struct message_layout messages[P9_TYPES] = {
 	[P9_RLERROR] = { "Rlerror", { { K_U32, AT(ecode) } } },
 	[P9_TSTATFS] = { "Tstatfs", { { K_U32, AT(fid) } } },
 	[P9_RSTATFS] = { "Rstatfs",
@@ -412,7 +412,7 @@ static void get_data(struct cursor *c, size_t size, struct p9_data *d)
 		c->failed = true; /* all of the data or none */
 }
 
-static void get_field(struct cursor *c, const struct field *f, struct p9_msg *m, size_t size)
+static void get_field(struct cursor *c, const struct wire_field *f, struct p9_msg *m, size_t size)
 {
 	uint8_t *to = (uint8_t *)m + f->at;
 	struct p9_time *t;
@@ -464,8 +464,8 @@ static void get_field(struct cursor *c, const struct field *f, struct p9_msg *m,
 int p9_decode(const uint8_t *buf, size_t avail, struct p9_msg *ret_msg)
 {
 	struct cursor c = { .p = (uint8_t *)(uintptr_t)buf, .off = P9_HEADER, .end = avail };
-	const struct message *msg;
-	const struct field *f;
+	const struct message_layout *msg;
+	const struct wire_field *f;
 	size_t size;
 	bool has_data = false;
 
@@ -490,7 +490,7 @@ int p9_decode(const uint8_t *buf, size_t avail, struct p9_msg *ret_msg)
 
 /* --- encoding */
 
-static void put_field(struct cursor *c, const struct field *f, const struct p9_msg *m, size_t *extra)
+static void put_field(struct cursor *c, const struct wire_field *f, const struct p9_msg *m, size_t *extra)
 {
 	const uint8_t *from = (const uint8_t *)m + f->at;
 	const struct p9_data *d;
@@ -552,7 +552,7 @@ static void put_field(struct cursor *c, const struct field *f, const struct p9_m
 long p9_encode(const struct p9_msg *msg, uint8_t *buf, size_t cap)
 {
 	struct cursor c = { .p = buf, .off = P9_HEADER, .end = cap };
-	const struct field *f;
+	const struct wire_field *f;
 	size_t extra = 0;
 
 	if (msg->type >= P9_TYPES || !messages[msg->type].name)
@@ -599,7 +599,7 @@ size_t p9_get_dirent(const uint8_t *buf, size_t len, struct p9_qid *ret_qid, uin
 size_t p9_put_direntx(uint8_t *buf, size_t cap, uint32_t flags, uint64_t offset, const struct p9_attr *attr,
 		      const char *name, size_t len)
 {
-	const struct field *f = messages[P9_RGETATTR].fields;
+	const struct wire_field *f = messages[P9_RGETATTR].fields;
 	struct cursor c = { .p = buf, .end = cap };
 	struct p9_str s = { name, (uint16_t)len };
 	const struct p9_msg m = { .u.attr = *attr };
@@ -617,7 +617,7 @@ size_t p9_get_direntx(const uint8_t *buf, size_t len, uint32_t *ret_flags, uint6
 		      struct p9_attr *ret_attr, struct p9_str *ret_name)
 {
 	struct cursor c = { .p = (uint8_t *)(uintptr_t)buf, .end = len };
-	const struct field *f = messages[P9_RGETATTR].fields;
+	const struct wire_field *f = messages[P9_RGETATTR].fields;
 	struct p9_msg m;
 
 	*ret_flags = (uint32_t)get_int(&c, 4);

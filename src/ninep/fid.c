@@ -24,7 +24,7 @@ struct p9_fid *p9_fid_find(struct sk_9p_session *s, uint32_t id)
 	return NULL;
 }
 
-/* Doubles the table when it is full; keeps the old one when there is no memory. */
+/* Doubles the table when it is full. Without memory the old table stays in use. */
 static void grow(struct sk_9p_session *s)
 {
 	struct p9_fid **old = s->buckets;
@@ -156,4 +156,11 @@ int p9_fid_get_rw(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid)
 	if (r == 0 && (*ret_fid)->export->readonly)
 		return -P9_EROFS;
 	return r;
+}
+
+int p9_fid_get_for(struct sk_9p_session *s, uint32_t id, bool rw, uint32_t newid, struct p9_fid **ret_fid)
+{
+	int r = rw ? p9_fid_get_rw(s, id, ret_fid) : p9_fid_get(s, id, ret_fid);
+
+	return r == 0 && p9_fid_find(s, newid) ? -P9_EBADF : r;
 }

@@ -32,8 +32,8 @@
 #define BUCKETS 256u
 #define CLIENT_ID_MAX 64u
 
-struct range {
-	struct range *next;
+struct byte_range {
+	struct byte_range *next;
 	uint64_t first, last;
 	uint8_t type, kind;
 	const void *session, *fid;
@@ -49,12 +49,12 @@ struct sk_9p_lockfile {
 	struct sk_9p_hostlock *host;
 	struct sk_9p_key key;
 	unsigned refs;
-	struct range *ranges; /* by first */
+	struct byte_range *ranges; /* by first */
 };
 
 struct sk_9p_locks {
 	unsigned n, max;
-	struct range *spare; /* for the change that is going on */
+	struct byte_range *spare; /* for the change that is going on */
 	struct sk_9p_lockfile *buckets[BUCKETS];
 };
 
@@ -72,7 +72,7 @@ int sk_9p_locks_new(unsigned max_ranges, struct sk_9p_locks **ret_locks)
 static void free_spare(struct sk_9p_locks *l)
 {
 	while (l->spare) {
-		struct range *r = l->spare;
+		struct byte_range *r = l->spare;
 
 		l->spare = r->next;
 		free(r);
@@ -146,7 +146,7 @@ void sk_9p_lockfile_put(struct sk_9p_lockfile *lf)
 		;
 	*at = lf->next;
 	while (lf->ranges) {
-		struct range *r = lf->ranges;
+		struct byte_range *r = lf->ranges;
 
 		lf->ranges = r->next;
 		lf->locks->n--;
@@ -163,7 +163,7 @@ static uint8_t id_len(const struct p9_str *s)
 	return (uint8_t)(s->len < CLIENT_ID_MAX ? s->len : CLIENT_ID_MAX);
 }
 
-static bool same_owner(const struct range *r, const struct sk_9p_locker *who)
+static bool same_owner(const struct byte_range *r, const struct sk_9p_locker *who)
 {
 	if (r->kind != who->kind)
 		return false;
@@ -173,18 +173,18 @@ static bool same_owner(const struct range *r, const struct sk_9p_locker *who)
 	       (r->id_len == 0 || memcmp(r->id, who->client_id.p, r->id_len) == 0);
 }
 
-static bool overlaps(const struct range *r, uint64_t first, uint64_t last)
+static bool overlaps(const struct byte_range *r, uint64_t first, uint64_t last)
 {
 	return r->first <= last && r->last >= first;
 }
 
 /* Not exact owners: the same fid is none that differs. */
-static bool same_fid(const struct range *r, const struct sk_9p_locker *who)
+static bool same_fid(const struct byte_range *r, const struct sk_9p_locker *who)
 {
 	return !who->exact && r->fid == who->fid;
 }
 
-static bool in_the_way(const struct range *r, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
+static bool in_the_way(const struct byte_range *r, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 		       uint64_t last)
 {
 	return r->kind == who->kind && overlaps(r, first, last) &&
@@ -193,7 +193,7 @@ static bool in_the_way(const struct range *r, const struct sk_9p_locker *who, ui
 
 /* Ranges that a set by `who` takes the place of: its own, and those made through the same fid by another process where
  * both together would be a conflict. */
-static bool replaced(const struct range *r, const struct sk_9p_locker *who, uint8_t type)
+static bool replaced(const struct byte_range *r, const struct sk_9p_locker *who, uint8_t type)
 {
 	if (same_owner(r, who))
 		return true;
@@ -204,7 +204,7 @@ static bool replaced(const struct range *r, const struct sk_9p_locker *who, uint
 static bool reserve(struct sk_9p_locks *l, unsigned n)
 {
 	while (n--) {
-		struct range *r = calloc(1, sizeof(*r));
+		struct byte_range *r = calloc(1, sizeof(*r));
 
 		if (!r)
 			return false;
@@ -214,18 +214,18 @@ static bool reserve(struct sk_9p_locks *l, unsigned n)
 	return true;
 }
 
-static struct range *take_spare(struct sk_9p_locks *l)
+static struct byte_range *take_spare(struct sk_9p_locks *l)
 {
-	struct range *r = l->spare;
+	struct byte_range *r = l->spare;
 
 	l->spare = r->next;
 	l->n++;
 	return r;
 }
 
-static void insert(struct sk_9p_lockfile *lf, struct range *r)
+static void insert(struct sk_9p_lockfile *lf, struct byte_range *r)
 {
-	struct range **at = &lf->ranges;
+	struct byte_range **at = &lf->ranges;
 
 	while (*at && (*at)->first < r->first)
 		at = &(*at)->next;
@@ -233,9 +233,9 @@ static void insert(struct sk_9p_lockfile *lf, struct range *r)
 	*at = r;
 }
 
-static void unlink_range(struct sk_9p_lockfile *lf, struct range **at)
+static void unlink_range(struct sk_9p_lockfile *lf, struct byte_range **at)
 {
-	struct range *r = *at;
+	struct byte_range *r = *at;
 
 	*at = r->next;
 	lf->locks->n--;
@@ -246,10 +246,10 @@ static void unlink_range(struct sk_9p_lockfile *lf, struct range **at)
 static void carve(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 		  uint64_t last)
 {
-	struct range **at = &lf->ranges, *tails = NULL;
+	struct byte_range **at = &lf->ranges, *tails = NULL;
 
 	while (*at) {
-		struct range *r = *at;
+		struct byte_range *r = *at;
 
 		if (!overlaps(r, first, last) || !replaced(r, who, type)) {
 			at = &r->next;
@@ -264,7 +264,7 @@ static void carve(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uin
 				tails = r;
 				continue;
 			} else {
-				struct range *tail = take_spare(lf->locks);
+				struct byte_range *tail = take_spare(lf->locks);
 
 				*tail = *r;
 				tail->first = last + 1;
@@ -280,14 +280,14 @@ static void carve(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uin
 		}
 	}
 	while (tails) {
-		struct range *r = tails;
+		struct byte_range *r = tails;
 
 		tails = r->next;
 		insert(lf, r);
 	}
 }
 
-static bool alike(const struct range *a, const struct range *b)
+static bool alike(const struct byte_range *a, const struct byte_range *b)
 {
 	return a->type == b->type && a->kind == b->kind && a->session == b->session && a->fid == b->fid &&
 	       a->proc_id == b->proc_id && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
@@ -297,7 +297,7 @@ static bool alike(const struct range *a, const struct range *b)
 static void add_joined(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 		       uint64_t last)
 {
-	struct range *n = take_spare(lf->locks), **at = &lf->ranges;
+	struct byte_range *n = take_spare(lf->locks), **at = &lf->ranges;
 
 	n->first = first;
 	n->last = last;
@@ -310,7 +310,7 @@ static void add_joined(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who
 	if (n->id_len)
 		memcpy(n->id, who->client_id.p, n->id_len);
 	while (*at) {
-		struct range *r = *at;
+		struct byte_range *r = *at;
 		bool touches = (r->last == UINT64_MAX || r->last + 1 >= n->first) &&
 			       (n->last == UINT64_MAX || n->last + 1 >= r->first);
 
@@ -343,7 +343,7 @@ static void host_settle(struct sk_9p_lockfile *lf, enum sk_9p_lock_kind kind, ui
 	while (pos <= last) {
 		uint64_t end = last;
 		uint8_t type = P9_LOCK_UNLCK;
-		struct range *r;
+		struct byte_range *r;
 
 		/* `end`: the last byte with the same state as `pos`. */
 		for (r = lf->ranges; r; r = r->next) {
@@ -390,7 +390,7 @@ static int set_range(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, 
 		     uint64_t last, bool *ret_host)
 {
 	unsigned need = 1;
-	struct range *r;
+	struct byte_range *r;
 	int ret;
 
 	for (r = lf->ranges; r; r = r->next) {
@@ -421,7 +421,7 @@ static int set_range(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, 
 
 static int set_flock(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, bool *ret_host)
 {
-	struct range **at, *r;
+	struct byte_range **at, *r;
 	bool had = false, conflict = false;
 	int ret;
 
@@ -464,7 +464,7 @@ int sk_9p_lockfile_set(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who
 					     : set_range(lf, who, type, first, last, ret_host);
 }
 
-static void describe(const struct range *r, struct sk_9p_lock *l)
+static void describe(const struct byte_range *r, struct sk_9p_lock *l)
 {
 	l->type = r->type;
 	l->first = r->first;
@@ -477,7 +477,7 @@ static void describe(const struct range *r, struct sk_9p_lock *l)
 int sk_9p_lockfile_test(struct sk_9p_lockfile *lf, const struct sk_9p_locker *who, uint8_t type, uint64_t first,
 			uint64_t last, struct sk_9p_lock *ret_lock)
 {
-	struct range *r;
+	struct byte_range *r;
 
 	memset(ret_lock, 0, sizeof(*ret_lock));
 	for (r = lf->ranges; r; r = r->next) {
@@ -495,7 +495,7 @@ int sk_9p_lockfile_test(struct sk_9p_lockfile *lf, const struct sk_9p_locker *wh
 
 bool sk_9p_lockfile_drop(struct sk_9p_lockfile *lf, const void *fid)
 {
-	struct range **at = &lf->ranges;
+	struct byte_range **at = &lf->ranges;
 	struct {
 		bool dropped;
 		uint64_t first, last;
@@ -503,7 +503,7 @@ bool sk_9p_lockfile_drop(struct sk_9p_lockfile *lf, const void *fid)
 	unsigned kind;
 
 	while (*at) {
-		struct range *r = *at;
+		struct byte_range *r = *at;
 
 		if (r->fid != fid) {
 			at = &r->next;

@@ -29,8 +29,8 @@ int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr)
 					   ret_attr);
 }
 
-/* Attributes of a name, and its node if that is wanted and a directory. 0, also when there is no such name: then
- * *ret_flags lacks EXISTS. */
+/* Looks up the attributes of a name, and its node if that is wanted and a directory. Returns 0 also if there is no
+ * such name; *ret_flags lacks EXISTS then. */
 static int look(struct p9_fid *f, const char *name, bool want_dir, struct sk_9p_node **ret_node,
 		struct p9_attr *ret_attr, uint32_t *ret_flags)
 {
@@ -158,10 +158,8 @@ int p9_do_openx(struct p9_req *q)
 	struct sk_9p_fs *fs;
 	struct p9_qid qid;
 	struct p9_fid *f;
-	int r = p9_fid_get(s, q->t.u.look.fid, &f);
+	int r = p9_fid_get_for(s, q->t.u.look.fid, false, q->t.u.look.newfid, &f);
 
-	if (r == 0 && p9_fid_find(s, q->t.u.look.newfid))
-		r = -P9_EBADF;
 	if (r < 0)
 		return r;
 	fs = f->export->fs;
@@ -197,10 +195,8 @@ int p9_do_createx(struct p9_req *q)
 	struct p9_fid *f;
 	struct sk_9p_fs *fs;
 	struct p9_qid qid;
-	int r = p9_fid_get_rw(s, q->t.u.look.fid, &f);
+	int r = p9_fid_get_for(s, q->t.u.look.fid, true, q->t.u.look.newfid, &f);
 
-	if (r == 0 && p9_fid_find(s, q->t.u.look.newfid))
-		r = -P9_EBADF;
 	if (r < 0)
 		return r;
 	if ((flags & P9_O_ACCMODE) == P9_O_ACCMODE)
@@ -271,7 +267,7 @@ int p9_do_setattrx(struct p9_req *q)
 
 /* --- listings */
 
-struct listing {
+struct event_listing {
 	struct p9_req *q;
 	struct p9_fid *f;
 	uint8_t *p;
@@ -283,7 +279,7 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 {
 	bool dots = name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
 	struct sk_9p_node *node;
-	struct listing *l = arg;
+	struct event_listing *l = arg;
 	struct p9_attr attr;
 	uint32_t flags = 0;
 	size_t n;
@@ -295,7 +291,7 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 	if (l->full)
 		return false;
 	memset(&attr, 0, sizeof(attr));
-	/* An object that is gone meanwhile, or out of reach, is listed by its name all the same. */
+	/* An object that has been removed since, or cannot be reached, is listed by its name only. */
 	if (l->attrs && !dots && look(l->f, name, false, &node, &attr, &flags) < 0)
 		flags = 0;
 	if (!(flags & P9_LOOK_EXISTS)) {
@@ -313,9 +309,9 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 
 int p9_do_readdirx(struct p9_req *q)
 {
-	struct listing l = { .q = q,
-			     .cap = p9_data_room(q, q->t.u.read.count),
-			     .attrs = q->t.u.read.flags & P9_LIST_ATTRS };
+	struct event_listing l = { .q = q,
+				   .cap = p9_data_room(q, q->t.u.read.count),
+				   .attrs = q->t.u.read.flags & P9_LIST_ATTRS };
 	struct sk_9p_fs *fs;
 	int r = p9_fid_get(q->s, q->t.u.read.fid, &l.f);
 

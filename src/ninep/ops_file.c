@@ -9,7 +9,7 @@
 
 #define COPY_MAX (16u << 20) /* of one request: others wait meanwhile */
 
-/* The fid of a regular file that is open, for writing if that is asked for. */
+/* Finds the fid of an open regular file; with `write`, one that is open for writing. */
 static int open_file(struct p9_req *q, uint32_t id, bool write, struct p9_fid **ret_fid)
 {
 	struct p9_fid *f = p9_fid_find(q->s, id);
@@ -90,10 +90,8 @@ int p9_do_tmpfile(struct p9_req *q)
 	struct p9_fid *f;
 	struct sk_9p_fs *fs;
 	struct p9_qid qid;
-	int r = p9_fid_get_rw(s, q->t.u.look.fid, &f);
+	int r = p9_fid_get_for(s, q->t.u.look.fid, true, q->t.u.look.newfid, &f);
 
-	if (r == 0 && p9_fid_find(s, q->t.u.look.newfid))
-		r = -P9_EBADF;
 	if (r < 0)
 		return r;
 	if ((flags & P9_O_ACCMODE) != P9_O_WRONLY && (flags & P9_O_ACCMODE) != P9_O_RDWR)

@@ -145,7 +145,7 @@ int p9_do_read(struct p9_req *q)
 	return 0;
 }
 
-/* Collects the value of an attribute, or what proves who the client is. */
+/* Collects the value of an extended attribute, or a client's proof of its identity. */
 static int64_t write_memory(struct p9_req *q, struct p9_fid *f, uint32_t count)
 {
 	uint64_t offset = q->t.u.write.offset;
@@ -201,7 +201,7 @@ int p9_do_write(struct p9_req *q)
 	return 0;
 }
 
-struct listing {
+struct directory_listing {
 	uint8_t *p;
 	size_t cap, len;
 	bool full;
@@ -209,7 +209,7 @@ struct listing {
 
 static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t type, const char *name, size_t len)
 {
-	struct listing *l = arg;
+	struct directory_listing *l = arg;
 	size_t n;
 
 	/* Clients give up the whole listing over such a name. */
@@ -234,7 +234,7 @@ uint8_t *p9_scratch(struct sk_9p_session *s, uint32_t size)
 int p9_do_readdir(struct p9_req *q)
 {
 	struct sk_9p_session *s = q->s;
-	struct listing l = { .cap = p9_data_room(q, q->t.u.read.count) };
+	struct directory_listing l = { .cap = p9_data_room(q, q->t.u.read.count) };
 	struct sk_9p_fs *fs;
 	struct p9_fid *f;
 	int r = p9_fid_get(s, q->t.u.read.fid, &f);

@@ -163,7 +163,7 @@ int p9_do_unlinkat(struct p9_req *q)
 	return d->export->fs->ops->unlink(d->export->fs, &cred, d->node, name, q->t.u.unlinkat.flags & P9_AT_REMOVEDIR);
 }
 
-/* Removes what the fid was walked to; the fid goes in any case. */
+/* Removes the file that the fid stands for, and clunks the fid in any case. */
 int p9_do_remove(struct p9_req *q)
 {
 	struct sk_9p_cred cred = { 0, P9_NONUNAME };

@@ -78,7 +78,7 @@
 #define P9_LOOK_ATTR_LEASE 4u /* the same for attributes and content */
 #define P9_LOOK_NO_XATTR 8u   /* the file has no extended attributes */
 #define P9_LOOK_FID 16u	      /* newfid was made */
-#define P9_LOOK_LAST 32u      /* in a listing: there is nothing behind it */
+#define P9_LOOK_LAST 32u      /* in a listing: the entry has no object */
 #define P9_LOOK_ANY_CASE 64u  /* names in this directory that differ in case are one file: cache none of them */
 /* Of Treaddirx. */
 #define P9_LIST_ATTRS 1u

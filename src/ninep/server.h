@@ -62,7 +62,7 @@ struct sk_9p_auth_ops {
 struct sk_9p_session_config {
 	const struct sk_9p_export *exports; /* borrowed, as long as the session lives */
 	unsigned n_exports;
-	bool by_name;	/* also where there is one: otherwise its aname is a path in it */
+	bool by_name;	/* attach by name even with a single export; else the aname is a path in it */
 	uint32_t msize; /* most that the transport can take; 0: 512000 */
 	const struct sk_9p_auth_ops *auth;
 	void *auth_arg;
@@ -82,7 +82,8 @@ void sk_9p_server_timer(struct sk_9p_server *server);
 
 int sk_9p_session_new(struct sk_9p_server *server, const struct sk_9p_session_config *config,
 		      struct sk_9p_session **ret_session);
-/* Ends it: every fid and lock goes; parked requests are forgotten (complete is not called). Accepts NULL. */
+/* Ends the session and releases all fids and locks; parked requests are dropped without a call of `complete`. Accepts
+ * NULL. */
 void sk_9p_session_free(struct sk_9p_session *session);
 /* Back to the state before Tversion. `answer`: parked requests are completed as cancelled, otherwise they are
  * forgotten. */

@@ -72,7 +72,7 @@ struct p9_waiter {
 	uint16_t tag;
 	uint8_t type;
 	enum sk_9p_lock_kind kind;
-	bool host; /* somebody outside holds it: ask again and again */
+	bool host; /* a process outside this server holds the lock: poll */
 	uint64_t first, last;
 	uint64_t deadline, poll_at; /* ms */
 	unsigned poll_ms;
@@ -133,11 +133,14 @@ struct p9_req {
 struct p9_fid *p9_fid_find(struct sk_9p_session *s, uint32_t id);
 /* A new fid in the table; -P9_EBADF: in use or NOFID; -P9_EMFILE, -P9_ENOMEM. */
 int p9_fid_new(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid);
-/* Frees it with all it holds; returns what setting an attribute said. */
+/* Frees the fid and what it holds. Returns the result of setting an extended attribute that it has collected. */
 int p9_fid_clunk(struct sk_9p_session *s, struct p9_fid *fid);
 void p9_fid_clunk_all(struct sk_9p_session *s);
 /* The fid, in PATH or OPEN state. -P9_EBADF. */
 int p9_fid_get(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid);
+/* The same for a request that opens a file as fid `newid`, which must not be in use; `rw`: of an export that can be
+ * written to. -P9_EBADF, -P9_EROFS. */
+int p9_fid_get_for(struct sk_9p_session *s, uint32_t id, bool rw, uint32_t newid, struct p9_fid **ret_fid);
 /* The same for changing something: -P9_EROFS where the export is read-only. */
 int p9_fid_get_rw(struct sk_9p_session *s, uint32_t id, struct p9_fid **ret_fid);
 
@@ -163,7 +166,7 @@ uint8_t *p9_scratch(struct sk_9p_session *s, uint32_t size);
 /* ops_ext.c */
 /* Generation and number of attributes that go out. */
 void p9_stamp(struct sk_9p_session *s, struct p9_attr *a);
-/* All attributes of what the fid stands for. */
+/* Reads all attributes of the fid's object. */
 int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr);
 /* The reply to a request that has opened a file: the new fid that it asked for, and the attributes. `leases`: flags of
  * the reply, of leases that were taken before. */

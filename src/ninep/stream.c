@@ -11,8 +11,8 @@
 
 #include "ninep/codec.h"
 
-/* Room behind a whole reply for those of parked requests, which come whenever they like: at most max_parked locks, and
- * a Tnotify. */
+/* Space behind a reply of full size for the replies of parked requests, which may come at any time: at most
+ * max_parked locks, and a Tnotify. */
 #define EXTRA (4096u + 32768u + P9_RREAD_HEADER)
 
 static void complete(void *arg, uint64_t token, const void *reply, size_t len)

@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/landlock.h>
 #include <linux/mount.h>
@@ -25,9 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -36,6 +35,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/log.h"
 #include "export/syscall.h"
 #include "ninepd/ninepd.h"
@@ -56,12 +56,6 @@ extern int umount2(const char *target, int flags);
 #endif
 #ifndef MOUNT_ATTR_NOSYMFOLLOW
 #define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
-#endif
-#ifndef LANDLOCK_ACCESS_FS_REFER
-#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
-#endif
-#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
-#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
 /* --- namespaces */
@@ -233,79 +227,49 @@ int ninepd_isolate(struct ninepd *d, struct sk_error *err)
 
 static int drop_capabilities(const struct ninepd *d)
 {
-	/* CAP_SYS_ADMIN is for the attributes trusted.* and security.*; of what else it allows, the filter of system
-	 * calls leaves nothing. CAP_MKNOD comes last. */
-	static const cap_value_t keep[] = { CAP_CHOWN,		 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
-					    CAP_FOWNER,		 CAP_FSETID,	   CAP_SETUID,
-					    CAP_SETGID,		 CAP_SETFCAP,	   CAP_SYS_ADMIN,
-					    CAP_LINUX_IMMUTABLE, CAP_MKNOD };
+	/* CAP_SYS_ADMIN is for the attributes trusted.* and security.*; the filter of system calls denies everything
+	 * else that it permits. CAP_MKNOD comes last. */
+	static const int keep[] = { CAP_CHOWN,		 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+				    CAP_FOWNER,		 CAP_FSETID,	   CAP_SETUID,
+				    CAP_SETGID,		 CAP_SETFCAP,	   CAP_SYS_ADMIN,
+				    CAP_LINUX_IMMUTABLE, CAP_MKNOD };
 	bool act = false, root = geteuid() == 0, dev = false;
 	unsigned i;
-	int n, k, r = 0;
-	cap_value_t cap;
-	cap_t caps;
 
 	for (i = 0; i < d->n_exports; i++) {
 		act |= root && d->exports[i].config.who != SK_EXPORT_SELF &&
 		       d->exports[i].config.who != SK_EXPORT_MAPPED;
 		dev |= !d->exports[i].config.nodev && !d->exports[i].readonly;
 	}
-	n = act ? (int)SK_ARRAY_SIZE(keep) - (dev ? 0 : 1) : 0;
-	for (cap = 0; cap_get_bound(cap) >= 0; cap++) {
-		for (k = 0; k < n && keep[k] != cap; k++)
-			;
-		if (k == n && cap_drop_bound(cap) < 0 && errno != EPERM)
-			return -errno;
-	}
-	caps = cap_init();
-	if (!caps ||
-	    (n && (cap_set_flag(caps, CAP_PERMITTED, n, keep, CAP_SET) < 0 ||
-		   cap_set_flag(caps, CAP_EFFECTIVE, n, keep, CAP_SET) < 0)) ||
-	    cap_set_proc(caps) < 0)
-		r = -errno;
-	cap_free(caps);
-	return r;
+	return sk_caps_keep(keep, act ? SK_ARRAY_SIZE(keep) - (dev ? 0 : 1) : 0);
+}
+
+static int allow_export(const struct ninepd *d, const struct ninepd_export *e, const struct sk_landlock *files)
+{
+	uint64_t access = e->readonly ? LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR : files->all;
+	int r = 0;
+
+	access &= ~LANDLOCK_ACCESS_FS_EXECUTE;
+	if (!e->is_dir)
+		access &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE;
+	/* Files that the follower sends lie in that directory. The server has no way to any other there. */
+	if (!e->is_dir && e->directory >= 0 && d->isolated)
+		r = sk_landlock_allow(files, e->directory, access);
+	return r == 0 ? sk_landlock_allow(files, e->fd, access) : r;
 }
 
 static int restrict_files(const struct ninepd *d)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	struct landlock_ruleset_attr attr = { .handled_access_fs = LANDLOCK_ACCESS_FS_REFER * 2 - 1 };
-	const uint64_t of_file =
-		LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE;
-	_cleanup_fd_ int ruleset = -1;
+	struct sk_landlock files;
 	unsigned i;
+	int r = sk_landlock_new(SK_LANDLOCK_FILES, &files);
 
-	if (abi < 0)
-		return -errno;
-	if (abi < 2)
-		return -ENOSYS; /* it would forbid links and renames between directories */
-	if (abi >= 3)
-		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
-	if (ruleset < 0)
-		return -errno;
-	for (i = 0; i < d->n_exports; i++) {
-		const struct ninepd_export *e = &d->exports[i];
-		struct landlock_path_beneath_attr rule = { .parent_fd = e->fd };
-
-		rule.allowed_access = attr.handled_access_fs & ~LANDLOCK_ACCESS_FS_EXECUTE;
-		if (e->readonly)
-			rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-		if (!e->is_dir)
-			rule.allowed_access &= of_file;
-		/* Files that the follower sends lie in that directory. The server has no way to any other there. */
-		if (!e->is_dir && e->directory >= 0 && d->isolated) {
-			struct landlock_path_beneath_attr there = { .parent_fd = e->directory,
-								    .allowed_access = rule.allowed_access };
-
-			if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &there, 0) < 0)
-				return -errno;
-		}
-		if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-			return -errno;
-	}
-	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
+	for (i = 0; r == 0 && i < d->n_exports; i++)
+		r = allow_export(d, &d->exports[i], &files);
+	if (r == 0)
+		r = sk_landlock_enter(&files);
+	sk_landlock_fini(&files);
+	return r;
 }
 
 static const int allowed[] = {
@@ -436,13 +400,12 @@ static int load_filter(const struct ninepd *d)
 	static const int sockets[] = { SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen) };
 	static const int mapping[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
 	size_t i;
-	int r = 0;
+	int r;
 
 	if (!ctx)
 		return -ENOMEM;
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(allowed); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	r = sk_filter_allow(ctx, allowed, SK_ARRAY_SIZE(allowed));
 	/* None of the ioctls that freeze, resize, search or take apart file systems. */
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(ioctls); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, ioctls[i], 0));
@@ -473,8 +436,9 @@ int ninepd_lock_down(struct ninepd *d, struct sk_error *err)
 	/* The guest's memory does not count: it is shared. */
 	if (!SANITIZED && setrlimit(RLIMIT_DATA, &data) < 0)
 		return sk_error_errno(err, errno, "cannot limit the memory of the file server");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return sk_error_errno(err, errno, "cannot give up new privileges");
+	r = sk_no_new_privileges();
+	if (r < 0)
+		return sk_error_errno(err, -r, "cannot give up new privileges");
 	r = drop_capabilities(d);
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot give up capabilities");

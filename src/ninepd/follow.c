@@ -14,13 +14,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -29,7 +29,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "ninepd/ninepd.h"
 
 struct followed {
@@ -67,22 +69,6 @@ static int find_place(const struct ninepd_export *e, struct followed *f)
 
 /* --- the follower */
 
-static int send_fd(int sock, uint32_t export, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { &export, sizeof(export) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 static int look_again(int sock, struct followed *f)
 {
 	_cleanup_fd_ int fd = openat(f->directory, f->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -92,7 +78,7 @@ static int look_again(int sock, struct followed *f)
 		return 0;
 	f->dev = st.st_dev;
 	f->ino = st.st_ino;
-	return send_fd(sock, f->export, fd);
+	return sk_socket_send(sock, &f->export, sizeof(f->export), &fd, 1);
 }
 
 static int on_events(int sock, int inotify, struct followed *files, unsigned n)
@@ -120,21 +106,12 @@ static void lock_down(void)
 				       SCMP_SYS(fstat),	     SCMP_SYS(newfstatat),   SCMP_SYS(sendmsg),
 				       SCMP_SYS(poll),	     SCMP_SYS(ppoll),	     SCMP_SYS(exit),
 				       SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall) };
-	static const cap_value_t keep[] = { CAP_DAC_READ_SEARCH };
+	static const int keep[] = { CAP_DAC_READ_SEARCH };
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	cap_t caps = cap_init();
-	bool ok = ctx && caps;
-	size_t i;
 
-	if (ok && geteuid() == 0)
-		ok = cap_set_flag(caps, CAP_PERMITTED, 1, keep, CAP_SET) == 0 &&
-		     cap_set_flag(caps, CAP_EFFECTIVE, 1, keep, CAP_SET) == 0;
-	ok = ok && cap_set_proc(caps) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-	for (i = 0; ok && i < SK_ARRAY_SIZE(allowed); i++)
-		ok = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
-	if (!ok || seccomp_load(ctx) < 0)
+	if (!ctx || sk_caps_keep(keep, geteuid() == 0 ? 1 : 0) < 0 || sk_no_new_privileges() < 0 ||
+	    sk_filter_allow(ctx, allowed, SK_ARRAY_SIZE(allowed)) < 0 || seccomp_load(ctx) < 0)
 		_exit(1);
-	cap_free(caps);
 }
 
 static void close_others(int sock, int inotify, const struct followed *files, unsigned n)
@@ -214,22 +191,13 @@ int ninepd_follow(struct ninepd *d, struct sk_error *err)
 
 static void on_follow(void *arg, int fd, unsigned events)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	uint32_t export = UINT32_MAX;
-	struct iovec iov = { &export, sizeof(export) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
 	_cleanup_fd_ int file = -1;
 	struct sk_9p_session *session;
 	struct ninepd *d = arg;
-	struct cmsghdr *c;
-	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	int n = sk_socket_receive(fd, false, &export, sizeof(export), &file, 1);
 
 	(void)events;
-	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&file, CMSG_DATA(c), sizeof(int));
 	if (n == 0) {
 		sk_loop_remove(d->follow);
 		d->follow = NULL;

@@ -60,7 +60,7 @@ struct ninepd {
 	unsigned max_fds;
 	bool no_sandbox, allow_devices;
 	bool isolated; /* the mount namespace holds the exports alone */
-	int wait_fd;   /* --wait: readable once everything that is to be shared is mounted; 0: it is already */
+	int wait_fd;   /* --wait: a descriptor that is readable once all shares are mounted; 0: they are already */
 	int follow_fd; /* from the follower; or -1 */
 	struct sk_source *follow;
 	int propagate_fd; /* from the process that tells of mounts; or -1 */
@@ -72,8 +72,8 @@ struct ninepd {
 	struct sk_source *lock_timer;
 	const struct sk_export_ops *backend; /* of all exports */
 	struct sk_export_pool *pool;
-	struct sk_mounts *mounts; /* the host's; NULL: it is not needed */
-	struct sk_watch *watch;	  /* NULL: the host cannot, or nobody needs it */
+	struct sk_host_mounts *mounts; /* the host's; NULL: it is not needed */
+	struct sk_watch *watch;	       /* NULL: the host cannot, or nobody needs it */
 	struct sk_9p_server *server;
 	struct ninepd_conn *conns;
 	unsigned n_conns;

@@ -6,10 +6,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/opt.h"
 #include "ninepd/ninepd.h"
 
 void ninepd_usage(void)
@@ -166,12 +167,14 @@ static int open_export(struct ninepd_export *e, const char *path, struct sk_erro
 	return 0;
 }
 
-static int add_export(struct ninepd *d, const char *arg, struct sk_error *err)
+static int add_export(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
+	struct ninepd *d = to;
 	struct ninepd_export *e = &d->exports[d->n_exports];
 	_cleanup_free_ char *spec = strdup(arg);
 	char *path = spec, *options, *o, *save = NULL, *eq = spec ? strchr(spec, '=') : NULL;
 
+	(void)opt;
 	if (!spec)
 		return sk_error_errno(err, ENOMEM, "out of memory");
 	if (d->n_exports == NINEPD_EXPORTS)
@@ -235,14 +238,16 @@ static bool is_loopback(const struct sockaddr *sa)
 	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
 }
 
-static int tcp_socket(struct ninepd *d, const char *arg, struct sk_error *err)
+static int tcp_socket(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
+	struct ninepd *d = to;
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *ai = NULL;
 	_cleanup_free_ char *host = strdup(arg);
 	_cleanup_fd_ int fd = -1;
 	char *colon = host ? strrchr(host, ':') : NULL, *h = host;
 	int r, one = 1;
 
+	(void)opt;
 	if (!colon || colon == host)
 		return sk_error_set(err, EINVAL, "--listen wants ADDRESS:PORT, not %s", arg);
 	*colon = 0;
@@ -280,21 +285,25 @@ static int vhost_socket(const char *arg, int *ret_fd, struct sk_error *err)
 	return fcntl(*ret_fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "descriptor %d", *ret_fd) : 0;
 }
 
-static int add_vhost_all(struct ninepd *d, const char *arg, struct sk_error *err)
+static int add_vhost_all(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
+	struct ninepd *d = to;
 	const char *eq = strchr(arg, '=');
 
+	(void)opt;
 	if (!eq || eq == arg || (size_t)(eq - arg) >= sizeof(d->all_tag) || d->all_fd >= 0)
 		return sk_error_set(err, EINVAL, "--vhost-user-all wants TAG=SOCKET, once, not %s", arg);
 	memcpy(d->all_tag, arg, (size_t)(eq - arg));
 	return vhost_socket(eq + 1, &d->all_fd, err);
 }
 
-static int add_vhost(struct ninepd *d, const char *arg, struct sk_error *err)
+static int add_vhost(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
+	struct ninepd *d = to;
 	const char *eq = strchr(arg, '=');
 	unsigned i;
 
+	(void)opt;
 	for (i = 0; eq && i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
 
@@ -306,12 +315,14 @@ static int add_vhost(struct ninepd *d, const char *arg, struct sk_error *err)
 			    "--vhost-user wants NAME=SOCKET with the name of an export given before, not %s", arg);
 }
 
-static int read_secret(struct ninepd *d, const char *path, struct sk_error *err)
+static int read_secret(const struct sk_opt *opt, void *to, const char *path, struct sk_error *err)
 {
+	struct ninepd *d = to;
 	char *data;
 	size_t len;
 	int r = sk_fs_read(AT_FDCWD, path, NINEPD_SECRET_MAX, &data, &len);
 
+	(void)opt;
 	if (r < 0)
 		return sk_error_errno(err, -r, "cannot read the secret from %s", path);
 	while (len && (data[len - 1] == '\n' || data[len - 1] == '\r'))
@@ -323,25 +334,13 @@ static int read_secret(struct ninepd *d, const char *path, struct sk_error *err)
 	return 0;
 }
 
-enum option_id {
-	OPT_EXPORT = 256,
-	OPT_SOCKET,
-	OPT_LISTEN,
-	OPT_VHOST,
-	OPT_VHOST_ALL,
-	OPT_FD,
-	OPT_SECRET,
-	OPT_MAX_FDS,
-	OPT_ONCE,
-	OPT_WAIT,
-	OPT_NO_SANDBOX,
-};
-
-static int add_connected(struct ninepd *d, const char *arg, struct sk_error *err)
+static int add_connected(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
+	struct ninepd *d = to;
 	char *end;
 	long fd = strtol(arg, &end, 10);
 
+	(void)opt;
 	if (d->n_connected == NINEPD_CONNECTIONS)
 		return sk_error_set(err, E2BIG, "more than %u connections", NINEPD_CONNECTIONS);
 	if (!*arg || *end || fd < 0 || fd > 1 << 20 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
@@ -350,84 +349,100 @@ static int add_connected(struct ninepd *d, const char *arg, struct sk_error *err
 	return 0;
 }
 
-static int one_option(struct ninepd *d, int id, const char *arg, struct sk_error *err)
+static int add_socket(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
-	int fd, r;
+	int fd = fd_arg(arg), r;
 
-	switch (id) {
-	case OPT_EXPORT:
-		return add_export(d, arg, err);
-	case OPT_SOCKET:
-		fd = fd_arg(arg);
-		if (fd >= 0)
-			return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "descriptor %d", fd)
-								  : add_listener(d, fd, NULL, err);
-		r = unix_socket(arg, &fd, err);
-		return r < 0 ? r : add_listener(d, fd, arg, err);
-	case OPT_LISTEN:
-		return tcp_socket(d, arg, err);
-	case OPT_VHOST:
-		return add_vhost(d, arg, err);
-	case OPT_VHOST_ALL:
-		return add_vhost_all(d, arg, err);
-	case OPT_FD:
-		return add_connected(d, arg, err);
-	case OPT_SECRET:
-		return read_secret(d, arg, err);
-	case OPT_MAX_FDS:
-		d->max_fds = (unsigned)strtoul(arg, NULL, 10);
-		return d->max_fds < 64 ? sk_error_set(err, EINVAL, "--max-fds is 64 at least") : 0;
-	case OPT_ONCE:
-		d->single = true;
-		return 0;
-	case OPT_WAIT:
-		d->wait_fd = atoi(arg);
-		return d->wait_fd < 3 ? sk_error_set(err, EINVAL, "--wait: %s is no descriptor to wait for", arg) : 0;
-	case OPT_NO_SANDBOX:
-		d->no_sandbox = true;
-		return 0;
-	default:
-		return sk_error_set(err, EINVAL, "see skerry-9pd --help");
-	}
+	(void)opt;
+	if (fd >= 0)
+		return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "descriptor %d", fd)
+							  : add_listener(to, fd, NULL, err);
+	r = unix_socket(arg, &fd, err);
+	return r < 0 ? r : add_listener(to, fd, arg, err);
+}
+
+static int set_max_fds(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
+{
+	struct ninepd *d = to;
+
+	(void)opt;
+	d->max_fds = (unsigned)strtoul(arg, NULL, 10);
+	return d->max_fds < 64 ? sk_error_set(err, EINVAL, "--max-fds is 64 at least") : 0;
+}
+
+static int set_wait(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
+{
+	struct ninepd *d = to;
+
+	(void)opt;
+	d->wait_fd = atoi(arg);
+	return d->wait_fd < 3 ? sk_error_set(err, EINVAL, "--wait: %s is no descriptor to wait for", arg) : 0;
+}
+
+static const struct sk_opt_type type_export = { true, add_export, NULL };
+static const struct sk_opt_type type_socket = { true, add_socket, NULL };
+static const struct sk_opt_type type_listen = { true, tcp_socket, NULL };
+static const struct sk_opt_type type_vhost = { true, add_vhost, NULL };
+static const struct sk_opt_type type_vhost_all = { true, add_vhost_all, NULL };
+static const struct sk_opt_type type_fd = { true, add_connected, NULL };
+static const struct sk_opt_type type_secret = { true, read_secret, NULL };
+static const struct sk_opt_type type_max_fds = { true, set_max_fds, NULL };
+static const struct sk_opt_type type_wait = { true, set_wait, NULL };
+
+static const struct sk_opt options[] = {
+	{ .name = "export", .type = &type_export },
+	{ .name = "socket", .type = &type_socket },
+	{ .name = "listen", .type = &type_listen },
+	{ .name = "vhost-user", .type = &type_vhost },
+	{ .name = "vhost-user-all", .type = &type_vhost_all },
+	{ .name = "fd", .type = &type_fd },
+	{ .name = "secret-file", .type = &type_secret },
+	{ .name = "max-fds", .type = &type_max_fds },
+	{ .name = "once", .type = SK_OPT_BOOL, .offset = offsetof(struct ninepd, single) },
+	{ .name = "wait", .type = &type_wait },
+	{ .name = "no-sandbox", .type = SK_OPT_BOOL, .offset = offsetof(struct ninepd, no_sandbox) },
+	{ .name = NULL },
+};
+
+static int fail(const struct sk_opt_error *e, struct sk_error *err)
+{
+	if (e->fault == SK_OPT_BAD_VALUE)
+		return -EINVAL;
+	sk_opt_gnu.fail(e, err);
+	fprintf(stderr, "%s: %s\n", program_invocation_name, err->message);
+	return sk_error_set(err, EINVAL, "see skerry-9pd --help");
+}
+
+/* Parses either the secret alone or everything else: the secret decides what may be listened on, wherever it is
+ * given. */
+static int parse(struct ninepd *d, bool secret, int argc, char **argv, struct sk_error *err)
+{
+	const struct sk_opt_dialect dialect = { .abbreviations = true, .fail = fail };
+	struct sk_opt table[SK_ARRAY_SIZE(options)];
+	struct sk_opt_result parsed;
+	size_t i;
+	int r;
+
+	memcpy(table, options, sizeof(table));
+	for (i = 0; table[i].name; i++)
+		if ((table[i].type == &type_secret) != secret)
+			table[i].type = table[i].type->has_value ? SK_OPT_IGNORED : SK_OPT_IGNORED_BOOL;
+	r = sk_opt_parse(table, &dialect, d, false, argc - 1, argv + 1, &parsed, err);
+	if (r == 0 && parsed.n_args)
+		return sk_error_set(err, EINVAL, "what is %s? See skerry-9pd --help", argv[1]);
+	return r;
 }
 
 int ninepd_options(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "export", required_argument, NULL, OPT_EXPORT },
-		{ "socket", required_argument, NULL, OPT_SOCKET },
-		{ "listen", required_argument, NULL, OPT_LISTEN },
-		{ "vhost-user", required_argument, NULL, OPT_VHOST },
-		{ "vhost-user-all", required_argument, NULL, OPT_VHOST_ALL },
-		{ "fd", required_argument, NULL, OPT_FD },
-		{ "secret-file", required_argument, NULL, OPT_SECRET },
-		{ "max-fds", required_argument, NULL, OPT_MAX_FDS },
-		{ "once", no_argument, NULL, OPT_ONCE },
-		{ "wait", required_argument, NULL, OPT_WAIT },
-		{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
-		{ NULL, 0, NULL, 0 },
-	};
 	bool served = false;
 	unsigned i;
-	int c, r;
+	int r = parse(d, true, argc, argv, err);
 
-	/* The secret decides what may be listened on, wherever it is given. */
-	for (opterr = 1; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		if (c == OPT_SECRET) {
-			r = one_option(d, c, optarg, err);
-			if (r < 0)
-				return r;
-		}
-		if (c == '?')
-			return sk_error_set(err, EINVAL, "see skerry-9pd --help");
-	}
-	if (optind < argc)
-		return sk_error_set(err, EINVAL, "what is %s? See skerry-9pd --help", argv[optind]);
-	for (optind = 1; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		r = c == OPT_SECRET ? 0 : one_option(d, c, optarg, err);
-		if (r < 0)
-			return r;
-	}
+	if (r == 0)
+		r = parse(d, false, argc, argv, err);
+	if (r < 0)
+		return r;
 	for (i = 0; i < d->n_exports; i++)
 		served |= d->exports[i].vhost_fd >= 0;
 	if (!d->n_exports)

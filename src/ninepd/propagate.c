@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
@@ -23,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -32,7 +32,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "ninepd/ninepd.h"
 
 #define MOUNTS_MAX 1024u /* as in export/posix_mounts.c */
@@ -41,10 +43,10 @@
 #define STATX_MNT_ID 0x00001000U
 #endif
 
-enum kind { MOUNTED = 1, UNMOUNTED, STARTED };
+enum message_kind { MOUNTED = 1, UNMOUNTED, STARTED };
 
 /* With a descriptor if it is MOUNTED. */
-struct message {
+struct mount_message {
 	uint32_t kind, export;
 	uint64_t id, parent; /* numbers of this file's own; parent 0: the export itself */
 	char path[4096];     /* MOUNTED: from the parent's root to the mount point */
@@ -62,7 +64,7 @@ struct known {
 
 struct watcher {
 	const struct ninepd *d;
-	struct sk_mounts *mounts;
+	struct sk_host_mounts *mounts;
 	int sock;
 	uint64_t roots[NINEPD_EXPORTS]; /* number of the mount in which an export lies; 0: it is not watched */
 	struct known known[MOUNTS_MAX];
@@ -72,27 +74,13 @@ struct watcher {
 	bool full;	 /* said already */
 };
 
-static int send_message(const struct watcher *w, const struct message *m, int fd)
+static int send_message(const struct watcher *w, const struct mount_message *m, int fd)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { (void *)m, offsetof(struct message, path) + strlen(m->path) + 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (fd >= 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	return sendmsg(w->sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sk_socket_send(w->sock, m, offsetof(struct mount_message, path) + strlen(m->path) + 1, &fd, fd >= 0);
 }
 
-/* The number of the mount that is to be seen at `path`; 0: there is none. Nothing is opened: a descriptor would keep
- * the host from unmounting for a moment. */
+/* Returns the number of the mount visible at `path`, or 0. Opens nothing: a descriptor would keep the host from
+ * unmounting for a moment. */
 static uint64_t mount_at(const char *path)
 {
 	struct statx stx;
@@ -114,14 +102,14 @@ static int copy_of(const char *path, uint64_t id, bool readonly)
 	return ninepd_copy_mounts(fd, readonly, false);
 }
 
-static bool same(const struct known *k, uint32_t export, const struct sk_mount *m)
+static bool same(const struct known *k, uint32_t export, const struct sk_host_mount *m)
 {
 	return k->export == export && k->id == m->id && k->dev == m->dev && strcmp(k->root, m->root) == 0 &&
 	       strcmp(k->point, m->point) == 0;
 }
 
 /* First pass: which are there still. */
-static int mark(void *arg, const struct sk_mount *m)
+static int mark(void *arg, const struct sk_host_mount *m)
 {
 	struct watcher *w = arg;
 	unsigned i;
@@ -153,7 +141,7 @@ static const char *parent_of(const struct watcher *w, const char *point, uint64_
 	return point[longest] == '/' ? point + longest + 1 : point + longest;
 }
 
-static int remember(struct watcher *w, const struct sk_mount *m)
+static int remember(struct watcher *w, const struct sk_host_mount *m)
 {
 	struct known *k = &w->known[w->n];
 
@@ -168,9 +156,9 @@ static int remember(struct watcher *w, const struct sk_mount *m)
 }
 
 /* Second pass: which are new. */
-static int add(void *arg, const struct sk_mount *m)
+static int add(void *arg, const struct sk_host_mount *m)
 {
-	struct message message = { .kind = MOUNTED };
+	struct mount_message message = { .kind = MOUNTED };
 	_cleanup_fd_ int copy = -1;
 	struct watcher *w = arg;
 	unsigned i;
@@ -216,7 +204,8 @@ static int remove_gone(struct watcher *w)
 
 		if (k->there)
 			continue;
-		r = send_message(w, &(struct message){ .kind = UNMOUNTED, .export = k->export, .id = k->number }, -1);
+		r = send_message(w, &(struct mount_message){ .kind = UNMOUNTED, .export = k->export, .id = k->number },
+				 -1);
 		free(k->root);
 		free(k->point);
 		memmove(k, k + 1, (--w->n - i) * sizeof(*k));
@@ -224,7 +213,7 @@ static int remove_gone(struct watcher *w)
 	return r;
 }
 
-static int for_each_export(struct watcher *w, int (*each)(void *arg, const struct sk_mount *mount))
+static int for_each_export(struct watcher *w, int (*each)(void *arg, const struct sk_host_mount *mount))
 {
 	int r = 0;
 
@@ -292,22 +281,15 @@ static int lock_down(void)
 				       SCMP_SYS(rt_sigreturn),
 				       SCMP_SYS(getpid),
 				       SCMP_SYS(restart_syscall) };
-	static const cap_value_t keep[] = { CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH };
+	static const int keep[] = { CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH };
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	cap_t caps = cap_init();
-	bool ok = ctx && caps;
-	size_t i;
+	bool ok = ctx && sk_caps_keep(keep, SK_ARRAY_SIZE(keep)) == 0 && sk_no_new_privileges() == 0 &&
+		  sk_filter_allow(ctx, allowed, SK_ARRAY_SIZE(allowed)) == 0 &&
+		  seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				   SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0)) == 0 &&
+		  seccomp_load(ctx) == 0;
 
-	ok = ok && cap_set_flag(caps, CAP_PERMITTED, 2, keep, CAP_SET) == 0 &&
-	     cap_set_flag(caps, CAP_EFFECTIVE, 2, keep, CAP_SET) == 0 && cap_set_proc(caps) == 0 &&
-	     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-	for (i = 0; ok && i < SK_ARRAY_SIZE(allowed); i++)
-		ok = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
-	ok = ok && seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				    SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0)) == 0;
-	ok = ok && seccomp_load(ctx) == 0;
 	seccomp_release(ctx);
-	cap_free(caps);
 	return ok ? 0 : -EPERM;
 }
 
@@ -326,7 +308,7 @@ __attribute__((noreturn)) static void watch(struct ninepd *d, int sock)
 	if (r == 0)
 		r = look(&w);
 	if (r == 0)
-		r = send_message(&w, &(struct message){ .kind = STARTED }, -1);
+		r = send_message(&w, &(struct mount_message){ .kind = STARTED }, -1);
 	if (r < 0) {
 		sk_log(SK_LOG_ERROR, "cannot watch the host's mounts: %s", strerror(-r));
 		_exit(1);
@@ -357,7 +339,7 @@ int ninepd_propagate(struct ninepd *d, struct sk_error *err)
 		return sk_error_errno(err, errno, "cannot watch the host's mounts");
 	child = fork();
 	if (child == 0) {
-		/* Nothing of what the server has: exports would keep the host's mounts busy. */
+		/* Close the server's descriptors: exports would keep the host's mounts busy. */
 		if ((pair[1] != 3 && dup3(pair[1], 3, O_CLOEXEC) < 0) || close_range(4, ~0u, 0) < 0)
 			_exit(1);
 		watch(d, 3);
@@ -371,28 +353,17 @@ int ninepd_propagate(struct ninepd *d, struct sk_error *err)
 	return 0;
 }
 
-/* One message. 1: something has changed; 0: nothing; -EAGAIN: there is none; -EPIPE: the other process has ended. */
+/* Handles one message. 1: exports have changed; 0: they have not; -EAGAIN: no message; -EPIPE: the watcher has ended.
+ * */
 static int take_message(struct ninepd *d, bool *ret_started)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	struct message m = { 0 };
-	struct iovec iov = { &m, sizeof(m) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
+	struct mount_message m = { 0 };
 	_cleanup_fd_ int fd = -1;
 	struct ninepd_export *e;
-	struct cmsghdr *c;
-	ssize_t n = recvmsg(d->propagate_fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	int r;
+	int r = sk_socket_receive(d->propagate_fd, false, &m, sizeof(m), &fd, 1);
 
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	if (n == 0)
-		return -EPIPE;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	if (r <= 0)
+		return r < 0 ? r : -EPIPE;
 	m.path[sizeof(m.path) - 1] = 0;
 	if (m.kind == STARTED) {
 		*ret_started = true;
@@ -436,7 +407,7 @@ static void on_propagate(void *arg, int fd, unsigned events)
 
 		if (!s || (i && s == ninepd_session(d, i - 1)))
 			continue;
-		/* Clients may have cached names and attributes of what the mount covers. */
+		/* Clients may have cached names and attributes of files that the mount now hides. */
 		sk_9p_session_event(s, &lost);
 		sk_9p_session_events_done(s);
 	}

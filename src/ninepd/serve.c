@@ -205,7 +205,7 @@ static void set_timer(void *arg, uint64_t ms)
 
 /* ---- sockets in the shares */
 
-struct watch {
+struct socket_watch {
 	struct ninepd *d;
 	struct sk_source *source; /* NULL: nothing is waited for: a hangup would be told at once and for ever */
 	int fd;
@@ -221,7 +221,7 @@ static unsigned loop_events(unsigned want)
 
 static void on_socket(void *arg, int fd, unsigned events)
 {
-	struct watch *w = arg;
+	struct socket_watch *w = arg;
 	unsigned is = (events & SK_LOOP_READ ? P9_READABLE : 0) | (events & SK_LOOP_WRITE ? P9_WRITABLE : 0);
 
 	(void)fd;
@@ -237,17 +237,17 @@ static void on_socket(void *arg, int fd, unsigned events)
 
 static void *watch_socket(void *arg, int fd, void (*ready)(void *ready_arg, unsigned events), void *ready_arg)
 {
-	struct watch *w = calloc(1, sizeof(*w));
+	struct socket_watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
-	*w = (struct watch){ .d = arg, .fd = fd, .ready = ready, .arg = ready_arg };
+	*w = (struct socket_watch){ .d = arg, .fd = fd, .ready = ready, .arg = ready_arg };
 	return w;
 }
 
 static int want_socket(void *watch, unsigned events)
 {
-	struct watch *w = watch;
+	struct socket_watch *w = watch;
 
 	w->want |= events;
 	if (w->source)
@@ -259,7 +259,7 @@ static int want_socket(void *watch, unsigned events)
 
 static void unwatch_socket(void *watch)
 {
-	struct watch *w = watch;
+	struct socket_watch *w = watch;
 
 	sk_loop_remove(w->source);
 	free(w);

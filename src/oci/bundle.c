@@ -223,16 +223,6 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 	return sk_oci_bundle_parse(real, text, len, ret, err);
 }
 
-bool sk_oci_bundle_wants_terminal(const char *dir)
-{
-	_cleanup_free_ char *path = sk_asprintf("%s/config.json", dir);
-	json_t *spec = path ? json_load_file(path, 0, NULL) : NULL;
-	bool terminal = json_is_true(json_object_get(json_object_get(spec, "process"), "terminal"));
-
-	json_decref(spec);
-	return terminal;
-}
-
 void sk_oci_bundle_fini(struct sk_oci_bundle *b)
 {
 	free(b->dir);
@@ -287,8 +277,8 @@ bool sk_oci_is_bind(const json_t *mount)
 	       sk_oci_has_option(mount, "rbind");
 }
 
-/* What the host mounts below the source later is to be seen. What a guest mounts is never seen by the host: "shared" is
- * no more than "slave". */
+/* Later mounts of the host below the source must become visible. The host never sees mounts of a guest, so "shared"
+ * means "slave". */
 static bool is_slave(const json_t *mount)
 {
 	static const char *const words[] = { "slave", "rslave", "shared", "rshared" };
@@ -668,8 +658,8 @@ static void add_cgroup_namespace(json_t *linux_)
 		json_array_append_new(list, json_pack("{s:s}", "type", "cgroup"));
 }
 
-/* The guest's network belongs to the guest's root, not to that of a user namespace, who therefore may not open raw
- * sockets: ping has another kind, which is his for the asking. */
+/* The guest's network belongs to the guest's root. The root of a user namespace may not open raw sockets there, so
+ * ping gets permission for ICMP sockets. */
 static void allow_ping(const struct sk_oci_bundle *b, json_t *linux_)
 {
 	json_t *sysctl = json_object_get(linux_, "sysctl");
@@ -699,8 +689,8 @@ static json_t *start_hooks(const json_t *spec)
 	return list;
 }
 
-/* Nor may he mount the guest's /sys, which shows the network: he gets a bind mount of the one that exists. The
- * container runtime does that by itself, but not for a root who is the guest's. */
+/* That root may not mount a sysfs of the guest's network either: bind the existing /sys. crun does so by itself, but
+ * not for a root that is the guest's. */
 static void bind_sys(json_t *spec, const json_t *linux_)
 {
 	json_t *mounts = json_object_get(spec, "mounts"), *mount;

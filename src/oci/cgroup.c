@@ -13,13 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/oom.h"
 #include "base/process.h"
 #include "oci/oci.h"
 
@@ -154,8 +153,8 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 	return 0;
 }
 
-/* Whether the group or one above it is frozen: a process that joins it would stop at once, and its caller would
- * hang. */
+/* Returns true if the group or an ancestor is frozen: a process that joins it would stop, and its caller would hang.
+ * */
 static bool is_frozen(const struct hierarchy *h, const char *path)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s%s", h->mount, path), *state = NULL;
@@ -400,7 +399,7 @@ static int set_limit(const char *dir, const char *v1, const char *v2, json_int_t
 	return 0;
 }
 
-/* A number that is said, in a file that there is. */
+/* Writes a limit if the spec has it and the group has the file. */
 static int set_number(const char *dir, const char *file, const json_t *o, const char *key)
 {
 	json_int_t value;
@@ -518,41 +517,21 @@ const char *sk_oci_cgroups_memory(const json_t *paths)
 	return NULL;
 }
 
-#define SK_OOM_ROOM (24ull << 20)
-
-/* Bounded by itself too: where the limit does not hold it ends after this much. */
-static void use_memory(void)
+static int open_value(const char *dir, const char *v1, const char *v2, int flags)
 {
-	size_t size = 4 * SK_OOM_ROOM;
-	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	_cleanup_free_ char *path = sk_asprintf("%s/%s", dir, exists(dir, v2) ? v2 : v1);
 
-	if (p != MAP_FAILED)
-		memset(p, 1, size);
+	return path ? open(path, flags | O_CLOEXEC) : -1;
 }
 
 void sk_oci_cgroups_tell_oom(const json_t *paths)
 {
 	const char *dir = sk_oci_cgroups_memory(paths);
-	_cleanup_free_ char *usage = NULL;
-	char text[32];
-	pid_t pid;
+	_cleanup_fd_ int limit = dir ? open_value(dir, "memory.limit_in_bytes", "memory.max", O_WRONLY) : -1;
+	_cleanup_fd_ int usage = dir ? open_value(dir, "memory.usage_in_bytes", "memory.current", O_RDONLY) : -1;
 
-	if (!dir)
-		return;
-	usage = read_value(dir, exists(dir, "memory.current") ? "memory.current" : "memory.usage_in_bytes");
-	if (!usage)
-		return;
-	snprintf(text, sizeof(text), "%llu", (strtoull(usage, NULL, 10) + SK_OOM_ROOM) & ~4095ull);
-	if (write_value(dir, exists(dir, "memory.max") ? "memory.max" : "memory.limit_in_bytes", text) < 0)
-		return;
-	pid = fork();
-	if (pid == 0) {
-		use_memory();
-		_exit(0);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-	usleep(20000); /* for a watcher to get this event first, and then the end */
+	if (limit >= 0 && usage >= 0)
+		sk_oom_in_group(limit, usage);
 }
 
 /* ---- statistics */

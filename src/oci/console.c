@@ -18,18 +18,9 @@
 /* The receiver reads a name in one message with the descriptor (SCM_RIGHTS), as from runc. */
 static int send_master(int sock, int master)
 {
-	char name[] = "/dev/ptmx", control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { name, sizeof(name) - 1 };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	static const char name[] = "/dev/ptmx";
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &master, sizeof(int));
-	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sk_socket_send(sock, name, sizeof(name) - 1, &master, 1);
 }
 
 static int connect_to(const char *path)

@@ -8,15 +8,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -25,108 +19,35 @@
 #include "oci/oci.h"
 #include "vm/vm.h"
 
-int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err)
-{
-	char text[16];
-	int r;
-
-	if (!path)
-		return 0;
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	r = sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, false);
-	return r < 0 ? sk_error_errno(err, r, "cannot write pid file %s", path) : 0;
-}
-
-int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *process, const char *what)
-{
-	const char *program = json_string_value(json_array_get(json_object_get(process, "args"), 0));
-	bool denied = exit_code == 126;
-
-	if ((exit_code != 126 && exit_code != 127) || !program)
-		return sk_error_wrap(err, "%s", what);
-	/* Anything else that is missing in the guest, or not allowed there, has words of its own. */
-	if (strncmp(err->message, "exec: ", 6) != 0 && !strstr(err->message, "chdir"))
-		return sk_error_wrap(err, "%s: unable to start container process: error during container init", what);
-	if (strstr(err->message, "chdir")) {
-		const char *cwd = json_string_value(json_object_get(process, "cwd"));
-
-		return sk_error_set(err, ENOENT,
-				    "%s: unable to start container process: chdir to cwd (\"%s\") set in config.json "
-				    "failed: %s",
-				    what, cwd ? cwd : "", denied ? "permission denied" : "no such file or directory");
-	}
-	if (denied)
-		return sk_error_set(err, EACCES,
-				    "%s: unable to start container process: exec: \"%s\": permission denied", what,
-				    program);
-	if (strchr(program, '/'))
-		return sk_error_set(
-			err, ENOENT,
-			"%s: unable to start container process: exec: \"%s\": stat %s: no such file or directory", what,
-			program, program);
-	return sk_error_set(err, ENOENT,
-			    "%s: unable to start container process: exec: \"%s\": executable file not found in $PATH",
-			    what, program);
-}
-
-int sk_oci_call(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_msg *request,
-		struct sk_reply *ret_reply, struct sk_error *err)
-{
-	struct sk_msg msg = *request;
-
-	sk_oci_log(o, "debug", "container %s: %s", c->id, sk_op_name(msg.op));
-	msg.container = sk_oci_guest_name(c);
-	return sk_vm_call(&o->paths, sk_oci_vm_of(c), &msg, ret_reply, err);
-}
-
-int sk_oci_call_to_end(struct sk_oci *o, const struct sk_oci_container *c, const struct sk_msg *request,
-		       struct sk_error *err)
-{
-	struct sk_msg msg = *request;
-
-	msg.container = sk_oci_guest_name(c);
-	return sk_vm_call_to_end(&o->paths, sk_oci_vm_of(c), &msg, err);
-}
-
-/* ---- create */
+#define AT(f) offsetof(struct sk_oci_create_options, f)
+static const struct sk_opt create_options[] = {
+	{ .name = "bundle", .letter = 'b', .type = SK_OPT_STRING, .offset = AT(bundle) },
+	{ .name = "console-socket", .type = SK_OPT_STRING, .offset = AT(console_socket) },
+	{ .name = "pid-file", .type = SK_OPT_STRING, .offset = AT(pid_file) },
+	{ .name = "no-pivot", .type = SK_OPT_IGNORED_BOOL },
+	{ .name = "no-new-keyring", .type = SK_OPT_IGNORED_BOOL },
+	{ .name = "preserve-fds", .type = &sk_oci_opt_preserve_fds },
+	{ .name = "detach", .letter = 'd', .type = SK_OPT_BOOL, .offset = AT(detach) },
+	{ .name = "keep", .type = SK_OPT_BOOL, .offset = AT(keep) },
+	{ .name = "no-subreaper", .type = SK_OPT_IGNORED_BOOL },
+	{ .name = NULL },
+};
+#undef AT
 
 int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_options *ret, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "bundle", required_argument, NULL, 'b' },   { "console-socket", required_argument, NULL, 'c' },
-		{ "pid-file", required_argument, NULL, 'p' }, { "no-pivot", no_argument, NULL, 'x' },
-		{ "no-new-keyring", no_argument, NULL, 'x' }, { "preserve-fds", required_argument, NULL, 'f' },
-		{ "detach", no_argument, NULL, 'd' },	      { "keep", no_argument, NULL, 'k' },
-		{ "no-subreaper", no_argument, NULL, 'x' },   { NULL, 0, NULL, 0 },
-	};
-	int opt;
+	int r;
 
 	*ret = (struct sk_oci_create_options){ .bundle = ".", .console_fd = -1 };
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "b:d", options, NULL)) != -1) {
-		if (opt == 'b')
-			ret->bundle = optarg;
-		else if (opt == 'c')
-			ret->console_socket = optarg;
-		else if (opt == 'p')
-			ret->pid_file = optarg;
-		else if (opt == 'f' && sk_oci_preserve_fds(optarg, err) < 0)
-			return -err->code;
-		else if (opt == 'd')
-			ret->detach = true;
-		else if (opt == 'k')
-			ret->keep = true;
-		else if (opt == '?')
-			return sk_oci_bad_option(argv, err);
-	}
-	if (argc - optind != 1)
-		return sk_error_set(err, EINVAL, "\"%s\" requires exactly 1 argument(s)", argv[0]);
-	ret->id = argv[optind];
+	r = sk_oci_options_id(create_options, ret, argc, argv, err);
+	if (r < 0)
+		return r;
+	ret->id = argv[1];
 	ret->detach |= !run;
 	return 0;
 }
 
-/* What the VM is to be; of a container that gets one. */
+/* Writes vm.json for a container with a VM of its own. */
 static int write_vm(struct sk_oci_container *c, const struct sk_oci_bundle *b, const struct sk_oci_cgroups *g,
 		    bool front, struct sk_error *err)
 {
@@ -262,7 +183,7 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	struct sk_oci_cgroups cgroups;
 	int r = sk_oci_cgroups_plan(o, b->spec, c->id, &cgroups, err);
 
-	/* The record first: whoever deletes what a killed `create` has left finds the groups in it. */
+	/* Write the record first: `delete` finds the groups in it if this process is killed. */
 	if (r == 0)
 		r = write_record(c, b, &cgroups, err);
 	if (r == 0)
@@ -300,24 +221,21 @@ static int create_container(struct sk_oci *o, struct sk_oci_container *c, const 
 	return r;
 }
 
-int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_container *c,
-			    pid_t *ret_pid, struct sk_error *err)
+int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_bundle *b,
+			    struct sk_oci_container *c, pid_t *ret_pid, struct sk_error *err)
 {
 	struct sk_oci_container sandbox = { 0 };
-	struct sk_oci_bundle b;
-	int r = sk_oci_bundle_load(co->bundle, &b, err), in_pod = 0;
+	int r, in_pod = 0;
 
 	*ret_pid = 0;
-	if (r < 0)
-		return r;
-	sk_oci_log(o, "debug", "bundle %s, root file system %s", b.dir, b.rootfs);
-	r = sk_oci_namespaces_check(&b, err);
+	sk_oci_log(o, "debug", "bundle %s, root file system %s", b->dir, b->rootfs);
+	r = sk_oci_namespaces_check(b, err);
 	if (r == 0)
-		r = in_pod = sk_oci_pod_of(o, &b, &sandbox, err);
+		r = in_pod = sk_oci_pod_of(o, b, &sandbox, err);
 	if (r >= 0)
 		r = sk_oci_container_new(o, co->id, c, err);
 	if (r == 0) {
-		r = create_container(o, c, in_pod ? &sandbox : NULL, co, &b, ret_pid, err);
+		r = create_container(o, c, in_pod ? &sandbox : NULL, co, b, ret_pid, err);
 		if (r < 0) {
 			struct sk_error quiet = SK_ERROR_INIT;
 
@@ -330,35 +248,25 @@ int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options
 	}
 	if (in_pod > 0)
 		sk_oci_container_close(&sandbox);
-	sk_oci_bundle_fini(&b);
 	return r;
-}
-
-void sk_oci_say_verb(struct sk_error *err, const char *words)
-{
-	static const char *const inner[] = { "skerry create failed: ", "skerry start failed: " };
-	size_t i, n;
-
-	for (i = 0; i < SK_ARRAY_SIZE(inner); i++) {
-		n = strlen(inner[i]);
-		if (strncmp(err->message, inner[i], n) == 0)
-			memmove(err->message, err->message + n, strlen(err->message + n) + 1);
-	}
-	sk_error_wrap(err, "%s", words);
 }
 
 int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_oci_create_options co;
 	struct sk_oci_container c;
+	struct sk_oci_bundle b = { 0 };
 	pid_t pid;
 	int r = sk_oci_create_parse(argc, argv, false, &co, err);
 
 	if (r < 0)
 		return r;
-	r = sk_oci_create_container(o, &co, &c, &pid, err);
+	r = sk_oci_bundle_load(co.bundle, &b, err);
+	if (r == 0)
+		r = sk_oci_create_container(o, &co, &b, &c, &pid, err);
+	sk_oci_bundle_fini(&b);
 	if (r < 0)
-		sk_oci_say_verb(err, "skerry create failed");
+		sk_oci_wrap_once(err, "skerry create failed");
 	else
 		sk_oci_container_close(&c);
 	return r;
@@ -399,10 +307,10 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_oci_container c;
-	int r = sk_oci_no_options(argc, argv, 1, err);
+	int r = sk_oci_options_id(NULL, NULL, argc, argv, err);
 
-	if (r == 0)
-		r = sk_oci_container_open(o, argv[optind], &c, err);
+	if (r >= 0)
+		r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r < 0)
 		return r;
 	r = sk_oci_start_container(o, &c, err);

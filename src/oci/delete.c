@@ -3,7 +3,6 @@
  * delete: whatever is left of a container goes, also of one whose `create` was killed or still runs.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,21 +76,6 @@ int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct
 	return r;
 }
 
-static int parse_delete(int argc, char **argv, bool *ret_force, struct sk_error *err)
-{
-	static const struct option options[] = { { "force", no_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
-	int opt;
-
-	*ret_force = false;
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "f", options, NULL)) != -1) {
-		if (opt != 'f')
-			return sk_oci_bad_option(argv, err);
-		*ret_force = true;
-	}
-	return argc - optind == 1 ? 0 : sk_error_set(err, EINVAL, "\"delete\" requires exactly 1 argument(s)");
-}
-
 static int delete_opened(struct sk_oci *o, struct sk_oci_container *c, bool force, struct sk_error *err)
 {
 	const char *status = sk_oci_status(o, c, NULL);
@@ -112,13 +96,15 @@ static int delete_opened(struct sk_oci *o, struct sk_oci_container *c, bool forc
 
 int sk_oci_delete(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
+	static const struct sk_opt options[] = { { .name = "force", .letter = 'f', .type = SK_OPT_BOOL },
+						 { .name = NULL } };
 	struct sk_oci_container c;
-	bool force;
-	int r = parse_delete(argc, argv, &force, err);
+	bool force = false;
+	int r = sk_oci_options_id(options, &force, argc, argv, err);
 
 	if (r < 0)
 		return r;
-	r = sk_oci_container_open(o, argv[optind], &c, err);
+	r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r == -ENOENT && force)
 		return 0;
 	if (r < 0)

@@ -6,25 +6,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/loop.h"
 #include "oci/oci.h"
-#include "vm/proxy.h"
 #include "vm/vm.h"
 
 struct exec_options {
@@ -33,96 +26,71 @@ struct exec_options {
 	bool detach, tty, no_new_privs, ignore_paused;
 };
 
-struct exec_proxy {
-	struct sk_loop *loop;
-	struct sk_proxy *proxy;
-	int code;
-	bool oom;
-	const struct sk_oci_stand_in *config;
+static int append_string(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	(void)err;
+	json_array_append_new(*(json_t **)to, json_string(value));
+	return 0;
+}
+
+static int append_number(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	(void)err;
+	json_array_append_new(*(json_t **)to, json_integer(strtoll(value, NULL, 10)));
+	return 0;
+}
+
+static const struct sk_opt_type strings = { true, append_string, NULL }, numbers = { true, append_number, NULL };
+
+#define AT(f) offsetof(struct exec_options, f)
+static const struct sk_opt exec_table[] = {
+	{ .name = "console-socket", .type = SK_OPT_STRING, .offset = AT(console_socket) },
+	{ .name = "cwd", .type = SK_OPT_STRING, .offset = AT(cwd) },
+	{ .name = "env", .letter = 'e', .type = &strings, .offset = AT(env) },
+	{ .name = "tty", .letter = 't', .type = SK_OPT_BOOL, .offset = AT(tty) },
+	{ .name = "user", .letter = 'u', .type = SK_OPT_STRING, .offset = AT(user) },
+	{ .name = "additional-gids", .letter = 'g', .type = &numbers, .offset = AT(groups) },
+	{ .name = "process", .letter = 'p', .type = SK_OPT_STRING, .offset = AT(process_file) },
+	{ .name = "detach", .letter = 'd', .type = SK_OPT_BOOL, .offset = AT(detach) },
+	{ .name = "pid-file", .type = SK_OPT_STRING, .offset = AT(pid_file) },
+	{ .name = "process-label", .type = SK_OPT_IGNORED },
+	{ .name = "apparmor", .type = SK_OPT_IGNORED },
+	{ .name = "no-new-privs", .type = SK_OPT_BOOL, .offset = AT(no_new_privs) },
+	{ .name = "cap", .letter = 'c', .type = &strings, .offset = AT(caps) },
+	{ .name = "preserve-fds", .type = &sk_oci_opt_preserve_fds },
+	{ .name = "cgroup", .type = SK_OPT_IGNORED },
+	{ .name = "ignore-paused", .type = SK_OPT_BOOL, .offset = AT(ignore_paused) },
+	{ .name = "no-subreaper", .type = SK_OPT_IGNORED_BOOL },
+	{ .name = NULL },
 };
+#undef AT
 
 static int parse_exec(int argc, char **argv, struct exec_options *x, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "console-socket", required_argument, NULL, 'C' },
-		{ "cwd", required_argument, NULL, 'w' },
-		{ "env", required_argument, NULL, 'e' },
-		{ "tty", no_argument, NULL, 't' },
-		{ "user", required_argument, NULL, 'u' },
-		{ "additional-gids", required_argument, NULL, 'g' },
-		{ "process", required_argument, NULL, 'p' },
-		{ "detach", no_argument, NULL, 'd' },
-		{ "pid-file", required_argument, NULL, 'P' },
-		{ "process-label", required_argument, NULL, 'x' },
-		{ "apparmor", required_argument, NULL, 'x' },
-		{ "no-new-privs", no_argument, NULL, 'n' },
-		{ "cap", required_argument, NULL, 'c' },
-		{ "preserve-fds", required_argument, NULL, 'f' },
-		{ "cgroup", required_argument, NULL, 'x' },
-		{ "ignore-paused", no_argument, NULL, 'i' },
-		{ "no-subreaper", no_argument, NULL, 's' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int opt;
+	int n, i;
 
 	*x = (struct exec_options){
 		.env = json_array(), .groups = json_array(), .caps = json_array(), .args = json_array()
 	};
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "+e:tu:g:p:dc:", options, NULL)) != -1) {
-		switch (opt) {
-		case 'C':
-			x->console_socket = optarg;
-			break;
-		case 'w':
-			x->cwd = optarg;
-			break;
-		case 'e':
-			json_array_append_new(x->env, json_string(optarg));
-			break;
-		case 't':
-			x->tty = true;
-			break;
-		case 'u':
-			x->user = optarg;
-			break;
-		case 'g':
-			json_array_append_new(x->groups, json_integer(strtoll(optarg, NULL, 10)));
-			break;
-		case 'p':
-			x->process_file = optarg;
-			break;
-		case 'd':
-			x->detach = true;
-			break;
-		case 'P':
-			x->pid_file = optarg;
-			break;
-		case 'n':
-			x->no_new_privs = true;
-			break;
-		case 'c':
-			json_array_append_new(x->caps, json_string(optarg));
-			break;
-		case 'i':
-			x->ignore_paused = true;
-			break;
-		case 'f':
-			if (sk_oci_preserve_fds(optarg, err) < 0)
-				return -err->code;
-			break;
-		case '?':
-			return sk_oci_bad_option(argv, err);
-		default:
-			break;
-		}
-	}
-	if (optind >= argc)
+	n = sk_oci_options(exec_table, x, true, argc, argv, err);
+	if (n < 0)
+		return n;
+	if (n == 0)
 		return sk_error_set(err, EINVAL, "\"exec\" requires a minimum of 1 argument(s)");
-	x->id = argv[optind++];
-	for (; optind < argc; optind++)
-		json_array_append_new(x->args, json_string(argv[optind]));
+	x->id = argv[1];
+	for (i = 2; i <= n; i++)
+		json_array_append_new(x->args, json_string(argv[i]));
 	return 0;
+}
+
+static void free_options(const struct exec_options *x)
+{
+	json_decref(x->args);
+	json_decref(x->env);
+	json_decref(x->groups);
+	json_decref(x->caps);
 }
 
 static json_t *load_process(const char *path, struct sk_error *err)
@@ -181,93 +149,6 @@ static json_t *make_process(const struct exec_options *x, const struct sk_oci_co
 		json_object_set_new(process, "capabilities", caps);
 	}
 	return process;
-}
-
-/* ---- the proxy */
-
-static void on_done(void *arg, int code, bool oom)
-{
-	struct exec_proxy *p = arg;
-
-	p->oom = oom;
-	p->code = code < 0 ? 137 : code; /* gone with its VM */
-	sk_loop_quit(p->loop);
-}
-
-static void on_oom(void *arg)
-{
-	const struct exec_proxy *p = arg;
-
-	if (p->config->on_oom)
-		p->config->on_oom(p->config->arg);
-}
-
-static void on_signal(void *arg, int fd, unsigned events)
-{
-	struct exec_proxy *p = arg;
-	struct signalfd_siginfo si;
-
-	(void)events;
-	while (read(fd, &si, sizeof(si)) == sizeof(si)) {
-		if (si.ssi_signo == SIGWINCH)
-			sk_proxy_resize(p->proxy);
-		else
-			sk_proxy_send(p->proxy, &(const struct sk_msg){ .op = SK_ATTACHED_SIGNAL,
-									.signal = { (int)si.ssi_signo, false } });
-	}
-}
-
-/* Everything that can be caught goes on to the process, but what is about us. */
-int sk_oci_catch_signals(void)
-{
-	sigset_t set;
-
-	sigfillset(&set);
-	sigdelset(&set, SIGSEGV);
-	sigdelset(&set, SIGBUS);
-	sigdelset(&set, SIGILL);
-	sigdelset(&set, SIGFPE);
-	sigdelset(&set, SIGABRT);
-	sigdelset(&set, SIGCHLD);
-	sigdelset(&set, SIGTTIN);
-	sigdelset(&set, SIGTTOU);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-int sk_oci_stand_in(const struct sk_oci_stand_in *s, bool *ret_oom)
-{
-	struct exec_proxy p = { .code = 255, .config = s };
-	struct sk_proxy_config c = { .take_conn_fd = s->take_conn_fd,
-				     .in_fd = s->in_fd,
-				     .out_fd = s->out_fd,
-				     .err_fd = s->err_fd,
-				     .size_fd = s->size_fd,
-				     .terminal = s->terminal,
-				     .done = on_done,
-				     .oom = on_oom,
-				     .arg = &p };
-
-	signal(SIGPIPE, SIG_IGN);
-	if (sk_loop_new(&p.loop) < 0)
-		return 255;
-	c.loop = p.loop;
-	if (sk_proxy_new(&c, &p.proxy) == 0 && sk_loop_add_fd(p.loop, s->signal_fd, SK_LOOP_READ, on_signal, &p)) {
-		sk_proxy_resize(p.proxy);
-		sk_loop_run(p.loop);
-	}
-	sk_proxy_free(p.proxy);
-	sk_loop_free(p.loop);
-	if (ret_oom)
-		*ret_oom = p.oom;
-	return p.code;
-}
-
-static bool has_input(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
 }
 
 static int request_exec(struct sk_oci *o, const struct sk_oci_container *c, const json_t *process,
@@ -357,7 +238,7 @@ static int stand_in(const struct exec_job *j, int report_fd, struct sk_error *er
 	host = terminal ? find_terminal(in, j->x->console_socket != NULL, err) : -1;
 	if (terminal && host < 0)
 		return host;
-	input = terminal || has_input(in);
+	input = terminal || sk_oci_has_input(in);
 	if (terminal)
 		ioctl(host, TIOCGWINSZ, &ws);
 	fd = request_exec(j->o, j->c, j->process, j->x, input, &ws, err);
@@ -433,6 +314,7 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 	if (r < 0) {
 		sk_oci_log(o, "error", "%s", err->message);
+		free_options(&x);
 		return 1; /* and not what exec's own failures end with */
 	}
 	r = sk_oci_container_open(o, x.id, &c, err);
@@ -459,10 +341,7 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (r < 0 && strncmp(err->message, "exec failed", 11) != 0)
 		sk_error_wrap(err, "exec failed");
 	json_decref(j.process);
-	json_decref(x.args);
-	json_decref(x.env);
-	json_decref(x.groups);
-	json_decref(x.caps);
+	free_options(&x);
 	sk_oci_container_close(&c);
 	if (r < 0 && strncmp(err->message, "exec failed", 11) != 0)
 		sk_error_wrap(err, "exec failed");

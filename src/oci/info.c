@@ -2,7 +2,6 @@
 /* spec and features: what runc prints about itself, for this runtime. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +43,7 @@ static const char example[] =
 	"\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
 	"\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}}";
 
-/* For a user who is root in a user namespace. */
+/* Adapts the example to a user who is root in a user namespace only. */
 static void make_rootless(json_t *linux_)
 {
 	json_t *list = json_object_get(linux_, "namespaces");
@@ -66,31 +65,33 @@ static void make_rootless(json_t *linux_)
 	json_object_del(linux_, "resources");
 }
 
+struct spec_options {
+	const char *bundle;
+	bool rootless;
+};
+
+static const struct sk_opt spec_table[] = {
+	{ .name = "bundle", .letter = 'b', .type = SK_OPT_STRING, .offset = offsetof(struct spec_options, bundle) },
+	{ .name = "rootless", .type = SK_OPT_BOOL, .offset = offsetof(struct spec_options, rootless) },
+	{ .name = NULL },
+};
+
 int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = { { "bundle", required_argument, NULL, 'b' },
-						 { "rootless", no_argument, NULL, 'r' },
-						 { NULL, 0, NULL, 0 } };
 	_cleanup_free_ char *text = NULL, *path = NULL;
-	const char *bundle = ".";
-	bool rootless = false;
+	struct spec_options x = { .bundle = "." };
 	json_t *spec;
-	int opt, r;
+	int r;
 
 	(void)o;
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "b:", options, NULL)) != -1) {
-		if (opt == '?')
-			return sk_oci_bad_option(argv, err);
-		if (opt == 'b')
-			bundle = optarg;
-		rootless |= opt == 'r';
-	}
-	path = sk_asprintf("%s/config.json", bundle);
+	r = sk_oci_options(spec_table, &x, false, argc, argv, err);
+	if (r < 0)
+		return r;
+	path = sk_asprintf("%s/config.json", x.bundle);
 	if (path && access(path, F_OK) == 0)
 		return sk_error_set(err, EEXIST, "File config.json exists. Remove it first");
 	spec = json_loads(example, 0, NULL);
-	if (spec && rootless)
+	if (spec && x.rootless)
 		make_rootless(json_object_get(spec, "linux"));
 	text = spec ? json_dumps(spec, JSON_INDENT(4)) : NULL;
 	json_decref(spec);

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,65 +132,50 @@ static int self_path(char buf[PATH_MAX], struct sk_error *err)
 	return 0;
 }
 
+struct install_options {
+	bool docker, podman, undo, yes;
+	const char *name, *config;
+};
+
+#define AT(f) offsetof(struct install_options, f)
+static const struct sk_opt install_table[] = {
+	{ .name = "docker", .type = SK_OPT_BOOL, .offset = AT(docker) },
+	{ .name = "podman", .type = SK_OPT_BOOL, .offset = AT(podman) },
+	{ .name = "undo", .type = SK_OPT_BOOL, .offset = AT(undo) },
+	{ .name = "yes", .letter = 'y', .type = SK_OPT_BOOL, .offset = AT(yes) },
+	{ .name = "name", .type = SK_OPT_STRING, .offset = AT(name) },
+	{ .name = "config", .type = SK_OPT_STRING, .offset = AT(config) },
+	{ .name = NULL },
+};
+#undef AT
+
 int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "docker", no_argument, NULL, 'd' },
-		{ "podman", no_argument, NULL, 'p' },
-		{ "undo", no_argument, NULL, 'u' },
-		{ "yes", no_argument, NULL, 'y' },
-		{ "name", required_argument, NULL, 'n' },
-		{ "config", required_argument, NULL, 'c' },
-		{ NULL, 0, NULL, 0 },
-	};
-	bool docker = false, podman = false, undo = false, yes = false;
-	const char *name = "skerry", *config = NULL;
+	struct install_options x = { .name = "skerry" };
 	struct change c = { 0 };
 	char self[PATH_MAX];
-	int opt, r;
+	int r;
 
 	(void)o;
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "y", options, NULL)) != -1) {
-		switch (opt) {
-		case 'd':
-			docker = true;
-			break;
-		case 'p':
-			podman = true;
-			break;
-		case 'u':
-			undo = true;
-			break;
-		case 'y':
-			yes = true;
-			break;
-		case 'n':
-			name = optarg;
-			break;
-		case 'c':
-			config = optarg;
-			break;
-		default:
-			return sk_error_set(err, EINVAL, "install: unknown option");
-		}
-	}
-	if (docker == podman || optind != argc)
+	r = sk_oci_options(install_table, &x, false, argc, argv, err);
+	if (r < 0)
+		return sk_error_set(err, EINVAL, "install: unknown option");
+	if (x.docker == x.podman || r != 0)
 		return sk_error_set(
 			err, EINVAL,
 			"usage: skerry-oci install --docker|--podman [--undo] [--yes] [--name NAME] [--config FILE]");
-	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(name) || !*name)
+	if (strspn(x.name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(x.name) || !*x.name)
 		return sk_error_set(err, EINVAL, "a runtime's name has small letters, digits, - and _ only");
 	r = self_path(self, err);
 	if (r < 0)
 		return r;
-	c.path = config ? config : docker ? SK_DOCKER_CONFIG : SK_PODMAN_CONFIG;
+	c.path = x.config ? x.config : x.docker ? SK_DOCKER_CONFIG : SK_PODMAN_CONFIG;
 	if (c.path[0] != '/')
 		return sk_error_set(err, EINVAL, "%s is not an absolute path", c.path);
-	r = docker ? docker_change(self, name, undo, &c, err) : podman_change(self, name, undo, &c);
+	r = x.docker ? docker_change(self, x.name, x.undo, &c, err) : podman_change(self, x.name, x.undo, &c);
 	if (r == 0)
-		r = apply(&c, yes, err);
-	if (r == 0 && docker)
+		r = apply(&c, x.yes, err);
+	if (r == 0 && x.docker)
 		printf("docker reads this when it is told to: systemctl reload docker (or send SIGHUP to dockerd).\n");
 	free(c.before);
 	free(c.after);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* skerry-oci: global options, the choice of the verb, errors in runc's form. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,55 +54,70 @@ static void help(FILE *f)
 	fprintf(f, "\nSee skerry-oci(8).\n");
 }
 
-/* Parses the options before the verb. 0: go on; 1: done. */
-static int parse_globals(int argc, char **argv, struct sk_oci *o, const char **ret_root, struct sk_error *err)
-{
-	static const struct option options[] = {
-		{ "root", required_argument, NULL, 'r' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "log-format", required_argument, NULL, 'f' },
-		{ "systemd-cgroup", no_argument, NULL, 's' },
-		{ "debug", no_argument, NULL, 'd' },
-		{ "rootless", required_argument, NULL, 'x' },
-		{ "criu", required_argument, NULL, 'x' },
-		{ "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int opt;
+struct globals {
+	const char *root, *log_path;
+	bool log_json, systemd_cgroup, debug;
+};
 
-	while ((opt = getopt_long(argc, argv, "+vh", options, NULL)) != -1) {
-		switch (opt) {
-		case 'r':
-			*ret_root = optarg;
-			break;
-		case 'l':
-			o->log_path = optarg;
-			break;
-		case 'f':
-			if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
-				return sk_error_set(err, EINVAL, "invalid log-format: %s", optarg);
-			o->log_json = strcmp(optarg, "json") == 0;
-			break;
-		case 's':
-			o->systemd_cgroup = true;
-			break;
-		case 'd':
-			o->debug = true;
-			break;
-		case 'v':
-			printf("skerry-oci version %s\nspec: %s\n", SK_VERSION, SK_OCI_VERSION);
-			return 1;
-		case 'h':
-			help(stdout);
-			return 1;
-		case 'x':
-			break;
-		default:
-			return sk_oci_bad_option(argv, err);
-		}
-	}
+static int store_log_format(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	if (strcmp(value, "json") != 0 && strcmp(value, "text") != 0)
+		return sk_error_set(err, EINVAL, "invalid log-format: %s", value);
+	*(bool *)to = strcmp(value, "json") == 0;
 	return 0;
+}
+
+static int print_version(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	(void)to;
+	(void)value;
+	(void)err;
+	printf("skerry-oci version %s\nspec: %s\n", SK_VERSION, SK_OCI_VERSION);
+	return 1;
+}
+
+static int print_help(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	(void)to;
+	(void)value;
+	(void)err;
+	help(stdout);
+	return 1;
+}
+
+/* Parses the options before the verb, also those before a mistake, which the log is told of. 0: go on, with `*ret_args` arguments; 1: done. */
+static int parse_globals(int argc, char **argv, struct sk_oci *o, const char **ret_root, int *ret_args,
+			 struct sk_error *err)
+{
+	static const struct sk_opt_type log_format = { true, store_log_format, NULL };
+	static const struct sk_opt_type version = { false, print_version, NULL },
+					show_help = { false, print_help, NULL };
+	static const struct sk_opt options[] = {
+		{ .name = "root", .type = SK_OPT_STRING, .offset = offsetof(struct globals, root) },
+		{ .name = "log", .type = SK_OPT_STRING, .offset = offsetof(struct globals, log_path) },
+		{ .name = "log-format", .type = &log_format, .offset = offsetof(struct globals, log_json) },
+		{ .name = "systemd-cgroup", .type = SK_OPT_BOOL, .offset = offsetof(struct globals, systemd_cgroup) },
+		{ .name = "debug", .type = SK_OPT_BOOL, .offset = offsetof(struct globals, debug) },
+		{ .name = "rootless", .type = SK_OPT_IGNORED },
+		{ .name = "criu", .type = SK_OPT_IGNORED },
+		{ .name = "version", .letter = 'v', .type = &version },
+		{ .name = "help", .letter = 'h', .type = &show_help },
+		{ .name = NULL },
+	};
+	struct globals g = { 0 };
+	struct sk_opt_result parsed = { 0 };
+	int r = sk_opt_parse(options, &sk_oci_dialect, &g, true, argc - 1, argv + 1, &parsed, err);
+
+	o->log_path = g.log_path;
+	o->log_json = g.log_json;
+	o->systemd_cgroup = g.systemd_cgroup;
+	o->debug = g.debug;
+	*ret_root = g.root;
+	*ret_args = parsed.n_args;
+	return r;
 }
 
 static int dispatch(struct sk_oci *o, const char *root, int argc, char **argv, struct sk_error *err)
@@ -130,31 +145,31 @@ int main(int argc, char **argv)
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_oci o = { 0 };
 	const char *root = NULL;
+	int r, n = 0;
 	bool begun;
-	int r, first;
 
 	if (sk_std_fds_open() < 0)
 		return 1;
 	sk_oci_stand_in_main();
 	signal(SIGPIPE, SIG_IGN); /* a monitor that is gone is an error with words */
-	opterr = 0;
-	r = parse_globals(argc, argv, &o, &root, &err);
-	first = optind;
-	if (r == 0 && optind >= argc) {
+	r = parse_globals(argc, argv, &o, &root, &n, &err);
+	if (r > 0)
+		return 0;
+	if (r == 0 && n == 0) {
 		help(stdout);
 		return 0;
 	}
 	if (r == 0 && o.log_path)
 		r = sk_oci_log_check(&o, &err);
 	begun = r == 0;
-	if (r == 0)
-		r = dispatch(&o, root, argc - optind, argv + optind, &err);
-	else if (r > 0)
-		return 0;
+	if (r == 0) {
+		argv[1 + n] = NULL;
+		r = dispatch(&o, root, n, argv + 1, &err);
+	}
 	sk_paths_fini(&o.paths);
 	if (r >= 0)
 		return r;
 	sk_oci_log(&o, "error", "%s", err.message);
 	/* a failure of exec itself must not look like the program's */
-	return begun && first < argc && strcmp(argv[first], "exec") == 0 ? 255 : 1;
+	return begun && strcmp(argv[1], "exec") == 0 ? 255 : 1;
 }

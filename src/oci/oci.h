@@ -12,15 +12,18 @@
  *   cgroup.c   the control groups on the host that hold the whole VM
  *   systemd.c  the same made by systemd
  *   hooks.c    hooks
- *   options.c  what all verbs have in common in their options
+ *   options.c  what all verbs have in common in their options, runc's words
  *   namespaces.c  the namespaces that a bundle names
  *   mounts.c   what is mounted on the host for the container
  *   launch.c   starts the monitor as the container's process
  *   console.c  terminals
+ *   request.c  requests to a container's monitor
+ *   words.c    runc's words for errors
  *   create.c   create, start
  *   delete.c   delete
  *   pod.c      containers that live in the VM of another one
  *   exec.c     exec
+ *   attach.c   a process on the host that stands for one in the guest
  *   ps.c       ps
  *   standin.c  processes on the host that stand for those of the guest, for docker top
  *   verbs.c    the rest
@@ -41,6 +44,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/opt.h"
 #include "proto/message.h"
 #include "vm/state.h"
 
@@ -87,6 +91,8 @@ const char *sk_oci_status(struct sk_oci *o, const struct sk_oci_container *c, js
 pid_t sk_oci_pid(struct sk_oci *o, const struct sk_oci_container *c);
 /* The state of the runtime specification, as hooks and `state` show it. A new reference. */
 json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, pid_t pid);
+/* The same, of this moment. */
+json_t *sk_oci_state_now(struct sk_oci *o, const struct sk_oci_container *c);
 /* Calls `each` for every container that can be read. */
 int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_container *c, void *arg), void *arg,
 		struct sk_error *err);
@@ -104,8 +110,6 @@ struct sk_oci_bundle {
 	bool sandbox;		/* the first container of a pod: others will come into its VM … */
 	const char *sandbox_id; /* … or one of those, and this is the first one's id; else NULL. In `spec` */
 };
-/* Whether process.terminal is set; false where the bundle cannot be read: loading it says why. */
-bool sk_oci_bundle_wants_terminal(const char *dir);
 /* The text of a config.json; `dir`: absolute path of the bundle. */
 int sk_oci_bundle_parse(const char *dir, const char *text, size_t len, struct sk_oci_bundle *ret, struct sk_error *err);
 int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_error *err);
@@ -124,8 +128,8 @@ uint64_t sk_oci_vm_memory(const json_t *resources);
 /* The part of linux.resources that means something in the guest; a new reference. */
 json_t *sk_oci_guest_resources(const json_t *resources);
 
-/* namespaces.c: that each of linux.namespaces is of a known type, and its path, if it has one, of that type; and that
- * net.* of linux.sysctl goes with a network namespace of the container's own. */
+/* namespaces.c: checks that each entry of linux.namespaces has a known type and, if it has a path, one of that type;
+ * and that linux.sysctl sets net.* only in a network namespace of the container's own. */
 int sk_oci_namespaces_check(const struct sk_oci_bundle *b, struct sk_error *err);
 
 /* systemd.c */
@@ -198,7 +202,7 @@ int sk_oci_hooks_run_in(const json_t *hooks, const char *name, const json_t *sta
  * changes the bundle's mounts accordingly. */
 int sk_oci_mounts_make(const struct sk_oci_bundle *b, const struct sk_oci_container *c, int *ret_ns,
 		       struct sk_error *err);
-/* Async-signal-safe: the calling process goes there. */
+/* Moves the calling process into the mount namespace. Async-signal-safe. */
 int sk_oci_mounts_enter(int ns);
 
 /* console.c */
@@ -207,8 +211,8 @@ int sk_oci_console_pair(int *ret_master, struct sk_error *err);
 /* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative
  * errno. */
 int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err);
-/* /dev/null in the place of 0, 1 and 2. With a console the caller's own descriptors are not the process's: containerd
- * waits for the end of what it gave us, and lets nobody resize the terminal until then. */
+/* Replaces descriptors 0, 1 and 2 by /dev/null. A process with a console does not use the caller's descriptors, and
+ * containerd waits until they are closed before it lets clients resize the terminal. */
 void sk_oci_leave_stdio(void);
 
 /* launch.c */
@@ -249,8 +253,8 @@ struct sk_oci_create_options {
 	int console_fd; /* a terminal for the container, -1: none, or through the socket */
 };
 int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_options *ret, struct sk_error *err);
-int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_container *c,
-			    pid_t *ret_pid, struct sk_error *err);
+int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_bundle *b,
+			    struct sk_oci_container *c, pid_t *ret_pid, struct sk_error *err);
 int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err);
 /* delete.c: ends the VM for sure and waits until it is gone. */
 void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c);
@@ -273,12 +277,12 @@ struct sk_oci_stand_in {
 	void (*on_oom)(void *arg); /* may be NULL */
 	void *arg;
 };
-/* exec.c: stands for a process in the guest until it ends, and returns its exit code. `ret_oom` may be NULL. */
+/* attach.c: stands for a process in the guest until it ends, and returns its exit code. `ret_oom` may be NULL. */
 int sk_oci_stand_in(const struct sk_oci_stand_in *s, bool *ret_oom);
+/* A descriptor for the signals that go on to the process, which are blocked from then on. */
 int sk_oci_catch_signals(void);
-
-/* create.c: runc's words in front of an error, once. */
-void sk_oci_say_verb(struct sk_error *err, const char *words);
+/* False: /dev/null, from which nobody will read. */
+bool sk_oci_has_input(int fd);
 
 /* Verbs. Each takes argc, argv from its own name on, and returns an exit code; a negative one is an error in `err`
  * (exit code 1). */
@@ -299,18 +303,25 @@ int sk_oci_spec(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_features(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err);
 
-/* options.c, for all verbs, whose options may stand behind their arguments, but for exec's and ps': that is asked anew
- * with optind 0, and not with 1. getopt_long() has returned '?': names the option as runc does. -EINVAL. */
-int sk_oci_bad_option(char **argv, struct sk_error *err);
-/* For verbs without options: `optind` is the first argument, of which there are `wanted`. */
-int sk_oci_no_options(int argc, char **argv, int wanted, struct sk_error *err);
-/* The number of --preserve-fds: 0 is what a VM can do. */
-int sk_oci_preserve_fds(const char *text, struct sk_error *err);
+/* options.c: command lines as runc words their mistakes. A long name may be abbreviated. */
+extern const struct sk_opt_dialect sk_oci_dialect;
+extern const struct sk_opt_type sk_oci_opt_preserve_fds; /* no value is stored: 0 is all that a VM can do */
+extern const struct sk_opt_type sk_oci_opt_format;	 /* bool: json, not table */
+/* Parses a verb's command line, with its name in argv[0]; `table` NULL: it has no options; `stop`: the first argument ends the options. Returns the
+ * number of arguments, which are argv[1] and so on then. */
+int sk_oci_options(const struct sk_opt *table, void *values, bool stop, int argc, char **argv, struct sk_error *err);
+/* The same for verbs with one argument, the container's id. */
+int sk_oci_options_id(const struct sk_opt *table, void *values, int argc, char **argv, struct sk_error *err);
 
-/* Shared by create, run and exec. */
+/* Of --pid-file; `path` NULL: none. */
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);
-/* runc's words for a program that cannot be started: docker takes 126 and 127 from them. */
+
+/* words.c: for a program that cannot be started, the words from which docker takes 126 and 127. */
 int sk_oci_start_error(struct sk_error *err, int exit_code, const json_t *process, const char *what);
+/* Puts `words` in front of the error, in place of those of another verb. */
+void sk_oci_wrap_once(struct sk_error *err, const char *words);
+
+/* request.c */
 /* The id of the VM that the container is in. */
 const char *sk_oci_vm_of(const struct sk_oci_container *c);
 /* A connection to the monitor of the container's VM. */

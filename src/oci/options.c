@@ -1,45 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What all verbs have in common in their options: runc's words for mistakes. */
 #include <errno.h>
-#include <getopt.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "base/fs.h"
 #include "oci/oci.h"
 
-int sk_oci_bad_option(char **argv, struct sk_error *err)
+/* A cluster's mistakes name the letter, those of a long option its name. */
+static int fail(const struct sk_opt_error *e, struct sk_error *err)
 {
-	const char *word = argv[optind - 1];
-
-	/* A letter among several has its number in optopt; of a long option it has the value that it returns. */
-	if (strncmp(word, "--", 2) != 0 && optopt)
-		return sk_error_set(err, EINVAL, "flag provided but not defined: -%c", optopt);
-	word += strspn(word, "-");
-	return sk_error_set(err, EINVAL,
-			    optopt ? "flag needs an argument: -%.*s" : "flag provided but not defined: -%.*s",
-			    (int)strcspn(word, "="), word);
+	switch (e->fault) {
+	case SK_OPT_UNKNOWN:
+		return sk_error_set(err, EINVAL, "flag provided but not defined: -%.*s", e->len, e->word);
+	case SK_OPT_UNKNOWN_LETTER:
+	case SK_OPT_NO_VALUE_LETTER:
+		return sk_error_set(err, EINVAL, "flag provided but not defined: -%c", *e->word);
+	case SK_OPT_NO_VALUE:
+	case SK_OPT_NEEDLESS_VALUE:
+		return sk_error_set(err, EINVAL, "flag needs an argument: -%.*s", e->len, e->word);
+	case SK_OPT_BAD_VALUE:
+		break;
+	}
+	return -EINVAL;
 }
 
-int sk_oci_no_options(int argc, char **argv, int wanted, struct sk_error *err)
-{
-	static const struct option none[] = { { NULL, 0, NULL, 0 } };
+const struct sk_opt_dialect sk_oci_dialect = { .abbreviations = true, .fail = fail };
 
-	optind = 0;
-	if (getopt_long(argc, argv, "", none, NULL) != -1)
-		return sk_oci_bad_option(argv, err);
-	if (argc - optind != wanted)
-		return sk_error_set(err, EINVAL, "\"%s\" requires exactly %d argument(s)", argv[0], wanted);
-	return 0;
+int sk_oci_options(const struct sk_opt *table, void *values, bool stop, int argc, char **argv, struct sk_error *err)
+{
+	struct sk_opt_result parsed;
+	int r = sk_opt_parse(table, &sk_oci_dialect, values, stop, argc - 1, argv + 1, &parsed, err);
+
+	return r < 0 ? r : parsed.n_args;
 }
 
-int sk_oci_preserve_fds(const char *text, struct sk_error *err)
+int sk_oci_options_id(const struct sk_opt *table, void *values, int argc, char **argv, struct sk_error *err)
+{
+	int n = sk_oci_options(table, values, false, argc, argv, err);
+
+	return n < 0 || n == 1 ? n : sk_error_set(err, EINVAL, "\"%s\" requires exactly 1 argument(s)", argv[0]);
+}
+
+static int check_preserve_fds(const struct sk_opt *o, void *to, const char *text, struct sk_error *err)
 {
 	char *end;
 	long n = strtol(text, &end, 10);
 
+	(void)o;
+	(void)to;
 	if (!*text || *end)
 		return sk_error_set(err, EINVAL, "invalid value \"%s\" for flag -preserve-fds: parse error", text);
 	return n == 0 ? 0
 		      : sk_error_set(err, EOPNOTSUPP,
 				     "--preserve-fds: descriptors of the host cannot be passed into a VM");
+}
+
+const struct sk_opt_type sk_oci_opt_preserve_fds = { true, check_preserve_fds, NULL };
+
+static int store_format(const struct sk_opt *o, void *to, const char *text, struct sk_error *err)
+{
+	(void)o;
+	if (strcmp(text, "json") != 0 && strcmp(text, "table") != 0)
+		return sk_error_set(err, EINVAL, "invalid format option");
+	*(bool *)to = strcmp(text, "json") == 0;
+	return 0;
+}
+
+const struct sk_opt_type sk_oci_opt_format = { true, store_format, NULL };
+
+int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err)
+{
+	char text[16];
+	int r;
+
+	if (!path)
+		return 0;
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	r = sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, false);
+	return r < 0 ? sk_error_errno(err, r, "cannot write pid file %s", path) : 0;
 }

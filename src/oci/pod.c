@@ -11,7 +11,7 @@
  * child, and carries stdio and the exit code (vm/pod.c has the other end). All verbs find the monitor through the
  * record.
  *
- * The steps of create: the process is there (`launch`) → hooks → it makes the container in the guest (`create`).
+ * The steps of create: start the process (`launch`) → run the hooks → make the container in the guest (`create`).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +22,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -52,7 +48,7 @@ struct sk_oci_member {
 	json_t *groups; /* the VM's control groups */
 	const struct sk_oci_launch *launch;
 	int netns, dirfd;
-	int go_fd, said_fd; /* the parent's ends, or the child's */
+	int start_fd, result_fd; /* the parent's ends, or the child's */
 	pid_t server;
 	json_int_t ooms;
 };
@@ -62,26 +58,8 @@ static const char *str(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key));
 }
 
-/* ---- for every verb */
-
-const char *sk_oci_vm_of(const struct sk_oci_container *c)
-{
-	const char *sandbox = str(c->record, "sandbox");
-
-	return sandbox ? sandbox : c->vm_id;
-}
-
-int sk_oci_connect(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err)
-{
-	return sk_vm_connect(&o->paths, sk_oci_vm_of(c), err);
-}
-
-const char *sk_oci_guest_name(const struct sk_oci_container *c)
-{
-	return str(c->record, "container");
-}
-
-/* Two processes write a member's state: its own, and whoever starts or pauses it. Held until the directory is closed. */
+/* Opens and locks the directory: a member's own process and the commands that start or pause it all write its state.
+ * Closing the descriptor releases the lock. */
 static int open_state_dir(int at, const char *dir)
 {
 	int fd = openat(at, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -98,7 +76,7 @@ void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, co
 
 	if (dirfd < 0 || sk_vm_state_load(&o->paths, c->vm_id, &state, NULL) < 0)
 		return;
-	/* Whether it has stopped is told by the lock: an end meanwhile is not covered up. */
+	/* The lock tells whether the container has stopped, so writing a status cannot hide an end. */
 	json_object_set_new(state, "status", json_string(status));
 	sk_vm_state_save(dirfd, state, NULL);
 	json_decref(state);
@@ -106,7 +84,7 @@ void sk_oci_member_status(struct sk_oci *o, const struct sk_oci_container *c, co
 
 /* ---- whose VM */
 
-struct search {
+struct pod_search {
 	pid_t pid;
 	char id[SK_OCI_ID_MAX + 1], container[16];
 	char sandbox[65];
@@ -114,7 +92,7 @@ struct search {
 
 static void match_pid(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 {
-	struct search *s = arg;
+	struct pod_search *s = arg;
 	const char *container = str(c->record, "container"), *sandbox = str(c->record, "sandbox");
 
 	if (s->id[0] || sk_oci_pid(o, c) != s->pid)
@@ -126,7 +104,7 @@ static void match_pid(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 
 static void match_vm(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 {
-	struct search *s = arg;
+	struct pod_search *s = arg;
 
 	(void)o;
 	if (strcmp(c->vm_id, s->sandbox) == 0)
@@ -134,13 +112,14 @@ static void match_vm(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 }
 
 /* Finds the container of ours that process `pid` stands for. */
-static bool find_pid(struct sk_oci *o, pid_t pid, struct search *ret)
+static bool find_pid(struct sk_oci *o, pid_t pid, struct pod_search *ret)
 {
-	*ret = (struct search){ .pid = pid };
+	*ret = (struct pod_search){ .pid = pid };
 	return pid > 0 && sk_oci_each(o, match_pid, ret, NULL) == 0 && ret->id[0];
 }
 
-/* A pod whose sandbox is a container gives its others that one's IPC namespace or host name. */
+/* True if the bundle joins the IPC or UTS namespace of another container, as members of a pod with a sandbox
+ * container do. */
 static bool joins_namespaces(const struct sk_oci_bundle *b)
 {
 	const json_t *list = json_object_get(json_object_get(b->spec, "linux"), "namespaces");
@@ -157,11 +136,11 @@ static bool joins_namespaces(const struct sk_oci_bundle *b)
 
 int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_container *ret_sandbox, struct sk_error *err)
 {
-	struct search s = { 0 };
+	struct pod_search s = { 0 };
 	const char *id;
 	int r, pid = 0;
 
-	/* podman pod create --infra=false: the id is the pod's, of which there is no container. */
+	/* With `podman pod create --infra=false` the id is that of the pod, and no container has it. */
 	if (b->sandbox_id && !joins_namespaces(b)) {
 		r = sk_oci_container_open(o, b->sandbox_id, ret_sandbox, NULL);
 		if (r == 0)
@@ -206,7 +185,7 @@ static void joined_namespaces(struct sk_oci_member *m, const struct sk_oci_bundl
 
 	for (i = 0; i < json_array_size(list); i++) {
 		const char *type = str(json_array_get(list, i), "type"), *path = str(json_array_get(list, i), "path");
-		struct search s;
+		struct pod_search s;
 		int pid = 0;
 
 		for (k = 0; type && k < SK_ARRAY_SIZE(kinds) && strcmp(type, kinds[k]) != 0; k++)
@@ -219,7 +198,7 @@ static void joined_namespaces(struct sk_oci_member *m, const struct sk_oci_bundl
 	}
 }
 
-/* ---- what it is to be */
+/* ---- the request to the monitor */
 
 static void add_share(struct sk_oci_member *m, const char *aname, const char *path, const char *options,
 		      const char *file)
@@ -228,7 +207,7 @@ static void add_share(struct sk_oci_member *m, const char *aname, const char *pa
 						   "aname", aname));
 }
 
-static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, struct sk_error *err)
+static int make_request(struct sk_oci_member *m, const struct sk_oci_bundle *b, struct sk_error *err)
 {
 	struct sk_create *create = &m->request.join.create;
 	char token[SK_TOKEN_HEX + 1];
@@ -274,13 +253,13 @@ static int describe(struct sk_oci_member *m, const struct sk_oci_bundle *b, stru
 
 /* ---- the process on the host */
 
-/* "": all is well. */
-static void say(const struct sk_oci_member *m, int exit_code, const char *text)
+/* Tells the parent how a step went: an empty `text` means success, and a name the container's in the guest. */
+static void send_result(const struct sk_oci_member *m, int exit_code, const char *text)
 {
 	char message[SK_ERROR_MAX + 16];
 
 	snprintf(message, sizeof(message), "%3d%s", exit_code, text);
-	sk_fs_write_all(m->said_fd, message, strlen(message) + 1);
+	sk_fs_write_all(m->result_fd, message, strlen(message) + 1);
 }
 
 static int save_state(const struct sk_oci_member *m, const char *status, int code, bool oom)
@@ -295,7 +274,7 @@ static int save_state(const struct sk_oci_member *m, const char *status, int cod
 	return r;
 }
 
-/* What `events` looks for. */
+/* Counts in the state file, where `events` looks. */
 static void on_oom(void *arg)
 {
 	struct sk_oci_member *m = arg;
@@ -309,7 +288,7 @@ static void on_oom(void *arg)
 	json_decref(state);
 }
 
-/* Runs where the container is to run, as far as that is on the host. */
+/* Moves the process into the container's control groups and namespaces of the host, and takes its lock. */
 static int enter(const struct sk_oci_member *m, struct sk_error *err)
 {
 	const struct sk_oci_launch *l = m->launch;
@@ -339,7 +318,7 @@ static int enter(const struct sk_oci_member *m, struct sk_error *err)
 	return r < 0 ? sk_error_errno(err, r, "cannot take the container's lock") : 0;
 }
 
-/* A connection of the monitor's that is a stream to the guest from then on. */
+/* Connects to the monitor and turns the connection into a stream to the guest. */
 static int connect_shares(struct sk_oci_member *m, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(&m->o->paths, m->sandbox, err);
@@ -372,7 +351,7 @@ static int prepare_share(struct server *s, const json_t *share, struct sk_error 
 	return 0;
 }
 
-/* In the file server: it works for the VM, with the VM's weight. */
+/* In the file server, before it starts: joins the VM's control groups, whose processor time it uses. */
 static int join_vm(void *arg)
 {
 	sk_oci_cgroups_join_time(arg);
@@ -416,14 +395,7 @@ static int start_server(struct sk_oci_member *m, struct sk_error *err)
 	return r;
 }
 
-static bool has_input(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
-}
-
-/* Makes the container in the guest. The connection that keeps it, or an error. */
+/* Makes the container in the guest, which lives as long as the connection that is returned. Negative: an error. */
 static int join(struct sk_oci_member *m, struct sk_reply *ret_reply, int *ret_exit_code, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_vm_connect(&m->o->paths, m->sandbox, err);
@@ -437,40 +409,40 @@ static int join(struct sk_oci_member *m, struct sk_reply *ret_reply, int *ret_ex
 		m->request.join.rows = ws.ws_row;
 		m->request.join.cols = ws.ws_col;
 		m->request.join.bare_newlines = m->launch->front;
-	} else if (!has_input(in)) {
+	} else if (!sk_oci_has_input(in)) {
 		m->request.join.input = false;
 	}
 	r = sk_vm_request(&m->o->paths, m->sandbox, fd, &m->request, ret_reply, ret_exit_code, err);
 	return r < 0 ? r : SK_TAKE_FD(fd);
 }
 
-static int be_container(struct sk_oci_member *m)
+static int run_member(struct sk_oci_member *m)
 {
 	bool terminal = m->launch->bundle->terminal, oom = false, input;
 	int in = m->launch->console_fd >= 0 ? m->launch->console_fd : 0, signal_fd, fd, code, exit_code = 0;
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_reply reply = { 0 };
-	char go;
+	char start;
 
 	if (enter(m, &err) < 0) {
-		say(m, 0, err.message);
+		send_result(m, 0, err.message);
 		return 255;
 	}
-	say(m, 0, "");
-	if (read(m->go_fd, &go, 1) != 1)
+	send_result(m, 0, "");
+	if (read(m->start_fd, &start, 1) != 1)
 		return 255; /* a hook has failed, or `create` was killed */
 	signal_fd = sk_oci_catch_signals();
 	fd = start_server(m, &err);
 	if (fd == 0)
 		fd = join(m, &reply, &exit_code, &err);
 	if (fd < 0) {
-		say(m, exit_code, err.message);
+		send_result(m, exit_code, err.message);
 		return 255;
 	}
 	save_state(m, "created", 0, false);
 	input = m->request.join.input;
-	say(m, 0, reply.container);
-	close(m->said_fd);
+	send_result(m, 0, reply.container);
+	close(m->result_fd);
 	code = sk_oci_stand_in(&(struct sk_oci_stand_in){ .take_conn_fd = fd,
 							  .signal_fd = signal_fd,
 							  .in_fd = input ? fcntl(in, F_DUPFD_CLOEXEC, 3) : -1,
@@ -489,13 +461,13 @@ static int be_container(struct sk_oci_member *m)
 
 /* ---- the parent's side */
 
-/* Reads what the child says: a NUL-terminated message. */
-static int hear(const struct sk_oci_member *m, char *buf, size_t size)
+/* Receives what the child has sent: the exit code in three characters, and the text. */
+static int receive_result(const struct sk_oci_member *m, char *buf, size_t size)
 {
 	size_t len = 0;
 
 	while (len < size) {
-		ssize_t n = read(m->said_fd, buf + len, 1);
+		ssize_t n = read(m->result_fd, buf + len, 1);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -513,42 +485,44 @@ int sk_oci_member_launch(struct sk_oci *o, struct sk_oci_container *c, const str
 {
 	struct sk_oci_member *m = calloc(1, sizeof(*m));
 	char message[SK_ERROR_MAX + 16];
-	int go[2], said[2], r;
+	int start[2], result[2], r;
 	pid_t pid;
 
-	if (!m || pipe2(go, O_CLOEXEC) < 0)
+	if (!m || pipe2(start, O_CLOEXEC) < 0)
 		return sk_error_errno(err, errno, "cannot start the container");
 	*ret = m;
-	if (pipe2(said, O_CLOEXEC) < 0)
+	if (pipe2(result, O_CLOEXEC) < 0)
 		return sk_error_errno(err, errno, "cannot start the container");
-	*m = (struct sk_oci_member){ .o = o, .c = c, .launch = l, .netns = -1, .go_fd = go[1], .said_fd = said[0] };
+	*m = (struct sk_oci_member){
+		.o = o, .c = c, .launch = l, .netns = -1, .start_fd = start[1], .result_fd = result[0]
+	};
 	snprintf(m->sandbox, sizeof(m->sandbox), "%s", sandbox->vm_id);
 	m->groups = json_incref(json_object_get(sandbox->record, "cgroups"));
 	m->dirfd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = describe(m, l->bundle, err);
+	r = make_request(m, l->bundle, err);
 	if (r == 0 && l->bundle->netns_path) {
 		m->netns = open(l->bundle->netns_path, O_RDONLY | O_CLOEXEC);
 		if (m->netns < 0)
 			r = sk_error_errno(err, errno, "network namespace %s", l->bundle->netns_path);
 	}
 	json_object_set_new(c->record, "sandbox", json_string(m->sandbox));
-	/* Like fork(), into a namespace of its own: whoever kills its first process has killed all of it. */
+	/* Like fork(), into a pid namespace of its own: when its first process is killed, all others are, too. */
 	pid = r == 0 ? (pid_t)syscall(SYS_clone, (unsigned long)CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL) : -1;
 	if (pid == 0) {
-		close(go[1]);
-		close(said[0]);
-		m->go_fd = go[0];
-		m->said_fd = said[1];
-		_exit(be_container(m));
+		close(start[1]);
+		close(result[0]);
+		m->start_fd = start[0];
+		m->result_fd = result[1];
+		_exit(run_member(m));
 	}
-	close(go[0]);
-	close(said[1]);
+	close(start[0]);
+	close(result[1]);
 	if (r == 0 && pid < 0)
 		r = sk_error_errno(err, errno, "cannot start the container");
 	if (r < 0)
 		return r;
 	*ret_pid = pid;
-	r = hear(m, message, sizeof(message));
+	r = receive_result(m, message, sizeof(message));
 	if (r < 0)
 		return sk_error_errno(err, r, "the container's process has gone");
 	return message[3] ? sk_error_set(err, EIO, "%s", message + 3) : 0;
@@ -561,9 +535,9 @@ int sk_oci_member_create(struct sk_oci_member *m, struct sk_oci_container *c, in
 	int r;
 
 	*ret_exit_code = 0;
-	if (write(m->go_fd, "g", 1) != 1)
+	if (write(m->start_fd, "g", 1) != 1)
 		return sk_error_errno(err, errno, "the container's process has gone");
-	r = hear(m, message, sizeof(message));
+	r = receive_result(m, message, sizeof(message));
 	if (r < 0)
 		return sk_error_errno(err, r, "the container's process has gone");
 	n = strlen(message + 3);
@@ -580,8 +554,8 @@ void sk_oci_member_free(struct sk_oci_member *m)
 {
 	if (!m)
 		return;
-	close(m->go_fd);
-	close(m->said_fd);
+	close(m->start_fd);
+	close(m->result_fd);
 	if (m->netns >= 0)
 		close(m->netns);
 	if (m->dirfd >= 0)

@@ -5,7 +5,6 @@
  * runc has it show the container's processes.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,30 +159,25 @@ static int show(const json_t *list, bool json, int n, char **options, struct sk_
 
 int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = { { "format", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
+	static const struct sk_opt options[] = { { .name = "format", .letter = 'f', .type = &sk_oci_opt_format },
+						 { .name = NULL } };
 	struct sk_oci_container c;
-	bool json = false;
 	struct sk_reply reply = { 0 };
-	int opt, r;
+	bool json = false;
+	int r, n = sk_oci_options(options, &json, true, argc, argv, err);
 
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "+f:", options, NULL)) != -1) {
-		if (opt == '?')
-			return sk_oci_bad_option(argv, err);
-		if (opt != 'f' || (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0))
-			return sk_error_set(err, EINVAL, "invalid format option");
-		json = strcmp(optarg, "json") == 0;
-	}
-	if (optind >= argc)
+	if (n < 0)
+		return n;
+	if (n == 0)
 		return sk_error_set(err, EINVAL, "\"ps\" requires a minimum of 1 argument(s)");
-	r = sk_oci_container_open(o, argv[optind], &c, err);
+	r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r < 0)
 		return r;
 	/* A stopped one has none: that is no error. */
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") != 0)
 		r = sk_oci_call(o, &c, &(const struct sk_msg){ .op = SK_REQUEST_PS }, &reply, err);
 	if (r == 0)
-		r = show(reply.processes, json, argc - optind - 1, argv + optind + 1, err);
+		r = show(reply.processes, json, n - 1, argv + 2, err);
 	sk_reply_fini(&reply);
 	sk_oci_container_close(&c);
 	return r;

@@ -137,14 +137,19 @@ static int run(struct sk_oci *o, struct sk_oci_create_options *co, struct front 
 {
 	_cleanup_fd_ int slave = -1;
 	struct sk_oci_container c;
+	struct sk_oci_bundle b;
 	pid_t pid;
-	int r = 0, code = 0;
+	int r, code = 0;
 
-	if (!co->detach && !co->console_socket && sk_oci_bundle_wants_terminal(co->bundle))
+	r = sk_oci_bundle_load(co->bundle, &b, err);
+	if (r < 0)
+		return r;
+	if (!co->detach && !co->console_socket && b.terminal)
 		r = terminal_up(f, &slave, err);
 	co->console_fd = slave;
 	if (r == 0)
-		r = sk_oci_create_container(o, co, &c, &pid, err);
+		r = sk_oci_create_container(o, co, &b, &c, &pid, err);
+	sk_oci_bundle_fini(&b);
 	if (r < 0)
 		return r;
 	sk_close_fd(&slave);
@@ -175,7 +180,7 @@ int sk_oci_run(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		f.signal_fd = catch_signals();
 	r = run(o, &co, &f, err);
 	if (r < 0)
-		sk_oci_say_verb(err, "skerry run failed");
+		sk_oci_wrap_once(err, "skerry run failed");
 	terminal_down(&f);
 	sk_close_fd(&f.signal_fd);
 	return r;

@@ -110,7 +110,7 @@ static int become(void *arg)
 	const uid_t uid = SK_STAND_IN_UID;
 
 	start_children(p->all, (int)p->i);
-	signal(SIGCHLD, SIG_IGN); /* goes through exec: nobody waits for them */
+	signal(SIGCHLD, SIG_IGN); /* ignored also after exec: nobody waits for the stand-ins */
 	if (geteuid() != 0 || number(p->all, p->i, "uid") == 0)
 		return 0;
 	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)

@@ -60,15 +60,6 @@ int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err)
 	return 0;
 }
 
-/* runc's rule: letters, digits and "_+-.". */
-static bool id_valid(const char *id)
-{
-	size_t n = strlen(id);
-
-	return n > 0 && n <= SK_OCI_ID_MAX && strcmp(id, ".") != 0 && strcmp(id, "..") != 0 &&
-	       strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.") == n;
-}
-
 static int vm_id(const char *id, char ret[65])
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
@@ -88,7 +79,7 @@ static int vm_id(const char *id, char ret[65])
 static int container_name(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
 {
 	*ret = (struct sk_oci_container){ .making_fd = -1 };
-	if (!id || !id_valid(id))
+	if (!id || !sk_container_id_valid(id, SK_OCI_ID_MAX)) /* runc's rule */
 		return sk_error_set(err, EINVAL, "invalid container ID format");
 	snprintf(ret->id, sizeof(ret->id), "%s", id);
 	if (vm_id(id, ret->vm_id) < 0)
@@ -173,22 +164,35 @@ bool sk_oci_container_lock(struct sk_oci_container *c)
 	return false;
 }
 
+/* The record in directory `dir`; NULL with `*ret_error`. */
+static json_t *read_record(const char *dir, int *ret_error)
+{
+	_cleanup_free_ char *path = sk_asprintf("%s/oci.json", dir), *text = NULL;
+	json_t *record = NULL;
+	size_t len;
+	int r = path ? sk_fs_read(AT_FDCWD, path, SK_RECORD_MAX, &text, &len) : -ENOMEM;
+
+	if (r == 0) {
+		record = json_loadb(text, len, 0, NULL);
+		r = json_is_object(record) ? 0 : -EINVAL;
+	}
+	if (r < 0) {
+		json_decref(record);
+		*ret_error = r;
+		return NULL;
+	}
+	return record;
+}
+
 int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
 {
-	_cleanup_free_ char *path = NULL, *text = NULL;
-	size_t len;
 	int r = container_name(o, id, ret, err);
 
 	if (r < 0)
 		return r;
-	path = sk_asprintf("%s/oci.json", ret->dir);
-	r = path ? sk_fs_read(AT_FDCWD, path, SK_RECORD_MAX, &text, &len) : -ENOMEM;
-	if (r == 0) {
-		ret->record = json_loadb(text, len, 0, NULL);
-		if (json_is_object(ret->record))
-			return 0;
-		r = -EINVAL;
-	}
+	ret->record = read_record(ret->dir, &r);
+	if (ret->record)
+		return 0;
 	sk_oci_container_close(ret);
 	if (r == -ENOENT)
 		return sk_error_set(err, ENOENT, "container does not exist");
@@ -211,7 +215,7 @@ void sk_oci_container_close(struct sk_oci_container *c)
 	*c = (struct sk_oci_container){ .making_fd = -1 };
 }
 
-/* Whether another holds the lock of `name` in the container's directory. */
+/* Returns true if another process holds the lock on file `name` of the container's directory. */
 static bool is_locked(const struct sk_oci_container *c, const char *name, int flags)
 {
 	_cleanup_free_ char *path = sk_asprintf("%s/%s", c->dir, name);
@@ -258,6 +262,17 @@ pid_t sk_oci_pid(struct sk_oci *o, const struct sk_oci_container *c)
 	return pid;
 }
 
+json_t *sk_oci_state_now(struct sk_oci *o, const struct sk_oci_container *c)
+{
+	json_t *state = NULL, *now;
+	const char *status = sk_oci_status(o, c, &state);
+	bool stopped = strcmp(status, "stopped") == 0;
+
+	now = sk_oci_state_json(c, status, stopped ? 0 : (pid_t)json_integer_value(json_object_get(state, "pid")));
+	json_decref(state);
+	return now;
+}
+
 json_t *sk_oci_state_json(const struct sk_oci_container *c, const char *status, pid_t pid)
 {
 	json_t *o = json_pack("{s:s,s:s,s:i,s:s,s:O?,s:O?,s:O?,s:s}", "ociVersion", SK_OCI_VERSION, "id", c->id, "pid",
@@ -281,21 +296,22 @@ int sk_oci_each(struct sk_oci *o, void (*each)(struct sk_oci *o, struct sk_oci_c
 	if (!dir)
 		return sk_error_errno(err, errno, "cannot list containers");
 	while ((e = readdir(dir))) {
-		_cleanup_free_ char *file = NULL, *text = NULL;
+		_cleanup_free_ char *place = sk_asprintf("%s/%s", path, e->d_name);
 		struct sk_oci_container c;
 		json_t *record;
+		int r;
 
-		if (e->d_name[0] == '.')
+		if (e->d_name[0] == '.' || !place)
 			continue;
-		file = sk_asprintf("%s/%s/oci.json", path, e->d_name);
-		if (!file || sk_fs_read(AT_FDCWD, file, SK_RECORD_MAX, &text, NULL) < 0)
+		record = read_record(place, &r);
+		if (!record)
 			continue;
-		record = json_loads(text, 0, NULL);
-		if (record &&
-		    sk_oci_container_open(o, json_string_value(json_object_get(record, "id")), &c, NULL) == 0) {
+		if (container_name(o, json_string_value(json_object_get(record, "id")), &c, NULL) == 0 &&
+		    strcmp(c.vm_id, e->d_name) == 0) {
+			c.record = json_incref(record);
 			each(o, &c, arg);
-			sk_oci_container_close(&c);
 		}
+		sk_oci_container_close(&c);
 		json_decref(record);
 	}
 	return 0;

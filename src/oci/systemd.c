@@ -29,12 +29,12 @@
 #define SK_SYSTEMD_PROPERTIES 16u
 
 /* Words for a command line, owned. */
-struct words {
+struct bus_words {
 	char *word[SK_SYSTEMD_PROPERTIES * 2 + 16];
 	size_t n;
 };
 
-static void add(struct words *w, char *take_word)
+static void add(struct bus_words *w, char *take_word)
 {
 	if (take_word && w->n < SK_ARRAY_SIZE(w->word) - 1)
 		w->word[w->n++] = take_word;
@@ -42,7 +42,7 @@ static void add(struct words *w, char *take_word)
 		free(take_word);
 }
 
-static void words_fini(struct words *w)
+static void words_fini(struct bus_words *w)
 {
 	while (w->n)
 		free(w->word[--w->n]);
@@ -131,10 +131,10 @@ static bool number(const json_t *resources, const char *group, const char *key, 
 }
 
 /* The limits that `resources` speaks of, each behind `flag` unless that is NULL. */
-static void add_limits(struct words *w, const json_t *resources, bool v2, const char *flag)
+static void add_limits(struct bus_words *w, const json_t *resources, bool v2, const char *flag)
 {
 	json_int_t limit, shares, quota, period;
-	struct words p = { .n = 0 };
+	struct bus_words p = { .n = 0 };
 	size_t i;
 
 	if (number(resources, "memory", "limit", &limit) && limit > 0)
@@ -188,7 +188,7 @@ static int wait_ready(int fd, int errors, const char *unit, struct sk_error *err
 			    text[0] ? text : "systemd-run has failed");
 }
 
-static void start_words(struct words *w, const struct sk_oci_scope *scope, const char *id, const json_t *resources,
+static void start_words(struct bus_words *w, const struct sk_oci_scope *scope, const char *id, const json_t *resources,
 			bool v2)
 {
 	static const char *const properties[] = { "Delegate=yes",      "DefaultDependencies=no", "MemoryAccounting=yes",
@@ -220,7 +220,7 @@ int sk_oci_systemd_start(const struct sk_oci_scope *scope, const char *id, const
 {
 	_cleanup_fd_ int in = -1, hold = -1, out = -1, ready = -1, errors = -1;
 	struct sk_spawn s = SK_SPAWN_INIT;
-	struct words w = { .n = 0 };
+	struct bus_words w = { .n = 0 };
 	struct stat st;
 	int stop[2], said[2], r;
 
@@ -266,7 +266,7 @@ void sk_oci_systemd_release(struct sk_oci_holder *h)
 }
 
 /* systemctl VERB …; `take_words` are its arguments. */
-static int systemctl(struct words *w, struct sk_error *err)
+static int systemctl(struct bus_words *w, struct sk_error *err)
 {
 	struct sk_spawn s = SK_SPAWN_INIT;
 	int r;
@@ -280,7 +280,7 @@ static int systemctl(struct words *w, struct sk_error *err)
 
 int sk_oci_systemd_update(const char *unit, const json_t *resources, bool v2, struct sk_error *err)
 {
-	struct words w = { .n = 0 };
+	struct bus_words w = { .n = 0 };
 	size_t before;
 	int r;
 
@@ -303,7 +303,7 @@ int sk_oci_systemd_update(const char *unit, const json_t *resources, bool v2, st
 void sk_oci_systemd_stop(const char *unit)
 {
 	struct sk_error quiet = SK_ERROR_INIT;
-	struct words w = { .n = 0 };
+	struct bus_words w = { .n = 0 };
 
 	add(&w, strdup("systemctl"));
 	if (is_users())

@@ -2,7 +2,6 @@
 /* The verbs that are one request: state, kill, pause, resume, update, events, list and others, in runc's words. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,9 +27,9 @@ static int print_json(const json_t *o, size_t flags, struct sk_error *err)
 /* The one container that a verb without options is about. */
 static int open_only(struct sk_oci *o, int argc, char **argv, struct sk_oci_container *ret, struct sk_error *err)
 {
-	int r = sk_oci_no_options(argc, argv, 1, err);
+	int r = sk_oci_options_id(NULL, NULL, argc, argv, err);
 
-	return r < 0 ? r : sk_oci_container_open(o, argv[optind], ret, err);
+	return r < 0 ? r : sk_oci_container_open(o, argv[1], ret, err);
 }
 
 int sk_oci_state(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
@@ -41,7 +40,7 @@ int sk_oci_state(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 	if (r < 0)
 		return r;
-	state = sk_oci_state_json(&c, sk_oci_status(o, &c, NULL), sk_oci_pid(o, &c));
+	state = sk_oci_state_now(o, &c);
 	r = print_json(state, JSON_INDENT(2), err);
 	json_decref(state);
 	sk_oci_container_close(&c);
@@ -83,26 +82,23 @@ static void wait_for_end(struct sk_oci *o, const struct sk_oci_container *c)
 
 int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = { { "all", no_argument, NULL, 'a' }, { NULL, 0, NULL, 0 } };
+	static const struct sk_opt options[] = { { .name = "all", .letter = 'a', .type = SK_OPT_BOOL },
+						 { .name = NULL } };
 	struct sk_oci_container c;
 	bool all = false;
-	int opt, r, sig = SIGTERM;
+	int r, sig = SIGTERM, n = sk_oci_options(options, &all, false, argc, argv, err);
 
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "a", options, NULL)) != -1) {
-		if (opt != 'a')
-			return sk_oci_bad_option(argv, err);
-		all = true;
-	}
-	if (argc - optind < 1 || argc - optind > 2)
+	if (n < 0)
+		return n;
+	if (n < 1 || n > 2)
 		return sk_error_set(err, EINVAL, "\"kill\" requires a minimum of 1 and a maximum of 2 argument(s)");
-	if (argc - optind == 2)
-		sig = parse_signal(argv[optind + 1]);
+	if (n == 2)
+		sig = parse_signal(argv[2]);
 	if (sig == -ERANGE)
 		return sk_error_set(err, EINVAL, "unable to signal init: invalid argument");
 	if (sig < 0)
-		return sk_error_set(err, EINVAL, "unknown signal \"%s\"", argv[optind + 1]);
-	r = sk_oci_container_open(o, argv[optind], &c, err);
+		return sk_error_set(err, EINVAL, "unknown signal \"%s\"", argv[2]);
+	r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r < 0)
 		return r;
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0) {
@@ -113,7 +109,7 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, &request, err) : sk_oci_call(o, &c, &request, NULL, err);
 		if (r == -ETIMEDOUT && sig == SIGKILL)
 			r = sk_vm_end(&o->paths, c.vm_id, err);
-		/* It ended meanwhile, or its first process has: that is for the caller's next look at the state. */
+		/* The container, or its first process, has ended in the meantime. */
 		if (r == -ESRCH || r == -ENOENT || r == -ENOTCONN) {
 			wait_for_end(o, &c);
 			r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
@@ -207,42 +203,44 @@ static const struct update_flag update_flags[] = {
 	{ "cpu-rt-runtime", "cpu", "realtimeRuntime", false },
 };
 
-static void set_flag(json_t *resources, const struct update_flag *f, const char *value)
+static int set_flag(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
 {
-	json_t *group = json_object_get(resources, f->group);
+	const struct update_flag *f = update_flags;
+	json_t *resources = *(json_t **)to, *group;
 
+	(void)err;
+	while (strcmp(f->name, o->name) != 0)
+		f++;
+	group = json_object_get(resources, f->group);
 	if (!group) {
 		group = json_object();
 		json_object_set_new(resources, f->group, group);
 	}
 	json_object_set_new(group, f->field, f->text ? json_string(value) : json_integer(strtoll(value, NULL, 0)));
+	return 0;
+}
+
+static int replace_resources(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	json_t **resources = to;
+
+	(void)o;
+	json_decref(*resources);
+	*resources = read_resources(value, err);
+	return *resources ? 0 : -EINVAL;
 }
 
 static int parse_update(int argc, char **argv, json_t **ret, struct sk_error *err)
 {
-	struct option options[SK_ARRAY_SIZE(update_flags) + 2];
+	static const struct sk_opt_type flag = { true, set_flag, NULL }, file = { true, replace_resources, NULL };
+	struct sk_opt options[SK_ARRAY_SIZE(update_flags) + 2] = { 0 };
 	size_t i, n = SK_ARRAY_SIZE(update_flags);
-	int opt, index;
 
 	*ret = json_object();
 	for (i = 0; i < n; i++)
-		options[i] = (struct option){ update_flags[i].name, required_argument, NULL, 'x' };
-	options[n] = (struct option){ "resources", required_argument, NULL, 'r' };
-	options[n + 1] = (struct option){ NULL, 0, NULL, 0 };
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "r:", options, &index)) != -1) {
-		if (opt == '?')
-			return sk_oci_bad_option(argv, err);
-		if (opt == 'x') {
-			set_flag(*ret, &update_flags[index], optarg);
-			continue;
-		}
-		json_decref(*ret);
-		*ret = read_resources(optarg, err);
-		if (!*ret)
-			return -EINVAL;
-	}
-	return argc - optind == 1 ? 0 : sk_error_set(err, EINVAL, "\"update\" requires exactly 1 argument(s)");
+		options[i] = (struct sk_opt){ .name = update_flags[i].name, .type = &flag };
+	options[n] = (struct sk_opt){ .name = "resources", .letter = 'r', .type = &file };
+	return sk_oci_options_id(options, ret, argc, argv, err);
 }
 
 int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
@@ -252,8 +250,8 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	json_t *resources = NULL, *memory, *shares;
 	int r = parse_update(argc, argv, &resources, err);
 
-	if (r == 0)
-		r = sk_oci_container_open(o, argv[optind], &c, err);
+	if (r >= 0)
+		r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r == 0 && strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0)
 		r = sk_error_set(err, EINVAL, "container not running");
 	if (r == 0) {
@@ -282,7 +280,7 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 /* ---- events */
 
-/* Whether its VM is there for others as well: a pod's sandbox, or a container in the VM of another. */
+/* Returns true if other containers use the VM too: the container is a pod's sandbox, or a member. */
 static bool shares_vm(const struct sk_oci_container *c)
 {
 	const json_t *annotations = json_object_get(c->record, "annotations");
@@ -356,38 +354,46 @@ static bool watch_oom(struct sk_oci *o, const struct sk_oci_container *c, unsign
 	return stopped;
 }
 
+struct events_options {
+	bool once;
+	unsigned interval; /* seconds */
+};
+
+static int store_interval(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)o;
+	(void)err;
+	*(unsigned *)to = (unsigned)atoi(value);
+	return 0;
+}
+
 int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = { { "stats", no_argument, NULL, 's' },
-						 { "interval", required_argument, NULL, 'i' },
-						 { NULL, 0, NULL, 0 } };
+	static const struct sk_opt_type seconds = { true, store_interval, NULL };
+	static const struct sk_opt options[] = {
+		{ .name = "stats", .type = SK_OPT_BOOL, .offset = offsetof(struct events_options, once) },
+		{ .name = "interval", .type = &seconds, .offset = offsetof(struct events_options, interval) },
+		{ .name = NULL },
+	};
+	struct events_options x = { .interval = 5 };
 	struct sk_oci_container c;
 	json_int_t told = 0;
-	unsigned interval = 5;
-	bool once = false;
-	int opt, r;
+	int r = sk_oci_options(options, &x, false, argc, argv, err);
 
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 's')
-			once = true;
-		else if (opt == 'i')
-			interval = (unsigned)atoi(optarg);
-		else
-			return sk_oci_bad_option(argv, err);
-	}
-	if (argc - optind != 1 || interval == 0)
+	if (r < 0)
+		return r;
+	if (r != 1 || x.interval == 0)
 		return sk_error_set(err, EINVAL,
-				    interval ? "\"events\" requires exactly 1 argument(s)"
-					     : "duration interval must be greater than 0");
-	r = sk_oci_container_open(o, argv[optind], &c, err);
+				    x.interval ? "\"events\" requires exactly 1 argument(s)"
+					       : "duration interval must be greater than 0");
+	r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r < 0)
 		return r;
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0)
 		r = sk_error_set(err, EINVAL, "container with id %s is not running", c.id);
 	while (r == 0) {
 		r = print_stats(o, &c, err);
-		if (once || r < 0 || watch_oom(o, &c, interval, &told))
+		if (x.once || r < 0 || watch_oom(o, &c, x.interval, &told))
 			break;
 	}
 	sk_oci_container_close(&c);
@@ -396,19 +402,19 @@ int sk_oci_events(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 /* ---- list */
 
-struct listing {
+struct container_listing {
 	json_t *all; /* in runc's order: by id */
 };
 
 static void list_one(struct sk_oci *o, struct sk_oci_container *c, void *arg)
 {
-	struct listing *l = arg;
+	struct container_listing *l = arg;
 	size_t i = 0;
 
 	while (i < json_array_size(l->all) &&
 	       strcmp(json_string_value(json_object_get(json_array_get(l->all, i), "id")), c->id) < 0)
 		i++;
-	json_array_insert_new(l->all, i, sk_oci_state_json(c, sk_oci_status(o, c, NULL), sk_oci_pid(o, c)));
+	json_array_insert_new(l->all, i, sk_oci_state_now(o, c));
 }
 
 static const char *word(const json_t *o, const char *key)
@@ -436,30 +442,30 @@ static void print_list(const json_t *all, bool quiet)
 	}
 }
 
+struct list_options {
+	bool json, quiet;
+};
+
 int sk_oci_list(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = { { "format", required_argument, NULL, 'f' },
-						 { "quiet", no_argument, NULL, 'q' },
-						 { NULL, 0, NULL, 0 } };
-	struct listing l = { .all = json_array() };
-	bool quiet = false, json = false;
-	int opt, r;
+	static const struct sk_opt options[] = {
+		{ .name = "format",
+		  .letter = 'f',
+		  .type = &sk_oci_opt_format,
+		  .offset = offsetof(struct list_options, json) },
+		{ .name = "quiet", .letter = 'q', .type = SK_OPT_BOOL, .offset = offsetof(struct list_options, quiet) },
+		{ .name = NULL },
+	};
+	struct container_listing l = { .all = json_array() };
+	struct list_options x = { 0 };
+	int r = sk_oci_options(options, &x, false, argc, argv, err);
 
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "f:q", options, NULL)) != -1) {
-		if (opt == 'q')
-			quiet = true;
-		else if (opt == 'f' && (strcmp(optarg, "json") == 0 || strcmp(optarg, "table") == 0))
-			json = strcmp(optarg, "json") == 0;
-		else
-			return opt == '?' ? sk_oci_bad_option(argv, err)
-					  : sk_error_set(err, EINVAL, "invalid format option");
-	}
-	r = sk_oci_each(o, list_one, &l, err);
-	if (r == 0 && json && !quiet)
+	if (r >= 0)
+		r = sk_oci_each(o, list_one, &l, err);
+	if (r == 0 && x.json && !x.quiet)
 		r = print_json(l.all, JSON_COMPACT, err);
 	else if (r == 0)
-		print_list(l.all, quiet);
+		print_list(l.all, x.quiet);
 	json_decref(l.all);
 	return r;
 }

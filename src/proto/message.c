@@ -174,6 +174,11 @@ void sk_reply_fini(struct sk_reply *reply)
 	reply->json = NULL;
 }
 
+int sk_reply_error(const struct sk_reply *reply, struct sk_error *err)
+{
+	return reply->ok ? 0 : sk_error_set(err, reply->error, "%s", reply->message);
+}
+
 static int encode_failure(const struct sk_reply *reply, json_t *json)
 {
 	json_t *message = json_string(reply->message ? reply->message : NO_REASON);

@@ -250,6 +250,8 @@ int sk_reply_id(const json_t *json, uint64_t *ret_id);
 /* Decodes the answer to `op`. Takes `take_json` in any case; on failure there is nothing to free. */
 int sk_reply_decode(enum sk_op op, json_t *take_json, struct sk_reply *ret, struct sk_error *err);
 void sk_reply_fini(struct sk_reply *reply);
+/* 0: it succeeded; otherwise the error that it tells of. */
+int sk_reply_error(const struct sk_reply *reply, struct sk_error *err);
 /* New reference; NULL with `err` set, as sk_msg_encode(). A message that is not UTF-8 is replaced by one that says so. */
 json_t *sk_reply_encode(enum sk_op op, const struct sk_reply *reply, struct sk_error *err);
 

@@ -15,6 +15,14 @@ bool sk_name_valid(const char *name)
 	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
 }
 
+bool sk_container_id_valid(const char *id, size_t max)
+{
+	size_t n = strlen(id);
+
+	return n > 0 && n <= max && strcmp(id, ".") != 0 && strcmp(id, "..") != 0 &&
+	       strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-.") == n;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

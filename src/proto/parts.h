@@ -19,6 +19,9 @@
 
 /* A name that may become part of a path: letters, digits, "_.-", not starting with a dot, at most SK_NAME_MAX. */
 bool sk_name_valid(const char *name);
+/* An id of a container as OCI runtimes allow it, which becomes a directory's name: letters, digits, "_+-.", at most
+ * `max` bytes. */
+bool sk_container_id_valid(const char *id, size_t max);
 
 /* The name of a stream, known to monitor and agent only. */
 struct sk_token {

@@ -36,7 +36,7 @@ struct balloon_dev {
 	struct sk_vq_chain chain;
 	size_t done[QUEUES]; /* bytes of the waiting chain that are given back already */
 	uintptr_t page;	     /* the host's page size - 1 */
-	bool refused;	     /* the host cannot take memory back: said once */
+	bool refused;	     /* the host cannot take memory back, and the log says so already */
 };
 
 static struct balloon_dev *balloon_of(struct sk_device *dev)

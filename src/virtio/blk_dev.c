@@ -114,7 +114,7 @@ static int transfer(int fd, struct iovec *iov, unsigned n, uint64_t off, size_t 
 		if (done < 0)
 			return -errno;
 		if (done == 0)
-			return -EIO; /* the file is shorter than it was said to be */
+			return -EIO; /* the file is shorter than configured */
 		off += (uint64_t)done;
 		len -= (size_t)done;
 		if (len)

@@ -32,8 +32,8 @@
 /* After an accept() that failed for lack of something. */
 #define PAUSE_MS 200
 
-struct side {
-	struct conn *conn;
+struct forward_side {
+	struct forward_conn *conn;
 	struct sk_source *source;
 	int fd;
 	unsigned watched; /* 0: no source */
@@ -43,11 +43,11 @@ struct side {
 	uint8_t buf[BUFFER];
 };
 
-struct conn {
+struct forward_conn {
 	struct net_forward *owner;
-	struct conn *next, **link;
-	bool connecting;     /* side 1 */
-	struct side side[2]; /* 0: the peer, 1: libslirp */
+	struct forward_conn *next, **link;
+	bool connecting;	     /* side 1 */
+	struct forward_side side[2]; /* 0: the peer, 1: libslirp */
 };
 
 struct net_forward {
@@ -56,10 +56,10 @@ struct net_forward {
 	int fd;
 	uint16_t inner_port;
 	struct net_forward_budget *budget;
-	struct conn *conns;
+	struct forward_conn *conns;
 };
 
-static void conn_free(struct conn *c, bool reset)
+static void conn_free(struct forward_conn *c, bool reset)
 {
 	static const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 	struct net_forward *f = c->owner;
@@ -83,7 +83,7 @@ static void conn_free(struct conn *c, bool reset)
 }
 
 /* Moves what can be moved towards side `to`. False: an error. */
-static bool pump(struct side *from, struct side *to)
+static bool pump(struct forward_side *from, struct forward_side *to)
 {
 	ssize_t n;
 
@@ -112,7 +112,7 @@ static bool pump(struct side *from, struct side *to)
 
 static void on_side(void *arg, int fd, unsigned events);
 
-static bool watch(struct side *s, unsigned want)
+static bool watch(struct forward_side *s, unsigned want)
 {
 	if (want == s->watched)
 		return true;
@@ -132,9 +132,9 @@ static bool watch(struct side *s, unsigned want)
 	return true;
 }
 
-static void conn_run(struct conn *c)
+static void conn_run(struct forward_conn *c)
 {
-	struct side *a = &c->side[0], *b = &c->side[1];
+	struct forward_side *a = &c->side[0], *b = &c->side[1];
 	int i;
 
 	if (!pump(a, b) || !pump(b, a)) {
@@ -146,7 +146,7 @@ static void conn_run(struct conn *c)
 		return;
 	}
 	for (i = 0; i < 2; i++) {
-		struct side *s = &c->side[i], *o = &c->side[!i];
+		struct forward_side *s = &c->side[i], *o = &c->side[!i];
 
 		if (!watch(s, (s->len ? SK_LOOP_WRITE : 0u) | (!s->ended && !o->len ? SK_LOOP_READ : 0u))) {
 			conn_free(c, true);
@@ -157,8 +157,8 @@ static void conn_run(struct conn *c)
 
 static void on_side(void *arg, int fd, unsigned events)
 {
-	struct side *s = arg;
-	struct conn *c = s->conn;
+	struct forward_side *s = arg;
+	struct forward_conn *c = s->conn;
 
 	(void)fd;
 	if (events & SK_LOOP_ERROR) {
@@ -173,12 +173,12 @@ static void on_side(void *arg, int fd, unsigned events)
 }
 
 /* Connects side 1. False: it cannot be. */
-static bool conn_connect(struct conn *c)
+static bool conn_connect(struct forward_conn *c)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_port = htons(c->owner->inner_port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct side *s = &c->side[1];
+	struct forward_side *s = &c->side[1];
 	int on = 1;
 
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -200,7 +200,7 @@ static void pause_accepting(struct net_forward *f)
 static void on_listen(void *arg, int fd, unsigned events)
 {
 	struct net_forward *f = arg;
-	struct conn *c;
+	struct forward_conn *c;
 	int peer, on = 1;
 
 	(void)events;
@@ -221,8 +221,8 @@ static void on_listen(void *arg, int fd, unsigned events)
 	}
 	setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	c->owner = f;
-	c->side[0] = (struct side){ .conn = c, .fd = peer };
-	c->side[1] = (struct side){ .conn = c, .fd = -1 };
+	c->side[0] = (struct forward_side){ .conn = c, .fd = peer };
+	c->side[1] = (struct forward_side){ .conn = c, .fd = -1 };
 	c->next = f->conns;
 	c->link = &f->conns;
 	if (c->next)

@@ -37,7 +37,7 @@ static unsigned long find_socket(const char *table, uint16_t port, bool udp, uns
 	return 0;
 }
 
-/* Whether the process has the socket among its descriptors. */
+/* Returns true if the process has a descriptor of the socket. */
 static bool has_socket(const char *pid, const char *link)
 {
 	char path[300], target[64];

@@ -228,7 +228,7 @@ static void cb_register_fd(int fd, void *opaque)
 	net_tcp_registered(s->tcp, fd);
 }
 
-/* Whether libslirp has as many sockets as it may. */
+/* Returns true if libslirp has reached its limit of sockets. */
 static bool is_full(struct net_slirp *s)
 {
 	bool full = s->n_sockets >= s->max_sockets;
@@ -430,7 +430,7 @@ static void on_round(void *arg)
 		struct slirp_fd *f = s->active[i];
 
 		f->got = 0;
-		/* Nothing is asked about it for now: not even a hang-up may wake us. */
+		/* No event of this socket is wanted for now, not even a hang-up. */
 		if (f->round != s->round)
 			forget_fd(s, f);
 	}
@@ -502,7 +502,7 @@ static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8
 	slirp_input(s->slirp, frame, (int)len);
 	net_tcp_end_input(s->tcp);
 	let_go(held, &limit);
-	/* An answer about an Ethernet address: what waits for it goes out with libslirp's next poll. */
+	/* An ARP or neighbour reply: libslirp sends the packets that waited for it at its next poll. */
 	if (len > ETH_HLEN && (frame[12] != 8 || frame[13] != 0))
 		s->poll_due = true;
 }

@@ -58,9 +58,9 @@ struct segment {
 	size_t at; /* of the TCP header */
 };
 
-struct conn {
-	struct conn *next; /* of the same bucket */
-	struct conn *due_next, **due_prev;
+struct tcp_conn {
+	struct tcp_conn *next; /* of the same bucket */
+	struct tcp_conn *due_next, **due_prev;
 	struct key key;
 	uint8_t macs[12]; /* of the guest's last frame */
 	uint32_t guest_ack, host_ack, host_next, fin;
@@ -73,10 +73,10 @@ struct conn {
 struct net_tcp {
 	const struct net_tcp_ops *ops;
 	void *arg;
-	struct conn *buckets[BUCKETS];
-	struct conn *due;   /* those with fin_waits or reset */
-	struct conn *input; /* whose SYN libslirp handles now */
-	struct conn **by_fd;
+	struct tcp_conn *buckets[BUCKETS];
+	struct tcp_conn *due;	/* those with fin_waits or reset */
+	struct tcp_conn *input; /* whose SYN libslirp handles now */
+	struct tcp_conn **by_fd;
 	unsigned n_by_fd, n, max, n_unknown_fd;
 };
 
@@ -144,7 +144,7 @@ static bool parse(const uint8_t *f, size_t len, bool outward, struct segment *re
 }
 
 /* Makes a segment without data; from the guest, or to it. Returns its length. */
-static size_t make(const struct conn *c, bool outward, uint32_t seq, uint32_t ack, uint8_t flags,
+static size_t make(const struct tcp_conn *c, bool outward, uint32_t seq, uint32_t ack, uint8_t flags,
 		   uint8_t frame[HEADERS_MAX])
 {
 	size_t hl = c->key.v6 ? 40 : 20, addr_len = c->key.v6 ? 16 : 4;
@@ -192,7 +192,7 @@ static void take_fin_off(uint8_t *tcp)
 
 /* --- the table --- */
 
-static struct conn **bucket_of(struct net_tcp *t, const struct key *k)
+static struct tcp_conn **bucket_of(struct net_tcp *t, const struct key *k)
 {
 	uint32_t h = get32(k->peer) ^ get32(k->peer + 12) ^ (uint32_t)k->guest_port << 16 ^ k->peer_port;
 
@@ -205,9 +205,9 @@ static bool same_key(const struct key *a, const struct key *b)
 	       memcmp(a->peer, b->peer, sizeof(a->peer)) == 0 && memcmp(a->guest, b->guest, sizeof(a->guest)) == 0;
 }
 
-static struct conn *find(struct net_tcp *t, const struct key *k)
+static struct tcp_conn *find(struct net_tcp *t, const struct key *k)
 {
-	struct conn *c;
+	struct tcp_conn *c;
 
 	for (c = *bucket_of(t, k); c; c = c->next)
 		if (same_key(&c->key, k))
@@ -215,7 +215,7 @@ static struct conn *find(struct net_tcp *t, const struct key *k)
 	return c;
 }
 
-static void set_due(struct net_tcp *t, struct conn *c)
+static void set_due(struct net_tcp *t, struct tcp_conn *c)
 {
 	if (c->due_prev)
 		return;
@@ -226,7 +226,7 @@ static void set_due(struct net_tcp *t, struct conn *c)
 	t->due = c;
 }
 
-static void clear_due(struct conn *c)
+static void clear_due(struct tcp_conn *c)
 {
 	if (!c->due_prev)
 		return;
@@ -236,9 +236,9 @@ static void clear_due(struct conn *c)
 	c->due_prev = NULL;
 }
 
-static void drop(struct net_tcp *t, struct conn *c)
+static void drop(struct net_tcp *t, struct tcp_conn *c)
 {
-	struct conn **p = bucket_of(t, &c->key);
+	struct tcp_conn **p = bucket_of(t, &c->key);
 
 	while (*p != c)
 		p = &(*p)->next;
@@ -254,13 +254,13 @@ static void drop(struct net_tcp *t, struct conn *c)
 	free(c);
 }
 
-/* Connections that never got a socket: refused ones of published ports, above all. */
+/* Connections that never had a socket, mostly refused ones of published ports. */
 static void drop_unknown(struct net_tcp *t)
 {
 	unsigned i;
 
 	for (i = 0; i < BUCKETS && t->n_unknown_fd; i++) {
-		struct conn *c, *next;
+		struct tcp_conn *c, *next;
 
 		for (c = t->buckets[i]; c; c = next) {
 			next = c->next;
@@ -270,9 +270,9 @@ static void drop_unknown(struct net_tcp *t)
 	}
 }
 
-static struct conn *add(struct net_tcp *t, const struct segment *s, bool inbound)
+static struct tcp_conn *add(struct net_tcp *t, const struct segment *s, bool inbound)
 {
-	struct conn **bucket = bucket_of(t, &s->key), *c;
+	struct tcp_conn **bucket = bucket_of(t, &s->key), *c;
 
 	if (t->n >= t->max)
 		drop_unknown(t);
@@ -289,25 +289,25 @@ static struct conn *add(struct net_tcp *t, const struct segment *s, bool inbound
 	return c;
 }
 
-static struct conn *of_fd(struct net_tcp *t, int fd)
+static struct tcp_conn *of_fd(struct net_tcp *t, int fd)
 {
 	return fd >= 0 && (unsigned)fd < t->n_by_fd ? t->by_fd[fd] : NULL;
 }
 
-static void set_fd(struct net_tcp *t, struct conn *c, int fd)
+static void set_fd(struct net_tcp *t, struct tcp_conn *c, int fd)
 {
 	unsigned n = t->n_by_fd ? t->n_by_fd : 64;
-	struct conn **p;
+	struct tcp_conn **p;
 
 	if (fd < 0 || (unsigned)fd >= FDS_MAX)
 		return;
 	while (n <= (unsigned)fd)
 		n *= 2;
 	if (n != t->n_by_fd) {
-		p = realloc(t->by_fd, n * sizeof(struct conn *));
+		p = realloc(t->by_fd, n * sizeof(struct tcp_conn *));
 		if (!p)
 			return;
-		memset(p + t->n_by_fd, 0, (n - t->n_by_fd) * sizeof(struct conn *));
+		memset(p + t->n_by_fd, 0, (n - t->n_by_fd) * sizeof(struct tcp_conn *));
 		t->by_fd = p;
 		t->n_by_fd = n;
 	}
@@ -323,7 +323,7 @@ static void set_fd(struct net_tcp *t, struct conn *c, int fd)
 void net_tcp_begin_input(struct net_tcp *t, uint8_t *frame, size_t len)
 {
 	struct segment s;
-	struct conn *c;
+	struct tcp_conn *c;
 
 	if (!parse(frame, len, true, &s))
 		return;
@@ -359,7 +359,7 @@ void net_tcp_end_input(struct net_tcp *t)
 void net_tcp_output(struct net_tcp *t, const uint8_t *frame, size_t len)
 {
 	struct segment s;
-	struct conn *c;
+	struct tcp_conn *c;
 
 	if (!parse(frame, len, false, &s))
 		return;
@@ -387,7 +387,7 @@ void net_tcp_registered(struct net_tcp *t, int fd)
 	}
 }
 
-/* Whether the guest knows the peer of a published port's socket by the key. */
+/* Returns true if `k` is the guest's view of the peer of a published port's socket. */
 static bool is_peer(const struct key *k, const struct sockaddr_in6 *a)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)a;
@@ -401,11 +401,11 @@ static bool is_peer(const struct key *k, const struct sockaddr_in6 *a)
 }
 
 /* The connection of a published port that a socket belongs to, which is not known yet. */
-static struct conn *find_inbound(struct net_tcp *t, int fd)
+static struct tcp_conn *find_inbound(struct net_tcp *t, int fd)
 {
 	struct sockaddr_in6 a = { .sin6_family = AF_UNSPEC };
 	socklen_t len = sizeof(a);
-	struct conn *c;
+	struct tcp_conn *c;
 	unsigned i;
 
 	if (!t->n_unknown_fd || of_fd(t, fd) || getpeername(fd, (struct sockaddr *)&a, &len) < 0)
@@ -419,7 +419,7 @@ static struct conn *find_inbound(struct net_tcp *t, int fd)
 
 void net_tcp_polled(struct net_tcp *t, int fd)
 {
-	struct conn *c = find_inbound(t, fd);
+	struct tcp_conn *c = find_inbound(t, fd);
 
 	if (c)
 		set_fd(t, c, fd);
@@ -427,7 +427,7 @@ void net_tcp_polled(struct net_tcp *t, int fd)
 
 void net_tcp_unregistered(struct net_tcp *t, int fd)
 {
-	struct conn *c = of_fd(t, fd);
+	struct tcp_conn *c = of_fd(t, fd);
 
 	if (!c)
 		c = find_inbound(t, fd);
@@ -437,7 +437,7 @@ void net_tcp_unregistered(struct net_tcp *t, int fd)
 
 bool net_tcp_is_reset(struct net_tcp *t, int fd)
 {
-	struct conn *c = of_fd(t, fd);
+	struct tcp_conn *c = of_fd(t, fd);
 	struct tcp_info info = { .tcpi_state = 0 };
 	socklen_t len = sizeof(info);
 
@@ -451,7 +451,7 @@ bool net_tcp_is_reset(struct net_tcp *t, int fd)
 
 void net_tcp_run_resets(struct net_tcp *t)
 {
-	struct conn *c, *next;
+	struct tcp_conn *c, *next;
 	uint8_t frame[HEADERS_MAX];
 	size_t n;
 
@@ -471,7 +471,7 @@ void net_tcp_run_resets(struct net_tcp *t)
 
 bool net_tcp_run_fins(struct net_tcp *t)
 {
-	struct conn *c, *next;
+	struct tcp_conn *c, *next;
 	uint8_t frame[HEADERS_MAX];
 	bool any = false;
 	size_t n;
@@ -492,7 +492,7 @@ bool net_tcp_run_fins(struct net_tcp *t)
 
 void net_tcp_keep(struct net_tcp *t)
 {
-	struct conn *c, *next;
+	struct tcp_conn *c, *next;
 	uint8_t frame[HEADERS_MAX];
 	unsigned i;
 	size_t n;

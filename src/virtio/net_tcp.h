@@ -14,7 +14,7 @@ struct net_tcp_ops {
 	void (*input)(void *arg, uint8_t *frame, size_t len);
 	/* Hands a frame to the guest. */
 	void (*deliver)(void *arg, const uint8_t *frame, size_t len);
-	/* Whether libslirp still has data of the guest for the socket `fd`. */
+	/* Returns true if libslirp holds data of the guest that it has not written to socket `fd` yet. */
 	bool (*has_unwritten)(void *arg, int fd);
 };
 

@@ -243,7 +243,7 @@ static void on_connection(void *arg, int take_fd)
 	sk_acceptor_free(SK_TAKE_PTR(dev->acceptor));
 }
 
-/* Watches the listening socket as long as there is no frontend. */
+/* Accepts connections only while no frontend is connected. */
 static int listen_again(struct sk_device *dev)
 {
 	if (dev->listen_fd < 0 || dev->acceptor || dev->conn)

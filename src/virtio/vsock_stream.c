@@ -142,7 +142,7 @@ void vsock_stream_die(struct sk_stream *s)
 	free(s);
 }
 
-/* Counts `n` bytes as taken and tells the guest, at half of what it may have under way at the latest. */
+/* Counts `n` bytes as consumed and sends a credit update once half of the guest's credit is used. */
 static void taken(struct sk_stream *s, size_t n)
 {
 	uint32_t window = s->peer_alloc < SK_STREAM_BUF ? s->peer_alloc : SK_STREAM_BUF;

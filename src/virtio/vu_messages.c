@@ -68,7 +68,8 @@ static void on_kick(void *arg, int fd, unsigned events)
 	if (q->kick_is_socket) {
 		n = recv(fd, drain, sizeof(drain), MSG_DONTWAIT);
 		if ((n < 0 && errno != EAGAIN && errno != EINTR) || n == 0 || (events & SK_LOOP_HANGUP)) {
-			/* Nobody can kick any more: stop listening, the queue goes with the connection. */
+			/* The kick descriptor is closed at its other end: stop polling it. The connection's end will
+			 * stop the queue. */
 			sk_loop_remove(q->kick);
 			q->kick = NULL;
 		}
@@ -259,7 +260,7 @@ static int remap_queue(struct vu_queue *q)
 	return 0;
 }
 
-/* Every queue is remapped or stopped before the old mapping goes, also behind one that does not fit. */
+/* Remap or stop every queue before the old mapping is removed, also those after a queue that does not fit. */
 static int do_set_mem_table(struct sk_vu_conn *c)
 {
 	const struct vu_mem_table *t = &c->msg.p.mem;
@@ -406,7 +407,8 @@ static int do_set_vring_call(struct sk_vu_conn *c)
 	sk_close_fd(&vq->call_fd);
 	vq->call_fd = fd;
 	vq->call_is_socket = is_socket;
-	/* QEMU restarts a queue before it has one: what was used meanwhile would not be noticed. */
+	/* QEMU restarts a queue before it sets the call descriptor: without this it would miss buffers used in
+	 * between. */
 	if (vq->running)
 		sk_vq_call(vq);
 	return 0;

@@ -228,11 +228,9 @@ static int request(const struct peer *p, const struct sk_msg *request, struct sk
 	r = sk_reply_decode(request->op, json, &reply, err);
 	if (r < 0)
 		return sk_error_wrap(err, "the container's monitor sent a broken reply");
-	if (!reply.ok) {
-		r = sk_error_set(err, reply.error, "%s", reply.message);
-		if (ret_exit_code)
-			*ret_exit_code = reply.exit_code;
-	}
+	r = sk_reply_error(&reply, err);
+	if (r < 0 && ret_exit_code)
+		*ret_exit_code = reply.exit_code;
 	if (r == 0 && ret_reply)
 		*ret_reply = reply;
 	else

@@ -16,37 +16,29 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/capability.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/log.h"
 #include "vm/monitor.h"
 
-#ifndef LANDLOCK_ACCESS_FS_REFER
-#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
-#endif
-
 #define SK_LANDLOCK_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define SK_LANDLOCK_WRITE                                                                             \
-	(SK_LANDLOCK_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |           \
-	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
-	 LANDLOCK_ACCESS_FS_MAKE_SOCK)
+#define SK_LANDLOCK_WRITE                                                                               \
+	(SK_LANDLOCK_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE |               \
+	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK)
 
 static int drop_capabilities(bool netns, bool publishes)
 {
-	cap_value_t keep[4] = { CAP_KILL }, cap;
-	int n = 1, i, r = 0;
-	cap_t caps;
+	int keep[4] = { CAP_KILL };
+	size_t n = 1;
 
 	if (netns) {
 		keep[n++] = CAP_NET_RAW;
@@ -54,20 +46,7 @@ static int drop_capabilities(bool netns, bool publishes)
 	}
 	if (publishes)
 		keep[n++] = CAP_NET_BIND_SERVICE;
-	if (geteuid() != 0)
-		return 0;
-	for (cap = 0; cap_get_bound(cap) >= 0; cap++) {
-		for (i = 0; i < n && keep[i] != cap; i++)
-			;
-		if (i == n && cap_drop_bound(cap) < 0)
-			return -errno;
-	}
-	caps = cap_init();
-	if (!caps || cap_set_flag(caps, CAP_PERMITTED, n, keep, CAP_SET) < 0 ||
-	    cap_set_flag(caps, CAP_EFFECTIVE, n, keep, CAP_SET) < 0 || cap_set_proc(caps) < 0)
-		r = -errno;
-	cap_free(caps);
-	return r;
+	return geteuid() == 0 ? sk_caps_keep(keep, n) : 0;
 }
 
 /* What a monitor, its devices, libslirp and the C library call. */
@@ -251,31 +230,18 @@ static const int families[] = { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
 static const int pairs[] = { SOCK_STREAM, SOCK_SEQPACKET };
 #define SK_SOCKET_TYPE 0xfu /* without SOCK_CLOEXEC, SOCK_NONBLOCK */
 
-#define SK_NEW_NAMESPACES \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
-
 static int filter_rules(scmp_filter_ctx ctx)
 {
+	int r = sk_filter_allow(ctx, allowed, SK_ARRAY_SIZE(allowed));
 	size_t i;
-	int r = 0;
 
-	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(allowed); i++) {
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-		if (r == -EDOM || r == -EFAULT)
-			r = 0; /* not of this architecture */
-	}
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(families); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(pairs); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
 				     SCMP_A1(SCMP_CMP_MASKED_EQ, SK_SOCKET_TYPE, (scmp_datum_t)pairs[i]));
-	/* Threads and processes, no namespaces; clone3, whose flags no filter can see, is not there: the C library
-	 * falls back on clone. */
-	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				     SCMP_A0(SCMP_CMP_MASKED_EQ, SK_NEW_NAMESPACES, 0));
-	return r;
+	return r == 0 ? sk_filter_allow_threads(ctx) : r;
 }
 
 static int load_filter(void)
@@ -295,68 +261,51 @@ static int load_filter(void)
 	return r;
 }
 
-static int allow_path(int ruleset, const char *path, uint64_t access)
-{
-	_cleanup_fd_ int fd = open(path, O_PATH | O_CLOEXEC);
-	struct landlock_path_beneath_attr attr = { .allowed_access = access, .parent_fd = fd };
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISDIR(st.st_mode))
-		attr.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
-	return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0 ? -errno : 0;
-}
-
 static int restrict_files(struct sk_monitor *m)
 {
 	/* Files of the host that name resolution looks at. */
 	static const char *const readable[] = { "/etc/resolv.conf", "/etc/hosts",	    "/etc/nsswitch.conf",
 						"/etc/localtime",   "/run/systemd/resolve", "/proc/sys/net",
 						"/proc/self/net" };
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	struct landlock_ruleset_attr attr = { .handled_access_fs = (LANDLOCK_ACCESS_FS_REFER << 1) - 1 };
 	static const char *const writable[] = { SK_STATE_DIR, "log" };
-	_cleanup_fd_ int ruleset = -1;
+	struct sk_landlock files;
 	char path[600];
 	size_t i;
-	int r;
+	int r = sk_landlock_new(SK_LANDLOCK_FILES, &files);
 
-	if (abi < 2)
-		return -ENOSYS; /* the first version cannot keep a file from being moved */
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
-	if (ruleset < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	snprintf(path, sizeof(path), "%s/containers/%s", m->paths.root, m->id);
-	r = allow_path(ruleset, path, SK_LANDLOCK_READ);
+	r = sk_landlock_allow_path(&files, path, SK_LANDLOCK_READ);
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(writable); i++) {
 		snprintf(path, sizeof(path), "%s/containers/%s/%s", m->paths.root, m->id, writable[i]);
-		r = allow_path(ruleset, path, SK_LANDLOCK_WRITE);
+		r = sk_landlock_allow_path(&files, path, SK_LANDLOCK_WRITE);
 	}
 	/* The event log is locked through its directory. */
 	if (r == 0)
-		r = allow_path(ruleset, m->paths.root, LANDLOCK_ACCESS_FS_READ_DIR);
+		r = sk_landlock_allow_path(&files, m->paths.root, LANDLOCK_ACCESS_FS_READ_DIR);
 	snprintf(path, sizeof(path), "%s/events.jsonl", m->paths.root);
 	close(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
 	if (r == 0)
-		r = allow_path(ruleset, path, SK_LANDLOCK_WRITE);
+		r = sk_landlock_allow_path(&files, path, SK_LANDLOCK_WRITE);
 	if (r == 0)
-		r = allow_path(ruleset, m->run_dir, SK_LANDLOCK_WRITE);
+		r = sk_landlock_allow_path(&files, m->run_dir, SK_LANDLOCK_WRITE);
 	if (r == 0)
-		r = allow_path(ruleset, m->paths.run, LANDLOCK_ACCESS_FS_REMOVE_DIR);
+		r = sk_landlock_allow_path(&files, m->paths.run, LANDLOCK_ACCESS_FS_REMOVE_DIR);
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(readable); i++)
-		r = allow_path(ruleset, readable[i], SK_LANDLOCK_READ);
-	if (r < 0)
-		return r;
-	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
+		r = sk_landlock_allow_path(&files, readable[i], SK_LANDLOCK_READ);
+	if (r == 0)
+		r = sk_landlock_enter(&files);
+	sk_landlock_fini(&files);
+	return r;
 }
 
 void sk_monitor_confine(struct sk_monitor *m)
 {
-	int r;
+	int r = sk_no_new_privileges();
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		sk_log(SK_LOG_WARN, "no_new_privs is not to be had: %s", strerror(errno));
+	if (r < 0)
+		sk_log(SK_LOG_WARN, "no_new_privs is not to be had: %s", strerror(-r));
 	r = drop_capabilities(sk_network_backend(m->config.network.mode)->administers, m->config.services_publish);
 	if (r < 0)
 		sk_log(SK_LOG_WARN, "capabilities could not be dropped: %s", strerror(-r));

@@ -37,6 +37,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "vm/vm.h"
 
 #define SK_KEEPER_FD 3
@@ -125,36 +126,12 @@ static void remove_all(const struct place *p, int fd)
 	sk_vm_sweep(&p->paths);
 }
 
-/* A message and at most two descriptors. 0: the monitor has gone. */
-static ssize_t receive(int fd, struct message *m, int fds[2])
-{
-	union {
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { m, sizeof(*m) };
-	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
-	};
-	struct cmsghdr *c;
-	ssize_t n;
-
-	fds[0] = fds[1] = -1;
-	do
-		n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-		memcpy(fds, CMSG_DATA(c), 2 * sizeof(int));
-	return n;
-}
-
 static void keep(const struct place *p, int fd)
 {
 	struct message m;
 	int fds[2];
 
-	if (receive(fd, &m, fds) != sizeof(m)) {
+	if (sk_socket_receive(fd, true, &m, sizeof(m), fds, 2) != (int)sizeof(m)) {
 		sk_vm_state_bury(&p->paths, p->id); /* if it was killed */
 		return;
 	}
@@ -218,29 +195,15 @@ int sk_keeper_start(struct sk_keeper *k, const char *self, const struct sk_paths
 /* Sends and waits for the one byte of the answer. */
 static int ask(struct sk_keeper *k, const struct message *m, const int *fds)
 {
-	union {
-		char buf[CMSG_SPACE(2 * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { (void *)(uintptr_t)m, sizeof(*m) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct pollfd pfd = { .fd = k->fd, .events = POLLIN };
-	struct cmsghdr *c;
 	char done = 0;
+	int r;
 
 	if (k->fd < 0)
 		return -ESRCH;
-	if (fds) {
-		h.msg_control = control.buf;
-		h.msg_controllen = sizeof(control.buf);
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(2 * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, 2 * sizeof(int));
-	}
-	if (sendmsg(k->fd, &h, MSG_NOSIGNAL) < 0)
-		return -errno;
+	r = sk_socket_send(k->fd, m, sizeof(*m), fds, fds ? 2 : 0);
+	if (r < 0)
+		return r;
 	if (poll(&pfd, 1, SK_KEEPER_WAIT_MS) != 1 || read(k->fd, &done, 1) != 1)
 		return -ESRCH; /* it was killed */
 	return done ? 0 : -EIO;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -150,23 +151,6 @@ static size_t escape(uint8_t *to, const uint8_t *p, size_t n, bool *ret_lossy)
 	return o;
 }
 
-static size_t base64(uint8_t *to, const uint8_t *p, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t i, o = 0;
-
-	for (i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (uint32_t)(i + 1 < n ? p[i + 1] : 0) << 8 |
-			     (uint32_t)(i + 2 < n ? p[i + 2] : 0);
-
-		to[o++] = (uint8_t)digits[v >> 18];
-		to[o++] = (uint8_t)digits[v >> 12 & 63];
-		to[o++] = i + 1 < n ? (uint8_t)digits[v >> 6 & 63] : '=';
-		to[o++] = i + 2 < n ? (uint8_t)digits[v & 63] : '=';
-	}
-	return o;
-}
-
 static void put_line(struct sk_logfile *log, int stream, const uint8_t *p, size_t n, const char *time)
 {
 	bool lossy = false;
@@ -178,7 +162,7 @@ static void put_line(struct sk_logfile *log, int stream, const uint8_t *p, size_
 
 	if (log->out.len > SK_LOGFILE_FLUSH)
 		flush(log);
-	to = sk_buf_reserve(&log->out, 8 + 6 * n + 9 + (n + 2) / 3 * 4 + (size_t)tail_len);
+	to = sk_buf_reserve(&log->out, 8 + 6 * n + 9 + SK_BASE64_LEN(n) + (size_t)tail_len);
 	if (!to) {
 		if (!log->lost)
 			sk_log(SK_LOG_ERROR, "lines of the container's log are lost");
@@ -189,7 +173,7 @@ static void put_line(struct sk_logfile *log, int stream, const uint8_t *p, size_
 	len = 8 + escape(to + 8, p, n, &lossy);
 	if (lossy) {
 		memcpy(to + len, "\",\"raw\":\"", 9);
-		len += 9 + base64(to + len + 9, p, n);
+		len += 9 + sk_base64_encode(p, n, (char *)to + len + 9);
 	}
 	memcpy(to + len, tail, (size_t)tail_len);
 	sk_buf_commit(&log->out, len + (size_t)tail_len);

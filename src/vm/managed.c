@@ -18,23 +18,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/oom.h"
 #include "vm/monitor.h"
 #include "vm/proxy.h"
 
 #define SK_LINGER_MS 30000u	  /* a slow reader of the container's last words … */
 #define SK_KILLED_LINGER_MS 1000u /* … of one that was killed */
-#define SK_OOM_ROOM (24u << 20)
-#define SK_OOM_SETTLE_US 20000 /* for whoever watches to be first to hear of this, and then of the end */
 
 struct sk_managed {
 	struct sk_proxy *proxy;
@@ -150,41 +147,10 @@ static void oom_init(struct sk_monitor *m)
 	}
 }
 
-/* Bounded by itself too: where the limit does not hold it ends after this much. */
-static void use_memory(void)
-{
-	size_t size = 4 * SK_OOM_ROOM;
-	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p != MAP_FAILED)
-		memset(p, 1, size);
-}
-
 void sk_managed_down(struct sk_monitor *m)
 {
-	char text[32];
-	ssize_t n;
-	pid_t pid;
-
-	if (!m->managed || !m->life.oom || m->managed->limit_fd < 0)
-		return;
-	n = pread(m->managed->usage_fd, text, sizeof(text) - 1, 0);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	/* The VM is gone: what is left in the group is smaller than the room that the child is given, so that it is the
-	 * one to go. */
-	snprintf(text, sizeof(text), "%llu", (strtoull(text, NULL, 10) + SK_OOM_ROOM) & ~4095ull);
-	if (pwrite(m->managed->limit_fd, text, strlen(text), 0) < 0)
-		return;
-	pid = fork();
-	if (pid == 0) {
-		use_memory();
-		_exit(0);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-	usleep(SK_OOM_SETTLE_US);
+	if (m->managed && m->life.oom && m->managed->limit_fd >= 0)
+		sk_oom_in_group(m->managed->limit_fd, m->managed->usage_fd);
 }
 
 int sk_managed_begin(struct sk_monitor *m, struct sk_error *err)

@@ -8,8 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/opt.h"
 #include "vm/parent.h"
 #include "vm/keeper.h"
 
@@ -617,40 +619,53 @@ static int inherited(const char *text)
 	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
 }
 
+struct monitor_args {
+	const char *root, *run, *id, *owner_fd, *lock_fd, *listen_fd, *restarts, *backoff_ms;
+	bool stand_in;
+};
+
+#define AT(f) offsetof(struct monitor_args, f)
+static const struct sk_opt monitor_options[] = {
+	{ .name = "root", .type = SK_OPT_STRING, .offset = AT(root) },
+	{ .name = "run", .type = SK_OPT_STRING, .offset = AT(run) },
+	{ .name = "id", .type = SK_OPT_STRING, .offset = AT(id) },
+	{ .name = "owner-fd", .type = SK_OPT_STRING, .offset = AT(owner_fd) },
+	{ .name = "stand-in", .type = SK_OPT_BOOL, .offset = AT(stand_in) },
+	{ .name = "lock-fd", .type = SK_OPT_STRING, .offset = AT(lock_fd) },
+	{ .name = "listen-fd", .type = SK_OPT_STRING, .offset = AT(listen_fd) },
+	{ .name = "restarts", .type = SK_OPT_STRING, .offset = AT(restarts) },
+	{ .name = "backoff-ms", .type = SK_OPT_STRING, .offset = AT(backoff_ms) },
+	{ .name = NULL },
+};
+#undef AT
+
 static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owner_fd)
 {
-	static const struct option options[] = {
-		{ "root", required_argument, NULL, 'r' },	{ "run", required_argument, NULL, 'n' },
-		{ "id", required_argument, NULL, 'i' },		{ "owner-fd", required_argument, NULL, 'o' },
-		{ "stand-in", no_argument, NULL, 's' },		{ "lock-fd", required_argument, NULL, 'l' },
-		{ "listen-fd", required_argument, NULL, 'L' },	{ "restarts", required_argument, NULL, 'c' },
-		{ "backoff-ms", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 },
-	};
-	int opt;
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_opt_result parsed;
+	struct monitor_args a = { 0 };
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 'r')
-			m->paths.root = optarg;
-		else if (opt == 'n')
-			m->paths.run = optarg;
-		else if (opt == 'i')
-			m->id = optarg;
-		else if (opt == 'o')
-			*ret_owner_fd = atoi(optarg);
-		else if (opt == 's')
-			m->stand_in = true;
-		else if (opt == 'l')
-			m->lock_fd = inherited(optarg);
-		else if (opt == 'L')
-			m->listen_fd = inherited(optarg);
-		else if (opt == 'c')
-			m->life.restarts = (unsigned)strtoul(optarg, NULL, 10);
-		else if (opt == 'b')
-			m->life.backoff_ms = strtoull(optarg, NULL, 10);
-		else
-			return -EINVAL;
+	if (sk_opt_parse(monitor_options, &sk_opt_gnu, &a, false, argc - 1, argv + 1, &parsed, &err) < 0) {
+		fprintf(stderr, "%s: %s\n", argv[0], err.message);
+		return -EINVAL;
 	}
-	return m->paths.root && m->paths.run && m->id && strlen(m->id) == 64 ? 0 : -EINVAL;
+	if (!a.root || !a.run || !a.id || strlen(a.id) != 64)
+		return -EINVAL;
+	m->paths.root = (char *)(uintptr_t)a.root;
+	m->paths.run = (char *)(uintptr_t)a.run;
+	m->id = a.id;
+	m->stand_in = a.stand_in;
+	if (a.owner_fd)
+		*ret_owner_fd = atoi(a.owner_fd);
+	if (a.lock_fd)
+		m->lock_fd = inherited(a.lock_fd);
+	if (a.listen_fd)
+		m->listen_fd = inherited(a.listen_fd);
+	if (a.restarts)
+		m->life.restarts = (unsigned)strtoul(a.restarts, NULL, 10);
+	if (a.backoff_ms)
+		m->life.backoff_ms = strtoull(a.backoff_ms, NULL, 10);
+	return 0;
 }
 
 /* Before anything else: what there is in this process is in both then. */

@@ -95,22 +95,15 @@ static int each_address(void *arg, const struct nlmsghdr *h)
 {
 	struct sk_netns *ns = arg;
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
-	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
 	struct sk_netns_if *i = by_index(ns, m->ifa_index);
-	char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 8];
-	const void *address = NULL;
-	const struct rtattr *a;
+	char full[SK_RTNL_ADDRESS];
 
 	/* Link-local ones are made from the MAC, in the guest too. */
 	if (!i || (m->ifa_family == AF_INET6 && m->ifa_scope == RT_SCOPE_LINK) ||
 	    json_array_size(i->addresses) >= NETNS_MAX_ADDRESSES)
 		return 0;
-	for (a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !address))
-			address = RTA_DATA(a);
-	if (!address || !inet_ntop(m->ifa_family, address, text, sizeof(text)))
+	if (!sk_rtnl_address(h, full))
 		return 0;
-	snprintf(full, sizeof(full), "%s/%u", text, m->ifa_prefixlen);
 	return json_array_append_new(i->addresses, json_string(full)) < 0 ? -ENOMEM : 0;
 }
 

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 
 /* <sys/mount.h> does not go together with <linux/mount.h>. */
 extern int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
@@ -37,7 +37,7 @@ extern int umount2(const char *target, int flags);
 #define SK_PARENT_MOUNTS 64u
 
 /* Something that is mounted below the root. */
-struct place {
+struct parent_place {
 	int tree;
 	bool dir;
 	bool closed; /* a file system of the guest's: empty here, and read-only in the end */
@@ -113,7 +113,7 @@ static int look_up_or_make(int root, const char *path, bool is_dir)
 	return dir;
 }
 
-static void attach(struct place *p)
+static void attach(struct parent_place *p)
 {
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), to;
 	struct stat st;
@@ -128,7 +128,7 @@ static void attach(struct place *p)
 		close(root);
 }
 
-static void close_for_good(const struct place *p)
+static void close_for_good(const struct parent_place *p)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
@@ -158,7 +158,7 @@ static void mount_proc(void)
 		(void)waitpid(child, &status, 0);
 }
 
-static void add_place(struct place *places, unsigned *n, struct place p)
+static void add_place(struct parent_place *places, unsigned *n, struct parent_place p)
 {
 	if (p.tree >= 0 && *n < SK_PARENT_MOUNTS)
 		places[(*n)++] = p;
@@ -168,7 +168,8 @@ static void add_place(struct place *places, unsigned *n, struct place p)
 
 static int by_depth(const void *a, const void *b)
 {
-	size_t m = strlen(((const struct place *)a)->destination), n = strlen(((const struct place *)b)->destination);
+	size_t m = strlen(((const struct parent_place *)a)->destination),
+	       n = strlen(((const struct parent_place *)b)->destination);
 
 	return (m > n) - (m < n);
 }
@@ -182,7 +183,7 @@ static bool is_of_guest(const char *type, const char *source)
 }
 
 /* What there is to mount, the outer ones first. */
-static unsigned gather(struct place *places, const json_t *mounts, const json_t *guest_mounts)
+static unsigned gather(struct parent_place *places, const json_t *mounts, const json_t *guest_mounts)
 {
 	unsigned n = 0;
 	size_t k;
@@ -191,7 +192,8 @@ static unsigned gather(struct place *places, const json_t *mounts, const json_t 
 		const json_t *m = json_array_get(mounts, k);
 		const char *path = json_string_value(json_object_get(m, "path")),
 			   *type = json_string_value(json_object_get(m, "type"));
-		struct place p = { .tree = -1, .destination = json_string_value(json_object_get(m, "destination")) };
+		struct parent_place p = { .tree = -1,
+					  .destination = json_string_value(json_object_get(m, "destination")) };
 
 		if (path && p.destination) {
 			p.tree = clone_tree(path, json_is_true(json_object_get(m, "readonly")), &p.dir);
@@ -204,9 +206,9 @@ static unsigned gather(struct place *places, const json_t *mounts, const json_t 
 	for (k = 0; k < json_array_size(guest_mounts); k++) {
 		const json_t *m = json_array_get(guest_mounts, k);
 		const char *type = json_string_value(json_object_get(m, "type"));
-		struct place p = { .dir = true,
-				   .closed = true,
-				   .destination = json_string_value(json_object_get(m, "destination")) };
+		struct parent_place p = { .dir = true,
+					  .closed = true,
+					  .destination = json_string_value(json_object_get(m, "destination")) };
 
 		if (!type || !p.destination || !is_of_guest(type, json_string_value(json_object_get(m, "source"))))
 			continue;
@@ -219,7 +221,7 @@ static unsigned gather(struct place *places, const json_t *mounts, const json_t 
 
 static void take_root(const char *rootfs, const json_t *mounts, const json_t *guest_mounts)
 {
-	struct place places[SK_PARENT_MOUNTS];
+	struct parent_place places[SK_PARENT_MOUNTS];
 	unsigned n, i;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -250,14 +252,11 @@ pid_t sk_parent_pid(void)
  * end. */
 static void stand(pid_t child, const sigset_t *all)
 {
-	cap_t none = cap_init();
 	int sig, status;
 	pid_t pid;
 
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (none)
-		cap_set_proc(none);
-	cap_free(none);
+	sk_no_new_privileges();
+	sk_caps_keep(NULL, 0);
 	while (sigwait(all, &sig) == 0) {
 		if (sig == SIGTERM || sig == SIGINT)
 			kill(child, sig);

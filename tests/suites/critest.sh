@@ -10,8 +10,7 @@
 rootfs() {
 	local dir=$1
 	mkdir -p "$dir"/{bin,dev,etc,home,proc,root,sys,tmp,var/run,var/www}
-	cp "$(command -v busybox)" "$dir/bin/busybox"
-	"$dir/bin/busybox" --list | grep -vx busybox | xargs -I{} ln -s busybox "$dir/bin/{}"
+	add_busybox "$dir"
 	printf '%s\n' root:x:0:0:root:/root:/bin/sh www-data:x:33:33::/var/www:/bin/sh nobody:x:65534:65534::/:/bin/sh default-user:x:1000:1000::/home:/bin/sh >"$dir/etc/passwd"
 	printf '%s\n' root:x:0: www-data:x:33: nobody:x:65534: default-user:x:1000: group-defined-in-image:x:50000:default-user >"$dir/etc/group"
 	chmod 1777 "$dir/tmp"
@@ -103,7 +102,10 @@ stop() {
 	ip netns del "$netns"
 } 2>/dev/null
 
-inside() { nsenter --net="/var/run/netns/$netns" -- "$@"; }
+if [ "$1" != kind ]; then
+	# shellcheck source=tests/suites/lib/runtime.sh
+	. "$TOP/tests/suites/lib/runtime.sh"
+fi
 
 case $1 in
 kind) echo runtime ;;
@@ -112,15 +114,8 @@ build)
 	make_images
 	;;
 run)
-	netns=critest-$$
 	configure
-	ip netns add "$netns"
-	ip -n "$netns" link set lo up
-	# Without a default route the host's network is "down" for port mappings.
-	ip -n "$netns" link add uplink type bridge
-	ip -n "$netns" addr add 10.93.9.1/24 dev uplink
-	ip -n "$netns" link set uplink up
-	ip -n "$netns" route add default via 10.93.9.2
+	make_netns critest
 	inside docker-registry serve registry.yml >registry.log 2>&1 &
 	registry=$!
 	inside containerd --config config.toml >containerd.log 2>&1 &

@@ -20,8 +20,7 @@ make_image() {
 	local dir=image tag
 	tag=$(image_name) tag=${tag##*:}
 	mkdir -p "$dir"/{bin,dev,etc,$home,proc,root,run,sys,tmp,usr/bin,usr/sbin,usr/lib,lib,sbin,var/tmp,var/www,mnt}
-	cp "$(command -v busybox)" "$dir/bin/busybox"
-	"$dir/bin/busybox" --list | grep -vx busybox | xargs -I{} ln -s busybox "$dir/bin/{}"
+	add_busybox "$dir"
 	printf '%s\n' root:x:0:0:root:/root:/bin/sh mail:x:8:12:mail:/var/mail:/sbin/nologin nobody:x:65534:65534:nobody:/:/sbin/nologin >"$dir/etc/passwd"
 	printf '%s\n' root:x:0: mail:x:12: nobody:x:65534: >"$dir/etc/group"
 	printf 'NAME="test"\nID=alpine\n' >"$dir/etc/os-release"
@@ -62,7 +61,10 @@ finish() {
 	ip netns del "$netns"
 } >/dev/null 2>&1
 
-inside() { nsenter --net="/var/run/netns/$netns" -- "$@"; }
+if [ "$1" != kind ]; then
+	# shellcheck source=tests/suites/lib/runtime.sh
+	. "$TOP/tests/suites/lib/runtime.sh"
+fi
 
 case $1 in
 kind) echo runtime ;;
@@ -72,14 +74,8 @@ build)
 	(cd test/checkseccomp && go build -mod=vendor -trimpath -o ../../bin/checkseccomp .) || true
 	;;
 run)
-	netns=podman-$$
 	configure
-	ip netns add "$netns"
-	ip -n "$netns" link set lo up
-	ip -n "$netns" link add uplink type bridge
-	ip -n "$netns" addr add 10.93.9.1/24 dev uplink
-	ip -n "$netns" link set uplink up
-	ip -n "$netns" route add default via 10.93.9.2
+	make_netns podman
 	trap finish EXIT
 	image=$(cd "$SUITE" && image_name)
 	inside podman import -q -c 'LABEL created_by=test/system/build-testimage' -c 'LABEL created_at=2022-06-15T00:00:00Z' -c "WORKDIR /$home" \

@@ -142,7 +142,7 @@ static int on_reply(struct client *c, json_t *take_json)
 		r = became_running(c);
 	} else {
 		finish(c, SK_ATTACH_REFUSED, reply.exit_code ? reply.exit_code : 125);
-		r = sk_error_set(c->err, reply.error, "%s", reply.message);
+		r = sk_reply_error(&reply, c->err);
 	}
 	sk_reply_fini(&reply);
 	return r;

@@ -135,8 +135,7 @@ int sk_client_reply(struct sk_client *c, enum sk_op op, struct sk_error *err)
 		r = sk_reply_decode(op, json, &reply, err);
 	if (r < 0)
 		return r;
-	if (!reply.ok)
-		r = sk_error_set(err, reply.error, "%s", reply.message);
+	r = sk_reply_error(&reply, err);
 	sk_reply_fini(&reply);
 	return r;
 }

@@ -91,13 +91,13 @@ static json_t *inspect_image(struct sk_store *store, const struct sk_image *imag
 	return o;
 }
 
-enum kind {
+enum object_kind {
 	KIND_ANY,
 	KIND_CONTAINER,
 	KIND_IMAGE,
 };
 
-static int find_object(struct sk_cli *cli, const char *ref, enum kind kind, bool size, json_t **ret,
+static int find_object(struct sk_cli *cli, const char *ref, enum object_kind kind, bool size, json_t **ret,
 		       struct sk_error *err)
 {
 	_cleanup_container_ struct sk_container c = { 0 };
@@ -126,7 +126,7 @@ static int find_object(struct sk_cli *cli, const char *ref, enum kind kind, bool
 	return r;
 }
 
-static int inspect(struct sk_cli *cli, const struct inspect_opts *o, enum kind kind, int argc, char **argv)
+static int inspect(struct sk_cli *cli, const struct inspect_opts *o, enum object_kind kind, int argc, char **argv)
 {
 	_cleanup_json_ json_t *all = sk_jx_array();
 	struct sk_error err = SK_ERROR_INIT;
@@ -157,7 +157,7 @@ static int inspect(struct sk_cli *cli, const struct inspect_opts *o, enum kind k
 static int cmd_inspect(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct inspect_opts *o = opts;
-	enum kind kind = KIND_ANY;
+	enum object_kind kind = KIND_ANY;
 
 	if (o->type && strcmp(o->type, "container") == 0) {
 		kind = KIND_CONTAINER;

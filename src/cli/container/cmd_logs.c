@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "cli/container/client.h"
 #include "cli/commands.h"
@@ -58,34 +59,12 @@ struct logs {
 	bool stop;		    /* nobody reads us */
 };
 
-/* Bytes of base64 text, malloc'd; NULL: it is not such text. */
-static uint8_t *decode(const char *s, size_t *ret_len)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t n = strlen(s), i, o = 0;
-	uint8_t *out = sk_xcalloc(n / 4 * 3 + 1, 1);
-	uint32_t v = 0;
-
-	for (i = 0; i < n && s[i] != '='; i++) {
-		const char *digit = strchr(digits, s[i]);
-
-		if (!digit) {
-			free(out);
-			return NULL;
-		}
-		v = v << 6 | (uint32_t)(digit - digits);
-		if (i % 4 > 0 && o < n / 4 * 3)
-			out[o++] = (uint8_t)(v >> (6 - 2 * (i % 4)));
-	}
-	*ret_len = o;
-	return out;
-}
-
 /* One line of the file. */
 static void show(struct logs *l, const char *line, size_t n)
 {
 	_cleanup_json_ json_t *o = NULL;
 	_cleanup_free_ uint8_t *raw = NULL;
+	const char *coded;
 	const json_t *text;
 	size_t raw_len = 0;
 	const char *time;
@@ -111,9 +90,12 @@ static void show(struct logs *l, const char *line, size_t n)
 	if (l->o->timestamps)
 		fprintf(out, "%s ", time);
 	/* "raw" has the unchanged bytes of text that is not UTF-8. */
-	if (json_object_get(o, "raw"))
-		raw = decode(sk_jx_get_str(o, "raw", ""), &raw_len);
-	if (raw)
+	coded = sk_jx_get_str(o, "raw", NULL);
+	if (coded) {
+		raw = sk_xcalloc(strlen(coded) / 4 * 3 + 1, 1);
+		raw_len = sk_base64_decode(coded, raw);
+	}
+	if (raw && raw_len != SIZE_MAX)
 		fwrite(raw, 1, raw_len, out);
 	else
 		fwrite(json_string_value(text), 1, json_string_length(text), out);

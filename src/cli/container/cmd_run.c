@@ -76,7 +76,7 @@ static int make(struct sk_cli *cli, struct sk_run_opts *o, int argc, char **argv
 
 static int run_created(struct sk_cli *cli, const struct sk_run_opts *o, struct sk_plan *plan, json_t *config)
 {
-	struct sk_launch launch = {
+	struct sk_run_launch launch = {
 		.stdin_open = plan->stdin_attached && o->interactive,
 		.stdout_open = plan->stdout_attached,
 		.stderr_open = plan->stderr_attached,
@@ -223,7 +223,7 @@ static int start_attached(struct sk_cli *cli, const struct start_opts *o, const 
 {
 	_cleanup_container_ struct sk_container c = { 0 };
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_launch launch = {
+	struct sk_run_launch launch = {
 		.stdout_open = true,
 		.stderr_open = true,
 		.sig_proxy = o->sig_proxy,
@@ -297,7 +297,7 @@ static int cmd_attach(struct sk_cli *cli, void *opts, int argc, char **argv)
 	const struct attach_opts *o = opts;
 	_cleanup_container_ struct sk_container c = { 0 };
 	struct sk_error err = SK_ERROR_INIT;
-	struct sk_launch launch = {
+	struct sk_run_launch launch = {
 		.stdout_open = true, .stderr_open = true, .sig_proxy = o->sig_proxy, .detach_keys = o->detach_keys
 	};
 	const char *status;

@@ -54,12 +54,12 @@ struct watched {
 	json_t *config;
 };
 
-struct watch {
+struct stats_watch {
 	struct watched *v;
 	size_t n;
 };
 
-static void watch_fini(struct watch *w)
+static void watch_fini(struct stats_watch *w)
 {
 	size_t i;
 
@@ -72,7 +72,7 @@ static void watch_fini(struct watch *w)
 	free(w->v);
 }
 
-static void add(struct watch *w, const struct sk_container *c, const char *asked)
+static void add(struct stats_watch *w, const struct sk_container *c, const char *asked)
 {
 	struct watched *one;
 
@@ -85,7 +85,7 @@ static void add(struct watch *w, const struct sk_container *c, const char *asked
 }
 
 /* Containers named, or all that run, with those that came since the last round. */
-static int collect(struct sk_cli *cli, const struct stats_opts *o, int argc, char **argv, struct watch *w,
+static int collect(struct sk_cli *cli, const struct stats_opts *o, int argc, char **argv, struct stats_watch *w,
 		   struct sk_error *err)
 {
 	struct sk_containers all = { 0 };
@@ -172,7 +172,7 @@ static json_t *make_row(const struct stats_opts *o, const struct watched *c)
 	return row;
 }
 
-static int show(const struct stats_opts *o, const struct watch *w, bool clear, struct sk_error *err)
+static int show(const struct stats_opts *o, const struct stats_watch *w, bool clear, struct sk_error *err)
 {
 	struct sk_list list = { .format = o->format,
 				.table = "{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{"
@@ -191,7 +191,7 @@ static int show(const struct stats_opts *o, const struct watch *w, bool clear, s
 	return r;
 }
 
-static int watch_loop(struct sk_cli *cli, const struct stats_opts *o, int argc, char **argv, struct watch *w,
+static int watch_loop(struct sk_cli *cli, const struct stats_opts *o, int argc, char **argv, struct stats_watch *w,
 		      struct sk_error *err)
 {
 	bool first = true;
@@ -220,7 +220,7 @@ static int watch_loop(struct sk_cli *cli, const struct stats_opts *o, int argc, 
 			continue;
 		for (i = 0; i < w->n; i++) /* what runs no more is not asked for again */
 			if (!w->v[i].stats && !o->all) {
-				struct watch one = { sk_xcalloc(1, sizeof(*w->v)), 1 };
+				struct stats_watch one = { sk_xcalloc(1, sizeof(*w->v)), 1 };
 
 				one.v[0] = w->v[i];
 				memmove(w->v + i, w->v + i + 1, (w->n - i - 1) * sizeof(*w->v));
@@ -236,7 +236,7 @@ static int cmd_stats(struct sk_cli *cli, void *opts, int argc, char **argv)
 	const struct stats_opts *o = opts;
 	struct sk_list list = { .format = o->format, .table = "", .columns = columns };
 	struct sk_error err = SK_ERROR_INIT;
-	struct watch w = { 0 };
+	struct stats_watch w = { 0 };
 	int r = sk_list_check(&list, &err);
 
 	if (r == 0)

@@ -16,7 +16,7 @@
 #include "model/xmem.h"
 
 /* Modes and times of directories are set at the end: writing into them changes the one and may need the other. */
-struct directory {
+struct extracted_directory {
 	char *path;
 	mode_t mode;
 	struct timespec mtime;
@@ -26,7 +26,7 @@ struct extract {
 	struct archive *in;
 	int dirfd;
 	struct sk_cp_extract *x;
-	struct directory *directories;
+	struct extracted_directory *directories;
 	size_t n_directories;
 	struct sk_error *err;
 };
@@ -149,7 +149,7 @@ static int put_file(struct extract *e, int at, const char *name, struct archive_
 
 static int put_directory(struct extract *e, int at, const char *name, const char *path, struct archive_entry *entry)
 {
-	struct directory *f;
+	struct extracted_directory *f;
 
 	if (strcmp(name, ".") == 0)
 		return 0; /* the destination itself, which was there before us */
@@ -164,9 +164,10 @@ static int put_directory(struct extract *e, int at, const char *name, const char
 	}
 	e->directories = sk_xrealloc(e->directories, e->n_directories + 1, sizeof(*e->directories));
 	f = &e->directories[e->n_directories++];
-	*f = (struct directory){ sk_xstrdup(path),
-				 archive_entry_perm(entry),
-				 { .tv_sec = archive_entry_mtime(entry), .tv_nsec = archive_entry_mtime_nsec(entry) } };
+	*f = (struct extracted_directory){ sk_xstrdup(path),
+					   archive_entry_perm(entry),
+					   { .tv_sec = archive_entry_mtime(entry),
+					     .tv_nsec = archive_entry_mtime_nsec(entry) } };
 	if (!keep_owner(e, at, name, entry))
 		f->mode &= 01777;
 	return 0;
@@ -233,7 +234,7 @@ static int put_entry(struct extract *e, struct archive_entry *entry)
 static void finish_directories(struct extract *e)
 {
 	while (e->n_directories) {
-		struct directory *f = &e->directories[--e->n_directories];
+		struct extracted_directory *f = &e->directories[--e->n_directories];
 		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, f->mtime };
 		const char *name;
 		_cleanup_fd_ int at = open_parent(e->dirfd, f->path, &name);

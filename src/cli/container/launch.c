@@ -68,7 +68,7 @@ int sk_launch_end(const struct sk_attach_result *result, int r, const struct sk_
 	return result->code;
 }
 
-int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const struct sk_launch *launch)
+int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const struct sk_run_launch *launch)
 {
 	const struct sk_msg request = { .op = SK_REQUEST_ATTACH,
 					.attach = { .input = launch->stdin_open, .owner = launch->owner } };

@@ -16,7 +16,7 @@ void sk_launch_hold_signals(void);
 /* Boots and starts; returns when the container's process runs. `*ret_code` on failure: 125, 126, 127. */
 int sk_launch_detached(struct sk_cli *cli, const char *id, json_t *config, int *ret_code, struct sk_error *err);
 
-struct sk_launch {
+struct sk_run_launch {
 	bool stdin_open, stdout_open, stderr_open; /* attach which */
 	bool owner;				   /* the container ends with us */
 	bool boot;				   /* boot and start it; else it runs */
@@ -24,7 +24,7 @@ struct sk_launch {
 	const char *detach_keys;
 };
 /* Boots where asked, attaches, and stays until the end. Returns the exit code of the command; errors are printed. */
-int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const struct sk_launch *launch);
+int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const struct sk_run_launch *launch);
 /* After sk_attach_run(): prints the error, if any, and returns the exit code. */
 int sk_launch_end(const struct sk_attach_result *result, int r, const struct sk_error *err, const char *name);
 

@@ -195,23 +195,23 @@ static void cut_vars(struct sk_tmpl_run *run, size_t n)
 		json_decref(run->vars[--run->n_vars].value);
 }
 
-enum flow {
+enum loop_flow {
 	FLOW_FAILED = -1,
 	FLOW_ON,
 	FLOW_BREAK,
 	FLOW_CONTINUE,
 };
 
-static enum flow run_nodes(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t from, size_t to, json_t *dot,
-			   struct sk_text *out);
+static enum loop_flow run_nodes(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t from, size_t to, json_t *dot,
+				struct sk_text *out);
 
 /* if, with: the branch that holds. */
-static enum flow run_condition(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t at, json_t *dot,
-			       struct sk_text *out)
+static enum loop_flow run_condition(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t at, json_t *dot,
+				    struct sk_text *out)
 {
 	bool with = t->nodes[at].kind == SK_NODE_WITH;
 	size_t n_vars = run->n_vars, end = t->nodes[at].end;
-	enum flow flow = FLOW_ON;
+	enum loop_flow flow = FLOW_ON;
 
 	while (at != end) {
 		const struct sk_node *node = &t->nodes[at];
@@ -262,7 +262,7 @@ static const char *range_vars(const char *s, const char *names[2], size_t lens[2
 	return s;
 }
 
-struct range {
+struct range_loop {
 	struct sk_tmpl_run *run;
 	const struct sk_tmpl *t;
 	size_t at;
@@ -271,10 +271,10 @@ struct range {
 	size_t lens[2];
 };
 
-static enum flow run_item(struct range *g, json_t *take_key, json_t *value)
+static enum loop_flow run_item(struct range_loop *g, json_t *take_key, json_t *value)
 {
 	size_t n_vars = g->run->n_vars;
-	enum flow flow = FLOW_ON;
+	enum loop_flow flow = FLOW_ON;
 	int r = 0;
 
 	if (g->names[1]) {
@@ -296,11 +296,11 @@ static int compare_keys(const void *a, const void *b)
 }
 
 /* Objects in the order of their keys, as Go ranges over maps. */
-static enum flow run_object(struct range *g, json_t *object)
+static enum loop_flow run_object(struct range_loop *g, json_t *object)
 {
 	size_t n = json_object_size(object), i = 0;
 	const char **keys = sk_xcalloc(n, sizeof(*keys)), *key;
-	enum flow flow = FLOW_ON;
+	enum loop_flow flow = FLOW_ON;
 	json_t *value;
 
 	json_object_foreach(object, key, value) keys[i++] = key;
@@ -311,12 +311,12 @@ static enum flow run_object(struct range *g, json_t *object)
 	return flow;
 }
 
-static enum flow run_range(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t at, json_t *dot,
-			   struct sk_text *out)
+static enum loop_flow run_range(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t at, json_t *dot,
+				struct sk_text *out)
 {
-	struct range g = { .run = run, .t = t, .at = at, .out = out };
+	struct range_loop g = { .run = run, .t = t, .at = at, .out = out };
 	const char *pipeline = range_vars(t->nodes[at].text, g.names, g.lens);
-	enum flow flow = FLOW_ON;
+	enum loop_flow flow = FLOW_ON;
 	bool assigned;
 	json_t *v, *item;
 	size_t i;
@@ -346,10 +346,10 @@ static enum flow run_range(struct sk_tmpl_run *run, const struct sk_tmpl *t, siz
 	return flow == FLOW_BREAK ? FLOW_ON : flow;
 }
 
-static enum flow run_nodes(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t from, size_t to, json_t *dot,
-			   struct sk_text *out)
+static enum loop_flow run_nodes(struct sk_tmpl_run *run, const struct sk_tmpl *t, size_t from, size_t to, json_t *dot,
+				struct sk_text *out)
 {
-	enum flow flow = FLOW_ON;
+	enum loop_flow flow = FLOW_ON;
 	size_t i;
 
 	for (i = from; i < to && flow == FLOW_ON; i++) {
@@ -394,7 +394,7 @@ int sk_tmpl_run(const struct sk_tmpl *t, json_t *dot, const json_t *labels, stru
 {
 	struct sk_error own = SK_ERROR_INIT;
 	struct sk_tmpl_run run = { .labels = labels, .root = dot, .err = err ? err : &own };
-	enum flow flow = run_nodes(&run, t, 0, t->n, dot, out);
+	enum loop_flow flow = run_nodes(&run, t, 0, t->n, dot, out);
 
 	cut_vars(&run, 0);
 	return flow == FLOW_FAILED ? -EINVAL : 0;

@@ -22,7 +22,7 @@ static const struct sk_opt check_opts[] = {
 	SK_OPT_END,
 };
 
-struct check {
+struct check_command {
 	struct sk_cli *cli;
 	bool repair;
 	unsigned found, mended;
@@ -31,7 +31,7 @@ struct check {
 
 static void on_problem(void *arg, const char *problem, const char *mended)
 {
-	struct check *c = arg;
+	struct check_command *c = arg;
 
 	c->found++;
 	c->mended += mended != NULL;
@@ -43,7 +43,7 @@ static void on_problem(void *arg, const char *problem, const char *mended)
 
 static const char *user_of_image(void *arg, const char *id)
 {
-	struct check *c = arg;
+	struct check_command *c = arg;
 	size_t i;
 
 	for (i = 0; i < c->containers.n; i++)
@@ -52,7 +52,7 @@ static const char *user_of_image(void *arg, const char *id)
 	return NULL;
 }
 
-static void check_container(struct check *c, const char *id)
+static void check_container(struct check_command *c, const char *id)
 {
 	_cleanup_free_ char *text = NULL;
 	json_t *vm = NULL;
@@ -76,7 +76,7 @@ static void check_container(struct check *c, const char *id)
 
 static void on_volume(void *arg, const char *name)
 {
-	struct check *c = arg;
+	struct check_command *c = arg;
 	struct sk_error err = SK_ERROR_INIT;
 	_cleanup_free_ char *text = sk_xasprintf("volume %s: its description cannot be read", name);
 	bool mended = c->repair && sk_volume_mend(&c->cli->paths, name, &err) == 0;
@@ -84,7 +84,7 @@ static void on_volume(void *arg, const char *name)
 	on_problem(c, text, mended ? "written anew; its labels are lost" : NULL);
 }
 
-static int check_all(struct check *c, struct sk_error *err)
+static int check_all(struct check_command *c, struct sk_error *err)
 {
 	struct sk_store *store;
 	size_t i;
@@ -105,7 +105,7 @@ static int check_all(struct check *c, struct sk_error *err)
 static int cmd_check(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct check_opts *o = opts;
-	struct check c = { .cli = cli, .repair = o->repair };
+	struct check_command c = { .cli = cli, .repair = o->repair };
 	struct sk_error err = SK_ERROR_INIT;
 
 	(void)argc;

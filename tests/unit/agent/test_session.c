@@ -14,7 +14,7 @@
 #include "session.h"
 
 static struct sk_loop *loop;
-static struct sk_session *session;
+static struct sk_agent_session *session;
 static int peer, handled, gone;
 static uint64_t last_id;
 

@@ -65,7 +65,7 @@ static int make(int argc)
 	err = (struct sk_error)SK_ERROR_INIT;
 	opts = (struct sk_run_opts){ 0 };
 	sk_run_opts_defaults(&opts);
-	r = sk_opt_parse(sk_run_opts, &opts, true, argc, (char **)(uintptr_t)argv, &parsed, &err);
+	r = sk_opt_parse(sk_run_opts, &sk_flag_dialect, &opts, true, argc, (char **)(uintptr_t)argv, &parsed, &err);
 	if (r == 0)
 		r = sk_plan_init(&plan, &opts, &image, argv[0], (char **)(uintptr_t)argv + 1, parsed.n_args - 1, &err);
 	if (r < 0)

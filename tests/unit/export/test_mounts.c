@@ -62,7 +62,7 @@ static int teardown(void **state)
 static void test_later(void **state)
 {
 	struct sk_mount_tree *tree;
-	struct sk_mounts *m;
+	struct sk_host_mounts *m;
 	char path[128];
 	int share, dir;
 

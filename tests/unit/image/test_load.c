@@ -283,7 +283,7 @@ static void test_same_twice(void **state)
 {
 	struct sk_store *store = open_store();
 	struct sk_layer_read jobs[2] = { { .blob_size = -1 }, { .blob_size = -1 } };
-	struct sk_op ops[2];
+	struct sk_store_op ops[2];
 	struct blob b = small_tar("f", "x");
 	_cleanup_free_ char *path = NULL;
 	struct sk_input_memory in;

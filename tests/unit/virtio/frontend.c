@@ -3,6 +3,7 @@
 #include "frontend.h"
 
 #include "../sk_test.h"
+#include "vu_send.h"
 
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -64,27 +65,9 @@ void fe_close(struct fe *fe)
 bool fe_send(struct fe *fe, uint32_t request, uint32_t flags, const void *payload, uint32_t size, const int *fds,
 	     unsigned n_fds)
 {
-	struct vu_header h = { request, flags, size };
-	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)(uintptr_t)payload, size } };
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * 32)];
-		struct cmsghdr align;
-	} control;
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+	const struct vu_header h = { request, flags, size };
 
-	if (n_fds) {
-		struct cmsghdr *c;
-
-		memset(&control, 0, sizeof(control));
-		m.msg_control = control.buf;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
-	return sendmsg(fe->sock, &m, MSG_NOSIGNAL) == (ssize_t)(sizeof(h) + size);
+	return vu_send(fe->sock, h, payload, size, fds, n_fds, 0) == (ssize_t)(sizeof(h) + size);
 }
 
 /* Reads exactly n bytes, turning the loop. */

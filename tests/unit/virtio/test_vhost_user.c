@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/socket.h"
 #include "frontend.h"
 #include "virtio/device.h"
 #include "virtio/notify.h"
@@ -358,18 +359,8 @@ static void test_fds_byte_by_byte(void **state)
 	fe_connect(&fe, f->loop, &f->addr, f->addr_len);
 	for (i = 0; i < 12; i++) {
 		uint8_t raw[12] = { VU_GET_FEATURES, 0, 0, 0, VU_VERSION };
-		char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = { 0 };
-		struct iovec iov = { raw + i, 1 };
-		struct msghdr m = {
-			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-		};
-		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fe.memfd, sizeof(int));
-		if (sendmsg(fe.sock, &m, MSG_NOSIGNAL) < 0)
+		if (sk_socket_send(fe.sock, raw + i, 1, &fe.memfd, 1) < 0)
 			break;
 	}
 	assert_true(fe_closed(&fe));

@@ -27,7 +27,7 @@
 #define SK_LINKS_MAX 32u
 #define SK_OVERFLOW_UID 65534u
 
-struct walk {
+struct path_walk {
 	const char *path; /* as it was asked for */
 	mode_t mode;
 	char done[PATH_MAX]; /* canonical, of `fd`; "" is the root directory */
@@ -51,7 +51,7 @@ static bool is_open_to_others(const struct stat *st)
 	return (st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && !own_group);
 }
 
-static int check_on_the_way(const struct walk *w, const char *at, const struct stat *st)
+static int check_on_the_way(const struct path_walk *w, const char *at, const struct stat *st)
 {
 	if (!is_trusted_owner(st->st_uid))
 		return sk_error_set(w->err, EPERM, "cannot use %s: %s belongs to another user (uid %u)", w->path, at,
@@ -61,7 +61,7 @@ static int check_on_the_way(const struct walk *w, const char *at, const struct s
 	return 0;
 }
 
-static int check_last(const struct walk *w, const char *at, const struct stat *st)
+static int check_last(const struct path_walk *w, const char *at, const struct stat *st)
 {
 	if (st->st_uid != geteuid())
 		return sk_error_set(
@@ -77,7 +77,7 @@ static int check_last(const struct walk *w, const char *at, const struct stat *s
 }
 
 /* Takes the next component off `rest`. False: there is none. */
-static bool next_name(struct walk *w, char name[NAME_MAX + 1], int *ret_err)
+static bool next_name(struct path_walk *w, char name[NAME_MAX + 1], int *ret_err)
 {
 	const char *p = w->rest + strspn(w->rest, "/");
 	size_t n = strcspn(p, "/");
@@ -91,12 +91,12 @@ static bool next_name(struct walk *w, char name[NAME_MAX + 1], int *ret_err)
 	return true;
 }
 
-static bool is_last(const struct walk *w)
+static bool is_last(const struct path_walk *w)
 {
 	return w->rest[strspn(w->rest, "/")] == '\0';
 }
 
-static int follow_link(struct walk *w, int link_fd, const char *at)
+static int follow_link(struct path_walk *w, int link_fd, const char *at)
 {
 	_cleanup_free_ char *rest = strdup(w->rest);
 	char target[PATH_MAX];
@@ -119,7 +119,7 @@ static int follow_link(struct walk *w, int link_fd, const char *at)
 	return w->fd < 0 ? sk_error_errno(w->err, errno, "cannot use %s", w->path) : 0;
 }
 
-static int go_up(struct walk *w)
+static int go_up(struct path_walk *w)
 {
 	int up = openat(w->fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char *slash = strrchr(w->done, '/');
@@ -134,7 +134,7 @@ static int go_up(struct walk *w)
 }
 
 /* Opens `name` in the directory reached so far, or makes it. */
-static int open_or_make(const struct walk *w, const char *name)
+static int open_or_make(const struct path_walk *w, const char *name)
 {
 	int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
@@ -146,7 +146,7 @@ static int open_or_make(const struct walk *w, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int step(struct walk *w, const char *name)
+static int step(struct path_walk *w, const char *name)
 {
 	_cleanup_fd_ int fd = -1;
 	char at[PATH_MAX];
@@ -180,7 +180,7 @@ static int step(struct walk *w, const char *name)
 	return 0;
 }
 
-static int start_walk(struct walk *w)
+static int start_walk(struct path_walk *w)
 {
 	char cwd[PATH_MAX] = "";
 	int n;
@@ -196,7 +196,7 @@ static int start_walk(struct walk *w)
 
 int sk_private_dir(const char *path, mode_t mode, char **ret_path, struct sk_error *err)
 {
-	struct walk w = { .path = path, .mode = mode, .fd = -1, .err = err };
+	struct path_walk w = { .path = path, .mode = mode, .fd = -1, .err = err };
 	char name[NAME_MAX + 1];
 	struct stat st;
 	int fd = -1, r = start_walk(&w);
@@ -222,7 +222,7 @@ int sk_private_dir(const char *path, mode_t mode, char **ret_path, struct sk_err
 
 int sk_private_subdir(int dirfd, const char *name, mode_t mode, struct sk_error *err)
 {
-	struct walk w = { .path = name, .err = err };
+	struct path_walk w = { .path = name, .err = err };
 	_cleanup_fd_ int fd = -1;
 	struct stat st;
 	int r;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* rtnetlink: requests, dumps and addresses, over one blocking socket. */
 #include "base/rtnl.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -81,4 +84,21 @@ int sk_rtnl_dump(int fd, uint16_t type, size_t body, int (*each)(void *arg, cons
 				return r;
 		}
 	}
+}
+
+const void *sk_rtnl_address(const struct nlmsghdr *h, char ret_text[SK_RTNL_ADDRESS])
+{
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
+	const void *address = NULL;
+	char text[INET6_ADDRSTRLEN];
+	const struct rtattr *a;
+
+	for (a = IFA_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && !address))
+			address = RTA_DATA(a);
+	if (!address || !inet_ntop(m->ifa_family, address, text, sizeof(text)))
+		return NULL;
+	snprintf(ret_text, SK_RTNL_ADDRESS, "%s/%u", text, m->ifa_prefixlen);
+	return address;
 }

@@ -2,9 +2,12 @@
 #include "base/socket.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 int sk_socket_address(int fd, const char *name, struct sockaddr_un *ret)
 {
@@ -16,4 +19,72 @@ int sk_socket_address(int fd, const char *name, struct sockaddr_un *ret)
 	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d%s%s", fd, name ? "/" : "",
 		     name ? name : "");
 	return n < (int)sizeof(ret->sun_path) ? 0 : -ENAMETOOLONG;
+}
+
+union control {
+	char buf[CMSG_SPACE(SK_SOCKET_FDS * sizeof(int))];
+	struct cmsghdr align;
+};
+
+int sk_socket_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds)
+{
+	union control control = { .buf = { 0 } };
+	struct iovec iov = { (void *)(uintptr_t)data, len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (n_fds > SK_SOCKET_FDS)
+		return -E2BIG;
+	if (n_fds) {
+		m.msg_control = control.buf;
+		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+	}
+	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* The descriptors of a message, or none of them when they are not as many as expected. */
+static void take_fds(struct msghdr *m, int *ret_fds, size_t n_fds)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	int fds[SK_SOCKET_FDS] = { -1, -1 };
+	size_t n = 0, i;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(0))
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	if (n > SK_SOCKET_FDS)
+		n = SK_SOCKET_FDS; /* the kernel has closed those that found no room */
+	if (n)
+		memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+	for (i = 0; i < n; i++) {
+		if (n == n_fds)
+			ret_fds[i] = fds[i];
+		else
+			close(fds[i]);
+	}
+}
+
+int sk_socket_receive(int sock, bool wait, void *data, size_t len, int *ret_fds, size_t n_fds)
+{
+	union control control;
+	struct iovec iov = { data, len };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
+	ssize_t n;
+	size_t i;
+
+	for (i = 0; i < n_fds; i++)
+		ret_fds[i] = -1;
+	do
+		n = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	take_fds(&m, ret_fds, n_fds);
+	return (int)n;
 }

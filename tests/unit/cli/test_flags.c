@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Option tables: all forms of an option, errors, and tables without duplicates. */
+/* docker's options: all their forms, errors, and tables without duplicates. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/opt.h"
+#include "cli/flags.h"
 #include "cli/runopts.h"
 
 struct values {
@@ -55,7 +55,7 @@ static int parse(bool stop, int argc)
 	sk_opt_fini(table, &v);
 	v = (struct values){ 0 };
 	err = (struct sk_error)SK_ERROR_INIT;
-	return sk_opt_parse(table, &v, stop, argc, (char **)(uintptr_t)args, &parsed, &err);
+	return sk_opt_parse(table, &sk_flag_dialect, &v, stop, argc, (char **)(uintptr_t)args, &parsed, &err);
 }
 
 #define PARSE(stop, ...)                                                                         \

@@ -76,7 +76,7 @@ static void on_writable(void *arg, int fd, unsigned events)
 /* A Unix socket: of the container's root, whatever links are on the way. */
 static int dial_path(struct dialled *d)
 {
-	struct sk_container *c = sk_container_find(d->agent, d->req.container);
+	struct sk_agent_container *c = sk_container_find(d->agent, d->req.container);
 	_cleanup_fd_ int root = -1, node = -1;
 	struct sockaddr_un to;
 	int r;

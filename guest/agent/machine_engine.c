@@ -6,11 +6,12 @@
  * up at the same time, and either is started again alone when it was killed.
  */
 #include <errno.h>
-#include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/opt.h"
 #include "machine.h"
 
 #define CONTAINERD_SOCKET "/run/containerd/containerd.sock"
@@ -102,43 +103,36 @@ static const struct sk_machine_engine *find_engine(const char *name)
 	return NULL;
 }
 
+static int set_engine(const struct sk_opt *opt, void *to, const char *value, struct sk_error *err)
+{
+	const struct sk_machine_engine **engine = to;
+
+	(void)opt;
+	*engine = find_engine(value);
+	return *engine ? 0 : sk_error_set(err, EINVAL, "no such engine: %s (docker, podman, containerd)", value);
+}
+
 int sk_machine_options(struct sk_machine_options *ret, int argc, char **argv, struct sk_error *err)
 {
-	static const struct option options[] = {
-		{ "engine", required_argument, NULL, 'e' },
-		{ "data", required_argument, NULL, 'd' },
-		{ "host-gateway-ip", required_argument, NULL, 'g' },
-		{ "debug", no_argument, NULL, 'D' },
-		{ NULL, 0, NULL, 0 },
+#define AT(f) offsetof(struct sk_machine_options, f)
+	static const struct sk_opt_type type_engine = { true, set_engine, NULL };
+	static const struct sk_opt options[] = {
+		{ .name = "engine", .type = &type_engine, .offset = AT(engine) },
+		{ .name = "data", .type = SK_OPT_STRING, .offset = AT(data) },
+		{ .name = "host-gateway-ip", .type = SK_OPT_STRING, .offset = AT(gateway) },
+		{ .name = "debug", .type = SK_OPT_BOOL, .offset = AT(debug) },
+		{ .name = NULL },
 	};
-	int o;
+#undef AT
+	struct sk_opt_result parsed = { 0 };
+	int r;
 
 	*ret = (struct sk_machine_options){ .engine = &engines[0], .data = "serial:skerry-data" };
-	optind = 0;
-	opterr = 0;
-	while ((o = getopt_long(argc, argv, "+", options, NULL)) != -1)
-		switch (o) {
-		case 'e':
-			ret->engine = find_engine(optarg);
-			if (!ret->engine)
-				return sk_error_set(err, EINVAL, "no such engine: %s (docker, podman, containerd)",
-						    optarg);
-			break;
-		case 'd':
-			ret->data = optarg;
-			break;
-		case 'g':
-			ret->gateway = optarg;
-			break;
-		case 'D':
-			ret->debug = true;
-			break;
-		default:
-			return sk_error_set(err, EINVAL, "wrong option %s", argv[optind - 1]);
-		}
-	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
-		return sk_error_set(err, EINVAL, "unexpected argument %s", argv[optind]);
-	ret->extra = argv + optind;
+	r = sk_opt_parse(options, &sk_opt_gnu, ret, true, argc - 1, argv + 1, &parsed, err);
+	if (r < 0)
+		return r;
+	argv[1 + parsed.n_args] = NULL;
+	ret->extra = argv + 1;
 	return 0;
 }
 

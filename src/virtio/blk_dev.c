@@ -449,7 +449,11 @@ static void blk_stopped(struct sk_device *dev, unsigned q)
 
 void sk_blk_set_id(struct sk_device *dev, const char *id)
 {
-	strncpy(blk_of(dev)->id, id, sizeof(blk_of(dev)->id)); /* padded with NULs, not ended by one (virtio, 5.2.6) */
+	struct blk_dev *b = blk_of(dev);
+	size_t n = strnlen(id, sizeof(b->id));
+
+	memset(b->id, 0, sizeof(b->id)); /* padded with NULs, not ended by one (virtio 1.2, 5.2.6) */
+	memcpy(b->id, id, n);
 }
 
 void sk_blk_on_trouble(struct sk_device *dev, void (*trouble)(void *arg, bool is_full, int failed), void *arg)

@@ -20,7 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/confine.h"
 #include "base/log.h"
 #include "base/socket.h"
 
@@ -106,19 +107,10 @@ static void serve(const char *path)
 /* Root's other rights would be worth something; without these it could not reach another user's socket. */
 static void drop_capabilities(void)
 {
-	static const cap_value_t keep[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH };
-	cap_value_t cap;
-	cap_t caps = geteuid() == 0 ? cap_init() : NULL;
+	static const int keep[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH };
 
-	if (!caps)
-		return;
-	for (cap = 0; cap_get_bound(cap) >= 0; cap++)
-		if (cap != keep[0] && cap != keep[1])
-			cap_drop_bound(cap);
-	cap_set_flag(caps, CAP_PERMITTED, 2, keep, CAP_SET);
-	cap_set_flag(caps, CAP_EFFECTIVE, 2, keep, CAP_SET);
-	cap_set_proc(caps);
-	cap_free(caps);
+	if (geteuid() == 0)
+		sk_caps_keep(keep, SK_ARRAY_SIZE(keep));
 }
 
 static int confine(void)

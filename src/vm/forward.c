@@ -48,8 +48,8 @@ struct listener {
 	struct sk_acceptor *acceptor;
 };
 
-struct conn {
-	struct conn *next;
+struct forwarded {
+	struct forwarded *next;
 	struct sk_forwards *f; /* NULL: it is freed with the agent's answer */
 	struct sk_relay *relay;
 	const char *guest;     /* where it leads */
@@ -63,14 +63,14 @@ struct sk_forwards {
 	int dirfd; /* where the sockets are */
 	struct listener all[FORWARD_SOCKETS];
 	unsigned n;
-	struct conn *conns;
+	struct forwarded *conns;
 	unsigned n_conns;
 	struct sk_source *timer;
 };
 
-static void conn_free(struct conn *c)
+static void conn_free(struct forwarded *c)
 {
-	struct conn **link = &c->f->conns;
+	struct forwarded **link = &c->f->conns;
 
 	while (*link != c)
 		link = &(*link)->next;
@@ -92,7 +92,7 @@ static void on_done(void *arg, struct sk_relay *relay)
 static void schedule(struct sk_forwards *f)
 {
 	uint64_t ms = UINT64_MAX;
-	const struct conn *c;
+	const struct forwarded *c;
 
 	for (c = f->conns; c && ms != FORWARD_RETRY_MS; c = c->next)
 		if (c->retry)
@@ -110,7 +110,7 @@ static bool may_come(int error)
 
 static void on_connected(void *arg, const struct sk_reply *reply)
 {
-	struct conn *c = arg;
+	struct forwarded *c = arg;
 
 	c->asked = false;
 	if (!c->f) {
@@ -123,7 +123,7 @@ static void on_connected(void *arg, const struct sk_reply *reply)
 	}
 }
 
-static void ask(struct conn *c)
+static void ask(struct forwarded *c)
 {
 	struct sk_msg msg = { .op = SK_OP_CONNECT, .container = SK_CONTAINER };
 
@@ -137,7 +137,7 @@ static void on_timer(void *arg)
 {
 	struct sk_forwards *f = arg;
 	uint64_t now = sk_now_ms();
-	struct conn *c, *next;
+	struct forwarded *c, *next;
 
 	for (c = f->conns; c; c = next) {
 		next = c->next;
@@ -153,7 +153,7 @@ static void on_connection(void *arg, int take_fd)
 {
 	struct listener *l = arg;
 	struct sk_forwards *f = l->f;
-	struct conn *c = f->n_conns < FORWARD_MAX ? calloc(1, sizeof(*c)) : NULL;
+	struct forwarded *c = f->n_conns < FORWARD_MAX ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
 		close(take_fd);
@@ -179,7 +179,7 @@ static void on_connection(void *arg, int take_fd)
 ssize_t sk_forwards_claim(struct sk_forwards *f, const struct sk_token *token, struct sk_stream *stream,
 			  const uint8_t *data, size_t n)
 {
-	struct conn *c = f ? f->conns : NULL;
+	struct forwarded *c = f ? f->conns : NULL;
 
 	while (c && !sk_token_equal(&c->token, token))
 		c = c->next;

@@ -57,9 +57,9 @@ static const unsigned phase_max[PHASES] = {
 	[CONN_RELAYED] = SERVICES_SSH, [CONN_ENDING] = SERVICES_ENDING,
 };
 
-struct conn {
+struct service_conn {
 	struct sk_services *s;
-	struct conn *next, **link; /* the youngest first */
+	struct service_conn *next, **link; /* the youngest first */
 	enum phase phase;
 	struct sk_stream *stream; /* NULL: gone, or the relay's */
 	struct sk_buf in;	  /* NEW: token and request, or the request */
@@ -77,7 +77,7 @@ struct sk_services {
 	struct sk_dialler *dialler; /* NULL: no ssh-agent */
 	struct sk_source *timer;
 	uint8_t token[SK_TOKEN_BYTES];
-	struct conn *conns;
+	struct service_conn *conns;
 	unsigned n[PHASES];
 	uint32_t next_number;
 	unsigned next_port[2]; /* TCP, UDP */
@@ -113,7 +113,7 @@ static int parse_forward(const struct sk_msg *msg, struct sk_slirp_forward *ret)
 	return inet_pton(ret->v6 ? AF_INET6 : AF_INET, msg->publish.host_ip, ret->host_addr) == 1 ? 0 : -EINVAL;
 }
 
-static int publish(struct conn *c, const struct sk_msg *msg)
+static int publish(struct service_conn *c, const struct sk_msg *msg)
 {
 	struct sk_services *s = c->s;
 	int r;
@@ -132,7 +132,7 @@ static int publish(struct conn *c, const struct sk_msg *msg)
 	return r;
 }
 
-static void withdraw(struct conn *c)
+static void withdraw(struct service_conn *c)
 {
 	sk_sandbox_withdraw(c->s->sandbox, &c->forward);
 	give_port(c->s, c->forward.udp, c->forward.guest_port);
@@ -140,7 +140,7 @@ static void withdraw(struct conn *c)
 
 /* --- connections --- */
 
-static void set_phase(struct conn *c, enum phase phase)
+static void set_phase(struct service_conn *c, enum phase phase)
 {
 	if (c->phase == CONN_PUBLISHED && phase != CONN_PUBLISHED)
 		withdraw(c);
@@ -153,7 +153,7 @@ static void set_phase(struct conn *c, enum phase phase)
 	}
 }
 
-static void conn_free(struct conn *c)
+static void conn_free(struct service_conn *c)
 {
 	if (c->phase == CONN_PUBLISHED)
 		withdraw(c);
@@ -168,7 +168,7 @@ static void conn_free(struct conn *c)
 }
 
 /* Nothing more is said or heard; what was said still reaches the guest. */
-static void conn_end(struct conn *c)
+static void conn_end(struct service_conn *c)
 {
 	if (c->s->n[CONN_ENDING] >= phase_max[CONN_ENDING]) {
 		conn_free(c);
@@ -179,7 +179,7 @@ static void conn_end(struct conn *c)
 }
 
 /* An answer, which is short: where there is no room for it, nobody reads. */
-static bool answer(struct conn *c, enum sk_op op, const struct sk_reply *reply)
+static bool answer(struct service_conn *c, enum sk_op op, const struct sk_reply *reply)
 {
 	json_t *json = sk_reply_encode(op, reply, NULL);
 	struct sk_buf out;
@@ -193,13 +193,13 @@ static bool answer(struct conn *c, enum sk_op op, const struct sk_reply *reply)
 	return ok;
 }
 
-static void refuse(struct conn *c, enum sk_op op, int error, const char *message)
+static void refuse(struct service_conn *c, enum sk_op op, int error, const char *message)
 {
 	answer(c, op, &(const struct sk_reply){ .error = error, .message = message ? message : strerror(error) });
 	conn_end(c);
 }
 
-static void on_publish(struct conn *c, const struct sk_msg *msg)
+static void on_publish(struct service_conn *c, const struct sk_msg *msg)
 {
 	struct sk_reply reply = { .ok = true, .guest_ip = SK_SLIRP_ADDRESS };
 	int r = publish(c, msg);
@@ -215,7 +215,7 @@ static void on_publish(struct conn *c, const struct sk_msg *msg)
 }
 
 /* True: what follows is for the ssh-agent. */
-static bool on_ssh_auth(struct conn *c)
+static bool on_ssh_auth(struct service_conn *c)
 {
 	struct sk_services *s = c->s;
 	int r = !s->dialler							       ? -ENOENT
@@ -242,7 +242,7 @@ static void on_dialled(void *arg, uint32_t number, int take_fd)
 {
 	struct sk_services *s = arg;
 	struct sk_stream *stream;
-	struct conn *c = s->conns;
+	struct service_conn *c = s->conns;
 
 	while (c && (c->phase != CONN_DIALLING || c->number != number))
 		c = c->next;
@@ -276,7 +276,7 @@ static void on_dialled(void *arg, uint32_t number, int take_fd)
 /* How the bytes go on that come after a part. */
 enum rest { REST_NEXT, REST_KEPT, REST_DROPPED };
 
-static enum rest handle(struct conn *c, json_t *take_json)
+static enum rest handle(struct service_conn *c, json_t *take_json)
 {
 	enum rest rest = REST_DROPPED;
 	struct sk_error err = SK_ERROR_INIT;
@@ -307,7 +307,7 @@ static bool is_token(const struct sk_services *s, const uint8_t *p)
 }
 
 /* Bytes that are missing of the part that comes now; 0: it is whole, or longer than it may be. */
-static size_t missing(const struct conn *c)
+static size_t missing(const struct service_conn *c)
 {
 	const uint8_t *p = sk_buf_data(&c->in);
 	size_t len;
@@ -321,7 +321,7 @@ static size_t missing(const struct conn *c)
 }
 
 /* Something is whole: the token, or perhaps the request. The connection may be no more, but with REST_NEXT. */
-static enum rest step(struct conn *c)
+static enum rest step(struct service_conn *c)
 {
 	struct sk_frame frame;
 	json_t *json;
@@ -350,7 +350,7 @@ static enum rest step(struct conn *c)
 /* Takes no byte more than the request has: what follows is a relay's. */
 static size_t on_data(void *arg, const uint8_t *p, size_t n)
 {
-	struct conn *c = arg;
+	struct service_conn *c = arg;
 	enum rest rest = REST_NEXT;
 	size_t done = 0, part;
 
@@ -374,7 +374,7 @@ static size_t on_data(void *arg, const uint8_t *p, size_t n)
 /* The guest's side has ended in order: the port is withdrawn before it sees our end. */
 static void on_eof(void *arg)
 {
-	struct conn *c = arg;
+	struct service_conn *c = arg;
 
 	if (c->phase == CONN_NEW)
 		conn_free(c);
@@ -384,7 +384,7 @@ static void on_eof(void *arg)
 
 static void on_closed(void *arg, int error)
 {
-	struct conn *c = arg;
+	struct service_conn *c = arg;
 
 	(void)error;
 	c->stream = NULL;
@@ -395,7 +395,7 @@ static const struct sk_stream_events events = { .data = on_data, .eof = on_eof, 
 
 static void drop_oldest_new(struct sk_services *s)
 {
-	struct conn *c, *oldest = NULL;
+	struct service_conn *c, *oldest = NULL;
 
 	for (c = s->conns; c; c = c->next)
 		if (c->phase == CONN_NEW)
@@ -407,7 +407,7 @@ static void drop_oldest_new(struct sk_services *s)
 static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
 {
 	struct sk_services *s = arg;
-	struct conn *c;
+	struct service_conn *c;
 
 	(void)guest_port;
 	if (s->n[CONN_NEW] >= phase_max[CONN_NEW])
@@ -432,7 +432,7 @@ static bool on_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
 static void on_timer(void *arg)
 {
 	struct sk_services *s = arg;
-	struct conn *c, *next;
+	struct service_conn *c, *next;
 	uint64_t now = sk_now_ms();
 
 	for (c = s->conns; c; c = next) {

@@ -456,6 +456,39 @@ static void test_start_fails(void **state)
 	assert_int_equal(fcntl(o.config.take_console_fd, F_GETFD), -1);
 }
 
+/* Layers are one device, each disk is one: the engine finds all their sockets. */
+static void test_disks(void **state)
+{
+	struct sk_sandbox_disk disks[2] = { { .take_fd = -1 }, { .take_fd = -1 } };
+	char path[128], layer_path[128];
+	const struct sk_sandbox_layer layer = { layer_path, 4096 };
+	static const char *const sockets[] = { "vsock", "layers", "disk", "disk1", "balloon" };
+	size_t i;
+	int fd;
+
+	(void)state;
+	snprintf(layer_path, sizeof(layer_path), "%s/layer", dir);
+	fd = open(layer_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	close(fd);
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/disk%zu", dir, i);
+		disks[i].take_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		assert_int_equal(ftruncate(disks[i].take_fd, 1 << 20), 0);
+	}
+	o.config.layers = &layer;
+	o.config.n_layers = 1;
+	o.config.disks = disks;
+	o.config.n_disks = 2;
+	start_well();
+	for (i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
+		snprintf(path, sizeof(path), "%s/vu/%s", dir, sockets[i]);
+		if (access(path, F_OK) < 0)
+			fail_msg("there is no socket %s", sockets[i]);
+		unlink(path);
+	}
+}
+
 /* Without a sandbox the functions say so. */
 static void test_no_sandbox(void **state)
 {
@@ -485,6 +518,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_streams, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_networks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_start_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_disks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_sandbox, setup, teardown),
 	};
 

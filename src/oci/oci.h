@@ -112,6 +112,8 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 void sk_oci_bundle_fini(struct sk_oci_bundle *b);
 /* Of one of the spec's mounts. */
 bool sk_oci_has_option(const json_t *mount, const char *option);
+/* Whether a process, a bundle's or one of `exec --process`, can be run: arguments, directory, ids. */
+int sk_oci_check_process(const json_t *process, struct sk_error *err);
 bool sk_oci_is_bind(const json_t *mount);
 /* Makes vm.json of the bundle. A new reference; NULL with err. */
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err);
@@ -306,6 +308,12 @@ int sk_oci_bad_option(char **argv, struct sk_error *err);
 int sk_oci_no_options(int argc, char **argv, int wanted, struct sk_error *err);
 /* The number of --preserve-fds: 0 is what a VM can do. */
 int sk_oci_preserve_fds(const char *text, struct sk_error *err);
+/* Decimal digits and nothing else, with a sign if `min` is negative. 0 or -EINVAL. */
+int sk_oci_parse_number(const char *text, json_int_t min, json_int_t max, json_int_t *ret);
+/* Bytes: "512m", "1.5GiB", "1024"; "-1", which stands for no limit. 0 or -EINVAL. */
+int sk_oci_parse_size(const char *text, json_int_t *ret);
+/* Sets the error in Go's words, which callers of runc look for: "open PATH: no such file or directory". -code. */
+int sk_oci_cannot_open(struct sk_error *err, int code, const char *path);
 
 /* Shared by create, run and exec. */
 int sk_oci_write_pid(const char *path, pid_t pid, struct sk_error *err);

@@ -96,7 +96,7 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	}
 	if (argc - optind < 1 || argc - optind > 2)
 		return sk_error_set(err, EINVAL, "\"kill\" requires a minimum of 1 and a maximum of 2 argument(s)");
-	if (argc - optind == 2)
+	if (argc - optind == 2 && *argv[optind + 1])
 		sig = parse_signal(argv[optind + 1]);
 	if (sig == -ERANGE)
 		return sk_error_set(err, EINVAL, "unable to signal init: invalid argument");
@@ -172,7 +172,7 @@ static json_t *read_resources(const char *path, struct sk_error *err)
 		int r = sk_fs_read(AT_FDCWD, path, SK_OCI_CONFIG_MAX, &text, NULL);
 
 		if (r < 0) {
-			sk_error_errno(err, r, "cannot read %s", path);
+			sk_oci_cannot_open(err, r, path);
 			return NULL;
 		}
 		o = json_loads(text, 0, &je);
@@ -187,35 +187,46 @@ static json_t *read_resources(const char *path, struct sk_error *err)
 
 struct update_flag {
 	const char *name, *group, *field;
-	bool text;
+	enum { UPDATE_TEXT, UPDATE_SIZE, UPDATE_INT, UPDATE_UNSIGNED } kind;
 };
 
 static const struct update_flag update_flags[] = {
-	{ "memory", "memory", "limit", false },
-	{ "memory-reservation", "memory", "reservation", false },
-	{ "memory-swap", "memory", "swap", false },
-	{ "cpu-period", "cpu", "period", false },
-	{ "cpu-quota", "cpu", "quota", false },
-	{ "cpu-share", "cpu", "shares", false },
-	{ "cpuset-cpus", "cpu", "cpus", true },
-	{ "cpuset-mems", "cpu", "mems", true },
-	{ "pids-limit", "pids", "limit", false },
-	{ "blkio-weight", "blockIO", "weight", false },
-	{ "kernel-memory", "memory", "kernel", false },
-	{ "kernel-memory-tcp", "memory", "kernelTCP", false },
-	{ "cpu-rt-period", "cpu", "realtimePeriod", false },
-	{ "cpu-rt-runtime", "cpu", "realtimeRuntime", false },
+	{ "memory", "memory", "limit", UPDATE_SIZE },
+	{ "memory-reservation", "memory", "reservation", UPDATE_SIZE },
+	{ "memory-swap", "memory", "swap", UPDATE_SIZE },
+	{ "cpu-period", "cpu", "period", UPDATE_UNSIGNED },
+	{ "cpu-quota", "cpu", "quota", UPDATE_INT },
+	{ "cpu-share", "cpu", "shares", UPDATE_UNSIGNED },
+	{ "cpuset-cpus", "cpu", "cpus", UPDATE_TEXT },
+	{ "cpuset-mems", "cpu", "mems", UPDATE_TEXT },
+	{ "pids-limit", "pids", "limit", UPDATE_INT },
+	{ "blkio-weight", "blockIO", "weight", UPDATE_UNSIGNED },
+	{ "kernel-memory", "memory", "kernel", UPDATE_SIZE },
+	{ "kernel-memory-tcp", "memory", "kernelTCP", UPDATE_SIZE },
+	{ "cpu-rt-period", "cpu", "realtimePeriod", UPDATE_UNSIGNED },
+	{ "cpu-rt-runtime", "cpu", "realtimeRuntime", UPDATE_INT },
 };
 
-static void set_flag(json_t *resources, const struct update_flag *f, const char *value)
+static int set_flag(json_t *resources, const struct update_flag *f, const char *value, struct sk_error *err)
 {
 	json_t *group = json_object_get(resources, f->group);
+	json_int_t n = 0;
+	int r = 0;
 
+	if (!*value)
+		return 0; /* as not given */
+	if (f->kind == UPDATE_SIZE)
+		r = sk_oci_parse_size(value, &n);
+	else if (f->kind != UPDATE_TEXT)
+		r = sk_oci_parse_number(value, f->kind == UPDATE_INT ? INT64_MIN : 0, INT64_MAX, &n);
+	if (r < 0)
+		return sk_error_set(err, EINVAL, "invalid value for %s: '%s'", f->name, value);
 	if (!group) {
 		group = json_object();
 		json_object_set_new(resources, f->group, group);
 	}
-	json_object_set_new(group, f->field, f->text ? json_string(value) : json_integer(strtoll(value, NULL, 0)));
+	json_object_set_new(group, f->field, f->kind == UPDATE_TEXT ? json_string(value) : json_integer(n));
+	return 0;
 }
 
 static int parse_update(int argc, char **argv, json_t **ret, struct sk_error *err)
@@ -234,7 +245,8 @@ static int parse_update(int argc, char **argv, json_t **ret, struct sk_error *er
 		if (opt == '?')
 			return sk_oci_bad_option(argv, err);
 		if (opt == 'x') {
-			set_flag(*ret, &update_flags[index], optarg);
+			if (set_flag(*ret, &update_flags[index], optarg, err) < 0)
+				return -EINVAL;
 			continue;
 		}
 		json_decref(*ret);

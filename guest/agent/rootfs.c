@@ -197,7 +197,9 @@ static int mount_overlay(size_t n_layers, const char *dir, const char *target, s
 	if ((r = path_set(path, sizeof(path), dir, "disk/upper", err)) < 0 ||
 	    (r = set_option(fs, "upperdir", path, err)) < 0 ||
 	    (r = path_set(path, sizeof(path), dir, "disk/work", err)) < 0 ||
-	    (r = set_option(fs, "workdir", path, err)) < 0 || (r = set_option(fs, "index", "off", err)) < 0)
+	    (r = set_option(fs, "workdir", path, err)) < 0 || (r = set_option(fs, "index", "off", err)) < 0 ||
+	    /* One device number for all: `du -x` counts only files that have their directory's. */
+	    (r = set_option(fs, "xino", "on", err)) < 0)
 		return r;
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return sk_error_errno(err, errno, "cannot join the layers");

@@ -25,9 +25,9 @@ static size_t printable(const unsigned char *p)
 }
 
 /* Messages go to terminals, and name files, images and more that a container or an archive has chosen. */
-static void clean(char *message)
+void sk_clean_text(char *text)
 {
-	unsigned char *p = (unsigned char *)message;
+	unsigned char *p = (unsigned char *)text;
 
 	while (*p) {
 		size_t n = printable(p);
@@ -50,7 +50,7 @@ int sk_error_set(struct sk_error *err, int code, const char *fmt, ...)
 		va_start(ap, fmt);
 		vsnprintf(err->message, sizeof(err->message), fmt, ap);
 		va_end(ap);
-		clean(err->message);
+		sk_clean_text(err->message);
 	}
 	return -code;
 }
@@ -70,7 +70,7 @@ int sk_error_errno(struct sk_error *err, int code, const char *fmt, ...)
 		va_end(ap);
 		len = strlen(err->message);
 		snprintf(err->message + len, sizeof(err->message) - len, ": %s", strerror(code));
-		clean(err->message);
+		sk_clean_text(err->message);
 	}
 	return -code;
 }
@@ -89,6 +89,6 @@ int sk_error_wrap(struct sk_error *err, const char *fmt, ...)
 	va_end(ap);
 	len = strlen(err->message);
 	snprintf(err->message + len, sizeof(err->message) - len, ": %s", inner);
-	clean(err->message);
+	sk_clean_text(err->message);
 	return err->code ? -err->code : -EIO;
 }

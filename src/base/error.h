@@ -33,4 +33,7 @@ int sk_error_errno(struct sk_error *err, int code, const char *fmt, ...) __attri
 /* Puts "<fmt>: " in front of the message that `err` has. Returns -err->code (-EIO where err is NULL or unset). */
 int sk_error_wrap(struct sk_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* For a terminal, of text that a container has chosen: control characters and what is no UTF-8 become "?", in place. */
+void sk_clean_text(char *text);
+
 #endif

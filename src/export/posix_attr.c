@@ -83,26 +83,42 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	return 0;
 }
 
-/* The file has no extended attributes that the guest may see. */
-static bool no_xattrs(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node, int dirfd,
-		      const char *name)
+static const char *guest_name(const struct posix_fs *p, const char *name, char buf[P9_NAME_MAX + 16]);
+
+/* The names of the attributes of what `name` in a directory is. */
+static ssize_t list_xattrs_at(int dirfd, const char *name, char *buf, size_t size)
 {
 	static bool without; /* Linux before 6.13, or a filter that does not know it */
 	char path[POSIX_PROC_PATH + P9_NAME_MAX + 2];
-	long n;
+	ssize_t n;
 
-	if (node)
-		return posix_xattr_list(&p->fs, cred, node, NULL, 0) == 0;
 	if (!without) {
-		n = syscall(SYS_listxattrat, dirfd, name, AT_SYMLINK_NOFOLLOW, NULL, (size_t)0);
+		n = syscall(SYS_listxattrat, dirfd, name, AT_SYMLINK_NOFOLLOW, buf, size);
 		without = n < 0 && (errno == ENOSYS || errno == EPERM);
 		if (!without)
-			return n == 0;
+			return n;
 	}
 	posix_proc(path, dirfd);
 	strcat(path, "/");
 	strcat(path, name);
-	return llistxattr(path, NULL, 0) == 0;
+	return llistxattr(path, buf, size);
+}
+
+/* The file has no extended attributes that the guest may see. On a host with access labels every file has one that it
+ * may not. */
+static bool no_xattrs(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *node, int dirfd,
+		      const char *name)
+{
+	char names[1024], scratch[P9_NAME_MAX + 16];
+	ssize_t n, at;
+
+	if (node)
+		return posix_xattr_list(&p->fs, cred, node, NULL, 0) == 0;
+	n = list_xattrs_at(dirfd, name, names, sizeof(names));
+	for (at = 0; at < n; at += (ssize_t)strlen(names + at) + 1)
+		if (guest_name(p, names + at, scratch))
+			return false;
+	return n >= 0;
 }
 
 static bool swap_case(char to[P9_NAME_MAX + 1], const char *name)

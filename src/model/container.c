@@ -45,6 +45,22 @@ static int load_json(const struct sk_paths *paths, const char *id, const char *f
 	return 0;
 }
 
+/* A config.json that names another container, or none, is damaged as well. */
+static int load_config(const struct sk_paths *paths, const char *id, json_t **ret)
+{
+	json_t *config;
+	int r = load_json(paths, id, "config.json", &config);
+
+	if (r < 0)
+		return r;
+	if (strcmp(sk_jx_get_str(config, "Id", ""), id) != 0) {
+		json_decref(config);
+		return -EINVAL;
+	}
+	*ret = config;
+	return 0;
+}
+
 /* Stands in for the configuration of a container whose config.json cannot be read: enough to show and to remove it. */
 static json_t *damaged_config(const char *id)
 {
@@ -55,7 +71,7 @@ static json_t *damaged_config(const char *id)
 static int load(const struct sk_paths *paths, const char *id, struct sk_container *ret, struct sk_error *err)
 {
 	struct sk_container c = { 0 };
-	bool damaged = load_json(paths, id, "config.json", &c.config) < 0;
+	bool damaged = load_config(paths, id, &c.config) < 0;
 	int r;
 
 	/* Cut short, of another type, gone, or not to be read: whatever it is, the container can be removed. */
@@ -135,7 +151,7 @@ static int match_name(const char *id, void *arg)
 	json_t *config;
 	const char *name;
 
-	if (load_json(s->paths, id, "config.json", &config) < 0)
+	if (load_config(s->paths, id, &config) < 0)
 		return 0;
 	name = sk_jx_get_str(config, "Name", "");
 	name += *name == '/';
@@ -399,7 +415,7 @@ int sk_container_load_vm(const struct sk_paths *paths, const char *id, json_t **
 bool sk_container_has_config(const struct sk_paths *paths, const char *id)
 {
 	json_t *config = NULL;
-	bool has = load_json(paths, id, "config.json", &config) == 0;
+	bool has = load_config(paths, id, &config) == 0;
 
 	json_decref(config);
 	return has;

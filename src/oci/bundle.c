@@ -61,11 +61,29 @@ bool sk_oci_has_option(const json_t *mount, const char *option)
 	return false;
 }
 
+/* Whether "noWORD" is among a mount's options, and no WORD after it. */
+static bool forbids(const json_t *mount, const char *word)
+{
+	const json_t *options = json_object_get(mount, "options");
+	bool set = false;
+	size_t i;
+
+	for (i = 0; i < json_array_size(options); i++) {
+		const char *s = json_string_value(json_array_get(options, i));
+
+		if (s && strcmp(s, word) == 0)
+			set = false;
+		else if (s && strncmp(s, "no", 2) == 0 && strcmp(s + 2, word) == 0)
+			set = true;
+	}
+	return set;
+}
+
 /* ---- loading */
 
-static int check_process(const json_t *spec, struct sk_error *err)
+int sk_oci_check_process(const json_t *process, struct sk_error *err)
 {
-	const json_t *process = json_object_get(spec, "process"), *args = json_object_get(process, "args");
+	const json_t *args = json_object_get(process, "args");
 	const char *cwd = str(process, "cwd");
 	const json_t *user = json_object_get(process, "user");
 	json_int_t uid = json_integer_value(json_object_get(user, "uid")),
@@ -107,7 +125,7 @@ static int check_spec(const json_t *spec, struct sk_error *err)
 		if (!to || !*to)
 			return sk_error_set(err, EINVAL, "mount #%zu: no destination", i);
 	}
-	return check_process(spec, err);
+	return sk_oci_check_process(json_object_get(spec, "process"), err);
 }
 
 /* A path that is not absolute is below the root, as runc takes it: podman hands on an image's VOLUME as written. */
@@ -336,6 +354,14 @@ static int export_mount(const json_t *mount, const char *source, const struct st
 	o = json_pack("{s:s,s:s,s:s,s:O,s:b}", "type", "9p", "tag", tag, "path", real, "destination",
 		      json_object_get(mount, "destination"), "readonly",
 		      sk_oci_has_option(mount, "ro") || sk_oci_has_option(mount, "rro"));
+	/* Flags of the mount, as with runc: what may be written to the host's files is another matter. */
+	json_object_set_new(o, "mount_only", json_true());
+	if (forbids(mount, "dev"))
+		json_object_set_new(o, "nodev", json_true());
+	if (forbids(mount, "suid"))
+		json_object_set_new(o, "nosuid", json_true());
+	if (forbids(mount, "exec"))
+		json_object_set_new(o, "noexec", json_true());
 	if (is_slave(mount))
 		json_object_set_new(o, "slave", json_true());
 	if (!sk_oci_has_option(mount, "rbind"))

@@ -36,9 +36,12 @@ static int append_string(const struct sk_opt *o, void *to, const char *value, st
 
 static int append_number(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
 {
+	json_int_t gid;
+
 	(void)o;
-	(void)err;
-	json_array_append_new(*(json_t **)to, json_integer(strtoll(value, NULL, 10)));
+	if (sk_oci_parse_number(value, 0, UINT32_MAX, &gid) < 0)
+		return sk_error_set(err, EINVAL, "additional-gids must be a positive number %s", value);
+	json_array_append_new(*(json_t **)to, json_integer(gid));
 	return 0;
 }
 
@@ -102,25 +105,63 @@ static json_t *load_process(const char *path, struct sk_error *err)
 	int r = sk_fs_read(AT_FDCWD, path, SK_OCI_CONFIG_MAX, &text, &len);
 
 	if (r < 0) {
-		sk_error_errno(err, r, "cannot read %s", path);
+		sk_oci_cannot_open(err, r, path);
 		return NULL;
 	}
 	process = json_loadb(text, len, 0, &je);
-	if (!json_is_object(process) || json_array_size(json_object_get(process, "args")) == 0) {
-		sk_error_set(err, EINVAL, "%s is not the description of a process: %s", path,
-			     process ? "no args" : je.text);
+	if (!process)
+		sk_error_set(err, EINVAL, "%s is not the description of a process: %s", path, je.text);
+	if (process && sk_oci_check_process(process, err) < 0) {
 		json_decref(process);
-		return NULL;
+		process = NULL;
 	}
 	return process;
 }
 
+/* --user UID[:GID]: names are not looked up, and nobody becomes root by one. */
+static int set_user(json_t *process, const char *text, struct sk_error *err)
+{
+	_cleanup_free_ char *uid_text = strdup(text);
+	char *colon = uid_text ? strchr(uid_text, ':') : NULL;
+	json_int_t uid, gid = 0;
+	int r = 0;
+
+	if (!uid_text)
+		return sk_error_errno(err, ENOMEM, "--user");
+	if (colon)
+		*colon = '\0';
+	if (sk_oci_parse_number(uid_text, 0, UINT32_MAX, &uid) < 0)
+		r = sk_error_set(err, EINVAL, "parsing %s as int for uid failed", uid_text);
+	else if (colon && sk_oci_parse_number(colon + 1, 0, UINT32_MAX, &gid) < 0)
+		r = sk_error_set(err, EINVAL, "parsing %s as int for gid failed", colon + 1);
+	else
+		json_object_set_new(process, "user", json_pack("{s:I,s:I}", "uid", uid, "gid", gid));
+	return r;
+}
+
+/* --cap: on top of what the container has. */
+static void add_caps(json_t *process, json_t *added)
+{
+	static const char *const sets[] = { "bounding", "effective", "permitted", "ambient" };
+	json_t *caps = json_object_get(process, "capabilities");
+	size_t i;
+
+	if (!caps) {
+		caps = json_object();
+		json_object_set_new(process, "capabilities", caps);
+	}
+	for (i = 0; i < SK_ARRAY_SIZE(sets); i++) {
+		if (!json_is_array(json_object_get(caps, sets[i])))
+			json_object_set_new(caps, sets[i], json_array());
+		json_array_extend(json_object_get(caps, sets[i]), added);
+	}
+}
+
 /* From the command line, on top of the container's own process. */
-static json_t *make_process(const struct exec_options *x, const struct sk_oci_container *c)
+static json_t *make_process(const struct exec_options *x, const struct sk_oci_container *c, struct sk_error *err)
 {
 	json_t *process = json_deep_copy(json_object_get(c->record, "process")), *env = json_object_get(process, "env");
-	json_t *user = json_object_get(process, "user");
-	unsigned uid, gid;
+	json_t *user;
 
 	json_object_set(process, "args", x->args);
 	json_object_set_new(process, "terminal", json_boolean(x->tty));
@@ -130,24 +171,17 @@ static json_t *make_process(const struct exec_options *x, const struct sk_oci_co
 		json_array_extend(env, x->env);
 	else
 		json_object_set(process, "env", x->env);
-	if (x->user && sscanf(x->user, "%u:%u", &uid, &gid) == 2)
-		json_object_set_new(process, "user", json_pack("{s:i,s:i}", "uid", (int)uid, "gid", (int)gid));
-	else if (x->user && sscanf(x->user, "%u", &uid) == 1)
-		json_object_set_new(process, "user", json_pack("{s:i,s:i}", "uid", (int)uid, "gid", 0));
+	if (x->user && *x->user && set_user(process, x->user, err) < 0) {
+		json_decref(process);
+		return NULL;
+	}
 	user = json_object_get(process, "user");
 	if (json_array_size(x->groups) && user)
 		json_object_set(user, "additionalGids", x->groups);
 	if (x->no_new_privs)
 		json_object_set_new(process, "noNewPrivileges", json_true());
-	if (json_array_size(x->caps)) {
-		static const char *const sets[] = { "bounding", "effective", "permitted", "inheritable", "ambient" };
-		json_t *caps = json_object();
-		size_t i;
-
-		for (i = 0; i < SK_ARRAY_SIZE(sets); i++)
-			json_object_set(caps, sets[i], x->caps);
-		json_object_set_new(process, "capabilities", caps);
-	}
+	if (json_array_size(x->caps))
+		add_caps(process, x->caps);
 	return process;
 }
 
@@ -331,7 +365,7 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 			r = sk_error_set(err, EINVAL, "cannot exec in a container that is not created yet");
 	}
 	if (r == 0) {
-		j.process = x.process_file ? load_process(x.process_file, err) : make_process(&x, &c);
+		j.process = x.process_file ? load_process(x.process_file, err) : make_process(&x, &c, err);
 		r = !j.process ? -EINVAL
 		    : x.detach ? run_detached(&j, err)
 			       : sk_oci_write_pid(x.pid_file, getpid(), err);

@@ -58,12 +58,13 @@ static int open_log(const char *path)
 int sk_oci_log_check(struct sk_oci *o, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = open_log(o->log_path);
-	const char *path = o->log_path, *why = strerror(errno);
+	const char *path = o->log_path;
+	int code = errno;
 
 	if (fd >= 0)
 		return 0;
 	o->log_path = NULL;
-	return sk_error_set(err, errno, "open %s: %c%s", path, *why | 0x20, why + 1);
+	return sk_oci_cannot_open(err, code, path);
 }
 
 void sk_oci_log(const struct sk_oci *o, const char *level, const char *fmt, ...)

@@ -116,6 +116,8 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 void sk_oci_bundle_fini(struct sk_oci_bundle *b);
 /* Of one of the spec's mounts. */
 bool sk_oci_has_option(const json_t *mount, const char *option);
+/* Whether a process, a bundle's or one of `exec --process`, can be run: arguments, directory, ids. */
+int sk_oci_check_process(const json_t *process, struct sk_error *err);
 bool sk_oci_is_bind(const json_t *mount);
 /* Makes vm.json of the bundle. A new reference; NULL with err. */
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err);
@@ -305,6 +307,12 @@ int sk_oci_install(struct sk_oci *o, int argc, char **argv, struct sk_error *err
 
 /* options.c: command lines as runc words their mistakes. A long name may be abbreviated. */
 extern const struct sk_opt_dialect sk_oci_dialect;
+/* Decimal digits and nothing else, with a sign if `min` is negative. 0 or -EINVAL. */
+int sk_oci_parse_number(const char *text, json_int_t min, json_int_t max, json_int_t *ret);
+/* Bytes: "512m", "1.5GiB", "1024"; "-1", which stands for no limit. 0 or -EINVAL. */
+int sk_oci_parse_size(const char *text, json_int_t *ret);
+/* Sets the error in Go's words, which callers of runc look for: "open PATH: no such file or directory". -code. */
+int sk_oci_cannot_open(struct sk_error *err, int code, const char *path);
 extern const struct sk_opt_type sk_oci_opt_preserve_fds; /* no value is stored: 0 is all that a VM can do */
 extern const struct sk_opt_type sk_oci_opt_format;	 /* bool: json, not table */
 /* Parses a verb's command line, with its name in argv[0]; `table` NULL: it has no options; `stop`: the first argument ends the options. Returns the

@@ -2,6 +2,7 @@
 /* What all verbs have in common in their options: runc's words for mistakes. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,58 @@ static int check_preserve_fds(const struct sk_opt *o, void *to, const char *text
 	return n == 0 ? 0
 		      : sk_error_set(err, EOPNOTSUPP,
 				     "--preserve-fds: descriptors of the host cannot be passed into a VM");
+}
+
+int sk_oci_parse_number(const char *text, json_int_t min, json_int_t max, json_int_t *ret)
+{
+	long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if ((*text != '-' && (*text < '0' || *text > '9')) || *end || errno || n < min || n > max)
+		return -EINVAL;
+	*ret = n;
+	return 0;
+}
+
+int sk_oci_parse_size(const char *text, json_int_t *ret)
+{
+	static const char units[] = "bkmgtp";
+	const char *unit;
+	double n;
+	char *end;
+
+	if (strcmp(text, "-1") == 0) {
+		*ret = -1;
+		return 0;
+	}
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	n = strtod(text, &end);
+	if (strspn(text, "0123456789.") != (size_t)(end - text))
+		return -EINVAL;
+	end += *end == ' ';
+	unit = *end ? strchr(units, *end | 0x20) : units;
+	if (!unit)
+		return -EINVAL;
+	end += *end != '\0';
+	if (unit != units && (*end | 0x20) == 'i' && (end[1] | 0x20) == 'b')
+		end += 2;
+	else if (unit != units && (*end | 0x20) == 'b')
+		end++;
+	n = ldexp(n, 10 * (int)(unit - units));
+	if (*end || !(n < 0x1p63))
+		return -EINVAL;
+	*ret = (json_int_t)n;
+	return 0;
+}
+
+int sk_oci_cannot_open(struct sk_error *err, int code, const char *path)
+{
+	const char *why = strerror(code < 0 ? -code : code);
+
+	return sk_error_set(err, code, "open %s: %c%s", path, *why | 0x20, why + 1);
 }
 
 const struct sk_opt_type sk_oci_opt_preserve_fds = { true, check_preserve_fds, NULL };

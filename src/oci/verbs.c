@@ -92,7 +92,7 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		return n;
 	if (n < 1 || n > 2)
 		return sk_error_set(err, EINVAL, "\"kill\" requires a minimum of 1 and a maximum of 2 argument(s)");
-	if (n == 2)
+	if (n == 2 && *argv[2])
 		sig = parse_signal(argv[2]);
 	if (sig == -ERANGE)
 		return sk_error_set(err, EINVAL, "unable to signal init: invalid argument");
@@ -168,7 +168,7 @@ static json_t *read_resources(const char *path, struct sk_error *err)
 		int r = sk_fs_read(AT_FDCWD, path, SK_OCI_CONFIG_MAX, &text, NULL);
 
 		if (r < 0) {
-			sk_error_errno(err, r, "cannot read %s", path);
+			sk_oci_cannot_open(err, r, path);
 			return NULL;
 		}
 		o = json_loads(text, 0, &je);
@@ -183,40 +183,49 @@ static json_t *read_resources(const char *path, struct sk_error *err)
 
 struct update_flag {
 	const char *name, *group, *field;
-	bool text;
+	enum { UPDATE_TEXT, UPDATE_SIZE, UPDATE_INT, UPDATE_UNSIGNED } kind;
 };
 
 static const struct update_flag update_flags[] = {
-	{ "memory", "memory", "limit", false },
-	{ "memory-reservation", "memory", "reservation", false },
-	{ "memory-swap", "memory", "swap", false },
-	{ "cpu-period", "cpu", "period", false },
-	{ "cpu-quota", "cpu", "quota", false },
-	{ "cpu-share", "cpu", "shares", false },
-	{ "cpuset-cpus", "cpu", "cpus", true },
-	{ "cpuset-mems", "cpu", "mems", true },
-	{ "pids-limit", "pids", "limit", false },
-	{ "blkio-weight", "blockIO", "weight", false },
-	{ "kernel-memory", "memory", "kernel", false },
-	{ "kernel-memory-tcp", "memory", "kernelTCP", false },
-	{ "cpu-rt-period", "cpu", "realtimePeriod", false },
-	{ "cpu-rt-runtime", "cpu", "realtimeRuntime", false },
+	{ "memory", "memory", "limit", UPDATE_SIZE },
+	{ "memory-reservation", "memory", "reservation", UPDATE_SIZE },
+	{ "memory-swap", "memory", "swap", UPDATE_SIZE },
+	{ "cpu-period", "cpu", "period", UPDATE_UNSIGNED },
+	{ "cpu-quota", "cpu", "quota", UPDATE_INT },
+	{ "cpu-share", "cpu", "shares", UPDATE_UNSIGNED },
+	{ "cpuset-cpus", "cpu", "cpus", UPDATE_TEXT },
+	{ "cpuset-mems", "cpu", "mems", UPDATE_TEXT },
+	{ "pids-limit", "pids", "limit", UPDATE_INT },
+	{ "blkio-weight", "blockIO", "weight", UPDATE_UNSIGNED },
+	{ "kernel-memory", "memory", "kernel", UPDATE_SIZE },
+	{ "kernel-memory-tcp", "memory", "kernelTCP", UPDATE_SIZE },
+	{ "cpu-rt-period", "cpu", "realtimePeriod", UPDATE_UNSIGNED },
+	{ "cpu-rt-runtime", "cpu", "realtimeRuntime", UPDATE_INT },
 };
 
 static int set_flag(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
 {
 	const struct update_flag *f = update_flags;
 	json_t *resources = *(json_t **)to, *group;
+	json_int_t n = 0;
+	int r = 0;
 
-	(void)err;
+	if (!*value)
+		return 0; /* as not given */
 	while (strcmp(f->name, o->name) != 0)
 		f++;
+	if (f->kind == UPDATE_SIZE)
+		r = sk_oci_parse_size(value, &n);
+	else if (f->kind != UPDATE_TEXT)
+		r = sk_oci_parse_number(value, f->kind == UPDATE_INT ? INT64_MIN : 0, INT64_MAX, &n);
+	if (r < 0)
+		return sk_error_set(err, EINVAL, "invalid value for %s: '%s'", f->name, value);
 	group = json_object_get(resources, f->group);
 	if (!group) {
 		group = json_object();
 		json_object_set_new(resources, f->group, group);
 	}
-	json_object_set_new(group, f->field, f->text ? json_string(value) : json_integer(strtoll(value, NULL, 0)));
+	json_object_set_new(group, f->field, f->kind == UPDATE_TEXT ? json_string(value) : json_integer(n));
 	return 0;
 }
 

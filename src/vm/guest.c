@@ -18,6 +18,7 @@
 
 static void add_share(const json_t *o, struct sk_sandbox_share *shares, unsigned *n)
 {
+	bool mount_only = json_is_true(json_object_get(o, "mount_only"));
 	const char *path = json_string_value(json_object_get(o, "path"));
 
 	if (path)
@@ -27,8 +28,8 @@ static void add_share(const json_t *o, struct sk_sandbox_share *shares, unsigned
 			.subpath = json_string_value(json_object_get(o, "subpath")),
 			.file = json_string_value(json_object_get(o, "file")),
 			.readonly = json_is_true(json_object_get(o, "readonly")),
-			.nodev = json_is_true(json_object_get(o, "nodev")),
-			.nosuid = json_is_true(json_object_get(o, "nosuid")),
+			.nodev = !mount_only && json_is_true(json_object_get(o, "nodev")),
+			.nosuid = !mount_only && json_is_true(json_object_get(o, "nosuid")),
 			.slave = json_is_true(json_object_get(o, "slave")),
 			.nonrecursive = json_is_true(json_object_get(o, "nonrecursive")),
 			.copy_up = json_is_true(json_object_get(o, "copy_up")),

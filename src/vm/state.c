@@ -290,6 +290,16 @@ int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_
 	return 0;
 }
 
+/* Something else has the place of the directory of the state. 0: no; 1: it stays; 2: it is gone. */
+static int check_state_dir(int dirfd, bool repair)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, SK_STATE_DIR, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+		return 0;
+	return repair && unlinkat(dirfd, SK_STATE_DIR, 0) == 0 ? 2 : 1;
+}
+
 int sk_vm_state_check(const struct sk_paths *paths, const char *id, bool repair)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", paths->root, id), *text = NULL;
@@ -298,10 +308,13 @@ int sk_vm_state_check(const struct sk_paths *paths, const char *id, bool repair)
 	size_t len;
 	char buf[36];
 	int r = dirfd < 0 ? -ENOENT : sk_fs_read(dirfd, SK_STATE_FILE, SK_STATE_MAX, &text, &len);
+	int place = dirfd < 0 ? 0 : check_state_dir(dirfd, repair);
 
+	if (place == 1)
+		return 1;
 	if (r == 0)
 		state = json_loadb(text, len, 0, NULL);
-	if (r == -ENOENT || json_is_object(state)) {
+	if ((r == -ENOENT && !place) || json_is_object(state)) {
 		json_decref(state);
 		return 0;
 	}

@@ -19,10 +19,17 @@ home=home/podman
 make_image() {
 	local dir=image tag
 	tag=$(image_name) tag=${tag##*:}
-	mkdir -p "$dir"/{bin,dev,etc,$home,proc,root,run,sys,tmp,usr/bin,usr/sbin,usr/lib,lib,sbin,var/tmp,var/www,mnt}
+	mkdir -p "$dir"/{bin,dev,etc,$home,proc,root,run,srv,sys,tmp,usr/bin,usr/sbin,usr/lib,lib,sbin,var/tmp,var/www,mnt}
 	add_busybox "$dir"
 	printf '%s\n' root:x:0:0:root:/root:/bin/sh mail:x:8:12:mail:/var/mail:/sbin/nologin nobody:x:65534:65534:nobody:/:/sbin/nologin >"$dir/etc/passwd"
 	printf '%s\n' root:x:0: mail:x:12: nobody:x:65534: >"$dir/etc/group"
+	cp /etc/services "$dir/etc/services"
+	ln -s /proc/mounts "$dir/etc/mtab"
+	# Which Debian's busybox does not have.
+	printf '#include <stdio.h>\n#include <stdlib.h>\nextern char **environ;\nint main(int argc, char **argv) {\n%s\n%s\n%s\n}\n' \
+		'if (argc < 2) for (char **e = environ; *e; e++) puts(*e);' \
+		'for (int i = 1; i < argc; i++) { const char *v = getenv(argv[i]); if (!v) return 1; puts(v); }' 'return 0;' >printenv.c
+	gcc -static -o "$dir/bin/printenv" printenv.c
 	printf 'NAME="test"\nID=alpine\n' >"$dir/etc/os-release"
 	chmod 1777 "$dir/tmp" "$dir/var/tmp"
 	echo "$tag" >"$dir/$home/testimage-id"

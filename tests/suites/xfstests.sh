@@ -161,6 +161,8 @@ run_some() {
 			;;
 		esac
 		echo "  $line"
+		# The whole difference: the suite shows the first ten lines only.
+		[ ! -e "$RESULT_BASE/$name.out.bad" ] || diff "tests/$name.out" "$RESULT_BASE/$name.out.bad" | head -40 | sed 's/^/  /'
 		while [ "${left[done]}" != "$name" ] && [ $done -lt ${#left[@]} ]; do done=$((done + 1)); done
 		done=$((done + 1))
 	done

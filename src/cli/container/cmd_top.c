@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "cli/commands.h"
 #include "model/container.h"
 #include "model/jx.h"
@@ -166,6 +167,7 @@ static void print(const json_t *processes, const struct column *const *shown, si
 		line.len = 0;
 		for (k = 0; k < n; k++) {
 			shown[k]->cell(p, cell, sizeof(cell));
+			sk_clean_text(cell); /* a program gives itself its names */
 			sk_text_printf(&line, "%s%s", k ? "\t" : "", cell);
 		}
 		sk_table_add(&table, line.s);

@@ -316,6 +316,13 @@ case_life_top() {
 	has "$out" 'sleep 500'
 	has "$out" 'sleep 600'
 	expect 1 skerry top nothere
+	# names that are commands of a terminal
+	ok skerry run -d --name t2 "$IMG" bash -c 'printf "n\033[31m\r\302\233x" >/proc/$$/comm; exec 3<>/dev/zero; read -r <&3; sleep 1000' "$(printf 'a\033]0;t\007')"
+	sleep 0.5
+	ok skerry top t2 -o pid,comm,args
+	hasnt "$out" $'[\033\r\007]'
+	hasnt "$out" $'\302\233'
+	has "$out" 'n\?\[31m'
 }
 
 case_life_events() {

@@ -403,3 +403,19 @@ case_image_import_of_a_damaged_gzip() {
 	{ head -c 100000 good.tar | gzip; tail -c +100001 good.tar | gzip; } >parts.tar.gz
 	ok skerry import parts.tar.gz good:2
 }
+
+# What the image has and what the container has written is one file system: one device number, and inode numbers that stay
+# when a file is written.
+case_image_is_one_file_system() {
+	run "$IMG" sh -c '
+		touch /etc/made
+		stat -c %d / /etc /etc/passwd /etc/made | sort -u | wc -l
+		touch /usr/made; du -sx /usr | cut -f 1; du -s /usr | cut -f 1
+		find / -xdev -path /etc/passwd
+		was=$(stat -c %i /etc/passwd); echo >>/etc/passwd; [ "$was" = "$(stat -c %i /etc/passwd)" ]; echo $?
+		ls -i /etc | awk -v i="$was" "\$2 == \"passwd\" { print (\$1 == i) }"'
+	mapfile -t lines <<<"$out"
+	same "${lines[0]}" 1 'number of devices'
+	same "${lines[1]}" "${lines[2]}" 'du -x'
+	same "${lines[*]:3}" '/etc/passwd 0 1'
+}

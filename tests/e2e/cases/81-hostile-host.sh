@@ -89,6 +89,20 @@ case_hostile_system_check() {
 	same "$out" kept
 	ok skerry volume ls -q
 	has "$out" '^vol1$'
+	# descriptions of something else, and something else in the place of the state
+	ok skerry create --name c2 "$IMG" true
+	echo '{"Id": 5, "Name": "/c2"}' >"$SKERRY_ROOT/containers/$out/config.json"
+	id=$out
+	ok skerry create --name c3 "$IMG" true
+	rm -rf "$SKERRY_ROOT/containers/$out/state"
+	ln -s /nowhere "$SKERRY_ROOT/containers/$out/state"
+	has "$(skerry ps -a)" '^'"${id:0:12}"'.* Dead '
+	expect 1 skerry system check --repair
+	has "$out" "container ${id:0:12}: its configuration cannot be read"
+	has "$out" '^2 problems found, 1 mended'
+	has "$(skerry ps -a)" 'Exited \(137\).* c3$'
+	ok skerry start -a c3
+	ok skerry rm -f "$id" c3
 	# the list of images: containers go on, and can be removed
 	echo x >"$SKERRY_ROOT/images/refs.json"
 	expect 125 skerry run --rm "$IMG" true

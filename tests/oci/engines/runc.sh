@@ -110,6 +110,55 @@ case_exec() {
 	r delete -f c
 }
 # Standard output is a socket or a pipe that nobody reads: requests are answered all the same, and the end is as quick as that of a process.
+# A user by name, or half of one, is not root.
+case_exec_options() {
+	local words
+	bundle options '' sleep 100
+	r run -d --bundle "$work/options.$runtime" o </dev/null >/dev/null 2>&1
+	for words in nobody user 1000:user : 1000x '' 7:8; do
+		r exec --user "$words" o sh -c 'id -u; id -g' 2>&1 | sed 's/ failed: .*/ failed"/'
+	done
+	r exec -u 1000 -g 7 -g 8 o id -G
+	r exec --cap CAP_SYS_ADMIN o grep CapEff /proc/self/status
+	r exec --cap CAP_SYS_ADMIN --cap CAP_CHOWN -u 1000 o grep -E 'Cap(Bnd|Prm)' /proc/self/status
+	for words in '{"args": ["id"], "cwd": "rel"}' '{"args": [], "cwd": "/"}' '{"args": ["true"], "cwd": "/", "env": ["PATH=/bin"]}'; do
+		echo "$words" >"$work/process.$runtime"
+		r exec --process "$work/process.$runtime" o; echo $?
+	done
+	r exec --process "$work/nothere" o; echo $?
+	r kill o ''; echo $?
+	r delete --force o
+}
+# Sizes with units, and what is no number: nothing is changed by half of a word.
+case_update_values() {
+	local words
+	bundle update "s['linux']['resources'] = {'memory': {'limit': 268435456}}" sleep 100
+	r run -d --bundle "$work/update.$runtime" u </dev/null >/dev/null 2>&1
+	for words in '--memory 192M' '--memory 0.25g' '--memory 200MiB' '--memory abc' '--memory 64Q' '--memory-reservation 1x' '--cpu-quota x' '--cpu-share -1' '--cpu-period 1e5'; do
+		# shellcheck disable=SC2086 # an option and its value
+		r update $words u 2>&1 | sed 's/.*\(invalid value\).*/\1/'
+		r exec u sh -c 'cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes'
+	done
+	r update -r "$work/nothere" u; echo $?
+	r delete --force u
+}
+case_mount_flags() {
+	local words
+	mkdir -p "$work/flags.src"
+	cp "$rootfs/bin/busybox" "$work/flags.src/true"
+	rm -f "$work/flags.src/null"
+	mknod "$work/flags.src/null" c 1 3
+	chmod 666 "$work/flags.src/null"
+	for words in rbind,nosuid,nodev,noexec bind,noexec,exec bind,suid,nosuid,nodev,dev; do
+		bundle flags "s['mounts'].append({'destination': '/m', 'type': 'bind', 'source': '$work/flags.src', 'options': '$words'.split(',')})" \
+			sh -c 'awk "\$2 == \"/m\" { print \$4 }" /proc/mounts | tr , "\n" | grep -xE "nosuid|nodev|noexec" | sort; /m/true 2>/dev/null; echo $?; (echo >/m/null) 2>/dev/null; echo $?
+			cp /bin/busybox /m/set; chmod 6755 /m/set'
+		r run --bundle "$work/flags.$runtime" f </dev/null
+		# what is not allowed in the mount is on the host all the same
+		stat -c %a "$work/flags.src/set"
+		rm -f "$work/flags.src/set"
+	done
+}
 case_unread() {
 	bundle unread '' sh -c 'yes'
 	cat >"$work/unread.py" <<'END'

@@ -56,6 +56,8 @@ static const struct sk_machine_place podman_places[] = {
 	{ "/var/lib/containers", "containers", { NULL } },
 	{ "/var/lib/cni", "cni", { NULL } },
 	{ "/etc/cni", "etc-cni", { NULL } },
+	{ "/etc/containers/networks", "etc-networks", { NULL } },
+	{ "/var/cache/containers", "containers-cache", { NULL } },
 	{ "/var/tmp", "var-tmp", { NULL } },
 	{ NULL, NULL, { NULL } },
 };

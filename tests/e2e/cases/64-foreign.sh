@@ -1,4 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # out, err: see lib.sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # Images for other processors: emulators come on a disk of their own, only where an image asks for them.
 
 foreign_image() {

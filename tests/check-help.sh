@@ -40,15 +40,18 @@ complete_line() {
 
 offered=$(complete_line skerry)
 for command in $commands; do
-	case $command in container | image | system | volume)
-		if [ "$command" = volume ]; then
-			for verb in create inspect ls prune rm; do
-				for option in $(options "volume $verb"); do
-					echo "$option" >>"$work/skerry-volume.1.scd"
-					grep -qF -- "*$option*" man/skerry-volume.1.scd || complain "man/skerry-volume.1.scd does not have $option of volume $verb"
-				done
+	case $command in container | image | machine | system | volume)
+		verbs=
+		case $command in
+		volume) verbs='create inspect ls prune rm' ;;
+		machine) verbs='cp default init inspect logs ls reset restart rm set ssh start stop' ;;
+		esac
+		for verb in $verbs; do
+			for option in $(options "$command $verb"); do
+				echo "$option" >>"$work/skerry-$command.1.scd"
+				grep -qF -- "*$option*" "man/skerry-$command.1.scd" || complain "man/skerry-$command.1.scd does not have $option of $command $verb"
 			done
-		fi
+		done
 		grep -q "skerry $command\*" man/skerry.1.scd || complain "man/skerry.1.scd does not name the group $command"
 		continue
 		;;

@@ -86,7 +86,9 @@ int sk_carry(struct sk_loop *loop, int take_a, int take_b, void (*done)(void *ar
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct carry){ .loop = loop, .a = SK_TAKE_FD(a), .b = SK_TAKE_FD(b), .starting = true, .done = done, .arg = arg };
+	*c = (struct carry){
+		.loop = loop, .a = SK_TAKE_FD(a), .b = SK_TAKE_FD(b), .starting = true, .done = done, .arg = arg
+	};
 	c->to_b = start(loop, c->a, c->b, c);
 	if (c->to_b)
 		c->to_a = start(loop, c->b, c->a, c);

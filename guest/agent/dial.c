@@ -119,7 +119,7 @@ static int dial_tcp(struct dialled *d)
 
 static int dial(struct dialled *d)
 {
-	int r = d->req.connect.path ? dial_path(d) : dial_tcp(d);
+	int r = d->req.op == SK_OP_CONNECT_UNIX ? dial_path(d) : dial_tcp(d);
 
 	if (r < 0)
 		return r;

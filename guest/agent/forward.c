@@ -31,21 +31,21 @@
 #define BATCH 64
 #define DATAGRAM_MAX 65536u
 
-struct flow;
+struct proxy_flow;
 
 struct forward {
 	struct sk_loop *loop;
 	int fd;
 	struct sockaddr_storage to;
 	socklen_t to_len;
-	unsigned n;	    /* connections, or flows */
-	struct flow *flows; /* the youngest first */
+	unsigned n;		  /* connections, or flows */
+	struct proxy_flow *flows; /* the youngest first */
 	struct sk_source *timer;
 };
 
-struct flow {
+struct proxy_flow {
 	struct forward *forward;
-	struct flow *next;
+	struct proxy_flow *next;
 	struct sockaddr_storage client;
 	socklen_t client_len;
 	int fd;
@@ -82,9 +82,9 @@ static void on_accept(void *arg, int take_fd)
 
 /* --- UDP --- */
 
-static void flow_free(struct flow *w)
+static void flow_free(struct proxy_flow *w)
 {
-	struct flow **link = &w->forward->flows;
+	struct proxy_flow **link = &w->forward->flows;
 
 	while (*link != w)
 		link = &(*link)->next;
@@ -97,16 +97,16 @@ static void flow_free(struct flow *w)
 
 static void drop_oldest(struct forward *f)
 {
-	struct flow *w = f->flows;
+	struct proxy_flow *w = f->flows;
 
 	while (w->next)
 		w = w->next;
 	flow_free(w);
 }
 
-static void touch(struct flow *w)
+static void touch(struct proxy_flow *w)
 {
-	struct flow **link = &w->forward->flows;
+	struct proxy_flow **link = &w->forward->flows;
 
 	w->used_ms = sk_now_ms();
 	while (*link != w)
@@ -120,7 +120,7 @@ static uint8_t datagram[DATAGRAM_MAX]; /* bytes stay here only within one call *
 
 static void on_answer(void *arg, int fd, unsigned events)
 {
-	struct flow *w = arg;
+	struct proxy_flow *w = arg;
 	ssize_t n;
 	int i;
 
@@ -132,15 +132,15 @@ static void on_answer(void *arg, int fd, unsigned events)
 	}
 }
 
-static struct flow *flow_new(struct forward *f, const struct sockaddr_storage *client, socklen_t len)
+static struct proxy_flow *flow_new(struct forward *f, const struct sockaddr_storage *client, socklen_t len)
 {
-	struct flow *w = calloc(1, sizeof(*w));
+	struct proxy_flow *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
 	if (f->n >= FLOWS_MAX)
 		drop_oldest(f);
-	*w = (struct flow){ .forward = f, .client = *client, .client_len = len, .fd = connect_to(f, SOCK_DGRAM) };
+	*w = (struct proxy_flow){ .forward = f, .client = *client, .client_len = len, .fd = connect_to(f, SOCK_DGRAM) };
 	if (w->fd >= 0)
 		w->source = sk_loop_add_fd(f->loop, w->fd, SK_LOOP_READ, on_answer, w);
 	if (!w->source) {
@@ -155,9 +155,9 @@ static struct flow *flow_new(struct forward *f, const struct sockaddr_storage *c
 	return w;
 }
 
-static struct flow *flow_of(struct forward *f, const struct sockaddr_storage *client, socklen_t len)
+static struct proxy_flow *flow_of(struct forward *f, const struct sockaddr_storage *client, socklen_t len)
 {
-	struct flow *w = f->flows;
+	struct proxy_flow *w = f->flows;
 
 	while (w && (w->client_len != len || memcmp(&w->client, client, len) != 0))
 		w = w->next;
@@ -168,7 +168,7 @@ static void on_datagram(void *arg, int fd, unsigned events)
 {
 	struct forward *f = arg;
 	struct sockaddr_storage client;
-	struct flow *w;
+	struct proxy_flow *w;
 	socklen_t len;
 	ssize_t n;
 	int i;
@@ -191,7 +191,7 @@ static void on_datagram(void *arg, int fd, unsigned events)
 static void on_timer(void *arg)
 {
 	struct forward *f = arg;
-	struct flow *w, *next;
+	struct proxy_flow *w, *next;
 	uint64_t now = sk_now_ms();
 
 	for (w = f->flows; w; w = next) {

@@ -65,7 +65,7 @@ static const char containerd_disabled[] =
 	"\"io.containerd.snapshotter.v1.btrfs\", \"io.containerd.snapshotter.v1.devmapper\", "
 	"\"io.containerd.snapshotter.v1.zfs\", \"io.containerd.nri.v1.nri\"]\n";
 
-enum phase { STARTING, RUNNING, STOPPING };
+enum machine_phase { STARTING, RUNNING, STOPPING };
 
 struct machine;
 struct process {
@@ -84,7 +84,7 @@ struct machine {
 	struct sk_machine_options o;
 	struct sk_loop *loop;
 	struct sk_source *deadline;
-	enum phase phase;
+	enum machine_phase phase;
 	struct process processes[MACHINE_PROCESSES];
 	uint64_t begun;
 	int code;

@@ -127,15 +127,16 @@ int sk_machine_options(struct sk_machine_options *ret, int argc, char **argv, st
 	};
 #undef AT
 	struct sk_opt_result parsed = { 0 };
-	int r;
+	int n = 1, r;
 
 	*ret = (struct sk_machine_options){ .engine = &engines[0], .data = "serial:skerry-data" };
-	r = sk_opt_parse(options, &sk_opt_gnu, ret, true, argc - 1, argv + 1, &parsed, err);
-	if (r < 0)
-		return r;
-	argv[1 + parsed.n_args] = NULL;
-	ret->extra = argv + 1;
-	return 0;
+	while (n < argc && strcmp(argv[n], "--") != 0)
+		n++;
+	ret->extra = argv + (n < argc ? n + 1 : argc);
+	r = sk_opt_parse(options, &sk_opt_gnu, ret, false, n - 1, argv + 1, &parsed, err);
+	if (r == 0 && parsed.n_args)
+		r = sk_error_set(err, EINVAL, "unexpected argument %s", argv[1]);
+	return r < 0 ? r : 0;
 }
 
 struct arguments {

@@ -45,31 +45,31 @@
 #define WORDS_MAX 40u
 
 /* A command line that is put together. */
-struct words {
+struct nat_words {
 	const char *word[WORDS_MAX];
 	size_t n;
 };
 
-static void add(struct words *w, const char *word)
+static void add(struct nat_words *w, const char *word)
 {
 	if (w->n < WORDS_MAX - 1)
 		w->word[w->n++] = word;
 	w->word[w->n] = NULL;
 }
 
-static void add_all(struct words *w, const char *const *more)
+static void add_all(struct nat_words *w, const char *const *more)
 {
 	while (*more)
 		add(w, *more++);
 }
 
-static void begin(struct words *w, const char *table)
+static void begin(struct nat_words *w, const char *table)
 {
-	*w = (struct words){ .n = 0 };
+	*w = (struct nat_words){ .n = 0 };
 	add_all(w, (const char *const[]){ "iptables", "-w", LOCK_SECONDS, "-t", table, NULL });
 }
 
-static void become(const struct words *w, int out)
+static void become(const struct nat_words *w, int out)
 {
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
@@ -90,7 +90,7 @@ static void become(const struct words *w, int out)
 
 /* Runs it. Returns its exit code, 128 and more: a signal, or it could not be run. `out` (may be NULL) gets what it says,
  * up to its maximum. */
-static int call(const struct words *w, struct sk_buf *out)
+static int call(const struct nat_words *w, struct sk_buf *out)
 {
 	char buf[4096];
 	int fds[2], status = 0;
@@ -116,7 +116,7 @@ static int call(const struct words *w, struct sk_buf *out)
 
 static int call_quietly(const char *table, const char *const *words)
 {
-	struct words w;
+	struct nat_words w;
 
 	begin(&w, table);
 	add_all(&w, words);
@@ -143,7 +143,7 @@ static void find_interface(const char *ip, char ret[IF_NAMESIZE])
 static int change(const struct sk_nat_rule *rule, const char *how, struct sk_buf *out)
 {
 	char interface[IF_NAMESIZE], port[8], to[INET_ADDRSTRLEN + 8], owner[40];
-	struct words w;
+	struct nat_words w;
 
 	find_interface(rule->guest_ip, interface);
 	snprintf(port, sizeof(port), "%u", rule->guest_port);
@@ -220,7 +220,7 @@ void sk_nat_remove(const struct sk_nat_rule *rule)
 static void remove_listed(char *line)
 {
 	char *rest = line, *word;
-	struct words w;
+	struct nat_words w;
 
 	begin(&w, "nat");
 	while ((word = strsep(&rest, " ")))
@@ -251,7 +251,7 @@ void sk_nat_tidy(const struct sk_nat_rule *rule)
 {
 	char *rest, *line;
 	struct sk_buf out;
-	struct words w;
+	struct nat_words w;
 
 	connect_chain(rule);
 	sk_buf_init(&out, OUTPUT_MAX);

@@ -184,6 +184,7 @@ void sk_ops_handle(void *arg, struct sk_msg *take_req)
 		finish(a, take_req, r, &err, NULL);
 		return;
 	case SK_OP_CONNECT:
+	case SK_OP_CONNECT_UNIX:
 		sk_dial(a, take_req);
 		return;
 	case SK_OP_SYNC:

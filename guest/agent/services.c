@@ -44,7 +44,7 @@
 
 struct service;
 
-struct server {
+struct service_server {
 	struct sk_loop *loop;
 	const struct sk_uplink *uplink;
 	const struct sk_token *token;
@@ -52,7 +52,7 @@ struct server {
 
 /* One socket of the directory. */
 struct service {
-	struct server *server;
+	struct service_server *server;
 	int fd;
 	bool ssh_auth;
 	unsigned n, max;
@@ -207,7 +207,7 @@ static int listen_in(const char *dir, const char *name, mode_t mode)
 	return SK_TAKE_FD(fd);
 }
 
-static void serve(struct server *server, struct service *services, size_t n)
+static void serve(struct service_server *server, struct service *services, size_t n)
 {
 	const rlim_t fds = (CONTROL_MAX + SSH_AUTH_MAX) * FDS_PER_CONN + 64u;
 	const struct rlimit limit = { fds, fds };
@@ -237,7 +237,7 @@ int sk_services_start(const struct sk_uplink *uplink, const struct sk_token *tok
 			 ssh_auth = listen_in(dir, SK_SERVICES_SSH_AUTH, 0666);
 	struct service services[] = { { .fd = control, .max = CONTROL_MAX },
 				      { .fd = ssh_auth, .max = SSH_AUTH_MAX, .ssh_auth = true } };
-	struct server server = { .uplink = uplink, .token = token };
+	struct service_server server = { .uplink = uplink, .token = token };
 	pid_t pid;
 
 	if (control < 0 || ssh_auth < 0)

@@ -24,6 +24,9 @@ struct sk_cli {
 	bool opened;
 	struct sk_paths paths;
 	struct sk_store *store;
+	/* For commands that do their work by another one: runs a command line after the global options, which it
+	 * changes. */
+	int (*run)(struct sk_cli *cli, int argc, char **argv);
 };
 
 /* Sets `paths`; again is free. */

@@ -140,12 +140,17 @@ static int help_for(struct sk_cli *cli, int argc, char **argv)
 	return sk_dispatch(cli, sk_verbs, n, words);
 }
 
+static int run_line(struct sk_cli *cli, int argc, char **argv)
+{
+	return sk_dispatch(cli, sk_verbs, argc, argv);
+}
+
 int sk_cli_main(int argc, char **argv)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_opt_result parsed;
 	struct global global = { 0 };
-	struct sk_cli cli = { 0 };
+	struct sk_cli cli = { .run = run_line };
 	int code;
 
 	if (sk_std_fds_open() < 0)

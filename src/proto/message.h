@@ -54,6 +54,7 @@ enum sk_op {
 	SK_OP_TIME,
 	SK_OP_NETWORK,
 	SK_OP_CONNECT,
+	SK_OP_CONNECT_UNIX,
 	SK_OP_SYNC,
 	SK_OP_SHUTDOWN,
 	/* agent → monitor */

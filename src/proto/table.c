@@ -275,22 +275,17 @@ static const struct field network_msg_fields[] = {
 	END,
 };
 static const struct field connect_fields[] = {
-	STR("address", connect.address, 45, 0), /* INET6_ADDRSTRLEN without NUL */
-	MSG(F_U16, uint16_t, "port", connect.port, 0, UINT16_MAX, 0),
-	CONTAINER(0),
-	TEXT_AT(sk_msg, F_PATH, "path", connect.path, PATH_BYTES, 0),
+	STR("address", connect.address, 45, REQ), /* INET6_ADDRSTRLEN without NUL */
+	MSG(F_U16, uint16_t, "port", connect.port, 1, UINT16_MAX, REQ),
 	MSG(F_TOKEN, struct sk_token, "token", connect.token, 0, 0, REQ),
 	END,
 };
-
-static int check_connect(const void *base, struct sk_error *err)
-{
-	const struct sk_msg *m = base;
-	bool tcp = m->connect.address && m->connect.port, local = m->connect.path && m->container;
-
-	return tcp != local ? 0 : sk_error_set(err, EINVAL, "connect: neither address and port, nor container and path");
-}
-
+static const struct field connect_unix_fields[] = {
+	CONTAINER(REQ),
+	TEXT_AT(sk_msg, F_PATH, "path", connect.path, PATH_BYTES, REQ),
+	MSG(F_TOKEN, struct sk_token, "token", connect.token, 0, 0, REQ),
+	END,
+};
 static const struct field shutdown_fields[] = { BOOL("fast", shutdown.fast), END };
 
 static const struct field hello_fields[] = {
@@ -426,10 +421,6 @@ static const struct field info_reply[] = {
 	{                                                                                     \
 		name, SK_WIRE_TO_AGENT, false, NOT_PASSED, ms, { fields, NULL, false }, reply \
 	}
-#define TO_AGENT_CHECKED(name, ms, fields, check, reply)                                     \
-	{                                                                                     \
-		name, SK_WIRE_TO_AGENT, false, NOT_PASSED, ms, { fields, check, false }, reply \
-	}
 #define FROM_AGENT(name, fields)                                                              \
 	{                                                                                     \
 		name, SK_WIRE_FROM_AGENT, false, NOT_PASSED, 0, { fields, NULL, false }, NULL \
@@ -479,7 +470,8 @@ const struct op_row sk_op_rows[SK_OP_COUNT] = {
 	[SK_OP_PUT] = TO_AGENT("put", 0, put_fields, NULL),
 	[SK_OP_TIME] = TO_AGENT("time", ANSWER_MS, time_fields, time_reply),
 	[SK_OP_NETWORK] = TO_AGENT("network", ANSWER_MS, network_msg_fields, NULL),
-	[SK_OP_CONNECT] = TO_AGENT_CHECKED("connect", ANSWER_MS, connect_fields, check_connect, NULL),
+	[SK_OP_CONNECT] = TO_AGENT("connect", ANSWER_MS, connect_fields, NULL),
+	[SK_OP_CONNECT_UNIX] = TO_AGENT("connect_unix", ANSWER_MS, connect_unix_fields, NULL),
 	[SK_OP_SYNC] = TO_AGENT("sync", 0, NULL, NULL),
 	[SK_OP_SHUTDOWN] = TO_AGENT("shutdown", 0, shutdown_fields, NULL),
 

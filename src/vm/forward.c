@@ -125,7 +125,7 @@ static void on_connected(void *arg, const struct sk_reply *reply)
 
 static void ask(struct forwarded *c)
 {
-	struct sk_msg msg = { .op = SK_OP_CONNECT, .container = SK_CONTAINER };
+	struct sk_msg msg = { .op = SK_OP_CONNECT_UNIX, .container = SK_CONTAINER };
 
 	msg.connect.path = c->guest;
 	msg.connect.token = c->token;

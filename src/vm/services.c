@@ -50,7 +50,7 @@
 #define PORTS (SK_SERVICES_PORT_LAST - SK_SERVICES_PORT_FIRST + 1)
 _Static_assert(PORTS >= SERVICES_PUBLISHED, "a port for each publication");
 
-enum phase { CONN_NEW, CONN_PUBLISHED, CONN_DIALLING, CONN_RELAYED, CONN_ENDING, PHASES };
+enum service_phase { CONN_NEW, CONN_PUBLISHED, CONN_DIALLING, CONN_RELAYED, CONN_ENDING, PHASES };
 
 static const unsigned phase_max[PHASES] = {
 	[CONN_NEW] = SERVICES_NEW,     [CONN_PUBLISHED] = SERVICES_PUBLISHED, [CONN_DIALLING] = SERVICES_SSH,
@@ -60,7 +60,7 @@ static const unsigned phase_max[PHASES] = {
 struct service_conn {
 	struct sk_services *s;
 	struct service_conn *next, **link; /* the youngest first */
-	enum phase phase;
+	enum service_phase phase;
 	struct sk_stream *stream; /* NULL: gone, or the relay's */
 	struct sk_buf in;	  /* NEW: token and request, or the request */
 	bool knows_token;
@@ -140,7 +140,7 @@ static void withdraw(struct service_conn *c)
 
 /* --- connections --- */
 
-static void set_phase(struct service_conn *c, enum phase phase)
+static void set_phase(struct service_conn *c, enum service_phase phase)
 {
 	if (c->phase == CONN_PUBLISHED && phase != CONN_PUBLISHED)
 		withdraw(c);

@@ -81,10 +81,11 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 			       ? 0
 			       : bad(err, path, "\"sandbox\" is " SK_CONFINEMENT_NAMES);
 	if (strcmp(key, "machine_mounts") == 0)
-		return is_path_list(value) ? 0
-					   : bad(err, path,
-						 "\"machine_mounts\" is a list of absolute paths that machines may see: "
-						 "[\"/srv\", \"/mnt:ro\"]");
+		return is_path_list(value)
+			       ? 0
+			       : bad(err, path,
+				     "\"machine_mounts\" is a list of absolute paths that machines may see: "
+				     "[\"/srv\", \"/mnt:ro\"]");
 	return sk_error_set(
 		err, EINVAL,
 		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "

@@ -80,7 +80,7 @@ static int set_mounts(json_t *machine, const struct sk_strv *mounts, struct sk_e
 
 static int set_daemon_config(json_t *machine, const char *path, struct sk_error *err)
 {
-	static const char *const ours[] = { "hosts",	  "data-root",		  "exec-root", "pidfile",
+	static const char *const ours[] = { "hosts",	  "data-root",		 "exec-root",	    "pidfile",
 					    "containerd", "userland-proxy-path", "host-gateway-ip", "graph" };
 	_cleanup_free_ char *text = NULL;
 	bool valid;
@@ -105,7 +105,8 @@ static int set_daemon_config(json_t *machine, const char *path, struct sk_error 
 	if (!valid)
 		return sk_error_set(err, EINVAL, "%s: not a JSON object, as the engine's daemon.json is", path);
 	if (i < SK_ARRAY_SIZE(ours))
-		return sk_error_set(err, EINVAL, "%s: \"%s\" is the machine's own setting: leave it out", path, ours[i]);
+		return sk_error_set(err, EINVAL, "%s: \"%s\" is the machine's own setting: leave it out", path,
+				    ours[i]);
 	sk_jx_set_str(machine, "DaemonConfig", text);
 	return 0;
 }
@@ -135,7 +136,8 @@ static int apply(const struct settings_opts *o, json_t *machine, struct sk_error
 		sk_jx_set_str(machine, "Image", *o->image ? o->image : SK_MACHINE_IMAGE);
 	if (o->engine) {
 		if (!sk_engine_name_valid(o->engine))
-			return sk_error_set(err, EINVAL, "invalid --engine \"%.40s\": it is " SK_ENGINE_NAMES, o->engine);
+			return sk_error_set(err, EINVAL, "invalid --engine \"%.40s\": it is " SK_ENGINE_NAMES,
+					    o->engine);
 		sk_jx_set_str(machine, "Engine", o->engine);
 	}
 	r = set_bool(machine, "Home", "home", o->home, err);
@@ -149,25 +151,24 @@ static int apply(const struct settings_opts *o, json_t *machine, struct sk_error
 }
 
 #define AT(f) offsetof(struct settings_opts, f)
-#define SETTINGS_OPTS                                                                                               \
-	SK_OPT_INT_("cpus", 0, AT(cpus), "Number of processors (default 1)"),                                       \
-		SK_OPT_STR_("daemon-config", 0, AT(daemon_config), "file",                                          \
-			    "The engine's /etc/docker/daemon.json (\"\": none)"),                                   \
-		SK_OPT_STR_("disk-size", 0, AT(disk_size), "size",                                                  \
-			    "Size of the data disk, in GiB where it has no unit (default 100)"),                    \
-		SK_OPT_STR_("engine", 0, AT(engine), "string",                                                      \
-			    "What runs the VM: auto, kvm, uml, tcg (default: the configuration's)"),                \
-		SK_OPT_STR_("home", 0, AT(home), "bool", "Share the user's home directory (default true)"),         \
-		SK_OPT_STR_("host-certs", 0, AT(host_certs), "bool",                                                \
-			    "The engine trusts the CA certificates that the host trusts (default false)"),          \
-		SK_OPT_STR_("image", 0, AT(image), "string",                                                        \
-			    "Image with the container engine (\"\": the one that Skerry brings)"),                  \
-		SK_OPT_STR_("memory", 'm', AT(memory), "size",                                                      \
-			    "Memory, in MiB where it has no unit (default 2048)"),                                  \
-		SK_OPT_LIST_("mount", 'v', AT(mount), "path",                                                       \
-			     "Directory or file of the host to share: /path[:/path in the machine][:ro]"),          \
-		{ "volume", 0, SK_OPT_LIST, AT(mount), "path", NULL, NULL, NULL, true },                            \
-		SK_OPT_STR_("ssh-agent", 0, AT(ssh_agent), "bool",                                                  \
+#define SETTINGS_OPTS                                                                                                 \
+	SK_OPT_INT_("cpus", 0, AT(cpus), "Number of processors (default 1)"),                                         \
+		SK_OPT_STR_("daemon-config", 0, AT(daemon_config), "file",                                            \
+			    "The engine's /etc/docker/daemon.json (\"\": none)"),                                     \
+		SK_OPT_STR_("disk-size", 0, AT(disk_size), "size",                                                    \
+			    "Size of the data disk, in GiB where it has no unit (default 100)"),                      \
+		SK_OPT_STR_("engine", 0, AT(engine), "string",                                                        \
+			    "What runs the VM: auto, kvm, uml, tcg (default: the configuration's)"),                  \
+		SK_OPT_STR_("home", 0, AT(home), "bool", "Share the user's home directory (default true)"),           \
+		SK_OPT_STR_("host-certs", 0, AT(host_certs), "bool",                                                  \
+			    "The engine trusts the CA certificates that the host trusts (default false)"),            \
+		SK_OPT_STR_("image", 0, AT(image), "string",                                                          \
+			    "Image with the container engine (\"\": the one that Skerry brings)"),                    \
+		SK_OPT_STR_("memory", 'm', AT(memory), "size", "Memory, in MiB where it has no unit (default 2048)"), \
+		SK_OPT_LIST_("mount", 'v', AT(mount), "path",                                                         \
+			     "Directory or file of the host to share: /path[:/path in the machine][:ro]"),            \
+		{ "volume", 0, SK_OPT_LIST, AT(mount), "path", NULL, NULL, NULL, true },                              \
+		SK_OPT_STR_("ssh-agent", 0, AT(ssh_agent), "bool",                                                    \
 			    "Offer the host's ssh agent at /run/host-services/ssh-auth.sock (default true)")
 
 static const struct sk_opt init_opts[] = {
@@ -303,8 +304,8 @@ static int cmd_set(struct sk_cli *cli, void *opts, int argc, char **argv)
 		machine = json_object_get(c.config, "Machine");
 		r = apply(opts, machine, &err);
 		if (r == 0) /* where it runs, its engine takes the room at the next start */
-			r = sk_machine_make_data(&cli->paths, name,
-						 (uint64_t)sk_jx_get_int(machine, "DiskSize", 0), &err);
+			r = sk_machine_make_data(&cli->paths, name, (uint64_t)sk_jx_get_int(machine, "DiskSize", 0),
+						 &err);
 	}
 	if (r == 0)
 		r = sk_container_save(&cli->paths, c.id, c.config, &err);
@@ -328,18 +329,18 @@ const struct sk_command sk_cmd_machine_set = {
 
 /* ---- start, stop, restart */
 
-struct start_opts {
+struct machine_start_opts {
 	bool quiet;
 };
 
 static const struct sk_opt start_opts[] = {
-	SK_OPT_BOOL_("quiet", 'q', offsetof(struct start_opts, quiet), "Print errors only"),
+	SK_OPT_BOOL_("quiet", 'q', offsetof(struct machine_start_opts, quiet), "Print errors only"),
 	SK_OPT_END,
 };
 
 static int cmd_start(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct start_opts *o = opts;
+	const struct machine_start_opts *o = opts;
 	_cleanup_free_ char *name = NULL;
 	struct sk_error err = SK_ERROR_INIT;
 	int r = sk_cli_open(cli, &err);
@@ -360,7 +361,7 @@ const struct sk_command sk_cmd_machine_start = {
 	.args = "[OPTIONS] [NAME]",
 	.summary = "Start a machine, and wait until its engine answers",
 	.opts = start_opts,
-	.opts_size = sizeof(struct start_opts),
+	.opts_size = sizeof(struct machine_start_opts),
 	.max = 1,
 	.run = cmd_start,
 };
@@ -412,20 +413,20 @@ const struct sk_command sk_cmd_machine_restart = {
 	.args = "[OPTIONS] [NAME]",
 	.summary = "Stop a machine and start it again",
 	.opts = start_opts,
-	.opts_size = sizeof(struct start_opts),
+	.opts_size = sizeof(struct machine_start_opts),
 	.max = 1,
 	.run = cmd_restart,
 };
 
 /* ---- rm, reset */
 
-struct rm_opts {
+struct machine_rm_opts {
 	bool force, keep_data;
 };
 
 static const struct sk_opt rm_opts[] = {
-	SK_OPT_BOOL_("force", 'f', offsetof(struct rm_opts, force), "Do not ask, and stop it if it runs"),
-	SK_OPT_BOOL_("keep-data", 0, offsetof(struct rm_opts, keep_data),
+	SK_OPT_BOOL_("force", 'f', offsetof(struct machine_rm_opts, force), "Do not ask, and stop it if it runs"),
+	SK_OPT_BOOL_("keep-data", 0, offsetof(struct machine_rm_opts, keep_data),
 		     "Keep the data disk: images, containers and volumes of a machine that gets the same name"),
 	SK_OPT_END,
 };
@@ -453,7 +454,7 @@ static int remove_machine(struct sk_cli *cli, const char *name, const struct sk_
 
 static int cmd_rm(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct rm_opts *o = opts;
+	const struct machine_rm_opts *o = opts;
 	_cleanup_container_ struct sk_container c = { 0 };
 	_cleanup_free_ char *name = NULL, *question = NULL;
 	struct sk_error err = SK_ERROR_INIT;
@@ -481,19 +482,19 @@ const struct sk_command sk_cmd_machine_rm = {
 	.args = "[OPTIONS] [NAME]",
 	.summary = "Remove a machine",
 	.opts = rm_opts,
-	.opts_size = sizeof(struct rm_opts),
+	.opts_size = sizeof(struct machine_rm_opts),
 	.max = 1,
 	.run = cmd_rm,
 };
 
 static const struct sk_opt reset_opts[] = {
-	SK_OPT_BOOL_("force", 'f', offsetof(struct rm_opts, force), "Do not ask"),
+	SK_OPT_BOOL_("force", 'f', offsetof(struct machine_rm_opts, force), "Do not ask"),
 	SK_OPT_END,
 };
 
 static int cmd_reset(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct rm_opts *o = opts;
+	const struct machine_rm_opts *o = opts;
 	struct sk_containers all = { 0 };
 	struct sk_error err = SK_ERROR_INIT;
 	_cleanup_free_ char *rest = NULL;
@@ -507,8 +508,9 @@ static int cmd_reset(struct sk_cli *cli, void *opts, int argc, char **argv)
 	if (r < 0)
 		return sk_cli_fail(&err, 125);
 	if (!o->force &&
-	    !sk_cli_confirm("All machines with all images, containers and volumes in them, and kept data disks, will be "
-			    "removed. Are you sure you want to continue?"))
+	    !sk_cli_confirm(
+		    "All machines with all images, containers and volumes in them, and kept data disks, will be "
+		    "removed. Are you sure you want to continue?"))
 		return 0;
 	for (i = 0; i < all.n; i++) {
 		err = (struct sk_error)SK_ERROR_INIT;
@@ -534,7 +536,7 @@ const struct sk_command sk_cmd_machine_reset = {
 	.args = "[OPTIONS]",
 	.summary = "Remove all machines and what they keep",
 	.opts = reset_opts,
-	.opts_size = sizeof(struct rm_opts),
+	.opts_size = sizeof(struct machine_rm_opts),
 	.max = 0,
 	.run = cmd_reset,
 };

@@ -16,12 +16,12 @@
 
 /* ---- ls */
 
-struct ls_opts {
+struct machine_ls_opts {
 	bool quiet, noheading;
 	const char *format;
 };
 
-#define AT(f) offsetof(struct ls_opts, f)
+#define AT(f) offsetof(struct machine_ls_opts, f)
 static const struct sk_opt ls_opts[] = {
 	SK_OPT_STR_("format", 0, AT(format), "string", SK_FORMAT_HELP),
 	SK_OPT_BOOL_("noheading", 'n', AT(noheading), "Do not print headers"),
@@ -31,9 +31,9 @@ static const struct sk_opt ls_opts[] = {
 #undef AT
 
 static const struct sk_column columns[] = {
-	{ "Name", "NAME" }, { "VMType", "VM TYPE" }, { "Created", "CREATED" },	  { "LastUp", "LAST UP" },
-	{ "CPUs", "CPUS" }, { "Memory", "MEMORY" },  { "DiskSize", "DISK SIZE" }, { "Running", "RUNNING" },
-	{ NULL, NULL },
+	{ "Name", "NAME" },	     { "VMType", "VM TYPE" },  { "Created", "CREATED" },
+	{ "LastUp", "LAST UP" },     { "CPUs", "CPUS" },       { "Memory", "MEMORY" },
+	{ "DiskSize", "DISK SIZE" }, { "Running", "RUNNING" }, { NULL, NULL },
 };
 #define LS_TABLE "{{.Name}}\t{{.VMType}}\t{{.Created}}\t{{.LastUp}}\t{{.CPUs}}\t{{.Memory}}\t{{.DiskSize}}"
 
@@ -61,8 +61,9 @@ static json_t *row(struct sk_cli *cli, const struct sk_container *c, const char 
 	shown = sk_xasprintf("%s%s", name, table && is_default ? "*" : "");
 	sk_jx_set_str(o, "Name", shown);
 	sk_jx_set_str(o, "Default", is_default ? "true" : "false");
-	sk_jx_set_str(o, "VMType", alive ? sk_jx_get_str(c->state, "engine", "auto")
-					 : sk_jx_get_str(c->config, "Machine.Engine", "auto"));
+	sk_jx_set_str(o, "VMType",
+		      alive ? sk_jx_get_str(c->state, "engine", "auto")
+			    : sk_jx_get_str(c->config, "Machine.Engine", "auto"));
 	sk_jx_set_str(o, "Created", created);
 	sk_jx_set_str(o, "LastUp", alive ? "Currently running" : up);
 	sk_jx_set_str(o, "Running", alive ? "true" : "false");
@@ -76,7 +77,7 @@ static json_t *row(struct sk_cli *cli, const struct sk_container *c, const char 
 
 static int cmd_ls(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct ls_opts *o = opts;
+	const struct machine_ls_opts *o = opts;
 	bool table = !o->format || strncmp(o->format, "table", 5) == 0;
 	struct sk_list list = { .format = o->format, .table = LS_TABLE, .columns = columns };
 	_cleanup_json_ json_t *rows = sk_jx_array();
@@ -113,19 +114,19 @@ const struct sk_command sk_cmd_machine_ls = {
 	.summary = "List machines",
 	.aliases = "skerry machine ls, skerry machine list",
 	.opts = ls_opts,
-	.opts_size = sizeof(struct ls_opts),
+	.opts_size = sizeof(struct machine_ls_opts),
 	.max = 0,
 	.run = cmd_ls,
 };
 
 /* ---- inspect */
 
-struct inspect_opts {
+struct machine_inspect_opts {
 	const char *format;
 };
 
 static const struct sk_opt inspect_opts[] = {
-	SK_OPT_STR_("format", 'f', offsetof(struct inspect_opts, format), "string",
+	SK_OPT_STR_("format", 'f', offsetof(struct machine_inspect_opts, format), "string",
 		    "Format output using a template in Go's language"),
 	SK_OPT_END,
 };
@@ -143,14 +144,14 @@ static json_t *describe(struct sk_cli *cli, const struct sk_container *c)
 	sk_jx_set_str(o, "Socket", socket);
 	sk_jx_set_str(o, "DockerContext", context);
 	sk_jx_set_str(o, "DataDisk", data);
-	sk_jx_set(o, "SharedPaths", json_incref(sk_jx_at(c->config, "Mounts") ? sk_jx_at(c->config, "Mounts")
-									     : json_null()));
+	sk_jx_set(o, "SharedPaths",
+		  json_incref(sk_jx_at(c->config, "Mounts") ? sk_jx_at(c->config, "Mounts") : json_null()));
 	return o;
 }
 
 static int cmd_inspect(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct inspect_opts *o = opts;
+	const struct machine_inspect_opts *o = opts;
 	_cleanup_json_ json_t *list = sk_jx_array();
 	_cleanup_free_ char *only = NULL;
 	struct sk_error err = SK_ERROR_INIT;
@@ -188,19 +189,20 @@ const struct sk_command sk_cmd_machine_inspect = {
 	.args = "[OPTIONS] [NAME...]",
 	.summary = "Show what is known of machines, as JSON",
 	.opts = inspect_opts,
-	.opts_size = sizeof(struct inspect_opts),
+	.opts_size = sizeof(struct machine_inspect_opts),
 	.max = -1,
 	.run = cmd_inspect,
 };
 
 /* ---- ssh, cp, logs: the container commands, for the machine's own container */
 
-struct ssh_opts {
+struct machine_ssh_opts {
 	const char *username;
 };
 
 static const struct sk_opt ssh_opts[] = {
-	SK_OPT_STR_("username", 'u', offsetof(struct ssh_opts, username), "string", "User in the machine (default root)"),
+	SK_OPT_STR_("username", 'u', offsetof(struct machine_ssh_opts, username), "string",
+		    "User in the machine (default root)"),
 	SK_OPT_END,
 };
 
@@ -230,13 +232,15 @@ static char *join(int argc, char **argv)
 /* The first argument is a machine's name, or else the beginning of a command in the default one, as with podman. */
 static int cmd_ssh(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct ssh_opts *o = opts;
+	const struct machine_ssh_opts *o = opts;
 	_cleanup_container_ struct sk_container c = { 0 };
 	_cleanup_free_ char *name = NULL;
 	bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-	const char *words[] = { "exec", terminal ? "-it" : "-i", "--user", o->username ? o->username : "0", NULL, NULL };
-	char *shell[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-l", NULL };
-	char *command[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", NULL, NULL };
+	const char *words[] = {
+		"exec", terminal ? "-it" : "-i", "--user", o->username ? o->username : "0", NULL, NULL
+	};
+	char *shell[] = { (char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-l", NULL };
+	char *command[] = { (char *)(uintptr_t) "/bin/sh", (char *)(uintptr_t) "-c", NULL, NULL };
 	_cleanup_free_ char *line = NULL;
 	struct sk_error err = SK_ERROR_INIT, ignored = SK_ERROR_INIT;
 	int named = 0, r = sk_cli_open(cli, &err);
@@ -263,18 +267,18 @@ const struct sk_command sk_cmd_machine_ssh = {
 	.summary = "Run a command, or a shell, in a machine",
 	.details = "No network and no keys are involved: it works as exec does.",
 	.opts = ssh_opts,
-	.opts_size = sizeof(struct ssh_opts),
+	.opts_size = sizeof(struct machine_ssh_opts),
 	.max = -1,
 	.stop = true,
 	.run = cmd_ssh,
 };
 
-struct cp_opts {
+struct machine_cp_opts {
 	bool quiet;
 };
 
 static const struct sk_opt cp_opts[] = {
-	SK_OPT_BOOL_("quiet", 'q', offsetof(struct cp_opts, quiet), "Print errors only"),
+	SK_OPT_BOOL_("quiet", 'q', offsetof(struct machine_cp_opts, quiet), "Print errors only"),
 	SK_OPT_END,
 };
 
@@ -293,7 +297,7 @@ static char *with_id(struct sk_cli *cli, const char *arg)
 
 static int cmd_cp(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct cp_opts *o = opts;
+	const struct machine_cp_opts *o = opts;
 	const char *words[] = { "cp", o->quiet ? "--quiet" : "--archive=false", NULL };
 	struct sk_error err = SK_ERROR_INIT;
 	char *sides[2];
@@ -315,18 +319,18 @@ const struct sk_command sk_cmd_machine_cp = {
 	.args = "[OPTIONS] NAME:SRC_PATH DEST_PATH | SRC_PATH NAME:DEST_PATH",
 	.summary = "Copy files and directories between a machine and the host",
 	.opts = cp_opts,
-	.opts_size = sizeof(struct cp_opts),
+	.opts_size = sizeof(struct machine_cp_opts),
 	.min = 2,
 	.max = 2,
 	.run = cmd_cp,
 };
 
-struct logs_opts {
+struct machine_logs_opts {
 	bool follow, timestamps;
 	const char *tail;
 };
 
-#define AT(f) offsetof(struct logs_opts, f)
+#define AT(f) offsetof(struct machine_logs_opts, f)
 static const struct sk_opt logs_opts[] = {
 	SK_OPT_BOOL_("follow", 'f', AT(follow), "Follow log output"),
 	SK_OPT_STR_("tail", 'n', AT(tail), "string", "Number of lines to show from the end (default \"all\")"),
@@ -337,10 +341,13 @@ static const struct sk_opt logs_opts[] = {
 
 static int cmd_logs(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	const struct logs_opts *o = opts;
-	const char *words[] = { "logs", o->follow ? "--follow" : "--follow=false",
-				o->timestamps ? "--timestamps" : "--timestamps=false", "--tail",
-				o->tail ? o->tail : "all", NULL };
+	const struct machine_logs_opts *o = opts;
+	const char *words[] = { "logs",
+				o->follow ? "--follow" : "--follow=false",
+				o->timestamps ? "--timestamps" : "--timestamps=false",
+				"--tail",
+				o->tail ? o->tail : "all",
+				NULL };
 	_cleanup_container_ struct sk_container c = { 0 };
 	_cleanup_free_ char *name = NULL;
 	struct sk_error err = SK_ERROR_INIT;
@@ -362,7 +369,7 @@ const struct sk_command sk_cmd_machine_logs = {
 	.args = "[OPTIONS] [NAME]",
 	.summary = "Show what a machine's engine has written",
 	.opts = logs_opts,
-	.opts_size = sizeof(struct logs_opts),
+	.opts_size = sizeof(struct machine_logs_opts),
 	.max = 1,
 	.run = cmd_logs,
 };

@@ -32,9 +32,24 @@
 #define STOP_SECONDS 60
 
 /* Where the machine's own system is; below some of them nothing of the host's can be either. */
-static const char *const own_places[] = { "/",	  "/bin", "/boot", "/dev", "/etc",  "/lib",  "/lib32", "/lib64",
-					  "/proc", "/run", "/sbin", "/sys", "/usr", "/var", "/var/lib", "/var/lib/docker",
-					  "/var/lib/containers", "/var/lib/containerd" };
+static const char *const own_places[] = { "/",
+					  "/bin",
+					  "/boot",
+					  "/dev",
+					  "/etc",
+					  "/lib",
+					  "/lib32",
+					  "/lib64",
+					  "/proc",
+					  "/run",
+					  "/sbin",
+					  "/sys",
+					  "/usr",
+					  "/var",
+					  "/var/lib",
+					  "/var/lib/docker",
+					  "/var/lib/containers",
+					  "/var/lib/containerd" };
 static const char *const own_trees[] = { "/dev/", "/proc/", "/sys/", "/var/lib/docker/", "/run/docker/" };
 
 static bool is_own(const char *target)
@@ -82,10 +97,11 @@ int sk_machine_check_mount(const char *spec, bool must_exist, struct sk_error *e
 	if (r < 0)
 		return r;
 	if (is_own(target))
-		return sk_error_set(err, EINVAL,
-				    "invalid mount \"%.200s\": %s is the machine's own; give another path in the machine "
-				    "(/path:/path in the machine)",
-				    spec, target);
+		return sk_error_set(
+			err, EINVAL,
+			"invalid mount \"%.200s\": %s is the machine's own; give another path in the machine "
+			"(/path:/path in the machine)",
+			spec, target);
 	if (must_exist && access(source, F_OK) < 0)
 		return sk_error_errno(err, errno, "cannot share %s with a machine", source);
 	return 0;
@@ -96,7 +112,7 @@ static void add_mount(struct sk_run_opts *o, const char *source, const char *tar
 {
 	_cleanup_free_ char *at = sk_xasprintf(":%s:", target), *real = realpath(source, NULL);
 	struct sk_error ignored = SK_ERROR_INIT;
-	struct sk_mount probe = { .path = real, .propagation = (char *)(uintptr_t)"rslave" };
+	struct sk_mount probe = { .path = real, .propagation = (char *)(uintptr_t) "rslave" };
 	size_t i;
 
 	for (i = 0; i < o->volume.n; i++)
@@ -147,9 +163,8 @@ static int add_mounts(const json_t *machine, const struct sk_settings *settings,
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(json_object_get(machine, "Mounts"), i, v)
-		if (r == 0)
-			r = add_spec(o, json_string_value(v), true, err);
+	json_array_foreach(json_object_get(machine, "Mounts"), i, v) if (r == 0) r =
+		add_spec(o, json_string_value(v), true, err);
 	if (r == 0 && sk_jx_get_bool(machine, "Home", true) && home && *home == '/' && !is_own(home) &&
 	    access(home, F_OK) == 0) {
 		_cleanup_free_ char *real = realpath(home, NULL), *clean = sk_model_path_clean(home);
@@ -264,8 +279,8 @@ static int find_image(struct sk_cli *cli, const char *ref, struct sk_machine_pla
 
 int sk_machine_plan_init(struct sk_cli *cli, const json_t *machine, struct sk_machine_plan *p, struct sk_error *err)
 {
-	static char *args[] = { (char *)(uintptr_t)"--data", (char *)(uintptr_t)"serial:" SK_MACHINE_SERIAL,
-				(char *)(uintptr_t)"--host-gateway-ip", (char *)(uintptr_t)SK_NET_GATEWAY };
+	static char *args[] = { (char *)(uintptr_t) "--data", (char *)(uintptr_t) "serial:" SK_MACHINE_SERIAL,
+				(char *)(uintptr_t) "--host-gateway-ip", (char *)(uintptr_t)SK_NET_GATEWAY };
 	const char *name = sk_jx_get_str(machine, "Name", ""), *ref = sk_jx_get_str(machine, "Image", "");
 	struct sk_run_opts *o = &p->opts;
 	struct sk_settings settings;

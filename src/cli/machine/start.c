@@ -19,7 +19,6 @@
 #include "base/loop.h"
 #include "base/process.h"
 #include "base/socket.h"
-#include "cli/commands.h"
 #include "cli/container/launch.h"
 #include "cli/machine/machine.h"
 #include "model/create.h"
@@ -49,7 +48,7 @@ int sk_machine_delegate(struct sk_cli *cli, const char *const *words, int argc, 
 		line[i] = (char *)(uintptr_t)words[i];
 	for (i = 0; i < argc; i++)
 		line[n + i] = argv[i];
-	code = sk_dispatch(cli, sk_verbs, n + argc, line);
+	code = cli->run(cli, n + argc, line);
 	free(line);
 	return code;
 }
@@ -171,9 +170,9 @@ int sk_machine_start(struct sk_cli *cli, const char *name, bool quiet, struct sk
 	if (r == 0)
 		r = renew(cli, &c, err);
 	if (r == 0)
-		r = sk_machine_make_data(&cli->paths, name,
-					 (uint64_t)sk_jx_get_int(c.config, "Machine.DiskSize", (int64_t)SK_MACHINE_DISK),
-					 err);
+		r = sk_machine_make_data(
+			&cli->paths, name,
+			(uint64_t)sk_jx_get_int(c.config, "Machine.DiskSize", (int64_t)SK_MACHINE_DISK), err);
 	if (r == 0)
 		r = sk_machine_link(&cli->paths, name, c.id, err);
 	if (r == 0)
@@ -229,8 +228,9 @@ void sk_machine_make_context(struct sk_cli *cli, const char *name)
 	_cleanup_free_ char *context = sk_machine_context(name), *socket = sk_machine_socket(&cli->paths, name),
 			    *host = sk_xasprintf("host=unix://%s", socket),
 			    *words = sk_xasprintf("Skerry machine %s", name), *docker = sk_find_program("docker");
-	const char *create[] = { "docker", "context", "create", context, "--description", words, "--docker", host,
-				 NULL };
+	const char *create[] = {
+		"docker", "context", "create", context, "--description", words, "--docker", host, NULL
+	};
 	const char *update[] = { "docker", "context", "update", context, "--docker", host, NULL };
 	struct sk_error err = SK_ERROR_INIT;
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2154
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
 # A machine from init to rm, and docker's client beside it.
@@ -76,7 +76,7 @@ case_machine_life() {
 	expect 1 skerry rmi "$(skerry images -q skerry/engine | head -1)"
 	has "$err" 'is using'
 	ok skerry machine rm --force
-	[ -z "$(ls "$SKERRY_ROOT/machines" | grep -v engine-image)" ] || fail 'the data disk is left'
+	[ ! -e "$SKERRY_ROOT/machines/default" ] || fail 'the data disk is left'
 }
 
 # case: timeout=180
@@ -112,15 +112,15 @@ case_machine_settings() {
 	ok skerry machine init --cpus 2 --memory 700m --daemon-config <(echo '{"labels": ["own=1"]}')
 	ok skerry machine inspect --format '{{.CPUs}} {{.Memory}}'
 	same "$out" '2 734003200'
-	ok skerry machine set --cpus 1 --mount "$WORK:/work:ro"
+	ok skerry machine set --cpus 1 --mount "$WORK:/shared:ro"
 	mkdir -p "$HOME"
 	echo here >"$WORK/seen"
 	ok env HTTPS_PROXY=http://proxy.example:3128 skerry machine start -q
 	ok d info --format '{{json .Labels}} {{.HTTPSProxy}} {{.NCPU}}'
 	has "$out" 'own=1.*http://proxy.example:3128 1$'
-	ok skerry machine ssh cat /work/seen
+	ok skerry machine ssh cat /shared/seen
 	same "$out" here
-	expect 1 skerry machine ssh touch /work/new
+	expect 1 skerry machine ssh touch /shared/new
 	ok skerry machine set --memory 600
 	has "$err" 'takes effect at its next start'
 	ok skerry machine restart -q

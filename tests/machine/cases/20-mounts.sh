@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2154
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
 # Directories of the host at their own paths, and those that are not shared.

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2154
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
 # Engines and monitors that are killed, clients in great number, and what cannot work.

@@ -106,7 +106,7 @@ LINES = [
     ("update", 1, '"update" requires exactly 1 argument(s)'),
     ("update --memory 5 nosuch", 1, "container does not exist"),
     ("update --memory", 1, "flag needs an argument: -memory"),
-    ("update -r /nonexistent nosuch", 1, "cannot read /nonexistent: No such file or directory"),
+    ("update -r /nonexistent nosuch", 1, "open /nonexistent: no such file or directory"),
     ("update --bogus nosuch", 1, "flag provided but not defined: -bogus"),
     ("nosuch", 3, "No help topic for 'nosuch': see skerry-oci --help"),
     ("--bogus list", 1, "flag provided but not defined: -bogus"),

@@ -51,6 +51,7 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_OP_TIME] = "{\"time\":[1,2],\"adjust\":-5}",
 	[SK_OP_NETWORK] = "{" NETWORK "}",
 	[SK_OP_CONNECT] = "{\"address\":\"127.0.0.1\",\"port\":80,\"token\":" TOKEN "}",
+	[SK_OP_CONNECT_UNIX] = "{" C ",\"path\":\"/run/docker.sock\",\"token\":" TOKEN "}",
 	[SK_OP_SYNC] = "{}",
 	[SK_OP_SHUTDOWN] = "{\"fast\":true}",
 	[SK_AGENT_HELLO] = "{\"version\":1,\"kernel\":\"7.3\",\"agent\":\"0.2\"}",

@@ -739,11 +739,11 @@ static void test_stream_limit(void **state)
 {
 	struct virtio_vsock_hdr h;
 	unsigned i, refused = 0;
-	static struct user many[1100];
+	static struct user many[4200];
 
 	(void)state;
 	start(16);
-	for (i = 0; i < 1100; i++) {
+	for (i = 0; i < 4200; i++) {
 		int r;
 
 		many[i].take_max = 1;
@@ -753,13 +753,13 @@ static void test_stream_limit(void **state)
 			refused++;
 		}
 	}
-	assert_int_equal(refused, 1100 - 1024);
+	assert_int_equal(refused, 4200 - 4096);
 	for (i = 0; i < 16; i++)
 		assert_true(receive(&h, NULL));
 	give_buffers(20);
 	for (i = 0; i < 20; i++)
 		assert_true(receive(&h, NULL)); /* the REQUESTs that waited */
-	for (i = 0; i < 1024; i++)
+	for (i = 0; i < 4096; i++)
 		sk_stream_close(many[i].s);
 	give_buffers(1);
 	assert_int_equal(sk_carrier_connect(fx.carrier, 1, &events, &many[0], &many[0].s), 0);

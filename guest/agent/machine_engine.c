@@ -14,8 +14,6 @@
 #include "base/opt.h"
 #include "machine.h"
 
-#define CONTAINERD_SOCKET "/run/containerd/containerd.sock"
-#define CONTAINERD_OPTION "--containerd=" CONTAINERD_SOCKET
 #define MACHINE_BACKOFF_MIN 100u
 #define MACHINE_BACKOFF_MAX 10000u
 
@@ -25,7 +23,7 @@ static const char *const dockerd_argv[] = { "dockerd",
 					    "--pidfile=/run/engine/docker.pid",
 					    "--exec-root=/run/docker",
 					    "--data-root=/var/lib/docker",
-					    CONTAINERD_OPTION,
+					    "--containerd=/run/containerd/containerd.sock",
 					    NULL };
 static const char *const podman_argv[] = { "podman", "system", "service", "--time=0", "unix:///run/podman/podman.sock",
 					   NULL };

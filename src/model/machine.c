@@ -176,7 +176,11 @@ int sk_machine_link(const struct sk_paths *paths, const char *name, const char *
 {
 	_cleanup_free_ char *link = sk_xasprintf("%s/%s", paths->run, name),
 			    *tmp = sk_xasprintf("%s/.%s.new", paths->run, name);
+	struct stat st;
 
+	if (lstat(link, &st) == 0 && !S_ISLNK(st.st_mode))
+		return sk_error_set(err, EEXIST,
+				    "cannot make %s: something else has that name; name the machine otherwise", link);
 	unlink(tmp);
 	if (symlink(id, tmp) < 0 || rename(tmp, link) < 0)
 		return sk_error_errno(err, errno, "cannot make %s", link);

@@ -6,7 +6,7 @@
  * The monitor: one process per VM. It owns the sandbox, the container in it, the log and the state file.
  *
  *   life.c      the life of the container as a state machine without I/O
- *   record.c    state.json and the event log
+ *   statefile.c state.json and the event log
  *   conn.c      connections of clients
  *   stdio.c     the streams of a process, their log and their readers
  *   forward.c   sockets of the host that lead into the guest
@@ -186,7 +186,7 @@ struct sk_monitor {
 	struct sk_source *reap; /* deferred: frees dead conns and procs, ends phases */
 };
 
-/* record.c */
+/* statefile.c */
 void sk_monitor_save(struct sk_monitor *m); /* state.json */
 void sk_monitor_set_status(struct sk_monitor *m, const char *status);
 void sk_monitor_set_time(struct sk_monitor *m, const char *key); /* now; saved later */

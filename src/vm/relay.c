@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 
 #define RELAY_CHUNK 65536u
+#define RELAY_LINGER_MS 1000u /* for what a peer that is gone has sent to reach the guest */
 
 struct sk_relay {
 	struct sk_loop *loop;
@@ -18,12 +19,13 @@ struct sk_relay {
 	void *arg;
 	int fd;
 	struct sk_stream *stream;
-	struct sk_source *source, *finish;
+	struct sk_source *source, *finish, *linger;
 	struct sk_buf rest; /* read from the socket; the stream had no room for it */
 	bool stream_full;   /* the stream says when it has room */
 	bool socket_full;   /* the socket is watched for room */
 	bool socket_ended;  /* no more to read from it */
 	bool stream_ended;  /* and none of this */
+	bool hung_up;	    /* the socket's peer neither writes nor reads any more: it is not watched */
 };
 
 static void on_finish(void *arg)
@@ -67,6 +69,22 @@ static bool flush(struct sk_relay *r)
 	return true;
 }
 
+static void on_linger(void *arg)
+{
+	finish(arg);
+}
+
+/* All that the socket had is with the stream. */
+static void end_socket(struct sk_relay *r)
+{
+	r->socket_ended = true;
+	sk_stream_shutdown(r->stream);
+	if (r->stream_ended)
+		finish(r);
+	else if (r->hung_up)
+		sk_loop_set_timer(r->linger, RELAY_LINGER_MS);
+}
+
 static void read_socket(struct sk_relay *r)
 {
 	uint8_t chunk[RELAY_CHUNK];
@@ -82,10 +100,7 @@ static void read_socket(struct sk_relay *r)
 			return;
 		}
 		if (n == 0) {
-			r->socket_ended = true;
-			sk_stream_shutdown(r->stream);
-			if (r->stream_ended)
-				finish(r);
+			end_socket(r);
 			break;
 		}
 		written = sk_stream_write(r->stream, chunk, (size_t)n);
@@ -113,10 +128,14 @@ static void on_socket(void *arg, int fd, unsigned events)
 		r->socket_full = false;
 		sk_stream_resume(r->stream);
 	}
-	if (events & SK_LOOP_HANGUP && r->socket_ended) {
-		/* Its peer neither writes nor reads any more. */
-		finish(r);
-		return;
+	if (events & SK_LOOP_HANGUP) {
+		/* Reported again and again: what is left is read as the stream has room. */
+		r->hung_up = true;
+		sk_loop_remove(SK_TAKE_PTR(r->source));
+		if (!r->stream || r->socket_ended) {
+			finish(r);
+			return;
+		}
 	}
 	read_socket(r);
 }
@@ -189,7 +208,8 @@ struct sk_relay *sk_relay_new(struct sk_loop *loop, int take_fd, sk_relay_done_c
 	sk_buf_init(&r->rest, RELAY_CHUNK);
 	r->source = sk_loop_add_fd(loop, r->fd, 0, on_socket, r);
 	r->finish = sk_loop_add_deferred(loop, on_finish, r);
-	if (!r->source || !r->finish) {
+	r->linger = sk_loop_add_timer(loop, UINT64_MAX, on_linger, r);
+	if (!r->source || !r->finish || !r->linger) {
 		sk_relay_free(r);
 		return NULL;
 	}
@@ -211,6 +231,7 @@ void sk_relay_free(struct sk_relay *r)
 		return;
 	sk_loop_remove(r->source);
 	sk_loop_remove(r->finish);
+	sk_loop_remove(r->linger);
 	sk_stream_close(r->stream);
 	sk_close_fd(&r->fd);
 	sk_buf_fini(&r->rest);

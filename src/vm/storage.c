@@ -32,9 +32,12 @@ struct sk_storage {
 	pthread_t thread;
 	bool running;
 	int quit_fd;
-	/* What the host's disk is; set by the thread, which then writes to full_fd. */
-	atomic_bool full;
-	atomic_int failed;
+	/* What the host says of each disk; set by the thread, which then writes to full_fd. */
+	struct disk_trouble {
+		struct sk_storage *storage;
+		atomic_bool full;
+		atomic_int failed;
+	} said[SK_SANDBOX_DISKS];
 	int full_fd;
 	struct sk_source *full_source;
 	struct sk_loop *loop;
@@ -90,23 +93,32 @@ static int new_layers(struct sk_storage *b, const struct sk_storage_config *conf
 /* In the thread. */
 static void on_trouble(void *arg, bool is_full, int failed)
 {
-	struct sk_storage *b = arg;
+	struct disk_trouble *t = arg;
 	uint64_t one = 1;
 
-	atomic_store(&b->full, is_full);
-	atomic_store(&b->failed, failed);
-	if (write(b->full_fd, &one, sizeof(one)) < 0)
+	atomic_store(&t->full, is_full);
+	atomic_store(&t->failed, failed);
+	if (write(t->storage->full_fd, &one, sizeof(one)) < 0)
 		sk_log(SK_LOG_ERROR, "cannot tell about the disk: %s", strerror(errno));
 }
 
 static void on_full_event(void *arg, int fd, unsigned events)
 {
 	struct sk_storage *b = arg;
+	bool is_full = false;
+	int failed = 0;
+	unsigned i;
 	uint64_t n;
 
 	(void)events;
-	if (read(fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
-		b->trouble(b->arg, atomic_load(&b->full), atomic_load(&b->failed));
+	if (read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
+		return;
+	for (i = 0; i < b->n_disks; i++) {
+		is_full |= atomic_load(&b->said[i].full);
+		if (!failed)
+			failed = atomic_load(&b->said[i].failed);
+	}
+	b->trouble(b->arg, is_full, failed);
 }
 
 static int watch_full(struct sk_storage *b, struct sk_loop *loop, struct sk_error *err)
@@ -136,7 +148,9 @@ static int new_disk(struct sk_storage *b, const struct sk_storage_config *config
 		return r;
 	if (serial)
 		sk_blk_set_id(b->disks[b->n_disks], serial);
-	sk_blk_on_trouble(b->disks[b->n_disks++], on_trouble, b);
+	b->said[b->n_disks].storage = b;
+	sk_blk_on_trouble(b->disks[b->n_disks], on_trouble, &b->said[b->n_disks]);
+	b->n_disks++;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -198,6 +199,16 @@ static json_t *new_machine(const char *name)
 	return o;
 }
 
+/* A data disk that is there keeps its size, unless another one is asked for. */
+static void keep_size(struct sk_cli *cli, const char *name, json_t *machine)
+{
+	_cleanup_free_ char *data = sk_machine_data(&cli->paths, name);
+	struct stat st;
+
+	if (stat(data, &st) == 0)
+		sk_jx_set_int(machine, "DiskSize", st.st_size);
+}
+
 static int make(struct sk_cli *cli, json_t *machine, struct sk_error *err)
 {
 	const char *name = sk_jx_get_str(machine, "Name", "");
@@ -257,6 +268,7 @@ static int cmd_init(struct sk_cli *cli, void *opts, int argc, char **argv)
 	}
 	if (r == 0) {
 		machine = new_machine(name);
+		keep_size(cli, name, machine);
 		r = apply(o, machine, &err);
 	}
 	if (r == 0)

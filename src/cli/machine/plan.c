@@ -228,8 +228,7 @@ static void add_proxies(struct sk_run_opts *o)
 /* The engine image that Skerry brings is loaded when it is needed, and again when another version has been installed. */
 static int load_own_image(struct sk_cli *cli, struct sk_error *err)
 {
-	_cleanup_free_ char *dir = sk_xasprintf("%s/machines", cli->paths.root),
-			    *stamp = sk_xasprintf("%s/engine-image", dir), *text = NULL, *now = NULL;
+	_cleanup_free_ char *stamp = sk_xasprintf("%s/machine-image", cli->paths.root), *text = NULL, *now = NULL;
 	_cleanup_json_ json_t *refs = NULL;
 	struct sk_image *image = NULL;
 	struct sk_error ignored = SK_ERROR_INIT;
@@ -260,8 +259,7 @@ static int load_own_image(struct sk_cli *cli, struct sk_error *err)
 	if (r < 0)
 		return sk_error_wrap(err, "cannot load the engine image %s", path);
 	sk_bars_finish(&bars);
-	if (sk_fs_mkdir_p(dir, 0700) == 0)
-		(void)sk_fs_write_atomic(AT_FDCWD, stamp, now, strlen(now), 0600, false);
+	(void)sk_fs_write_atomic(AT_FDCWD, stamp, now, strlen(now), 0600, false);
 	return 0;
 }
 
@@ -301,6 +299,9 @@ int sk_machine_plan_init(struct sk_cli *cli, const json_t *machine, struct sk_ma
 	o->default_memory = (uint64_t)sk_jx_get_int(machine, "Memory", (int64_t)SK_MACHINE_MEMORY);
 	o->default_cpus = (unsigned)sk_jx_get_int(machine, "CPUs", SK_MACHINE_CPUS);
 	sk_strv_add(&o->tmpfs, "/run:mode=0755,exec,size=256m");
+	/* dockerd 28 listens by itself, in the machine, on addresses that are the host's. */
+	sk_strv_add(&o->sysctl, "net.ipv4.ip_nonlocal_bind=1");
+	sk_strv_add(&o->sysctl, "net.ipv6.ip_nonlocal_bind=1");
 	sk_strv_add(&o->dns, SK_NET_DNS); /* which answers with the host's own resolver, as it is then */
 	sk_strv_add(&o->log_opt, "max-size=10m");
 	sk_strv_add(&o->log_opt, "max-file=3");
@@ -324,6 +325,7 @@ void sk_machine_plan_fini(struct sk_machine_plan *p)
 	sk_strv_fini(&p->opts.tmpfs);
 	sk_strv_fini(&p->opts.log_opt);
 	sk_strv_fini(&p->opts.dns);
+	sk_strv_fini(&p->opts.sysctl);
 	sk_strv_fini(&p->opts.env);
 	free(p->name);
 	*p = (struct sk_machine_plan){ 0 };

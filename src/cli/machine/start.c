@@ -103,9 +103,10 @@ static int wait_for_engine(struct sk_cli *cli, struct sk_container *c, struct sk
 	return sk_error_set(err, ETIMEDOUT, "its engine did not answer within %u s", ENGINE_START_MS / 1000);
 }
 
-static void show_log(struct sk_cli *cli, const char *id)
+/* Of this start only. */
+static void show_log(struct sk_cli *cli, const char *id, const char *since)
 {
-	static const char *const words[] = { "logs", "--tail", LAST_LINES, NULL };
+	const char *words[] = { "logs", "--tail", LAST_LINES, "--since", since, NULL };
 	char *argv[] = { (char *)(uintptr_t)id, NULL };
 	int out = dup(STDOUT_FILENO);
 
@@ -182,7 +183,7 @@ int sk_machine_start(struct sk_cli *cli, const char *name, bool quiet, struct sk
 	r = wait_for_engine(cli, &c, err);
 	if (r < 0) {
 		sk_error_wrap(err, "cannot start machine \"%s\"", name);
-		show_log(cli, c.id);
+		show_log(cli, c.id, sk_jx_get_str(c.config, "Machine.LastUp", "0"));
 		(void)sk_machine_stop(cli, &c, &(struct sk_error)SK_ERROR_INIT);
 	}
 	return r;

@@ -247,3 +247,14 @@ END
 	echo text >share/f
 	expect 1 skerry run --rm -w /data -v "$PWD/share:/data" "$IMG" perl -e 'my $h = pack("IIx128", 16, 0x39); open(my $m, "<", "."); exit(syscall(304, fileno($m), $h, 0) < 0 ? 1 : 0)'
 }
+
+# The guest's kernel once looked for the access control lists of a link with attributes, and panicked.
+# case: root-only
+case_fileops_link_with_attributes() {
+	mkdir "$WORK/s"
+	ln -s target "$WORK/s/link"
+	python3 -c 'import os, sys; os.setxattr(sys.argv[1], b"trusted.x", b"1", follow_symlinks=False)' "$WORK/s/link" || skip 'no attributes of links here'
+	run -v "$WORK/s:/s" "$IMG" sh -c 'ls -l /s; readlink /s/link'
+	has "$out" 'link -> target'
+	has "$out" '^target$'
+}

@@ -234,6 +234,44 @@ static void client_dies(void **state)
 	assert_true(fx.stream.closed);
 }
 
+/* It is gone before the guest has answered: nothing is joined any more, and nobody spins. */
+static void client_dies_early(void **state)
+{
+	(void)state;
+	close(fx.client);
+	fx.client = -1;
+	run();
+	assert_int_equal(fx.done, 1);
+}
+
+/* It has sent something, and is gone at once; the guest is slow. All of it arrives, then the relay ends by itself. */
+static void client_sends_and_dies(void **state)
+{
+	char out[5000];
+	size_t n = 0;
+	int i;
+
+	(void)state;
+	memset(out, 'x', sizeof(out));
+	join("");
+	assert_int_equal(write(fx.client, out, sizeof(out)), sizeof(out));
+	close(fx.client);
+	fx.client = -1;
+	while (n < sizeof(out)) {
+		run();
+		assert_int_equal(sk_loop_once(fx.loop, 0), 0); /* nothing is looked at meanwhile */
+		assert_int_equal(fx.done, 0);
+		n += fx.stream.to_guest.len;
+		sk_buf_consume(&fx.stream.to_guest, fx.stream.to_guest.len);
+		fx.stream.events->writable(fx.stream.arg);
+	}
+	assert_int_equal(n, sizeof(out));
+	assert_true(fx.stream.ended);
+	for (i = 0; i < 50 && !fx.done; i++)
+		sk_loop_once(fx.loop, 100);
+	assert_int_equal(fx.done, 1);
+}
+
 static void guest_resets(void **state)
 {
 	(void)state;
@@ -253,6 +291,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(slow_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(slow_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(client_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(client_dies_early, setup, teardown),
+		cmocka_unit_test_setup_teardown(client_sends_and_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(guest_resets, setup, teardown),
 	};
 

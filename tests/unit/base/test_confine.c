@@ -21,7 +21,7 @@
 static int in_child(int (*run)(void))
 {
 	pid_t pid = fork();
-	int status;
+	int status = -1;
 
 	if (pid == 0)
 		_exit(run());

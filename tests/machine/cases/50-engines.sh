@@ -6,11 +6,11 @@
 # case: full timeout=400
 case_machine_newer_engines() {
 	. "$SUITE/lib.sh"
-	local suite p q
-	for suite in trixie forky; do
-		[ -e "$E2E_STAGE/engine-$suite.tar" ] || skip "there is no engine of $suite"
-		ok skerry load -i "$E2E_STAGE/engine-$suite.tar"
-		ok skerry machine init --image "skerry/engine:$suite" --now
+	local release p q
+	for release in trixie forky; do
+		[ -e "$E2E_STAGE/engine-$release.tar" ] || skip "there is no engine of $release"
+		ok skerry load -i "$E2E_STAGE/engine-$release.tar"
+		ok skerry machine init --image "skerry/engine:$release" --now
 		make_box
 		ok d run --rm box busybox echo hello
 		same "$out" hello

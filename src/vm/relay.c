@@ -109,8 +109,8 @@ static void read_socket(struct sk_relay *r)
 			finish(r);
 			return;
 		}
-		if (n < (ssize_t)sizeof(chunk))
-			break; /* most likely there is no more yet */
+		if (n < (ssize_t)sizeof(chunk) && !r->hung_up)
+			break; /* most likely there is no more yet; without a source nobody would tell of it */
 	}
 	watch(r);
 }

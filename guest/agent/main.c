@@ -173,7 +173,7 @@ static int parse_options(struct sk_agent *a, int argc, char **argv)
 	return r;
 }
 
-/* A forwarded connection takes six descriptors (dial.c). What the agent starts keeps the kernel's limit. */
+/* A forwarded connection takes six descriptors (carry.c). What the agent starts keeps the kernel's limit. */
 static void raise_fd_limit(struct sk_agent *a)
 {
 	const struct rlimit many = { AGENT_FDS, AGENT_FDS };

@@ -3,7 +3,7 @@
  * Theory of operation
  *
  * A program of the host connects to a socket in the runtime directory of a container. The agent is asked to connect to
- * a Unix socket in the container ("connect" with a path) and to open a stream with a token of this connection; from
+ * a Unix socket in the container (connect_unix) and to open a stream with a token of this connection; from
  * then on a relay (vm/relay.h) carries the bytes, half-closes included. When nobody listens there yet, as at the start of
  * a machine, the agent is asked again until FORWARD_PATIENCE_MS are over; then the connection is closed. Nothing is read
  * from it before the stream has come.

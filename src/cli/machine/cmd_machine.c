@@ -509,7 +509,7 @@ static int cmd_reset(struct sk_cli *cli, void *opts, int argc, char **argv)
 	const struct machine_rm_opts *o = opts;
 	struct sk_containers all = { 0 };
 	struct sk_error err = SK_ERROR_INIT;
-	_cleanup_free_ char *rest = NULL;
+	_cleanup_free_ char *rest = NULL, *chosen = NULL;
 	int r = sk_cli_open(cli, &err), code = 0;
 	size_t i;
 
@@ -538,8 +538,8 @@ static int cmd_reset(struct sk_cli *cli, void *opts, int argc, char **argv)
 		sk_error_errno(&err, r, "cannot remove %s", rest);
 		return sk_cli_fail(&err, 125);
 	}
-	rest = (free(rest), sk_xasprintf("%s/machine-default", cli->paths.root));
-	unlink(rest);
+	chosen = sk_xasprintf("%s/machine-default", cli->paths.root);
+	unlink(chosen);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * The monitor whose agent, engine or client dies, in each phase of its container's life and under both policies: a real
  * monitor with the fake engine; its guest is fake_agent.c, in this process. No privileges.
  */
-#include "../sk_test.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,21 +15,16 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/frame.h"
 #include "base/fs.h"
-#include "base/id.h"
 #include "fake_agent.h"
 #include "vm/life.h"
 #include "vm/vm.h"
 
-#define TRIES 3000 /* of 10 ms */
 #define EXIT_CODE 3
 
 enum victim { AGENT, ENGINE, CLIENT };
 
-static char root[] = "/tmp/sk-test-deaths-XXXXXX";
-static struct sk_paths paths;
-static char id[SK_ID_LEN + 1];
+static struct fx_store store;
 static struct fake_agent agent;
 static struct sk_loop *loop; /* of the fake agent: nothing runs on it */
 static int client, waiter;
@@ -37,18 +32,10 @@ static struct sk_token tokens[SK_STDIO_COUNT];
 
 static int setup_group(void **state)
 {
-	char path[128];
-	const char text[] = "#!/bin/sh\nexec sleep 1000\n";
-	int fd;
-
 	(void)state;
-	if (!mkdtemp(root) || sk_paths_init(&paths, root, NULL) < 0)
+	if (fx_store_init(&store) < 0)
 		return -1;
-	snprintf(path, sizeof(path), "%s/engine", root);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
-	assert_int_equal(sk_fs_write_all(fd, text, strlen(text)), 0);
-	close(fd);
-	setenv("SKERRY_FAKE_ENGINE", path, 1);
+	fx_engine_script(store.root, "#!/bin/sh\nexec sleep 1000\n");
 	return sk_loop_new(&loop);
 }
 
@@ -56,98 +43,25 @@ static int teardown_group(void **state)
 {
 	(void)state;
 	sk_loop_free(loop);
-	sk_paths_fini(&paths);
-	return sk_fs_remove_tree(AT_FDCWD, root);
+	return fx_store_fini(&store);
 }
 
 static void new_container(bool managed, bool restarts)
 {
-	_cleanup_free_ char *text = NULL;
-	char path[256];
-	json_t *vm;
-
-	sk_random_hex(id, 32);
-	snprintf(path, sizeof(path), "%s/containers/%s", root, id);
-	assert_int_equal(mkdir(path, 0700), 0);
-	vm = json_pack("{s:i,s:s,s:s,s:i,s:{},s:{s:s,s:s},s:b,s:{s:s}}", "version", 1, "id", id, "engine", "fake",
-		       "memory", 128 << 20, "spec", "rootfs", "type", "9p", "tag", "rootfs", "managed", managed,
-		       "restart", "policy", restarts ? "always" : "no");
-	text = json_dumps(vm, 0);
-	json_decref(vm);
-	strcat(path, "/vm.json");
-	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false), 0);
-}
-
-static void send_text(int fd, const char *text)
-{
-	struct sk_buf buf;
-
-	sk_buf_init(&buf, 4096);
-	assert_int_equal(sk_frame_put(&buf, SK_FRAME_JSON, text, strlen(text)), 0);
-	assert_int_equal(sk_fs_write_all(fd, sk_buf_data(&buf), buf.len), 0);
-	sk_buf_fini(&buf);
-}
-
-/* The next message on a connection, past output; NULL: the monitor has closed it. */
-static json_t *receive(int fd)
-{
-	struct sk_frame frame;
-	json_t *o = NULL;
-	struct sk_buf in;
-	uint8_t byte;
-
-	sk_buf_init(&in, SK_FRAME_MAX + SK_FRAME_HEADER);
-	while (!o && read(fd, &byte, 1) == 1) {
-		assert_int_equal(sk_buf_append(&in, &byte, 1), 0);
-		if (sk_frame_peek(&in, &frame) != 1)
-			continue;
-		if (frame.type == SK_FRAME_JSON)
-			o = sk_frame_json(&frame);
-		sk_frame_consume(&in, &frame);
-	}
-	sk_buf_fini(&in);
-	return o;
-}
-
-static void expect_ok(int fd)
-{
-	json_t *o = receive(fd);
-
-	assert_true(json_is_true(json_object_get(o, "ok")));
-	json_decref(o);
-}
-
-static json_t *load_state(void)
-{
-	json_t *s = NULL;
-
-	assert_int_equal(sk_vm_state_load(&paths, id, &s, NULL), 0);
-	return s;
-}
-
-static bool has_status(const char *wanted)
-{
-	json_t *s = load_state();
-	bool has = strcmp(json_string_value(json_object_get(s, "status")), wanted) == 0;
-
-	json_decref(s);
-	return has;
+	fx_new_container(&store, json_pack("{s:b,s:{s:s}}", "managed", managed, "restart", "policy",
+					   restarts ? "always" : "no"));
 }
 
 static void wait_status(const char *wanted)
 {
-	int i;
-
-	for (i = 0; i < TRIES && !has_status(wanted); i++)
-		usleep(10000);
-	assert_true(has_status(wanted));
+	fx_wait_status(&store, wanted);
 }
 
 static int connection(void)
 {
 	int i, fd = -1;
 
-	for (i = 0; i < TRIES && (fd = sk_vm_connect(&paths, id, NULL)) < 0; i++)
+	for (i = 0; i < FX_TRIES && (fd = sk_vm_connect(&store.paths, store.id, NULL)) < 0; i++)
 		usleep(10000);
 	assert_true(fd >= 0);
 	return fd;
@@ -159,7 +73,7 @@ static pid_t engine_pid(void)
 	struct sk_reply reply;
 	pid_t pid;
 
-	if (sk_vm_call(&paths, id, &(const struct sk_msg){ .op = SK_REQUEST_INFO }, &reply, &err) < 0)
+	if (sk_vm_call(&store.paths, store.id, &(const struct sk_msg){ .op = SK_REQUEST_INFO }, &reply, &err) < 0)
 		fail_msg("%s", err.message);
 	pid = reply.engine_pid;
 	sk_reply_fini(&reply);
@@ -191,7 +105,7 @@ static void agent_up(void)
 {
 	char run[256];
 
-	snprintf(run, sizeof(run), "%s/%s", paths.run, id);
+	snprintf(run, sizeof(run), "%s/%s", store.paths.run, store.id);
 	fa_start(&agent, loop, run);
 	fa_agent_up(&agent);
 }
@@ -201,13 +115,13 @@ static void ask(bool managed, bool start)
 {
 	if (managed) {
 		if (start)
-			send_text(client, "{\"op\":\"create\"}");
+			fx_send(client, "{\"op\":\"create\"}");
 		return;
 	}
-	send_text(client, "{\"op\":\"attach\",\"owner\":true}");
-	expect_ok(client);
+	fx_send(client, "{\"op\":\"attach\",\"owner\":true}");
+	fx_expect_ok(client);
 	if (start)
-		send_text(client, "{\"op\":\"start\"}");
+		fx_send(client, "{\"op\":\"start\"}");
 }
 
 /* A managed container is started by another client than the one that has created it. */
@@ -215,9 +129,9 @@ static void start_created(void)
 {
 	close(client);
 	client = connection();
-	send_text(client, "{\"op\":\"start\"}");
+	fx_send(client, "{\"op\":\"start\"}");
 	answer(SK_OP_START);
-	expect_ok(client);
+	fx_expect_ok(client);
 }
 
 /* The output of the container that was created last ends. */
@@ -248,7 +162,7 @@ static void come_to(bool managed, enum sk_phase phase)
 	struct sk_error err = SK_ERROR_INIT;
 
 	new_container(managed, phase == SK_PHASE_DOWN);
-	client = sk_vm_launch(&paths, id, &err);
+	client = sk_vm_launch(&store.paths, store.id, &err);
 	if (client < 0)
 		fail_msg("%s", err.message);
 	agent_up();
@@ -260,7 +174,7 @@ static void come_to(bool managed, enum sk_phase phase)
 	if (phase == SK_PHASE_READY)
 		return;
 	answer(SK_OP_CREATE);
-	expect_ok(client);
+	fx_expect_ok(client);
 	if (phase == SK_PHASE_CREATED)
 		return;
 	if (managed)
@@ -291,23 +205,23 @@ static void kill_victim(enum victim victim, pid_t engine)
 /* Whoever waits hears of the end, once, with the exit code. */
 static void expect_end(int code)
 {
-	json_t *o = receive(waiter);
+	json_t *o = fx_receive(waiter);
 
 	assert_string_equal(json_string_value(json_object_get(o, "event")), "exit");
 	assert_int_equal(json_integer_value(json_object_get(o, "code")), code);
 	json_decref(o);
-	assert_null(receive(waiter));
+	assert_null(fx_receive(waiter));
 }
 
 static void expect_state(const char *status, int code, bool failed)
 {
-	json_t *s = load_state();
+	json_t *s = fx_state(&store);
 	int i;
 
-	for (i = 0; i < TRIES && json_integer_value(json_object_get(s, "pid")); i++) {
+	for (i = 0; i < FX_TRIES && json_integer_value(json_object_get(s, "pid")); i++) {
 		json_decref(s);
 		usleep(10000);
-		s = load_state();
+		s = fx_state(&store);
 	}
 	assert_string_equal(json_string_value(json_object_get(s, "status")), status);
 	assert_int_equal(strlen(json_string_value(json_object_get(s, "error"))) > 0, failed);
@@ -328,10 +242,11 @@ static void clean_up(pid_t engine)
 	if (waiter >= 0)
 		close(waiter);
 	client = waiter = -1;
-	for (i = 0; i < TRIES && sk_vm_remove(&paths, id, &err) < 0; i++) /* its lock may be held a moment longer */
+	for (i = 0; i < FX_TRIES && sk_vm_remove(&store.paths, store.id, &err) < 0;
+	     i++) /* its lock may be held a moment longer */
 		usleep(10000);
-	assert_true(i < TRIES);
-	for (i = 0; i < TRIES && kill(engine, 0) == 0; i++)
+	assert_true(i < FX_TRIES);
+	for (i = 0; i < FX_TRIES && kill(engine, 0) == 0; i++)
 		usleep(10000);
 	assert_int_equal(kill(engine, 0), -1);
 }
@@ -353,8 +268,8 @@ static void dies(bool managed, enum sk_phase phase, enum victim victim)
 	come_to(managed, phase);
 	engine = engine_pid();
 	waiter = connection();
-	send_text(waiter, "{\"op\":\"wait\"}");
-	expect_ok(waiter);
+	fx_send(waiter, "{\"op\":\"wait\"}");
+	fx_expect_ok(waiter);
 	kill_victim(victim, engine);
 	expect_end(wanted[phase].code);
 	expect_state(wanted[phase].status, wanted[phase].code, wanted[phase].failed);
@@ -441,19 +356,20 @@ static void test_client_dies_between_lives(void **state)
 
 	(void)state;
 	come_to(false, SK_PHASE_DOWN);
-	o = receive(client);
+	o = fx_receive(client);
 	assert_int_equal(json_integer_value(json_object_get(o, "code")), EXIT_CODE);
 	json_decref(o);
 	kill_victim(CLIENT, 0);
 	fa_stop(&agent);
-	for (i = 0; i < TRIES && (engine = engine_pid()) == 0; i++)
+	for (i = 0; i < FX_TRIES && (engine = engine_pid()) == 0; i++)
 		usleep(10000);
 	assert_true(engine > 0);
 	agent_up();
-	s = load_state();
+	s = fx_state(&store);
 	assert_int_equal(json_integer_value(json_object_get(s, "restart_count")), 1);
 	json_decref(s);
-	assert_int_equal(sk_vm_call(&paths, id, &(const struct sk_msg){ .op = SK_REQUEST_STOP }, NULL, &err), 0);
+	assert_int_equal(
+		sk_vm_call(&store.paths, store.id, &(const struct sk_msg){ .op = SK_REQUEST_STOP }, NULL, &err), 0);
 	wait_status("exited");
 	clean_up(engine);
 }
@@ -469,7 +385,7 @@ static void test_later(void **state)
 	come_to(false, SK_PHASE_BOOTING);
 	engine = engine_pid();
 	waiter = connection();
-	send_text(waiter, "{\"op\":\"stat\",\"path\":\"/\"}");
+	fx_send(waiter, "{\"op\":\"stat\",\"path\":\"/\"}");
 	assert_int_equal(engine_pid(), engine); /* the request before has been read */
 	fa_say(&agent, "{\"event\":\"hello\",\"version\":1,\"kernel\":\"7.3\",\"agent\":\"0.2\"}");
 	answer(SK_OP_SETUP);
@@ -477,7 +393,7 @@ static void test_later(void **state)
 	msg = fa_expect(&agent, SK_OP_STAT);
 	fa_refuse(&agent, &msg, ENOENT, "none");
 	sk_msg_fini(&msg);
-	o = receive(waiter);
+	o = fx_receive(waiter);
 	assert_string_equal(json_string_value(json_object_get(o, "message")), "none");
 	json_decref(o);
 	kill_victim(CLIENT, engine);
@@ -491,9 +407,9 @@ static void test_later(void **state)
 static void join(const char *container)
 {
 	waiter = connection();
-	send_text(waiter, JOIN);
+	fx_send(waiter, JOIN);
 	answer_for(SK_OP_CREATE, container);
-	expect_ok(waiter);
+	fx_expect_ok(waiter);
 }
 
 /* The answer to a request on a connection of its own. */
@@ -502,8 +418,8 @@ static int result_of(const char *text)
 	int fd = connection(), error;
 	json_t *o;
 
-	send_text(fd, text);
-	o = receive(fd);
+	fx_send(fd, text);
+	o = fx_receive(fd);
 	error = json_is_true(json_object_get(o, "ok")) ? 0 : (int)json_integer_value(json_object_get(o, "errno"));
 	json_decref(o);
 	close(fd);
@@ -525,9 +441,9 @@ static void test_member(void **state)
 	engine = engine_pid();
 	join("c1");
 	starter = connection();
-	send_text(starter, "{\"op\":\"start\",\"container\":\"c1\"}");
+	fx_send(starter, "{\"op\":\"start\",\"container\":\"c1\"}");
 	answer_for(SK_OP_START, "c1");
-	expect_ok(starter);
+	fx_expect_ok(starter);
 	close(starter);
 	assert_int_equal(result_of("{\"op\":\"start\",\"container\":\"c1\"}"), EINVAL); /* once */
 	close(waiter);									/* its process on the host */
@@ -539,7 +455,7 @@ static void test_member(void **state)
 	/* One that is created when the VM goes hears of it. */
 	join("c2");
 	kill_victim(AGENT, engine);
-	o = receive(waiter);
+	o = fx_receive(waiter);
 	assert_int_equal(json_integer_value(json_object_get(o, "code")), 137);
 	json_decref(o);
 	expect_state("exited", 137, true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The monitor with the fake engine: what happens when the VM dies, never speaks, or its owner goes. No privileges, no
  * guest. */
-#include "../sk_test.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,128 +14,70 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/frame.h"
 #include "base/fs.h"
-#include "base/id.h"
 #include "vm/vm.h"
 
-static char root[] = "/tmp/sk-test-monitor-XXXXXX";
-static struct sk_paths paths;
-static char id[SK_ID_LEN + 1];
+static struct fx_store store;
 
 static int setup(void **state)
 {
 	(void)state;
-	return mkdtemp(root) ? sk_paths_init(&paths, root, NULL) : -1;
+	return fx_store_init(&store);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	sk_paths_fini(&paths);
-	return sk_fs_remove_tree(AT_FDCWD, root);
+	return fx_store_fini(&store);
 }
 
 static void engine_script(const char *text)
 {
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/engine", root);
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT, 0700);
-	assert_int_equal(sk_fs_write_all(fd, text, strlen(text)), 0);
-	close(fd);
-	setenv("SKERRY_FAKE_ENGINE", path, 1);
+	fx_engine_script(store.root, text);
 }
 
 static void new_container(bool auto_remove)
 {
-	_cleanup_free_ char *text = NULL;
-	char path[256];
-	json_t *vm;
-
-	sk_random_hex(id, 32);
-	snprintf(path, sizeof(path), "%s/containers/%s", root, id);
-	assert_int_equal(mkdir(path, 0700), 0);
-	vm = json_pack("{s:i,s:s,s:s,s:i,s:{},s:{},s:b}", "version", 1, "id", id, "engine", "fake", "memory", 128 << 20,
-		       "spec", "rootfs", "auto_remove", auto_remove);
-	text = json_dumps(vm, 0);
-	json_decref(vm);
-	strcat(path, "/vm.json");
-	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false), 0);
+	fx_new_container(&store, json_pack("{s:b}", "auto_remove", auto_remove));
 }
 
 static int start(int fd, struct sk_error *err)
 {
-	return sk_vm_request(&paths, id, fd, &(const struct sk_msg){ .op = SK_REQUEST_START }, NULL, NULL, err);
-}
-
-static void send_text(int fd, const char *text)
-{
-	struct sk_buf buf;
-
-	sk_buf_init(&buf, 4096);
-	assert_int_equal(sk_frame_put(&buf, SK_FRAME_JSON, text, strlen(text)), 0);
-	assert_int_equal(sk_fs_write_all(fd, sk_buf_data(&buf), buf.len), 0);
-	sk_buf_fini(&buf);
+	return sk_vm_request(&store.paths, store.id, fd, &(const struct sk_msg){ .op = SK_REQUEST_START }, NULL, NULL,
+			     err);
 }
 
 static void send_start(int fd)
 {
-	send_text(fd, "{\"op\":\"start\"}");
+	fx_send(fd, "{\"op\":\"start\"}");
 }
 
 /* What the monitor answers to a request that our own client would not send. */
 static void refused(const char *text, int code, const char *words)
 {
 	struct sk_error err = SK_ERROR_INIT;
-	_cleanup_fd_ int fd = sk_vm_connect(&paths, id, &err);
-	struct sk_frame frame;
+	_cleanup_fd_ int fd = sk_vm_connect(&store.paths, store.id, &err);
 	struct sk_reply reply;
-	struct sk_buf in;
-	uint8_t byte;
 
 	assert_true(fd >= 0);
-	send_text(fd, text);
-	sk_buf_init(&in, SK_FRAME_MAX + SK_FRAME_HEADER);
-	while (sk_frame_peek(&in, &frame) == 0) {
-		assert_int_equal(read(fd, &byte, 1), 1);
-		assert_int_equal(sk_buf_append(&in, &byte, 1), 0);
-	}
-	assert_int_equal(sk_reply_decode(SK_REQUEST_INFO, sk_frame_json(&frame), &reply, &err), 0);
+	fx_send(fd, text);
+	assert_int_equal(sk_reply_decode(SK_REQUEST_INFO, fx_receive(fd), &reply, &err), 0);
 	assert_false(reply.ok);
 	assert_int_equal(reply.error, code);
 	if (!strstr(reply.message, words))
 		fail_msg("%s", reply.message);
 	sk_reply_fini(&reply);
-	sk_buf_fini(&in);
 }
 
 static void stop(void)
 {
-	assert_int_equal(sk_vm_call(&paths, id, &(const struct sk_msg){ .op = SK_REQUEST_STOP }, NULL, NULL), 0);
-}
-
-static const char *status(char buf[32])
-{
-	json_t *s;
-
-	if (sk_vm_state_load(&paths, id, &s, NULL) < 0)
-		return "gone";
-	snprintf(buf, 32, "%s", json_string_value(json_object_get(s, "status")));
-	json_decref(s);
-	return buf;
+	assert_int_equal(
+		sk_vm_call(&store.paths, store.id, &(const struct sk_msg){ .op = SK_REQUEST_STOP }, NULL, NULL), 0);
 }
 
 static void wait_status(const char *wanted)
 {
-	char buf[32];
-	int i;
-
-	for (i = 0; i < 3000 && strcmp(status(buf), wanted) != 0; i++)
-		usleep(10000);
-	assert_string_equal(status(buf), wanted);
+	fx_wait_status(&store, wanted);
 }
 
 static void test_engine_dies(void **state)
@@ -146,12 +88,12 @@ static void test_engine_dies(void **state)
 	(void)state;
 	engine_script("#!/bin/sh\necho panic\nexit 3\n");
 	new_container(false);
-	fd = sk_vm_launch(&paths, id, &err);
+	fd = sk_vm_launch(&store.paths, store.id, &err);
 	assert_true(fd >= 0);
 	assert_true(start(fd, &err) < 0);
 	assert_non_null(strstr(err.message, "ended unexpectedly"));
 	wait_status("created");
-	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
+	assert_int_equal(sk_vm_remove(&store.paths, store.id, &err), 0);
 }
 
 static void test_auto_remove(void **state)
@@ -162,7 +104,7 @@ static void test_auto_remove(void **state)
 	(void)state;
 	engine_script("#!/bin/sh\nexit 0\n");
 	new_container(true);
-	fd = sk_vm_launch(&paths, id, &err);
+	fd = sk_vm_launch(&store.paths, store.id, &err);
 	assert_true(start(fd, &err) < 0);
 	wait_status("gone");
 }
@@ -176,12 +118,12 @@ static void test_busy(void **state)
 	(void)state;
 	engine_script("#!/bin/sh\nexec sleep 100\n");
 	new_container(false);
-	a = sk_vm_launch(&paths, id, &err);
+	a = sk_vm_launch(&store.paths, store.id, &err);
 	send_start(a);
 	wait_status("starting");
-	b = sk_vm_launch(&paths, id, &err);
+	b = sk_vm_launch(&store.paths, store.id, &err);
 	assert_int_equal(start(b, &err), -EBUSY);
-	assert_int_equal(sk_vm_remove(&paths, id, &err), -EBUSY);
+	assert_int_equal(sk_vm_remove(&store.paths, store.id, &err), -EBUSY);
 	stop();
 	wait_status("created");
 }
@@ -191,7 +133,7 @@ static pid_t engine_pid(void)
 	_cleanup_free_ char *text = NULL;
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/run/%s/pid", root, id);
+	snprintf(path, sizeof(path), "%s/run/%s/pid", store.root, store.id);
 	for (int i = 0; i < 3000; i++) {
 		if (sk_fs_read(AT_FDCWD, path, 100, &text, NULL) == 0 && text[0])
 			return atoi(text);
@@ -213,12 +155,12 @@ static void test_monitor_killed(void **state)
 	(void)state;
 	engine_script("#!/bin/sh\necho $$ > $1/pid\nexec sleep 100\n");
 	new_container(false);
-	fd = sk_vm_launch(&paths, id, &err);
+	fd = sk_vm_launch(&store.paths, store.id, &err);
 	send_start(fd);
 	engine = engine_pid();
 	assert_true(engine > 0);
 	wait_status("starting");
-	assert_int_equal(sk_vm_state_load(&paths, id, &s, NULL), 0);
+	assert_int_equal(sk_vm_state_load(&store.paths, store.id, &s, NULL), 0);
 	monitor = (pid_t)json_integer_value(json_object_get(s, "pid"));
 	json_decref(s);
 	assert_true(monitor > 1);
@@ -227,7 +169,7 @@ static void test_monitor_killed(void **state)
 	for (i = 0; i < 3000 && kill(engine, 0) == 0; i++)
 		usleep(10000);
 	assert_int_equal(kill(engine, 0), -1);
-	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
+	assert_int_equal(sk_vm_remove(&store.paths, store.id, &err), 0);
 }
 
 /* Booted, but nobody is left who could start it: it goes, and the container is what it was. */
@@ -239,12 +181,12 @@ static void test_left_alone(void **state)
 	(void)state;
 	engine_script("#!/bin/sh\nexec sleep 100\n");
 	new_container(false);
-	fd = sk_vm_launch(&paths, id, &err);
-	for (i = 0; i < 3000 && (probe = sk_vm_connect(&paths, id, NULL)) < 0; i++)
+	fd = sk_vm_launch(&store.paths, store.id, &err);
+	for (i = 0; i < 3000 && (probe = sk_vm_connect(&store.paths, store.id, NULL)) < 0; i++)
 		usleep(10000);
 	close(probe);
 	close(fd);
-	assert_int_equal(sk_vm_remove(&paths, id, &err), 0); /* waits for it */
+	assert_int_equal(sk_vm_remove(&store.paths, store.id, &err), 0); /* waits for it */
 }
 
 /* Garbage and silence on the control socket end that connection, not the monitor. */
@@ -259,11 +201,11 @@ static void test_bad_clients(void **state)
 	(void)state;
 	engine_script("#!/bin/sh\nexec sleep 100\n");
 	new_container(false);
-	owner = sk_vm_launch(&paths, id, &err);
+	owner = sk_vm_launch(&store.paths, store.id, &err);
 	send_start(owner);
 	wait_status("starting");
 	for (i = 0; i < 300; i++) {
-		int fd = sk_vm_connect(&paths, id, NULL);
+		int fd = sk_vm_connect(&store.paths, store.id, NULL);
 
 		if (fd < 0) {
 			usleep(10000);
@@ -280,7 +222,8 @@ static void test_bad_clients(void **state)
 	refused("{\"op\":\"kill\",\"signal\":65}", EINVAL, "\"signal\"");
 	refused("{\"op\":\"exec\",\"process\":[]}", EINVAL, "\"process\"");
 	refused("{}", EINVAL, "\"op\"");
-	assert_int_equal(sk_vm_call(&paths, id, &(const struct sk_msg){ .op = SK_REQUEST_INFO }, &reply, &err), 0);
+	assert_int_equal(
+		sk_vm_call(&store.paths, store.id, &(const struct sk_msg){ .op = SK_REQUEST_INFO }, &reply, &err), 0);
 	assert_string_equal(reply.engine, "fake");
 	assert_true(reply.pid > 1 && reply.memory == 128 << 20);
 	sk_reply_fini(&reply);
@@ -296,12 +239,12 @@ static void test_frozen(void **state)
 	_cleanup_fd_ int owner = -1, dirfd = -1;
 	struct sk_error err = SK_ERROR_INIT;
 	pid_t monitor, other;
-	char path[128];
+	_cleanup_free_ char *dir = NULL;
 
 	(void)state;
 	engine_script("#!/bin/sh\nexec sleep 100\n");
 	new_container(false);
-	owner = sk_vm_launch(&paths, id, &err);
+	owner = sk_vm_launch(&store.paths, store.id, &err);
 	send_start(owner);
 	wait_status("starting");
 	other = fork();
@@ -309,21 +252,21 @@ static void test_frozen(void **state)
 		pause();
 		_exit(0);
 	}
-	assert_int_equal(sk_vm_state_load(&paths, id, &s, NULL), 0);
+	assert_int_equal(sk_vm_state_load(&store.paths, store.id, &s, NULL), 0);
 	monitor = (pid_t)json_integer_value(json_object_get(s, "pid"));
 	json_object_set_new(s, "pid", json_integer(other));
-	snprintf(path, sizeof(path), "%s/containers/%s", root, id);
-	dirfd = open(path, O_RDONLY | O_DIRECTORY);
+	dir = fx_path(&store, "");
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(sk_vm_state_save(dirfd, s, NULL), 0);
 	json_decref(s);
 	assert_int_equal(kill(monitor, SIGSTOP), 0);
-	assert_int_equal(sk_vm_call_to_end(&paths, id, &request, &err), -ETIMEDOUT);
+	assert_int_equal(sk_vm_call_to_end(&store.paths, store.id, &request, &err), -ETIMEDOUT);
 	assert_non_null(strstr(err.message, "does not answer"));
-	assert_int_equal(sk_vm_end(&paths, id, &err), 0);
+	assert_int_equal(sk_vm_end(&store.paths, store.id, &err), 0);
 	wait_status("exited");
 	assert_int_equal(kill(other, SIGKILL), 0);
 	assert_int_equal(waitpid(other, NULL, 0), other);
-	assert_int_equal(sk_vm_remove(&paths, id, &err), 0);
+	assert_int_equal(sk_vm_remove(&store.paths, store.id, &err), 0);
 }
 
 int main(void)

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "fake_agent.h"
+#include "fixture.h"
 #include "vm/sandbox.h"
 
 static char dir[] = "/tmp/sk-test-sandbox-XXXXXX";
@@ -116,15 +117,7 @@ static const struct sk_sandbox_events events = { on_confine, on_hello,	on_ready,
 
 static void engine_script(const char *text)
 {
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/engine", dir);
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT, 0700);
-	assert_int_equal(sk_fs_write_all(fd, text, strlen(text)), 0);
-	close(fd);
-	setenv("SKERRY_FAKE_ENGINE", path, 1);
+	fx_engine_script(dir, text);
 }
 
 static int setup_group(void **state)

@@ -436,6 +436,11 @@ static void handle_request(struct sk_conn *c, struct sk_msg *request)
 
 	c->op = request->op;
 	c->waits = SK_LIFE_NO_VERB;
+	if (!sk_pod_may_have(c->m, request)) {
+		sk_conn_reply_error(c, ENOENT, 0, "the VM has no container of that name");
+		sk_conn_finish(c);
+		return;
+	}
 	verdict = judge(c, request, verb);
 	if (verb == SK_LIFE_SIGNAL && verdict != SK_LIFE_ABORT)
 		note_kill(c->m, request);

@@ -241,6 +241,8 @@ void sk_pod_start(struct sk_conn *c, const struct sk_msg *request); /* of one th
 void sk_pod_conn_dead(struct sk_conn *c);			    /* the host's process of a container has gone */
 /* A further container has run out of memory: its process on the host, which keeps its state, is told. */
 void sk_pod_oom(struct sk_monitor *m, const char *container);
+/* Whether the container that a request names can be one of this VM. */
+bool sk_pod_may_have(const struct sk_monitor *m, const struct sk_msg *request);
 /* The agent's name of the container that a request is about; c0 */
 const char *sk_pod_container(const struct sk_monitor *m, const struct sk_msg *request);
 

@@ -32,6 +32,13 @@ static bool name_valid(const char *name)
 	return name[0] == 'c' && n > 1 && n < 12 && strspn(name + 1, "0123456789") == n - 1;
 }
 
+bool sk_pod_may_have(const struct sk_monitor *m, const struct sk_msg *request)
+{
+	const char *name = request->container;
+
+	return !name || strcmp(name, SK_CONTAINER) == 0 || (m->life.policy->pods && name_valid(name));
+}
+
 const char *sk_pod_container(const struct sk_monitor *m, const struct sk_msg *request)
 {
 	const char *name = request->container;

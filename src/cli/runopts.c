@@ -12,6 +12,7 @@
 #include "model/devices.h"
 #include "model/hosts.h"
 #include "model/mounts.h"
+#include "model/network.h"
 #include "model/ports.h"
 #include "model/signals.h"
 #include "model/ulimits.h"
@@ -133,12 +134,8 @@ static int check_pull(const char *value, char *why)
 
 static int check_network(const char *value, char *why)
 {
-	static const char *const known[] = { "bridge", "default", "slirp", "none", "slirp4netns" };
-	size_t i;
-
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(value, known[i]) == 0)
-			return 0;
+	if (sk_network_kind(value))
+		return 0;
 	if (strcmp(value, "host") == 0)
 		snprintf(why, 256,
 			 "a container in a VM has a network of its own: use -p to publish ports, host.skerry.internal "

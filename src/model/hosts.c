@@ -44,7 +44,8 @@ void sk_host_fini(struct sk_host *host)
 	*host = (struct sk_host){ 0 };
 }
 
-char *sk_hosts_file(const char *hostname, const char *domainname, const struct sk_strv *add_host, bool network)
+char *sk_hosts_file(const char *hostname, const char *domainname, const struct sk_strv *add_host,
+		    const struct sk_network_kind *network)
 {
 	struct sk_text t = { 0 };
 	char why[256];
@@ -64,9 +65,9 @@ char *sk_hosts_file(const char *hostname, const char *domainname, const struct s
 		sk_text_printf(&t, "%s\t%s\n", host.ip, host.name);
 		sk_host_fini(&host);
 	}
-	if (network)
-		sk_text_puts(&t, SK_NET_GATEWAY "\thost.skerry.internal host.docker.internal\n");
-	sk_text_printf(&t, "%s\t", network ? SK_NET_ADDRESS : "127.0.1.1");
+	if (*network->gateway)
+		sk_text_printf(&t, "%s\thost.skerry.internal host.docker.internal\n", network->gateway);
+	sk_text_printf(&t, "%s\t", *network->address ? network->address : "127.0.1.1");
 	if (*domainname)
 		sk_text_printf(&t, "%s.%s ", hostname, domainname);
 	sk_text_printf(&t, "%s\n", hostname);

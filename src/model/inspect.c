@@ -138,7 +138,7 @@ static json_t *host_config(const struct sk_plan *p)
 	sk_jx_set(h, "Binds", list_or_null(&o->volume));
 	sk_jx_set_str(h, "ContainerIDFile", o->cidfile ? o->cidfile : "");
 	sk_jx_set(h, "LogConfig", log_config(p));
-	sk_jx_set_str(h, "NetworkMode", p->network ? "bridge" : "none");
+	sk_jx_set_str(h, "NetworkMode", p->network->name);
 	sk_jx_set(h, "PortBindings", sk_ports_to_bindings(&p->ports, false));
 	sk_jx_set_str(restart, "Name", p->restart_policy);
 	sk_jx_set_int(restart, "MaximumRetryCount", p->restart_max);
@@ -181,7 +181,7 @@ static json_t *given_ports(const struct sk_plan *p)
 	json_t *o = sk_ports_to_bindings(&p->given, true);
 	size_t i;
 
-	for (i = 0; p->network && i < p->exposed.n; i++)
+	for (i = 0; p->network->backend && i < p->exposed.n; i++)
 		if (!json_object_get(o, p->exposed.v[i]))
 			sk_jx_set(o, p->exposed.v[i], json_null());
 	return o;
@@ -192,15 +192,15 @@ static json_t *network_settings(const struct sk_plan *p)
 	json_t *n = sk_jx_object(), *networks = sk_jx_object(), *one = sk_jx_object();
 
 	sk_jx_set(n, "Ports", given_ports(p));
-	sk_jx_set_str(n, "Gateway", p->network ? SK_NET_GATEWAY : "");
-	sk_jx_set_str(n, "IPAddress", p->network ? SK_NET_ADDRESS : "");
-	sk_jx_set_int(n, "IPPrefixLen", p->network ? 24 : 0);
+	sk_jx_set_str(n, "Gateway", p->network->gateway);
+	sk_jx_set_str(n, "IPAddress", p->network->address);
+	sk_jx_set_int(n, "IPPrefixLen", p->network->prefix);
 	sk_jx_set_str(n, "MacAddress", p->opts->mac ? p->opts->mac : "");
-	sk_jx_set_str(one, "Gateway", p->network ? SK_NET_GATEWAY : "");
-	sk_jx_set_str(one, "IPAddress", p->network ? SK_NET_ADDRESS : "");
-	sk_jx_set_int(one, "IPPrefixLen", p->network ? 24 : 0);
+	sk_jx_set_str(one, "Gateway", p->network->gateway);
+	sk_jx_set_str(one, "IPAddress", p->network->address);
+	sk_jx_set_int(one, "IPPrefixLen", p->network->prefix);
 	sk_jx_set_str(one, "MacAddress", p->opts->mac ? p->opts->mac : "");
-	sk_jx_set(networks, p->network ? "bridge" : "none", one);
+	sk_jx_set(networks, p->network->name, one);
 	sk_jx_set(n, "Networks", networks);
 	return n;
 }

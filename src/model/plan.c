@@ -198,7 +198,7 @@ static void set_dns(struct sk_plan *p)
 	copy(&p->dns, &o->dns);
 	copy(&p->dns_search, &o->dns_search);
 	copy(&p->dns_option, &o->dns_option);
-	if (!p->network)
+	if (!p->network->backend)
 		return;
 	if (sk_fs_read(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &text, NULL) < 0)
 		text = sk_xstrdup("");
@@ -212,7 +212,9 @@ static int set_network(struct sk_plan *p, const json_t *image, struct sk_error *
 	char why[256];
 	size_t i;
 
-	p->network = !o->network || strcmp(o->network, "none") != 0;
+	p->network = sk_network_kind(o->network);
+	if (!p->network)
+		return sk_error_set(err, EINVAL, "no such network: %.64s", o->network);
 	set_dns(p);
 	add_keys(&p->exposed, json_object_get(image, "ExposedPorts"));
 	for (i = 0; i < o->expose.n; i++)
@@ -228,7 +230,7 @@ static int set_network(struct sk_plan *p, const json_t *image, struct sk_error *
 		if (!sk_strv_has(&p->exposed, key))
 			sk_strv_add(&p->exposed, key);
 	}
-	if (!p->network) { /* as docker: taken, without effect */
+	if (!p->network->backend) { /* as docker: taken, without effect */
 		sk_ports_fini(&p->ports);
 		return 0;
 	}

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "model/mounts.h"
+#include "model/network.h"
 #include "model/ports.h"
 #include "model/options.h"
 #include "image/image.h"
@@ -37,7 +38,8 @@ struct sk_plan {
 	char *user, *workdir;
 	json_t *seccomp;	    /* NULL: unconfined */
 	const char *seccomp_option; /* as given, NULL: default */
-	bool no_new_privileges, network, stdin_attached, stdout_attached, stderr_attached;
+	const struct sk_network_kind *network;
+	bool no_new_privileges, stdin_attached, stdout_attached, stderr_attached;
 	int stop_signal;
 	const char *stop_signal_text; /* NULL: neither image nor user says one */
 	int stop_timeout;	      /* -1: for ever */

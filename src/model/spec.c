@@ -253,7 +253,7 @@ static json_t *spec_sysctl(const struct sk_plan *p)
 	json_t *o = sk_jx_object();
 	size_t i;
 
-	if (p->network && !p->opts->privileged) {
+	if (p->network->backend && !p->opts->privileged) {
 		sk_jx_set_str(o, "net.ipv4.ip_unprivileged_port_start", "0");
 		sk_jx_set_str(o, "net.ipv4.ping_group_range", "0 2147483647");
 	}

@@ -50,10 +50,10 @@ static json_t *network(const struct sk_plan *p)
 {
 	json_t *o;
 
-	if (!p->network)
+	if (!p->network->backend)
 		return json_null();
 	o = sk_jx_object();
-	sk_jx_set_str(o, "mode", "slirp");
+	sk_jx_set_str(o, "mode", p->network->backend);
 	if (p->opts->mac)
 		sk_jx_set_str(o, "mac", p->opts->mac);
 	sk_jx_set(o, "forwards", sk_ports_to_forwards(&p->given));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Environment, env files, /etc/hosts and resolv.conf. */
+/* Environment, env files, networks, /etc/hosts and resolv.conf. */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -10,6 +10,8 @@
 
 #include "model/env.h"
 #include "model/hosts.h"
+#include "model/network.h"
+#include "virtio/device.h"
 
 static void test_set(void **state)
 {
@@ -118,13 +120,13 @@ static void test_hosts(void **state)
 	assert_string_equal(why, "bad format for add-host: \"x\"");
 	assert_true(sk_host_parse("x:y", &host, why) < 0);
 	sk_strv_add(&add, "db:1.2.3.4");
-	text = sk_hosts_file("web", "lan", &add, true);
+	text = sk_hosts_file("web", "lan", &add, sk_network_kind(NULL));
 	assert_non_null(strstr(text, "127.0.0.1\tlocalhost\n"));
 	assert_non_null(strstr(text, "1.2.3.4\tdb\n"));
 	assert_non_null(strstr(text, "10.0.2.2\thost.skerry.internal host.docker.internal\n"));
 	assert_non_null(strstr(text, "10.0.2.15\tweb.lan web\n"));
 	free(text);
-	text = sk_hosts_file("web", "", &none, false);
+	text = sk_hosts_file("web", "", &none, sk_network_kind("none"));
 	assert_null(strstr(text, "10.0.2."));
 	free(text);
 	sk_strv_add(&dns, "9.9.9.9");
@@ -175,11 +177,33 @@ static void test_resolv(void **state)
 	}
 }
 
+/* Each network by one of its words; what stands in documents is what the guest gets. */
+static void test_networks(void **state)
+{
+	static const char *const bridges[] = { "bridge", "default", "slirp", "slirp4netns", NULL };
+	const struct sk_network_kind *bridge = sk_network_kind(NULL), *none = sk_network_kind("none");
+	size_t i;
+
+	(void)state;
+	for (i = 0; bridges[i]; i++)
+		assert_ptr_equal(sk_network_kind(bridges[i]), bridge);
+	assert_string_equal(bridge->name, "bridge");
+	assert_string_equal(bridge->backend, "slirp");
+	assert_string_equal(bridge->address, SK_SLIRP_ADDRESS);
+	assert_string_equal(bridge->gateway, SK_SLIRP_GATEWAY);
+	assert_string_equal(none->name, "none");
+	assert_true(!none->backend && !*none->address && !*none->gateway && none->prefix == 0);
+	assert_null(sk_network_kind("host"));
+	assert_null(sk_network_kind("netns")); /* an OCI runtime's */
+	assert_null(sk_network_kind(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),	    cmocka_unit_test(test_option), cmocka_unit_test(test_file),
 		cmocka_unit_test(test_file_errors), cmocka_unit_test(test_hosts),  cmocka_unit_test(test_resolv),
+		cmocka_unit_test(test_networks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

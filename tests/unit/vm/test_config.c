@@ -42,6 +42,25 @@ static void test_valid(void **state)
 	sk_vm_config_fini(&c);
 }
 
+/* Each back end is chosen by its name. */
+static void test_networks(void **state)
+{
+	int mode;
+
+	(void)state;
+	for (mode = SK_NETWORK_NONE + 1; mode < SK_NETWORK_MODES; mode++) {
+		const char *name = sk_network_backend((enum sk_network_mode)mode)->name;
+		json_t *o = valid();
+		struct sk_vm_config c;
+
+		json_object_set_new(o, "network", json_pack("{s:s}", "mode", name));
+		assert_int_equal(sk_vm_config_init(&c, o, NULL), 0);
+		assert_int_equal(c.network.mode, mode);
+		sk_vm_config_fini(&c);
+		json_decref(o);
+	}
+}
+
 /* Each wrong field is refused and named. */
 static void test_invalid(void **state)
 {
@@ -101,7 +120,8 @@ static void test_invalid(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_valid), cmocka_unit_test(test_invalid) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_valid), cmocka_unit_test(test_networks),
+					    cmocka_unit_test(test_invalid) };
 
 	return cmocka_run_group_tests_name("vm-config", tests, NULL, NULL);
 }

@@ -255,13 +255,12 @@ static void on_process(void *arg, int fd, unsigned events)
 static void on_boot_timeout(void *arg)
 {
 	const struct sk_sandbox *s = arg;
+	const char *hint = s->config.start_timeout_hint;
 	char why[400];
 
-	snprintf(why, sizeof(why),
-		 "the guest did not come up within %u s: see %s (\"start_timeout\" of the configuration file says how "
-		 "long "
-		 "it may take)",
-		 s->config.start_timeout_ms / 1000, s->config.console_name);
+	snprintf(why, sizeof(why), "the guest did not come up within %u s: see %s%s%s%s",
+		 s->config.start_timeout_ms / 1000, s->config.console_name, hint ? " (" : "", hint ? hint : "",
+		 hint ? ")" : "");
 	lost(s, why);
 }
 

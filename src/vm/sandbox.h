@@ -46,10 +46,11 @@ struct sk_sandbox_config {
 	const struct sk_engine_settings *engine_settings; /* started */
 	uint64_t memory;				  /* bytes, a multiple of 4096 */
 	unsigned cpus;
-	unsigned start_timeout_ms; /* for the guest to be set up */
-	int take_console_fd;	   /* what the guest's kernel says is written there */
-	const char *console_name;  /* and this is for people what is there: "see …" */
-	int log_fd;		   /* started: of the file server's messages */
+	unsigned start_timeout_ms;	/* for the guest to be set up */
+	const char *start_timeout_hint; /* for people whose guest took longer: where that is set; NULL */
+	int take_console_fd;		/* what the guest's kernel says is written there */
+	const char *console_name;	/* and this is for people what is there: "see …" */
+	int log_fd;			/* started: of the file server's messages */
 	/* started */
 	const struct sk_sandbox_layer *layers;
 	unsigned n_layers;

@@ -302,7 +302,14 @@ static void test_never_comes_up(void **state)
 	o.config.start_timeout_ms = 50;
 	start_well();
 	turn_until(&o.lost);
-	assert_non_null(strstr(o.why, "did not come up within"));
+	assert_string_equal(o.why, "the guest did not come up within 0 s: see the console");
+	sk_sandbox_free(o.sandbox);
+	o.lost = false;
+	o.confined = 0;
+	o.config.start_timeout_hint = "\"patience\" is too short";
+	start_well();
+	turn_until(&o.lost);
+	assert_string_equal(o.why, "the guest did not come up within 0 s: see the console (\"patience\" is too short)");
 }
 
 static void test_setup_is_refused(void **state)

@@ -136,3 +136,10 @@ run_cases() {
 	echo "tests/oci/$suite: $passed passed, $failed failed"
 	[ "$failed" = 0 ]
 }
+# For podman's suites, which define p: the container "files" runs, and what it has changed of its image is shown.
+changed_files() {
+	p run -d --name files box sh -c 'echo 1 >/etc/made; rm /etc/group; sleep 1000' >/dev/null
+	wait_for p exec files test -e /etc/made
+	p diff files | sort
+	p cp files:/etc/made - | tar -xO
+}

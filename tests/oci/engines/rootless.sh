@@ -98,10 +98,7 @@ case_files() {
 	p run --rm -v "vol$runtime:/d" box sh -c 'cat /d/a; stat -c %u /d/a; echo back >/d/b'
 	podman --runtime runc run --rm -v "vol$runtime:/d" box cat /d/b
 	p volume rm "vol$runtime" >/dev/null
-	p run -d --name files box sh -c 'echo 1 >/etc/made; rm /etc/group; sleep 1000' >/dev/null
-	wait_for p exec files test -e /etc/made
-	p diff files | sort
-	p cp files:/etc/made - | tar -xO
+	changed_files
 	p commit -q files "im$runtime" >/dev/null; echo $?
 	p rm -f -t 0 files >/dev/null
 	podman --runtime runc run --rm "im$runtime" cat /etc/made

@@ -31,13 +31,13 @@ static void carry_free(struct carry *c)
 	free(c);
 }
 
-/* Nobody there reads any more: not known from poll(2), for which an end that is in order looks the same. */
+/* The peer no longer reads. poll(2) cannot tell that from an orderly end of its data. */
 static bool is_deaf(int fd)
 {
 	return send(fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN;
 }
 
-/* One side has ended its data, and now it is gone: the other one, which may be about to wait for long, learns of it. */
+/* A side that had ended its data is gone now: tell the other side, which may otherwise wait for long. */
 static void on_gone(void *arg, int fd, unsigned events)
 {
 	struct carry *c = arg;

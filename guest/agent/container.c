@@ -132,7 +132,7 @@ static int start_removal(struct sk_agent_container *c, struct sk_msg *take_req)
 	if (r < 0)
 		free(removal);
 	else
-		c->deleting = true; /* whatever still comes for it waits */
+		c->deleting = true; /* further requests for this container wait */
 	return r;
 }
 
@@ -173,7 +173,7 @@ static void create_done(void *arg, int code, json_t *result)
 	if (r < 0) {
 		fail_request(l, &err, exit_code);
 		sk_launch_free(l);
-		if (code == 0) /* it runs, but we cannot serve it */
+		if (code == 0) /* the process runs, but its streams cannot be served */
 			sk_cgroup_signal(c->id, SIGKILL);
 		if (start_removal(c, NULL) < 0)
 			container_free(c);
@@ -367,12 +367,12 @@ void sk_container_delete(struct sk_agent_container *c, struct sk_msg *take_req)
 	struct sk_error err = SK_ERROR_INIT;
 	int r = 0;
 
-	if (c->jobs) { /* an exec that will find that the container has ended */
+	if (c->jobs) { /* an exec under way will fail: the container has ended */
 		sk_waiting_add(c->agent, take_req);
 		return;
 	}
 	if (c->state == SK_CONTAINER_CREATED)
-		sk_cgroup_signal(c->id, SIGKILL); /* never started, or only mounted: nobody will miss it */
+		sk_cgroup_signal(c->id, SIGKILL); /* never started, or only mounted: no exit to report */
 	else if (c->state != SK_CONTAINER_STOPPED)
 		r = -EBUSY;
 	if (r == 0)

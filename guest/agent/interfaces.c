@@ -303,7 +303,7 @@ static int sync_routes(const json_t *routes)
 
 /* ---- devices */
 
-/* The interfaces that there are to be. */
+/* The interfaces that the guest is to have. */
 struct wanted {
 	struct sk_interface_spec all[INTERFACES_MAX];
 	size_t n;

@@ -143,7 +143,7 @@ struct arguments {
 	size_t n;
 };
 
-/* One too many is noted, not written. */
+/* Count an argument too many, but do not write it. */
 static void add(struct arguments *a, const char *word)
 {
 	if (a->n < SK_MACHINE_ARGS_MAX - 1)
@@ -219,7 +219,7 @@ const char *sk_machine_tail_lines(struct sk_machine_tail *tail, unsigned lines)
 	while (p > tail->data && lines > 0)
 		if (*--p == '\n' && --lines == 0)
 			begin = p + 1;
-	/* What was cut in the middle is no line. */
+	/* Skip a line whose beginning was cut off. */
 	if (full && begin == tail->data && strchr(begin, '\n'))
 		begin = strchr(begin, '\n') + 1;
 	return begin;

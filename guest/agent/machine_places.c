@@ -89,7 +89,7 @@ static int keep(int kept, const char *path, struct sk_error *err)
 		mkdir(path, 0755);
 	else
 		there = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	/* What an engine finds when none is given any more. */
+	/* The engine's configuration when the host no longer gives one. */
 	if (there >= 0 && write(there, "{}\n", 3) < 0)
 		return sk_error_errno(err, errno, "cannot write %s", path);
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", kept);

@@ -174,7 +174,7 @@ bool sk_container_reaped(struct sk_agent *agent, pid_t pid, int code)
 		for (p = c->processes; p; p = p->next)
 			if (p->pid == pid) {
 				if (c->state == SK_CONTAINER_STARTING) {
-					/* crun may still be on its way out, and the start is answered first */
+					/* crun may not have exited yet, and the answer to the start comes first */
 					p->pid = -1;
 					p->exit_held = true;
 					p->exit_code = code;

@@ -111,7 +111,7 @@ static int move(struct sk_pump *p)
 	}
 	sent = put(p, chunk, (size_t)n);
 	if (sk_buf_append(&p->buf, chunk + sent, (size_t)n - sent) < 0)
-		p->broken = true; /* no memory: better a broken stream than one with a hole */
+		p->broken = true; /* out of memory: end the stream, rather than lose bytes in the middle */
 	return 1;
 }
 
@@ -153,7 +153,7 @@ static void grace_over(void *arg)
 		sk_loop_set_timer(p->grace, PUMP_GRACE_MS);
 		return;
 	}
-	if (move(p) == 1) { /* came in this very moment */
+	if (move(p) == 1) { /* data has arrived in the meantime */
 		sk_loop_set_timer(p->grace, PUMP_GRACE_MS);
 		pump_work(p);
 		return;

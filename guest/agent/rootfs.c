@@ -62,7 +62,7 @@ static void find_device(const char *device, char *buf, size_t size)
 		snprintf(buf, size, "/dev/%s", name);
 }
 
-/* A hot-plugged device may be a moment late. */
+/* A hot-plugged device may appear a moment later. */
 static int open_device(const char *device, struct sk_error *err)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };

@@ -163,7 +163,7 @@ static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dir
 		struct sk_override o = { cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, S_IFREG | mode, 0, 0 };
 
 		r = sk_override_store(fd, &o);
-		/* Without extended attributes everything belongs to this user: better than nothing at all. */
+		/* Without extended attributes the owner cannot be kept: the file stays this user's. */
 		if (r < 0 && r != -EOPNOTSUPP) {
 			unlinkat(dirfd, name, 0);
 			close(fd);

@@ -159,7 +159,7 @@ int sk_posix_replace(struct sk_9p_fs *fs, int take_fd)
 		return 0;
 	p->root->fs = p;
 	if (!p->root->watched) {
-		/* The leases that were given are not worth anything now. */
+		/* The new file cannot be watched: all leases given so far are void. */
 		const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };
 
 		p->event(p->event_arg, &lost);

@@ -83,7 +83,7 @@ static bool overlap(const char *a, const char *b)
 	return n == m || min == 1 || (n < m ? b : a)[min] == '/';
 }
 
-/* To be called while the paths still mean something. */
+/* Must be called before the process leaves the host's mount namespace, where the paths are valid. */
 static void note_paths(struct ninepd *d)
 {
 	unsigned i;

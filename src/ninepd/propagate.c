@@ -108,7 +108,7 @@ static bool same(const struct known *k, uint32_t export, const struct sk_host_mo
 	       strcmp(k->point, m->point) == 0;
 }
 
-/* First pass: which are there still. */
+/* First pass: find the mounts that still exist. */
 static int mark(void *arg, const struct sk_host_mount *m)
 {
 	struct watcher *w = arg;
@@ -155,7 +155,7 @@ static int remember(struct watcher *w, const struct sk_host_mount *m)
 	return 0;
 }
 
-/* Second pass: which are new. */
+/* Second pass: find the new mounts. */
 static int add(void *arg, const struct sk_host_mount *m)
 {
 	struct mount_message message = { .kind = MOUNTED };
@@ -167,7 +167,7 @@ static int add(void *arg, const struct sk_host_mount *m)
 	for (i = 0; i < w->n; i++)
 		if (same(&w->known[i], w->export, m))
 			return 0;
-	/* Nobody sees it: something else is mounted over it. */
+	/* Hidden: something else is mounted over it. */
 	if (mount_at(m->point) != m->id)
 		return 0;
 	if (w->n == MOUNTS_MAX) {
@@ -198,7 +198,7 @@ static int remove_gone(struct watcher *w)
 	unsigned i = w->n;
 	int r = 0;
 
-	/* The innermost first. */
+	/* Innermost mounts first. */
 	while (i-- > 0 && r == 0) {
 		struct known *k = &w->known[i];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands for a process in the guest on the host until it ends: carries its stdio, passes signals on, has its exit code.
- * For exec and for the containers of a pod.
+ * Represents a process of the guest on the host until that ends: copies its stdio, forwards signals, and returns its
+ * exit code. Used by exec and by the containers of a pod.
  */
 #include <signal.h>
 #include <sys/signalfd.h>

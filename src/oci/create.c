@@ -299,7 +299,7 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 	state = sk_oci_state_json(c, "running", sk_oci_pid(o, c));
 	r = sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststart", state, err);
 	json_decref(state);
-	if (r < 0) /* as with runc: it is no container without what they do */
+	if (r < 0) /* as with runc: a failed hook fails the container */
 		sk_oci_kill_container(o, c);
 	return r;
 }

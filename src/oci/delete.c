@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * delete: whatever is left of a container goes, also of one whose `create` was killed or still runs.
+ * delete: removes everything that is left of a container, including one whose `create` was killed or still runs.
  */
 #include <errno.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 #include "vm/vm.h"
 
 #define SK_CREATE_WAIT_MS 2000
-#define SK_KILL_WAIT_MS 6000 /* more than a guest has for SIGKILL */
+#define SK_KILL_WAIT_MS 6000 /* longer than a guest may take to obey SIGKILL */
 
 /* Its monitor writes its last state just before it lets go of the lock; a killed one may take a moment to be gone. */
 int sk_oci_remove_files(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err)
@@ -27,7 +27,7 @@ int sk_oci_remove_files(struct sk_oci *o, const struct sk_oci_container *c, stru
 	return r;
 }
 
-/* Ends the VM for sure and waits until it is gone. */
+/* Ends the VM, by force if necessary, and waits until it is gone. */
 void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c)
 {
 	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { SIGKILL, true } };

@@ -349,7 +349,7 @@ int sk_oci_exec(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (r < 0) {
 		sk_oci_log(o, "error", "%s", err->message);
 		free_options(&x);
-		return 1; /* and not what exec's own failures end with */
+		return 1; /* as runc for wrong options; exec's other failures have a code of their own */
 	}
 	r = sk_oci_container_open(o, x.id, &c, err);
 	if (r == 0 && !x.process_file && json_array_size(x.args) == 0)

@@ -133,7 +133,7 @@ static int host_ps(const json_t *pids, int n, char **options, struct sk_error *e
 	return print_those(out, pids, err);
 }
 
-/* Ends stand-ins that nobody but this command has looked at. */
+/* Ends stand-ins that were started for this command only. */
 static void dismiss(const json_t *pids)
 {
 	size_t i;
@@ -173,7 +173,7 @@ int sk_oci_ps(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r < 0)
 		return r;
-	/* A stopped one has none: that is no error. */
+	/* A stopped container has no processes: that is no error. */
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") != 0)
 		r = sk_oci_call(o, &c, &(const struct sk_msg){ .op = SK_REQUEST_PS }, &reply, err);
 	if (r == 0)

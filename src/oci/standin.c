@@ -54,7 +54,8 @@ static json_int_t number(const struct stand_ins *all, size_t i, const char *key)
 	return json_integer_value(json_object_get(json_array_get(all->list, i), key));
 }
 
-/* By the list alone: what the guest says may be no tree. Whoever is in a ring is nobody's child, and not started. */
+/* Works on the list as the guest sent it, which may not be a tree. Processes in a cycle of parents are never
+ * reached, and not started. */
 static void find_parents(struct stand_ins *all)
 {
 	size_t i, j;
@@ -156,7 +157,7 @@ void sk_oci_stand_in_main(void)
 
 	if (!name)
 		return;
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* nobody traces it, not even another one */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* nobody may trace it, not even another stand-in */
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	if (ready) {
 		if (write(atoi(ready), &pid, sizeof(pid)) < 0)

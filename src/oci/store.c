@@ -112,7 +112,7 @@ static int make_dir(struct sk_oci *o, struct sk_oci_container *c, struct sk_erro
 {
 	int r = -EWOULDBLOCK, tries;
 
-	/* Another's sweep may take it before it is locked. */
+	/* Another process that removes leftovers may remove the directory before it is locked. */
 	for (tries = 0; r < 0 && tries < 100; tries++) {
 		free(c->dir);
 		c->dir = sk_asprintf("%s/tmp/new-XXXXXX", o->paths.root);

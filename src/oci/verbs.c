@@ -24,7 +24,7 @@ static int print_json(const json_t *o, size_t flags, struct sk_error *err)
 	return fflush(stdout) == 0 ? 0 : sk_error_errno(err, errno, "cannot print");
 }
 
-/* The one container that a verb without options is about. */
+/* The container of a verb that has no options. */
 static int open_only(struct sk_oci *o, int argc, char **argv, struct sk_oci_container *ret, struct sk_error *err)
 {
 	int r = sk_oci_options_id(NULL, NULL, argc, argv, err);
@@ -103,7 +103,7 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		return r;
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0) {
 		r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
-	} else if (sig) { /* 0 asks whether it is there */
+	} else if (sig) { /* signal 0: only checks whether it exists */
 		const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { sig, all } };
 
 		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, &request, err) : sk_oci_call(o, &c, &request, NULL, err);

@@ -100,7 +100,7 @@ int sk_vm_connect(const struct sk_paths *paths, const char *id, struct sk_error 
 	return SK_TAKE_FD(fd);
 }
 
-/* Whether the monitor says anything to somebody new. */
+/* True if the monitor answers, or at least accepts, a new connection. */
 static bool is_responsive(const struct sk_paths *paths, const char *id, unsigned ms)
 {
 	static const uint8_t info[] = "{\"op\":\"info\"}";
@@ -115,7 +115,7 @@ static bool is_responsive(const struct sk_paths *paths, const char *id, unsigned
 	sent = sk_frame_put(&buf, SK_FRAME_JSON, info, sizeof(info) - 1) == 0 &&
 	       send(fd, sk_buf_data(&buf), buf.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)buf.len;
 	sk_buf_fini(&buf);
-	/* It may be too busy to take us: that is an answer, too. */
+	/* If the monitor has closed the connection, it has too many clients, but it lives. */
 	return !sent || poll(&pfd, 1, (int)ms) != 0;
 }
 

@@ -22,7 +22,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define SK_CLOCK_SYNC_MS 200u /* its messages would delay what the guest is there for */
+#define SK_CLOCK_SYNC_MS 200u /* its messages would delay the start of the container */
 
 #define ROUNDS 8
 #define GOOD_NS INT64_C(200000)	    /* an answer as quick as that is good enough */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parses and checks vm.json (config.h), which is not believed to be right. */
+/* Parses vm.json (config.h). Every field is checked: the file may be damaged. */
 #include "vm/config.h"
 
 #include <arpa/inet.h>

@@ -222,9 +222,9 @@ static const int allowed[] = {
 };
 
 /*
- * No local sockets: whatever listens on one, a docker.sock or the user's bus, takes a connection for the user's. Those
- * that exist already listen or are connected, and connect(2) of such a one is an error; so it is for pairs but of
- * datagrams.
+ * No new local sockets: a server behind one (docker.sock, the user's bus) would take a connection for the user's own.
+ * The sockets that exist already listen or are connected, so connect(2) on them fails. It fails on socket pairs too,
+ * except for those of datagrams, which the filter refuses.
  */
 static const int families[] = { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
 static const int pairs[] = { SOCK_STREAM, SOCK_SEQPACKET };
@@ -246,13 +246,14 @@ static int filter_rules(scmp_filter_ctx ctx)
 
 static int load_filter(void)
 {
-	/* Not there, rather than not allowed: what is newer than this list has something older to fall back on. */
+	/* ENOSYS and not EPERM: the C library then falls back from a call that is newer than this list to an older
+	 * one. */
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int r;
 
 	if (!ctx)
 		return -ENOMEM;
-	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1); /* threads that there are already */
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1); /* also for threads that exist already */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	r = filter_rules(ctx);
 	if (r == 0)

@@ -227,7 +227,7 @@ struct sk_conn *sk_conn_new(struct sk_monitor *m, int take_fd)
 	}
 	c->m = m;
 	c->fd = take_fd;
-	c->op = SK_REQUEST_INFO; /* for an error before there is a request: it has the same form for all */
+	c->op = SK_REQUEST_INFO; /* an error may precede the request; its form is the same for all operations */
 	sk_buf_init(&c->in, 2 * (SK_FRAME_MAX + SK_FRAME_HEADER));
 	sk_buf_init(&c->out, SK_CONN_OUT_MAX);
 	c->source = sk_loop_add_fd(m->loop, take_fd, SK_LOOP_READ, on_conn, c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is wished of the container, and what becomes of it in the guest: requests to the agent and their answers, which
- * are events of its life (life.c). The deferred step (monitor.c) does what comes of them.
+ * Starts, stops and kills the container: sends the requests to the agent, and passes its answers to the life of the
+ * container (life.c) as events. The deferred step (monitor.c) carries out the resulting actions.
  */
 #include <errno.h>
 #include <signal.h>
@@ -67,7 +67,8 @@ void sk_monitor_answer(struct sk_monitor *m)
 		if (c->dead || c->kind == SK_CONN_CLOSING)
 			continue;
 		reply = sk_life_reply(&m->life, c->waits, &refusal);
-		/* Who is attached hears of the end in any case; a failure is told to who wanted the start. */
+		/* Every attached client is told of the end. Only a client that waits for the start is told why it
+		 * failed. */
 		if (attached && reply == SK_LIFE_REPLY_REFUSAL && !m->life.failure[0])
 			c->waits = SK_LIFE_NO_VERB;
 		if (attached && c->waits == SK_LIFE_NO_VERB)
@@ -95,7 +96,7 @@ static void started(struct sk_monitor *m)
 static void start_failed(struct sk_monitor *m, const struct sk_reply *reply)
 {
 	if (!reply)
-		return; /* lost: told elsewhere */
+		return; /* the session has ended, which is reported by itself */
 	sk_life_failed(&m->life, reply->error, reply->exit_code, reply->message);
 	sk_monitor_lost(m, "");
 }
@@ -153,7 +154,7 @@ void sk_monitor_mount(struct sk_monitor *m)
 	if (!sk_life_may_mount(&m->life))
 		return;
 	m->life.mounted = true;
-	/* The request that wanted it is sent right behind: the agent keeps it until this is done. */
+	/* The request that needs the root follows at once: the agent queues it until the root is mounted. */
 	sk_guest_mount(m);
 }
 
@@ -180,7 +181,7 @@ static void on_stop_timeout(void *arg)
 		return;
 	sk_proc_killed(m->init);
 	sk_proc_signal(m->init, SIGKILL, true);
-	/* A guest that does not even do that is switched off. */
+	/* If the guest does not obey SIGKILL either, the VM is killed. */
 	sk_loop_remove(m->down_timer);
 	m->down_timer = sk_loop_add_timer(m->loop, SK_KILL_MS, on_kill_timeout, m);
 }

@@ -43,7 +43,7 @@ static void on_gone(struct sk_conn *c)
 	}
 }
 
-/* SIGKILL: a guest that went away meanwhile has been killed too. */
+/* The answer to SIGKILL. If the guest went away before it answered, its container is dead too: success. */
 static void on_killed(void *arg, const struct sk_reply *reply)
 {
 	struct sk_conn *c = arg;
@@ -83,7 +83,7 @@ static void wait_for(struct sk_conn *c, enum sk_life_verb verb)
 	c->waits = verb;
 	if (c->kind == SK_CONN_NEW)
 		c->kind = SK_CONN_WAITING;
-	/* Nothing will happen any more, at least not here. */
+	/* This monitor has no further event to wait for: answer now. */
 	if (c->m->life.final || (verb == SK_LIFE_WAIT && c->m->life.handing_over))
 		sk_monitor_answer(c->m);
 }
@@ -119,7 +119,7 @@ static void op_start(struct sk_conn *c, const struct sk_msg *request, enum sk_li
 		op_begin(c, request, SK_LIFE_START);
 	} else if (verdict == SK_LIFE_GO) {
 		op_start_created(c);
-	} else { /* it runs, or will without us */
+	} else { /* it runs already, or is about to start by itself */
 		sk_conn_reply_ok(c);
 		if (c->kind != SK_CONN_ATTACHED)
 			sk_conn_finish(c);
@@ -321,8 +321,8 @@ static enum sk_life_verb verb_of(enum sk_op op)
 	return SK_LIFE_NO_VERB;
 }
 
-/* Whether the client may have it now; it is told where not. A member is judged by its own life, in a VM that runs; of
- * one that is not known the agent says so. */
+/* Returns the verdict on a request, and sends the refusal if it is one. A member is judged by its own life, and
+ * only while the VM runs. Requests about an unknown member go to the agent, which refuses them. */
 static enum sk_life_verdict judge(struct sk_conn *c, const struct sk_msg *request, enum sk_life_verb verb)
 {
 	const char *container = sk_pod_container(c->m, request);
@@ -341,7 +341,7 @@ static enum sk_life_verdict judge(struct sk_conn *c, const struct sk_msg *reques
 		if (verdict == SK_LIFE_GO)
 			verdict = sk_life_judge(p->life, verb, &no);
 		else if (verb == SK_LIFE_SIGNAL)
-			no.error = ESRCH; /* so says kill(2) */
+			no.error = ESRCH; /* as kill(2) returns for a process that is gone */
 	} else {
 		verdict = sk_life_judge(life, verb, &no);
 	}
@@ -379,7 +379,7 @@ static void op_wait(struct sk_conn *c)
 static void op_network(struct sk_conn *c)
 {
 	sk_sandbox_go_on(c->m->sandbox);
-	sk_conn_reply_ok(c); /* and then comes create, on the same connection */
+	sk_conn_reply_ok(c); /* the client sends create next, on this connection */
 }
 
 static void do_request(struct sk_conn *c, const struct sk_msg *request, enum sk_life_verdict verdict)
@@ -428,7 +428,7 @@ static void do_request(struct sk_conn *c, const struct sk_msg *request, enum sk_
 	}
 }
 
-/* The request stays the caller's, but for its JSON when it has to wait. */
+/* Borrows the request; a deferred one takes over its JSON. */
 static void handle_request(struct sk_conn *c, struct sk_msg *request)
 {
 	enum sk_life_verb verb = verb_of(request->op);

@@ -104,7 +104,7 @@ static void serve(const char *path)
 	}
 }
 
-/* Root's other rights would be worth something; without these it could not reach another user's socket. */
+/* Keeps only the capabilities with which root reaches another user's socket. */
 static void drop_capabilities(void)
 {
 	static const int keep[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH };
@@ -233,7 +233,7 @@ void sk_dialler_free(struct sk_dialler *d)
 	if (!d)
 		return;
 	sk_loop_remove(d->source);
-	close(d->fd); /* which it takes for the end */
+	close(d->fd); /* the process reads end of file, and exits */
 	if (d->pid > 0) {
 		kill(d->pid, SIGKILL);
 		while (waitpid(d->pid, NULL, 0) < 0 && errno == EINTR)

@@ -83,7 +83,8 @@ static unsigned kill_holders(const struct stat *lock)
 
 		if (pid <= 1 || pid == getpid())
 			continue;
-		/* The process first, then what it holds: a number that is used again meanwhile is nobody's. */
+		/* Open the pidfd before looking at what the process holds: if the pid is reused in between, the
+		 * signal goes nowhere. */
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 		proc = openat(dirfd(dir), de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (pidfd >= 0 && proc >= 0 && is_ours(proc) && holds(proc, lock) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The monitor as the owner of a sandbox: what vm.json says of the VM becomes the sandbox's configuration, and what it
- * says of the container what the agent is asked to create.
+ * The monitor as the owner of a sandbox: makes the sandbox's configuration, and the request to create the container,
+ * from vm.json.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,7 +78,7 @@ static int open_disks(struct sk_monitor *m, struct sk_sandbox_disk disks[SK_SAND
 	int r = 0;
 
 	if (m->config.disk) {
-		/* Kept through restarts, so not where there may be one. */
+		/* A restart needs the disk again: then its contents matter, and it is no scratch disk. */
 		disks[0] = (struct sk_sandbox_disk){
 			.take_fd = openat(m->dirfd, m->config.disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW),
 			.scratch = m->config.auto_remove && m->config.restart == SK_RESTART_NO

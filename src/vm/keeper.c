@@ -47,7 +47,7 @@
 enum what {
 	KEEPER_RESTART = 1,
 	KEEPER_REMOVE,
-	KEEPER_DONE, /* nothing is left to do: without this word the monitor was killed */
+	KEEPER_DONE, /* the monitor ends in order; if it ends without this message, it was killed */
 };
 
 struct message {
@@ -148,11 +148,11 @@ static void keeper_main(const struct place *p, int fd)
 	int null = open("/dev/null", O_RDWR), i;
 
 	prctl(PR_SET_NAME, "skerry-keeper");
-	signal(SIGTERM, SIG_IGN); /* goes with the monitor, not before */
+	signal(SIGTERM, SIG_IGN); /* it ends with the monitor, not before */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	/* What it holds open would not end for others when the monitor closes it. */
+	/* Drop the inherited stdio: otherwise its other ends would not see end of file when the monitor closes it. */
 	for (i = 0; i < 3; i++)
 		dup2(null, i);
 	if (fd != SK_KEEPER_FD)
@@ -216,7 +216,7 @@ int sk_keeper_restart(struct sk_keeper *k, const struct sk_next_life *next)
 	int r = ask(k, &m, fds);
 
 	if (r == 0) {
-		close(k->fd); /* it is somebody else now: not waited for */
+		close(k->fd); /* that process is the next monitor now: do not wait for it */
 		k->fd = -1;
 	}
 	return r;
@@ -235,7 +235,7 @@ void sk_keeper_end(struct sk_keeper *k)
 
 	if (k->fd < 0)
 		return;
-	/* It is at work already, or waits for this. */
+	/* If the keeper is busy it does not read this; otherwise it exits on it. */
 	(void)send(k->fd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(k->fd);
 	k->fd = -1;

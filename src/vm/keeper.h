@@ -33,7 +33,7 @@ int sk_keeper_restart(struct sk_keeper *k, const struct sk_next_life *next);
 /* Takes the container's directory and the anonymous volumes that go with it away, and deletes them after this
  * returns. */
 int sk_keeper_remove(struct sk_keeper *k);
-/* Sends it home and waits for it. */
+/* Tells the keeper to exit, and waits until it has. */
 void sk_keeper_end(struct sk_keeper *k);
 
 #endif

@@ -84,7 +84,7 @@ struct sk_life_policy {
 	bool create_apart;		   /* created and started by requests of their own: CREATED */
 	bool ends_unwanted;		   /* a VM that nobody is connected to and nobody has started ends */
 	bool needs_creator;		   /* a container whose creator has gone before it was done is killed */
-	bool killed_is_137;		   /* a kill before it runs is its exit code too */
+	bool killed_is_137;		   /* a container that is killed before it runs exits with 137, too */
 	bool pods;			   /* further containers may join its VM */
 	bool exits_as;			   /* its monitor exits with its code */
 	bool restarts;			   /* by a policy that `skerry update` may change */
@@ -135,10 +135,10 @@ enum sk_life_action {
 	SK_LIFE_SHUT_DOWN,	/* nobody wants anything: sk_life_unwanted(), then the guest is asked to shut down */
 };
 
-/* Whether a client may have its wish; *ret_refusal is set for the first three. */
+/* Whether a request is legal in this phase; *ret_refusal is set for the first three verdicts. */
 enum sk_life_verdict sk_life_judge(const struct sk_life *l, enum sk_life_verb verb,
 				   struct sk_life_refusal *ret_refusal);
-/* What a client hears that waits for a wish to come true. */
+/* What to answer a client that waits for the outcome of its request. */
 enum sk_life_reply {
 	SK_LIFE_NO_REPLY, /* it goes on waiting */
 	SK_LIFE_REPLY_OK,
@@ -153,7 +153,7 @@ void sk_life_boot(struct sk_life *l);
 void sk_life_ready(struct sk_life *l);
 /* The container is created, and not started. True: it was not before. */
 bool sk_life_created(struct sk_life *l);
-/* True: the first to wish so. */
+/* True if nobody has asked for it before. */
 bool sk_life_want_start(struct sk_life *l);
 /* READY, and neither created nor mounted yet. */
 bool sk_life_may_start(const struct sk_life *l);

@@ -30,7 +30,7 @@
 #include "vm/monitor.h"
 #include "vm/proxy.h"
 
-#define SK_LINGER_MS 30000u	  /* a slow reader of the container's last words … */
+#define SK_LINGER_MS 30000u	  /* how long a slow reader may take for the last output … */
 #define SK_KILLED_LINGER_MS 1000u /* … of one that was killed */
 
 struct sk_managed {

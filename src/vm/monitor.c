@@ -28,7 +28,7 @@
 #define SK_CONFIG_MAX (16u << 20)
 #define SK_SHUTDOWN_MS 10000u
 #define SK_LINGER_MS 10000u
-#define SK_OOM_EVENTS_MS 1000u /* each is a line in the event log of all containers: not as many as a guest likes */
+#define SK_OOM_EVENTS_MS 1000u /* between two OOM events in the log that all containers share */
 #define SK_HAND_OVER_MS 2000u
 #define SK_LOCK_WAIT_MS 10000u
 
@@ -111,7 +111,8 @@ static void on_linger(void *arg)
 	if (sk_policy_output_is_out(m))
 		sk_loop_quit(m->loop);
 	else
-		sk_loop_set_timer(life(m)->linger, SK_LINGER_MS); /* a slow reader of the container's last words */
+		sk_loop_set_timer(life(m)->linger,
+				  SK_LINGER_MS); /* a slow reader has not taken all of the container's output yet */
 }
 
 /* Who waits for the end hears of it, once the state says so. */
@@ -122,8 +123,8 @@ static void tell_end(struct sk_monitor *m)
 	sk_monitor_answer(m);
 }
 
-/* The end of this monitor: state first, then files, then the lock, then the word to the clients; whoever hears it may
- * start or remove. */
+/* Ends this monitor: writes the state, removes files, releases the lock, and only then tells the clients, which
+ * may start or remove the container at once. */
 static void finish(struct sk_monitor *m)
 {
 	struct lifecycle *l = life(m);
@@ -181,7 +182,7 @@ static void on_restart(void *arg)
 	struct sk_monitor *m = arg;
 
 	m->restart_timer = NULL;
-	/* Who knocks from here on is let in by the next one. */
+	/* Clients that connect from here on are accepted by the next life's monitor. */
 	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 	tell_end(m);
 	sk_life_restart_now(&m->life);
@@ -220,7 +221,7 @@ static void go_down(struct sk_monitor *m)
 	}
 	sk_guest_down(m);
 	sk_policy_down(m);
-	m->life.lost = m->life.process_done = false; /* what the end of the engine has told */
+	m->life.lost = m->life.process_done = false; /* set by callbacks while the sandbox was freed */
 	if (ran) {
 		sk_monitor_event(m, "die");
 		reload_restart_policy(m);
@@ -257,7 +258,7 @@ static void ask_to_shut_down(struct sk_monitor *m)
 static void shut_down_unwanted(struct sk_monitor *m)
 {
 	if (!sk_control_close(m))
-		return; /* somebody has just knocked */
+		return; /* a client has just connected */
 	sk_life_unwanted(&m->life);
 	ask_to_shut_down(m);
 }
@@ -587,7 +588,7 @@ static int set_up(struct sk_monitor *m, int owner_fd, struct sk_error *err)
 	return r;
 }
 
-/* Before there is anything to lose: tells the owner why and goes. */
+/* Reports the error to the owner and exits. No state has been written yet. */
 static void fail_early(struct sk_monitor *m, int owner_fd, const struct sk_error *err)
 {
 	struct sk_conn *c;
@@ -668,7 +669,7 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 	return 0;
 }
 
-/* Before anything else: what there is in this process is in both then. */
+/* Must come before anything else is opened or allocated: the stand-in has a copy of all of it. */
 static void fork_stand_in(const struct sk_monitor *m)
 {
 	_cleanup_free_ char *path = sk_asprintf("%s/containers/%s/vm.json", m->paths.root, m->id), *text = NULL;
@@ -693,7 +694,7 @@ int main(int argc, char **argv)
 	struct sk_monitor *m = &l.m;
 	int owner_fd = -1;
 
-	m->policy = sk_policy_of(&m->config); /* until the configuration says */
+	m->policy = sk_policy_of(&m->config); /* until vm.json has been read */
 	m->life.policy = m->policy->life;
 	if (parse_args(argc, argv, m, &owner_fd) < 0)
 		return usage();
@@ -713,7 +714,7 @@ int main(int argc, char **argv)
 		return 125;
 	}
 	if (!m->life.policy->restarts)
-		sk_keeper_end(&l.keeper); /* restarts and removals are docker's */
+		sk_keeper_end(&l.keeper); /* managed containers are restarted and removed by whoever manages them */
 	m->life.start_wanted = m->life.restarts > 0;
 	boot(m);
 	if (sk_loop_run(m->loop) < 0)

@@ -58,7 +58,7 @@ int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, str
 int sk_netns_address(const struct sk_netns_if *i, size_t k, uint8_t ret[16]);
 /* Diverts what is sent to the namespace's own addresses. Repeating it is harmless. */
 int sk_netns_divert(const struct sk_netns *ns, struct sk_error *err);
-/* Nobody is there any more who would answer. */
+/* Stops diverting: nobody answers those connections any more. */
 void sk_netns_undivert(void);
 /* A packet socket that reads what was diverted, and all else on the loopback interface that is not ours. -errno. */
 int sk_netns_loopback_socket(void);

@@ -80,7 +80,7 @@ static void question_free(struct dns_question *q)
 	free(q);
 }
 
-/* Moves what can be moved. The question is gone when this returns false. */
+/* Moves bytes both ways. False: the question has ended and was freed. */
 static bool question_pump(struct dns_question *q)
 {
 	while (q->connected && q->to_server.len) {
@@ -263,7 +263,7 @@ static int netns_describe(struct sk_network *n, struct sk_network_spec *ret)
 	unsigned i, k;
 
 	*ret = (struct sk_network_spec){ .set = true, .interfaces = list };
-	sk_netns_watch_drain(g->watch_fd); /* all that it told of until now is in what is read now */
+	sk_netns_watch_drain(g->watch_fd); /* the state that is read now includes every change announced so far */
 	if (sk_netns_read(&ns, &err) < 0) {
 		sk_log(SK_LOG_ERROR, "%s", err.message);
 		return 0;
@@ -300,7 +300,7 @@ static void on_settled(void *arg)
 	g->base.host.changed(g->base.host.arg);
 }
 
-/* Something has changed; more is coming as a rule. */
+/* Something has changed. Changes come in bursts: read the state when they have settled. */
 static void on_watch(void *arg, int fd, unsigned events)
 {
 	const struct netns_network *g = arg;

@@ -52,7 +52,7 @@ static int clone_tree(const char *path, bool readonly, bool *ret_dir)
 
 	if (fd < 0)
 		return -1;
-	/* Rather not to be seen than to be written to. */
+	/* A mount that cannot be made read-only is left out. */
 	if (fstat(fd, &st) < 0 ||
 	    (readonly && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)) {
 		close(fd);
@@ -248,8 +248,8 @@ pid_t sk_parent_pid(void)
 	return getppid();
 }
 
-/* It waits, takes in what its namespace leaves to its first process, and passes on the two signals that mean an orderly
- * end. */
+/* Waits for the child, reaps orphans as the first process of its pid namespace, and forwards SIGTERM and SIGINT.
+ * Ends with the child's exit code. */
 static void stand(pid_t child, const sigset_t *all)
 {
 	int sig, status;

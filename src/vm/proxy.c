@@ -138,7 +138,7 @@ static void finish(struct sk_proxy *p)
 	sk_loop_remove(SK_TAKE_PTR(p->out[0].source));
 	sk_loop_remove(SK_TAKE_PTR(p->out[1].source));
 	sk_loop_remove(SK_TAKE_PTR(p->linger));
-	/* End of file for whoever reads, now and not when the owner comes to free this. */
+	/* Close the descriptors now, so that their readers see end of file before the owner frees the proxy. */
 	sk_close_fd(&p->out[0].fd);
 	sk_close_fd(&p->out[1].fd);
 	sk_close_fd(&p->c.in_fd);
@@ -210,7 +210,7 @@ static void flush_conn(struct sk_proxy *p)
 	}
 }
 
-/* Replies are not for the proxy, and events that it does not know neither. */
+/* Replies and unknown events are ignored. */
 static void on_message(struct sk_proxy *p, json_t *take_json)
 {
 	struct sk_error err = SK_ERROR_INIT;

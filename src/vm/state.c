@@ -80,7 +80,7 @@ static char *default_run(void)
 
 	if (is_root())
 		return strdup("/run/skerry");
-	/* A store of its own is often made where there is no home to speak of. */
+	/* A store in $SKERRY_ROOT is often used by accounts without a writable home directory. */
 	home = home_dir();
 	if (root && root[0] && (!home || access(home, W_OK) < 0))
 		return sk_asprintf("%s/run", root);
@@ -216,7 +216,8 @@ static json_t *load_once(int dirfd)
 	return json_pack("{s:s,s:i,s:i}", "status", "created", "exit_code", 0, "pid", 0);
 }
 
-/* The last sign of life of a container whose end nobody has written down: the host went down with it. */
+/* When a container was last seen alive whose end nobody recorded, because the host went down: the latest change of
+ * its files. */
 static const char *last_seen(int dirfd, char *buf)
 {
 	static const char *const files[] = { SK_STATE_FILE, "disk.img", "log/container.log" };
@@ -250,10 +251,10 @@ void sk_vm_state_bury(const struct sk_paths *paths, const char *id)
 	lock = dirfd < 0 ? -1 : openat(dirfd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (lock < 0)
 		return;
-	/* A dying process closes one descriptor after the other. */
+	/* The kernel closes a dying process's descriptors one after the other: its lock may be held a moment longer. */
 	for (tries = 0; sk_fs_lock(lock, true, false) < 0; tries++) {
 		if (tries == 200)
-			return; /* somebody else's again */
+			return; /* another monitor has taken the lock */
 		usleep(5000);
 	}
 	state = load_once(dirfd);
@@ -290,7 +291,8 @@ int sk_vm_state_load(const struct sk_paths *paths, const char *id, json_t **ret_
 	return 0;
 }
 
-/* Something else has the place of the directory of the state. 0: no; 1: it stays; 2: it is gone. */
+/* Checks for something that is no directory at the path of the state directory. 0: there is none; 1: found; 2:
+ * found and removed. */
 static int check_state_dir(int dirfd, bool repair)
 {
 	struct stat st;
@@ -377,7 +379,7 @@ int sk_vm_state_save(int dirfd, const json_t *state, struct sk_error *err)
 	int made = mkdirat(dirfd, SK_STATE_DIR, 0700) < 0 ? -errno : 0;
 	int r = text ? write_state(dirfd, text, strlen(text)) : -ENOMEM;
 
-	/* There, or not to be made: only then it matters why. */
+	/* The directory may exist already. If it does not, report why it could not be made. */
 	if (r == -ENOENT && made < 0)
 		r = made;
 	return r < 0 ? sk_error_errno(err, r, "cannot write the container's state") : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What others get to read of a container: state.json, the event log, what is wrong with its disk or layers. */
+/* What other programs read about a container: state.json, the event log, and problems with its disk or layers. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

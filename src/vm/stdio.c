@@ -144,7 +144,7 @@ static unsigned drain_ms(const struct sk_proc *p)
 	return p->killed ? SK_KILLED_DRAIN_MS : SK_DRAIN_MS;
 }
 
-/* On a host it would die in its write(), and what was not written would never be. */
+/* As on a host, output that a killed process has not written yet is lost: wait for the rest only briefly. */
 void sk_proc_killed(struct sk_proc *p)
 {
 	if (!p || p->killed)
@@ -200,7 +200,7 @@ void sk_proc_detach(struct sk_conn *c)
 		}
 	}
 	c->proc = NULL;
-	sk_proc_writable(p); /* it may have been the slow one */
+	sk_proc_writable(p); /* it may have been the reader that the others waited for */
 }
 
 /* Acknowledges to the readers what the guest has taken of their input. */

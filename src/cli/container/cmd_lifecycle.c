@@ -281,7 +281,7 @@ static int rm_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_erro
 	_cleanup_container_ struct sk_container c = { 0 };
 	int r = sk_container_find(&cli->paths, ref, &c, err);
 
-	if (r == -ENOENT && o->force) { /* as docker: said, and no failure */
+	if (r == -ENOENT && o->force) { /* as docker does: print it, and do not fail */
 		fprintf(stderr, "skerry: %s\n", err->message);
 		return 1;
 	}
@@ -399,7 +399,7 @@ static int wait_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 		*err = lost;
 		return r;
 	}
-	client.paths = NULL; /* the end may be a long time off */
+	client.paths = NULL; /* the container may run for a long time */
 	if (r == 0 && sk_client_event(&client, &event, &lost) == 0) {
 		printf("%d\n", event.op == SK_EVENT_EXIT ? event.exit.code : 0);
 		sk_msg_fini(&event);

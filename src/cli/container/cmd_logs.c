@@ -210,7 +210,7 @@ static void check_rotation(struct logs *l)
 	l->fd = fd;
 }
 
-/* A connection that has news when the container ends; -1: it does not run. */
+/* A connection on which the monitor reports the container's end; -1: it does not run. */
 static int watch_end(struct logs *l, const char *id)
 {
 	const struct sk_msg request = { .op = SK_REQUEST_WAIT };

@@ -152,7 +152,7 @@ static int put_directory(struct extract *e, int at, const char *name, const char
 	struct extracted_directory *f;
 
 	if (strcmp(name, ".") == 0)
-		return 0; /* the destination itself, which was there before us */
+		return 0; /* the destination itself, which existed before */
 	if (mkdirat(at, name, 0700) < 0) {
 		struct stat st;
 

@@ -52,7 +52,7 @@ static void add_engine(json_t *o)
 	json_decref(all);
 }
 
-/* Why it is not one that isolates better. */
+/* Explains why no engine with better isolation is used. */
 static void print_engine_choice(const json_t *o)
 {
 	const json_t *list = json_object_get(o, "Engines");

@@ -22,7 +22,7 @@
 #include "model/units.h"
 #include "model/volume.h"
 
-/* Unfinished work that nobody has touched for this long has no owner any more. */
+/* Unfinished work that was not touched for this long is taken to be abandoned. */
 #define STALE_SECONDS 3600
 
 struct prune_opts {

@@ -72,8 +72,10 @@ json_t *sk_plan_spec(const struct sk_plan *plan);
 json_t *sk_spec_resources(const json_t *host_config, bool privileged);
 /* inspect.c: docker's inspect object without State. */
 json_t *sk_plan_inspect(const struct sk_plan *plan, const char *created);
-/* vmjson.c: see vm/config.h. `host_config` of the inspect object. */
+/* vmjson.c: see vm/config.h. What `config`, the inspect object, says too is taken from there. */
 json_t *sk_plan_vm(const struct sk_plan *plan, const json_t *config);
+/* vm.json's "restart", from the inspect object. */
+json_t *sk_plan_vm_restart(const json_t *config);
 /* An item of vm.json's "disks" with the emulators of other processors; NULL: they are not installed. */
 #define SK_PLAN_QEMU_USER "qemu-user.squashfs"
 #define SK_PLAN_QEMU_SERIAL "skerry-qemu"

@@ -127,9 +127,19 @@ static json_t *log_settings(const struct sk_plan *p)
 	return o;
 }
 
+json_t *sk_plan_vm_restart(const json_t *config)
+{
+	json_t *o = sk_jx_object();
+
+	sk_jx_set_str(o, "policy", sk_jx_get_str(config, "HostConfig.RestartPolicy.Name", "no"));
+	sk_jx_set_int(o, "max", sk_jx_get_int(config, "HostConfig.RestartPolicy.MaximumRetryCount", 0));
+	return o;
+}
+
 json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 {
-	json_t *o = sk_jx_object(), *restart = sk_jx_object(), *labels = sk_jx_at(config, "Config.Labels"), *further;
+	bool auto_remove = sk_jx_get_bool(config, "HostConfig.AutoRemove", false);
+	json_t *o = sk_jx_object(), *labels = sk_jx_at(config, "Config.Labels"), *further;
 	json_t *attributes = json_is_object(labels) ? sk_jx(json_copy(labels)) : sk_jx_object();
 
 	sk_jx_set_int(o, "version", 1);
@@ -155,11 +165,9 @@ json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 	sk_jx_set_bool(o, "init", p->opts->init);
 	sk_jx_set_int(o, "stop_signal", p->stop_signal);
 	sk_jx_set_int(o, "stop_timeout", p->stop_timeout);
-	sk_jx_set_str(restart, "policy", p->restart_policy);
-	sk_jx_set_int(restart, "max", p->restart_max);
-	sk_jx_set(o, "restart", restart);
-	sk_jx_set_bool(o, "auto_remove", p->opts->rm);
-	if (p->opts->rm)
+	sk_jx_set(o, "restart", sk_plan_vm_restart(config));
+	sk_jx_set_bool(o, "auto_remove", auto_remove);
+	if (auto_remove)
 		sk_jx_set(o, "volumes", sk_mounts_anonymous(&p->mounts));
 	sk_jx_set(o, "log", log_settings(p));
 	sk_jx_set_str(attributes, "image", p->image_ref);

@@ -75,8 +75,8 @@ static int change_host(const struct update_opts *o, json_t *host, struct sk_erro
 	return 0;
 }
 
-/* "on-failure:3" → {"name", max} under the two sets of words. */
-static int change_restart(const char *restart, json_t *host, json_t *vm, struct sk_error *err)
+/* "on-failure:3" → {"Name", "MaximumRetryCount"} */
+static int change_restart(const char *restart, json_t *host, struct sk_error *err)
 {
 	const char *colon = strchr(restart, ':');
 	_cleanup_free_ char *policy =
@@ -93,10 +93,6 @@ static int change_restart(const char *restart, json_t *host, json_t *vm, struct 
 	sk_jx_set_str(o, "Name", policy);
 	sk_jx_set_int(o, "MaximumRetryCount", max);
 	sk_jx_set(host, "RestartPolicy", o);
-	o = sk_jx_object();
-	sk_jx_set_str(o, "policy", policy);
-	sk_jx_set_int(o, "max", max);
-	sk_jx_set(vm, "restart", o);
 	return 0;
 }
 
@@ -138,7 +134,7 @@ static int update_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_
 	privileged = sk_jx_get_bool(host, "Privileged", false);
 	r = change_host(o, host, err);
 	if (r == 0 && o->restart)
-		r = change_restart(o->restart, host, vm, err);
+		r = change_restart(o->restart, host, err);
 	if (r < 0)
 		return sk_error_wrap(err, "cannot update container %s", ref);
 	resources = sk_spec_resources(host, privileged);
@@ -152,7 +148,9 @@ static int update_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_
 	r = sk_settings_init(&settings, err);
 	if (r < 0)
 		return r;
-	/* For the next start. */
+	/* vm.json follows: for the next start, and the restart policy for the end of this life. */
+	if (o->restart)
+		sk_jx_set(vm, "restart", sk_plan_vm_restart(c.config));
 	sk_jx_set(sk_jx_at(vm, "spec.linux"), "resources", json_incref(resources));
 	sk_jx_set_int(vm, "memory",
 		      (int64_t)sk_plan_vm_memory(sk_jx_get_int(host, "Memory", 0), settings.default_memory));

@@ -184,6 +184,25 @@ static void test_vm_json(void **state)
 	sk_vm_config_fini(&c);
 }
 
+/* config.json owns what both files say: vm.json follows. */
+static void test_vm_json_follows(void **state)
+{
+	json_t *restart = json_pack("{s:s,s:i}", "Name", "on-failure", "MaximumRetryCount", 7);
+	struct sk_vm_config c;
+
+	(void)state;
+	assert_int_equal(RUN("--rm", "img"), 0);
+	assert_true(json_is_true(json_object_get(vm, "auto_remove")));
+	json_decref(vm);
+	json_object_set_new(json_object_get(config, "HostConfig"), "AutoRemove", json_false());
+	json_object_set_new(json_object_get(config, "HostConfig"), "RestartPolicy", restart);
+	vm = sk_plan_vm(&plan, config);
+	assert_int_equal(sk_vm_config_init(&c, vm, &err), 0);
+	assert_true(!c.auto_remove && c.restart == SK_RESTART_ON_FAILURE && c.restart_max == 7);
+	assert_null(json_object_get(vm, "volumes"));
+	sk_vm_config_fini(&c);
+}
+
 static void test_command_line(void **state)
 {
 	(void)state;
@@ -300,9 +319,10 @@ static void test_network_and_mounts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image_defaults), cmocka_unit_test(test_vm_json),
-		cmocka_unit_test(test_command_line),   cmocka_unit_test(test_security),
-		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_network_and_mounts),
+		cmocka_unit_test(test_image_defaults),	   cmocka_unit_test(test_vm_json),
+		cmocka_unit_test(test_vm_json_follows),	   cmocka_unit_test(test_command_line),
+		cmocka_unit_test(test_security),	   cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_network_and_mounts),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

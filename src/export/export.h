@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "ninep/fs.h"
 
+#define SK_EXPORT_MOUNTS_MAX 1024u /* below one export, while it is served */
+
 /*
  * A back end: a kind of file system that an export can be, as whoever serves exports sees it. What the 9P server needs
  * of each export is sk_9p_fs (ninep/fs.h).
@@ -93,7 +95,8 @@ struct sk_export_ops {
 	 * Something is mounted below an export's root from now on. `id`: any number but 0 that no other mount of the
 	 * export has; `take_fd`: the root of a private copy of the mount (O_PATH, taken on failure too); the mount
 	 * point: `path` ("": itself) below the root of mount `parent`, 0: of the export. -EINVAL: wrong numbers, or the
-	 * export is a single file; -ENOSPC: more than 1,024; -ENOENT and such: there is no such mount point.
+	 * export is a single file; -ENOSPC: more than SK_EXPORT_MOUNTS_MAX; -ENOENT and such: there is no such mount
+	 * point.
 	 */
 	int (*mount)(struct sk_9p_fs *fs, uint64_t id, int take_fd, uint64_t parent, const char *path);
 	/* The mount is gone: what clients have of it is stale (ESTALE), but for files that are open. */

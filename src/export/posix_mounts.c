@@ -18,7 +18,6 @@
 #include "base/cleanup.h"
 #include "export/posix_internal.h"
 
-#define MOUNTS_MAX 1024u
 #define STACK_MAX 16u
 
 struct posix_mount {
@@ -95,7 +94,7 @@ int sk_posix_mount(struct sk_9p_fs *fs, uint64_t id, int take_fd, uint64_t paren
 
 	for (at = &p->mounts; *at; at = &(*at)->next)
 		n++;
-	if (n >= MOUNTS_MAX)
+	if (n >= SK_EXPORT_MOUNTS_MAX)
 		return -ENOSPC;
 	if (!id || find_id(p, id) || p->root->is_virtual || (parent && !on))
 		return -EINVAL;

@@ -37,7 +37,6 @@
 #include "base/socket.h"
 #include "ninepd/ninepd.h"
 
-#define MOUNTS_MAX 1024u /* as in export/posix_mounts.c */
 #define START_MS 10000
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x00001000U
@@ -67,7 +66,7 @@ struct watcher {
 	struct sk_host_mounts *mounts;
 	int sock;
 	uint64_t roots[NINEPD_EXPORTS]; /* number of the mount in which an export lies; 0: it is not watched */
-	struct known known[MOUNTS_MAX];
+	struct known known[SK_EXPORT_MOUNTS_MAX];
 	unsigned n;
 	uint64_t last;
 	uint32_t export; /* that is looked at */
@@ -170,10 +169,10 @@ static int add(void *arg, const struct sk_host_mount *m)
 	/* Hidden: something else is mounted over it. */
 	if (mount_at(m->point) != m->id)
 		return 0;
-	if (w->n == MOUNTS_MAX) {
+	if (w->n == SK_EXPORT_MOUNTS_MAX) {
 		if (!w->full)
 			sk_log(SK_LOG_WARN, "more than %u mounts below shared directories: the others are not shown",
-			       MOUNTS_MAX);
+			       SK_EXPORT_MOUNTS_MAX);
 		w->full = true;
 		return 0;
 	}

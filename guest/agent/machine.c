@@ -316,7 +316,7 @@ static void stop_machine(struct machine *m, int code)
 static void fail(struct process *p, const char *how)
 {
 	if (p->output_source)
-		take_output(p, p->output, 0); /* what it said last */
+		take_output(p, p->output, 0); /* its last output */
 	say("%s %s; the last lines of its log:\n%s", p->spec->name, how, sk_machine_tail_lines(&p->tail, 12));
 	stop_machine(p->machine, 1);
 }

@@ -178,7 +178,7 @@ static void connect_chain(const struct sk_nat_rule *rule)
 	}
 }
 
-/* The last line that was said. */
+/* The last line of a program's output. */
 static const char *last_line(struct sk_buf *out)
 {
 	char *p, *line;

@@ -148,7 +148,7 @@ void posix_probe_case(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, con
 		dir->names = POSIX_CASE_MATTERS;
 	} else if (S_ISDIR(stx->stx_mode) || stx->stx_nlink == 1) {
 		dir->names = POSIX_CASE_IGNORED;
-		/* What the client keeps of names that did not exist is wrong. */
+		/* The client may have cached names as absent that exist in another case. */
 		if (p->event)
 			p->event(p->event_arg, &lost);
 	}

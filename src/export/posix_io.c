@@ -17,7 +17,8 @@
 
 int posix_host_flags(const struct posix_fs *p, uint32_t flags)
 {
-	/* Never waits, never a terminal of ours. Direct I/O is left out: the guest's buffers are not aligned. */
+	/* Never block, and never make it our controlling terminal. O_DIRECT is dropped: the guest's buffers are
+	 * not aligned. */
 	int f = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 
 	if ((flags & P9_O_ACCMODE) == P9_O_WRONLY)
@@ -389,7 +390,7 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 
 	*ret_type = d->type;
 	if (d->name[0] == '.' && (d->name[1] == 0 || (d->name[1] == '.' && d->name[2] == 0))) {
-		/* Above the root there is nothing. */
+		/* ".." of the root is the root. */
 		const struct sk_9p_node *n = d->name[1] && node->parent ? node->parent : node;
 
 		*ret_qid = (struct p9_qid){ P9_QTDIR, 1, posix_qid_path(p, n->dev, n->mnt, n->ino) };

@@ -191,7 +191,7 @@ static void deliver(struct sk_watch *w, enum sk_watch_kind kind, bool is_dir, co
 			snprintf(s->name, sizeof(s->name), "%s", e.name);
 		}
 	} else {
-		/* The name means something else from here on. */
+		/* The name refers to another file from here on. */
 		w->n_seen = 0;
 	}
 	if (to && to->directory) {
@@ -262,7 +262,7 @@ static void tell_files(struct sk_watch *w)
 	w->files_mask = 0;
 }
 
-/* Everything that has come. */
+/* Reads all pending events. */
 static bool take_events(struct sk_watch *w)
 {
 	_Alignas(struct fanotify_event_metadata) uint8_t buf[16384];

@@ -123,7 +123,7 @@ static void find_overlaps(struct ninepd *d)
 		for (k = 0; k < i && d->all_fd < 0; k++) {
 			const char *a = d->exports[i].host_path, *b = d->exports[k].host_path;
 
-			/* Unknown: it may be anywhere. */
+			/* A location that is not known may overlap. */
 			if (!a || !b || overlap(a, b))
 				d->exports[i].overlaps = d->exports[k].overlaps = true;
 		}
@@ -203,7 +203,7 @@ static void join_exports(struct ninepd *d)
 	for (i = 0; i < d->n_exports && has_one_client(d); i++) {
 		unsigned whole = i;
 
-		/* The outermost. */
+		/* Find the outermost export that contains it. */
 		for (k = 0; k < d->n_exports && !d->exports[i].has_parts; k++)
 			if (may_be_part(d, i, k) &&
 			    (whole == i || strlen(d->exports[k].host_path) < strlen(d->exports[whole].host_path)))

@@ -354,7 +354,8 @@ static int export_mount(const json_t *mount, const char *source, const struct st
 	o = json_pack("{s:s,s:s,s:s,s:O,s:b}", "type", "9p", "tag", tag, "path", real, "destination",
 		      json_object_get(mount, "destination"), "readonly",
 		      sk_oci_has_option(mount, "ro") || sk_oci_has_option(mount, "rro"));
-	/* Flags of the mount, as with runc: what may be written to the host's files is another matter. */
+	/* As with runc these are flags of the guest's mount only: device nodes and set-id bits can still be stored
+	 * in the host's files. */
 	json_object_set_new(o, "mount_only", json_true());
 	if (forbids(mount, "dev"))
 		json_object_set_new(o, "nodev", json_true());

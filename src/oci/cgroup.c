@@ -67,7 +67,7 @@ static unsigned find_hierarchies(struct hierarchy *h, unsigned max, bool hybrid)
 
 static int group_path(const char *path, const char *id, char *ret, size_t size, struct sk_error *err)
 {
-	if (path && strstr(path, "..")) /* runc cleans it; nobody means it */
+	if (path && strstr(path, "..")) /* runc resolves ".."; no caller uses it on purpose */
 		return sk_error_set(err, EINVAL, "invalid cgroupsPath %s", path);
 	if (!path || !*path)
 		snprintf(ret, size, "/%.200s", id);
@@ -287,7 +287,7 @@ static int make_groups(struct sk_oci_cgroups *g, struct sk_error *err)
 			r = g->procs[g->n] < 0 ? -errno : 0;
 		}
 		if (r < 0 && rootless)
-			continue; /* not given to us */
+			continue; /* the user may not write to this hierarchy */
 		if (r < 0)
 			return sk_error_errno(err, r, "cannot make control group %s", full);
 		g->n++;
@@ -420,7 +420,7 @@ static int apply_memory(const char *dir, const json_t *resources)
 		return r;
 	if (limit > 0)
 		limit = (json_int_t)(sk_oci_vm_memory(resources) + SK_OCI_OVERHEAD);
-	/* Raising the one above the other fails in the wrong order. */
+	/* The memory limit may not exceed that of memory and swap: lift the latter first. */
 	if (number(json_object_get(resources, "memory"), "swap", &swap) && exists(dir, "memory.memsw.limit_in_bytes"))
 		(void)write_value(dir, "memory.memsw.limit_in_bytes", "-1");
 	r = set_limit(dir, "memory.limit_in_bytes", "memory.max", limit);

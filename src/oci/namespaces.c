@@ -32,7 +32,7 @@ static int check_path(const char *type, int flag, const char *path, struct sk_er
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int kind;
 
-	if (fd < 0 && (errno == EACCES || errno == EPERM)) /* of a process whose namespaces are not ours to see */
+	if (fd < 0 && (errno == EACCES || errno == EPERM)) /* the namespaces of a process that we may not inspect */
 		return 0;
 	if (fd < 0)
 		return sk_error_set(err, errno, "namespace path: lstat %s: %s", path,
@@ -44,7 +44,8 @@ static int check_path(const char *type, int flag, const char *path, struct sk_er
 	return 0;
 }
 
-/* The host's network is nobody's to change, the guest's beside it would be of no use. */
+/* Refuses net.* sysctls without a network namespace: the host's must not change, and the guest's would have no
+ * effect. */
 static int check_sysctls(const struct sk_oci_bundle *b, struct sk_error *err)
 {
 	json_t *sysctls = json_object_get(json_object_get(b->spec, "linux"), "sysctl"), *value;

@@ -151,7 +151,7 @@ int sk_oci_pod_of(struct sk_oci *o, struct sk_oci_bundle *b, struct sk_oci_conta
 	id = b->sandbox_id;
 	if (!id && b->netns_of_process && !b->sandbox && sscanf(b->netns_path, "/proc/%d/", &pid) == 1 &&
 	    find_pid(o, pid, &s)) {
-		if (strcmp(s.container, "c0") != 0) { /* itself in the VM of another */
+		if (strcmp(s.container, "c0") != 0) { /* a member itself: find the container that owns the VM */
 			s.id[0] = '\0';
 			sk_oci_each(o, match_vm, &s, NULL);
 		}
@@ -239,7 +239,7 @@ static int make_request(struct sk_oci_member *m, const struct sk_oci_bundle *b, 
 		json_object_set_new(o, "token", json_string(token));
 		json_object_set_new(o, "aname", json_string(str(o, "tag")));
 	}
-	if (json_array_size(m->shares) == 1) /* then the path is one in it, and not its name */
+	if (json_array_size(m->shares) == 1) /* a server of one share takes "" as the name to attach to */
 		create->rootfs.own.aname = "";
 	create->name = m->c->id;
 	create->spec = m->spec;
@@ -571,7 +571,7 @@ void sk_oci_member_free(struct sk_oci_member *m)
 
 #define SK_DEFAULT_SHARES 1024 /* the kernel's */
 #define SK_MAX_SHARES 262144
-#define SK_MIN_SHARES 128 /* the VM works for exec and stop, too, whatever its containers weigh */
+#define SK_MIN_SHARES 128 /* the least, so that exec and stop work however little its containers weigh */
 
 struct weight {
 	const char *vm_id;

@@ -154,7 +154,7 @@ static int on_exit_event(struct client *c, const struct sk_msg *event)
 
 	c->ret->oom = event->exit.oom;
 	finish(c, SK_ATTACH_EXITED, event->exit.code);
-	/* The program has ended by itself, but not with all that it was to have. */
+	/* The program has ended by itself; the monitor warns of a problem with its disk or layers. */
 	if (!*message && event->exit.warning && *event->exit.warning)
 		sk_cli_warn("%s", event->exit.warning);
 	if (*message)
@@ -211,8 +211,8 @@ static int on_output(struct client *c, const struct sk_frame *frame, int which)
 			return 0;
 		}
 		if (n < 0) {
-			/* Nobody reads us any more: as if SIGPIPE had come. Of any other error the container knows
-			 * nothing: a word at the end, and its own exit code. */
+			/* EPIPE: our reader has gone, so end as by SIGPIPE. Any other error concerns only us: it
+			 * is reported at the end, and the exit code stays the container's. */
 			if (n != -EPIPE) {
 				c->write_error = (int)n;
 				sink->fd = -1;

@@ -79,8 +79,8 @@ static int connect_vm(struct copy *k, struct sk_error *err)
 		if (fd != -ENOENT || k->hold_fd < 0 || waited >= BOOT_WAIT_MS)
 			return fd;
 		if (poll(&pfd, 1, 2) > 0) {
-			/* It has an answer to a question that nobody asked: it could not boot. The first request is
-			 * answered with why. */
+			/* Data without a request means that the VM could not boot. The answer to the first request
+			 * says why. */
 			*err = (struct sk_error)SK_ERROR_INIT;
 			fd = sk_vm_request(&k->cli->paths, k->c.id, k->hold_fd,
 					   &(const struct sk_msg){ .op = SK_REQUEST_INFO }, NULL, NULL, err);
@@ -195,7 +195,7 @@ static int end_get(struct copy *k, int r, struct sk_error *err)
 		sk_frame_consume(&k->client.in, &frame);
 	}
 	if (r < 0 && !k->eof)
-		return r; /* our own side failed: nobody waits for the rest */
+		return r; /* our own side failed: do not wait for the rest */
 	if (q == 0)
 		q = sk_client_reply(&k->client, SK_REQUEST_GET, &reply);
 	if (q < 0 && (r == 0 || q != -ECONNRESET)) {
@@ -235,7 +235,8 @@ static char *local_destination(const char *path, struct sk_cp_side *side)
 	kept = real ? sk_xstrdup(real) : sk_model_path_absolute(path);
 	free(real);
 	if (sk_model_path_has_trailing_slash(path) ||
-	    sk_model_path_ends_in_dot(path)) { /* it said "a directory": kept for the rules */
+	    sk_model_path_ends_in_dot(
+		    path)) { /* the path means a directory: keep the slash, which the rules of cp look at */
 		char *longer = sk_xasprintf("%s/", kept);
 
 		free(kept);

@@ -70,8 +70,8 @@ static int connect_socket(const struct sk_paths *paths, const char *id)
 	return r < 0 ? r : fd;
 }
 
-/* Docker's and podman's engines answer "OK" (Docker Engine API, "Ping"). Others answer HTTP/1 with something of their
- * own or, containerd, with a frame of HTTP/2: whatever it is, somebody is there. */
+/* Docker's and podman's engines answer "OK" (Docker Engine API, "Ping"), containerd with an HTTP/2 frame, others
+ * with an HTTP/1 error: any answer shows that the engine listens. */
 static bool answers(const struct sk_paths *paths, const char *id)
 {
 	static const char question[] = "GET /_ping HTTP/1.1\r\nHost: skerry\r\nConnection: close\r\n\r\n";

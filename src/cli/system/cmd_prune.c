@@ -91,7 +91,7 @@ struct image_prune {
 	json_t *images; /* sk_store_list() */
 };
 
-/* An image that is not in the list, made meanwhile, say, is kept where there are filters. */
+/* With filters, an image that is not in the list (one made in the meantime) is kept. */
 static bool keep_image(void *arg, const char *id)
 {
 	struct image_prune *p = arg;

@@ -93,8 +93,8 @@ struct machine {
 /* The engine's output, which we pass on, has not ended its line. */
 static bool within_line;
 
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
+static void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void report(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -234,8 +234,8 @@ static void set_ready(struct process *p)
 		return;
 	p->ready = p->ever_ready = true;
 	sk_loop_set_timer(p->try_timer, UINT64_MAX);
-	say("%s is up after %llu ms", p->spec->name,
-	    (unsigned long long)(sk_now_ms() - (m->phase == STARTING ? m->begun : p->started)));
+	report("%s is up after %llu ms", p->spec->name,
+	       (unsigned long long)(sk_now_ms() - (m->phase == STARTING ? m->begun : p->started)));
 	if (p != last_process(m)) {
 		if (!m->processes[1].pid)
 			try_start(&m->processes[1]);
@@ -317,7 +317,7 @@ static void fail(struct process *p, const char *how)
 {
 	if (p->output_source)
 		take_output(p, p->output, 0); /* its last output */
-	say("%s %s; the last lines of its log:\n%s", p->spec->name, how, sk_machine_tail_lines(&p->tail, 12));
+	report("%s %s; the last lines of its log:\n%s", p->spec->name, how, sk_machine_tail_lines(&p->tail, 12));
 	stop_machine(p->machine, 1);
 }
 
@@ -334,7 +334,7 @@ static void deadline_over(void *arg)
 	}
 	for (i = MACHINE_PROCESSES; m->phase == STOPPING && i-- > 0;)
 		if (m->processes[i].pid) {
-			say("%s does not end: killed", m->processes[i].spec->name);
+			report("%s does not end: killed", m->processes[i].spec->name);
 			kill(m->processes[i].pid, SIGKILL);
 			return;
 		}
@@ -364,7 +364,7 @@ static void process_ended(struct process *p, int status)
 		return;
 	}
 	wait = sk_machine_backoff(p->failures);
-	say("%s %s; started again in %llu ms", p->spec->name, how, (unsigned long long)wait);
+	report("%s %s; started again in %llu ms", p->spec->name, how, (unsigned long long)wait);
 	sk_loop_set_timer(p->start_timer, wait);
 }
 
@@ -375,7 +375,7 @@ static void try_start(void *arg)
 
 	if (p->pid || p->machine->phase == STOPPING || start_process(p, &err) == 0)
 		return;
-	say("%s", err.message);
+	report("%s", err.message);
 	if (p->ever_ready && ++p->failures <= MACHINE_FAILURES_MAX)
 		sk_loop_set_timer(p->start_timer, sk_machine_backoff(p->failures));
 	else
@@ -547,7 +547,7 @@ static int run_machine(struct machine *m, struct sk_error *err)
 		r = start_process(&m->processes[0], err);
 	if (r < 0)
 		return r;
-	say("disk and places are ready after %llu ms", (unsigned long long)(sk_now_ms() - m->begun));
+	report("disk and places are ready after %llu ms", (unsigned long long)(sk_now_ms() - m->begun));
 	r = sk_loop_run(m->loop);
 	return r < 0 ? sk_error_errno(err, r, "cannot wait for the engine") : 0;
 }
@@ -559,16 +559,16 @@ int sk_machine_main(int argc, char **argv)
 
 	m.begun = sk_now_ms();
 	if (sk_machine_options(&m.o, argc, argv, &err) < 0) {
-		say("%s", err.message);
+		report("%s", err.message);
 		return 2;
 	}
 	if (getpid() != 1) {
-		say("this is process 1 of a machine");
+		report("this is process 1 of a machine");
 		return 2;
 	}
 	umask(022);
 	if (run_machine(&m, &err) < 0) {
-		say("%s", err.message);
+		report("%s", err.message);
 		m.code = 1;
 	}
 	kill_rest();

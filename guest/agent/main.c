@@ -60,7 +60,7 @@ static int connect_control(struct sk_agent *a)
 	return fd;
 }
 
-static void say_hello(struct sk_agent *a)
+static void send_hello(struct sk_agent *a)
 {
 	struct utsname u;
 
@@ -207,7 +207,7 @@ static int agent_main(struct sk_agent *a)
 	if (r < 0)
 		return r;
 	/* The monitor prepares its requests while we go on. */
-	say_hello(a);
+	send_hello(a);
 	if (a->test) {
 		mkdir(a->run_dir, 0711);
 	} else {

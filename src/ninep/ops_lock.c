@@ -161,7 +161,7 @@ void p9_lock_drop_fid(struct sk_9p_session *s, struct p9_fid *fid)
 		try_waiters(sv, false);
 }
 
-void p9_lock_forget(struct sk_9p_session *s, bool say_so)
+void p9_lock_forget(struct sk_9p_session *s, bool notify)
 {
 	struct sk_9p_server *sv = s->server;
 	struct p9_waiter **at = &sv->waiters;
@@ -174,7 +174,7 @@ void p9_lock_forget(struct sk_9p_session *s, bool say_so)
 			continue;
 		}
 		detach(sv, at);
-		if (say_so)
+		if (notify)
 			answer(w, NULL);
 		free(w);
 	}

@@ -154,8 +154,8 @@ void p9_lock_flush(struct sk_9p_session *s, uint16_t tag);
 bool p9_lock_tag_in_use(const struct sk_9p_session *s, uint16_t tag);
 /* Drops everything of a fid: waiting requests are answered with an error, locks are released and others woken. */
 void p9_lock_drop_fid(struct sk_9p_session *s, struct p9_fid *fid);
-/* Forgets what waits of a session; `answer`: completes it as cancelled. */
-void p9_lock_forget(struct sk_9p_session *s, bool answer);
+/* Forgets the waiting requests of a session; `notify`: completes them as cancelled. */
+void p9_lock_forget(struct sk_9p_session *s, bool notify);
 
 /* ops_io.c */
 /* As much of `want` as fits the agreed size and the room that the transport gave. */

@@ -120,7 +120,7 @@ static int become(void *arg)
 }
 
 /* Reads pids until all have closed the other end, which they have with their names. */
-static json_t *hear_pids(int fd)
+static json_t *read_pids(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	json_t *pids = json_array();
@@ -145,7 +145,7 @@ json_t *sk_oci_stand_ins(const json_t *processes)
 	find_parents(&all);
 	start_children(&all, -1);
 	close(ready[1]);
-	pids = hear_pids(ready[0]);
+	pids = read_pids(ready[0]);
 	close(ready[0]);
 	return pids;
 }

@@ -222,7 +222,7 @@ int sk_oci_systemd_start(const struct sk_oci_scope *scope, const char *id, const
 	struct sk_spawn s = SK_SPAWN_INIT;
 	struct bus_words w = { .n = 0 };
 	struct stat st;
-	int stop[2], said[2], r;
+	int stop[2], output[2], r;
 
 	if (lstat("/run/systemd/system", &st) < 0 || !S_ISDIR(st.st_mode))
 		return sk_error_set(err, ENOENT,
@@ -231,10 +231,10 @@ int sk_oci_systemd_start(const struct sk_oci_scope *scope, const char *id, const
 		return sk_error_errno(err, errno, "cannot ask systemd");
 	in = stop[0];
 	hold = stop[1];
-	if (pipe2(said, O_CLOEXEC) < 0)
+	if (pipe2(output, O_CLOEXEC) < 0)
 		return sk_error_errno(err, errno, "cannot ask systemd");
-	ready = said[0];
-	out = said[1];
+	ready = output[0];
+	out = output[1];
 	errors = memfd_create("systemd-run", MFD_CLOEXEC);
 	if (errors < 0)
 		return sk_error_errno(err, errno, "cannot ask systemd");

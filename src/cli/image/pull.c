@@ -79,8 +79,8 @@ static void on_progress(void *arg, const char *what, uint64_t done, uint64_t tot
 			return;
 		bars->last_ms = now;
 		draw(bars);
-	} else if (is_done(b) && !b->said) {
-		b->said = true;
+	} else if (is_done(b) && !b->announced) {
+		b->announced = true;
 		fprintf(bars->out, "%s: complete\n", b->what);
 		fflush(bars->out);
 	}

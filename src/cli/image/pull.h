@@ -39,7 +39,7 @@ struct sk_bars {
 	struct sk_bar {
 		char what[40];
 		uint64_t done, total;
-		bool said;
+		bool announced;
 	} v[SK_BARS_MAX];
 };
 void sk_bars_init(struct sk_bars *bars, FILE *out, bool silent, struct sk_progress *ret_progress);

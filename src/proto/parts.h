@@ -79,6 +79,7 @@ struct sk_mount_spec {
 	struct sk_share_stream own;
 };
 int sk_mount_decode(const json_t *json, struct sk_mount_spec *ret, struct sk_error *err);
+json_t *sk_mount_encode(const struct sk_mount_spec *spec, struct sk_error *err); /* as sk_interface_encode() */
 
 /* An item of "files". */
 struct sk_file_spec {
@@ -125,6 +126,7 @@ struct sk_route_spec {
 	uint32_t metric;
 };
 int sk_route_decode(const json_t *json, struct sk_route_spec *ret, struct sk_error *err);
+json_t *sk_route_encode(const struct sk_route_spec *spec, struct sk_error *err); /* as sk_interface_encode() */
 
 /* "join": containers whose namespaces are to be used instead of new ones; NULL: a new one. */
 struct sk_join_spec {

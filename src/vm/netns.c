@@ -23,6 +23,7 @@
 
 #include "base/cleanup.h"
 #include "base/rtnl.h"
+#include "proto/parts.h"
 
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
@@ -116,6 +117,7 @@ static int each_route(void *arg, const struct nlmsghdr *h)
 	     full[INET6_ADDRSTRLEN + 8];
 	const struct sk_netns_if *i = NULL;
 	uint32_t oif = 0, metric = 0;
+	struct sk_error err = SK_ERROR_INIT;
 	const struct rtattr *a;
 	json_t *route;
 
@@ -143,11 +145,12 @@ static int each_route(void *arg, const struct nlmsghdr *h)
 		 : m->rtm_family == AF_INET6 ? "::"
 					     : "0.0.0.0",
 		 m->rtm_dst_len);
-	route = json_pack("{s:s,s:s,s:I}", "to", full, "dev", i->name, "metric", (json_int_t)metric);
-	if (via[0])
-		json_object_set_new(route, "via", json_string(via));
-	if (src[0])
-		json_object_set_new(route, "src", json_string(src));
+	route = sk_route_encode(&(const struct sk_route_spec){ .to = full,
+							       .dev = i->name,
+							       .via = via[0] ? via : NULL,
+							       .src = src[0] ? src : NULL,
+							       .metric = metric },
+				&err);
 	return json_array_append_new(ns->routes, route) < 0 ? -ENOMEM : 0;
 }
 

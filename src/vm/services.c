@@ -491,16 +491,14 @@ void sk_services_free(struct sk_services *s)
 
 json_t *sk_services_add_mount(const struct sk_services *s, json_t *take_mounts)
 {
-	char hex[SK_TOKEN_HEX + 1];
-	struct sk_token token = { .set = true };
+	struct sk_mount_spec mount = { .type = "services", .destination = SK_SERVICES_DIR, .own.token.set = true };
+	struct sk_error err = SK_ERROR_INIT;
 
 	if (!s)
 		return take_mounts;
 	if (!take_mounts)
 		take_mounts = json_array();
-	memcpy(token.bytes, s->token, sizeof(token.bytes));
-	sk_token_hex(&token, hex);
-	json_array_append_new(take_mounts, json_pack("{s:s,s:s,s:s}", "type", "services", "destination",
-						     SK_SERVICES_DIR, "token", hex));
+	memcpy(mount.own.token.bytes, s->token, sizeof(mount.own.token.bytes));
+	json_array_append_new(take_mounts, sk_mount_encode(&mount, &err));
 	return take_mounts;
 }

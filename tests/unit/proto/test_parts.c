@@ -198,23 +198,48 @@ static void test_routes(void **state)
 	json_t *o = json("{\"to\":\"0.0.0.0/0\",\"via\":\"172.17.0.1\",\"dev\":\"eth0\",\"metric\":4294967295}");
 	struct sk_error err = SK_ERROR_INIT;
 	struct sk_route_spec r;
+	json_t *back;
 
 	(void)state;
 	assert_int_equal(sk_route_decode(o, &r, &err), 0);
 	assert_string_equal(r.via, "172.17.0.1");
 	assert_null(r.src);
 	assert_true(r.metric == UINT32_MAX);
+	back = sk_route_encode(&r, &err);
+	assert_true(json_equal(o, back));
+	json_decref(back);
+	r.dev = "sixteen-letters-";
+	assert_null(sk_route_encode(&r, &err));
 	json_object_del(o, "dev");
 	assert_int_equal(sk_route_decode(o, &r, &err), -EINVAL);
 	json_decref(o);
 }
 
+/* The directory of the host's services, as the monitor adds it. */
+static void test_services_mount(void **state)
+{
+	struct sk_mount_spec m = { .type = "services", .destination = "/run/x", .own.token = { true, { 1, 2 } } }, got;
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *o = sk_mount_encode(&m, &err);
+
+	(void)state;
+	assert_non_null(o);
+	assert_int_equal(sk_mount_decode(o, &got, &err), 0);
+	assert_true(sk_token_equal(&got.own.token, &m.own.token));
+	assert_string_equal(got.destination, "/run/x");
+	json_decref(o);
+	m.own.token.set = false;
+	assert_null(sk_mount_encode(&m, &err));
+	m.destination = "relative";
+	assert_null(sk_mount_encode(&m, &err));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),  cmocka_unit_test(test_tokens), cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_mounts), cmocka_unit_test(test_files),  cmocka_unit_test(test_interfaces),
-		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_names),  cmocka_unit_test(test_tokens),	      cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_mounts), cmocka_unit_test(test_files),	      cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_routes), cmocka_unit_test(test_services_mount),
 	};
 
 	return cmocka_run_group_tests_name("proto-parts", tests, NULL, NULL);

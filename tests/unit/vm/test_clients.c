@@ -22,26 +22,15 @@
 
 #define MIB (1u << 20)
 
-static struct fx_store store;
 static uint8_t block[64 * 1024];
 
 static int setup(void **state)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < sizeof(block); i++)
 		block[i] = (uint8_t)(i * 7);
-	if (fx_store_init(&store) < 0)
-		return -1;
-	fx_engine_script(store.root, "#!/bin/sh\nexit 0\n");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return fx_store_fini(&store);
+	return w_setup(state);
 }
 
 /* A container whose life the script leads; at the end its VM is gone, in whatever way. */
@@ -49,8 +38,8 @@ static void run(void (*script)(void), json_t *take_more)
 {
 	struct w_life life = { .script = script };
 
-	fx_new_container(&store, take_more);
-	w_run(&store, &life);
+	fx_new_container(w_store(), take_more);
+	w_run(w_store(), &life);
 }
 
 static void run_managed(void (*script)(void))
@@ -162,7 +151,7 @@ static void test_slow_reader(void **state)
 
 	(void)state;
 	run(slow_reader_script, NULL);
-	path = fx_path(&store, "log/container.log");
+	path = fx_path(w_store(), "log/container.log");
 	assert_int_equal(sk_fs_read(AT_FDCWD, path, 64 * MIB, &log, &len), 0);
 	assert_true(len > MIB / 2); /* the log has it too, once */
 }
@@ -915,5 +904,5 @@ int main(void)
 		cmocka_unit_test(test_standalone),   cmocka_unit_test(test_many_clients),
 	};
 
-	return cmocka_run_group_tests_name("vm-clients", tests, setup, teardown);
+	return cmocka_run_group_tests_name("vm-clients", tests, setup, w_teardown);
 }

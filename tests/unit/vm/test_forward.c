@@ -20,29 +20,12 @@
 #include "base/fs.h"
 #include "world.h"
 
-static struct fx_store store;
-
-static int setup(void **state)
-{
-	(void)state;
-	if (fx_store_init(&store) < 0)
-		return -1;
-	fx_engine_script(store.root, "#!/bin/sh\nexit 0\n");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return fx_store_fini(&store);
-}
-
 static void run(void (*script)(void), json_t *take_more)
 {
 	struct w_life life = { .script = script };
 
-	fx_new_container(&store, take_more);
-	w_run(&store, &life);
+	fx_new_container(w_store(), take_more);
+	w_run(w_store(), &life);
 }
 
 /* ---- sockets */
@@ -50,7 +33,8 @@ static void run(void (*script)(void), json_t *take_more)
 static struct sockaddr_un address_of(const char *name)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%.64s/%s", store.paths.run, store.id, name);
+	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%.64s/%s", w_store()->paths.run, w_store()->id,
+			 name);
 
 	assert_in_range(n, 1, sizeof(addr.sun_path) - 1);
 	return addr;
@@ -276,7 +260,7 @@ static void fails(json_t *take_more, const char *words)
 
 	expected = words;
 	run(fails_script, take_more);
-	s = fx_state(&store);
+	s = fx_state(w_store());
 	assert_string_equal(json_string_value(json_object_get(s, "status")), "created");
 	assert_non_null(strstr(json_string_value(json_object_get(s, "error")), words));
 	json_decref(s);
@@ -317,7 +301,7 @@ static void test_disks(void **state)
 	_cleanup_fd_ int fd = -1;
 
 	(void)state;
-	path = sk_asprintf("%s/data.img", store.root);
+	path = sk_asprintf("%s/data.img", w_store()->root);
 	fails(disk(path, "data", false), "cannot open disk");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
@@ -343,11 +327,11 @@ static void test_no_engine(void **state)
 	(void)state;
 	unsetenv("SKERRY_FAKE_ENGINE");
 	run(wrong_engine_script, NULL);
-	s = fx_state(&store);
+	s = fx_state(w_store());
 	assert_true(strlen(json_string_value(json_object_get(s, "error"))) > 0);
 	assert_int_equal(json_integer_value(json_object_get(s, "exit_code")), 125);
 	json_decref(s);
-	fx_engine_script(store.root, "#!/bin/sh\nexit 0\n");
+	fx_engine_script(w_store()->root, "#!/bin/sh\nexit 0\n");
 }
 
 /* Layers lie end to end, each from a page's border on. */
@@ -385,5 +369,5 @@ int main(void)
 		cmocka_unit_test(test_no_engine), cmocka_unit_test(test_layers),
 	};
 
-	return cmocka_run_group_tests_name("vm-forward", tests, setup, teardown);
+	return cmocka_run_group_tests_name("vm-forward", tests, w_setup, w_teardown);
 }

@@ -22,7 +22,6 @@
 #define DAY (86400 * SECOND)
 #define CODE 3
 
-static struct fx_store store;
 static const enum sk_phase phases[] = { SK_PHASE_BOOTING, SK_PHASE_READY, SK_PHASE_CREATED, SK_PHASE_RUNNING,
 					SK_PHASE_STOPPING };
 #define N_PHASES (sizeof(phases) / sizeof(phases[0]))
@@ -35,30 +34,15 @@ struct walk {
 	enum event event;
 };
 
-static int setup(void **state)
-{
-	(void)state;
-	if (fx_store_init(&store) < 0)
-		return -1;
-	fx_engine_script(store.root, "#!/bin/sh\nexit 0\n");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return fx_store_fini(&store);
-}
-
 static void new_container(bool managed, const char *restart)
 {
-	fx_new_container(&store, json_pack("{s:b,s:{s:s}}", "managed", managed, "restart", "policy", restart));
+	fx_new_container(w_store(), json_pack("{s:b,s:{s:s}}", "managed", managed, "restart", "policy", restart));
 }
 
 /* What state.json says once the monitor has gone. */
 static void expect_state(const char *status, int code, bool failed)
 {
-	json_t *s = fx_state(&store);
+	json_t *s = fx_state(w_store());
 
 	assert_string_equal(json_string_value(json_object_get(s, "status")), status);
 	assert_int_equal(json_integer_value(json_object_get(s, "pid")), 0);
@@ -211,7 +195,7 @@ static void walk(bool managed, enum sk_phase phase, enum event event, const char
 	struct w_life life = { .script = walk_script, .arg = &k };
 
 	new_container(managed, "no");
-	w_run(&store, &life);
+	w_run(w_store(), &life);
 	expect_state(status, code, failed);
 	assert_int_equal(life.status, managed ? code : 0); /* a managed one's monitor stands for the container */
 	assert_false(life.handed_over || life.removed);
@@ -331,7 +315,7 @@ static void test_output_that_does_not_end(void **state)
 		struct w_life life = { .script = drain_script, .arg = &killed };
 
 		new_container(false, "no");
-		w_run(&store, &life);
+		w_run(w_store(), &life);
 		expect_state("exited", CODE, false);
 	}
 }
@@ -364,10 +348,10 @@ static void test_shutdown(void **state)
 
 	(void)state;
 	new_container(false, "no");
-	w_run(&store, &life);
+	w_run(w_store(), &life);
 	expect_state("exited", CODE, false);
 	new_container(false, "no");
-	w_run(&store, &refused);
+	w_run(w_store(), &refused);
 	expect_state("exited", CODE, false);
 }
 
@@ -402,7 +386,7 @@ static void test_linger(void **state)
 		struct w_life life = { .script = linger_script, .arg = &arg };
 
 		new_container(false, "no");
-		w_run(&store, &life);
+		w_run(w_store(), &life);
 		assert_int_equal(life.now_ms, reads ? 1000000 : 1010000);
 	}
 }
@@ -437,7 +421,7 @@ static void test_unwanted(void **state)
 
 	(void)state;
 	new_container(false, "no");
-	w_run(&store, &life);
+	w_run(w_store(), &life);
 	expect_state("created", 0, false);
 }
 
@@ -453,7 +437,7 @@ static void test_boot_fails(void **state)
 
 	(void)state;
 	new_container(false, "always");
-	w_run(&store, &life);
+	w_run(w_store(), &life);
 	expect_state("created", 125, true);
 	assert_false(life.handed_over); /* what never ran is not restarted */
 }
@@ -487,7 +471,7 @@ static void test_create_is_refused(void **state)
 		struct w_life life = { .script = refused_script, .arg = &arg };
 
 		new_container(managed, managed ? "no" : "always");
-		w_run(&store, &life);
+		w_run(w_store(), &life);
 		expect_state("created", 127, true);
 		assert_false(life.handed_over);
 	}
@@ -507,8 +491,8 @@ static void test_auto_remove(void **state)
 	struct w_life life = { .script = removed_script };
 
 	(void)state;
-	fx_new_container(&store, json_pack("{s:b}", "auto_remove", 1));
-	w_run(&store, &life);
+	fx_new_container(w_store(), json_pack("{s:b}", "auto_remove", 1));
+	w_run(w_store(), &life);
 	assert_true(life.removed);
 }
 
@@ -522,7 +506,7 @@ struct plan {
 
 static void write_policy(const char *policy)
 {
-	_cleanup_free_ char *path = fx_path(&store, "vm.json"), *text = NULL, *out = NULL;
+	_cleanup_free_ char *path = fx_path(w_store(), "vm.json"), *text = NULL, *out = NULL;
 	json_t *vm;
 
 	assert_int_equal(sk_fs_read(AT_FDCWD, path, 65536, &text, NULL), 0);
@@ -562,7 +546,7 @@ static uint64_t next(struct w_life *life, const struct plan *p)
 
 	life->script = life_script;
 	life->arg = p;
-	w_run(&store, life);
+	w_run(w_store(), life);
 	assert_int_equal(life->status, 0);
 	ended = life->now_ms;
 	life->no_owner = true;
@@ -595,7 +579,7 @@ static void test_restarts_over_days(void **state)
 		assert_int_equal(next(&life, &day), 100); /* it has run long enough: that counts as a fresh start */
 	assert_true(life.now_ms - before > 4 * DAY);
 	assert_int_equal(next(&life, &soon), 200);
-	s = fx_state(&store);
+	s = fx_state(w_store());
 	assert_int_equal(json_integer_value(json_object_get(s, "restart_count")), 19);
 	json_decref(s);
 }
@@ -672,7 +656,7 @@ static void between(enum event event, bool handed_over, uint64_t takes_ms)
 	struct w_life life = { .script = between_script, .arg = &event };
 
 	new_container(false, "always");
-	w_run(&store, &life);
+	w_run(w_store(), &life);
 	assert_int_equal(life.handed_over, handed_over);
 	assert_int_equal(life.now_ms, 1000000 + takes_ms);
 	if (!handed_over)
@@ -697,7 +681,7 @@ static unsigned events_of(const char *action)
 	unsigned n = 0;
 	char *at;
 
-	path = sk_asprintf("%s/events.jsonl", store.root);
+	path = sk_asprintf("%s/events.jsonl", w_store()->root);
 	word = sk_asprintf("\"Action\":\"%s\"", action);
 	if (sk_fs_read(AT_FDCWD, path, 1 << 20, &text, NULL) < 0)
 		return 0;
@@ -730,8 +714,8 @@ static void test_oom(void **state)
 
 	(void)state;
 	new_container(false, "no");
-	w_run(&store, &life);
-	s = fx_state(&store);
+	w_run(w_store(), &life);
+	s = fx_state(w_store());
 	assert_true(json_is_true(json_object_get(s, "oom_killed")));
 	assert_int_equal(json_integer_value(json_object_get(s, "ooms")), 2);
 	json_decref(s);
@@ -739,7 +723,7 @@ static void test_oom(void **state)
 
 static void expect_trouble(const char *words)
 {
-	json_t *s = fx_state(&store);
+	json_t *s = fx_state(w_store());
 	const char *error = json_string_value(json_object_get(s, "error"));
 
 	if (*words ? !strstr(error, words) : *error)
@@ -771,7 +755,7 @@ static void test_trouble(void **state)
 
 	(void)state;
 	new_container(false, "no");
-	w_run(&store, &life);
+	w_run(w_store(), &life);
 	expect_state("exited", 137, true);
 }
 
@@ -795,7 +779,7 @@ static void test_odd_events(void **state)
 
 	(void)state;
 	new_container(false, "no");
-	w_run(&store, &life);
+	w_run(w_store(), &life);
 	expect_state("created", 125, true);
 }
 
@@ -821,5 +805,5 @@ int main(void)
 		cmocka_unit_test(test_odd_events),
 	};
 
-	return cmocka_run_group_tests_name("vm-walks", tests, setup, teardown);
+	return cmocka_run_group_tests_name("vm-walks", tests, w_setup, w_teardown);
 }

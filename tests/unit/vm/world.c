@@ -39,6 +39,28 @@ static struct world {
 	struct w_client owner;
 } w;
 
+static struct fx_store the_store;
+
+int w_setup(void **state)
+{
+	(void)state;
+	if (fx_store_init(&the_store) < 0)
+		return -1;
+	fx_engine_script(the_store.root, "#!/bin/sh\nexit 0\n");
+	return 0;
+}
+
+int w_teardown(void **state)
+{
+	(void)state;
+	return fx_store_fini(&the_store);
+}
+
+struct fx_store *w_store(void)
+{
+	return &the_store;
+}
+
 /* ---- the sandbox */
 
 struct sk_sandbox {

@@ -17,6 +17,11 @@
  * itself.
  */
 
+/* For a group of tests: one store, and an engine that the monitor finds. */
+int w_setup(void **state);
+int w_teardown(void **state);
+struct fx_store *w_store(void);
+
 /* A life, and how it went. */
 struct w_life {
 	void (*script)(void); /* when the monitor is about to wait for the first time */

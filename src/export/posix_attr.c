@@ -231,6 +231,8 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 			fill_attr(&stx, posix_reborn(p, dir, dirfd, name, &stx), a);
 		}
 	}
+	if (r == -ENOENT && dirfd >= 0)
+		r = posix_no_name(p, dir, dirfd);
 	if (r == -ENOENT) {
 		*ret_flags = name_lease(p, dir);
 		return 0;

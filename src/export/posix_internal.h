@@ -58,6 +58,7 @@ struct sk_export_pool {
 	const struct posix_user *groups_of; /* whose supplementary groups are set */
 	bool full;			    /* capabilities are effective though fsuid is not 0 */
 	uint64_t caps;			    /* permitted, without CAP_FSETID */
+	uint64_t stale_ms;		    /* when a client was last made to walk again, by sk_now_ms() */
 };
 
 struct sk_9p_node {
@@ -80,6 +81,8 @@ struct sk_9p_node {
 		POSIX_CASE_IGNORED,
 	} names; /* of a directory */
 	struct statx_timestamp btime;
+	uint64_t stale_ms;	   /* of this directory */
+	int64_t known_ms;	   /* when a client walked to it or last changed names in it, by CLOCK_REALTIME */
 	bool reborn;		   /* on overlayfs: to be copied up gives a file another time of birth */
 	struct posix_fs *fs;	   /* of `watched` */
 	struct sk_9p_node *parent; /* counted */
@@ -121,6 +124,16 @@ static inline struct posix_fs *posix_of(struct sk_9p_fs *fs)
 }
 
 /* posix_node.c */
+/* A client has changed names in `dir`. */
+void posix_names_changed(struct sk_9p_node *dir);
+/* For a directory that the host has removed (`stx`: what it is): whether the client has to walk to it once more, since
+ * its path may lead elsewhere by now. The next answers are no: the client has walked, or a program of its own stands in
+ * the removed directory, and gets what Linux says there. */
+bool posix_is_removed(struct posix_fs *p, struct sk_9p_node *dir, const struct statx *stx);
+/* Returns -ENOENT for a name that `dir` (with descriptor `dirfd`) does not have; -ESTALE, once, if the directory is
+ * removed or others have just changed its names: what has led the client to this name may have changed as well, and the notice
+ * of it be on its way. Clients walk again then, by what is there. */
+int posix_no_name(struct posix_fs *p, struct sk_9p_node *dir, int dirfd);
 /* The O_PATH descriptor of a node, opened again if need be. -ESTALE: the name refers to another file now. */
 int posix_fd(struct posix_fs *p, struct sk_9p_node *node);
 /* The descriptors of two nodes at once: opening the second may close others for the budget, but not the first. */

@@ -122,6 +122,9 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	if (fd < 0)
 		return fd;
 	r = posix_statx(fd, &stx);
+	/* An empty listing would not be wrong only for who stands in the directory. */
+	if (r == 0 && posix_is_removed(p, node, &stx))
+		r = -ESTALE;
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -208,6 +211,7 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	}
 	if (fd < 0)
 		return fd;
+	posix_names_changed(dir);
 	known = posix_find(p, dir, name);
 	if (known)
 		posix_gone(p, known);

@@ -39,6 +39,7 @@ int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, con
 	struct statx stx;
 	int r, dirfd;
 
+	posix_names_changed(dir);
 	if (known)
 		posix_gone(p, known);
 	dirfd = posix_fd(p, dir);
@@ -147,6 +148,7 @@ int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	if (linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
 	known = posix_find(p, dir, name);
+	posix_names_changed(dir);
 	if (known)
 		posix_gone(p, known);
 	return 0;
@@ -182,6 +184,7 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		fd = unlinkat(fd, name, rmdir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
 		if (fd == 0)
 			posix_link_drop(p, &gone);
+		posix_names_changed(dir);
 	}
 	if (known && fd == 0)
 		posix_gone(p, known);
@@ -233,6 +236,8 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
 		if (r == 0 && !exchange)
 			posix_link_drop(p, &gone);
+		posix_names_changed(olddir);
+		posix_names_changed(newdir);
 	}
 	/* Two names of one file: rename() does nothing. */
 	if (r == 0 && moving && replaced && moving->ino == replaced->ino && moving->dev == replaced->dev)

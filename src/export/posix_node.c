@@ -6,10 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
 #include "export/posix_internal.h"
+
+/* A client is made to walk again once in so long by one directory, and by any. */
+#define STALE_AGAIN_MS 300u
+#define STALE_ANY_MS 20u
+/* How long a client may go by what it knew: until a notice comes, and in directories that are not watched. */
+#define NOTICE_MS 100
+#define CACHED_MS 1100
 
 int posix_statx(int fd, struct statx *ret_stx)
 {
@@ -329,6 +338,19 @@ void posix_moved(struct posix_fs *p, struct sk_9p_node *n, struct sk_9p_node *di
 		posix_put(&p->fs, old);
 }
 
+static int64_t real_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+void posix_names_changed(struct sk_9p_node *dir)
+{
+	dir->known_ms = real_ms();
+}
+
 int posix_node_new(struct posix_fs *p, int take_fd, struct sk_9p_node *parent, const char *name,
 		   const struct statx *stx, struct sk_9p_node **ret_node)
 {
@@ -354,6 +376,7 @@ int posix_node_new(struct posix_fs *p, int take_fd, struct sk_9p_node *parent, c
 	n->btime = stx->stx_btime;
 	n->reborn = parent && parent->dev == n->dev ? parent->reborn : fd >= 0 && posix_is_overlay(fd);
 	n->pinned = !parent;
+	n->known_ms = real_ms();
 	if (parent) {
 		n->parent = posix_get(&p->fs, parent);
 		hash(p, n);
@@ -429,6 +452,40 @@ static void forget(struct posix_fs *p, struct sk_9p_node *n)
 		posix_gone(p, n);
 }
 
+/* The pool counts, too: what the client then walks to may be removed as well, and programs see the second error. */
+static bool walk_again(struct posix_fs *p, struct sk_9p_node *dir)
+{
+	uint64_t now = sk_now_ms();
+
+	if ((dir->stale_ms && now - dir->stale_ms < STALE_AGAIN_MS) || now - p->pool->stale_ms < STALE_ANY_MS)
+		return false;
+	dir->stale_ms = p->pool->stale_ms = now;
+	return true;
+}
+
+bool posix_is_removed(struct posix_fs *p, struct sk_9p_node *dir, const struct statx *stx)
+{
+	return stx->stx_nlink == 0 && S_ISDIR(stx->stx_mode) && walk_again(p, dir);
+}
+
+/* Whether others have made, moved or removed names in a directory while clients may still use what they knew before. */
+static bool is_changing(const struct sk_9p_node *dir, const struct statx *stx)
+{
+	int64_t changed = stx->stx_mtime.tv_sec * INT64_C(1000) + stx->stx_mtime.tv_nsec / 1000000;
+	int64_t age = real_ms() - changed;
+
+	return changed > dir->known_ms && age >= 0 && age < (dir->watched ? NOTICE_MS : CACHED_MS);
+}
+
+int posix_no_name(struct posix_fs *p, struct sk_9p_node *dir, int dirfd)
+{
+	struct statx stx;
+
+	if (posix_statx(dirfd, &stx) < 0 || (stx.stx_nlink && !is_changing(dir, &stx)))
+		return -ENOENT;
+	return walk_again(p, dir) ? -ESTALE : -ENOENT;
+}
+
 int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		 struct sk_9p_node **ret_node, struct p9_qid *ret_qid)
 {
@@ -470,11 +527,11 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 			return r;
 		forget(p, known);
 		if (r < 0)
-			return r;
+			return posix_no_name(p, dir, dirfd);
 	}
 	fd = posix_open_name(p, dir, dirfd, name, &stx);
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? posix_no_name(p, dir, dirfd) : fd;
 	r = posix_cross(p, &stx, &fd, &mount);
 	if (r < 0)
 		return r;

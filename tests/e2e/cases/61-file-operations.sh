@@ -115,6 +115,32 @@ case_fileops_replaced_by_host() {
 	wait
 	same "$out" $'good\ngood'
 }
+# As Kubernetes replaces a volume of settings: a link to a directory of another name, and the old directory goes. The
+# notices of it take some milliseconds: before the guest walked again, most replacements were seen by a reader as a file
+# that is not there.
+case_fileops_link_replaced_by_host() {
+	local i
+	mkdir -p share/..0 tools
+	echo 0 >share/..0/key && ln -s ..0 share/..data && ln -s ..data/key share/key
+	cat >tools/read.pl <<-'END'
+		my ($until, $bad, $last, $back) = (time + shift, 0, 0, 0);
+		while (time < $until) {
+			if (open(my $f, '<', '/data/key')) { my $n = <$f>; $back++ if $n < $last; $last = $n; } else { $bad++ }
+		}
+		print "missing $bad, back $back\n";
+	END
+	(
+		for i in $(seq "$(slow 40)"); do
+			mkdir "share/..$i" && echo "$i" >"share/..$i/key"
+			ln -s "..$i" share/..new && mv -T share/..new share/..data && rm -r "share/..$((i - 1))"
+			sleep 0.25
+		done
+	) &
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" perl /tools/read.pl "$(slow 8)"
+	wait
+	# One may come between, as on the host itself.
+	has "$out" "^missing [012], back 0\$"
+}
 case_fileops_replaced_by_guest() {
 	mkdir share tools
 	replace_program tools/t.pl

@@ -39,6 +39,7 @@ void inside_no_way_out(void **state);
 void inside_race(void **state);
 void inside_single_file(void **state);
 void inside_single_file_replaced(void **state);
+void inside_walk_again(void **state);
 
 /* Tests of test_posix_file.c. */
 void file_allocate(void **state);

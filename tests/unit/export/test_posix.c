@@ -820,6 +820,7 @@ static int run(const char *name, enum sk_export_who w)
 		T(inside_race),
 		T(inside_single_file),
 		T(inside_single_file_replaced),
+		T(inside_walk_again),
 		T(host_locks),
 		T(kept_owner),
 		T(file_allocate),

@@ -232,3 +232,30 @@ void inside_single_file(void **state)
 	assert_int_equal(cl_open(a, 5, P9_O_RDONLY), 0);
 	assert_int_equal(cl_read(a, 5, 0, 10), 5);
 }
+
+/* What led to a name that others have taken away may have changed as well: the client walks again, once. */
+void inside_walk_again(void **state)
+{
+	struct fixture *fx = *state;
+	struct client *a = &fx->a;
+
+	assert_int_equal(cl_mkdir(a, 0, "d", 0777, 0), 0);
+	assert_int_equal(cl_walk(a, 0, 1, "d"), 0);
+	assert_int_equal(cl_mkdir(a, 1, "f", 0777, 0), 0);
+	/* Its own changes, and those before it has walked there, are no surprise. */
+	assert_int_equal(cl_walk(a, 1, 2, "y"), -ENOENT);
+	assert_int_equal(cl_unlinkat(a, 1, "f", P9_AT_REMOVEDIR), 0);
+	assert_int_equal(cl_walk(a, 1, 2, "f"), -ENOENT);
+	usleep(30000);
+	assert_int_equal(mkdirat(fx->dirfd, "d/x", 0777), 0);
+	assert_int_equal(unlinkat(fx->dirfd, "d/x", AT_REMOVEDIR), 0);
+	assert_int_equal(cl_walk(a, 1, 2, "x"), -ESTALE);
+	assert_int_equal(cl_walk(a, 1, 2, "x"), -ENOENT);
+	usleep(500000);
+	/* A removed directory, which would look empty. */
+	assert_int_equal(unlinkat(fx->dirfd, "d", AT_REMOVEDIR), 0);
+	assert_int_equal(cl_walk(a, 1, 2, ""), 0);
+	assert_int_equal(cl_open(a, 2, P9_O_RDONLY | P9_O_DIRECTORY), -ESTALE);
+	assert_int_equal(cl_open(a, 2, P9_O_RDONLY | P9_O_DIRECTORY), 0);
+	assert_int_equal(cl_walk(a, 1, 3, "x"), -ENOENT);
+}

@@ -39,7 +39,6 @@
 #define SK_MEMORY_MAP 60 /* the kernel keeps a note of each page: one part in so many */
 #define SK_MEMORY_POD (2ull << 30)
 #define SK_POD_CPUS_MAX 16
-#define SK_MOUNTS_MAX 1024u
 #define SUBMOUNTS_MAX 16u
 
 static const char *str(const json_t *o, const char *key)
@@ -81,65 +80,17 @@ static bool forbids(const json_t *mount, const char *word)
 
 /* ---- loading */
 
-int sk_oci_check_process(const json_t *process, struct sk_error *err)
-{
-	const json_t *args = json_object_get(process, "args");
-	const char *cwd = str(process, "cwd");
-	const json_t *user = json_object_get(process, "user");
-	json_int_t uid = json_integer_value(json_object_get(user, "uid")),
-		   gid = json_integer_value(json_object_get(user, "gid"));
-	size_t i;
-
-	if (!json_is_object(process))
-		return sk_error_set(err, EINVAL, "process property must not be empty");
-	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
-		return sk_error_set(err, EINVAL, "process.user: no such user or group number");
-	if (json_array_size(args) == 0)
-		return sk_error_set(err, EINVAL, "args must not be empty");
-	for (i = 0; i < json_array_size(args); i++)
-		if (!json_is_string(json_array_get(args, i)))
-			return sk_error_set(err, EINVAL, "args must be strings");
-	if (!cwd || cwd[0] != '/')
-		return sk_error_set(err, EINVAL, "Cwd must be an absolute path");
-	return 0;
-}
-
-static int check_spec(const json_t *spec, struct sk_error *err)
-{
-	const char *version = str(spec, "ociVersion");
-	const json_t *mounts = json_object_get(spec, "mounts");
-	size_t i;
-
-	if (!version || strncmp(version, "1.", 2) != 0)
-		return sk_error_set(err, EINVAL, "unsupported ociVersion \"%s\": 1.x is supported",
-				    version ? version : "");
-	if (json_object_get(spec, "vm") || json_object_get(spec, "windows") || json_object_get(spec, "solaris"))
-		return sk_error_set(err, EINVAL, "the bundle is for another platform: only \"linux\" is supported");
-	if (!str(json_object_get(spec, "root"), "path"))
-		return sk_error_set(err, EINVAL, "root.path is missing in config.json");
-	if (json_array_size(mounts) > SK_MOUNTS_MAX)
-		return sk_error_set(err, EINVAL, "more than %u mounts", SK_MOUNTS_MAX);
-	for (i = 0; i < json_array_size(mounts); i++) {
-		const char *to = str(json_array_get(mounts, i), "destination");
-
-		if (!to || !*to)
-			return sk_error_set(err, EINVAL, "mount #%zu: no destination", i);
-	}
-	return sk_oci_check_process(json_object_get(spec, "process"), err);
-}
-
 /* A path that is not absolute is below the root, as runc takes it: podman hands on an image's VOLUME as written. */
-static void fix_destinations(json_t *spec)
+static void root_paths(json_t *list, const char *key)
 {
-	const json_t *mounts = json_object_get(spec, "mounts");
 	size_t i;
 
-	for (i = 0; i < json_array_size(mounts); i++) {
-		json_t *mount = json_array_get(mounts, i);
-		const char *to = str(mount, "destination");
+	for (i = 0; i < json_array_size(list); i++) {
+		json_t *item = json_array_get(list, i);
+		const char *path = str(item, key);
 
-		if (to && *to && to[0] != '/')
-			json_object_set_new(mount, "destination", json_sprintf("/%s", to));
+		if (path && *path && path[0] != '/')
+			json_object_set_new(item, key, json_sprintf("/%s", path));
 	}
 }
 
@@ -208,11 +159,12 @@ int sk_oci_bundle_parse(const char *dir, const char *text, size_t len, struct sk
 	if (!ret->spec)
 		r = sk_error_set(err, EINVAL, "config.json: line %d: %s", je.line, je.text);
 	else
-		r = ret->dir ? check_spec(ret->spec, err) : sk_error_errno(err, ENOMEM, "config.json");
+		r = ret->dir ? sk_oci_check_spec(ret->spec, err) : sk_error_errno(err, ENOMEM, "config.json");
 	if (r == 0)
 		r = find_rootfs(ret, err);
 	if (r == 0) {
-		fix_destinations(ret->spec);
+		root_paths(json_object_get(ret->spec, "mounts"), "destination");
+		root_paths(json_object_get(json_object_get(ret->spec, "linux"), "devices"), "path");
 		ret->terminal = json_is_true(json_object_get(json_object_get(ret->spec, "process"), "terminal"));
 		find_netns(ret);
 		find_pod(ret);

@@ -182,6 +182,10 @@ static json_t *make_process(const struct exec_options *x, const struct sk_oci_co
 		json_object_set_new(process, "noNewPrivileges", json_true());
 	if (json_array_size(x->caps))
 		add_caps(process, x->caps);
+	if (sk_oci_check_process(process, err) < 0) {
+		json_decref(process);
+		return NULL;
+	}
 	return process;
 }
 

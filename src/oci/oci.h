@@ -116,8 +116,12 @@ int sk_oci_bundle_load(const char *dir, struct sk_oci_bundle *ret, struct sk_err
 void sk_oci_bundle_fini(struct sk_oci_bundle *b);
 /* Of one of the spec's mounts. */
 bool sk_oci_has_option(const json_t *mount, const char *option);
-/* Whether a process, a bundle's or one of `exec --process`, can be run: arguments, directory, ids. */
+/* Checks a process, a bundle's or one of `exec --process`: arguments, directory, ids, environment. */
 int sk_oci_check_process(const json_t *process, struct sk_error *err);
+/* Checks "resources" of a bundle or of `update` for numbers that runc's kernel interfaces refuse. NULL is sound. */
+int sk_oci_check_resources(const json_t *resources, struct sk_error *err);
+/* Checks a whole config.json: what is missing, contradicts itself, or asks for something that nobody knows. */
+int sk_oci_check_spec(const json_t *spec, struct sk_error *err);
 bool sk_oci_is_bind(const json_t *mount);
 /* Makes vm.json of the bundle. A new reference; NULL with err. */
 json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_container *c, struct sk_error *err);

@@ -80,6 +80,12 @@ static void wait_for_end(struct sk_oci *o, const struct sk_oci_container *c)
 	usleep(20000);
 }
 
+/* Whether a request failed because the container, or its first process, has ended in the meantime. */
+static bool has_ended(int r)
+{
+	return r == -ENOENT || r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ECONNREFUSED;
+}
+
 int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	static const struct sk_opt options[] = { { .name = "all", .letter = 'a', .type = SK_OPT_BOOL },
@@ -109,8 +115,7 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, &request, err) : sk_oci_call(o, &c, &request, NULL, err);
 		if (r == -ETIMEDOUT && sig == SIGKILL)
 			r = sk_vm_end(&o->paths, c.vm_id, err);
-		/* The container, or its first process, has ended in the meantime. */
-		if (r == -ESRCH || r == -ENOENT || r == -ENOTCONN) {
+		if (r == -ESRCH || has_ended(r)) {
 			wait_for_end(o, &c);
 			r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
 		}
@@ -137,6 +142,10 @@ static int freeze(struct sk_oci *o, int argc, char **argv, bool pause, struct sk
 	else
 		r = sk_oci_call(o, &c, &(const struct sk_msg){ .op = pause ? SK_REQUEST_PAUSE : SK_REQUEST_RESUME },
 				NULL, err);
+	if (has_ended(r)) {
+		wait_for_end(o, &c);
+		r = sk_error_set(err, EINVAL, pause ? "container not running" : "container not paused");
+	}
 	if (r == 0)
 		sk_oci_member_status(o, &c, pause ? "paused" : "running");
 	sk_oci_container_close(&c);
@@ -219,7 +228,8 @@ static int set_flag(const struct sk_opt *o, void *to, const char *value, struct 
 	else if (f->kind != UPDATE_TEXT)
 		r = sk_oci_parse_number(value, f->kind == UPDATE_INT ? INT64_MIN : 0, INT64_MAX, &n);
 	if (r < 0)
-		return sk_error_set(err, EINVAL, "invalid value for %s: '%s'", f->name, value);
+		return sk_error_set(err, EINVAL, "invalid value for %s: %s'%s'", f->name,
+				    f->kind == UPDATE_SIZE ? "invalid size: " : "", value);
 	group = json_object_get(resources, f->group);
 	if (!group) {
 		group = json_object();
@@ -263,6 +273,8 @@ int sk_oci_update(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 		r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r == 0 && strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0)
 		r = sk_error_set(err, EINVAL, "container not running");
+	if (r == 0)
+		r = sk_oci_check_resources(resources, err);
 	if (r == 0) {
 		/* 0 is how docker says "unchanged". */
 		memory = json_object_get(resources, "memory");

@@ -402,6 +402,30 @@ case_words() {
 	r list -q; r list | awk '{ print $1 }'; r list --format json | grep -o '"id":"[abc]"'
 	for name in a b c; do r delete --force "$name"; done
 }
+# What makes no sense is refused before anything is made, by both.
+case_nonsense() {
+	local change
+	while read -r change; do
+		bundle nonsense "$change" true
+		r run --bundle "$work/nonsense.$runtime" n >/dev/null 2>&1 </dev/null; echo "$? $change"
+	done <<-'END'
+		s["process"]["env"] = ["PATH=/bin", "FOO"]
+		s["process"]["env"] = ["PATH=/bin", "A=", "B=1"]
+		s["linux"]["resources"]["memory"] = {"limit": -5}
+		s["linux"]["resources"]["memory"] = {"limit": -1}
+		s["linux"]["resources"]["memory"] = {"limit": "64m"}
+		s["linux"]["rootfsPropagation"] = "foo"
+		s["linux"]["devices"] = [{"type": "c", "path": "dev/zz", "major": 1, "minor": 3}]
+		s["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_FOO"]}
+		s["hooks"] = {"prestart": [{"path": "/bin/true", "timeout": -1}]}
+	END
+	bundle nonsense '' sleep 100
+	create nonsense n; r start n
+	r exec -e FOO n true 2>&1 | grep -o 'invalid environment variable.*'; echo "${PIPESTATUS[0]}"
+	r update --memory -5 n; echo $?
+	r pause n; r kill n KILL; r resume n; echo $?
+	r delete --force n
+}
 # Deadlines need no mask of processors to be reset (runc 1.1 does not know them).
 case_deadline() {
 	bundle deadline 's["process"]["scheduler"] = {"policy": "SCHED_DEADLINE", "runtime": 10000000, "deadline": 20000000, "period": 20000000}' echo started

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/fs.h"
 #include "oci/oci.h"
 
@@ -113,6 +114,53 @@ static void test_broken(void **state)
 		"\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}],"
 		"\"namespaces\":[{\"type\":\"user\"}]");
 	refused("FIFO /dev/ff");
+}
+
+/* As runc refuses them. */
+static void test_nonsense(void **state)
+{
+	static const struct {
+		const char *more, *linux_, *words;
+	} cases[] = {
+		{ ",\"hooks\":[]", "", "hooks must be an object" },
+		{ ",\"hooks\":{\"prestart\":[{\"path\":\"/bin/true\",\"timeout\":-1}]}", "",
+		  "prestart hook #0: timeout" },
+		{ ",\"annotations\":{\"a\":1}", "", "annotations must be text" },
+		{ ",\"mounts\":{}", "", "mounts must be a list" },
+		{ "", "\"rootfsPropagation\":\"foo\"", "rootfsPropagation=foo is not supported" },
+		{ "", "\"maskedPaths\":[\"/x\"]", "without a private MNT namespace" },
+		{ "", "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_FOO\"]}",
+		  "string SCMP_ARCH_FOO is not a valid arch" },
+		{ "", "\"resources\":{\"memory\":{\"limit\":-5}}", "memory limit -5" },
+		{ "", "\"resources\":{\"memory\":{\"limit\":\"64m\"}}", "memory.limit must be a whole number" },
+		{ "", "\"resources\":{\"memory\":{\"limit\":67108864,\"swap\":1000}}", "memory+swap limit" },
+		{ "", "\"resources\":{\"memory\":{\"swappiness\":200}}", "swappiness value: 200" },
+		{ "", "\"resources\":{\"pids\":{\"limit\":\"x\"}}", "pids.limit must be a whole number" },
+		{ "", "\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"z\"}]}", "device type \"z\"" },
+	};
+	static const char *const processes[][2] = {
+		{ "\"env\":[\"FOO\"]", "invalid environment variable: \"FOO\"" },
+		{ "\"env\":[\"=x\"]", "name can't be empty" },
+		{ "\"env\":\"x\"", "env must be a list" },
+		{ "\"terminal\":\"x\"", "process.terminal must be true or false" },
+		{ "\"user\":{\"uid\":\"x\"}", "process.user.uid must be a whole number" },
+	};
+	char text[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < SK_ARRAY_SIZE(cases); i++) {
+		write_sound(cases[i].more, cases[i].linux_);
+		refused(cases[i].words);
+	}
+	for (i = 0; i < SK_ARRAY_SIZE(processes); i++) {
+		snprintf(text, sizeof(text),
+			 "{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\",%s},"
+			 "\"root\":{\"path\":\"rootfs\"}}",
+			 processes[i][0]);
+		write_config(text);
+		refused(processes[i][1]);
+	}
 }
 
 static void test_network(void **state)
@@ -331,6 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_broken, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_nonsense, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_network, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_user_namespace, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_mounts_and_devices, make_dir, remove_dir),

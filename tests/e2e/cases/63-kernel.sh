@@ -79,6 +79,13 @@ END
 	run -v "$WORK/share:/s" "$IMG" timeout 60 perl /s/any.pl /s/direct /var/direct
 	same "$out" 'done'
 }
+# At the end of a file that grows: ENODATA once.
+case_kernel_direct_at_the_end() {
+	mkdir "$WORK/share"
+	cc -O1 -static -pthread -o "$WORK/share/direct" "$here/direct.c" || skip 'no static C library here'
+	run -v "$WORK/share:/s" "$IMG" /s/direct /s/file "$(slow 5)"
+	same "$out" right
+}
 
 # Pages of a mapped file that the host changes are dropped without a warning of the kernel's.
 case_kernel_no_warning() {

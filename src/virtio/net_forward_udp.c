@@ -12,8 +12,9 @@
  * address, and of two that would look alike one gets another port.
  *
  * Flows end when they have been silent for FLOW_SECONDS, or when FLOWS_MAX others are younger. Datagrams that nobody
- * takes are lost, as they may be. An answer that the guest sends in fragments (it is larger than its MTU of 64 KiB) is
- * left to libslirp, which sends it from another port.
+ * takes are lost, as they may be. An answer that the guest sends in fragments (it is larger than its MTU, of nearly
+ * 64 KiB) is put together first: of one answer at a time, in the order in which Linux sends them; what comes otherwise
+ * is lost.
  *
  * Not trusted: clients, who can make each other's flows end but no more than FLOWS_MAX; frames of the guest, which may
  * answer the clients of its own ports.
@@ -86,6 +87,12 @@ struct net_forward_udp {
 	uint16_t ip_id;
 	uint8_t frame[ETH_HLEN + 65535u]; /* headers and a datagram */
 	uint8_t part[ETH_HLEN + 65535u];
+	struct {
+		uint8_t ends[8]; /* addresses and number of the packet, as in its header */
+		uint16_t id;
+		size_t have;	      /* bytes of `data`; 0: there is no such answer */
+		uint8_t data[65535u]; /* from the UDP header on */
+	} fragments;
 };
 
 /* --- flows --- */
@@ -362,32 +369,77 @@ static void answer(const struct flow *w, const uint8_t *data, size_t len)
 	(void)sendmsg(w->outer->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool net_forward_udp_take(struct net_forward_udp *u, const uint8_t *frame, size_t len)
+/* The flow that a UDP packet of the guest for `addr` answers. */
+static struct flow *flow_answered(struct net_forward_udp *u, const uint8_t *addr, const uint8_t *udp)
 {
-	const uint8_t *ip = frame + ETH_HLEN, *udp;
 	struct face face;
-	struct flow *w;
-	size_t hl, n;
 
-	if (!u->n || len < ETH_HLEN + IP_LEN + UDP_LEN || frame[12] != 8 || frame[13] != 0 || ip[0] >> 4 != 4 ||
-	    ip[9] != IPPROTO_UDP || (ip[6] & 0x3f) || ip[7])
-		return false;
-	hl = (ip[0] & 15) * 4u;
-	if (hl < IP_LEN || len - ETH_HLEN < hl + UDP_LEN)
-		return false;
-	udp = ip + hl;
-	n = (size_t)udp[4] << 8 | udp[5];
-	if (n < UDP_LEN || n > len - ETH_HLEN - hl)
-		return false;
-	memcpy(face.addr, ip + 16, 4);
+	memcpy(face.addr, addr, 4);
 	memcpy(&face.port, udp + 2, 2);
 	memcpy(&face.guest_port, udp, 2);
-	w = find_face(u, &face);
+	return find_face(u, &face);
+}
+
+/* A whole UDP packet of the guest for `addr`. Returns false if it answers nobody here. */
+static bool take_whole(struct net_forward_udp *u, const uint8_t *addr, const uint8_t *udp, size_t len)
+{
+	size_t n = (size_t)udp[4] << 8 | udp[5];
+	struct flow *w;
+
+	if (n < UDP_LEN || n > len)
+		return false;
+	w = flow_answered(u, addr, udp);
 	if (!w)
 		return false;
 	flow_touch(u, w);
 	answer(w, udp + UDP_LEN, n - UDP_LEN);
 	return true;
+}
+
+/* A fragment: `len` bytes at `data`, the `at`th of the packet. Returns false if it is none of an answer from here. */
+static bool take_fragment(struct net_forward_udp *u, const uint8_t *ip, const uint8_t *data, size_t len, size_t at)
+{
+	uint16_t id = (uint16_t)(ip[4] << 8 | ip[5]);
+	bool more = ip[6] & 0x20;
+
+	if (at == 0) {
+		if (len < UDP_LEN || !flow_answered(u, ip + 16, data))
+			return false;
+		memcpy(u->fragments.ends, ip + 12, 8);
+		u->fragments.id = id;
+		u->fragments.have = 0;
+	} else if (!u->fragments.have || u->fragments.id != id || memcmp(u->fragments.ends, ip + 12, 8) != 0) {
+		return false;
+	}
+	if (at != u->fragments.have || len > sizeof(u->fragments.data) - at) {
+		u->fragments.have = 0;
+		return true;
+	}
+	memcpy(u->fragments.data + at, data, len);
+	u->fragments.have = at + len;
+	if (!more) {
+		u->fragments.have = 0;
+		(void)take_whole(u, ip + 16, u->fragments.data, at + len);
+	}
+	return true;
+}
+
+bool net_forward_udp_take(struct net_forward_udp *u, const uint8_t *frame, size_t len)
+{
+	const uint8_t *ip = frame + ETH_HLEN;
+	size_t hl, size, at;
+
+	if (!u->n || len < ETH_HLEN + IP_LEN || frame[12] != 8 || frame[13] != 0 || ip[0] >> 4 != 4 ||
+	    ip[9] != IPPROTO_UDP)
+		return false;
+	hl = (ip[0] & 15) * 4u;
+	size = (size_t)ip[2] << 8 | ip[3]; /* behind it the frame may be padded */
+	if (hl < IP_LEN || size < hl || size > len - ETH_HLEN)
+		return false;
+	at = ((size_t)(ip[6] & 0x1f) << 8 | ip[7]) * 8;
+	if (at || (ip[6] & 0x20))
+		return take_fragment(u, ip, ip + hl, size - hl, at);
+	return size - hl >= UDP_LEN && take_whole(u, ip + 16, ip + hl, size - hl);
 }
 
 /* --- ports --- */

@@ -124,7 +124,7 @@ size_t ng_put_eth(uint8_t *f, uint16_t type)
 	return 14;
 }
 
-static size_t ng_put_ip(uint8_t *f, uint8_t proto, size_t payload)
+size_t ng_put_ip(uint8_t *f, uint8_t proto, size_t payload)
 {
 	struct iphdr ip = {
 		.version = 4, .ihl = 5, .ttl = 64, .protocol = proto, .saddr = htonl(GUEST), .daddr = htonl(GATEWAY)

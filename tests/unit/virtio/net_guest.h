@@ -49,6 +49,8 @@ size_t ng_receive(unsigned rounds);
 uint32_t ng_sum16(const void *p, size_t n, uint32_t sum);
 uint16_t ng_fold(uint32_t sum);
 size_t ng_put_eth(uint8_t *f, uint16_t type);
+/* Headers of Ethernet and IPv4 for `payload` bytes to the gateway; returns their length. */
+size_t ng_put_ip(uint8_t *f, uint8_t protocol, size_t payload);
 void ng_send_arp(void);
 void ng_learn_gateway(void);
 int ng_server(int type, uint16_t *ret_port);

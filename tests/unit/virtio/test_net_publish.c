@@ -245,12 +245,72 @@ static void test_publish_udp_first(void **state)
 	ng_stop();
 }
 
+/* The guest's answer, `udp` of `n` bytes, from the `at`th on: a fragment of `part` bytes. */
+static void send_fragment(const uint8_t *udp, size_t n, size_t at, size_t part)
+{
+	uint8_t f[2000];
+	size_t head = ng_put_ip(f, IPPROTO_UDP, part);
+	unsigned word = (unsigned)(at / 8) | (at + part < n ? 0x2000 : 0);
+
+	f[18] = 0x12;
+	f[19] = 0x34;
+	f[20] = (uint8_t)(word >> 8);
+	f[21] = (uint8_t)word;
+	memcpy(f + head, at + part <= n && n <= 1008 ? udp + at : udp, part);
+	ng_send_frame(NULL, f, head + part);
+}
+
+/* An answer in fragments comes from the port that was asked, whole or not at all. */
+static void test_publish_udp_fragments(void **state)
+{
+	struct sk_slirp_forward fw = { .host_addr = { 127, 0, 0, 1 }, .guest_port = 53, .udp = true };
+	struct sk_slirp_config config = { .forwards = &fw, .n_forwards = 1, .mtu = 1500 };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct timeval patience = { .tv_sec = 2 }, little = { .tv_usec = 200000 };
+	int s = ng_server(SOCK_DGRAM, &fw.host_port);
+	uint8_t udp[1008], got[2000];
+	unsigned i;
+
+	(void)state;
+	close(s);
+	ng_start(&config, BIT(VIRTIO_NET_F_MRG_RXBUF), 16, 2048);
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	to.sin_port = htons(fw.host_port);
+	assert_int_equal(connect(s, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(send(s, "ask", 3, 0), 3);
+	for (i = 0; i < 5 && ng_receive(500) > 0; i++)
+		if (ng.frame[13] == 0 && ng.frame[23] == IPPROTO_UDP)
+			break;
+	assert_int_equal(ng.frame[23], IPPROTO_UDP);
+	for (i = 0; i < sizeof(udp); i++)
+		udp[i] = (uint8_t)(i * 7);
+	memcpy(udp, ng.frame + 36, 2); /* from the port that was asked, to the one that has asked */
+	memcpy(udp + 2, ng.frame + 34, 2);
+	memcpy(udp + 4, (uint8_t[]){ 1008 >> 8, 1008 & 255, 0, 0 }, 4);
+	send_fragment(udp, sizeof(udp), 0, 512);
+	send_fragment(udp, sizeof(udp), 512, 496);
+	assert_int_equal(setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	assert_int_equal(recv(s, got, sizeof(got), 0), 1000);
+	assert_memory_equal(got, udp + 8, 1000);
+	/* One is missing; the end without a beginning; more than a packet can be. */
+	send_fragment(udp, sizeof(udp), 0, 256);
+	send_fragment(udp, sizeof(udp), 512, 496);
+	send_fragment(udp, sizeof(udp), 256, 752);
+	send_fragment(udp, sizeof(udp), 0, 512);
+	send_fragment(udp, 70000, 65528, 400);
+	assert_int_equal(setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &little, sizeof(little)), 0);
+	assert_int_equal(recv(s, got, sizeof(got), 0), -1);
+	close(s);
+	ng_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_publish),		  cmocka_unit_test(test_port_taken),
 		cmocka_unit_test(test_no_host_loopback),  cmocka_unit_test(test_udp_refused),
-		cmocka_unit_test(test_publish_udp_first), cmocka_unit_test(test_publish_tcp6),
+		cmocka_unit_test(test_publish_udp_first), cmocka_unit_test(test_publish_udp_fragments),
+		cmocka_unit_test(test_publish_tcp6),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

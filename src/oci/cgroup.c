@@ -118,6 +118,20 @@ static void inherit_cpuset(const char *parent, const char *dir)
 	}
 }
 
+/* Version 2: hands a group's controllers on to those below it; missing ones do no harm. Not where processes are in it:
+ * only some controllers could be had, and no process could be put below. The hierarchy's root is no such case. */
+static void delegate(const char *dir)
+{
+	static const char *const controllers[] = { "+cpu", "+memory", "+pids", "+cpuset", "+io" };
+	_cleanup_free_ char *type = read_value(dir, "cgroup.type"), *pid = read_value(dir, "cgroup.procs");
+	size_t i;
+
+	if (type && (!pid || *pid))
+		return;
+	for (i = 0; i < SK_ARRAY_SIZE(controllers); i++)
+		write_value(dir, "cgroup.subtree_control", controllers[i]);
+}
+
 /* Makes `mount` + `path`, directory by directory. */
 static int make_group(const struct hierarchy *h, const char *path, char *ret, size_t size)
 {
@@ -136,14 +150,8 @@ static int make_group(const struct hierarchy *h, const char *path, char *ret, si
 		off += (size_t)snprintf(ret + off, size - off, "/%.*s", (int)n, path);
 		if (off >= size || from == off)
 			return -ENAMETOOLONG;
-		/* Version 2: the parent delegates controllers; missing ones do no harm. */
-		if (!h->controllers[0]) {
-			write_value(parent, "cgroup.subtree_control", "+cpu");
-			write_value(parent, "cgroup.subtree_control", "+memory");
-			write_value(parent, "cgroup.subtree_control", "+pids");
-			write_value(parent, "cgroup.subtree_control", "+cpuset");
-			write_value(parent, "cgroup.subtree_control", "+io");
-		}
+		if (!h->controllers[0])
+			delegate(parent);
 		if (mkdir(ret, 0755) < 0 && errno != EEXIST)
 			return -errno;
 		if (strstr(h->controllers, ",cpuset,"))

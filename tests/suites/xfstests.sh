@@ -133,6 +133,19 @@ tests() {
 	fi
 }
 
+# What a killed test has started keeps the file systems busy, so that no other test would begin.
+release() {
+	local at
+
+	for at in "$TEST_DIR" "$SCRATCH_MNT"; do
+		if mountpoint -q "$at"; then
+			fuser -s -k -KILL -m "$at" || true
+			sleep 1
+			umount "$at" || true
+		fi
+	done
+}
+
 # Runs the tests in `left` until one hangs, which fails, and takes those that have run out of `left`.
 run_some() {
 	local line name fd pid rc done=0
@@ -145,6 +158,7 @@ run_some() {
 		if [ $rc -gt 0 ]; then
 			[ $rc -gt 128 ] || break
 			kill -9 -- "-$pid"
+			release
 			echo "fail ${left[done]}"
 			echo "  does not end"
 			done=$((done + 1))

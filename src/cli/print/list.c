@@ -152,8 +152,11 @@ char *sk_list_labels(const json_t *labels)
 	struct sk_text t = { 0 };
 	const char *key;
 	json_t *v;
+	char *text;
 
 	json_object_foreach((json_t *)(uintptr_t)labels, key, v)
 		sk_text_printf(&t, "%s%s=%s", t.len ? "," : "", key, json_string_value(v));
-	return sk_text_take(&t);
+	text = sk_text_take(&t);
+	sk_clean_text(text); /* images choose some of them */
+	return text;
 }

@@ -166,8 +166,13 @@ static void print_line(const json_t *event)
 	       sk_jx_get_str(event, "Action", ""), sk_jx_get_str(event, "Actor.ID", ""));
 	json_object_foreach(attributes, key, v) keys[i++] = key;
 	qsort(keys, n, sizeof(*keys), by_name);
-	for (i = 0; i < n; i++)
-		printf("%s%s=%s", i ? ", " : " (", keys[i], json_string_value(json_object_get(attributes, keys[i])));
+	for (i = 0; i < n; i++) {
+		const char *value = json_string_value(json_object_get(attributes, keys[i]));
+		_cleanup_free_ char *text = sk_xasprintf("%s=%s", keys[i], value ? value : "");
+
+		sk_clean_text(text); /* an image's labels, say */
+		printf("%s%s", i ? ", " : " (", text);
+	}
 	printf(n ? ")\n" : "\n");
 }
 

@@ -341,6 +341,16 @@ print(" ".join(e["Action"] for e in map(json.loads, open("ev")) if e["Type"] == 
 	ok skerry events --since 10m --until 0s
 	has "$out" 'container die .*exitCode=3'
 }
+# What an image has as labels cannot give the terminal commands.
+case_life_labels_are_text() {
+	ok skerry run -d --name l1 --label "a=$(printf 'x\033[31my')" "$IMG" sleep 100
+	ok skerry ps --format '{{.Names}} {{.Labels}}'
+	same "$out" 'l1 a=x?[31my'
+	ok skerry events --since 10m --until 0s --filter container=l1
+	has "$out" 'a=x\?\[31my'
+	! grep -q "$(printf '\033')" <<<"$out" || fail 'events printed an escape sequence'
+}
+
 
 # The older half of the events goes when they are many, also where only a running container makes them, whose confined monitor
 # may write to this one file; who follows them misses none and sees none twice.

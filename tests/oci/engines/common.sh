@@ -5,7 +5,7 @@
 # A suite defines case_* functions, which print what they see with runtime $runtime (and $program, its path), and calls run_cases "$@".
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-suite=$(basename "$0" .sh)
+suite=${SKERRY_SUITE:-$(basename "$0" .sh)}
 # shellcheck source=tests/oci/slow.sh
 . "$here/../slow.sh"
 build=$(cd "${SKERRY_BUILD:-$here/../../../build}" 2>/dev/null && pwd) || {

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * WSL's metadata on NTFS: EAs, reparse points, names. See lxmeta.h.
+ *
+ * An EA entry is NextEntryOffset u32, Flags u8, NameLength u8, ValueLength u16, name, NUL, value, padded to 4 bytes.
+ * Every entry is checked against what is left of the buffer before any of it is used; nothing is written unless the
+ * whole list could be read, because what cannot be read could not be kept.
+ */
+#include "export/lxmeta.h"
+
+#include <string.h>
+
+#include "ninep/linux.h"
+
+#define EA_HEADER 8u
+#define REPARSE_HEADER 8u
+#define TAG_MOUNT_POINT 0xA0000003u
+#define TAG_SYMLINK 0xA000000Cu
+#define TAG_LX_SYMLINK 0xA000001Du
+#define TAG_AF_UNIX 0x80000023u
+#define TAG_LX_FIFO 0x80000024u
+#define TAG_LX_CHR 0x80000025u
+#define TAG_LX_BLK 0x80000026u
+#define LX_SYMLINK_VERSION 2u
+#define NAME_UNITS 255u
+#define PRIVATE 0xF000u
+
+static uint32_t get32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
+}
+
+/* --- extended attributes */
+
+struct entry {
+	const uint8_t *start, *name, *value;
+	size_t size; /* without padding */
+	uint8_t name_len;
+	uint16_t value_len;
+};
+
+/* Takes the entry at `*at` and moves on. 1; 0: the end; -P9_EIO. */
+static int next_entry(const uint8_t *ea, size_t len, size_t *at, struct entry *ret)
+{
+	const uint8_t *p = ea + *at;
+	size_t left = len - *at, step;
+
+	if (left == 0)
+		return 0;
+	if (left < EA_HEADER)
+		return -P9_EIO;
+	ret->start = p;
+	ret->name_len = p[5];
+	ret->value_len = get16(p + 6);
+	ret->size = EA_HEADER + ret->name_len + 1u + ret->value_len;
+	if (ret->name_len == 0 || ret->size > left || p[EA_HEADER + ret->name_len] != 0)
+		return -P9_EIO;
+	ret->name = p + EA_HEADER;
+	ret->value = ret->name + ret->name_len + 1;
+	step = get32(p);
+	if (step == 0) {
+		*at = len;
+		return 1;
+	}
+	/* The last entry's offset may count padding that is not there. */
+	if (step < ret->size || (step > left && step != ((ret->size + 3) & ~(size_t)3)))
+		return -P9_EIO;
+	*at += step < left ? step : left;
+	return 1;
+}
+
+static const struct {
+	const char *name;
+	unsigned field;
+	uint16_t size;
+} fields[] = {
+	{ "$LXUID", SK_LX_UID, 4 },
+	{ "$LXGID", SK_LX_GID, 4 },
+	{ "$LXMOD", SK_LX_MODE, 4 },
+	{ "$LXDEV", SK_LX_DEV, 8 },
+};
+#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+static char upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+/* Index in `fields`; N_FIELDS: somebody else's. */
+static size_t field_of(const struct entry *e)
+{
+	size_t i, k;
+
+	for (i = 0; i < N_FIELDS; i++) {
+		if (strlen(fields[i].name) != e->name_len)
+			continue;
+		for (k = 0; k < e->name_len && fields[i].name[k] == upper((char)e->name[k]); k++)
+			;
+		if (k == e->name_len)
+			return i;
+	}
+	return N_FIELDS;
+}
+
+static void take_field(struct sk_lx_meta *m, size_t i, const struct entry *e)
+{
+	if (e->value_len != fields[i].size || (m->have & fields[i].field))
+		return;
+	m->have |= fields[i].field;
+	switch (fields[i].field) {
+	case SK_LX_UID:
+		m->uid = get32(e->value);
+		break;
+	case SK_LX_GID:
+		m->gid = get32(e->value);
+		break;
+	case SK_LX_MODE:
+		m->mode = get32(e->value);
+		break;
+	default:
+		m->major = get32(e->value);
+		m->minor = get32(e->value + 4);
+		break;
+	}
+}
+
+int sk_lx_ea_read(const uint8_t *ea, size_t len, struct sk_lx_meta *ret)
+{
+	struct entry e;
+	size_t at = 0;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	while ((r = next_entry(ea, len, &at, &e)) > 0) {
+		size_t i = field_of(&e);
+
+		if (i < N_FIELDS)
+			take_field(ret, i, &e);
+	}
+	return r;
+}
+
+struct writer {
+	uint8_t *out;
+	size_t cap, len, last; /* last: where the last entry begins */
+};
+
+/* Room for an entry of `size` bytes and its padding, cleared; NULL: there is none. */
+static uint8_t *room(struct writer *w, size_t size)
+{
+	size_t padded = (size + 3) & ~(size_t)3;
+	uint8_t *p = w->out + w->len;
+
+	if (padded > w->cap - w->len)
+		return NULL;
+	memset(p, 0, padded);
+	put32(p, (uint32_t)padded);
+	w->last = w->len;
+	w->len += padded;
+	return p;
+}
+
+static bool put_field(struct writer *w, size_t i, const struct sk_lx_meta *m)
+{
+	const uint32_t values[N_FIELDS] = { m->uid, m->gid, m->mode, m->major };
+	size_t name_len = strlen(fields[i].name);
+	uint8_t *p = room(w, EA_HEADER + name_len + 1 + fields[i].size);
+
+	if (!p)
+		return false;
+	p[5] = (uint8_t)name_len;
+	p[6] = (uint8_t)fields[i].size;
+	memcpy(p + EA_HEADER, fields[i].name, name_len);
+	put32(p + EA_HEADER + name_len + 1, values[i]);
+	if (fields[i].field == SK_LX_DEV)
+		put32(p + EA_HEADER + name_len + 5, m->minor);
+	return true;
+}
+
+static bool put_copy(struct writer *w, const struct entry *e)
+{
+	uint8_t *p = room(w, e->size);
+
+	if (p)
+		memcpy(p + 4, e->start + 4, e->size - 4);
+	return p != NULL;
+}
+
+int sk_lx_ea_write(const uint8_t *ea, size_t len, const struct sk_lx_meta *meta, bool last_zero, uint8_t *out,
+		   size_t cap)
+{
+	struct writer w = { out, cap < SK_LX_EA_MAX ? cap : SK_LX_EA_MAX, 0, 0 };
+	struct entry e;
+	size_t at = 0, i;
+	int r;
+
+	for (i = 0; i < N_FIELDS; i++)
+		if ((meta->have & fields[i].field) && !put_field(&w, i, meta))
+			return -P9_ENOSPC;
+	while ((r = next_entry(ea, len, &at, &e)) > 0)
+		if (field_of(&e) == N_FIELDS && !put_copy(&w, &e))
+			return -P9_ENOSPC;
+	if (r < 0)
+		return r;
+	if (last_zero && w.len)
+		put32(out + w.last, 0);
+	return (int)w.len;
+}
+
+/* --- UTF-8 and UTF-16 */
+
+/* Takes one character of valid UTF-8 (no surrogates, no long forms). 0: not valid. */
+static size_t take_utf8(const char *s, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const uint8_t *p = (const uint8_t *)s;
+	size_t n = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0, i;
+	uint32_t c = n < 2 ? p[0] : p[0] & (0x7fu >> n);
+
+	for (i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (n == 0 || c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return 0;
+	*ret = c;
+	return n;
+}
+
+static size_t put_utf8(char *to, uint32_t c)
+{
+	if (c < 0x80) {
+		to[0] = (char)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		to[0] = (char)(0xc0 | c >> 6);
+		to[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		to[0] = (char)(0xe0 | c >> 12);
+		to[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		to[2] = (char)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	to[0] = (char)(0xf0 | c >> 18);
+	to[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	to[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	to[3] = (char)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+/* `len`: bytes of UTF-16. A surrogate without its other half becomes U+FFFD. False: too long. */
+static bool from_utf16(const uint8_t *p, size_t len, char *to, size_t cap)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i + 1 < len; i += 2) {
+		uint32_t c = get16(p + i);
+
+		if (c >= 0xd800 && c < 0xdc00 && i + 3 < len && get16(p + i + 2) >> 10 == 0x37) {
+			c = 0x10000 + ((c & 0x3ff) << 10) + (get16(p + i + 2) & 0x3ff);
+			i += 2;
+		} else if (c == 0 || (c >= 0xd800 && c < 0xe000)) {
+			c = 0xfffd;
+		}
+		if (cap - n < 5)
+			return false;
+		n += put_utf8(to + n, c == '\\' ? '/' : c);
+	}
+	to[n] = 0;
+	return n > 0;
+}
+
+/* --- reparse points */
+
+static int read_lx_link(const uint8_t *data, size_t len, char target[SK_LX_TARGET_MAX])
+{
+	if (len <= 4 || get32(data) != LX_SYMLINK_VERSION || len - 4 >= SK_LX_TARGET_MAX ||
+	    memchr(data + 4, 0, len - 4))
+		return -P9_EIO;
+	memcpy(target, data + 4, len - 4);
+	target[len - 4] = 0;
+	return 0;
+}
+
+/* Offsets and lengths of two names, then (symbolic links only) flags, then the names. */
+static int read_windows_link(const uint8_t *data, size_t len, size_t header, char target[SK_LX_TARGET_MAX])
+{
+	size_t k;
+
+	if (len < header)
+		return -P9_EIO;
+	/* The name to show, if there is one, else the one that is followed. */
+	for (k = 0; k < 2; k++) {
+		const uint8_t *place = data + (1 - k) * 4;
+		size_t at = get16(place), n = get16(place + 2);
+
+		if (at <= len - header && n <= len - header - at && n && n % 2 == 0)
+			return from_utf16(data + header + at, n, target, SK_LX_TARGET_MAX) ? 0 : -P9_EIO;
+	}
+	return -P9_EIO;
+}
+
+int sk_lx_reparse_read(const uint8_t *data, size_t len, enum sk_lx_reparse *ret, char target[SK_LX_TARGET_MAX])
+{
+	uint16_t n;
+
+	target[0] = 0;
+	*ret = SK_LX_REPARSE_OTHER;
+	if (len < REPARSE_HEADER)
+		return -P9_EIO;
+	n = get16(data + 4);
+	if (n > len - REPARSE_HEADER)
+		return -P9_EIO;
+	data += REPARSE_HEADER;
+	switch (get32(data - REPARSE_HEADER)) {
+	case TAG_LX_SYMLINK:
+		*ret = SK_LX_REPARSE_LINK;
+		return read_lx_link(data, n, target);
+	case TAG_SYMLINK:
+		*ret = SK_LX_REPARSE_FOREIGN;
+		return read_windows_link(data, n, 12, target);
+	case TAG_MOUNT_POINT:
+		*ret = SK_LX_REPARSE_FOREIGN;
+		return read_windows_link(data, n, 8, target);
+	case TAG_AF_UNIX:
+		*ret = SK_LX_REPARSE_SOCKET;
+		return 0;
+	case TAG_LX_FIFO:
+		*ret = SK_LX_REPARSE_FIFO;
+		return 0;
+	case TAG_LX_CHR:
+		*ret = SK_LX_REPARSE_CHR;
+		return 0;
+	case TAG_LX_BLK:
+		*ret = SK_LX_REPARSE_BLK;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* --- names */
+
+static bool forbidden(uint32_t c)
+{
+	return (c >= 1 && c < 32) || (c && c < 128 && strchr("\"*:<>?\\|", (int)c));
+}
+
+int sk_lx_name_encode(const char *name, char *buf, size_t cap)
+{
+	size_t n = 0, units = 0, taken, k;
+	char utf8[4];
+	uint32_t c;
+
+	for (; *name; name += taken) {
+		taken = take_utf8(name, &c);
+		if (taken == 0)
+			return -P9_EILSEQ;
+		if (c >= PRIVATE && forbidden(c - PRIVATE))
+			return -P9_EINVAL;
+		if (forbidden(c))
+			c += PRIVATE;
+		units += c > 0xffff ? 2 : 1;
+		k = put_utf8(utf8, c);
+		/* Room for the NUL, too. */
+		if (units > NAME_UNITS || k >= cap - n)
+			return -P9_ENAMETOOLONG;
+		memcpy(buf + n, utf8, k);
+		n += k;
+	}
+	buf[n] = 0;
+	return 0;
+}
+
+void sk_lx_name_decode(const char *name, char *buf)
+{
+	uint32_t c;
+
+	while (*name) {
+		size_t taken = take_utf8(name, &c);
+
+		if (taken == 3 && c >= PRIVATE && forbidden(c - PRIVATE)) {
+			*buf++ = (char)(c - PRIVATE);
+			name += taken;
+		} else {
+			*buf++ = *name++;
+		}
+	}
+	*buf = 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SK_EXPORT_LXMETA_H
+#define SK_EXPORT_LXMETA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What Linux needs of a file and NTFS does not have, in the bytes that the Windows Subsystem for Linux (DrvFs) writes:
+ * extended attributes (EAs) of the file, reparse points, and names with characters that Windows forbids. Pure
+ * functions over buffers, for every system. All of these bytes may have been written by others.
+ *
+ * Errors are negative enum p9_errno.
+ */
+
+/* --- extended attributes: a list of FILE_FULL_EA_INFORMATION ([MS-FSCC] 2.4.15) */
+
+/* All EAs of one file. Windows allows 64 KiB; ntfs-3g takes this much. */
+#define SK_LX_EA_MAX 65528u
+
+enum {
+	SK_LX_UID = 1u,
+	SK_LX_GID = 2u,
+	SK_LX_MODE = 4u,
+	SK_LX_DEV = 8u,
+};
+
+/* $LXUID, $LXGID, $LXMOD (with the file's type), $LXDEV. */
+struct sk_lx_meta {
+	unsigned have; /* SK_LX_*: the fields that are there */
+	uint32_t uid, gid, mode, major, minor;
+};
+
+/*
+ * Reads the fields. One of the wrong size is left out; of two with one name the first counts. Names ignore case. The
+ * offset of the last entry may be 0 (Windows) or the entry's size (ntfs-3g). -P9_EIO: what follows some entry is no
+ * entry; the fields before it are in *ret.
+ */
+int sk_lx_ea_read(const uint8_t *ea, size_t len, struct sk_lx_meta *ret);
+
+/*
+ * Writes the list again, with the fields that `meta` has in place of those of their names, first and in WSL's order;
+ * a field that it does not have goes. All other entries stay as they are. `last_zero`: the offset of the last entry is
+ * 0, not its size. `out` must not overlap `ea`. Bytes written, -P9_ENOSPC: more than `cap`; -P9_EIO: as above, nothing
+ * is to be written then.
+ */
+int sk_lx_ea_write(const uint8_t *ea, size_t len, const struct sk_lx_meta *meta, bool last_zero, uint8_t *out,
+		   size_t cap);
+
+/* --- reparse points ([MS-FSCC] 2.1.2) */
+
+enum sk_lx_reparse {
+	SK_LX_REPARSE_OTHER, /* a tag that says nothing to Linux: the file is refused */
+	SK_LX_REPARSE_LINK,  /* a symbolic link of WSL's: the target as it was given */
+	SK_LX_REPARSE_SOCKET,
+	SK_LX_REPARSE_FIFO,
+	SK_LX_REPARSE_CHR,
+	SK_LX_REPARSE_BLK,
+	SK_LX_REPARSE_FOREIGN, /* a symbolic link or mount point of Windows: its path, with slashes, for display */
+};
+
+#define SK_LX_TARGET_MAX 4096u /* with the NUL */
+
+/* `target`: of LINK and FOREIGN. -P9_EIO: damaged. */
+int sk_lx_reparse_read(const uint8_t *data, size_t len, enum sk_lx_reparse *ret, char target[SK_LX_TARGET_MAX]);
+
+/* --- names */
+
+/*
+ * A name as NTFS may hold it: each of 1-31 " * : < > ? \ | becomes U+F000 and that character. -P9_EILSEQ: not UTF-8;
+ * -P9_EINVAL: it has such a character of U+F000 already, and could not be told apart; -P9_ENAMETOOLONG: more than
+ * `cap` bytes with the NUL, or than 255 UTF-16 units.
+ */
+int sk_lx_name_encode(const char *name, char *buf, size_t cap);
+/* The other way. Never longer than `name`; `buf` may be `name`. */
+void sk_lx_name_decode(const char *name, char *buf);
+
+#endif

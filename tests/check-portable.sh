@@ -22,7 +22,7 @@ done
 # base/rtnl.h is Linux's own; all else directly in src/base is for every system, and src/base/platform for one.
 portable() {
 	git ls-files 'src/base/*.[ch]' ':!src/base/platform' ':!src/base/rtnl.h'
-	git ls-files 'src/ninep/*.[ch]' 'src/export/memory*.[ch]' 'src/export/lxmeta.[ch]' src/export/export.h
+	git ls-files 'src/ninep/*.[ch]' 'src/export/memory*.[ch]' 'src/export/lxmeta.[ch]' 'src/export/ea.[ch]' src/export/export.h
 	# The names and documents of images. Not yet: archives, file system trees, the store on the disk.
 	git ls-files 'src/image/*.h' src/image/{changes,docker,manage,manifest,name,oci}.c
 	git ls-files 'src/model/*.h' src/model/{caps,devices,filter,inspect,jx,names,path,seccomp_default,signals,spec,ulimits,vmjson}.c

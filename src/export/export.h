@@ -35,18 +35,27 @@ enum sk_export_who {
 	SK_EXPORT_SQUASH,
 	/* every request runs with the server's own user and rights */
 	SK_EXPORT_SELF,
-	/* The server's own user and rights; owner, mode and devices that the host would refuse are kept in the extended
-	 * attribute user.containers.override_stat. See override.h. */
+	/* The server's own user and rights; owner, mode and devices that the host would refuse are kept beside the
+	 * file, as enum sk_export_keep says. */
 	SK_EXPORT_MAPPED,
+};
+
+/* Where MAPPED keeps owner, mode and device. */
+enum sk_export_keep {
+	SK_EXPORT_KEEP_XATTR,	/* the extended attribute user.containers.override_stat: override.h */
+	SK_EXPORT_KEEP_EA,	/* NTFS: as WSL does, in EAs, and names as WSL encodes them: lxmeta.h */
+	SK_EXPORT_KEEP_SIDECAR, /* one file per directory: sidecar.h */
 };
 
 struct sk_export_config {
 	enum sk_export_who who;
+	enum sk_export_keep keep;
 	uint32_t squash_uid, squash_gid;
 	bool append;	    /* O_APPEND is done by the host: for clients without write-back caching; wrong with it */
 	bool nodev;	    /* no device nodes are made */
 	bool nosuid;	    /* no file gets a set-id bit, which is left out, or capabilities */
 	bool client_clears; /* clients clear set-id bits before a write, as Linux does: the write leaves them */
+	bool any_case;	    /* names in no directory differ in case only, where it is known */
 	bool own_mount;	    /* its directories are distinct from other exports' of the same host directory */
 	bool no_openat2;    /* for tests: as on a kernel without openat2 */
 	bool stat_entries;  /* for tests: look at every entry of a listing (set by itself where file systems need it) */

@@ -6,9 +6,11 @@
 #include "export/override.h"
 
 #include <errno.h>
+#include <linux/stat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
 /* An unsigned number in `base` up to the next separator of `seps` or the end. False: no digit, or over 32 bits. */
@@ -143,16 +145,4 @@ void sk_override_effective(int fd, const struct statx *stx, struct sk_override *
 			o.mode = (o.mode & 07777) | (stx->stx_mode & S_IFMT);
 		*ret = o;
 	}
-}
-
-void sk_override_apply(int fd, struct statx *stx)
-{
-	struct sk_override o;
-
-	sk_override_effective(fd, stx, &o);
-	stx->stx_uid = o.uid;
-	stx->stx_gid = o.gid;
-	stx->stx_mode = (uint16_t)o.mode;
-	stx->stx_rdev_major = o.major;
-	stx->stx_rdev_minor = o.minor;
 }

@@ -2,8 +2,6 @@
 #ifndef SK_EXPORT_OVERRIDE_H
 #define SK_EXPORT_OVERRIDE_H
 
-#include <linux/stat.h>
-#include <sys/stat.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +15,7 @@
 #define SK_OVERRIDE_XATTR "user.containers.override_stat"
 #define SK_OVERRIDE_MAX 96
 
+struct statx;
 struct sk_override {
 	uint32_t uid, gid;
 	uint32_t mode; /* with the type; type 0: none given */
@@ -33,7 +32,5 @@ int sk_override_load(int fd, struct sk_override *ret);
 int sk_override_store(int fd, const struct sk_override *o);
 /* Reads owner and mode from the attribute, or takes those of `stx` if the file has none. */
 void sk_override_effective(int fd, const struct statx *stx, struct sk_override *ret);
-/* Puts it over what the host says. */
-void sk_override_apply(int fd, struct statx *stx);
 
 #endif

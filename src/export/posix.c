@@ -20,7 +20,8 @@
  *   posix_name.c   making, moving and removing names            posix_lock.c  locks of the host
  *   posix_watch.c  leases: directories that are watched              posix_file.c  fallocate, O_TMPFILE, clones, flags
  *   posix_mounts.c mounts that come and go meanwhile
- *   override.c     owner and mode kept in an attribute (MAPPED); posix_links.c: of links, beside
+ *   posix_keep.c   owner and mode as they are kept (MAPPED): override.c, posix_links.c: in an attribute; ea.c, lxmeta.c,
+ *                  posix_ntfs.c: on NTFS; sidecar.c: in a file of the directory. probe.c: which of these it is to be
  *
  * Set-id bits: the thread runs without CAP_FSETID, so that the host's kernel clears them on write and truncate as for
  * anybody (CVE-2023-1386: not all clients clear them); chown clears them always. Our guests' kernel clears them itself
@@ -334,6 +335,11 @@ int sk_posix_new(struct sk_export_pool *pool, int take_fd, const char *name, con
 		return sk_error_errno(err, ENOMEM, "cannot share");
 	p->fs.ops = &ops;
 	p->c = *config;
+	if (config->who == SK_EXPORT_MAPPED && config->keep == SK_EXPORT_KEEP_EA) {
+		p->ops = ops;
+		posix_ntfs_ops(&p->ops);
+		p->fs.ops = &p->ops;
+	}
 	p->pool = pool;
 	p->number = pool->n_fs++;
 	r = make_root(p, SK_TAKE_FD(fd), name, err);

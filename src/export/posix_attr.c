@@ -78,7 +78,9 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	posix_qid(p, &stx, &a->qid);
 	a->dev = posix_dev_number(p, &stx);
 	if (p->c.who == SK_EXPORT_MAPPED)
-		posix_effective(p, fd, &stx);
+		posix_effective(p, &(struct posix_subject){ .fd = fd, .node = n }, &stx);
+	if (S_ISLNK(stx.stx_mode))
+		a->qid.type = P9_QTSYMLINK;
 	fill_attr(&stx, n->reborn, a);
 	return 0;
 }
@@ -303,22 +305,21 @@ static int do_chmod(struct target *t, uint32_t mode)
 	return r;
 }
 
-/* MAPPED: the same for objects that cannot have the attribute. */
+/* MAPPED: the same for objects that are no regular files or directories. */
 static int keep_link(struct target *t, const struct p9_setattr *a, const struct statx *stx)
 {
+	const struct posix_subject f = { .fd = t->fd, .node = t->node };
 	struct sk_override o;
 	int r;
 
-	if (!posix_link_load(t->p, stx, &o))
-		o = (struct sk_override){ stx->stx_uid, stx->stx_gid, stx->stx_mode, 0, 0 };
-	o.mode = (o.mode & 07777) | (stx->stx_mode & S_IFMT);
+	posix_kept(t->p, &f, stx, &o);
 	if (a->valid & P9_SETATTR_UID)
 		o.uid = a->uid;
 	if (a->valid & P9_SETATTR_GID)
 		o.gid = a->gid;
 	if ((a->valid & P9_SETATTR_MODE) && !S_ISLNK(stx->stx_mode))
 		o.mode = (stx->stx_mode & S_IFMT) | (a->mode & 07777);
-	r = posix_link_store(t->p, stx, &o);
+	r = posix_keep_set(t->p, &f, stx, &o);
 	if (r < 0)
 		return o.uid == stx->stx_uid && o.gid == stx->stx_gid ? 0 : -EPERM;
 	/* The time of change, if it is ours. */
@@ -329,6 +330,7 @@ static int keep_link(struct target *t, const struct p9_setattr *a, const struct 
 /* MAPPED: owner and mode go into the attribute; the host's own mode keeps the server able to work. */
 static int keep_attr(struct target *t, const struct p9_setattr *a)
 {
+	const struct posix_subject f = { .fd = t->fd, .node = t->node };
 	struct sk_override o, before;
 	struct statx stx;
 	int r = posix_statx(t->fd, &stx);
@@ -337,7 +339,7 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 		return r;
 	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode))
 		return keep_link(t, a, &stx);
-	sk_override_effective(t->fd, &stx, &o);
+	posix_kept(t->p, &f, &stx, &o);
 	before = o;
 	if (a->valid & P9_SETATTR_UID)
 		o.uid = a->uid;
@@ -351,16 +353,16 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 	}
 	if (a->valid & P9_SETATTR_MODE) {
 		mode_t mode = (a->mode & 0777) | (S_ISDIR(stx.stx_mode) ? 0700 : 0600);
-		struct sk_9p_file *f;
+		struct sk_9p_file *open_file;
 
 		o.mode = (o.mode & S_IFMT) | (a->mode & 07777);
-		for (f = t->node->files; f; f = f->next)
-			f->suid = a->mode & (S_ISUID | S_ISGID);
+		for (open_file = t->node->files; open_file; open_file = open_file->next)
+			open_file->suid = a->mode & (S_ISUID | S_ISGID);
 		/* Only our own files: others may be writable by us without being ours. */
 		if (stx.stx_uid == geteuid() && chmod(t->path, mode) < 0)
 			return -errno;
 	}
-	r = sk_override_store(t->fd, &o);
+	r = posix_keep_set(t->p, &f, &stx, &o);
 	/* Without extended attributes there is no other owner. */
 	if (r == -EOPNOTSUPP)
 		r = o.uid == before.uid && o.gid == before.gid ? 0 : -EPERM;
@@ -459,6 +461,8 @@ int posix_readlink(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf, size
 
 	if (fd < 0)
 		return fd;
+	if (node->type == S_IFREG)
+		return posix_keep_readlink(posix_of(fs), node, buf, cap);
 	n = readlinkat(fd, "", buf, cap);
 	return n < 0 ? -errno : (int)n;
 }

@@ -14,6 +14,14 @@ _Static_assert(FALLOC_FL_PUNCH_HOLE == P9_FALLOC_PUNCH_HOLE && FALLOC_FL_INSERT_
 		       SEEK_DATA == P9_SEEK_DATA && SEEK_HOLE == P9_SEEK_HOLE,
 	       "numbers of this system are not those of generic Linux");
 
+static int keep(struct posix_fs *p, int fd, const struct sk_override *o)
+{
+	struct statx stx;
+	int r = posix_statx(fd, &stx);
+
+	return r < 0 ? r : posix_keep_set(p, &(struct posix_subject){ .fd = fd }, &stx, o);
+}
+
 static int open_tmpfile(struct posix_fs *p, const struct sk_9p_cred *cred, int dirfd, uint32_t flags, uint32_t mode)
 {
 	bool mapped = p->c.who == SK_EXPORT_MAPPED;
@@ -32,7 +40,7 @@ static int open_tmpfile(struct posix_fs *p, const struct sk_9p_cred *cred, int d
 	if (mode & S_ISGID)
 		posix_fsetid(p, false);
 	if (r == 0 && mapped)
-		r = sk_override_store(fd, &o);
+		r = posix_sidecar(p) ? -EOPNOTSUPP : keep(p, fd, &o);
 	/* Without extended attributes everything belongs to this user. */
 	if (r < 0 && !(fd >= 0 && r == -EOPNOTSUPP)) {
 		if (fd >= 0)

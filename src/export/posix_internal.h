@@ -21,6 +21,7 @@
 #define P9_NOBODY_GID 65534u
 
 struct sk_override;
+struct sk_sidecar;
 struct posix_mount;
 
 struct posix_lru {
@@ -89,6 +90,9 @@ struct sk_9p_node {
 	struct sk_9p_node *hash_next;
 	struct sk_9p_file *files; /* open instances */
 	char *name;
+	/* MAPPED, KEEP_SIDECAR: of a directory what its file says; of a file without a name what was kept of it. */
+	struct sk_sidecar *side;
+	struct sk_override *kept;
 };
 
 struct sk_9p_file {
@@ -114,6 +118,7 @@ struct posix_fs {
 	struct sk_watch *watch; /* NULL: no leases */
 	sk_export_event_cb event;
 	void *event_arg;
+	struct sk_9p_fs_ops ops;    /* KEEP_EA: with names as NTFS has them */
 	struct posix_mount *mounts; /* sk_posix_mount(): posix_mounts.c */
 	struct sk_9p_node *buckets[POSIX_BUCKETS];
 };
@@ -306,12 +311,53 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir, const char *oldname,
 		 struct sk_9p_node *newdir, const char *newname, uint32_t flags);
 
+/* posix_keep.c: MAPPED, what is kept of a file, wherever that is. */
+/* The file: its descriptor, and its node, or its name in a directory. Neither: it has no name yet. */
+struct posix_subject {
+	int fd;
+	struct sk_9p_node *node, *dir;
+	const char *name;
+};
+static inline bool posix_sidecar(const struct posix_fs *p)
+{
+	return p->c.who == SK_EXPORT_MAPPED && p->c.keep == SK_EXPORT_KEEP_SIDECAR;
+}
+/* Owner, mode, type and device as they are kept, or those of `stx`. */
+void posix_kept(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx, struct sk_override *ret);
+/* Puts them over what the host says. */
+void posix_effective(struct posix_fs *p, const struct posix_subject *f, struct statx *stx);
+/* -EOPNOTSUPP: nothing can be kept of this file. */
+int posix_keep_set(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx,
+		   const struct sk_override *o);
+/* KEEP_SIDECAR. Before a name is made: its record; -EEXIST: there is such a name. After: the record is still there. */
+int posix_keep_first(struct posix_fs *p, struct sk_9p_node *dir, const char *name, const struct sk_override *o,
+		     const char *target);
+int posix_keep_again(struct posix_fs *p, struct sk_9p_node *dir, const char *name, const struct sk_override *o,
+		     const char *target);
+/* A file may be about to lose its name; a name is gone. */
+void posix_keep_remember(struct posix_fs *p, struct sk_9p_node *node);
+void posix_keep_gone(struct posix_fs *p, struct sk_9p_node *dir, const char *name);
+/* Around a rename: before it; after it, with its result. */
+int posix_keep_moving(struct posix_fs *p, struct sk_9p_node *olddir, const char *oldname, struct sk_9p_node *newdir,
+		      const char *newname, bool exchange);
+int posix_keep_moved(struct posix_fs *p, struct sk_9p_node *olddir, const char *oldname, struct sk_9p_node *newdir,
+		     const char *newname, int result);
+/* The target of what stands for a symbolic link. Its length, or -EINVAL: it is none. */
+int posix_keep_readlink(struct posix_fs *p, struct sk_9p_node *node, char *buf, size_t cap);
+int posix_keep_sync(struct posix_fs *p, struct sk_9p_node *node);
+/* rmdir of a directory that is empty for clients. */
+int posix_keep_rmdir(struct posix_fs *p, int dirfd, const char *name);
+
+/* posix_ntfs.c */
+/* Puts the operations of NTFS in place of those of the same name. */
+void posix_ntfs_ops(struct sk_9p_fs_ops *ops);
+/* A name of the host as the client has it. */
+const char *posix_guest_name(const struct posix_fs *p, const char *name, char buf[P9_NAME_MAX + 1]);
+
 /* posix_links.c */
 #define SK_LINKS_DIR ".skerry-links"
 /* The name is not for the guest. */
 bool posix_hidden_name(const struct posix_fs *p, const struct sk_9p_node *dir, const char *name);
-/* MAPPED: owner and mode as they are kept, over what the host says. */
-void posix_effective(struct posix_fs *p, int fd, struct statx *stx);
 /* Of what can have no attribute on the host. False: nothing is kept. */
 bool posix_link_load(struct posix_fs *p, const struct statx *stx, struct sk_override *ret);
 int posix_link_store(struct posix_fs *p, const struct statx *stx, const struct sk_override *o);

@@ -132,7 +132,7 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	posix_identity(p, node, &stx);
 	posix_qid(p, &stx, ret_qid);
 	if (p->c.who == SK_EXPORT_MAPPED)
-		sk_override_apply(fd, &stx);
+		posix_effective(p, &(struct posix_subject){ .fd = fd, .node = node }, &stx);
 	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode)) {
 		close(fd); /* MAPPED: stands for a device or the like */
 		return -ENXIO;
@@ -143,14 +143,36 @@ int posix_open(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	return r;
 }
 
-/* Creates the file; -EEXIST if the name exists. */
-static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dirfd, const char *name, uint32_t flags,
-		      uint32_t mode)
+/* MAPPED: keeps the owner and mode of a file that was made just now. */
+static int keep_new(struct posix_fs *p, struct sk_9p_node *dir, const char *name, int fd, const struct sk_override *o)
 {
+	const struct posix_subject f = { .fd = fd, .dir = dir, .name = name };
+	struct statx stx;
+	int r;
+
+	if (posix_sidecar(p))
+		return posix_keep_again(p, dir, name, o, NULL);
+	r = posix_statx(fd, &stx);
+	if (r == 0)
+		r = posix_keep_set(p, &f, &stx, o);
+	/* Without extended attributes the owner cannot be kept: the file stays this user's. */
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+/* Creates the file; -EEXIST if the name exists. */
+static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
+		      uint32_t flags, uint32_t mode)
+{
+	const struct sk_override o = { cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, S_IFREG | mode, 0, 0 };
 	bool mapped = p->c.who == SK_EXPORT_MAPPED;
 	mode_t host_mode = mapped ? (mode & 0777) | 0600 : (mode_t)mode;
-	int fd, r = 0;
+	int fd, dirfd, r = posix_sidecar(p) ? posix_keep_first(p, dir, name, &o, NULL) : 0;
 
+	if (r < 0)
+		return r;
+	dirfd = posix_fd(p, dir);
+	if (dirfd < 0)
+		return dirfd;
 	posix_as_creator(p, cred);
 	if (mode & S_ISGID)
 		posix_fsetid(p, true);
@@ -161,20 +183,17 @@ static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, int dir
 		r = -errno;
 	if (mode & S_ISGID)
 		posix_fsetid(p, false);
-	if (r < 0)
-		return r;
-	if (mapped) {
-		struct sk_override o = { cred->uid, cred->gid == P9_NONUNAME ? 0 : cred->gid, S_IFREG | mode, 0, 0 };
-
-		r = sk_override_store(fd, &o);
-		/* Without extended attributes the owner cannot be kept: the file stays this user's. */
-		if (r < 0 && r != -EOPNOTSUPP) {
-			unlinkat(dirfd, name, 0);
-			close(fd);
-			return r;
-		}
+	if (r < 0 && r != -EEXIST)
+		posix_keep_gone(p, dir, name);
+	if (r == 0 && mapped)
+		r = keep_new(p, dir, name, fd, &o);
+	if (r == 0)
+		return fd;
+	if (fd >= 0) {
+		unlinkat(dirfd, name, 0);
+		close(fd);
 	}
-	return fd;
+	return r;
 }
 
 int posix_fd_for_new(struct posix_fs *p, struct sk_9p_node *dir)
@@ -198,7 +217,7 @@ int posix_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	if (dirfd < 0)
 		return dirfd;
 	mode = posix_file_mode(p, mode);
-	fd = create_new(p, cred, dirfd, name, flags, mode);
+	fd = create_new(p, cred, dir, name, flags, mode);
 	if (fd == -EEXIST && !(flags & P9_O_EXCL)) {
 		/* The host, or another user, was first: open theirs. */
 		r = posix_lookup(fs, cred, dir, name, ret_node, ret_qid);
@@ -291,17 +310,20 @@ int64_t posix_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *
 
 void posix_clear_suid(struct posix_fs *p, struct sk_9p_file *file)
 {
+	const struct posix_subject f = { .fd = file->fd, .node = file->node };
 	struct sk_override o;
+	struct statx stx;
 
 	if (!file->suid || p->c.who != SK_EXPORT_MAPPED || p->c.client_clears)
 		return;
 	file->suid = false;
-	if (sk_override_load(file->fd, &o) < 0)
+	if (posix_statx(file->fd, &stx) < 0)
 		return;
+	posix_kept(p, &f, &stx, &o);
 	o.mode &= ~(uint32_t)S_ISUID;
 	if (o.mode & S_IXGRP)
 		o.mode &= ~(uint32_t)S_ISGID;
-	(void)sk_override_store(file->fd, &o);
+	(void)posix_keep_set(p, &f, &stx, &o);
 }
 
 static int64_t write_all(struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset)
@@ -357,7 +379,10 @@ int posix_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file 
 			return own;
 		fd = own;
 	}
-	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+	if ((datasync ? fdatasync(fd) : fsync(fd)) < 0)
+		return -errno;
+	/* What is kept of it, where that is in another file. */
+	return posix_keep_sync(posix_of(fs), node);
 }
 
 /* --- listings */
@@ -371,8 +396,9 @@ struct dirent64_raw {
 };
 
 /* MAPPED: what the guest takes for a FIFO, a socket or a device is an empty regular file here. */
-static uint8_t kept_type(struct sk_9p_file *file, const char *name)
+static uint8_t kept_type(struct posix_fs *p, struct sk_9p_file *file, const char *name, struct p9_qid *qid)
 {
+	struct posix_subject f = { .dir = file->node, .name = name };
 	_cleanup_fd_ int fd = -1;
 	struct statx stx;
 
@@ -381,7 +407,10 @@ static uint8_t kept_type(struct sk_9p_file *file, const char *name)
 	fd = openat(file->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || posix_statx(fd, &stx) < 0)
 		return DT_REG;
-	sk_override_apply(fd, &stx);
+	f.fd = fd;
+	posix_effective(p, &f, &stx);
+	if (S_ISLNK(stx.stx_mode))
+		qid->type = P9_QTSYMLINK;
 	return (uint8_t)((stx.stx_mode & S_IFMT) >> 12);
 }
 
@@ -406,7 +435,7 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 		ret_qid->version = 1;
 		ret_qid->path = posix_qid_path(p, node->dev, d->type == DT_DIR ? node->mnt : 0, d->ino);
 		if (exact && d->type == DT_REG && p->c.who == SK_EXPORT_MAPPED)
-			*ret_type = kept_type(file, d->name);
+			*ret_type = kept_type(p, file, d->name, ret_qid);
 		return true;
 	}
 	if (statx(file->fd, d->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0)
@@ -414,7 +443,7 @@ static bool entry_qid(struct posix_fs *p, struct sk_9p_file *file, const struct 
 	posix_qid(p, &stx, ret_qid);
 	*ret_type = (uint8_t)((stx.stx_mode & S_IFMT) >> 12);
 	if (*ret_type == DT_REG && p->c.who == SK_EXPORT_MAPPED)
-		*ret_type = kept_type(file, d->name);
+		*ret_type = kept_type(p, file, d->name, ret_qid);
 	return true;
 }
 

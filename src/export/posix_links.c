@@ -23,19 +23,24 @@
 #include "base/cleanup.h"
 #include "export/override.h"
 #include "export/posix_internal.h"
+#include "export/sidecar.h"
 
 #define KEY_MAX 80
 
 bool posix_hidden_name(const struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
 {
-	return p->c.who == SK_EXPORT_MAPPED && dir == p->root && !dir->is_virtual && strcmp(name, SK_LINKS_DIR) == 0;
+	if (p->c.who != SK_EXPORT_MAPPED || dir->is_virtual)
+		return false;
+	if (p->c.keep == SK_EXPORT_KEEP_SIDECAR && sk_sidecar_is(name))
+		return true;
+	return dir == p->root && strcmp(name, SK_LINKS_DIR) == 0;
 }
 
 /* The inode may have a record. */
 static bool has_record(const struct posix_fs *p, const struct statx *stx)
 {
-	return p->c.who == SK_EXPORT_MAPPED && !S_ISREG(stx->stx_mode) && !S_ISDIR(stx->stx_mode) &&
-	       !p->root->is_virtual;
+	return p->c.who == SK_EXPORT_MAPPED && p->c.keep == SK_EXPORT_KEEP_XATTR && !S_ISREG(stx->stx_mode) &&
+	       !S_ISDIR(stx->stx_mode) && !p->root->is_virtual;
 }
 
 static void key_of(const struct posix_fs *p, const struct statx *stx, char key[KEY_MAX])
@@ -80,20 +85,6 @@ bool posix_link_load(struct posix_fs *p, const struct statx *stx, struct sk_over
 	key_of(p, stx, key);
 	n = readlinkat(dir, key, text, sizeof(text));
 	return n > 0 && sk_override_parse(text, (size_t)n, ret);
-}
-
-void posix_effective(struct posix_fs *p, int fd, struct statx *stx)
-{
-	struct sk_override o;
-
-	if (S_ISREG(stx->stx_mode) || S_ISDIR(stx->stx_mode)) {
-		sk_override_apply(fd, stx);
-	} else if (posix_link_load(p, stx, &o)) {
-		stx->stx_uid = o.uid;
-		stx->stx_gid = o.gid;
-		if (!S_ISLNK(stx->stx_mode))
-			stx->stx_mode = (uint16_t)((stx->stx_mode & S_IFMT) | (o.mode & 07777));
-	}
 }
 
 int posix_link_store(struct posix_fs *p, const struct statx *stx, const struct sk_override *o)
@@ -143,7 +134,7 @@ void posix_link_drop(struct posix_fs *p, const struct statx *stx)
 
 void posix_link_look(const struct posix_fs *p, int dirfd, const char *name, struct statx *ret_stx)
 {
-	if (p->c.who != SK_EXPORT_MAPPED ||
+	if (p->c.who != SK_EXPORT_MAPPED || p->c.keep != SK_EXPORT_KEEP_XATTR ||
 	    statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, ret_stx) < 0)
 		ret_stx->stx_mode = S_IFREG;
 }

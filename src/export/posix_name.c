@@ -35,6 +35,7 @@ int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, con
 	       struct p9_qid *ret_qid)
 {
 	struct sk_9p_node *known = posix_find(p, dir, name);
+	struct posix_subject f = { .dir = dir, .name = name };
 	_cleanup_fd_ int fd = -1;
 	struct statx stx;
 	int r, dirfd;
@@ -49,15 +50,19 @@ int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, con
 	if (fd < 0)
 		return fd;
 	posix_qid(p, &stx, ret_qid);
-	if (!keep || p->c.who != SK_EXPORT_MAPPED)
+	if (S_ISLNK(keep->mode))
+		ret_qid->type = P9_QTSYMLINK;
+	if (p->c.who != SK_EXPORT_MAPPED)
 		return 0;
+	f.fd = fd;
 	if (!S_ISREG(stx.stx_mode) && !S_ISDIR(stx.stx_mode)) {
 		/* Where nothing can be kept, they belong to this user. */
-		if (stx.stx_uid != keep->uid || stx.stx_gid != keep->gid || !S_ISLNK(stx.stx_mode))
-			(void)posix_link_store(p, &stx, keep);
+		if (p->c.keep != SK_EXPORT_KEEP_XATTR || stx.stx_uid != keep->uid || stx.stx_gid != keep->gid ||
+		    !S_ISLNK(stx.stx_mode))
+			(void)posix_keep_set(p, &f, &stx, keep);
 		return 0;
 	}
-	r = sk_override_store(fd, keep);
+	r = posix_keep_set(p, &f, &stx, keep);
 	/* A file system without extended attributes: owner and mode are what the host makes of them. What only an
 	 * attribute could tell from a file is refused. */
 	return r == -EOPNOTSUPP && (S_ISREG(keep->mode) || S_ISDIR(keep->mode)) ? 0 : r;
@@ -86,6 +91,45 @@ int posix_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 	return r;
 }
 
+/* KEEP_SIDECAR: an empty file whose record says what it is. */
+static int make_stand_in(struct posix_fs *p, struct sk_9p_node *dir, int fd, const char *name,
+			 const struct sk_override *keep, const char *target)
+{
+	int r = posix_keep_first(p, dir, name, keep, target);
+
+	if (r < 0)
+		return r;
+	if (mknodat(fd, name, S_IFREG | 0600, 0) == 0)
+		return posix_keep_again(p, dir, name, keep, target);
+	r = -errno;
+	if (r != -EEXIST)
+		posix_keep_gone(p, dir, name);
+	return r;
+}
+
+/* MAPPED: the host lets a plain user make no devices, and keeps attributes on regular files only. FIFOs are real ones,
+ * which the host's programs can use; on NTFS everything is, where the host allows it. */
+static int make_node(struct posix_fs *p, struct sk_9p_node *dir, int fd, const char *name,
+		     const struct sk_override *keep)
+{
+	const bool device = S_ISCHR(keep->mode) || S_ISBLK(keep->mode);
+	mode_t mode = 0600 | (keep->mode & 0777);
+
+	if (posix_sidecar(p))
+		return make_stand_in(p, dir, fd, name, keep, NULL);
+	if (S_ISFIFO(keep->mode))
+		return mknodat(fd, name, S_IFIFO | mode, 0) < 0 ? -errno : 0;
+	if (p->c.keep == SK_EXPORT_KEEP_EA) {
+		dev_t rdev = device ? makedev(keep->major, keep->minor) : 0;
+
+		if (mknodat(fd, name, (keep->mode & S_IFMT) | mode, rdev) == 0)
+			return 0;
+		if (errno != EPERM && errno != EOPNOTSUPP)
+			return -errno;
+	}
+	return mknodat(fd, name, S_IFREG | mode, 0) < 0 ? -errno : 0;
+}
+
 int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		uint32_t mode, uint32_t major_, uint32_t minor_, struct p9_qid *ret_qid)
 {
@@ -100,13 +144,11 @@ int posix_mknod(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p
 	/* Whiteouts of overlays lead to no device. */
 	if (device && p->c.nodev && !(S_ISCHR(mode) && major_ == 0 && minor_ == 0))
 		return -EPERM;
-	/* MAPPED: the host lets a plain user make no devices, and keeps attributes on regular files only. Sockets and
-	 * FIFOs are real ones, which the host's programs can use (posix_links.c). */
-	r = mapped && S_ISFIFO(mode) ? mknodat(fd, name, S_IFIFO | 0600 | (mode & 0777), 0)
-	    : mapped		     ? mknodat(fd, name, S_IFREG | 0600 | (mode & 0777), 0)
-				     : mknodat(fd, name, mode, device ? makedev(major_, minor_) : 0);
+	r = mapped								? make_node(p, dir, fd, name, &keep)
+	    : mknodat(fd, name, mode, device ? makedev(major_, minor_) : 0) < 0 ? -errno
+										: 0;
 	if (r < 0)
-		return -errno;
+		return r;
 	r = posix_made(p, dir, name, &keep, ret_qid);
 	if (r < 0 && mapped)
 		unlinkat(fd, name, 0);
@@ -122,6 +164,11 @@ int posix_symlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 
 	if (fd < 0)
 		return fd;
+	if (posix_sidecar(p)) {
+		int r = make_stand_in(p, dir, fd, name, &keep, target);
+
+		return r < 0 ? r : posix_made(p, dir, name, &keep, ret_qid);
+	}
 	if (symlinkat(target, fd, name) < 0)
 		return -errno;
 	return posix_made(p, dir, name, &keep, ret_qid);
@@ -137,7 +184,8 @@ int posix_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 
 	if (dir->is_virtual || node->is_virtual)
 		return -EACCES;
-	if (posix_hidden_name(p, dir, name))
+	/* What is kept by name cannot be kept of two. */
+	if (posix_hidden_name(p, dir, name) || posix_sidecar(p))
 		return -EPERM;
 	posix_as_caller(p, cred);
 	r = posix_two_fds(p, node, dir, &fd, &dirfd);
@@ -166,25 +214,32 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	struct posix_fs *p = posix_of(fs);
 	struct sk_9p_node *known;
 	struct statx gone;
-	int fd;
+	int fd, r;
 
 	if (dir->is_virtual)
 		return -EACCES;
 	if (posix_hidden_name(p, dir, name))
 		return -ENOENT;
 	known = posix_find(p, dir, name);
-	if (known)
+	if (known) {
 		posix_hold(p, known);
+		posix_keep_remember(p, known);
+	}
 	posix_as_caller(p, cred);
 	fd = posix_fd(p, dir);
 	if (fd >= 0 && is_mount_point(p, fd, name))
 		fd = -EBUSY;
 	if (fd >= 0) {
 		posix_link_look(p, fd, name, &gone);
-		fd = unlinkat(fd, name, rmdir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+		r = unlinkat(fd, name, rmdir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+		if (rmdir && (r == -ENOTEMPTY || r == -EEXIST))
+			r = posix_keep_rmdir(p, fd, name);
+		fd = r;
 		if (fd == 0)
 			posix_link_drop(p, &gone);
 		posix_names_changed(dir);
+		if (fd == 0 && !rmdir)
+			posix_keep_gone(p, dir, name);
 	}
 	if (known && fd == 0)
 		posix_gone(p, known);
@@ -206,6 +261,24 @@ static int rename_check(const struct posix_fs *p, int oldfd, const char *oldname
 	return -EBUSY;
 }
 
+static int move(struct posix_fs *p, struct sk_9p_node *olddir, const char *oldname, struct sk_9p_node *newdir,
+		const char *newname, uint32_t flags)
+{
+	int oldfd, newfd, r = posix_keep_moving(p, olddir, oldname, newdir, newname, flags & P9_RENAME_EXCHANGE);
+
+	if (r == 0)
+		r = posix_two_fds(p, olddir, newdir, &oldfd, &newfd);
+	if (r < 0)
+		return r;
+	r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
+	/* An empty directory, but for what is kept in it. */
+	if (r == -ENOTEMPTY && posix_sidecar(p) && posix_keep_rmdir(p, newfd, newname) == 0)
+		r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
+	if (posix_sidecar(p) && posix_keep_moved(p, olddir, oldname, newdir, newname, r) < 0 && r == 0)
+		r = -EIO;
+	return r;
+}
+
 int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *olddir, const char *oldname,
 		 struct sk_9p_node *newdir, const char *newname, uint32_t flags)
 {
@@ -223,8 +296,10 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	replaced = posix_find(p, newdir, newname);
 	if (moving == replaced)
 		replaced = NULL;
-	if (replaced)
+	if (replaced) {
 		posix_hold(p, replaced);
+		posix_keep_remember(p, replaced);
+	}
 	if (moving)
 		posix_hold(p, moving);
 	posix_as_caller(p, cred);
@@ -233,7 +308,7 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		r = rename_check(p, oldfd, oldname, newfd, newname);
 	if (r == 0) {
 		posix_link_look(p, newfd, newname, &gone);
-		r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
+		r = move(p, olddir, oldname, newdir, newname, flags);
 		if (r == 0 && !exchange)
 			posix_link_drop(p, &gone);
 		posix_names_changed(olddir);

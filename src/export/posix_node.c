@@ -11,7 +11,9 @@
 
 #include "base/cleanup.h"
 #include "base/loop.h"
+#include "export/override.h"
 #include "export/posix_internal.h"
+#include "export/sidecar.h"
 
 /* A client is made to walk again once in so long by one directory, and by any. */
 #define STALE_AGAIN_MS 300u
@@ -370,6 +372,7 @@ int posix_node_new(struct posix_fs *p, int take_fd, struct sk_9p_node *parent, c
 	n->refs = 1;
 	n->fd = -1;
 	n->type = stx->stx_mode & S_IFMT;
+	n->names = p->c.any_case ? POSIX_CASE_IGNORED : POSIX_CASE_UNKNOWN;
 	n->dev = posix_dev_of(stx);
 	n->mnt = posix_mnt_of(p, stx);
 	n->ino = stx->stx_ino;
@@ -404,6 +407,8 @@ void posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node)
 		unhash(p, node);
 		posix_unwatch(p, node);
 		close_node(p->pool, node);
+		sk_sidecar_free(node->side);
+		free(node->kept);
 		free(node->name);
 		free(node);
 		node = up;
@@ -486,6 +491,19 @@ int posix_no_name(struct posix_fs *p, struct sk_9p_node *dir, int dirfd)
 	return walk_again(p, dir) ? -ESTALE : -ENOENT;
 }
 
+/* An empty file may stand for a symbolic link. */
+static void kept_qid(struct posix_fs *p, struct sk_9p_node *node, const struct statx *stx, struct p9_qid *ret_qid)
+{
+	struct sk_override o;
+
+	posix_qid(p, stx, ret_qid);
+	if (!posix_sidecar(p) || !S_ISREG(stx->stx_mode) || stx->stx_size)
+		return;
+	posix_kept(p, &(struct posix_subject){ .fd = -1, .node = node }, stx, &o);
+	if (S_ISLNK(o.mode))
+		ret_qid->type = P9_QTSYMLINK;
+}
+
 int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		 struct sk_9p_node **ret_node, struct p9_qid *ret_qid)
 {
@@ -520,7 +538,7 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 			r = posix_cross(p, &stx, NULL, &mount);
 		if (r == 0 && same_file(known, &stx) && known->mount == mount) {
 			*ret_node = posix_get(fs, known);
-			posix_qid(p, &stx, ret_qid);
+			kept_qid(p, known, &stx, ret_qid);
 			return 0;
 		}
 		if (r < 0 && r != -ENOENT)
@@ -535,11 +553,12 @@ int posix_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	r = posix_cross(p, &stx, &fd, &mount);
 	if (r < 0)
 		return r;
-	posix_qid(p, &stx, ret_qid);
 	r = posix_node_new(p, SK_TAKE_FD(fd), dir, name, &stx, ret_node);
-	if (r == 0)
-		(*ret_node)->mount = mount;
-	return r;
+	if (r < 0)
+		return r;
+	(*ret_node)->mount = mount;
+	kept_qid(p, *ret_node, &stx, ret_qid);
+	return 0;
 }
 
 int posix_parent(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_node **ret_node, struct p9_qid *ret_qid)

@@ -105,6 +105,9 @@ int posix_bind(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	r = sk_socket_address(dirfd, name, &addr);
 	if (r < 0)
 		return r;
+	/* It would stand for a socket that nobody of the host can reach. */
+	if (posix_sidecar(p))
+		return -EOPNOTSUPP;
 	/* bind() gives the socket file the mode of the socket's inode. */
 	if (fchmod(fd, mapped ? (mode & 0777) | 0600 : (mode_t)mode) < 0)
 		return -errno;

@@ -72,7 +72,10 @@ static uint64_t path_of(const struct sk_9p_node *n)
 
 static void tell(const struct sk_9p_node *dir, uint8_t kind, bool is_dir, const char *name)
 {
-	struct sk_9p_event e = { .kind = kind, .is_dir = is_dir, .dir = path_of(dir), .name = name };
+	char buf[P9_NAME_MAX + 1];
+	struct sk_9p_event e = {
+		.kind = kind, .is_dir = is_dir, .dir = path_of(dir), .name = posix_guest_name(dir->fs, name, buf)
+	};
 
 	/* Another server of this directory keeps owners of links: nothing to the guest. */
 	if (!name || !posix_hidden_name(dir->fs, dir, name))
@@ -82,13 +85,14 @@ static void tell(const struct sk_9p_node *dir, uint8_t kind, bool is_dir, const 
 /* A side that is NULL is not watched. */
 static void tell_rename(const struct sk_watch_event *w, const struct sk_9p_node *from, const struct sk_9p_node *to)
 {
+	const struct posix_fs *p = from ? from->fs : to->fs;
+	char name[P9_NAME_MAX + 1], new_name[P9_NAME_MAX + 1];
 	struct sk_9p_event e = { .kind = P9_EVENT_RENAME,
 				 .is_dir = w->is_dir,
 				 .dir = from ? path_of(from) : 0,
-				 .name = w->name,
+				 .name = posix_guest_name(p, w->name, name),
 				 .new_dir = to ? path_of(to) : 0,
-				 .new_name = w->new_name };
-	const struct posix_fs *p = from ? from->fs : to->fs;
+				 .new_name = posix_guest_name(p, w->new_name, new_name) };
 
 	p->event(p->event_arg, &e);
 }

@@ -237,8 +237,7 @@ static int drop_capabilities(const struct ninepd *d)
 	unsigned i;
 
 	for (i = 0; i < d->n_exports; i++) {
-		act |= root && d->exports[i].config.who != SK_EXPORT_SELF &&
-		       d->exports[i].config.who != SK_EXPORT_MAPPED;
+		act |= root && d->exports[i].config.who != SK_EXPORT_SELF;
 		dev |= !d->exports[i].config.nodev && !d->exports[i].readonly;
 	}
 	return sk_caps_keep(keep, act ? SK_ARRAY_SIZE(keep) - (dev ? 0 : 1) : 0);

@@ -17,6 +17,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "export/override.h"
+#include "export/probe.h"
+#include "export/sidecar.h"
 #include "export/watch.h"
 #include "ninepd/ninepd.h"
 #include "virtio/ninep_dev.h"
@@ -157,9 +160,10 @@ static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
 	if (i == k || !part->is_dir || !whole->is_dir || !whole->fs || !a || !b || !overlap(a, b) ||
 	    strlen(a) < strlen(b) || (whole->readonly && !part->readonly))
 		return false;
-	return part->config.who == whole->config.who && part->config.append == whole->config.append &&
-	       part->config.nodev == whole->config.nodev && shows_same_mounts(part, whole) &&
-	       part->config.nosuid == whole->config.nosuid && part->config.squash_uid == whole->config.squash_uid &&
+	return part->config.who == whole->config.who && part->config.keep == whole->config.keep &&
+	       part->config.append == whole->config.append && part->config.nodev == whole->config.nodev &&
+	       shows_same_mounts(part, whole) && part->config.nosuid == whole->config.nosuid &&
+	       part->config.squash_uid == whole->config.squash_uid &&
 	       part->config.squash_gid == whole->config.squash_gid;
 }
 
@@ -213,6 +217,29 @@ static void join_exports(struct ninepd *d)
 	}
 }
 
+/* What was not said on the command line follows from what the file system does. */
+static void choose(struct ninepd_export *e)
+{
+	enum sk_export_who who;
+	enum sk_export_keep keep;
+	struct sk_probe probe;
+
+	if ((e->who_given && (e->keep_given || e->config.who != SK_EXPORT_MAPPED)) ||
+	    sk_probe_run(e->fd, e->readonly ? SK_PROBE_LOOK : SK_PROBE_OWNER, &probe) < 0)
+		return;
+	sk_probe_choose(&probe, &who, &keep);
+	e->config.any_case = probe.case_matters == SK_PROBE_NO;
+	if (!e->who_given)
+		e->config.who = e->keep_given ? SK_EXPORT_MAPPED : who;
+	if (!e->keep_given)
+		e->config.keep = keep;
+	if (probe.root && !e->who_given && who == SK_EXPORT_MAPPED)
+		sk_log(SK_LOG_INFO, "%s: its file system does not keep owners and modes; they are kept in %s", e->name,
+		       keep == SK_EXPORT_KEEP_EA	? "NTFS attributes"
+		       : keep == SK_EXPORT_KEEP_SIDECAR ? SK_SIDECAR_NAME
+							: SK_OVERRIDE_XATTR);
+}
+
 static int set_up_exports(struct ninepd *d, struct sk_error *err)
 {
 	unsigned i;
@@ -225,6 +252,7 @@ static int set_up_exports(struct ninepd *d, struct sk_error *err)
 
 		if (fd < 0)
 			return sk_error_errno(err, errno, "cannot share %s", e->name);
+		choose(e);
 		r = d->backend->open(d->pool, fd, e->is_dir ? NULL : e->file, &e->config, &e->fs, err);
 		if (r < 0)
 			return sk_error_wrap(err, "cannot share %s", e->name);

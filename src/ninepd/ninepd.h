@@ -26,6 +26,7 @@ struct ninepd_export {
 	int fd;	       /* O_PATH */
 	int directory; /* O_PATH, of a single file that is followed, until the process is locked down; or -1 */
 	bool is_dir, readonly;
+	bool who_given, keep_given;   /* config.who, config.keep: by the command line, not to be found out */
 	bool slave;		      /* what the host mounts below it later is served, too */
 	bool nonrecursive;	      /* mounts below it are not served */
 	bool has_parts;		      /* others, which have its fs */

@@ -37,8 +37,13 @@ void ninepd_usage(void)
 	      "        check         rights are checked here, by the caller's uid\n"
 	      "        squash=U:G    everything made belongs to U:G\n"
 	      "        self          with this server's own user and rights\n"
-	      "        mapped        the same; owner, mode and devices are kept in an attribute (as a plain user: the "
-	      "default)\n"
+	      "        mapped        the same; owner, mode and devices are kept beside (as a plain user, and as root "
+	      "where "
+	      "the\n"
+	      "                      file system does not keep them: the default)\n"
+	      "        keep=WHERE    mapped: in xattr, ea (NTFS, as WSL) or sidecar (a file in each directory); "
+	      "default: "
+	      "what works\n"
 	      "        append        O_APPEND is done here: for clients without write-back caching\n"
 	      "        nodev         no device nodes\n"
 	      "        nosuid        no set-id bits and capabilities of files\n"
@@ -73,10 +78,32 @@ static int fd_arg(const char *s)
 	return *end || n < 0 || n > 1 << 20 ? -1 : (int)n;
 }
 
+static int keep_option(struct ninepd_export *e, const char *where)
+{
+	static const char *const names[] = {
+		[SK_EXPORT_KEEP_XATTR] = "xattr",
+		[SK_EXPORT_KEEP_EA] = "ea",
+		[SK_EXPORT_KEEP_SIDECAR] = "sidecar",
+	};
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(names); i++) {
+		if (strcmp(where, names[i]) != 0)
+			continue;
+		e->config.keep = (enum sk_export_keep)i;
+		e->keep_given = true;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static int export_option(struct ninepd_export *e, char *o)
 {
 	unsigned uid, gid;
 
+	if (strcmp(o, "trust") == 0 || strcmp(o, "check") == 0 || strcmp(o, "self") == 0 || strcmp(o, "mapped") == 0 ||
+	    strncmp(o, "squash=", 7) == 0)
+		e->who_given = true;
 	if (strcmp(o, "ro") == 0)
 		e->readonly = true;
 	else if (strcmp(o, "rw") == 0)
@@ -89,6 +116,8 @@ static int export_option(struct ninepd_export *e, char *o)
 		e->config.who = SK_EXPORT_SELF;
 	else if (strcmp(o, "mapped") == 0)
 		e->config.who = SK_EXPORT_MAPPED;
+	else if (strncmp(o, "keep=", 5) == 0)
+		return keep_option(e, o + 5);
 	else if (strcmp(o, "append") == 0)
 		e->config.append = true;
 	else if (strcmp(o, "nodev") == 0)

@@ -2,6 +2,7 @@
 #include "../sk_test.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "export/override.h"
 

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/process.h"
 #include "cli/commands.h"
+#include "cli/system/doctor_export.h"
 #include "cli/system/engines.h"
 #include "engine/engine.h"
 #include "model/jx.h"
@@ -27,13 +28,15 @@
 #define SK_LOW_DISK (1ll << 30)
 
 struct doctor_opts {
-	const char *format;
+	const char *format, *export;
 	bool again;
 };
 
 static const struct sk_opt doctor_opts[] = {
 	SK_OPT_BOOL_("again", 0, offsetof(struct doctor_opts, again),
 		     "Try hardware virtualization again, whatever was found out before"),
+	SK_OPT_STR_("export", 0, offsetof(struct doctor_opts, export), "path",
+		    "Only say what the file system of this directory does, and how a share of it works"),
 	SK_OPT_STR_("format", 'f', offsetof(struct doctor_opts, format), "string",
 		    "Format output using a custom template: 'json', or 'TEMPLATE' in Go's template language"),
 	SK_OPT_END,
@@ -207,6 +210,21 @@ static bool all_well(const json_t *o)
 	return *sk_jx_get_str(o, "Engine", "") != '\0';
 }
 
+/* Needs neither containers nor engines. */
+static int show_export(const struct doctor_opts *o)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	_cleanup_json_ json_t *all = sk_doctor_export(o->export, &err);
+
+	if (!all || (o->format && sk_format_one(o->format, all, stdout, &err) < 0))
+		return sk_cli_fail(&err, 1);
+	if (!o->format) {
+		printf("%s\n     %s\n", sk_jx_get_str(all, "Path", ""), sk_jx_get_str(all, "Text", ""));
+		print_checks(json_object_get(all, "Checks"));
+	}
+	return 0;
+}
+
 static int cmd_doctor(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct doctor_opts *o = opts;
@@ -216,6 +234,8 @@ static int cmd_doctor(struct sk_cli *cli, void *opts, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (o->export)
+		return show_export(o);
 	if (sk_cli_open(cli, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	all = sk_engines_json(o->again);

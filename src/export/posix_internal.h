@@ -354,6 +354,11 @@ void posix_ntfs_ops(struct sk_9p_fs_ops *ops);
 /* A name of the host as the client has it. */
 const char *posix_guest_name(const struct posix_fs *p, const char *name, char buf[P9_NAME_MAX + 1]);
 
+/* posix_left.c: names that FUSE leaves of open files */
+bool posix_left_name(const struct posix_fs *p, const char *name);
+/* rmdir of a directory that has nothing but such. */
+int posix_left_rmdir(const struct posix_fs *p, int dirfd, const char *name);
+
 /* posix_links.c */
 #define SK_LINKS_DIR ".skerry-links"
 /* The name is not for the guest. */

@@ -29,6 +29,8 @@
 
 bool posix_hidden_name(const struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
 {
+	if (posix_left_name(p, name) && !dir->is_virtual)
+		return true;
 	if (p->c.who != SK_EXPORT_MAPPED || dir->is_virtual)
 		return false;
 	if (p->c.keep == SK_EXPORT_KEEP_SIDECAR && sk_sidecar_is(name))

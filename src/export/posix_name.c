@@ -208,6 +208,14 @@ static bool is_mount_point(const struct posix_fs *p, int dirfd, const char *name
 	return posix_is_point(p, dirfd, name) || (p->c.mounts && sk_mounts_busy(p->c.mounts, dirfd, name));
 }
 
+/* rmdir of a directory that is not empty, but has nothing that clients see. */
+static int remove_hidden(struct posix_fs *p, int dirfd, const char *name)
+{
+	int r = posix_left_rmdir(p, dirfd, name);
+
+	return r == -ENOTEMPTY ? posix_keep_rmdir(p, dirfd, name) : r;
+}
+
 int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 		 bool rmdir)
 {
@@ -232,8 +240,8 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	if (fd >= 0) {
 		posix_link_look(p, fd, name, &gone);
 		r = unlinkat(fd, name, rmdir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
-		if (rmdir && (r == -ENOTEMPTY || r == -EEXIST))
-			r = posix_keep_rmdir(p, fd, name);
+		if (rmdir && r == -ENOTEMPTY)
+			r = remove_hidden(p, fd, name);
 		fd = r;
 		if (fd == 0)
 			posix_link_drop(p, &gone);
@@ -272,7 +280,7 @@ static int move(struct posix_fs *p, struct sk_9p_node *olddir, const char *oldna
 		return r;
 	r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
 	/* An empty directory, but for what is kept in it. */
-	if (r == -ENOTEMPTY && posix_sidecar(p) && posix_keep_rmdir(p, newfd, newname) == 0)
+	if (r == -ENOTEMPTY && remove_hidden(p, newfd, newname) == 0)
 		r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
 	if (posix_sidecar(p) && posix_keep_moved(p, olddir, oldname, newdir, newname, r) < 0 && r == 0)
 		r = -EIO;

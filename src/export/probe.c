@@ -276,7 +276,17 @@ static void clear(int dir, unsigned depth)
 		close(copy);
 }
 
-static void try_all(int dirfd, struct sk_probe *p)
+static void try_all(int dir, struct sk_probe *p)
+{
+	try_links(dir, p);
+	try_special(dir, p);
+	try_names(dir, p);
+	try_data(dir, p);
+	try_open_files(dir, p);
+}
+
+/* Makes a directory, tries something in it, and removes it. */
+static void in_directory(int dirfd, void (*try_it)(int dir, struct sk_probe *p), struct sk_probe *p)
 {
 	_cleanup_fd_ int dir = -1;
 	char name[48];
@@ -286,13 +296,8 @@ static void try_all(int dirfd, struct sk_probe *p)
 	if (mkdirat(dirfd, name, 0700) < 0)
 		return;
 	dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir >= 0) {
-		try_links(dir, p);
-		try_special(dir, p);
-		try_names(dir, p);
-		try_data(dir, p);
-		try_open_files(dir, p);
-	}
+	if (dir >= 0)
+		try_it(dir, p);
 	/* FUSE removes the names of closed files a moment later. */
 	for (tries = 0; tries < 20; tries++) {
 		if (dir >= 0)
@@ -343,10 +348,14 @@ int sk_probe_run(int fd, enum sk_probe_depth depth, struct sk_probe *ret)
 		return 0;
 	file = nameless(fd, ret);
 	ret->writable = answer(file >= 0);
-	if (file >= 0)
-		try_owner(file, ret);
-	if (file >= 0 && depth == SK_PROBE_ALL)
-		try_all(fd, ret);
+	if (file < 0)
+		return 0;
+	try_owner(file, ret);
+	/* Where there are nameless files, names are not needed to keep one. */
+	if (depth == SK_PROBE_ALL)
+		in_directory(fd, try_all, ret);
+	else if (ret->case_matters != SK_PROBE_UNKNOWN)
+		in_directory(fd, try_open_files, ret);
 	return 0;
 }
 

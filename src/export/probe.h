@@ -27,7 +27,10 @@ enum {
 struct sk_probe {
 	bool root; /* asked with root's rights: what chown says about others */
 	enum sk_probe_answer writable, chown, chmod, xattr, ea;
-	enum sk_probe_answer case_matters; /* "a" and "A" are two files; not known where there are nameless files */
+	/* Not known where there are nameless files, but with SK_PROBE_ALL. */
+	enum sk_probe_answer case_matters; /* "a" and "A" are two files */
+	enum sk_probe_answer rename_over;  /* a file that is open can be replaced */
+	enum sk_probe_answer unlink_open;  /* a file that is open can be removed, and its directory then */
 	unsigned marks;
 
 	/* The rest only with SK_PROBE_ALL. */
@@ -35,8 +38,6 @@ struct sk_probe {
 	enum sk_probe_answer wsl;      /* special files are reparse points of WSL's */
 	enum sk_probe_answer any_name; /* names with : and ? */
 	enum sk_probe_answer fallocate, punch, tmpfile;
-	enum sk_probe_answer rename_over; /* a file that is open can be replaced */
-	enum sk_probe_answer unlink_open; /* a file that is open can be removed, and its directory then */
 	enum sk_probe_answer flock, mmap;
 	uint64_t time_ns; /* granularity of mtime: 1, 100, 10^9, 2*10^9; 0: unknown */
 };

@@ -228,6 +228,7 @@ static void choose(struct ninepd_export *e)
 	    sk_probe_run(e->fd, e->readonly ? SK_PROBE_LOOK : SK_PROBE_OWNER, &probe) < 0)
 		return;
 	sk_probe_choose(&probe, &who, &keep);
+	e->config.leaves_names = probe.unlink_open == SK_PROBE_NO;
 	e->config.any_case = probe.case_matters == SK_PROBE_NO;
 	if (!e->who_given)
 		e->config.who = e->keep_given ? SK_EXPORT_MAPPED : who;

@@ -45,7 +45,7 @@ static void put32(uint8_t *p, uint32_t v)
 
 /* --- extended attributes */
 
-struct entry {
+struct ea_entry {
 	const uint8_t *start, *name, *value;
 	size_t size; /* without padding */
 	uint8_t name_len;
@@ -53,7 +53,7 @@ struct entry {
 };
 
 /* Takes the entry at `*at` and moves on. 1; 0: the end; -P9_EIO. */
-static int next_entry(const uint8_t *ea, size_t len, size_t *at, struct entry *ret)
+static int next_entry(const uint8_t *ea, size_t len, size_t *at, struct ea_entry *ret)
 {
 	const uint8_t *p = ea + *at;
 	size_t left = len - *at, step;
@@ -100,7 +100,7 @@ static char upper(char c)
 }
 
 /* Index in `fields`; N_FIELDS: somebody else's. */
-static size_t field_of(const struct entry *e)
+static size_t field_of(const struct ea_entry *e)
 {
 	size_t i, k;
 
@@ -115,7 +115,7 @@ static size_t field_of(const struct entry *e)
 	return N_FIELDS;
 }
 
-static void take_field(struct sk_lx_meta *m, size_t i, const struct entry *e)
+static void take_field(struct sk_lx_meta *m, size_t i, const struct ea_entry *e)
 {
 	if (e->value_len != fields[i].size || (m->have & fields[i].field))
 		return;
@@ -139,7 +139,7 @@ static void take_field(struct sk_lx_meta *m, size_t i, const struct entry *e)
 
 int sk_lx_ea_read(const uint8_t *ea, size_t len, struct sk_lx_meta *ret)
 {
-	struct entry e;
+	struct ea_entry e;
 	size_t at = 0;
 	int r;
 
@@ -190,7 +190,7 @@ static bool put_field(struct writer *w, size_t i, const struct sk_lx_meta *m)
 	return true;
 }
 
-static bool put_copy(struct writer *w, const struct entry *e)
+static bool put_copy(struct writer *w, const struct ea_entry *e)
 {
 	uint8_t *p = room(w, e->size);
 
@@ -203,7 +203,7 @@ int sk_lx_ea_write(const uint8_t *ea, size_t len, const struct sk_lx_meta *meta,
 		   size_t cap)
 {
 	struct writer w = { out, cap < SK_LX_EA_MAX ? cap : SK_LX_EA_MAX, 0, 0 };
-	struct entry e;
+	struct ea_entry e;
 	size_t at = 0, i;
 	int r;
 

@@ -47,20 +47,20 @@
 #define LOCK_TRIES 50
 #define LOCK_WAIT_US 10000
 
-struct entry {
-	struct entry *next;
+struct record {
+	struct record *next;
 	struct sk_override o;
 	bool none;	/* the name has no record */
 	bool announced; /* counts if the name is a file of this size and time */
 	uint64_t size;
 	int64_t mtime;
-	struct entry *before; /* of an announced one: what counts else */
+	struct record *before; /* of an announced one: what counts else */
 	char *target;
 	char name[];
 };
 
 struct sk_sidecar {
-	struct entry **buckets;
+	struct record **buckets;
 	size_t n_buckets, n;
 	bool any_case;
 	bool loaded, cut; /* cut: the file does not end with a line's end */
@@ -151,10 +151,10 @@ struct sk_sidecar *sk_sidecar_new(void)
 	return calloc(1, sizeof(struct sk_sidecar));
 }
 
-static void entry_free(struct entry *e)
+static void record_free(struct record *e)
 {
 	if (e && e->before)
-		entry_free(e->before);
+		record_free(e->before);
 	if (e)
 		free(e->target);
 	free(e);
@@ -166,10 +166,10 @@ static void clear(struct sk_sidecar *s)
 
 	for (i = 0; i < s->n_buckets; i++) {
 		while (s->buckets[i]) {
-			struct entry *e = s->buckets[i];
+			struct record *e = s->buckets[i];
 
 			s->buckets[i] = e->next;
-			entry_free(e);
+			record_free(e);
 		}
 	}
 	s->n = 0;
@@ -202,18 +202,18 @@ static size_t bucket_of(const struct sk_sidecar *s, const char *name)
 static int grow(struct sk_sidecar *s)
 {
 	size_t i, old = s->n_buckets;
-	struct entry **from = s->buckets, **fresh;
+	struct record **from = s->buckets, **fresh;
 
 	if (s->n < old)
 		return 0;
-	fresh = calloc(old ? 2 * old : 16, sizeof(struct entry *));
+	fresh = calloc(old ? 2 * old : 16, sizeof(struct record *));
 	if (!fresh)
 		return -ENOMEM;
 	s->buckets = fresh;
 	s->n_buckets = old ? 2 * old : 16;
 	for (i = 0; i < old; i++) {
 		while (from[i]) {
-			struct entry *e = from[i];
+			struct record *e = from[i];
 			size_t b = bucket_of(s, e->name);
 
 			from[i] = e->next;
@@ -226,9 +226,9 @@ static int grow(struct sk_sidecar *s)
 }
 
 /* Where the entry of the name is linked; NULL: there is none. */
-static struct entry **place_of(const struct sk_sidecar *s, const char *name)
+static struct record **place_of(const struct sk_sidecar *s, const char *name)
 {
-	struct entry **at, **other = NULL;
+	struct record **at, **other = NULL;
 
 	if (!s->n_buckets)
 		return NULL;
@@ -241,9 +241,9 @@ static struct entry **place_of(const struct sk_sidecar *s, const char *name)
 	return other;
 }
 
-static struct entry *entry_new(const char *name, const struct sk_override *o, const char *target)
+static struct record *record_new(const char *name, const struct sk_override *o, const char *target)
 {
-	struct entry *e = calloc(1, sizeof(*e) + strlen(name) + 1);
+	struct record *e = calloc(1, sizeof(*e) + strlen(name) + 1);
 
 	if (!e)
 		return NULL;
@@ -260,13 +260,13 @@ static struct entry *entry_new(const char *name, const struct sk_override *o, co
 }
 
 /* Enters an entry (taken) in place of that of its name. */
-static int enter(struct sk_sidecar *s, struct entry *e)
+static int enter(struct sk_sidecar *s, struct record *e)
 {
-	struct entry **at, *old = NULL;
+	struct record **at, *old = NULL;
 	int r = e ? grow(s) : -ENOMEM;
 
 	if (r < 0) {
-		entry_free(e);
+		record_free(e);
 		return r;
 	}
 	at = place_of(s, e->name);
@@ -284,9 +284,9 @@ static int enter(struct sk_sidecar *s, struct entry *e)
 		e->before = old;
 		old = NULL;
 	}
-	entry_free(old);
+	record_free(old);
 	if (e->none && !e->announced) {
-		entry_free(e);
+		record_free(e);
 		return 0;
 	}
 	e->next = s->buckets[bucket_of(s, e->name)];
@@ -297,7 +297,7 @@ static int enter(struct sk_sidecar *s, struct entry *e)
 
 bool sk_sidecar_find(const struct sk_sidecar *s, const char *name, struct sk_override *ret, const char **ret_target)
 {
-	struct entry **at = place_of(s, name), *e = at ? *at : NULL;
+	struct record **at = place_of(s, name), *e = at ? *at : NULL;
 
 	if (ret_target)
 		*ret_target = NULL;
@@ -328,7 +328,7 @@ static const char *word(const char **at, const char *end, size_t *ret_len)
 	return start;
 }
 
-static bool parse_announced(const char *w, size_t len, struct entry *e)
+static bool parse_announced(const char *w, size_t len, struct record *e)
 {
 	char text[64], *stop;
 
@@ -349,7 +349,7 @@ static int take_line(struct sk_sidecar *s, const char *line, size_t len)
 {
 	const char *at = line + 9, *end = line + len, *w;
 	char sum[9], name[NAME_MAX_ + 1], target[TARGET_MAX + 1];
-	struct entry head = { .none = true }, *e;
+	struct record head = { .none = true }, *e;
 	struct sk_override o;
 	size_t n;
 
@@ -375,7 +375,7 @@ static int take_line(struct sk_sidecar *s, const char *line, size_t len)
 	w = word(&at, end, &n);
 	if (n && !unescape(w, n, target, TARGET_MAX))
 		return -EINVAL;
-	e = entry_new(name, head.none ? NULL : &o, n ? target : NULL);
+	e = record_new(name, head.none ? NULL : &o, n ? target : NULL);
 	if (e) {
 		e->announced = head.announced;
 		e->size = head.size;
@@ -401,7 +401,7 @@ int sk_sidecar_parse(struct sk_sidecar *s, const char *text, size_t len)
 }
 
 /* Returns the length with the line's end. */
-static size_t format_line(char line[LINE_MAX_], const struct entry *e)
+static size_t format_line(char line[LINE_MAX_], const struct record *e)
 {
 	char override[SK_OVERRIDE_MAX], sum[9];
 	size_t n = 9;
@@ -436,10 +436,10 @@ static int resolve(struct sk_sidecar *s, int dirfd)
 	size_t i;
 
 	for (i = 0; i < s->n_buckets; i++) {
-		struct entry **at = &s->buckets[i];
+		struct record **at = &s->buckets[i];
 
 		while (*at) {
-			struct entry *e = *at, *before = e->before;
+			struct record *e = *at, *before = e->before;
 			struct stat st;
 
 			if (!e->announced) {
@@ -454,14 +454,14 @@ static int resolve(struct sk_sidecar *s, int dirfd)
 				if (before)
 					before->next = e->next;
 				s->n -= !before;
-				entry_free(e);
+				record_free(e);
 			} else if (e->none) {
 				*at = e->next;
 				s->n--;
-				entry_free(before);
-				entry_free(e);
+				record_free(before);
+				record_free(e);
 			} else {
-				entry_free(before);
+				record_free(before);
 				at = &e->next;
 			}
 		}
@@ -584,10 +584,10 @@ static int write_all(int fd, const char *text, size_t len, uint64_t offset)
 }
 
 /* Writes what the entry says, and what counts before it has come. */
-static int write_entry(const struct entry *e, int fd, uint64_t *at)
+static int write_record(const struct record *e, int fd, uint64_t *at)
 {
 	char line[LINE_MAX_];
-	int r = e->before ? write_entry(e->before, fd, at) : 0;
+	int r = e->before ? write_record(e->before, fd, at) : 0;
 	size_t n = format_line(line, e);
 
 	if (r == 0)
@@ -607,13 +607,13 @@ static int write_again(struct sk_sidecar *s, int dirfd, const char *fresh)
 	int r = fd < 0 ? -errno : write_all(fd, HEADER, sizeof(HEADER) - 1, 0);
 
 	for (i = 0; i < s->n_buckets && r == 0; i++) {
-		const struct entry *e;
+		const struct record *e;
 
 		for (e = s->buckets[i]; e && r == 0; e = e->next) {
 			if (strcmp(e->name, fresh) != 0 && fstatat(dirfd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 			    errno == ENOENT)
 				continue;
-			r = write_entry(e, fd, &at);
+			r = write_record(e, fd, &at);
 		}
 	}
 	if (r == 0 && fsync(fd) < 0)
@@ -632,7 +632,7 @@ static uint64_t live_bytes(const struct sk_sidecar *s)
 	size_t i;
 
 	for (i = 0; i < s->n_buckets; i++) {
-		const struct entry *e;
+		const struct record *e;
 
 		for (e = s->buckets[i]; e; e = e->next)
 			sum += 40 + strlen(e->name) + (e->target ? strlen(e->target) : 0);
@@ -641,7 +641,7 @@ static uint64_t live_bytes(const struct sk_sidecar *s)
 }
 
 /* Appends the entry (taken), and enters it. */
-static int append(struct sk_sidecar *s, int dirfd, struct entry *e)
+static int append(struct sk_sidecar *s, int dirfd, struct record *e)
 {
 	_cleanup_fd_ int fd = -1;
 	char line[LINE_MAX_ + sizeof(HEADER)], name[NAME_MAX_ + 1];
@@ -656,7 +656,7 @@ static int append(struct sk_sidecar *s, int dirfd, struct entry *e)
 	if (r == 0 && !(s->loaded && s->ino == st.st_ino && s->len == (uint64_t)st.st_size))
 		r = load_fd(s, dirfd, fd, &st);
 	if (r < 0) {
-		entry_free(e);
+		record_free(e);
 		return r;
 	}
 	if (st.st_size == 0) {
@@ -670,7 +670,7 @@ static int append(struct sk_sidecar *s, int dirfd, struct entry *e)
 	if (r < 0) {
 		/* Part of a line may be there. */
 		s->loaded = false;
-		entry_free(e);
+		record_free(e);
 		return r;
 	}
 	s->cut = false;
@@ -687,7 +687,7 @@ int sk_sidecar_put(struct sk_sidecar *s, int dirfd, const char *name, const stru
 {
 	if (strlen(name) > NAME_MAX_ || (target && strlen(target) > TARGET_MAX))
 		return -ENAMETOOLONG;
-	return append(s, dirfd, entry_new(name, o, target));
+	return append(s, dirfd, record_new(name, o, target));
 }
 
 int sk_sidecar_drop(struct sk_sidecar *s, int dirfd, const char *name)
@@ -696,13 +696,13 @@ int sk_sidecar_drop(struct sk_sidecar *s, int dirfd, const char *name)
 
 	if (r < 0 || !place_of(s, name))
 		return r;
-	return append(s, dirfd, entry_new(name, NULL, NULL));
+	return append(s, dirfd, record_new(name, NULL, NULL));
 }
 
 int sk_sidecar_announce(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o,
 			const char *target, uint64_t size, int64_t mtime)
 {
-	struct entry *e = strlen(name) > NAME_MAX_ ? NULL : entry_new(name, o, target);
+	struct record *e = strlen(name) > NAME_MAX_ ? NULL : record_new(name, o, target);
 
 	if (e) {
 		e->announced = true;

@@ -47,20 +47,20 @@
 #define LOCK_TRIES 50
 #define LOCK_WAIT_US 10000
 
-struct record {
-	struct record *next;
+struct side_record {
+	struct side_record *next;
 	struct sk_override o;
 	bool none;	/* the name has no record */
 	bool announced; /* counts if the name is a file of this size and time */
 	uint64_t size;
 	int64_t mtime;
-	struct record *before; /* of an announced one: what counts else */
+	struct side_record *before; /* of an announced one: what counts else */
 	char *target;
 	char name[];
 };
 
 struct sk_sidecar {
-	struct record **buckets;
+	struct side_record **buckets;
 	size_t n_buckets, n;
 	bool any_case;
 	bool loaded, cut; /* cut: the file does not end with a line's end */
@@ -151,7 +151,7 @@ struct sk_sidecar *sk_sidecar_new(void)
 	return calloc(1, sizeof(struct sk_sidecar));
 }
 
-static void record_free(struct record *e)
+static void record_free(struct side_record *e)
 {
 	if (e && e->before)
 		record_free(e->before);
@@ -166,7 +166,7 @@ static void clear(struct sk_sidecar *s)
 
 	for (i = 0; i < s->n_buckets; i++) {
 		while (s->buckets[i]) {
-			struct record *e = s->buckets[i];
+			struct side_record *e = s->buckets[i];
 
 			s->buckets[i] = e->next;
 			record_free(e);
@@ -202,18 +202,18 @@ static size_t bucket_of(const struct sk_sidecar *s, const char *name)
 static int grow(struct sk_sidecar *s)
 {
 	size_t i, old = s->n_buckets;
-	struct record **from = s->buckets, **fresh;
+	struct side_record **from = s->buckets, **fresh;
 
 	if (s->n < old)
 		return 0;
-	fresh = calloc(old ? 2 * old : 16, sizeof(struct record *));
+	fresh = calloc(old ? 2 * old : 16, sizeof(struct side_record *));
 	if (!fresh)
 		return -ENOMEM;
 	s->buckets = fresh;
 	s->n_buckets = old ? 2 * old : 16;
 	for (i = 0; i < old; i++) {
 		while (from[i]) {
-			struct record *e = from[i];
+			struct side_record *e = from[i];
 			size_t b = bucket_of(s, e->name);
 
 			from[i] = e->next;
@@ -226,9 +226,9 @@ static int grow(struct sk_sidecar *s)
 }
 
 /* Where the entry of the name is linked; NULL: there is none. */
-static struct record **place_of(const struct sk_sidecar *s, const char *name)
+static struct side_record **place_of(const struct sk_sidecar *s, const char *name)
 {
-	struct record **at, **other = NULL;
+	struct side_record **at, **other = NULL;
 
 	if (!s->n_buckets)
 		return NULL;
@@ -241,9 +241,9 @@ static struct record **place_of(const struct sk_sidecar *s, const char *name)
 	return other;
 }
 
-static struct record *record_new(const char *name, const struct sk_override *o, const char *target)
+static struct side_record *record_new(const char *name, const struct sk_override *o, const char *target)
 {
-	struct record *e = calloc(1, sizeof(*e) + strlen(name) + 1);
+	struct side_record *e = calloc(1, sizeof(*e) + strlen(name) + 1);
 
 	if (!e)
 		return NULL;
@@ -260,9 +260,9 @@ static struct record *record_new(const char *name, const struct sk_override *o, 
 }
 
 /* Enters an entry (taken) in place of that of its name. */
-static int enter(struct sk_sidecar *s, struct record *e)
+static int enter(struct sk_sidecar *s, struct side_record *e)
 {
-	struct record **at, *old = NULL;
+	struct side_record **at, *old = NULL;
 	int r = e ? grow(s) : -ENOMEM;
 
 	if (r < 0) {
@@ -297,7 +297,7 @@ static int enter(struct sk_sidecar *s, struct record *e)
 
 bool sk_sidecar_find(const struct sk_sidecar *s, const char *name, struct sk_override *ret, const char **ret_target)
 {
-	struct record **at = place_of(s, name), *e = at ? *at : NULL;
+	struct side_record **at = place_of(s, name), *e = at ? *at : NULL;
 
 	if (ret_target)
 		*ret_target = NULL;
@@ -328,7 +328,7 @@ static const char *word(const char **at, const char *end, size_t *ret_len)
 	return start;
 }
 
-static bool parse_announced(const char *w, size_t len, struct record *e)
+static bool parse_announced(const char *w, size_t len, struct side_record *e)
 {
 	char text[64], *stop;
 
@@ -349,7 +349,7 @@ static int take_line(struct sk_sidecar *s, const char *line, size_t len)
 {
 	const char *at = line + 9, *end = line + len, *w;
 	char sum[9], name[NAME_MAX_ + 1], target[TARGET_MAX + 1];
-	struct record head = { .none = true }, *e;
+	struct side_record head = { .none = true }, *e;
 	struct sk_override o;
 	size_t n;
 
@@ -401,7 +401,7 @@ int sk_sidecar_parse(struct sk_sidecar *s, const char *text, size_t len)
 }
 
 /* Returns the length with the line's end. */
-static size_t format_line(char line[LINE_MAX_], const struct record *e)
+static size_t format_line(char line[LINE_MAX_], const struct side_record *e)
 {
 	char override[SK_OVERRIDE_MAX], sum[9];
 	size_t n = 9;
@@ -436,10 +436,10 @@ static int resolve(struct sk_sidecar *s, int dirfd)
 	size_t i;
 
 	for (i = 0; i < s->n_buckets; i++) {
-		struct record **at = &s->buckets[i];
+		struct side_record **at = &s->buckets[i];
 
 		while (*at) {
-			struct record *e = *at, *before = e->before;
+			struct side_record *e = *at, *before = e->before;
 			struct stat st;
 
 			if (!e->announced) {
@@ -584,7 +584,7 @@ static int write_all(int fd, const char *text, size_t len, uint64_t offset)
 }
 
 /* Writes what the entry says, and what counts before it has come. */
-static int write_record(const struct record *e, int fd, uint64_t *at)
+static int write_record(const struct side_record *e, int fd, uint64_t *at)
 {
 	char line[LINE_MAX_];
 	int r = e->before ? write_record(e->before, fd, at) : 0;
@@ -607,7 +607,7 @@ static int write_again(struct sk_sidecar *s, int dirfd, const char *fresh)
 	int r = fd < 0 ? -errno : write_all(fd, HEADER, sizeof(HEADER) - 1, 0);
 
 	for (i = 0; i < s->n_buckets && r == 0; i++) {
-		const struct record *e;
+		const struct side_record *e;
 
 		for (e = s->buckets[i]; e && r == 0; e = e->next) {
 			if (strcmp(e->name, fresh) != 0 && fstatat(dirfd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
@@ -632,7 +632,7 @@ static uint64_t live_bytes(const struct sk_sidecar *s)
 	size_t i;
 
 	for (i = 0; i < s->n_buckets; i++) {
-		const struct record *e;
+		const struct side_record *e;
 
 		for (e = s->buckets[i]; e; e = e->next)
 			sum += 40 + strlen(e->name) + (e->target ? strlen(e->target) : 0);
@@ -641,7 +641,7 @@ static uint64_t live_bytes(const struct sk_sidecar *s)
 }
 
 /* Appends the entry (taken), and enters it. */
-static int append(struct sk_sidecar *s, int dirfd, struct record *e)
+static int append(struct sk_sidecar *s, int dirfd, struct side_record *e)
 {
 	_cleanup_fd_ int fd = -1;
 	char line[LINE_MAX_ + sizeof(HEADER)], name[NAME_MAX_ + 1];
@@ -702,7 +702,7 @@ int sk_sidecar_drop(struct sk_sidecar *s, int dirfd, const char *name)
 int sk_sidecar_announce(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o,
 			const char *target, uint64_t size, int64_t mtime)
 {
-	struct record *e = strlen(name) > NAME_MAX_ ? NULL : record_new(name, o, target);
+	struct side_record *e = strlen(name) > NAME_MAX_ ? NULL : record_new(name, o, target);
 
 	if (e) {
 		e->announced = true;

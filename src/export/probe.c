@@ -363,6 +363,9 @@ void sk_probe_choose(const struct sk_probe *probe, enum sk_export_who *ret_who, 
 {
 	bool stays = probe->chown == SK_PROBE_YES && probe->chmod == SK_PROBE_YES;
 
+	/* Nothing better can be had (NFS with root_squash, sshfs): the host has the last word, as it says itself. */
+	if (probe->chmod == SK_PROBE_YES && probe->xattr != SK_PROBE_YES && probe->ea != SK_PROBE_YES)
+		stays = true;
 	/* What cannot be tried is as it was taken for before: the host's, unless somebody has mapped it. */
 	if (probe->chown == SK_PROBE_UNKNOWN)
 		stays = !probe->marks;

@@ -161,9 +161,10 @@ static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
 	    strlen(a) < strlen(b) || (whole->readonly && !part->readonly))
 		return false;
 	return part->config.who == whole->config.who && part->config.keep == whole->config.keep &&
-	       part->config.append == whole->config.append && part->config.nodev == whole->config.nodev &&
-	       shows_same_mounts(part, whole) && part->config.nosuid == whole->config.nosuid &&
-	       part->config.squash_uid == whole->config.squash_uid &&
+	       part->config.any_case == whole->config.any_case &&
+	       part->config.leaves_names == whole->config.leaves_names && part->config.append == whole->config.append &&
+	       part->config.nodev == whole->config.nodev && shows_same_mounts(part, whole) &&
+	       part->config.nosuid == whole->config.nosuid && part->config.squash_uid == whole->config.squash_uid &&
 	       part->config.squash_gid == whole->config.squash_gid;
 }
 

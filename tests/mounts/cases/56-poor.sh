@@ -43,7 +43,7 @@ poor_end() {
 	local i
 	umount "$WORK/data" || umount -l "$WORK/data"
 	[ -z "$1" ] || losetup -d "$1"
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		pgrep -f "^(ntfs-3g|mount.exfat-fuse) .*$WORK/data" >/dev/null || return 0
 		sleep 0.1
 	done

@@ -362,7 +362,7 @@ int posix_left_rmdir(const struct posix_fs *p, int dirfd, const char *name);
 /* posix_links.c */
 #define SK_LINKS_DIR ".skerry-links"
 /* The name is not for the guest. */
-bool posix_hidden_name(const struct posix_fs *p, const struct sk_9p_node *dir, const char *name);
+bool posix_hidden_name(struct posix_fs *p, struct sk_9p_node *dir, const char *name);
 /* Of what can have no attribute on the host. False: nothing is kept. */
 bool posix_link_load(struct posix_fs *p, const struct statx *stx, struct sk_override *ret);
 int posix_link_store(struct posix_fs *p, const struct statx *stx, const struct sk_override *o);

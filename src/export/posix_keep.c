@@ -279,7 +279,8 @@ int posix_keep_moving(struct posix_fs *p, struct sk_9p_node *olddir, const char 
 	r = side_of(p, newdir, &newfd);
 	if (r < 0 || (!kept && !sk_sidecar_find(newdir->side, newname, &there, NULL)))
 		return r;
-	return sk_sidecar_announce(newdir->side, newfd, newname, kept ? &o : NULL, target, stx.stx_size,
+	return sk_sidecar_announce(newdir->side, newfd, newname, kept ? &o : NULL, target,
+				   olddir == newdir ? oldname : NULL, stx.stx_size,
 				   stx.stx_mtime.tv_sec * INT64_C(1000000000) + stx.stx_mtime.tv_nsec);
 }
 

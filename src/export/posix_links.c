@@ -27,13 +27,15 @@
 
 #define KEY_MAX 80
 
-bool posix_hidden_name(const struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
+bool posix_hidden_name(struct posix_fs *p, struct sk_9p_node *dir, const char *name)
 {
 	if (posix_left_name(p, name) && !dir->is_virtual)
 		return true;
 	if (p->c.who != SK_EXPORT_MAPPED || dir->is_virtual)
 		return false;
-	if (p->c.keep == SK_EXPORT_KEEP_SIDECAR && sk_sidecar_is(name))
+	/* A client could write itself any owner and mode. Without a descriptor nothing is reached by a name either. */
+	if (p->c.keep == SK_EXPORT_KEEP_SIDECAR &&
+	    (sk_sidecar_is(name) || (strchr(name, '~') && (posix_fd(p, dir) < 0 || sk_sidecar_alias(dir->fd, name)))))
 		return true;
 	return dir == p->root && strcmp(name, SK_LINKS_DIR) == 0;
 }

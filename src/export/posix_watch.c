@@ -70,7 +70,7 @@ static uint64_t path_of(const struct sk_9p_node *n)
 	return n->is_virtual ? posix_virtual_qid(n->fs).path : posix_qid_path(n->fs, n->dev, n->mnt, n->ino);
 }
 
-static void tell(const struct sk_9p_node *dir, uint8_t kind, bool is_dir, const char *name)
+static void tell(struct sk_9p_node *dir, uint8_t kind, bool is_dir, const char *name)
 {
 	char buf[P9_NAME_MAX + 1];
 	struct sk_9p_event e = {
@@ -105,8 +105,8 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 		[SK_WATCH_CLOSE_WRITE] = P9_EVENT_CLOSE_WRITE, [SK_WATCH_OPEN] = P9_EVENT_OPEN,
 		[SK_WATCH_ACCESS] = P9_EVENT_ACCESS,	       [SK_WATCH_CLOSE_NOWRITE] = P9_EVENT_CLOSE_NOWRITE,
 	};
-	const struct sk_9p_node *dir = (const struct sk_9p_node *)(uintptr_t)w->dir;
-	const struct sk_9p_node *to = (const struct sk_9p_node *)(uintptr_t)w->new_dir;
+	struct sk_9p_node *dir = (struct sk_9p_node *)(uintptr_t)w->dir;
+	struct sk_9p_node *to = (struct sk_9p_node *)(uintptr_t)w->new_dir;
 
 	if (w->kind == SK_WATCH_RENAME && (!dir || !to || dir->fs == to->fs)) {
 		tell_rename(w, dir, to);

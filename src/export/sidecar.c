@@ -7,7 +7,8 @@
  *   skerry-meta 1
  *   CRC32 UID:GID:MODE:TYPE NAME [TARGET]      this is kept of NAME ("." is the directory itself)
  *   CRC32 - NAME                               nothing is kept
- *   CRC32 ?SIZE,MTIME …                        as above, if NAME is a file of this size and time of change
+ *   CRC32 ?SIZE,MTIME[,FROM] …                 as above, if NAME is a file of this size and time of change, and
+ *                                              there is no FROM (any more)
  *
  * with the numbers as in override.h, and names in which bytes up to 32, 127 and '%' are %XX. The checksum is of what
  * follows it. A line that was cut, or damaged, is as if it were not there; the next one begins on a line of its own.
@@ -15,7 +16,9 @@
  * by sk_sidecar_sync(), which a client's fsync of the file or the directory calls.
  *
  * A name and its record cannot change in one step. A record is written before the name is made; a record without a
- * name harms nothing. Before a rename the record of the new name is announced: it counts if the file has come.
+ * name harms nothing. Before a rename the record of the new name is announced: it counts if the file has come. Within
+ * a directory the old name tells. Coming from another directory, a file cannot be told from one of the same size and
+ * time that it was to replace: a server that is killed between the two steps may leave that one with the new record.
  *
  * Others may add, remove and rename files at any time. A file without a record is as the host says; records whose file
  * is gone are left out when the log is written again, which happens when it has grown to four times what it says. Then
@@ -42,7 +45,7 @@
 #define HEADER "skerry-meta 1\n"
 #define NAME_MAX_ 255u
 #define TARGET_MAX 4095u
-#define LINE_MAX_ (3 * (NAME_MAX_ + TARGET_MAX) + 160)
+#define LINE_MAX_ (3 * (2 * NAME_MAX_ + TARGET_MAX) + 200)
 #define REWRITE_MIN 65536u
 #define LOCK_TRIES 50
 #define LOCK_WAIT_US 10000
@@ -51,7 +54,8 @@ struct side_record {
 	struct side_record *next;
 	struct sk_override o;
 	bool none;	/* the name has no record */
-	bool announced; /* counts if the name is a file of this size and time */
+	bool announced; /* counts if the name is a file of this size and time, and `from` is none */
+	char *from;	/* NULL: not from this directory */
 	uint64_t size;
 	int64_t mtime;
 	struct side_record *before; /* of an announced one: what counts else */
@@ -155,8 +159,10 @@ static void record_free(struct side_record *e)
 {
 	if (e && e->before)
 		record_free(e->before);
-	if (e)
+	if (e) {
 		free(e->target);
+		free(e->from);
+	}
 	free(e);
 }
 
@@ -328,28 +334,50 @@ static const char *word(const char **at, const char *end, size_t *ret_len)
 	return start;
 }
 
-static bool parse_announced(const char *w, size_t len, struct side_record *e)
+/* `from`: the old name, "": it is in another directory. */
+static bool parse_announced(const char *w, size_t len, struct side_record *e, char from[NAME_MAX_ + 1])
 {
-	char text[64], *stop;
+	char text[64 + 3 * NAME_MAX_], *stop;
 
 	if (len >= sizeof(text))
 		return false;
 	memcpy(text, w, len);
 	text[len] = 0;
+	from[0] = 0;
 	e->announced = true;
 	e->size = strtoull(text + 1, &stop, 10);
 	if (*stop != ',')
 		return false;
 	e->mtime = strtoll(stop + 1, &stop, 10);
+	if (*stop == ',')
+		return unescape(stop + 1, strlen(stop + 1), from, NAME_MAX_) && !strchr(from, '/');
 	return *stop == 0;
+}
+
+/* The record (taken) with what `head` says of an announcement. NULL: no memory. */
+static struct side_record *announced(struct side_record *take_record, const struct side_record *head, const char *from)
+{
+	struct side_record *e = take_record;
+
+	if (!e || !head->announced)
+		return e;
+	e->announced = true;
+	e->size = head->size;
+	e->mtime = head->mtime;
+	e->from = *from ? strdup(from) : NULL;
+	if (*from && !e->from) {
+		record_free(e);
+		return NULL;
+	}
+	return e;
 }
 
 /* Takes a line without its end. -EINVAL: no record. */
 static int take_line(struct sk_sidecar *s, const char *line, size_t len)
 {
 	const char *at = line + 9, *end = line + len, *w;
-	char sum[9], name[NAME_MAX_ + 1], target[TARGET_MAX + 1];
-	struct side_record head = { .none = true }, *e;
+	char sum[9], name[NAME_MAX_ + 1], from[NAME_MAX_ + 1] = "", target[TARGET_MAX + 1];
+	struct side_record head = { .none = true };
 	struct sk_override o;
 	size_t n;
 
@@ -360,7 +388,7 @@ static int take_line(struct sk_sidecar *s, const char *line, size_t len)
 		return -EINVAL;
 	w = word(&at, end, &n);
 	if (n && *w == '?') {
-		if (!parse_announced(w, n, &head))
+		if (!parse_announced(w, n, &head, from))
 			return -EINVAL;
 		w = word(&at, end, &n);
 	}
@@ -375,13 +403,7 @@ static int take_line(struct sk_sidecar *s, const char *line, size_t len)
 	w = word(&at, end, &n);
 	if (n && !unescape(w, n, target, TARGET_MAX))
 		return -EINVAL;
-	e = record_new(name, head.none ? NULL : &o, n ? target : NULL);
-	if (e) {
-		e->announced = head.announced;
-		e->size = head.size;
-		e->mtime = head.mtime;
-	}
-	return enter(s, e);
+	return enter(s, announced(record_new(name, head.none ? NULL : &o, n ? target : NULL), &head, from));
 }
 
 int sk_sidecar_parse(struct sk_sidecar *s, const char *text, size_t len)
@@ -406,8 +428,11 @@ static size_t format_line(char line[LINE_MAX_], const struct side_record *e)
 	char override[SK_OVERRIDE_MAX], sum[9];
 	size_t n = 9;
 
-	if (e->announced)
-		n += (size_t)sprintf(line + n, "?%" PRIu64 ",%" PRId64 " ", e->size, e->mtime);
+	if (e->announced) {
+		n += (size_t)sprintf(line + n, "?%" PRIu64 ",%" PRId64 "%s", e->size, e->mtime, e->from ? "," : "");
+		n += e->from ? escape(e->from, line + n) : 0;
+		line[n++] = ' ';
+	}
 	if (!e->none)
 		(void)sk_override_format(&e->o, override);
 	n += (size_t)sprintf(line + n, "%s ", e->none ? "-" : override);
@@ -430,6 +455,16 @@ static int64_t mtime_of(const struct stat *st)
 	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
+static bool has_come(const struct side_record *e, int dirfd)
+{
+	struct stat st;
+
+	if (e->from && fstatat(dirfd, e->from, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return false;
+	return fstatat(dirfd, e->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (uint64_t)st.st_size == e->size &&
+	       mtime_of(&st) == e->mtime;
+}
+
 /* Whether what was announced has come. */
 static int resolve(struct sk_sidecar *s, int dirfd)
 {
@@ -440,7 +475,6 @@ static int resolve(struct sk_sidecar *s, int dirfd)
 
 		while (*at) {
 			struct side_record *e = *at, *before = e->before;
-			struct stat st;
 
 			if (!e->announced) {
 				at = &e->next;
@@ -448,8 +482,7 @@ static int resolve(struct sk_sidecar *s, int dirfd)
 			}
 			e->announced = false;
 			e->before = NULL;
-			if (fstatat(dirfd, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (uint64_t)st.st_size != e->size ||
-			    mtime_of(&st) != e->mtime) {
+			if (!has_come(e, dirfd)) {
 				*at = before ? before : e->next;
 				if (before)
 					before->next = e->next;
@@ -700,16 +733,13 @@ int sk_sidecar_drop(struct sk_sidecar *s, int dirfd, const char *name)
 }
 
 int sk_sidecar_announce(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o,
-			const char *target, uint64_t size, int64_t mtime)
+			const char *target, const char *from, uint64_t size, int64_t mtime)
 {
-	struct side_record *e = strlen(name) > NAME_MAX_ ? NULL : record_new(name, o, target);
+	const struct side_record head = { .announced = true, .size = size, .mtime = mtime };
 
-	if (e) {
-		e->announced = true;
-		e->size = size;
-		e->mtime = mtime;
-	}
-	return append(s, dirfd, e);
+	if (strlen(name) > NAME_MAX_ || (from && strlen(from) > NAME_MAX_))
+		return -ENAMETOOLONG;
+	return append(s, dirfd, announced(record_new(name, o, target), &head, from ? from : ""));
 }
 
 int sk_sidecar_sync(int dirfd)
@@ -723,7 +753,16 @@ int sk_sidecar_sync(int dirfd)
 
 bool sk_sidecar_is(const char *name)
 {
-	return strcmp(name, SK_SIDECAR_NAME) == 0 || strcmp(name, SK_SIDECAR_NEW) == 0;
+	return same_folded(name, SK_SIDECAR_NAME) || same_folded(name, SK_SIDECAR_NEW);
+}
+
+bool sk_sidecar_alias(int dirfd, const char *name)
+{
+	struct stat st, own;
+
+	return strchr(name, '~') && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ((fstatat(dirfd, SK_SIDECAR_NAME, &own, AT_SYMLINK_NOFOLLOW) == 0 && own.st_ino == st.st_ino) ||
+		(fstatat(dirfd, SK_SIDECAR_NEW, &own, AT_SYMLINK_NOFOLLOW) == 0 && own.st_ino == st.st_ino));
 }
 
 int sk_sidecar_remove(int dirfd)

@@ -41,16 +41,19 @@ size_t sk_sidecar_count(const struct sk_sidecar *s);
  */
 int sk_sidecar_put(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o, const char *target);
 int sk_sidecar_drop(struct sk_sidecar *s, int dirfd, const char *name);
-/* Before a file of this size and time of change gets the name: counts once the name is such a file. `o` NULL: it has no
- * record. To be followed by a put or drop. */
+/* Before a file of this size and time of change gets the name: counts once the name is such a file, and there is no
+ * `from` any more (NULL: it comes from another directory). `o` NULL: it has no record. To be followed by a put or
+ * drop. */
 int sk_sidecar_announce(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o,
-			const char *target, uint64_t size, int64_t mtime);
+			const char *target, const char *from, uint64_t size, int64_t mtime);
 
 /* What was written is on the disk. 0 (also where there is no file) or negative errno. */
 int sk_sidecar_sync(int dirfd);
 /* Removes the files from a directory that has nothing else. -ENOTEMPTY: it has. */
 int sk_sidecar_remove(int dirfd);
-/* The name is not for clients. */
+/* The name is not for clients, however it is spelled. */
 bool sk_sidecar_is(const char *name);
+/* The name is one of vfat's short names ("SKERRY~1.MET") of such a file. */
+bool sk_sidecar_alias(int dirfd, const char *name);
 
 #endif

@@ -87,7 +87,7 @@ case_poor_postgres_ntfs_permissions() {
 	poor ntfs-permissions
 	postgres_on bind
 }
-# case: timeout=900 root-only
+# case: timeout=1800 root-only full
 case_poor_postgres_exfat() {
 	poor exfat
 	postgres_on bind

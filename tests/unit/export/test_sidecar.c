@@ -73,7 +73,7 @@ static void announce(const struct fixture *fx, const char *from, const char *to,
 	struct stat st;
 
 	assert_int_equal(fstatat(fx->dir, from, &st, 0), 0);
-	assert_int_equal(sk_sidecar_announce(fx->s, fx->dir, to, o, NULL, (uint64_t)st.st_size,
+	assert_int_equal(sk_sidecar_announce(fx->s, fx->dir, to, o, NULL, from, (uint64_t)st.st_size,
 					     st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec),
 			 0);
 }
@@ -117,6 +117,7 @@ static void records(void **state)
 /* Killed between any two steps of a rename. */
 static void renames(void **state)
 {
+	const struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
 	struct fixture *fx = *state;
 
 	touch(fx, "a", "contents");
@@ -132,6 +133,17 @@ static void renames(void **state)
 	assert_int_equal(sk_sidecar_drop(fx->s, fx->dir, "a"), 0);
 	expect(fx, "a", 0);
 	expect(fx, "b", 1);
+
+	/* Two that cannot be told apart by size and time. */
+	touch(fx, "e", "");
+	touch(fx, "f %", "");
+	assert_int_equal(utimensat(fx->dir, "e", times, 0), 0);
+	assert_int_equal(utimensat(fx->dir, "f %", times, 0), 0);
+	assert_int_equal(sk_sidecar_put(fx->s, fx->dir, "e", &one, NULL), 0);
+	announce(fx, "f %", "e", &two);
+	expect(fx, "e", 1);
+	assert_int_equal(renameat(fx->dir, "f %", fx->dir, "e"), 0);
+	expect(fx, "e", 2);
 
 	/* One without a record comes over one that has one. */
 	touch(fx, "c", "no record");
@@ -170,6 +182,22 @@ static void small_again(void **state)
 	expect(fx, "moving", 2);
 }
 
+/* What vfat calls a file by its short name is the same inode. */
+static void other_names(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(sk_sidecar_put(fx->s, fx->dir, "a", &one, NULL), 0);
+	assert_true(sk_sidecar_is(".Skerry-META"));
+	assert_true(sk_sidecar_is(SK_SIDECAR_NEW));
+	assert_false(sk_sidecar_is(".skerry-meta2"));
+	assert_int_equal(linkat(fx->dir, SK_SIDECAR_NAME, fx->dir, "SKERRY~1.MET", 0), 0);
+	touch(fx, "OTHER~1.MET", "");
+	assert_true(sk_sidecar_alias(fx->dir, "SKERRY~1.MET"));
+	assert_false(sk_sidecar_alias(fx->dir, "OTHER~1.MET"));
+	assert_false(sk_sidecar_alias(fx->dir, "NONE~1"));
+}
+
 static void bounds(void **state)
 {
 	struct fixture *fx = *state;
@@ -200,6 +228,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(records, setup, teardown),
 		cmocka_unit_test_setup_teardown(renames, setup, teardown),
 		cmocka_unit_test_setup_teardown(small_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(bounds, setup, teardown),
 	};
 

@@ -631,6 +631,12 @@ class Exfat(Beside):
         c.set("FILE", mode=0o640)
         self.assertEqual(self.again().stat("file")[0], "0o100640")
         self.fails(errno.EEXIST, self.c.put, "FILE")
+        # Who could write it could make himself root in the container.
+        self.assertIn(SIDECAR, os.listdir(self.share))
+        for name in (".SKERRY-META", ".skerry-Meta.New"):
+            self.fails(errno.ENOENT, self.c.get, name)
+            self.fails(errno.EPERM, self.c.put, name)
+            self.fails(errno.ENOENT, self.c.unlink, name)
 
 
 class TrustStays(unittest.TestCase):

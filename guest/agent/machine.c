@@ -11,6 +11,8 @@
  *   starting  until the last process serves. One that ends before, or MACHINE_START_MS, is the machine's end, with 1.
  *   running   one that ends is started again, after sk_machine_backoff(); the others stay. MACHINE_FAILURES_MAX starts
  *             in a row that lead to nothing are the machine's end.
+ *             With --idle-stop it ends by itself when there was no process but the engine's for so long and the host
+ *             agrees (machine_idle.c).
  *   stopping  SIGTERM to the last process, then to the one before it, each with a deadline; what is left is killed,
  *             disks are unmounted.
  *
@@ -87,6 +89,8 @@ struct machine {
 	enum machine_phase phase;
 	struct process processes[MACHINE_PROCESSES];
 	uint64_t begun;
+	struct sk_machine_idle idle;
+	struct sk_source *idle_timer; /* NULL: it does not stop by itself */
 	int code;
 };
 
@@ -311,6 +315,31 @@ static void stop_machine(struct machine *m, int code)
 		sk_loop_set_timer(m->processes[i].try_timer, UINT64_MAX);
 	}
 	stop_next(m);
+}
+
+static void look_if_idle(void *arg)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	pid_t own[MACHINE_PROCESSES + 1] = { getpid() };
+	struct machine *m = arg;
+	bool quiet = m->phase == RUNNING;
+	unsigned i;
+
+	for (i = 0; i < MACHINE_PROCESSES; i++)
+		own[i + 1] = m->processes[i].pid;
+	quiet = quiet && sk_machine_is_quiet("/proc", own, SK_ARRAY_SIZE(own));
+	if (sk_machine_idle_tick(&m->idle, quiet, sk_now_ms())) {
+		int r = sk_machine_ask_to_stop(&err);
+
+		if (r == 0) {
+			say("idle for %llu s: stopping", (unsigned long long)m->idle.after_ms / 1000);
+			stop_machine(m, 0);
+			return;
+		}
+		if (r != -EBUSY)
+			say("cannot stop though nothing runs: %s", err.message);
+	}
+	sk_loop_set_timer(m->idle_timer, sk_machine_idle_look_ms(m->idle.after_ms));
 }
 
 static void fail(struct process *p, const char *how)
@@ -540,6 +569,9 @@ static int run_machine(struct machine *m, struct sk_error *err)
 	r = prepare(m, err);
 	if (r < 0)
 		return r;
+	m->idle.after_ms = m->o.idle_stop * 1000;
+	if (m->idle.after_ms)
+		m->idle_timer = sk_loop_add_timer(m->loop, sk_machine_idle_look_ms(m->idle.after_ms), look_if_idle, m);
 	m->deadline = sk_loop_add_timer(m->loop, MACHINE_START_MS, deadline_over, m);
 	for (i = 0; i < MACHINE_PROCESSES && r == 0; i++)
 		r = add_process(m, i, err);

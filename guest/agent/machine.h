@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -12,9 +13,9 @@
  * The program as PID 1 of a `skerry machine`'s container:
  *
  *   skerry-machine --engine docker|podman|containerd --data DEVICE|serial:NAME|tmpfs [--host-gateway-ip IP]
- *                  [--debug] [-- further arguments of the engine]
+ *                  [--idle-stop SECONDS] [--debug] [-- further arguments of the engine]
  *
- * Ends with 0 after SIGTERM or SIGINT, with 1 when the disk cannot be used or the engine does not come up, with 2 for a
+ * Ends with 0 after SIGTERM or SIGINT, or when it was idle for --idle-stop and the host agrees, with 1 when the disk cannot be used or the engine does not come up, with 2 for a
  * wrong command line.
  */
 int sk_machine_main(int argc, char **argv);
@@ -52,6 +53,7 @@ struct sk_machine_engine {
 struct sk_machine_options {
 	const struct sk_machine_engine *engine;
 	const char *data, *gateway;
+	uint64_t idle_stop; /* seconds; 0: never */
 	bool debug;
 	char **extra; /* NULL-terminated, borrowed from argv */
 };
@@ -83,6 +85,20 @@ const char *sk_machine_tail_lines(struct sk_machine_tail *tail, unsigned lines);
 
 /* Milliseconds to wait before start number `failures` (1: the first after a failure) of an engine. */
 uint64_t sk_machine_backoff(unsigned failures);
+
+/* machine_idle.c: a machine that nobody needs. */
+struct sk_machine_idle {
+	uint64_t after_ms, since_ms;
+	bool quiet; /* at the last look */
+};
+/* How often to look. */
+uint64_t sk_machine_idle_look_ms(uint64_t idle_ms);
+/* A look at `now_ms`. True: it has been quiet for as long as it takes. */
+bool sk_machine_idle_tick(struct sk_machine_idle *idle, bool quiet, uint64_t now_ms);
+/* Whether /proc (`proc`) has no processes but those of `own`. */
+bool sk_machine_is_quiet(const char *proc, const pid_t *own, size_t n);
+/* 0: the host waits for the machine's end. -EBUSY: a client is connected, or was not long ago. */
+int sk_machine_ask_to_stop(struct sk_error *err);
 
 /* --- steps ---------------------------------------------------------------------------------------------------------*/
 

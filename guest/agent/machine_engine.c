@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -16,6 +17,7 @@
 
 #define MACHINE_BACKOFF_MIN 100u
 #define MACHINE_BACKOFF_MAX 10000u
+#define MACHINE_IDLE_MAX (30u * 86400u)
 
 static const char *const containerd_argv[] = { "containerd", "--config", "/run/engine/containerd.toml", NULL };
 static const char *const dockerd_argv[] = { "dockerd",
@@ -113,14 +115,30 @@ static int set_engine(const struct sk_opt *opt, void *to, const char *value, str
 	return *engine ? 0 : sk_error_set(err, EINVAL, "no such engine: %s (docker, podman, containerd)", value);
 }
 
+static int set_seconds(const struct sk_opt *opt, void *to, const char *value, struct sk_error *err)
+{
+	uint64_t *seconds = to;
+	char *end;
+
+	(void)opt;
+	errno = 0;
+	*seconds = strtoull(value, &end, 10);
+	if (errno || end == value || *end || *value == '-' || *seconds > MACHINE_IDLE_MAX)
+		return sk_error_set(err, EINVAL, "invalid --idle-stop %.40s: seconds, at most %u", value,
+				    MACHINE_IDLE_MAX);
+	return 0;
+}
+
 int sk_machine_options(struct sk_machine_options *ret, int argc, char **argv, struct sk_error *err)
 {
 #define AT(f) offsetof(struct sk_machine_options, f)
 	static const struct sk_opt_type type_engine = { true, set_engine, NULL };
+	static const struct sk_opt_type type_seconds = { true, set_seconds, NULL };
 	static const struct sk_opt options[] = {
 		{ .name = "engine", .type = &type_engine, .offset = AT(engine) },
 		{ .name = "data", .type = SK_OPT_STRING, .offset = AT(data) },
 		{ .name = "host-gateway-ip", .type = SK_OPT_STRING, .offset = AT(gateway) },
+		{ .name = "idle-stop", .type = &type_seconds, .offset = AT(idle_stop) },
 		{ .name = "debug", .type = SK_OPT_BOOL, .offset = AT(debug) },
 		{ .name = NULL },
 	};

@@ -20,7 +20,7 @@
  *
  * docker 28 opens the socket of the guest's port itself and hands it over (-use-listen-fd).
  *
- * Deadlines: ANSWER_MS for the monitor, END_MS for its end, and those of nat.c; dockerd waits for 16 s.
+ * Deadlines: six seconds for the monitor (machine_host.h), END_MS for its end, and those of nat.c; dockerd waits for 16 s.
  */
 #include "machine_proxy.h"
 
@@ -39,19 +39,17 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/frame.h"
 #include "base/fs.h"
 #include "base/loop.h"
 #include "forward.h"
+#include "machine_host.h"
 #include "nat.h"
 #include "proto/message.h"
 #include "skerry_config.h"
 
 #define REPORT_FD 3
 #define LISTEN_FD 4
-#define ANSWER_MS 6000u
 #define END_MS 2000u
-#define ANSWER_MAX 4096u
 
 struct options {
 	const char *proto, *host_ip, *container_ip;
@@ -153,62 +151,6 @@ static int check(struct options *o, struct sk_error *err)
 
 /* --- the monitor --- */
 
-static int connect_control(struct sk_error *err)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = SK_SERVICES_DIR "/" SK_SERVICES_CONTROL };
-	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
-		return sk_error_errno(err, errno, "cannot ask the host for a port: " SK_SERVICES_DIR);
-	return SK_TAKE_FD(fd);
-}
-
-/* Reads until a frame is whole; -ETIMEDOUT. */
-static int read_frame(int fd, struct sk_buf *in, struct sk_frame *ret)
-{
-	uint64_t end = sk_now_ms() + ANSWER_MS, now;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	uint8_t buf[ANSWER_MAX];
-	ssize_t n;
-	int r;
-
-	while ((r = sk_frame_peek(in, ret)) == 0) {
-		now = sk_now_ms();
-		if (now >= end)
-			return -ETIMEDOUT;
-		if (poll(&p, 1, (int)(end - now)) <= 0)
-			continue;
-		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ECONNRESET;
-		r = sk_buf_append(in, buf, (size_t)n);
-		if (r < 0)
-			return r;
-	}
-	return r < 0 ? r : 0;
-}
-
-static int send_request(int fd, const struct options *o, struct sk_error *err)
-{
-	struct sk_msg msg = { .op = SK_SERVICE_PUBLISH,
-			      .publish = { .proto = o->proto, .host_ip = o->host_ip, .host_port = o->host_port } };
-	json_t *json = sk_msg_encode(&msg, err);
-	struct sk_buf out;
-	int r;
-
-	if (!json)
-		return -EINVAL;
-	sk_buf_init(&out, ANSWER_MAX);
-	r = sk_frame_put_json(&out, json);
-	if (r == 0)
-		r = sk_fs_write_all(fd, sk_buf_data(&out), out.len);
-	sk_buf_fini(&out);
-	json_decref(json);
-	return r < 0 ? sk_error_errno(err, r, "cannot ask the host for a port") : 0;
-}
-
 /* "listen tcp4 0.0.0.0:8080: bind: address already in use", as docker-proxy has it from Go. */
 static int bind_error(const struct options *o, const struct sk_reply *reply, struct sk_error *err)
 {
@@ -225,23 +167,14 @@ static int bind_error(const struct options *o, const struct sk_reply *reply, str
 /* Asks for the port. `ret_ip` has room for INET6_ADDRSTRLEN. */
 static int publish(int fd, const struct options *o, char *ret_ip, uint16_t *ret_port, struct sk_error *err)
 {
-	struct sk_frame frame;
+	const struct sk_msg msg = { .op = SK_SERVICE_PUBLISH,
+				    .publish = {
+					    .proto = o->proto, .host_ip = o->host_ip, .host_port = o->host_port } };
 	struct sk_reply reply;
-	struct sk_buf in;
-	json_t *json;
-	int r = send_request(fd, o, err);
+	int r = sk_machine_host_ask(fd, &msg, &reply, err);
 
 	if (r < 0)
-		return r;
-	sk_buf_init(&in, ANSWER_MAX);
-	r = read_frame(fd, &in, &frame);
-	json = r < 0 ? NULL : sk_frame_json(&frame);
-	sk_buf_fini(&in);
-	if (!json)
-		return sk_error_errno(err, r < 0 ? r : EPROTO, "no answer of the host about port %u", o->host_port);
-	r = sk_reply_decode(SK_SERVICE_PUBLISH, json, &reply, err);
-	if (r < 0)
-		return r;
+		return sk_error_wrap(err, "cannot publish port %u", o->host_port);
 	if (reply.ok) {
 		snprintf(ret_ip, INET6_ADDRSTRLEN, "%s", reply.guest_ip);
 		*ret_port = reply.guest_port;
@@ -359,7 +292,7 @@ static int run(struct options *o, int signals, struct sk_error *err)
 	if (r < 0)
 		return r;
 	rule.udp = o->udp;
-	control = connect_control(err);
+	control = sk_machine_host_connect(err);
 	if (control < 0)
 		return control;
 	r = publish(control, o, guest_ip, &rule.guest_port, err);

@@ -16,7 +16,7 @@ struct sockaddr_un;
 int sk_socket_address(int fd, const char *name, struct sockaddr_un *ret);
 
 /* Descriptors that one message can have. */
-#define SK_SOCKET_FDS 2u
+#define SK_SOCKET_FDS 4u
 /* Sends one message with `n_fds` descriptors, which stay the caller's. 0 or negative errno (-EPIPE without a signal). */
 int sk_socket_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds);
 /* Receives one message of at most `len` bytes; `wait` false: -EAGAIN when there is none. `ret_fds`: its descriptors,

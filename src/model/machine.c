@@ -31,6 +31,13 @@ const json_t *sk_machine_of(const struct sk_container *c)
 	return json_is_object(machine) ? machine : NULL;
 }
 
+const char *sk_machine_state(const struct sk_container *c)
+{
+	if (!sk_container_is_alive(c))
+		return "stopped";
+	return strcmp(sk_container_status(c), "suspended") == 0 ? "suspended" : "running";
+}
+
 int sk_machine_check_name(const char *name, struct sk_error *err)
 {
 	if (!sk_is_docker_name(name) || strlen(name) > SK_MACHINE_NAME_MAX)
@@ -255,6 +262,7 @@ void sk_machine_complete_vm(const struct sk_paths *paths, const json_t *machine,
 	sk_jx_push(json_object_get(vm, "sockets"), socket);
 
 	sk_jx_set_bool(services, "publish", true);
+	sk_jx_set_int(services, "idle_stop", sk_jx_get_int(machine, "IdleStop", 0));
 	if (agent && *agent == '/' && sk_jx_get_bool(machine, "SSHAgent", true))
 		sk_jx_set_str(services, "ssh_auth", agent);
 	sk_jx_set(vm, "services", services);

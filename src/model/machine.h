@@ -15,6 +15,7 @@
  *
  *   "Name", "Image" (reference), "Engine" (of the VM), "CPUs", "Memory" and "DiskSize" (bytes),
  *   "Mounts": ["/host/path[:/path][:ro]"], "Home": whether the user's home directory is shared,
+ *   "IdleStop": seconds without containers and clients after which it stops until it is needed again; 0: never,
  *   "HostCertificates", "SSHAgent": bool, "DaemonConfig": text of /etc/docker/daemon.json, "LastUp": RFC 3339 or ""
  *
  * What the engine keeps is on a disk of its own, <root>/machines/NAME/data.img, which outlives the container:
@@ -35,6 +36,8 @@
 
 /* NULL: `c` is no machine. Borrowed. */
 const json_t *sk_machine_of(const struct sk_container *c);
+/* "running"; "suspended": stopped until a client connects to its socket; or "stopped". */
+const char *sk_machine_state(const struct sk_container *c);
 /* A letter or digit, then those, '_', '.' and '-', SK_MACHINE_NAME_MAX at most: -EINVAL. */
 int sk_machine_check_name(const char *name, struct sk_error *err);
 /* -ENOENT: "No such machine: NAME". */

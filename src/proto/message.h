@@ -96,6 +96,7 @@ enum sk_op {
 	/* guest → monitor, a host service */
 	SK_SERVICE_PUBLISH,
 	SK_SERVICE_SSH_AUTH,
+	SK_SERVICE_IDLE,
 	SK_OP_COUNT,
 };
 

@@ -513,5 +513,6 @@ const struct op_row sk_op_rows[SK_OP_COUNT] = {
 
 	[SK_SERVICE_PUBLISH] = SERVICE("publish", publish_fields, publish_reply),
 	[SK_SERVICE_SSH_AUTH] = SERVICE("ssh-auth", NULL, NULL),
+	[SK_SERVICE_IDLE] = SERVICE("idle", NULL, NULL),
 };
 _Static_assert(SK_OP_COUNT <= UINT8_MAX, "passed_as");

@@ -127,7 +127,8 @@ static int parse_names(struct sk_vm_config *c, const json_t *names, struct sk_er
 
 static int parse_services(struct sk_vm_config *c, const json_t *services, struct sk_error *err)
 {
-	const json_t *publish = json_object_get(services, "publish"), *ssh = json_object_get(services, "ssh_auth");
+	const json_t *publish = json_object_get(services, "publish"), *ssh = json_object_get(services, "ssh_auth"),
+		     *idle = json_object_get(services, "idle_stop");
 
 	if (!services || json_is_null(services))
 		return 0;
@@ -135,6 +136,10 @@ static int parse_services(struct sk_vm_config *c, const json_t *services, struct
 		return bad(err, "services.publish");
 	c->services = true;
 	c->services_publish = json_is_true(publish);
+	if (idle &&
+	    (!json_is_integer(idle) || json_integer_value(idle) < 0 || json_integer_value(idle) > SK_VM_IDLE_STOP_MAX))
+		return bad(err, "services.idle_stop");
+	c->idle_stop = (unsigned)json_integer_value(idle);
 	c->ssh_auth = json_string_value(ssh);
 	if (ssh && !json_is_null(ssh) && (!c->ssh_auth || c->ssh_auth[0] != '/'))
 		return bad(err, "services.ssh_auth");

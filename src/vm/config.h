@@ -52,6 +52,8 @@
  *     "memory_group": "/sys/fs/cgroup/…",   managed: the host's control group that holds the VM
  *     "bare_newlines": false,        managed: the terminal leaves "\n" as it is
  *     "services": { "publish": false,   programs in the container may publish ports of the host (services.h)
+ *                   "idle_stop": 0,    seconds without a connection to "sockets" after which the container may end
+ *                                    because nobody needs it; the next connection starts it again. 0: it may not
  *                   "ssh_auth": null },   path of the ssh-agent's socket that they are given
  *     "attributes": { "image": "debian:latest", "name": "web" }   copied into events
  *   }
@@ -62,6 +64,10 @@ enum sk_restart_policy {
 	SK_RESTART_ON_FAILURE,
 	SK_RESTART_UNLESS_STOPPED,
 };
+
+/* Seconds. dockerd waits for up to a minute before it starts a container again. */
+#define SK_VM_IDLE_STOP_MIN 10
+#define SK_VM_IDLE_STOP_MAX (30 * 86400)
 
 struct sk_vm_config {
 	json_t *json; /* the whole file; strings below point into it */
@@ -77,6 +83,7 @@ struct sk_vm_config {
 	const char *disk; /* NULL: none */
 	bool rootfs_readonly;
 	bool services, services_publish;
+	unsigned idle_stop;				  /* seconds; 0: never */
 	const char *ssh_auth;				  /* NULL: there is none */
 	const json_t *spec, *files, *mounts, *attributes; /* borrowed from `json`, NULL if absent */
 	const char *user;

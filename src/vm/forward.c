@@ -11,7 +11,11 @@
  * Lifecycle of a connection: `asked` while the agent's answer is outstanding, and it lives until that comes; else
  * `retry` until it is asked again. The stream may come before the answer or after it.
  *
- * Limits: FORWARD_MAX connections, FORWARD_SOCKETS sockets, FORWARD_PATIENCE_MS until the stream has come.
+ * A container that may end because nobody needs it (vm.json's "idle_stop") is suspended: before it ends the sockets are
+ * held, so that who connects from then on waits in their queues, where nothing is read and nothing is lost. The sockets
+ * stay over the lives of the VM: the monitor that begins the next life gets them, and takes from the queue.
+ *
+ * Limits: FORWARD_MAX connections, SK_FORWARDS_MAX sockets, FORWARD_PATIENCE_MS until the stream has come.
  *
  * Not trusted: the guest, which may answer anything and send nothing. Who may connect is settled by the directory and
  * the socket, both closed to other users.
@@ -35,7 +39,6 @@
 #include "vm/relay.h"
 
 #define FORWARD_MAX 2048u
-#define FORWARD_SOCKETS 4u
 #define FORWARD_BACKLOG 1024
 #define FORWARD_PATIENCE_MS 60000u
 #define FORWARD_RETRY_MS 25u
@@ -44,8 +47,9 @@ struct listener {
 	struct sk_forwards *f;
 	int fd;
 	char name[64];
-	const char *guest; /* in the configuration */
-	struct sk_acceptor *acceptor;
+	const char *guest;	      /* in the configuration */
+	struct sk_acceptor *acceptor; /* NULL: held */
+	struct sk_source *watch;
 };
 
 struct forwarded {
@@ -61,8 +65,12 @@ struct forwarded {
 struct sk_forwards {
 	struct sk_monitor *m;
 	int dirfd; /* where the sockets are */
-	struct listener all[FORWARD_SOCKETS];
+	struct listener all[SK_FORWARDS_MAX];
 	unsigned n;
+	bool held;
+	uint64_t last_ms; /* when there was a connection */
+	void (*knock)(void *arg);
+	void *knock_arg;
 	struct forwarded *conns;
 	unsigned n_conns;
 	struct sk_source *timer;
@@ -76,6 +84,7 @@ static void conn_free(struct forwarded *c)
 		link = &(*link)->next;
 	*link = c->next;
 	c->f->n_conns--;
+	c->f->last_ms = sk_now_ms();
 	sk_relay_free(SK_TAKE_PTR(c->relay));
 	c->f = NULL;
 	if (!c->asked)
@@ -189,12 +198,23 @@ ssize_t sk_forwards_claim(struct sk_forwards *f, const struct sk_token *token, s
 	return (ssize_t)sk_relay_join(c->relay, stream, data, n);
 }
 
+static int take_connections(struct sk_forwards *f, struct listener *l)
+{
+	l->acceptor = sk_acceptor_new(f->m->loop, l->fd, on_connection, l);
+	return l->acceptor ? 0 : -errno;
+}
+
 static int listen_on(struct sk_forwards *f, struct listener *l, struct sk_error *err)
 {
 	struct sockaddr_un addr;
 	mode_t mask;
 	int r;
 
+	if (f->n <= f->m->n_sockets) {
+		l->fd = SK_TAKE_FD(f->m->sockets[f->n - 1]);
+		r = take_connections(f, l);
+		return r < 0 ? sk_error_errno(err, r, "cannot listen on %s/%s", f->m->run_dir, l->name) : 0;
+	}
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	r = l->fd < 0 ? -errno : sk_socket_address(f->dirfd, l->name, &addr);
 	unlinkat(f->dirfd, l->name, 0);
@@ -204,8 +224,8 @@ static int listen_on(struct sk_forwards *f, struct listener *l, struct sk_error 
 	umask(mask);
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot listen on %s/%s", f->m->run_dir, l->name);
-	l->acceptor = sk_acceptor_new(f->m->loop, l->fd, on_connection, l);
-	return l->acceptor ? 0 : sk_error_errno(err, errno, "cannot listen on %s/%s", f->m->run_dir, l->name);
+	r = take_connections(f, l);
+	return r < 0 ? sk_error_errno(err, r, "cannot listen on %s/%s", f->m->run_dir, l->name) : 0;
 }
 
 int sk_forwards_new(struct sk_monitor *m, struct sk_forwards **ret, struct sk_error *err)
@@ -222,6 +242,7 @@ int sk_forwards_new(struct sk_monitor *m, struct sk_forwards **ret, struct sk_er
 	if (!f)
 		return sk_error_errno(err, ENOMEM, "cannot forward sockets");
 	f->m = m;
+	f->last_ms = sk_now_ms();
 	f->dirfd = open(m->run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	f->timer = sk_loop_add_timer(m->loop, UINT64_MAX, on_timer, f);
 	if (f->dirfd < 0 || !f->timer)
@@ -234,10 +255,10 @@ int sk_forwards_new(struct sk_monitor *m, struct sk_forwards **ret, struct sk_er
 
 		if (r < 0)
 			break;
-		if (f->n == FORWARD_SOCKETS || !name || !guest || *guest != '/' || strchr(name, '/') ||
+		if (f->n == SK_FORWARDS_MAX || !name || !guest || *guest != '/' || strchr(name, '/') ||
 		    strlen(name) >= sizeof(l->name)) {
 			r = sk_error_set(err, EINVAL, "vm.json: \"sockets\" is wrong, or has more than %u",
-					 FORWARD_SOCKETS);
+					 SK_FORWARDS_MAX);
 			break;
 		}
 		*l = (struct listener){ .f = f, .fd = -1, .guest = guest };
@@ -252,7 +273,72 @@ int sk_forwards_new(struct sk_monitor *m, struct sk_forwards **ret, struct sk_er
 	return r;
 }
 
-void sk_forwards_free(struct sk_forwards *f)
+int sk_forwards_hold(struct sk_forwards *f, uint64_t idle_ms)
+{
+	unsigned i;
+
+	if (f->n_conns || sk_now_ms() - f->last_ms < idle_ms)
+		return -EBUSY;
+	for (i = 0; i < f->n; i++)
+		sk_acceptor_free(SK_TAKE_PTR(f->all[i].acceptor));
+	f->held = true;
+	return 0;
+}
+
+void sk_forwards_release(struct sk_forwards *f)
+{
+	unsigned i;
+
+	for (i = 0; f && f->held && i < f->n; i++) {
+		sk_loop_remove(SK_TAKE_PTR(f->all[i].watch));
+		if (take_connections(f, &f->all[i]) < 0)
+			sk_log(SK_LOG_ERROR, "%s is not served any more", f->all[i].name);
+	}
+	if (f)
+		f->held = false;
+}
+
+bool sk_forwards_held(const struct sk_forwards *f)
+{
+	return f && f->held;
+}
+
+static void on_knock(void *arg, int fd, unsigned events)
+{
+	struct sk_forwards *f = arg;
+	unsigned i;
+
+	(void)fd;
+	(void)events;
+	for (i = 0; i < f->n; i++)
+		sk_loop_remove(SK_TAKE_PTR(f->all[i].watch));
+	f->knock(f->knock_arg);
+}
+
+int sk_forwards_watch(struct sk_forwards *f, void (*knock)(void *arg), void *arg)
+{
+	unsigned i;
+
+	f->knock = knock;
+	f->knock_arg = arg;
+	for (i = 0; i < f->n; i++) {
+		f->all[i].watch = sk_loop_add_fd(f->m->loop, f->all[i].fd, SK_LOOP_READ, on_knock, f);
+		if (!f->all[i].watch)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+unsigned sk_forwards_sockets(const struct sk_forwards *f, int ret_fds[SK_FORWARDS_MAX])
+{
+	unsigned i;
+
+	for (i = 0; f && i < f->n; i++)
+		ret_fds[i] = f->all[i].fd;
+	return f ? f->n : 0;
+}
+
+static void end(struct sk_forwards *f, bool remove)
 {
 	unsigned i;
 
@@ -261,11 +347,23 @@ void sk_forwards_free(struct sk_forwards *f)
 	while (f->conns)
 		conn_free(f->conns);
 	for (i = 0; i < f->n; i++) {
+		sk_loop_remove(f->all[i].watch);
 		sk_acceptor_free(f->all[i].acceptor);
 		sk_close_fd(&f->all[i].fd);
-		unlinkat(f->dirfd, f->all[i].name, 0);
+		if (remove)
+			unlinkat(f->dirfd, f->all[i].name, 0);
 	}
 	sk_loop_remove(f->timer);
 	sk_close_fd(&f->dirfd);
 	free(f);
+}
+
+void sk_forwards_abandon(struct sk_forwards *f)
+{
+	end(f, false);
+}
+
+void sk_forwards_free(struct sk_forwards *f)
+{
+	end(f, true);
 }

@@ -154,16 +154,20 @@ static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings,
 }
 
 /* Before the sandbox, which gives up what they need. */
-static int new_services(struct sk_monitor *m, struct sk_error *err)
+static int new_services(struct sk_monitor *m, sk_services_idle_cb idle, struct sk_error *err)
 {
 	int r = sk_forwards_new(m, &m->forwards, err);
 
 	if (r < 0 || !m->config.services)
 		return r;
-	return sk_services_new(m->loop, m->config.services_publish, m->config.ssh_auth, &m->services, err);
+	r = sk_services_new(m->loop, m->config.services_publish, m->config.ssh_auth, &m->services, err);
+	if (r == 0 && m->config.idle_stop && m->forwards)
+		sk_services_set_idle(m->services, idle, m);
+	return r;
 }
 
-int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, struct sk_error *err)
+int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, sk_services_idle_cb idle,
+		  struct sk_error *err)
 {
 	struct sk_settings settings = { 0 };
 	const char *name = m->config.engine;
@@ -174,7 +178,7 @@ int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, 
 		r = sk_engine_find(strcmp(name, "auto") == 0 ? settings.engine : name, &settings.engines, &m->engine,
 				   err);
 	if (r == 0)
-		r = new_services(m, err);
+		r = new_services(m, idle, err);
 	if (r == 0)
 		r = new_sandbox(m, &settings, events, err);
 	if (r == 0 && m->services)
@@ -187,7 +191,8 @@ int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, 
 
 void sk_guest_down(struct sk_monitor *m)
 {
-	sk_forwards_free(SK_TAKE_PTR(m->forwards));
+	if (!sk_forwards_held(m->forwards))
+		sk_forwards_free(SK_TAKE_PTR(m->forwards));
 	sk_services_free(SK_TAKE_PTR(m->services));
 	sk_sandbox_free(SK_TAKE_PTR(m->sandbox));
 }

@@ -7,7 +7,8 @@
  *
  *   restart   the next life of a container with a restart policy is a new monitor: the keeper executes the program anew
  *             and hands it the lock and the listening socket, so that the container is never seen without a monitor,
- *             and the next one accepts clients that connect in between.
+ *             and the next one accepts clients that connect in between. So it is with the sockets that lead into a
+ *             machine, when that was suspended and a client connects.
  *   remove    the end of a container that is removed by itself (--rm): its directory goes to the store's tmp/, and so
  *             do its anonymous volumes; then they are deleted.
  *
@@ -52,6 +53,8 @@ enum what {
 
 struct message {
 	uint32_t what, restarts;
+	uint32_t n_sockets; /* that come with the next message */
+	uint32_t wanted;
 	uint64_t backoff_ms;
 };
 
@@ -63,18 +66,37 @@ struct place {
 	struct sk_paths paths;
 };
 
-static void become_monitor(const struct place *p, const struct message *m, const int fds[2])
+/* "5,6"; "" for none. */
+static int list_sockets(const int *fds, unsigned n, char *ret, size_t size)
 {
-	char lock[16], listener[16], restarts[16], backoff[24];
-	const char *argv[] = { p->self,	 "--root",	 p->root, "--run",	 p->run,   "--id",
-			       p->id,	 "--lock-fd",	 lock,	  "--listen-fd", listener, "--restarts",
-			       restarts, "--backoff-ms", backoff, NULL };
+	unsigned i;
+	int len = 0;
+
+	*ret = '\0';
+	for (i = 0; i < n; i++) {
+		if (fcntl(fds[i], F_SETFD, 0) < 0)
+			return -errno;
+		len += snprintf(ret + len, size - (size_t)len, "%s%d", i ? "," : "", fds[i]);
+	}
+	return 0;
+}
+
+static void become_monitor(const struct place *p, const struct message *m, const int fds[2], const int *sockets)
+{
+	char lock[16], listener[16], restarts[16], backoff[24], list[SK_KEEPER_SOCKETS * 12 + 1];
+	const char *argv[] = {
+		p->self,  "--root",	  p->root, "--run",	   p->run,   "--id",
+		p->id,	  "--lock-fd",	  lock,	   "--listen-fd",  listener, "--restarts",
+		restarts, "--backoff-ms", backoff, "--socket-fds", list,     m->wanted ? "--wanted" : NULL,
+		NULL
+	};
 
 	snprintf(lock, sizeof(lock), "%d", fds[0]);
 	snprintf(listener, sizeof(listener), "%d", fds[1]);
 	snprintf(restarts, sizeof(restarts), "%u", m->restarts);
 	snprintf(backoff, sizeof(backoff), "%llu", (unsigned long long)m->backoff_ms);
-	if (fcntl(fds[0], F_SETFD, 0) < 0 || fcntl(fds[1], F_SETFD, 0) < 0)
+	if (fcntl(fds[0], F_SETFD, 0) < 0 || fcntl(fds[1], F_SETFD, 0) < 0 ||
+	    list_sockets(sockets, m->n_sockets, list, sizeof(list)) < 0)
 		return;
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
@@ -126,18 +148,27 @@ static void remove_all(const struct place *p, int fd)
 	sk_vm_sweep(&p->paths);
 }
 
+static bool receive_sockets(int fd, unsigned n, int sockets[SK_KEEPER_SOCKETS])
+{
+	char byte;
+
+	if (n > SK_KEEPER_SOCKETS)
+		return false;
+	return n == 0 || (sk_socket_receive(fd, true, &byte, 1, sockets, n) == 1 && sockets[0] >= 0);
+}
+
 static void keep(const struct place *p, int fd)
 {
+	int fds[2], sockets[SK_KEEPER_SOCKETS];
 	struct message m;
-	int fds[2];
 
 	if (sk_socket_receive(fd, true, &m, sizeof(m), fds, 2) != (int)sizeof(m)) {
 		sk_vm_state_bury(&p->paths, p->id); /* if it was killed */
 		return;
 	}
 	if (m.what == KEEPER_RESTART && fds[0] >= 0 && fds[1] >= 0) {
-		if (write(fd, "1", 1) == 1)
-			become_monitor(p, &m, fds);
+		if (receive_sockets(fd, m.n_sockets, sockets) && write(fd, "1", 1) == 1)
+			become_monitor(p, &m, fds, sockets);
 	} else if (m.what == KEEPER_REMOVE) {
 		remove_all(p, fd);
 	}
@@ -193,7 +224,7 @@ int sk_keeper_start(struct sk_keeper *k, const char *self, const struct sk_paths
 }
 
 /* Sends and waits for the one byte of the answer. */
-static int ask(struct sk_keeper *k, const struct message *m, const int *fds)
+static int ask(struct sk_keeper *k, const struct message *m, const int *fds, const int *sockets)
 {
 	struct pollfd pfd = { .fd = k->fd, .events = POLLIN };
 	char done = 0;
@@ -202,6 +233,8 @@ static int ask(struct sk_keeper *k, const struct message *m, const int *fds)
 	if (k->fd < 0)
 		return -ESRCH;
 	r = sk_socket_send(k->fd, m, sizeof(*m), fds, fds ? 2 : 0);
+	if (r == 0 && m->n_sockets)
+		r = sk_socket_send(k->fd, "", 1, sockets, m->n_sockets);
 	if (r < 0)
 		return r;
 	if (poll(&pfd, 1, SK_KEEPER_WAIT_MS) != 1 || read(k->fd, &done, 1) != 1)
@@ -211,9 +244,13 @@ static int ask(struct sk_keeper *k, const struct message *m, const int *fds)
 
 int sk_keeper_restart(struct sk_keeper *k, const struct sk_next_life *next)
 {
-	const struct message m = { KEEPER_RESTART, next->restarts, next->backoff_ms };
+	const struct message m = { .what = KEEPER_RESTART,
+				   .restarts = next->restarts,
+				   .n_sockets = next->n_sockets,
+				   .wanted = next->wanted,
+				   .backoff_ms = next->backoff_ms };
 	const int fds[2] = { next->lock_fd, next->listen_fd };
-	int r = ask(k, &m, fds);
+	int r = next->n_sockets > SK_KEEPER_SOCKETS ? -E2BIG : ask(k, &m, fds, next->sockets);
 
 	if (r == 0) {
 		close(k->fd); /* that process is the next monitor now: do not wait for it */
@@ -226,7 +263,7 @@ int sk_keeper_remove(struct sk_keeper *k)
 {
 	const struct message m = { .what = KEEPER_REMOVE };
 
-	return ask(k, &m, NULL);
+	return ask(k, &m, NULL, NULL);
 }
 
 void sk_keeper_end(struct sk_keeper *k)

@@ -18,9 +18,14 @@ struct sk_keeper {
 	pid_t pid;
 };
 
+#define SK_KEEPER_SOCKETS 4u
+
 /* What one life of a container hands on to the next. */
 struct sk_next_life {
 	int lock_fd, listen_fd;
+	const int *sockets; /* that lead into the guest, in the order of vm.json */
+	unsigned n_sockets; /* SK_KEEPER_SOCKETS at most */
+	bool wanted;	    /* somebody waits for it: it starts even where no restart was counted */
 	unsigned restarts;
 	uint64_t backoff_ms;
 };

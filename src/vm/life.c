@@ -149,7 +149,8 @@ enum sk_life_verdict sk_life_judge(const struct sk_life *l, enum sk_life_verb ve
 		verdict = SK_LIFE_ENDED;
 	else if (verb == SK_LIFE_CREATE && verdict == SK_LIFE_NOTED && l->start_wanted)
 		verdict = SK_LIFE_REFUSED;
-	else if (verb == SK_LIFE_START && l->phase == SK_PHASE_DOWN && (l->restart_due || l->handing_over))
+	else if (verb == SK_LIFE_START && l->phase == SK_PHASE_DOWN && !l->suspended &&
+		 (l->restart_due || l->handing_over))
 		verdict = SK_LIFE_DONE; /* its next life comes */
 	return verdict <= SK_LIFE_UNKNOWN ? refuse(l, verdict, verb, ret) : verdict;
 }
@@ -186,7 +187,7 @@ enum sk_life_reply sk_life_reply(const struct sk_life *l, enum sk_life_verb verb
 void sk_life_boot(struct sk_life *l)
 {
 	l->phase = SK_PHASE_BOOTING;
-	l->oom = l->mounted = l->starting = l->announced = false;
+	l->oom = l->mounted = l->starting = l->announced = l->suspending = l->suspended = false;
 	l->exit_code = 0;
 }
 
@@ -256,6 +257,14 @@ bool sk_life_stop(struct sk_life *l)
 	if (l->phase < SK_PHASE_RUNNING)
 		sk_life_lost(l, "");
 	return l->phase == SK_PHASE_RUNNING;
+}
+
+bool sk_life_suspend(struct sk_life *l)
+{
+	if (l->phase != SK_PHASE_RUNNING || l->stop_wanted || l->killed || l->suspending)
+		return false;
+	l->suspending = true;
+	return true;
 }
 
 void sk_life_announce(struct sk_life *l)
@@ -353,6 +362,12 @@ bool sk_life_will_restart(const struct sk_life *l)
 	return false;
 }
 
+/* Anything but an end in order is no suspension: who knocks shall not wait for a machine that fails. */
+static bool will_suspend(const struct sk_life *l)
+{
+	return l->suspending && !l->exit_code && !l->failure[0] && !l->killed && !l->stop_wanted;
+}
+
 static void back_off(struct sk_life *l, uint64_t now_ms)
 {
 	if (now_ms - l->started_ms >= SK_BACKOFF_RESET_MS || l->backoff_ms == 0)
@@ -366,6 +381,10 @@ bool sk_life_after(struct sk_life *l, bool ran_until_now, uint64_t now_ms)
 	/* A VM that fell over is restarted like a program that did. */
 	if (ran_until_now && l->failure[0] && l->restart != SK_RESTART_NO && !l->killed && !l->stop_wanted)
 		l->failure[0] = '\0';
+	if (ran_until_now && will_suspend(l)) {
+		l->suspended = l->restart_due = true;
+		return true;
+	}
 	if (!ran_until_now || !sk_life_will_restart(l))
 		return false;
 	back_off(l, now_ms);
@@ -376,7 +395,7 @@ bool sk_life_after(struct sk_life *l, bool ran_until_now, uint64_t now_ms)
 
 void sk_life_cancel_restart(struct sk_life *l)
 {
-	l->restart_due = l->handing_over = false;
+	l->restart_due = l->handing_over = l->suspended = false;
 }
 
 void sk_life_restart_now(struct sk_life *l)

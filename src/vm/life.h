@@ -101,7 +101,9 @@ struct sk_life {
 	bool starting, mounted; /* create was sent; the root is mounted for copies */
 	bool lost, process_done;
 	bool ran;	   /* the container's process has run in this life */
+	bool suspending;   /* RUNNING, STOPPING: it ends because nobody needs it */
 	bool restart_due;  /* DOWN: the next life is waited for */
+	bool suspended;	   /* DOWN: restart_due, when somebody needs it */
 	bool handing_over; /* DOWN: the next life's monitor takes over as soon as nobody is connected */
 	bool announced;	   /* DOWN: who waits for the end hears of it */
 	bool final;	   /* DOWN: the state is written, clients have been told */
@@ -166,6 +168,9 @@ void sk_life_failed(struct sk_life *l, int error, int exit_code, const char *mes
 void sk_life_announce(struct sk_life *l);
 /* Asked to stop. True: its process is to be signalled; otherwise the VM is lost, or there is nothing to stop. */
 bool sk_life_stop(struct sk_life *l);
+/* Its process may end because nobody needs it. When it does so in order, the next life begins with sk_life_restart_now().
+ * False: it is not in the state for that. */
+bool sk_life_suspend(struct sk_life *l);
 /* The VM is to end at once. */
 void sk_life_kill(struct sk_life *l);
 /* Engine or agent went away, or a deadline has passed; `why` "": as it was meant to be. False: that is known. */
@@ -184,7 +189,8 @@ void sk_life_stopping(struct sk_life *l, int code, bool oom);
 void sk_life_unwanted(struct sk_life *l);
 /* TAKE_DOWN: sets exit code and failure. True: the container ran until now. */
 bool sk_life_down(struct sk_life *l);
-/* The engine is gone. True: there is a next life, to be booted in backoff_ms; otherwise the monitor ends. */
+/* The engine is gone. True: there is a next life, to be booted in backoff_ms, or when somebody needs it (suspended);
+ * otherwise the monitor ends. */
 bool sk_life_after(struct sk_life *l, bool ran_until_now, uint64_t now_ms);
 /* Whether a container that ends now would be restarted. */
 bool sk_life_will_restart(const struct sk_life *l);

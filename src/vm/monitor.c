@@ -31,6 +31,7 @@
 #define SK_OOM_EVENTS_MS 1000u /* between two OOM events in the log that all containers share */
 #define SK_HAND_OVER_MS 2000u
 #define SK_LOCK_WAIT_MS 10000u
+#define SK_SUSPEND_MS 60000u /* for the engine in a machine to end */
 
 /* What the deferred step has to do; set in callbacks, acted on when none is running. */
 struct lifecycle {
@@ -143,6 +144,7 @@ static void finish(struct sk_monitor *m)
 	sk_monitor_set_status(m, started ? "exited" : "created");
 	sk_logfile_free(SK_TAKE_PTR(m->log));
 	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
+	sk_forwards_free(SK_TAKE_PTR(m->forwards));
 	sk_fs_remove_tree(AT_FDCWD, m->run_dir);
 	if (m->config.auto_remove && (m->life.ran || m->life.failure[0] || m->life.start_wanted || m->life.killed))
 		remove_own_files(m);
@@ -156,12 +158,20 @@ static void finish(struct sk_monitor *m)
 /* The next life is another monitor's: this one has given up what it takes to start a VM. */
 static void hand_over(struct sk_monitor *m)
 {
-	const struct sk_next_life next = { m->lock_fd, m->listen_fd, m->life.restarts, m->life.backoff_ms };
+	int sockets[SK_FORWARDS_MAX];
+	const struct sk_next_life next = { .lock_fd = m->lock_fd,
+					   .listen_fd = m->listen_fd,
+					   .sockets = sockets,
+					   .n_sockets = sk_forwards_sockets(m->forwards, sockets),
+					   .wanted = m->life.suspended,
+					   .restarts = m->life.restarts,
+					   .backoff_ms = m->life.backoff_ms };
 	struct lifecycle *l = life(m);
 	int r = sk_keeper_restart(&l->keeper, &next);
 
 	m->life.handing_over = false;
 	if (r == 0) {
+		sk_forwards_abandon(SK_TAKE_PTR(m->forwards));
 		sk_loop_quit(m->loop);
 		return;
 	}
@@ -177,17 +187,70 @@ static void on_hand_over_late(void *arg)
 	hand_over(m);
 }
 
-static void on_restart(void *arg)
+static void begin_next_life(struct sk_monitor *m)
 {
-	struct sk_monitor *m = arg;
-
-	m->restart_timer = NULL;
 	/* Clients that connect from here on are accepted by the next life's monitor. */
 	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 	tell_end(m);
 	sk_life_restart_now(&m->life);
 	life(m)->linger = sk_loop_add_timer(m->loop, SK_HAND_OVER_MS, on_hand_over_late, m);
 	sk_loop_trigger(m->reap);
+}
+
+static void on_restart(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	m->restart_timer = NULL;
+	begin_next_life(m);
+}
+
+static void on_knock(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	if (m->life.restart_due) /* not when it is being stopped */
+		begin_next_life(m);
+}
+
+/* Nothing runs but this process and its keeper, until a client connects. */
+static void wait_for_knock(struct sk_monitor *m)
+{
+	sk_monitor_set_time(m, "finished_at");
+	json_object_set_new(m->state, "exit_code", json_integer(m->life.exit_code));
+	json_object_set_new(m->state, "engine_pid", json_integer(0));
+	sk_monitor_set_status(m, "suspended");
+	if (sk_forwards_watch(m->forwards, on_knock, m) < 0) {
+		sk_life_cancel_restart(&m->life);
+		finish(m);
+	}
+}
+
+/* A suspension that does not come to its end: nobody is kept waiting for it. */
+static void on_suspend_timeout(void *arg)
+{
+	struct sk_monitor *m = arg;
+
+	m->stop_timer = NULL;
+	m->life.suspending = false;
+	sk_log(SK_LOG_WARN, "the machine wanted to stop and did not");
+	sk_forwards_release(m->forwards);
+}
+
+/* The guest asks whether it may stop, as nobody needs it. */
+static int on_idle(void *arg)
+{
+	struct sk_monitor *m = arg;
+	int r = m->stop_timer ? -EBUSY : sk_forwards_hold(m->forwards, m->config.idle_stop * UINT64_C(1000));
+
+	if (r < 0)
+		return r;
+	m->stop_timer = sk_loop_add_timer(m->loop, SK_SUSPEND_MS, on_suspend_timeout, m);
+	if (m->stop_timer && sk_life_suspend(&m->life))
+		return 0;
+	sk_loop_remove(SK_TAKE_PTR(m->stop_timer));
+	sk_forwards_release(m->forwards);
+	return -EBUSY;
 }
 
 static void schedule_restart(struct sk_monitor *m)
@@ -228,7 +291,10 @@ static void go_down(struct sk_monitor *m)
 	}
 	if (sk_life_after(&m->life, ran, sk_now_ms())) {
 		tell_end(m);
-		schedule_restart(m);
+		if (m->life.suspended)
+			wait_for_knock(m);
+		else
+			schedule_restart(m);
 	} else {
 		finish(m);
 	}
@@ -429,7 +495,7 @@ static void boot(struct sk_monitor *m)
 	if (!m->init) {
 		sk_error_errno(&err, ENOMEM, "cannot start the container");
 		boot_failed(m, &err);
-	} else if (sk_policy_begin(m, &err) < 0 || sk_guest_boot(m, &sandbox_events, &err) < 0) {
+	} else if (sk_policy_begin(m, &err) < 0 || sk_guest_boot(m, &sandbox_events, on_idle, &err) < 0) {
 		boot_failed(m, &err);
 	}
 	json_object_set_new(m->state, "engine", json_string(m->engine ? m->engine->name : ""));
@@ -621,8 +687,8 @@ static int inherited(const char *text)
 }
 
 struct monitor_args {
-	const char *root, *run, *id, *owner_fd, *lock_fd, *listen_fd, *restarts, *backoff_ms;
-	bool stand_in;
+	const char *root, *run, *id, *owner_fd, *lock_fd, *listen_fd, *socket_fds, *restarts, *backoff_ms;
+	bool stand_in, wanted;
 };
 
 #define AT(f) offsetof(struct monitor_args, f)
@@ -634,11 +700,23 @@ static const struct sk_opt monitor_options[] = {
 	{ .name = "stand-in", .type = SK_OPT_BOOL, .offset = AT(stand_in) },
 	{ .name = "lock-fd", .type = SK_OPT_STRING, .offset = AT(lock_fd) },
 	{ .name = "listen-fd", .type = SK_OPT_STRING, .offset = AT(listen_fd) },
+	{ .name = "socket-fds", .type = SK_OPT_STRING, .offset = AT(socket_fds) },
+	{ .name = "wanted", .type = SK_OPT_BOOL, .offset = AT(wanted) },
 	{ .name = "restarts", .type = SK_OPT_STRING, .offset = AT(restarts) },
 	{ .name = "backoff-ms", .type = SK_OPT_STRING, .offset = AT(backoff_ms) },
 	{ .name = NULL },
 };
 #undef AT
+
+/* "5,6" */
+static void inherit_sockets(struct sk_monitor *m, const char *list)
+{
+	while (list && *list && m->n_sockets < SK_ARRAY_SIZE(m->sockets)) {
+		m->sockets[m->n_sockets++] = inherited(list);
+		list = strchr(list, ',');
+		list += list != NULL;
+	}
+}
 
 static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owner_fd)
 {
@@ -662,6 +740,8 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 		m->lock_fd = inherited(a.lock_fd);
 	if (a.listen_fd)
 		m->listen_fd = inherited(a.listen_fd);
+	inherit_sockets(m, a.socket_fds);
+	m->life.start_wanted = a.wanted;
 	if (a.restarts)
 		m->life.restarts = (unsigned)strtoul(a.restarts, NULL, 10);
 	if (a.backoff_ms)
@@ -715,7 +795,8 @@ int main(int argc, char **argv)
 	}
 	if (!m->life.policy->restarts)
 		sk_keeper_end(&l.keeper); /* managed containers are restarted and removed by whoever manages them */
-	m->life.start_wanted = m->life.restarts > 0;
+	if (m->life.restarts > 0)
+		m->life.start_wanted = true;
 	boot(m);
 	if (sk_loop_run(m->loop) < 0)
 		sk_log(SK_LOG_ERROR, "the event loop has failed");

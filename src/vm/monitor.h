@@ -164,7 +164,7 @@ struct sk_monitor {
 	/* one boot */
 	const struct sk_engine *engine;
 	struct sk_sandbox *sandbox;   /* NULL: none runs */
-	struct sk_forwards *forwards; /* NULL: none */
+	struct sk_forwards *forwards; /* NULL: none; kept beyond the boot where they are held */
 	struct sk_services *services; /* NULL: the container has none */
 	struct sk_source *stop_timer, *down_timer, *restart_timer;
 	struct sk_managed *managed; /* that policy's own */
@@ -183,6 +183,8 @@ struct sk_monitor {
 	unsigned n_conns, max_conns;
 	int listen_fd;
 	struct sk_acceptor *acceptor;
+	int sockets[4]; /* of vm.json's "sockets", as the last life has left them */
+	unsigned n_sockets;
 	struct sk_source *reap; /* deferred: frees dead conns and procs, ends phases */
 };
 
@@ -211,8 +213,11 @@ void sk_monitor_lost(struct sk_monitor *m, const char *why); /* agent or engine 
 void sk_monitor_answer(struct sk_monitor *m); /* tells those who wait what has come of their wishes (sk_life_reply()) */
 
 /* guest.c */
-int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, struct sk_error *err);
-void sk_guest_down(struct sk_monitor *m); /* the sandbox, and what stands on it; none is all right */
+/* `idle`: asked whether a machine that nobody needs may stop, see sk_services_set_idle(). */
+int sk_guest_boot(struct sk_monitor *m, const struct sk_sandbox_events *events, sk_services_idle_cb idle,
+		  struct sk_error *err);
+void sk_guest_down(struct sk_monitor *m); /* the sandbox, and what stands on it; none is all right. Held
+					     * forwards stay */
 /* Requests to the agent, as sk_sandbox_request(). create: of the container, started unless it is managed; mount: of its
  * root file system alone. */
 int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply_cb cb, void *arg);

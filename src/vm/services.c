@@ -74,7 +74,9 @@ struct sk_services {
 	struct sk_loop *loop;
 	struct sk_sandbox *sandbox;
 	bool publish;
-	struct sk_dialler *dialler; /* NULL: no ssh-agent */
+	struct sk_dialler *dialler;	/* NULL: no ssh-agent */
+	sk_services_idle_cb allow_idle; /* NULL: it stops when it is told to */
+	void *idle_arg;
 	struct sk_source *timer;
 	uint8_t token[SK_TOKEN_BYTES];
 	struct service_conn *conns;
@@ -214,6 +216,19 @@ static void on_publish(struct service_conn *c, const struct sk_msg *msg)
 		conn_free(c);
 }
 
+static void on_idle(struct service_conn *c, const struct sk_msg *msg)
+{
+	struct sk_services *s = c->s;
+	int r = s->allow_idle ? s->allow_idle(s->idle_arg) : -EPERM;
+
+	if (r < 0) {
+		refuse(c, msg->op, -r, r == -EPERM ? "this machine does not stop by itself" : NULL);
+		return;
+	}
+	answer(c, msg->op, &(const struct sk_reply){ .ok = true });
+	conn_end(c);
+}
+
 /* True: what follows is for the ssh-agent. */
 static bool on_ssh_auth(struct service_conn *c)
 {
@@ -289,6 +304,8 @@ static enum rest handle(struct service_conn *c, json_t *take_json)
 	}
 	if (msg.op == SK_SERVICE_PUBLISH)
 		on_publish(c, &msg);
+	else if (msg.op == SK_SERVICE_IDLE)
+		on_idle(c, &msg);
 	else if (on_ssh_auth(c))
 		rest = REST_KEPT;
 	sk_msg_fini(&msg);
@@ -468,6 +485,12 @@ int sk_services_new(struct sk_loop *loop, bool publish, const char *ssh_auth, st
 	}
 	*ret = s;
 	return 0;
+}
+
+void sk_services_set_idle(struct sk_services *s, sk_services_idle_cb allow, void *arg)
+{
+	s->allow_idle = allow;
+	s->idle_arg = arg;
 }
 
 int sk_services_serve(struct sk_services *s, struct sk_sandbox *sandbox, struct sk_error *err)

@@ -18,6 +18,9 @@ struct sk_services;
 /* `ssh_auth` is the agent's socket, or NULL. No threads yet, and before confine.c: the sandbox comes later. */
 int sk_services_new(struct sk_loop *loop, bool publish, const char *ssh_auth, struct sk_services **ret,
 		    struct sk_error *err);
+/* `allow` is asked when the guest would like to stop because nobody needs it: 0, or negative errno. Before serving. */
+typedef int (*sk_services_idle_cb)(void *arg);
+void sk_services_set_idle(struct sk_services *s, sk_services_idle_cb allow, void *arg);
 /* Begins to serve the guest of a sandbox, which outlives the services. Once. */
 int sk_services_serve(struct sk_services *s, struct sk_sandbox *sandbox, struct sk_error *err);
 /* Ends all connections and withdraws their ports. NULL is allowed. */

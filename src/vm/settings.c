@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "vm/config.h"
 #include "vm/state.h"
 
 #define SK_CONFIG_MAX (64u * 1024u)
@@ -64,6 +65,10 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return json_is_boolean(value) ? 0 : bad(err, path, "\"host_loopback\" is true or false");
 	if (strcmp(key, "idle_reclaim") == 0)
 		return check_seconds(path, key, value, 0, 86400, err);
+	if (strcmp(key, "machine_idle_stop") == 0 && json_number_value(value) != 0)
+		return check_seconds(path, key, value, SK_VM_IDLE_STOP_MIN, SK_VM_IDLE_STOP_MAX, err);
+	if (strcmp(key, "machine_idle_stop") == 0)
+		return check_seconds(path, key, value, 0, 0, err);
 	if (strcmp(key, "tcg_buffer") == 0)
 		return json_is_integer(value) && json_integer_value(value) >= 8 && json_integer_value(value) <= 2048
 			       ? 0
@@ -90,7 +95,7 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		err, EINVAL,
 		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
 		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\", \"memory\", \"cpus\", \"sandbox\", "
-		"\"machine_mounts\" and \"host_loopback\"",
+		"\"machine_mounts\", \"machine_idle_stop\" and \"host_loopback\"",
 		path, key);
 }
 
@@ -172,6 +177,7 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 	}
 	s->start_timeout_ms = milliseconds(s, "start_timeout", 60);
 	s->machine_mounts = json_object_get(s->json, "machine_mounts");
+	s->machine_idle_stop = milliseconds(s, "machine_idle_stop", 0) / 1000;
 	s->no_host_loopback = json_is_false(json_object_get(s->json, "host_loopback"));
 	s->idle_reclaim = milliseconds(s, "idle_reclaim", SK_IDLE_RECLAIM) / 1000;
 	s->default_memory = (uint64_t)json_integer_value(json_object_get(s->json, "memory")) << 20;

@@ -24,6 +24,8 @@
  *   "cpus": 1               processors of a VM without --cpus, 1 to 64
  *   "sandbox": "namespaces" the least that an engine is confined by; "landlock", "filter": where the host refuses the
  *                           rest
+ *   "machine_idle_stop": 0  seconds without containers and clients after which machines that are made from now on stop
+ *                           until they are needed again, 10 to 2592000; 0: never
  *   "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
  *   "machine_mounts": []    what of the host machines see beside the user's home directory and their own mounts:
  *                           ["/srv", "/mnt:ro"]; "/": every directory that is not one of a machine's own
@@ -31,12 +33,13 @@
  * Anything else in a file is an error: it would be a misspelt word.
  */
 struct sk_settings {
-	json_t *json;		 /* strings point into it */
-	const char *engine;	 /* never NULL */
-	const char *source;	 /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
-	unsigned idle_reclaim;	 /* seconds */
-	uint64_t default_memory; /* bytes; 0: not said */
-	unsigned default_cpus;	 /* 0: not said */
+	json_t *json;		    /* strings point into it */
+	const char *engine;	    /* never NULL */
+	const char *source;	    /* where `engine` comes from: a file, "SKERRY_ENGINE", "default" */
+	unsigned idle_reclaim;	    /* seconds */
+	uint64_t default_memory;    /* bytes; 0: not said */
+	unsigned default_cpus;	    /* 0: not said */
+	unsigned machine_idle_stop; /* seconds; 0: never */
 	bool no_host_loopback;
 	const json_t *machine_mounts; /* strings; NULL: not said */
 	char *source_buf, *cache_dir;

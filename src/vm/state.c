@@ -184,7 +184,7 @@ const char *sk_time_now(char *buf)
 
 bool sk_vm_state_is_alive(const json_t *state)
 {
-	static const char *const alive[] = { "starting", "running", "paused", "restarting" };
+	static const char *const alive[] = { "starting", "running", "paused", "restarting", "suspended" };
 	const char *status = json_string_value(json_object_get(state, "status"));
 	size_t i;
 

@@ -36,7 +36,7 @@ char *sk_paths_host_run(void);
 /*
  * state.json:
  *   {
- *     "status": "created"|"starting"|"running"|"paused"|"restarting"|"exited"|"dead",
+ *     "status": "created"|"starting"|"running"|"paused"|"restarting"|"suspended"|"exited"|"dead",
  *     "pid": monitor, "engine_pid",
  *     "started_at", "finished_at"   RFC 3339, nanoseconds, UTC; "": never
  *     "exit_code", "oom_killed", "error", "restart_count",
@@ -58,7 +58,7 @@ void sk_vm_state_bury(const struct sk_paths *paths, const char *id);
 /* Whether a container has a state that cannot be read, and then, with `repair`, writes one that says so, unless a
  * monitor has the container. 1: damaged; 2: damaged, and mended. */
 int sk_vm_state_check(const struct sk_paths *paths, const char *id, bool repair);
-bool sk_vm_state_is_alive(const json_t *state); /* starting, running, paused, restarting */
+bool sk_vm_state_is_alive(const json_t *state); /* starting, running, paused, restarting, suspended */
 /* "2026-11-23T10:00:00.123456789Z" of now, into `buf` of at least 36 bytes. */
 const char *sk_time_now(char *buf);
 

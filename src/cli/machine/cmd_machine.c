@@ -19,6 +19,8 @@
 #include "model/machine.h"
 #include "model/remove.h"
 #include "model/units.h"
+#include "vm/config.h"
+#include "vm/settings.h"
 #include "vm/vm.h"
 
 #define DAEMON_CONFIG_MAX (1u << 20)
@@ -27,7 +29,7 @@
 
 struct settings_opts {
 	int64_t cpus;
-	const char *memory, *disk_size, *image, *engine, *daemon_config, *home, *ssh_agent, *host_certs;
+	const char *memory, *disk_size, *image, *engine, *daemon_config, *home, *ssh_agent, *host_certs, *idle_stop;
 	struct sk_strv mount;
 	bool now;
 };
@@ -59,6 +61,23 @@ static int set_bool(json_t *machine, const char *key, const char *option, const 
 	if (sk_parse_bool(value, &b) < 0)
 		return sk_error_set(err, EINVAL, "invalid --%s \"%.40s\": true or false", option, value);
 	sk_jx_set_bool(machine, key, b);
+	return 0;
+}
+
+/* "30m", "1h30m"; a bare number has no unit and could be anything but 0. */
+static int set_idle_stop(json_t *machine, const char *value, struct sk_error *err)
+{
+	int64_t ns = 0;
+
+	if (!value)
+		return 0;
+	if (strcmp(value, "0") != 0 &&
+	    (sk_parse_duration(value, &ns) < 0 || ns < SK_VM_IDLE_STOP_MIN * INT64_C(1000000000) ||
+	     ns > SK_VM_IDLE_STOP_MAX * INT64_C(1000000000)))
+		return sk_error_set(err, EINVAL,
+				    "invalid --idle-stop \"%.40s\": 30m, 1h and the like, %ds to %dh, or 0 for never",
+				    value, SK_VM_IDLE_STOP_MIN, SK_VM_IDLE_STOP_MAX / 3600);
+	sk_jx_set_int(machine, "IdleStop", ns / INT64_C(1000000000));
 	return 0;
 }
 
@@ -147,29 +166,33 @@ static int apply(const struct settings_opts *o, json_t *machine, struct sk_error
 	if (r == 0)
 		r = set_bool(machine, "HostCertificates", "host-certs", o->host_certs, err);
 	if (r == 0)
+		r = set_idle_stop(machine, o->idle_stop, err);
+	if (r == 0)
 		r = set_mounts(machine, &o->mount, err);
 	return r < 0 ? r : set_daemon_config(machine, o->daemon_config, err);
 }
 
 #define AT(f) offsetof(struct settings_opts, f)
-#define SETTINGS_OPTS                                                                                                 \
-	SK_OPT_INT_("cpus", 0, AT(cpus), "Number of processors (default 1)"),                                         \
-		SK_OPT_STR_("daemon-config", 0, AT(daemon_config), "file",                                            \
-			    "The engine's /etc/docker/daemon.json (\"\": none)"),                                     \
-		SK_OPT_STR_("disk-size", 0, AT(disk_size), "size",                                                    \
-			    "Size of the data disk, in GiB where it has no unit (default 100)"),                      \
-		SK_OPT_STR_("engine", 0, AT(engine), "string",                                                        \
-			    "What runs the VM: auto, kvm, uml, tcg (default: the configuration's)"),                  \
-		SK_OPT_STR_("home", 0, AT(home), "bool", "Share the user's home directory (default true)"),           \
-		SK_OPT_STR_("host-certs", 0, AT(host_certs), "bool",                                                  \
-			    "The engine trusts the CA certificates that the host trusts (default false)"),            \
-		SK_OPT_STR_("image", 0, AT(image), "string",                                                          \
-			    "Image with the container engine (\"\": the one that Skerry brings)"),                    \
-		SK_OPT_STR_("memory", 'm', AT(memory), "size", "Memory, in MiB where it has no unit (default 2048)"), \
-		SK_OPT_LIST_("mount", 'v', AT(mount), "path",                                                         \
-			     "Directory or file of the host to share: /path[:/path in the machine][:ro]"),            \
-		{ "volume", 0, SK_OPT_LIST, AT(mount), "path", NULL, NULL, NULL, true },                              \
-		SK_OPT_STR_("ssh-agent", 0, AT(ssh_agent), "bool",                                                    \
+#define SETTINGS_OPTS                                                                                                  \
+	SK_OPT_INT_("cpus", 0, AT(cpus), "Number of processors (default 1)"),                                          \
+		SK_OPT_STR_("daemon-config", 0, AT(daemon_config), "file",                                             \
+			    "The engine's /etc/docker/daemon.json (\"\": none)"),                                      \
+		SK_OPT_STR_("disk-size", 0, AT(disk_size), "size",                                                     \
+			    "Size of the data disk, in GiB where it has no unit (default 100)"),                       \
+		SK_OPT_STR_("engine", 0, AT(engine), "string",                                                         \
+			    "What runs the VM: auto, kvm, uml, tcg (default: the configuration's)"),                   \
+		SK_OPT_STR_("home", 0, AT(home), "bool", "Share the user's home directory (default true)"),            \
+		SK_OPT_STR_("host-certs", 0, AT(host_certs), "bool",                                                   \
+			    "The engine trusts the CA certificates that the host trusts (default false)"),             \
+		SK_OPT_STR_("idle-stop", 0, AT(idle_stop), "duration",                                                 \
+			    "Stop when no container and no client was there for so long, until one comes (0: never)"), \
+		SK_OPT_STR_("image", 0, AT(image), "string",                                                           \
+			    "Image with the container engine (\"\": the one that Skerry brings)"),                     \
+		SK_OPT_STR_("memory", 'm', AT(memory), "size", "Memory, in MiB where it has no unit (default 2048)"),  \
+		SK_OPT_LIST_("mount", 'v', AT(mount), "path",                                                          \
+			     "Directory or file of the host to share: /path[:/path in the machine][:ro]"),             \
+		{ "volume", 0, SK_OPT_LIST, AT(mount), "path", NULL, NULL, NULL, true },                               \
+		SK_OPT_STR_("ssh-agent", 0, AT(ssh_agent), "bool",                                                     \
 			    "Offer the host's ssh agent at /run/host-services/ssh-auth.sock (default true)")
 
 static const struct sk_opt init_opts[] = {
@@ -182,7 +205,7 @@ static const struct sk_opt set_opts[] = { SETTINGS_OPTS, SK_OPT_END };
 
 /* ---- init */
 
-static json_t *new_machine(const char *name)
+static json_t *new_machine(const char *name, unsigned idle_stop)
 {
 	json_t *o = sk_jx_object();
 
@@ -195,6 +218,7 @@ static json_t *new_machine(const char *name)
 	sk_jx_set_bool(o, "Home", true);
 	sk_jx_set_bool(o, "SSHAgent", true);
 	sk_jx_set_bool(o, "HostCertificates", false);
+	sk_jx_set_int(o, "IdleStop", idle_stop);
 	sk_jx_set_str(o, "LastUp", "");
 	return o;
 }
@@ -259,6 +283,7 @@ static int cmd_init(struct sk_cli *cli, void *opts, int argc, char **argv)
 	const struct settings_opts *o = opts;
 	_cleanup_free_ char *name = NULL;
 	_cleanup_json_ json_t *machine = NULL;
+	struct sk_settings settings = { 0 };
 	struct sk_error err = SK_ERROR_INIT;
 	int r = sk_cli_open(cli, &err);
 
@@ -266,8 +291,11 @@ static int cmd_init(struct sk_cli *cli, void *opts, int argc, char **argv)
 		name = sk_machine_arg(cli, argc, argv);
 		r = check_new(cli, name, &err);
 	}
+	if (r == 0)
+		r = sk_settings_init(&settings, &err);
 	if (r == 0) {
-		machine = new_machine(name);
+		machine = new_machine(name, settings.machine_idle_stop);
+		sk_settings_fini(&settings);
 		keep_size(cli, name, machine);
 		r = apply(o, machine, &err);
 	}
@@ -324,7 +352,8 @@ static int cmd_set(struct sk_cli *cli, void *opts, int argc, char **argv)
 	if (r < 0)
 		return sk_cli_fail(&err, 125);
 	if (sk_container_is_alive(&c))
-		sk_cli_warn("machine \"%s\" is running: the change takes effect at its next start", name);
+		sk_cli_warn("machine \"%s\" is %s: the change takes effect when it is stopped and started", name,
+			    sk_machine_state(&c));
 	return 0;
 }
 
@@ -476,7 +505,7 @@ static int cmd_rm(struct sk_cli *cli, void *opts, int argc, char **argv)
 		name = sk_machine_arg(cli, argc, argv);
 		r = sk_machine_find(&cli->paths, name, &c, &err);
 	}
-	if (r == 0 && sk_container_is_alive(&c) && !o->force)
+	if (r == 0 && strcmp(sk_machine_state(&c), "running") == 0 && !o->force)
 		r = sk_error_set(&err, EBUSY,
 				 "cannot remove machine \"%s\": it is running: stop it before, or use --force", name);
 	if (r < 0)

@@ -31,9 +31,9 @@ static const struct sk_opt ls_opts[] = {
 #undef AT
 
 static const struct sk_column columns[] = {
-	{ "Name", "NAME" },	     { "VMType", "VM TYPE" },  { "Created", "CREATED" },
-	{ "LastUp", "LAST UP" },     { "CPUs", "CPUS" },       { "Memory", "MEMORY" },
-	{ "DiskSize", "DISK SIZE" }, { "Running", "RUNNING" }, { NULL, NULL },
+	{ "Name", "NAME" },   { "VMType", "VM TYPE" }, { "Created", "CREATED" },    { "LastUp", "LAST UP" },
+	{ "CPUs", "CPUS" },   { "Memory", "MEMORY" },  { "DiskSize", "DISK SIZE" }, { "Running", "RUNNING" },
+	{ "State", "STATE" }, { NULL, NULL },
 };
 #define LS_TABLE "{{.Name}}\t{{.VMType}}\t{{.Created}}\t{{.LastUp}}\t{{.CPUs}}\t{{.Memory}}\t{{.DiskSize}}"
 
@@ -53,7 +53,8 @@ static json_t *row(struct sk_cli *cli, const struct sk_container *c, const char 
 	_cleanup_free_ char *created = ago(sk_jx_get_str(c->config, "Created", ""), ""),
 			    *up = ago(sk_jx_get_str(c->config, "Machine.LastUp", ""), "Never"),
 			    *socket = sk_machine_socket(&cli->paths, name), *cpus = NULL, *shown = NULL;
-	bool alive = sk_container_is_alive(c), is_default = strcmp(name, name_of_default) == 0;
+	const char *state = sk_machine_state(c);
+	bool running = strcmp(state, "running") == 0, is_default = strcmp(name, name_of_default) == 0;
 	char buf[32];
 	json_t *o = sk_jx_object();
 
@@ -62,11 +63,12 @@ static json_t *row(struct sk_cli *cli, const struct sk_container *c, const char 
 	sk_jx_set_str(o, "Name", shown);
 	sk_jx_set_str(o, "Default", is_default ? "true" : "false");
 	sk_jx_set_str(o, "VMType",
-		      alive ? sk_jx_get_str(c->state, "engine", "auto")
-			    : sk_jx_get_str(c->config, "Machine.Engine", "auto"));
+		      running ? sk_jx_get_str(c->state, "engine", "auto")
+			      : sk_jx_get_str(c->config, "Machine.Engine", "auto"));
 	sk_jx_set_str(o, "Created", created);
-	sk_jx_set_str(o, "LastUp", alive ? "Currently running" : up);
-	sk_jx_set_str(o, "Running", alive ? "true" : "false");
+	sk_jx_set_str(o, "LastUp", running ? "Currently running" : strcmp(state, "stopped") == 0 ? up : "Suspended");
+	sk_jx_set_str(o, "Running", running ? "true" : "false");
+	sk_jx_set_str(o, "State", state);
 	sk_jx_set_str(o, "CPUs", cpus);
 	sk_jx_set_str(o, "Memory", sk_format_memory((double)sk_jx_get_int(c->config, "Machine.Memory", 0), buf));
 	sk_jx_set_str(o, "DiskSize", sk_format_memory((double)sk_jx_get_int(c->config, "Machine.DiskSize", 0), buf));
@@ -140,7 +142,7 @@ static json_t *describe(struct sk_cli *cli, const struct sk_container *c)
 
 	sk_jx_set_str(o, "ID", c->id);
 	sk_jx_set_str(o, "Created", sk_jx_get_str(c->config, "Created", ""));
-	sk_jx_set_str(o, "State", sk_container_is_alive(c) ? "running" : "stopped");
+	sk_jx_set_str(o, "State", sk_machine_state(c));
 	sk_jx_set_str(o, "Socket", socket);
 	sk_jx_set_str(o, "DockerContext", context);
 	sk_jx_set_str(o, "DataDisk", data);
@@ -210,6 +212,8 @@ static int running(struct sk_cli *cli, const char *name, struct sk_container *re
 {
 	int r = sk_machine_find(&cli->paths, name, ret, err);
 
+	if (r == 0)
+		r = sk_machine_wake(cli, ret, err);
 	if (r == 0 && !sk_container_is_alive(ret))
 		r = sk_error_set(err, EINVAL, "machine \"%s\" is not running (start it with: skerry machine start %s)",
 				 name, name);

@@ -17,6 +17,8 @@ struct sk_machine_plan {
 	struct sk_plan plan;
 	struct sk_image *image;
 	char *name; /* of the container */
+	char idle_stop[24];
+	char *args[6]; /* of its PID 1 */
 };
 /* `machine`: the object of config.json. Finds the image (pulls it, or loads the one that Skerry brings), looks at the
  * mounts and at the environment. sk_machine_plan_fini() in any case. */
@@ -29,6 +31,8 @@ int sk_machine_check_mount(const char *spec, bool must_exist, struct sk_error *e
 /* start.c */
 /* -EBUSY: it runs. */
 int sk_machine_start(struct sk_cli *cli, const char *name, bool quiet, struct sk_error *err);
+/* Starts a machine that is suspended by a knock on its socket, and waits for its engine. Nothing where it is not. */
+int sk_machine_wake(struct sk_cli *cli, struct sk_container *c, struct sk_error *err);
 /* 0 also where it does not run. */
 int sk_machine_stop(struct sk_cli *cli, const struct sk_container *c, struct sk_error *err);
 /* "skerry" for the default machine, else "skerry-NAME"; malloc'd. */

@@ -277,15 +277,20 @@ static int find_image(struct sk_cli *cli, const char *ref, struct sk_machine_pla
 
 int sk_machine_plan_init(struct sk_cli *cli, const json_t *machine, struct sk_machine_plan *p, struct sk_error *err)
 {
-	static char *args[] = { (char *)(uintptr_t) "--data", (char *)(uintptr_t) "serial:" SK_MACHINE_SERIAL,
-				(char *)(uintptr_t) "--host-gateway-ip", (char *)(uintptr_t)SK_NET_GATEWAY };
+	const char *args[] = {
+		"--data", "serial:" SK_MACHINE_SERIAL, "--host-gateway-ip", SK_NET_GATEWAY, "--idle-stop", p->idle_stop
+	};
 	const char *name = sk_jx_get_str(machine, "Name", ""), *ref = sk_jx_get_str(machine, "Image", "");
 	struct sk_run_opts *o = &p->opts;
 	struct sk_settings settings;
+	size_t i;
 	int r;
 
 	*p = (struct sk_machine_plan){ 0 };
 	sk_run_opts_defaults(o);
+	snprintf(p->idle_stop, sizeof(p->idle_stop), "%lld", (long long)sk_jx_get_int(machine, "IdleStop", 0));
+	for (i = 0; i < SK_ARRAY_SIZE(args); i++)
+		p->args[i] = (char *)(uintptr_t)args[i];
 	p->name = sk_xasprintf("skerry-machine-%s", name);
 	o->name = p->name;
 	o->hostname = name;
@@ -314,7 +319,7 @@ int sk_machine_plan_init(struct sk_cli *cli, const json_t *machine, struct sk_ma
 	sk_settings_fini(&settings);
 	if (r == 0)
 		r = find_image(cli, ref, p, err);
-	return r < 0 ? r : sk_plan_init(&p->plan, o, p->image, ref, args, (int)SK_ARRAY_SIZE(args), err);
+	return r < 0 ? r : sk_plan_init(&p->plan, o, p->image, ref, p->args, (int)SK_ARRAY_SIZE(args), err);
 }
 
 void sk_machine_plan_fini(struct sk_machine_plan *p)

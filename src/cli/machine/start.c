@@ -161,6 +161,13 @@ int sk_machine_start(struct sk_cli *cli, const char *name, bool quiet, struct sk
 
 	if (r < 0)
 		return r;
+	/* Its settings may be others since it was suspended: it is started as if it had been stopped. */
+	if (strcmp(sk_machine_state(&c), "suspended") == 0)
+		r = sk_machine_stop(cli, &c, err);
+	if (r == 0)
+		r = sk_container_refresh(&cli->paths, &c, err);
+	if (r < 0)
+		return r;
 	if (sk_container_is_alive(&c))
 		return sk_error_set(err, EBUSY, "unable to start \"%s\": already running", name);
 	if (!quiet) {
@@ -187,6 +194,15 @@ int sk_machine_start(struct sk_cli *cli, const char *name, bool quiet, struct sk
 		(void)sk_machine_stop(cli, &c, &(struct sk_error)SK_ERROR_INIT);
 	}
 	return r;
+}
+
+int sk_machine_wake(struct sk_cli *cli, struct sk_container *c, struct sk_error *err)
+{
+	int r = strcmp(sk_machine_state(c), "suspended") == 0 ? wait_for_engine(cli, c, err) : 0;
+
+	return r < 0 ? sk_error_wrap(err, "cannot start machine \"%s\" again",
+				     sk_jx_get_str(c->config, "Machine.Name", ""))
+		     : 0;
 }
 
 int sk_machine_stop(struct sk_cli *cli, const struct sk_container *c, struct sk_error *err)

@@ -104,7 +104,7 @@ static int add_machines(const struct sk_paths *paths, json_t *o, struct sk_error
 	if (r < 0)
 		return r;
 	for (i = 0; i < machines.n; i++)
-		running += sk_container_is_alive(&machines.v[i]);
+		running += strcmp(sk_machine_state(&machines.v[i]), "running") == 0;
 	sk_jx_set_str(o, "Mode", "isolated");
 	sk_jx_set_int(o, "Machines", (int64_t)machines.n);
 	sk_jx_set_int(o, "MachinesRunning", running);

@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "foreign.h"
 #include "machine.h"
@@ -184,6 +187,53 @@ static void test_register_lines(void **state)
 	assert_int_equal(sk_foreign_line(text, text + sizeof(text), &next), 0);
 }
 
+static void test_idle(void **state)
+{
+	struct sk_machine_idle idle = { .after_ms = 10000 };
+	const char *const good[] = { "--idle-stop", "1800", NULL };
+	static const char *const bad[] = { "", "-1", "10s", "2592001" };
+	char dir[] = "/tmp/skerry-test-XXXXXX", path[64];
+	const pid_t own[] = { 1, 0, 17 };
+	struct sk_machine_options o;
+	struct sk_error err = SK_ERROR_INIT;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(parse(&o, &err, good), 0);
+	assert_int_equal(o.idle_stop, 1800);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const char *const words[] = { "--idle-stop", bad[i], NULL };
+
+		assert_int_equal(parse(&o, &err, words), -EINVAL);
+	}
+	assert_int_equal(sk_machine_idle_look_ms(10000), 2500);
+	assert_int_equal(sk_machine_idle_look_ms(1), 500);
+	assert_int_equal(sk_machine_idle_look_ms(3600000), 15000);
+	assert_false(sk_machine_idle_tick(&idle, true, 1000)); /* the first look begins the time */
+	assert_false(sk_machine_idle_tick(&idle, true, 10999));
+	assert_true(sk_machine_idle_tick(&idle, true, 11000));
+	assert_false(sk_machine_idle_tick(&idle, false, 12000));
+	assert_false(sk_machine_idle_tick(&idle, true, 30000)); /* and begins it again */
+	assert_true(sk_machine_idle_tick(&idle, true, 40000));
+
+	assert_non_null(mkdtemp(dir));
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%d", dir, (int)own[2 * i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	snprintf(path, sizeof(path), "%s/17x", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_true(sk_machine_is_quiet(dir, own, 3));
+	assert_false(sk_machine_is_quiet(dir, own, 2)); /* 17 is somebody else's */
+	assert_false(sk_machine_is_quiet("/no/such/directory", own, 3));
+	rmdir(path);
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%d", dir, (int)own[2 * i]);
+		rmdir(path);
+	}
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_register_lines),
 	};
 

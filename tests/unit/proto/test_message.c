@@ -90,6 +90,7 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_EVENT_DETACHED] = "{}",
 	[SK_SERVICE_PUBLISH] = "{\"proto\":\"tcp\",\"host_ip\":\"0.0.0.0\",\"host_port\":8080}",
 	[SK_SERVICE_SSH_AUTH] = "{}",
+	[SK_SERVICE_IDLE] = "{}",
 };
 
 static json_t *json(const char *text)

@@ -95,6 +95,57 @@ static void test_whole_life(void **state)
 	assert_true(l.oom && !l.failure[0]); /* why a VM that stops goes is no failure */
 }
 
+/* What may happen on the way to a suspension, and whether the VM is one then. */
+static void test_suspend(void **state)
+{
+	enum { IN_ORDER, FAILED, STOPPED, KILLED, LOST, WAYS };
+	struct sk_life_refusal no;
+	struct sk_life l;
+	unsigned way;
+
+	(void)state;
+	for (way = 0; way < N_PHASES; way++) {
+		l = life_in(&sk_life_standalone, standing(phases[way]));
+		assert_int_equal(sk_life_suspend(&l), phases[way] == SK_PHASE_RUNNING);
+	}
+	l = life_in(&sk_life_standalone, SK_PHASE_RUNNING);
+	sk_life_stop(&l);
+	assert_false(sk_life_suspend(&l));
+	for (way = 0; way < WAYS; way++) {
+		l = life_in(&sk_life_standalone, SK_PHASE_RUNNING);
+		assert_true(sk_life_suspend(&l));
+		assert_false(sk_life_suspend(&l)); /* twice */
+		if (way == STOPPED)
+			sk_life_stop(&l);
+		if (way == KILLED)
+			sk_life_kill(&l);
+		else if (way == LOST)
+			sk_life_lost(&l, "the engine has ended");
+		else
+			sk_life_stopping(&l, way == FAILED, false);
+		sk_life_lost(&l, "");
+		assert_int_equal(take_down(&l, 100 * SECOND), way == IN_ORDER);
+		assert_int_equal(l.suspended, way == IN_ORDER);
+	}
+	l = life_in(&sk_life_standalone, SK_PHASE_RUNNING);
+	sk_life_suspend(&l);
+	sk_life_stopping(&l, 0, false);
+	sk_life_lost(&l, "");
+	assert_true(take_down(&l, 100 * SECOND));
+	assert_int_equal(l.restarts, 0);
+	sk_life_announce(&l);
+	assert_int_equal(sk_life_judge(&l, SK_LIFE_START, &no), SK_LIFE_ENDED);
+	assert_int_equal(sk_life_judge(&l, SK_LIFE_STOP, &no), SK_LIFE_GO);
+	assert_int_equal(sk_life_idle(&l, &nobody), SK_LIFE_NOTHING); /* it waits */
+	sk_life_restart_now(&l);
+	assert_int_equal(sk_life_idle(&l, &nobody), SK_LIFE_HAND_OVER);
+	assert_true(l.suspended);
+	sk_life_stop(&l);
+	assert_int_equal(sk_life_next(&l), SK_LIFE_CANCEL_RESTART);
+	sk_life_cancel_restart(&l);
+	assert_false(l.suspended || l.restart_due || l.handing_over);
+}
+
 /* Engine or agent gone: `exit_code` of each phase, and whether it is a failure. */
 static void test_lost_in_each_phase(void **state)
 {
@@ -558,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_is_left),
 		cmocka_unit_test(test_the_monitor_ends),
 		cmocka_unit_test(test_unwanted),
+		cmocka_unit_test(test_suspend),
 		cmocka_unit_test(test_backoff_over_days),
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_at_most_three),

@@ -398,6 +398,40 @@ static void test_ssh_auth_pace(void **state)
 	stop();
 }
 
+static int idle_answer;
+static unsigned idle_asked;
+
+static int allow_idle(void *arg)
+{
+	assert_ptr_equal(arg, &idle_answer);
+	idle_asked++;
+	return idle_answer;
+}
+
+static void test_idle(void **state)
+{
+	struct sk_stream *s;
+
+	(void)state;
+	start(true, NULL);
+	s = ask("{\"op\":\"idle\"}");
+	assert_int_equal(answer_errno(s), EPERM); /* one that stops only when it is told to */
+	guest_drop(s);
+	sk_services_set_idle(services, allow_idle, &idle_answer);
+	idle_answer = -EBUSY;
+	s = ask("{\"op\":\"idle\"}");
+	assert_int_equal(answer_errno(s), EBUSY);
+	assert_true(s->shut);
+	guest_drop(s);
+	idle_answer = 0;
+	s = ask("{\"op\":\"idle\"}");
+	assert_int_equal(answer_errno(s), 0);
+	assert_true(s->shut);
+	guest_drop(s);
+	assert_int_equal(idle_asked, 2);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_ports_in_turn),
 		cmocka_unit_test(test_ssh_auth), cmocka_unit_test(test_ssh_auth_pace),
+		cmocka_unit_test(test_idle),
 	};
 
 	return cmocka_run_group_tests_name("vm-services", tests, NULL, NULL);

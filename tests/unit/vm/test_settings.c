@@ -62,7 +62,7 @@ static void test_values(void **state)
 
 	(void)state;
 	assert_int_equal(load("{\"engine\":\"tcg\",\"qemu\":\"/opt/q\",\"kvm_timeout\":2.5,\"start_timeout\":300,"
-			      "\"tcg_buffer\":64,\"memory\":3072,\"cpus\":4,\"sandbox\":\"landlock\"}",
+			      "\"tcg_buffer\":64,\"machine_idle_stop\":1800,\"memory\":3072,\"cpus\":4,\"sandbox\":\"landlock\"}",
 			      &s, &err),
 			 0);
 	assert_string_equal(s.engine, "tcg");
@@ -71,6 +71,7 @@ static void test_values(void **state)
 	assert_int_equal(s.engines.kvm_timeout_ms, 2500);
 	assert_int_equal(s.start_timeout_ms, 300000);
 	assert_int_equal(s.engines.tcg_buffer, 64);
+	assert_int_equal(s.machine_idle_stop, 1800);
 	assert_int_equal(s.default_memory, UINT64_C(3) << 30);
 	assert_int_equal(s.default_cpus, 4);
 	assert_int_equal(s.engines.sandbox, SK_CONFINEMENT_LANDLOCK);
@@ -106,6 +107,8 @@ static void test_mistakes(void **state)
 	refused("{\"kvm_timeout\":0}", "1 to 600");
 	refused("{\"start_timeout\":\"long\"}", "1 to 3600");
 	refused("{\"tcg_buffer\":4}", "8 to 2048");
+	refused("{\"machine_idle_stop\":9}", "10 to 2592000");
+	refused("{\"machine_idle_stop\":\"30m\"}", "machine_idle_stop");
 	refused("{\"memory\":64}", "96 to 4194304");
 	refused("{\"memory\":\"2g\"}", "number of MiB");
 	refused("{\"cpus\":0}", "1 to 64");

@@ -51,7 +51,7 @@ int sk_socket_send(int sock, const void *data, size_t len, const int *fds, size_
 static void take_fds(struct msghdr *m, int *ret_fds, size_t n_fds)
 {
 	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
-	int fds[SK_SOCKET_FDS] = { -1, -1 };
+	int fds[SK_SOCKET_FDS] = { -1, -1, -1, -1 };
 	size_t n = 0, i;
 
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(0))

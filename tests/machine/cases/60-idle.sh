@@ -1,0 +1,103 @@
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
+# SPDX-License-Identifier: Apache-2.0
+#
+# A machine that stops when nobody needs it, and starts when a client knocks.
+
+is_state() { [ "$(skerry machine inspect --format '{{.State}}')" = "$1" ]; }
+monitor_pid() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["pid"])' "$SKERRY_ROOT"/containers/*/state/state.json; }
+
+# case: timeout=400
+case_machine_idle_stop() {
+	. "$SUITE/lib.sh"
+	local pid socket=$SKERRY_ROOT/run/default/docker.sock
+	expect 125 skerry machine init --idle-stop 5s
+	complaint 'idle-stop'
+	expect 125 skerry machine init --idle-stop soon
+	complaint 'idle-stop'
+	start_machine --memory 512 --idle-stop 1h
+	ok skerry machine inspect --format '{{.IdleStop}} {{.State}}'
+	same "$out" '3600 running'
+	ok skerry machine set --idle-stop 10s
+	has "$err" 'when it is stopped and started'
+	ok skerry machine restart -q
+
+	# a container, then a client that is connected, keep it running
+	ok d run -d --name one box busybox sleep 1000
+	sleep 14
+	is_state running || fail 'it has stopped with a container in it'
+	d events >"$WORK/events" &
+	pid=$!
+	ok d rm -f one
+	sleep 14
+	is_state running || fail 'it has stopped with a client connected'
+	kill "$pid"
+	until_ok 40 is_state suspended
+	ok skerry machine ls
+	has "$out" '^default\* .*Suspended'
+	ok skerry machine ls --format '{{.Running}} {{.State}}'
+	same "$out" 'false suspended'
+	same "$(stat -c %a "$socket")" 600
+	has "$(cat "$SKERRY_ROOT"/containers/*/state/state.json)" '"engine_pid": *0[,}]'
+	ok e2fsck -fn "$SKERRY_ROOT/machines/default/data.img"
+
+	# the first knock brings a body, another one comes at once: none loses a byte
+	d import --change 'ENV PATH=/bin' "$WORK/box.tar" again:latest >"$WORK/import" 2>&1 &
+	pid=$!
+	ok d images --format '{{.Repository}}'
+	has "$out" box
+	wait "$pid" || fail "import: $(cat "$WORK/import")"
+	is_state running || fail 'it is not running'
+	ok d run --rm again busybox echo hello
+	same "$out" hello
+
+	until_ok 40 is_state suspended
+	ok skerry machine ssh echo awake
+	same "$out" awake
+
+	# stop ends the waiting, start begins anew
+	until_ok 40 is_state suspended
+	ok skerry machine stop
+	is_state stopped || fail 'it is not stopped'
+	[ ! -e "$socket" ] || fail 'the socket is left'
+	ok skerry machine start -q
+	until_ok 40 is_state suspended
+	ok skerry machine start -q
+	is_state running || fail 'it is not running'
+
+	# one that cannot start: the client gets an error
+	until_ok 40 is_state suspended
+	exec 9<"$SKERRY_ROOT/machines/default/data.img"
+	flock 9
+	expect 1 timeout 60 docker -H "unix://$socket" version
+	exec 9<&-
+	until_ok 20 is_state stopped
+	ok skerry machine start -q
+
+	# kill -9 of the waiting process
+	until_ok 40 is_state suspended
+	pid=$(monitor_pid)
+	kill -9 "$pid"
+	until_ok 20 gone "$pid"
+	until_ok 20 is_state stopped
+	expect 1 timeout 60 docker -H "unix://$socket" version
+	ok skerry machine start -q
+	until_ok 40 is_state suspended
+	pid=$(monitor_pid)
+	ok skerry machine rm --force
+	until_ok 20 gone "$pid"
+}
+
+# case: timeout=120
+case_machine_idle_default() {
+	. "$SUITE/lib.sh"
+	echo '{"machine_idle_stop": 1800}' >"$WORK/config.json"
+	ok env SKERRY_CONFIG="$WORK/config.json" skerry machine init
+	ok skerry machine inspect --format '{{.IdleStop}}'
+	same "$out" 1800
+	ok skerry machine set --idle-stop 0
+	ok skerry machine inspect --format '{{.IdleStop}}'
+	same "$out" 0
+	echo '{"machine_idle_stop": "30m"}' >"$WORK/config.json"
+	expect 125 env SKERRY_CONFIG="$WORK/config.json" skerry machine init other
+	complaint 'machine_idle_stop'
+}

@@ -90,6 +90,8 @@ struct machine {
 	struct process processes[MACHINE_PROCESSES];
 	uint64_t begun;
 	struct sk_machine_idle idle;
+	struct sk_machine_rest rest;
+	struct sk_source *rest_timer;
 	struct sk_source *idle_timer; /* NULL: it does not stop by itself */
 	int code;
 };
@@ -317,18 +319,31 @@ static void stop_machine(struct machine *m, int code)
 	stop_next(m);
 }
 
-static void look_if_idle(void *arg)
+/* Nothing runs but the engine, which is up. */
+static bool is_quiet(const struct machine *m)
 {
-	struct sk_error err = SK_ERROR_INIT;
 	pid_t own[MACHINE_PROCESSES + 1] = { getpid() };
-	struct machine *m = arg;
-	bool quiet = m->phase == RUNNING;
 	unsigned i;
 
 	for (i = 0; i < MACHINE_PROCESSES; i++)
 		own[i + 1] = m->processes[i].pid;
-	quiet = quiet && sk_machine_is_quiet("/proc", own, SK_ARRAY_SIZE(own));
-	if (sk_machine_idle_tick(&m->idle, quiet, sk_now_ms())) {
+	return m->phase == RUNNING && sk_machine_is_quiet("/proc", own, SK_ARRAY_SIZE(own));
+}
+
+static void look_if_resting(void *arg)
+{
+	struct machine *m = arg;
+
+	sk_machine_rest_look(&m->rest, is_quiet(m));
+	sk_loop_set_timer(m->rest_timer, SK_MACHINE_REST_MS);
+}
+
+static void look_if_idle(void *arg)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	struct machine *m = arg;
+
+	if (sk_machine_idle_tick(&m->idle, is_quiet(m), sk_now_ms())) {
 		int r = sk_machine_ask_to_stop(&err);
 
 		if (r == 0) {
@@ -572,6 +587,7 @@ static int run_machine(struct machine *m, struct sk_error *err)
 	m->idle.after_ms = m->o.idle_stop * 1000;
 	if (m->idle.after_ms)
 		m->idle_timer = sk_loop_add_timer(m->loop, sk_machine_idle_look_ms(m->idle.after_ms), look_if_idle, m);
+	m->rest_timer = sk_loop_add_timer(m->loop, SK_MACHINE_REST_MS, look_if_resting, m);
 	m->deadline = sk_loop_add_timer(m->loop, MACHINE_START_MS, deadline_over, m);
 	for (i = 0; i < MACHINE_PROCESSES && r == 0; i++)
 		r = add_process(m, i, err);

@@ -86,7 +86,18 @@ const char *sk_machine_tail_lines(struct sk_machine_tail *tail, unsigned lines);
 /* Milliseconds to wait before start number `failures` (1: the first after a failure) of an engine. */
 uint64_t sk_machine_backoff(unsigned failures);
 
-/* machine_idle.c: a machine that nobody needs. */
+/* machine_idle.c: a machine in which nothing runs. */
+#define SK_MACHINE_REST_MS 10000u /* between looks */
+struct sk_machine_rest {
+	uint64_t cpu_us; /* that the engine had used at the last look */
+	unsigned looks;	 /* in a row at which it rested */
+};
+/* A look, `span_us` after the last one. True: it has rested long enough. */
+bool sk_machine_rest_tick(struct sk_machine_rest *rest, bool quiet, uint64_t cpu_us, uint64_t span_us);
+/* How many of `cache` bytes of page cache are to be given back. */
+uint64_t sk_machine_rest_excess(uint64_t cache);
+/* To be called each SK_MACHINE_REST_MS; gives memory back. */
+void sk_machine_rest_look(struct sk_machine_rest *rest, bool quiet);
 struct sk_machine_idle {
 	uint64_t after_ms, since_ms;
 	bool quiet; /* at the last look */

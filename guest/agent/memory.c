@@ -93,6 +93,16 @@ uint64_t sk_memory_tick(struct sk_memory_rule *r, uint64_t cpu_us, uint64_t cach
 	return step < cache - KEEP ? step : cache - KEEP;
 }
 
+static void sysctl_write(const char *path, uint64_t value)
+{
+	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		sk_log(SK_LOG_WARN, "cannot set %s: %s", path, strerror(errno));
+}
+
 static void forget(struct memory_watch *w, uint64_t bytes)
 {
 	char text[32];
@@ -103,7 +113,11 @@ static void forget(struct memory_watch *w, uint64_t bytes)
 	if (w->child != 0)
 		return;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
-	_exit(sk_cgroup_write(".", "memory.reclaim", text) < 0);
+	if (sk_cgroup_write(".", "memory.reclaim", text) < 0)
+		_exit(1);
+	/* The host gets back whole blocks only. */
+	sysctl_write("/proc/sys/vm/compact_memory", 1);
+	_exit(0);
 }
 
 static void on_tick(void *arg)
@@ -127,16 +141,6 @@ static void bound_lists(void)
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(parts < 8 ? 8 : parts));
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		sk_log(SK_LOG_WARN, "cannot bound the lists of free pages: freed memory goes back to the host later");
-}
-
-static void sysctl_write(const char *path, uint64_t value)
-{
-	_cleanup_fd_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-	char text[32];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		sk_log(SK_LOG_WARN, "cannot set %s: %s", path, strerror(errno));
 }
 
 /* inotify: the kernel lets a user's watches take 1 % of the memory, and 128 instances, as a share of a host that many

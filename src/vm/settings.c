@@ -65,10 +65,10 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return json_is_boolean(value) ? 0 : bad(err, path, "\"host_loopback\" is true or false");
 	if (strcmp(key, "idle_reclaim") == 0)
 		return check_seconds(path, key, value, 0, 86400, err);
-	if (strcmp(key, "machine_idle_stop") == 0 && json_number_value(value) != 0)
-		return check_seconds(path, key, value, SK_VM_IDLE_STOP_MIN, SK_VM_IDLE_STOP_MAX, err);
 	if (strcmp(key, "machine_idle_stop") == 0)
-		return check_seconds(path, key, value, 0, 0, err);
+		return json_is_integer(value) && json_integer_value(value) == 0
+			       ? 0
+			       : check_seconds(path, key, value, SK_VM_IDLE_STOP_MIN, SK_VM_IDLE_STOP_MAX, err);
 	if (strcmp(key, "tcg_buffer") == 0)
 		return json_is_integer(value) && json_integer_value(value) >= 8 && json_integer_value(value) <= 2048
 			       ? 0

@@ -25,7 +25,7 @@ case_machine_idle_stop() {
 	ok d run -d --name one box busybox sleep 1000
 	sleep 14
 	is_state running || fail 'it has stopped with a container in it'
-	d events >"$WORK/events" &
+	docker -H "unix://$socket" events >"$WORK/events" &
 	pid=$!
 	ok d rm -f one
 	sleep 14
@@ -41,7 +41,7 @@ case_machine_idle_stop() {
 	ok e2fsck -fn "$SKERRY_ROOT/machines/default/data.img"
 
 	# the first knock brings a body, another one comes at once: none loses a byte
-	d import --change 'ENV PATH=/bin' "$WORK/box.tar" again:latest >"$WORK/import" 2>&1 &
+	docker -H "unix://$socket" import --change "ENV PATH=/bin" "$WORK/box.tar" again:latest >"$WORK/import" 2>&1 &
 	pid=$!
 	ok d images --format '{{.Repository}}'
 	has "$out" box

@@ -234,6 +234,28 @@ static void test_idle(void **state)
 	rmdir(dir);
 }
 
+static void test_rest(void **state)
+{
+	struct sk_machine_rest rest = { 0 };
+	uint64_t cpu = 900000; /* of a second, in each of ten */
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 5; i++, cpu += 900000)
+		assert_false(sk_machine_rest_tick(&rest, true, cpu, 10000000));
+	assert_true(sk_machine_rest_tick(&rest, true, cpu, 10000000));
+	assert_true(sk_machine_rest_tick(&rest, true, cpu, 10000000));
+	assert_false(sk_machine_rest_tick(&rest, true, cpu + 1000001, 10000000)); /* it does something */
+	for (i = 0; i < 5; i++)
+		assert_false(sk_machine_rest_tick(&rest, true, cpu, 10000000));
+	assert_false(sk_machine_rest_tick(&rest, false, cpu, 10000000)); /* a container */
+	assert_false(sk_machine_rest_tick(&rest, true, cpu, 10000000));
+	assert_int_equal(sk_machine_rest_excess(0), 0);
+	assert_int_equal(sk_machine_rest_excess(30 * MIB), 0);
+	assert_int_equal(sk_machine_rest_excess(200 * MIB), 176 * MIB);
+	assert_int_equal(sk_machine_rest_excess(8192 * MIB), 1024 * MIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_register_lines),
 	};
 

@@ -171,7 +171,7 @@ static int prepare_create(struct sk_launch *l, struct sk_error *err)
 	r = sk_rootfs_build(&create->rootfs, &l->agent->uplink, c->dir, err);
 	if (r == 0)
 		r = sk_rootfs_mounts(create->mounts, create->files, &l->agent->uplink, c->dir, path, l->agent->self,
-				     binds, err);
+				     l->agent->crun, binds, err);
 	if (r < 0)
 		return r;
 	extra.readonly = create->rootfs.readonly;

@@ -8,11 +8,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -133,6 +136,14 @@ static int make_link(const char *path, const char *target, struct sk_error *err)
 	return 0;
 }
 
+/* A share of the host is as writable as it was made: nothing of the machine's can come to be there. */
+static bool is_share(const char *path)
+{
+	struct statfs st;
+
+	return statfs(path, &st) == 0 && st.f_type == V9FS_MAGIC;
+}
+
 /* Several mounts at one place: the one on top counts. No mount point: part of the root. */
 static int close_places(struct sk_error *err)
 {
@@ -140,7 +151,7 @@ static int close_places(struct sk_error *err)
 	size_t i;
 
 	for (i = 0; i < SK_ARRAY_SIZE(closed); i++) {
-		int r = set_readonly(closed[i], true);
+		int r = is_share(closed[i]) ? 0 : set_readonly(closed[i], true);
 
 		/* EINVAL: no mount point */
 		if (r < 0 && r != -EINVAL && r != -ENOENT)

@@ -427,7 +427,7 @@ static json_t *option_list(const json_t *options, bool readonly)
 }
 
 struct mount_place {
-	const char *dir, *shares_dir, *self;
+	const char *dir, *shares_dir, *self, *crun;
 	const struct sk_uplink *uplink;
 };
 
@@ -485,10 +485,11 @@ static int one_mount(const json_t *item, const struct mount_place *place, json_t
 				err);
 	if (strcmp(m.type, "services") == 0)
 		return mount_services(&m, place, binds, err);
-	if (strcmp(m.type, "agent") == 0)
+	if (strcmp(m.type, "agent") == 0 || strcmp(m.type, "crun") == 0)
 		return add_bind(binds,
 				json_pack("{s:s,s:s,s:s,s:[s,s,s]}", "destination", m.destination, "type", "bind",
-					  "source", place->self, "options", "bind", "rprivate", "ro"),
+					  "source", m.type[0] == 'a' ? place->self : place->crun, "options", "bind",
+					  "rprivate", "ro"),
 				err);
 	r = m.own.token.set ? mount_own(&m, place, target, sizeof(target), err)
 			    : mount_share(&m, place->shares_dir, target, sizeof(target), err);
@@ -526,9 +527,11 @@ static int one_file(const json_t *item, const char *dir, size_t i, json_t *binds
 }
 
 int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const struct sk_uplink *uplink, const char *dir,
-		     const char *shares_dir, const char *self, json_t *binds, struct sk_error *err)
+		     const char *shares_dir, const char *self, const char *crun, json_t *binds, struct sk_error *err)
 {
-	const struct mount_place place = { .dir = dir, .shares_dir = shares_dir, .self = self, .uplink = uplink };
+	const struct mount_place place = {
+		.dir = dir, .shares_dir = shares_dir, .self = self, .crun = crun, .uplink = uplink
+	};
 	const json_t *item;
 	size_t i;
 	int r;

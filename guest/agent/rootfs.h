@@ -22,7 +22,7 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
  * `self` is the agent's program, which a mount may ask for.
  */
 int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const struct sk_uplink *uplink, const char *dir,
-		     const char *shares_dir, const char *self, json_t *binds, struct sk_error *err);
+		     const char *shares_dir, const char *self, const char *crun, json_t *binds, struct sk_error *err);
 /* Unmounts and removes `<dir>/rootfs` and `<dir>/shares`; its disk is synced by that. */
 void sk_rootfs_remove(const char *dir);
 

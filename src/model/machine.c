@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "model/jx.h"
+#include "model/machine_pools.h"
 #include "model/plan.h"
 #include "vm/vm.h"
 
@@ -121,6 +122,42 @@ int sk_machine_set_default(const struct sk_paths *paths, const char *name, struc
 	return r < 0 ? sk_error_errno(err, r, "cannot write %s", path) : 0;
 }
 
+/* ---- time zone */
+
+/* The last line of a TZif file (RFC 8536, section 3.3). */
+static char *read_zone(const char *path)
+{
+	_cleanup_free_ char *data = NULL;
+	char *end, *start;
+	size_t len;
+
+	if (sk_fs_read(AT_FDCWD, path, 1 << 20, &data, &len) < 0 || len < 50 || strncmp(data, "TZif", 4) != 0 ||
+	    data[len - 1] != '\n')
+		return NULL;
+	end = data + len - 1;
+	for (start = end; start > data && start[-1] != '\n'; start--)
+		;
+	*end = '\0';
+	return end > start && end - start < 100 && strlen(start) == (size_t)(end - start) ? sk_xstrdup(start) : NULL;
+}
+
+char *sk_machine_time_zone(const char *tz, const char *zoneinfo, const char *localtime)
+{
+	_cleanup_free_ char *path = NULL;
+	char *zone;
+
+	if (!tz)
+		return read_zone(localtime);
+	if (!*tz)
+		return sk_xstrdup("UTC0");
+	path = sk_xasprintf("%s%s%s", tz[*tz == ':'] == '/' ? "" : zoneinfo, tz[*tz == ':'] == '/' ? "" : "/",
+			    tz + (*tz == ':'));
+	zone = strstr(tz, "..") ? NULL : read_zone(path);
+	if (!zone && *tz != ':' && *tz != '/')
+		zone = sk_xstrdup(tz);
+	return zone;
+}
+
 /* ---- data disk */
 
 char *sk_machine_data(const struct sk_paths *paths, const char *name)
@@ -212,6 +249,35 @@ static json_t *guest_mount(const char *type, const char *destination)
 	return o;
 }
 
+/* The guest's own crun is a small static program: runc is written in Go, and is executed five times for a container. Who
+ * names a default runtime, or a runtime called crun, keeps it. */
+static void add_runtime(json_t *o)
+{
+	json_t *runtimes = json_object_get(o, "runtimes"), *crun;
+
+	if (runtimes && (!json_is_object(runtimes) || json_object_get(runtimes, "crun")))
+		return;
+	if (!runtimes) {
+		runtimes = sk_jx_object();
+		sk_jx_set(o, "runtimes", runtimes);
+	}
+	crun = sk_jx_object();
+	sk_jx_set_str(crun, "path", SK_MACHINE_CRUN);
+	sk_jx_set(runtimes, "crun", crun);
+	if (!json_object_get(o, "default-runtime"))
+		sk_jx_set_str(o, "default-runtime", "crun");
+}
+
+static void add_pools(json_t *o)
+{
+	json_t *pools = NULL;
+
+	if (!json_object_get(o, "default-address-pools") && !json_object_get(o, "bip"))
+		pools = sk_machine_pools_of_host();
+	if (pools)
+		sk_jx_set(o, "default-address-pools", pools);
+}
+
 /* The user's daemon.json with what is ours; dockerd takes a setting from the file or its command line, not from both. */
 static char *daemon_json(const json_t *machine)
 {
@@ -230,6 +296,8 @@ static char *daemon_json(const json_t *machine)
 	sk_jx_push_str(labels, "skerry.mode=shared");
 	if (!json_object_get(o, "storage-driver"))
 		sk_jx_set_str(o, "storage-driver", "overlay2");
+	add_runtime(o);
+	add_pools(o);
 	text = json_dumps(o, JSON_INDENT(2));
 	json_decref(o);
 	return text ? text : sk_xstrdup("{}");
@@ -277,6 +345,7 @@ void sk_machine_complete_vm(const struct sk_paths *paths, const json_t *machine,
 	}
 	sk_jx_push(mounts, guest_mount("agent", "/sbin/skerry-machine"));
 	sk_jx_push(mounts, guest_mount("agent", "/sbin/skerry-proxy"));
+	sk_jx_push(mounts, guest_mount("crun", SK_MACHINE_CRUN));
 	daemon = daemon_json(machine);
 	sk_jx_set_str(file, "path", "/etc/docker/daemon.json");
 	sk_jx_set_str(file, "data", daemon);

@@ -26,6 +26,7 @@
 #define SK_MACHINE_DEFAULT "default"
 #define SK_MACHINE_IMAGE "skerry/engine:latest" /* the one that Skerry brings */
 #define SK_MACHINE_SERIAL "skerry-data"
+#define SK_MACHINE_CRUN "/sbin/skerry-crun"
 #define SK_MACHINE_SOCKET "docker.sock"
 
 #define SK_MACHINE_CPUS 1u
@@ -47,6 +48,11 @@ int sk_machines_load(const struct sk_paths *paths, struct sk_containers *ret, st
 /* The one that commands without a name mean; malloc'd. */
 char *sk_machine_default(const struct sk_paths *paths);
 int sk_machine_set_default(const struct sk_paths *paths, const char *name, struct sk_error *err);
+
+/* The time zone as POSIX writes it, which needs no database in the machine, for what the variable TZ says (`tz`, or NULL):
+ * a zone's name, or such a text. `zoneinfo`: the database's directory; `localtime`: the zone where TZ says none. malloc'd;
+ * NULL: it is not to be found. */
+char *sk_machine_time_zone(const char *tz, const char *zoneinfo, const char *localtime);
 
 /* malloc'd. */
 char *sk_machine_data(const struct sk_paths *paths, const char *name);

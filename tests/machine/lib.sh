@@ -18,7 +18,7 @@ start_machine() {
 	ok skerry machine init --now "$@"
 	make_box
 }
-make_box() {
+pack_box() {
 	mkdir -p "$WORK/box/bin"
 	cp "$(command -v busybox)" "$WORK/box/bin/busybox"
 	ln -sf busybox "$WORK/box/bin/sh"
@@ -26,5 +26,8 @@ make_box() {
 	printf '#!/bin/sh\nbusybox echo "$@"\n' >"$WORK/box/bin/report"
 	chmod 755 "$WORK/box/bin/report"
 	tar -C "$WORK/box" -cf "$WORK/box.tar" bin
+}
+make_box() {
+	pack_box
 	ok d import --change 'ENV PATH=/bin' "$WORK/box.tar" box:latest
 }

@@ -188,27 +188,12 @@ static int add_mounts(const json_t *machine, const struct sk_settings *settings,
 	return r;
 }
 
-/* The host's time zone as POSIX writes it, which needs no database: the last line of a TZif file (RFC 8536, section
- * 3.3). */
 static void add_time_zone(struct sk_run_opts *o)
 {
-	_cleanup_free_ char *data = NULL;
-	const char *env = getenv("TZ");
-	char *end, *start;
-	size_t len;
+	_cleanup_free_ char *zone = sk_machine_time_zone(getenv("TZ"), "/usr/share/zoneinfo", "/etc/localtime");
 
-	if (env && *env && *env != ':' && *env != '/') {
-		sk_strv_take(&o->env, sk_xasprintf("TZ=%s", env));
-		return;
-	}
-	if (sk_fs_read(AT_FDCWD, "/etc/localtime", 1 << 20, &data, &len) < 0 || len < 50 || data[len - 1] != '\n')
-		return;
-	end = data + len - 1;
-	for (start = end; start > data && start[-1] != '\n'; start--)
-		;
-	*end = '\0';
-	if (end > start && end - start < 100 && strlen(start) == (size_t)(end - start))
-		sk_strv_take(&o->env, sk_xasprintf("TZ=%s", start));
+	if (zone)
+		sk_strv_take(&o->env, sk_xasprintf("TZ=%s", zone));
 }
 
 static void add_proxies(struct sk_run_opts *o)

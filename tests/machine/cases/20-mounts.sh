@@ -81,3 +81,29 @@ f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print("locked", flush=True
 	until_ok 20 client udp-ask 127.0.0.1 "$p" ping
 	has "$(client udp-ask 127.0.0.1 "$p" ping)" '^to ping'
 }
+
+# case: timeout=240
+case_machine_everything_shared() {
+	. "$SUITE/lib.sh"
+	[[ $WORK == /tmp/* ]] || skip 'the suite does not run below /tmp'
+	echo '{"machine_mounts": ["/"]}' >"$WORK/config.json"
+	export SKERRY_CONFIG=$WORK/config.json
+	ok env TZ=Europe/Berlin skerry machine init --home=false --host-certs=true
+	ok env TZ=Europe/Berlin skerry machine start -q
+	make_box
+	# /tmp is a place of the machine's, too, which closes those that are not shares
+	ok d run --rm -v "$WORK:/w" box busybox touch /w/touched
+	[ -e "$WORK/touched" ] || fail 'the file is not on the host'
+	expect 125 d run --rm -v /usr/skerry-nothing:/x box true
+	has "$err" 'read-only file system'
+	expect 125 d run --rm -v /etc/skerry-nothing:/x box true
+	has "$err" 'read-only file system'
+	if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
+		ok skerry machine ssh md5sum /etc/ssl/certs/ca-certificates.crt
+		same "${out%% *}" "$(md5sum </etc/ssl/certs/ca-certificates.crt | cut -d' ' -f1)"
+	fi
+	if [ -e /usr/share/zoneinfo/Europe/Berlin ]; then
+		ok skerry machine ssh "date -d '2026-01-15 12:00' +%z"
+		same "$out" +0100
+	fi
+}

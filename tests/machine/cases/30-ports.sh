@@ -56,3 +56,29 @@ case_machine_names() {
 	ok d run --rm --network net box busybox nslookup host.docker.internal
 	has "$out" '10\.0\.2\.2'
 }
+
+# case: timeout=180 root-only
+case_machine_host_networks() {
+	. "$SUITE/lib.sh"
+	local p
+	p=$(free_port)
+	unshare --net true 2>/dev/null || skip 'no network namespaces here'
+	# a host that has a docker0 of its own: its clients are answered
+	cat >"$WORK/host" <<END
+set -e
+ip link set lo up
+ip link add docker0 type dummy
+ip addr add 172.17.0.1/16 dev docker0
+ip link set docker0 up
+skerry machine init --now
+docker -H unix://$SKERRY_ROOT/run/default/docker.sock import --change 'ENV PATH=/bin' $WORK/box.tar box:latest
+docker -H unix://$SKERRY_ROOT/run/default/docker.sock run -d -p $p:80 box busybox httpd -f -p 80 -h /bin
+curl -sS -m 10 -o /dev/null -w 'http %{http_code}\n' --interface 172.17.0.1 http://172.17.0.1:$p/busybox
+docker -H unix://$SKERRY_ROOT/run/default/docker.sock network inspect bridge --format '{{(index .IPAM.Config 0).Subnet}}'
+skerry machine rm -f
+END
+	pack_box
+	ok unshare --net bash "$WORK/host"
+	has "$out" '^http 200$'
+	has "$out" '^172\.18\.0\.0/16$'
+}

@@ -352,8 +352,8 @@ static int cmd_set(struct sk_cli *cli, void *opts, int argc, char **argv)
 	if (r < 0)
 		return sk_cli_fail(&err, 125);
 	if (sk_container_is_alive(&c))
-		sk_cli_warn("machine \"%s\" is %s: the change takes effect when it is stopped and started", name,
-			    sk_machine_state(&c));
+		sk_cli_warn("machine \"%s\" is %s: the change takes effect at its next start with skerry machine start",
+			    name, sk_machine_state(&c));
 	return 0;
 }
 

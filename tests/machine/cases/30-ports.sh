@@ -67,7 +67,7 @@ case_machine_host_networks() {
 	cat >"$WORK/host" <<END
 set -e
 ip link set lo up
-ip link add docker0 type dummy
+ip link add docker0 type bridge
 ip addr add 172.17.0.1/16 dev docker0
 ip link set docker0 up
 skerry machine init --now

@@ -18,7 +18,7 @@ case_machine_idle_stop() {
 	ok skerry machine inspect --format '{{.IdleStop}} {{.State}}'
 	same "$out" '3600 running'
 	ok skerry machine set --idle-stop 10s
-	has "$err" 'when it is stopped and started'
+	has "$err" 'takes effect at its next start'
 	ok skerry machine restart -q
 
 	# a container, then a client that is connected, keep it running

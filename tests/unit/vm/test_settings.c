@@ -62,7 +62,8 @@ static void test_values(void **state)
 
 	(void)state;
 	assert_int_equal(load("{\"engine\":\"tcg\",\"qemu\":\"/opt/q\",\"kvm_timeout\":2.5,\"start_timeout\":300,"
-			      "\"tcg_buffer\":64,\"machine_idle_stop\":1800,\"memory\":3072,\"cpus\":4,\"sandbox\":\"landlock\"}",
+			      "\"tcg_buffer\":64,\"machine_idle_stop\":1800,\"memory\":3072,\"cpus\":4,\"sandbox\":"
+			      "\"landlock\"}",
 			      &s, &err),
 			 0);
 	assert_string_equal(s.engine, "tcg");

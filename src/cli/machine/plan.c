@@ -262,9 +262,8 @@ static int find_image(struct sk_cli *cli, const char *ref, struct sk_machine_pla
 
 int sk_machine_plan_init(struct sk_cli *cli, const json_t *machine, struct sk_machine_plan *p, struct sk_error *err)
 {
-	const char *args[] = {
-		"--data", "serial:" SK_MACHINE_SERIAL, "--host-gateway-ip", SK_NET_GATEWAY, "--idle-stop", p->idle_stop
-	};
+	static const char data[] = "serial:" SK_MACHINE_SERIAL;
+	const char *args[] = { "--data", data, "--host-gateway-ip", SK_NET_GATEWAY, "--idle-stop", p->idle_stop };
 	const char *name = sk_jx_get_str(machine, "Name", ""), *ref = sk_jx_get_str(machine, "Image", "");
 	struct sk_run_opts *o = &p->opts;
 	struct sk_settings settings;

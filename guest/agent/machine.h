@@ -89,8 +89,9 @@ uint64_t sk_machine_backoff(unsigned failures);
 /* machine_idle.c: a machine in which nothing runs. */
 #define SK_MACHINE_REST_MS 10000u /* between looks */
 struct sk_machine_rest {
-	uint64_t cpu_us; /* that the engine had used at the last look */
-	unsigned looks;	 /* in a row at which it rested */
+	uint64_t cpu_us;  /* that the engine had used at the last look */
+	unsigned looks;	  /* in a row at which it rested */
+	unsigned compact; /* looks at which free memory is to be compacted */
 };
 /* A look, `span_us` after the last one. True: it has rested long enough. */
 bool sk_machine_rest_tick(struct sk_machine_rest *rest, bool quiet, uint64_t cpu_us, uint64_t span_us);

@@ -5,8 +5,9 @@
  * Memory. What an engine has read of its programs and images stays in the page cache, 200 MB after its start, of which it
  * uses 15 when it waits. So: no process but the engine's, and little use of a processor, for REST_LOOKS looks in a row, and
  * the cache is reclaimed down to REST_KEEP (memory.reclaim: what was used least recently, and clean). What is free then is
- * scattered, and the host gets back blocks of 512 KiB only: the kernel is asked to compact it. The next command reads
- * 20 MB again, which takes a third of a second. A machine with containers forgets as slowly as any guest (memory.c).
+ * scattered, and the host gets back blocks of 512 KiB only: the kernel is asked to compact it, at the next look once more,
+ * when what was on its lists of each processor is free, too. The next command reads 20 MB again, which takes a third of a
+ * second. A machine with containers forgets as slowly as any guest (memory.c).
  *
  * When a machine may stop because nobody needs it. The guest knows its part of that: there is no process but PID 1 and
  * those of the engine, so no container, no step of a build and nobody who is logged in. Whether a client is connected is
@@ -29,6 +30,7 @@
 #define MIB (UINT64_C(1) << 20)
 #define REST_LOOKS 6u
 #define REST_CPU_PART 10u
+#define REST_COMPACT 2u
 #define REST_KEEP (24 * MIB)
 #define REST_STEP_MIN (8 * MIB)
 #define REST_STEP_MAX (1024 * MIB) /* at one look: nothing else happens meanwhile */
@@ -87,11 +89,15 @@ void sk_machine_rest_look(struct sk_machine_rest *rest, bool quiet)
 				  SK_MACHINE_REST_MS * UINT64_C(1000)))
 		return;
 	excess = sk_machine_rest_excess(read_number(GROUP "/memory.stat", "file"));
-	if (!excess)
-		return;
-	snprintf(word, sizeof(word), "%llu", (unsigned long long)excess);
-	write_word(GROUP "/memory.reclaim", word);
-	write_word("/proc/sys/vm/compact_memory", "1");
+	if (excess) {
+		snprintf(word, sizeof(word), "%llu", (unsigned long long)excess);
+		write_word(GROUP "/memory.reclaim", word);
+		rest->compact = REST_COMPACT;
+	}
+	if (rest->compact) {
+		rest->compact--;
+		write_word("/proc/sys/vm/compact_memory", "1");
+	}
 }
 
 uint64_t sk_machine_idle_look_ms(uint64_t idle_ms)

@@ -347,12 +347,12 @@ static void look_if_idle(void *arg)
 		int r = sk_machine_ask_to_stop(&err);
 
 		if (r == 0) {
-			say("idle for %llu s: stopping", (unsigned long long)m->idle.after_ms / 1000);
+			report("idle for %llu s: stopping", (unsigned long long)m->idle.after_ms / 1000);
 			stop_machine(m, 0);
 			return;
 		}
 		if (r != -EBUSY)
-			say("cannot stop though nothing runs: %s", err.message);
+			report("cannot stop though nothing runs: %s", err.message);
 	}
 	sk_loop_set_timer(m->idle_timer, sk_machine_idle_look_ms(m->idle.after_ms));
 }

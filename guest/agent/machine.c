@@ -524,6 +524,8 @@ static int prepare(struct machine *m, struct sk_error *err)
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
 	setenv("TMPDIR", SK_MACHINE_DISK "/tmp", 1);
 	setenv("HOME", "/run/engine", 1);
+	if (engine->environment)
+		putenv((char *)(uintptr_t)engine->environment);
 	return r;
 }
 

@@ -33,6 +33,8 @@ static const char *const podman_argv[] = { "podman", "system", "service", "--tim
 static const struct sk_machine_place docker_places[] = {
 	{ "/run/docker", NULL, { NULL } },
 	{ "/run/containerd", NULL, { NULL } },
+	/* BuildKit runs runc by itself, with its default place for state. */
+	{ "/run/runc", NULL, { NULL } },
 	{ "/var/lib/docker", "docker", { NULL } },
 	{ "/var/lib/containerd", "containerd", { NULL } },
 	{ "/etc/docker", "etc-docker", { "/etc/docker/daemon.json", "/etc/docker/certs.d" } },
@@ -76,7 +78,11 @@ static const struct sk_machine_engine engines[] = {
 		.places = docker_places,
 		.links = docker_links,
 		.directories = directories,
-		.environment = "DOCKER_TMPDIR=" SK_MACHINE_DISK "/tmp",
+		/*
+		 * BuildKit asks each time which emulators work, by programs that it runs without /proc. There qemu-arm
+		 * finds room for its guest's 4 GiB by trying one page after the other, for seconds; told where, it does not.
+		 */
+		.environment = "QEMU_GUEST_BASE=0x100000000",
 	},
 	{
 		.name = "containerd",

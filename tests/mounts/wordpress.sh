@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # wordpress.sh serve|ready, in a container whose /data is a mount: MariaDB on /data/my, WordPress in /data/www, copied there by the
-# first start as its official image does. wordpress.py is its user.
+# first start as its official image does. wordpress.py is its user. wordpress.sh database|database-ready, and site DATABASE-HOST: the two
+# in containers of their own.
 set -euo pipefail
 
 start_database() {
@@ -10,10 +11,10 @@ start_database() {
 	chown -R mysql:mysql /data/my /run/mysqld
 	[ -d /data/my/mysql ] ||
 		mariadb-install-db --no-defaults --user=mysql --datadir=/data/my --auth-root-authentication-method=normal --skip-test-db >/dev/null
-	mariadbd --no-defaults --user=mysql --datadir=/data/my --socket=/run/mysqld/mysqld.sock --skip-networking &
+	mariadbd --no-defaults --user=mysql --datadir=/data/my --socket=/run/mysqld/mysqld.sock "$1" &
 	until mariadb-admin --no-defaults -S /run/mysqld/mysqld.sock -u root ping >/dev/null 2>&1; do sleep 0.2; done
 	mariadb --no-defaults -S /run/mysqld/mysqld.sock -u root -e "create database if not exists wp;
-		create user if not exists wp@localhost identified by 'wp'; grant all on wp.* to wp@localhost"
+		create user if not exists wp@'$2' identified by 'wp'; grant all on wp.* to wp@'$2'"
 }
 
 copy_wordpress() {
@@ -22,12 +23,12 @@ copy_wordpress() {
 	cp -rL /usr/share/wordpress/. /data/www/
 	rm -rf /data/www/wp-content
 	cp -rL /var/lib/wordpress/wp-content /data/www/wp-content
-	cat >/data/www/wp-config.php.new <<-'END'
+	sed "s#@HOST@#$1#" >/data/www/wp-config.php.new <<-'END'
 		<?php
 		define('DB_NAME', 'wp');
 		define('DB_USER', 'wp');
 		define('DB_PASSWORD', 'wp');
-		define('DB_HOST', 'localhost:/run/mysqld/mysqld.sock');
+		define('DB_HOST', '@HOST@');
 		define('DB_CHARSET', 'utf8mb4');
 		define('DISABLE_WP_CRON', true);
 		define('WP_HTTP_BLOCK_EXTERNAL', true);
@@ -42,10 +43,7 @@ copy_wordpress() {
 	mv /data/www/wp-config.php.new /data/www/wp-config.php
 }
 
-case $1 in
-serve)
-	start_database
-	copy_wordpress
+serve_site() {
 	cat >/etc/apache2/sites-available/000-default.conf <<-'END'
 		ServerName localhost
 		<VirtualHost *:80>
@@ -61,6 +59,25 @@ serve)
 	mkdir -p "$APACHE_RUN_DIR" "$APACHE_LOCK_DIR" "$APACHE_LOG_DIR"
 	rm -f "$APACHE_PID_FILE"
 	exec apache2 -DFOREGROUND
+}
+
+case $1 in
+serve)
+	start_database --skip-networking localhost
+	copy_wordpress localhost:/run/mysqld/mysqld.sock
+	serve_site
+	;;
+database)
+	start_database --bind-address=0.0.0.0 %
+	# It is stopped as the server is; the container ends with it.
+	trap 'kill %1' TERM
+	until wait %1 || [ $? -le 128 ]; do :; done
+	;;
+# When the user of the site is there.
+database-ready) exec mariadb --no-defaults -h 127.0.0.1 -u wp -pwp -e 'select 1' wp ;;
+site)
+	copy_wordpress "$2"
+	serve_site
 	;;
 ready) exec python3 /suite/wordpress.py ready ;;
 *)

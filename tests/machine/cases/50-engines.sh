@@ -1,30 +1,95 @@
 # shellcheck shell=bash disable=SC1091,SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Engines of newer Debian suites, as images of machines: docker 26 and 28.
+# Engines of newer Debian suites, as images of machines (docker 26 and 28), and the clients of three suites with each engine.
 
-# case: full timeout=400
-case_machine_newer_engines() {
-	. "$SUITE/lib.sh"
-	local release p q
-	for release in trixie forky; do
-		[ -e "$E2E_STAGE/engine-$release.tar" ] || skip "there is no engine of $release"
-		ok skerry load -i "$E2E_STAGE/engine-$release.tar"
-		ok skerry machine init --image "skerry/engine:$release" --now
-		make_box
-		ok d run --rm box busybox echo hello
-		same "$out" hello
-		p=$(free_port) q=$(free_port)
-		ok d run -d --name all -p "$p:80" box busybox httpd -f -p 80 -h /bin
-		ok d run -d --name local -p "127.0.0.1:$q:80" box busybox httpd -f -p 80 -h /bin
-		until_ok 10 curl -sSf -m 5 -o /dev/null "http://127.0.0.1:$p/busybox"
-		until_ok 10 curl -sSf -m 5 -o /dev/null "http://127.0.0.1:$q/busybox"
-		serve tcp-echo
-		expect 125 d run --rm -p "$port:80" box true
-		has "$err" 'address already in use|port is already allocated'
-		expect 125 d run --rm -v /opt/nothing:/x box true
-		has "$err" 'read-only file system'
-		ok d rm -f all local
-		ok skerry machine rm -f
+# What a client is used for most, with words and codes that all of them have.
+client_works() {
+	ok docker version --format '{{.Client.Version}} {{.Server.Version}}'
+	printf 'client and engine: %s\n' "$out"
+	ok docker run --rm box echo hello
+	same "$out" hello
+	expect 7 docker run --rm box sh -c 'exit 7'
+	out=$(printf 'one\ntwo\n' | docker run --rm -i box wc -l) || fail 'stdin'
+	same "$(tr -d ' ' <<<"$out")" 2
+	ok docker run -d --name client -v "$HOME/files:/files" --health-cmd true box sh -c 'echo started; exec sleep 1000'
+	ok docker exec client sh -c 'echo made >/files/made'
+	same "$(cat "$HOME/files/made")" made
+	ok pty --expect '/dev/pts/' --exit 0 -- docker exec -it client tty
+	ok docker logs client
+	has "$out" started
+	ok docker cp client:/files/made "$WORK/copied"
+	same "$(cat "$WORK/copied")" made
+	ok docker inspect -f '{{.State.Running}} {{(index .Mounts 0).Source}}' client
+	same "$out" "true $HOME/files"
+	ok docker stats --no-stream --format '{{.Name}}' client
+	same "$out" client
+	ok docker network create clients
+	ok docker network connect --alias other clients client
+	ok docker run --rm --network clients box ping -c 1 -W 5 other
+	ok docker save -o "$WORK/saved.tar" box
+	ok docker load -i "$WORK/saved.tar"
+	ok docker events --since 10m --until 0s --filter container=client --format '{{.Action}}'
+	has "$out" start
+	ok docker rm -f client
+	ok docker network rm clients
+	printf 'FROM box\nRUN echo built >/built\n' >"$WORK/Dockerfile"
+	ok docker build -q -t built -f "$WORK/Dockerfile" "$HOME/files"
+	ok docker run --rm built cat /built
+	same "$out" built
+	expect 125 docker run --rm -v /opt/nothing:/x box true
+	has "$err" 'read-only file system'
+}
+
+engine_works() {
+	local p q address
+	p=$(free_port) q=$(free_port)
+	ok d run -d --name all -p "$p:80" box httpd -f -p 80 -h /bin
+	ok d run -d --name local -p "127.0.0.1:$q:80" box httpd -f -p 80 -h /bin
+	until_ok 10 curl -sSf -m 5 -o /dev/null "http://127.0.0.1:$p/busybox"
+	until_ok 10 curl -sSf -m 5 -o /dev/null "http://127.0.0.1:$q/busybox"
+	address=$(ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }')
+	[ -z "$address" ] || ! curl -sS -m 5 -o /dev/null "http://$address:$q/busybox" 2>/dev/null || fail 'a port of 127.0.0.1 is reached from elsewhere'
+	serve tcp-echo
+	expect 125 d run --rm -p "$port:80" box true
+	has "$err" 'address already in use|port is already allocated'
+	ok d rm -f all local
+	until_ok 5 bash -c "! curl -sS -m 2 -o /dev/null http://127.0.0.1:$p/"
+	ok d info --format '{{.Driver}}'
+	has "$out" '^(overlay2|overlayfs)$'
+}
+
+engine_and_clients() {
+	local clients words=()
+	if [ "$1" != default ]; then
+		[ -e "$E2E_STAGE/engine-$1.tar" ] || skip "there is no engine of $1"
+		ok skerry load -i "$E2E_STAGE/engine-$1.tar"
+		words=(--image "skerry/engine:$1")
+	fi
+	mkdir -p "$HOME/files"
+	start_machine "${words[@]}"
+	engine_works
+	for clients in bookworm trixie forky; do
+		with_clients "$clients"
+		client_works
 	done
+	# restarted, with what it had
+	ok d run -d --name keep --restart always box sleep 1000
+	ok skerry machine restart -q
+	until_ok 60 d exec keep true
+}
+# case: full timeout=600
+case_machine_engines_default() {
+	. "$SUITE/lib.sh"
+	engine_and_clients default
+}
+# case: full timeout=600
+case_machine_engines_trixie() {
+	. "$SUITE/lib.sh"
+	engine_and_clients trixie
+}
+# case: full timeout=600
+case_machine_engines_forky() {
+	. "$SUITE/lib.sh"
+	engine_and_clients forky
 }

@@ -3,8 +3,6 @@
 #
 # Engines and monitors that are killed, clients in great number, and what cannot work.
 
-machine_pid() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["pid"])' "$SKERRY_ROOT"/containers/*/state/state.json; }
-
 # case: timeout=240
 case_machine_kills() {
 	. "$SUITE/lib.sh"
@@ -49,6 +47,51 @@ END
 	ok d ps
 }
 
+# An image of one file of 1 GiB, as `docker save` writes it.
+# case: full timeout=1200
+case_machine_load_gigabyte() {
+	. "$SUITE/lib.sh"
+	local sum
+	start_machine
+	ok python3 - "$WORK/big.tar" <<'END'
+import hashlib, io, json, os, sys, tarfile
+layer = "layer.tar"
+with tarfile.open(layer, "w") as tar:
+    block, info = os.urandom(1 << 20), tarfile.TarInfo("big")
+    info.size = 1 << 30
+    tar.fileobj.write(info.tobuf(tarfile.GNU_FORMAT))
+    # nothing that compresses, nothing that repeats
+    for i in range(1024):
+        tar.fileobj.write(hashlib.sha256(i.to_bytes(4, "big")).digest() + block[32:])
+    tar.offset = tar.fileobj.tell()
+sums = hashlib.sha256()
+with open(layer, "rb") as file:
+    while data := file.read(1 << 20):
+        sums.update(data)
+config = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sums.hexdigest()]}}).encode()
+manifest = json.dumps([{"Config": "config.json", "RepoTags": ["big:latest"], "Layers": [layer]}]).encode()
+with tarfile.open(sys.argv[1], "w") as tar:
+    for name, data in (("config.json", config), ("manifest.json", manifest)):
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    tar.add(layer)
+END
+	sum=$(tar -xOf layer.tar big | sha256sum)
+	rm layer.tar
+	ok d load -i "$WORK/big.tar"
+	has "$out" 'Loaded image: big:latest'
+	ok d create --name big big nothing
+	same "$(d cp big:/big - | tar -xO | sha256sum)" "$sum"
+	# and while it loads others are served
+	ok d rm big
+	ok d rmi big
+	d load -q -i "$WORK/big.tar" >"$WORK/loaded" 2>&1 &
+	ok d run --rm box echo beside
+	same "$out" beside
+	wait $! || fail "the second load: $(cat "$WORK/loaded")"
+}
+
 # case: timeout=240
 case_machine_bad_input() {
 	. "$SUITE/lib.sh"
@@ -82,6 +125,9 @@ case_machine_bad_input() {
 		expect 125 env SKERRY_CONFIG="$WORK/config.json" skerry machine init
 		complaint 'machine_mounts'
 	done
+	echo '{"machine_mounts": ["/srv"' >"$WORK/config.json"
+	expect 125 env SKERRY_CONFIG="$WORK/config.json" skerry machine init
+	complaint 'config.json'
 	echo '{"machine_mounts": ["/etc"]}' >"$WORK/config.json"
 	expect 125 env SKERRY_CONFIG="$WORK/config.json" skerry machine init
 	complaint "machine's own"
@@ -92,6 +138,16 @@ case_machine_bad_input() {
 	mkdir "$long"
 	expect 125 skerry --root "$long" machine init
 	complaint 'path of the machine'
+
+	# a path that is gone at the next start: named, and a start as soon as it is there again
+	mkdir "$WORK/vanishes"
+	ok skerry machine init --memory 512 --mount "$WORK/vanishes"
+	rmdir "$WORK/vanishes"
+	expect 125 skerry machine start
+	complaint 'cannot share .*/vanishes with a machine'
+	mkdir "$WORK/vanishes"
+	ok skerry machine start -q
+	ok skerry machine rm -f
 
 	# an image without an engine, and an engine that does not come up: its words are shown
 	ok skerry machine init --image "$IMG" --memory 512

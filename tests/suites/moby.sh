@@ -15,7 +15,7 @@ own_tests() {
 		/^func Test[A-Za-z0-9_]*\(/ { name = $2; sub(/\(.*/, "", name); if (name != "TestMain") order[++n] = name }
 		/daemon\.New\(|daemon\.Start|swarm\.|newdaemon/ { other[name] = 1 }
 		/^}/ { name = "" }
-		END { for (i = 1; i <= n; i++) if (!(order[i] in other) && order[i] !~ /Daemon/) printf "%s^%s$", sep++ ? "|" : "", order[i] }' ./*_test.go
+		END { for (i = 1; i <= n; i++) if (!(order[i] in other) && order[i] !~ /Daemon|CgroupNamespaces/) printf "%s^%s$", sep++ ? "|" : "", order[i] }' ./*_test.go
 }
 
 # Of the sources with GOPATH, as that release has it; newer ones have a module file in the vendor directory's place.
@@ -63,6 +63,7 @@ run)
 			match($0, /--- (PASS|FAIL|SKIP): [^ ]+/) {
 				split(substr($0, RSTART + 4, RLENGTH - 4), words, ": ")
 				print tolower(words[1]) " " p "/" words[2]
+				fflush()
 				next
 			}
 			/^(PASS|FAIL)/ { ended = 1 }

@@ -18,7 +18,8 @@ const web = await new GenericContainer("box:latest")
 	.withBindMounts([{ source: directory, target: "/site" }])
 	.withCopyContentToContainer([{ content: "copied in", target: "/copied.txt" }])
 	.withEnvironment({ GREETING: "hello" })
-	.withCommand(["sh", "-c", "echo serving; exec httpd -f -v -p 80 -h /site"])
+	// After a restart testcontainers reads the log from the time of the start that docker noted, which is after the program's first words.
+	.withCommand(["sh", "-c", "sleep 2; echo serving; exec httpd -f -v -p 80 -h /site"])
 	.withWaitStrategy(Wait.forAll([Wait.forListeningPorts(), Wait.forLogMessage("serving"), Wait.forHttp("/", 80)]))
 	.start();
 const answer = await fetch(`http://${web.getHost()}:${web.getMappedPort(80)}/`);

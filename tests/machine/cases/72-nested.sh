@@ -78,13 +78,13 @@ case_machine_dind_nodes() {
 	done
 	for n in 1 2 3; do
 		for to in 1 2 3; do
-			until_ok 20 d exec "node$n" docker exec pod wget -q -T 3 -O - "http://10.244.$to.10/"
-			same "$(d exec "node$n" docker exec pod wget -q -T 5 -O - "http://10.244.$to.10/")" "pod $to"
+			until_ok 20 d exec "node$n" docker exec pod timeout 5 wget -q -O - "http://10.244.$to.10/"
+			same "$(d exec "node$n" docker exec pod timeout 10 wget -q -O - "http://10.244.$to.10/")" "pod $to"
 		done
 	done
 	# One of them goes.
 	ok d kill node2
-	ok d exec node1 docker exec pod wget -q -T 5 -O - http://10.244.3.10/
+	ok d exec node1 docker exec pod timeout 10 wget -q -O - http://10.244.3.10/
 	ok d start node2
 	ready_in 120 node2 docker info
 }

@@ -47,6 +47,9 @@
 #define WATCH_OPENS (FAN_OPEN | FAN_ACCESS | FAN_CLOSE_NOWRITE)
 /* Old kernels lack the flag of the handle's last argument; ours is small enough. */
 #define HANDLE_MAX 128u
+#ifndef AT_HANDLE_FID
+#define AT_HANDLE_FID 0x200 /* Linux 6.5 */
+#endif
 
 struct watched_directory {
 	struct watched_directory *next;
@@ -369,6 +372,19 @@ void sk_watch_free(struct sk_watch *w)
 	free(w);
 }
 
+/* The handle that events have of a directory. AT_HANDLE_FID asks for a handle that names a file and opens none: overlayfs has
+ * no other unless it is exported. Kernels before 6.5 do not know the flag. */
+static int handle_of(int fd, struct file_handle *h)
+{
+	int mount_id;
+
+	if (name_to_handle_at(fd, "", h, &mount_id, AT_EMPTY_PATH | AT_HANDLE_FID) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	return name_to_handle_at(fd, "", h, &mount_id, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
 /* The key of a directory in events. */
 static int key_of(int fd, uint8_t key[8 + 4 + HANDLE_MAX], unsigned *ret_len)
 {
@@ -380,9 +396,11 @@ static int key_of(int fd, uint8_t key[8 + 4 + HANDLE_MAX], unsigned *ret_len)
 		uint8_t bytes[8];
 	} fsid;
 	struct statfs st;
-	int mount_id;
+	int r = handle_of(fd, &handle.h);
 
-	if (name_to_handle_at(fd, "", &handle.h, &mount_id, AT_EMPTY_PATH) < 0 || fstatfs(fd, &st) < 0)
+	if (r < 0)
+		return r;
+	if (fstatfs(fd, &st) < 0)
 		return -errno;
 	memcpy(&fsid, &st.f_fsid, sizeof(fsid));
 	*ret_len = make_key(key, &fsid, &handle.h);

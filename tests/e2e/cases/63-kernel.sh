@@ -258,6 +258,18 @@ case_kernel_memory_ahead() {
 	same "$out" right
 }
 
+# With User-mode Linux fork() copies pages at once and maps the child's others when they are needed: programs do not see that, but
+# take few page faults.
+case_kernel_fork() {
+	local few=few
+	case ${SKERRY_ENGINE:-} in kvm | tcg) few= ;; esac
+	cc -O1 -static -pthread -o "$WORK/forked" "$here/forked.c" || skip 'no static C library here'
+	run -v "$WORK/forked:/f:ro" "$IMG" timeout 60 /f $few
+	same "$out" right
+	[ "$(nproc)" -lt 2 ] || run --cpus 2 -v "$WORK/forked:/f:ro" "$IMG" timeout 60 /f
+	same "$out" right
+}
+
 # Loop devices, and swap on one (an overlay has no swap files, here as on a host).
 case_kernel_loop() {
 	ok skerry run --rm --privileged "$IMG" sh -ec '

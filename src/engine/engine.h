@@ -45,6 +45,7 @@ struct sk_engine_settings {
 	bool probe_again;	     /* whatever is remembered */
 	unsigned tcg_buffer;	     /* MiB for translated code under tcg; 0: by the size of the guest */
 	enum sk_confinement sandbox; /* the least that will do */
+	bool uml_in_place;	     /* the guest kernel in the processes of its programs */
 };
 
 struct sk_engine_config {

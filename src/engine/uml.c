@@ -45,6 +45,8 @@ static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool
 	sk_args_add(a, "uml_dir=%s", namespaces ? "/tmp" : "root");
 	sk_args_add(a, "umid=uml");
 	sk_args_add(a, "seccomp=on");
+	if (c->settings && c->settings->uml_in_place)
+		sk_args_add(a, "inplace");
 	sk_args_add(a, "con=null");
 	sk_args_add(a, "con0=null,fd:1");
 	if (!getenv("SKERRY_DEBUG")) {
@@ -139,6 +141,12 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 	int r;
 
 	*ret = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
+	if (c->cpus > 1 && c->settings && c->settings->uml_in_place)
+		return sk_error_set(
+			err, EINVAL,
+			"with \"uml_isolation\": \"in-place\" a guest has one processor, not %u: say --cpus 1, or "
+			"\"separate\" in the configuration",
+			c->cpus);
 	r = sk_guest_part(SK_UML_KERNEL, start.kernel, sizeof(start.kernel), err);
 	if (r == 0)
 		r = sk_guest_part(SK_GUEST_INITRAMFS, start.initramfs, sizeof(start.initramfs), err);

@@ -85,6 +85,11 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		return json_is_string(value) && sk_confinement_parse(json_string_value(value), &sandbox) == 0
 			       ? 0
 			       : bad(err, path, "\"sandbox\" is " SK_CONFINEMENT_NAMES);
+	if (strcmp(key, "uml_isolation") == 0)
+		return json_is_string(value) && (strcmp(json_string_value(value), "separate") == 0 ||
+						 strcmp(json_string_value(value), "in-place") == 0)
+			       ? 0
+			       : bad(err, path, "\"uml_isolation\" is \"separate\" or \"in-place\"");
 	if (strcmp(key, "machine_mounts") == 0)
 		return is_path_list(value)
 			       ? 0
@@ -95,7 +100,7 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 		err, EINVAL,
 		"configuration file %s: what is \"%.64s\"? There are \"engine\", \"qemu\", \"kvm_timeout\", "
 		"\"start_timeout\", \"idle_reclaim\", \"tcg_buffer\", \"memory\", \"cpus\", \"sandbox\", "
-		"\"machine_mounts\", \"machine_idle_stop\" and \"host_loopback\"",
+		"\"uml_isolation\", \"machine_mounts\", \"machine_idle_stop\" and \"host_loopback\"",
 		path, key);
 }
 
@@ -156,7 +161,7 @@ static unsigned milliseconds(const struct sk_settings *s, const char *key, unsig
 
 int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 {
-	const char *env = getenv("SKERRY_ENGINE"), *sandbox;
+	const char *env = getenv("SKERRY_ENGINE"), *sandbox, *isolation;
 	int r;
 
 	*s = (struct sk_settings){ .json = json_object() };
@@ -189,6 +194,8 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 		.kvm_timeout_ms = milliseconds(s, "kvm_timeout", 5),
 		.tcg_buffer = (unsigned)json_integer_value(json_object_get(s->json, "tcg_buffer")),
 	};
+	isolation = json_string_value(json_object_get(s->json, "uml_isolation"));
+	s->engines.uml_in_place = isolation && strcmp(isolation, "in-place") == 0;
 	sandbox = json_string_value(json_object_get(s->json, "sandbox"));
 	if (sandbox)
 		(void)sk_confinement_parse(sandbox, &s->engines.sandbox); /* checked above */

@@ -63,7 +63,7 @@ static void test_values(void **state)
 	(void)state;
 	assert_int_equal(load("{\"engine\":\"tcg\",\"qemu\":\"/opt/q\",\"kvm_timeout\":2.5,\"start_timeout\":300,"
 			      "\"tcg_buffer\":64,\"machine_idle_stop\":1800,\"memory\":3072,\"cpus\":4,\"sandbox\":"
-			      "\"landlock\"}",
+			      "\"landlock\",\"uml_isolation\":\"in-place\"}",
 			      &s, &err),
 			 0);
 	assert_string_equal(s.engine, "tcg");
@@ -76,10 +76,12 @@ static void test_values(void **state)
 	assert_int_equal(s.default_memory, UINT64_C(3) << 30);
 	assert_int_equal(s.default_cpus, 4);
 	assert_int_equal(s.engines.sandbox, SK_CONFINEMENT_LANDLOCK);
+	assert_true(s.engines.uml_in_place);
 	sk_settings_fini(&s);
 	setenv("SKERRY_ENGINE", "uml", 1);
 	assert_int_equal(load("{\"engine\":\"tcg\"}", &s, &err), 0);
 	assert_string_equal(s.engine, "uml");
+	assert_false(s.engines.uml_in_place);
 	assert_string_equal(s.source, "SKERRY_ENGINE");
 	sk_settings_fini(&s);
 	setenv("SKERRY_ENGINE", "xen", 1);
@@ -114,6 +116,7 @@ static void test_mistakes(void **state)
 	refused("{\"memory\":\"2g\"}", "number of MiB");
 	refused("{\"cpus\":0}", "1 to 64");
 	refused("{\"sandbox\":\"none\"}", "namespaces, landlock or filter");
+	refused("{\"uml_isolation\":\"none\"}", "\"separate\" or \"in-place\"");
 	refused("{\"sandbox\":false}", "namespaces, landlock or filter");
 	refused("{\n\"engine\": tcg }", "line 2");
 	refused("[]", "not a JSON object");

@@ -1,5 +1,5 @@
+# shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
 # The guest kernel in the processes of its programs: "uml_isolation": "in-place".
 
 in_place() {
@@ -35,7 +35,7 @@ case_in_place_scribble() {
 	in_place
 	ok skerry run -d --name other "$IMG" sleep 1000
 	try timeout 60 skerry run --rm -v "$WORK/in-place:/p:ro" "$IMG" /p scribble
-	[ "$rc" != 0 ] && [ "$rc" != 124 ] || fail "the VM goes on: $rc"
+	case $rc in 0 | 124) fail "the VM goes on: $rc" ;; esac
 	ok skerry exec other true
 	run "$IMG" echo fine
 	same "$out" fine

@@ -14,6 +14,8 @@
 /* Reads a whole regular file of at most `max` bytes. `*ret_data` is malloc'd with a NUL behind (not counted in
  * `*ret_len`, which may be NULL). -EFBIG: larger than max. */
 int sk_fs_read(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len);
+/* The same of an open file, from where it stands. */
+int sk_fs_read_fd(int fd, size_t max, char **ret_data, size_t *ret_len);
 /* Replaces `path` in one step: temporary file, fsync where `durable`, rename. The old content stays on any failure. */
 int sk_fs_write_atomic(int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable);
 /* Writes all `len` bytes to `fd`, whatever write() returns short of an error. */
@@ -25,6 +27,9 @@ DIR *sk_fs_opendir(int dirfd, const char *path);
 /* Opens `path` below `dirfd` as O_PATH; links may lead about in there, but not out of it, nor may "..". Descriptor or
  * negative errno; -EXDEV: it leads out. */
 int sk_fs_open_beneath(int dirfd, const char *path);
+/* The same, for reading a file that is there; without waiting for a FIFO's other end. Where the kernel cannot keep a
+ * path inside (before Linux 5.6), at least its last component is no link. */
+int sk_fs_open_file_beneath(int dirfd, const char *path);
 /* Removes `name` under `dirfd` and everything below it, not following links or crossing mounts. -ENOENT is success. */
 int sk_fs_remove_tree(int dirfd, const char *name);
 /* Copies a file keeping holes (reflink where the file system can); both descriptors from offset 0. */

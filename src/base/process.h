@@ -53,6 +53,10 @@ int sk_spawn(const struct sk_spawn *spawn, sk_pid *ret_pid, int *ret_pidfd, stru
 /* Waits for `pid` and returns its wait status in docker's form: exit code, or 128 + signal. Negative errno on failure.
  */
 int sk_wait(sk_pid pid);
+/* Waits at most `ms` milliseconds for its end. True: it runs on. `pidfd`: sk_spawn()'s, -1: there is none. */
+bool sk_process_runs(sk_pid pid, int pidfd, int ms);
+/* Ends it at once; sk_wait() has still to be called. */
+void sk_process_kill(sk_pid pid);
 /* Runs to the end and returns the exit code (128 + signal), with what it wrote to stderr (at most the last 512 bytes)
  * in `err` when the code is not 0. Negative errno when it could not be started. */
 int sk_run(const struct sk_spawn *spawn, struct sk_error *err);

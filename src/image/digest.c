@@ -2,15 +2,14 @@
 /* SHA-256 digests: as text, of memory, of a file. */
 #include "image/digest.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 
 bool sk_is_hex(const char *s, size_t n)
 {
@@ -43,43 +42,31 @@ bool sk_digest_equal(const struct sk_digest *a, const struct sk_digest *b)
 
 int sk_sha256_init(struct sk_sha256 *h)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-
-	h->ctx = NULL;
-	if (!ctx)
-		return -ENOMEM;
-	if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
-		EVP_MD_CTX_free(ctx);
-		return -ENOMEM;
-	}
-	h->ctx = ctx;
-	return 0;
+	h->hash = sk_hash_new();
+	return h->hash ? 0 : -ENOMEM;
 }
 
 void sk_sha256_fini(struct sk_sha256 *h)
 {
-	EVP_MD_CTX_free(h->ctx);
-	h->ctx = NULL;
+	sk_hash_free(h->hash);
+	h->hash = NULL;
 }
 
 void sk_sha256_update(struct sk_sha256 *h, const void *data, size_t len)
 {
-	if (EVP_DigestUpdate(h->ctx, data, len) != 1)
-		abort(); /* cannot happen with an initialised context */
+	sk_hash_update(h->hash, data, len);
 }
 
 void sk_sha256_final(struct sk_sha256 *h, struct sk_digest *ret)
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char md[EVP_MAX_MD_SIZE];
-	unsigned int n = 0, i;
+	uint8_t md[SK_HASH_BYTES];
 	char *p = ret->text + 7;
+	size_t i;
 
-	if (EVP_DigestFinal_ex(h->ctx, md, &n) != 1)
-		abort();
-	assert(2 * n == SK_DIGEST_HEX);
+	sk_hash_final(h->hash, md);
 	memcpy(ret->text, "sha256:", 7);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < SK_HASH_BYTES; i++) {
 		*p++ = digits[md[i] >> 4];
 		*p++ = digits[md[i] & 15];
 	}

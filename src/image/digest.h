@@ -28,9 +28,11 @@ bool sk_digest_from_hex(const char *hex, struct sk_digest *ret);
 bool sk_is_hex(const char *s, size_t n);
 bool sk_digest_equal(const struct sk_digest *a, const struct sk_digest *b);
 
+struct sk_hash;
+
 /* Running SHA-256. fini accepts a zeroed one. */
 struct sk_sha256 {
-	void *ctx;
+	struct sk_hash *hash;
 };
 int sk_sha256_init(struct sk_sha256 *h); /* -ENOMEM */
 void sk_sha256_fini(struct sk_sha256 *h);

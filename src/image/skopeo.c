@@ -4,13 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -164,14 +161,11 @@ static int start(struct sk_skopeo *s, const char *const *argv, struct sk_error *
 
 int sk_skopeo_wait(struct sk_skopeo *s, int ms, struct sk_error *err)
 {
-	struct pollfd p = { .fd = s->pidfd, .events = POLLIN };
-	siginfo_t info = { .si_pid = 0 };
 	int code;
 
 	if (s->pid == 0)
 		return 0;
-	poll(&p, 1, ms); /* without a pidfd: a pause */
-	if (waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0)
+	if (sk_process_runs(s->pid, s->pidfd, ms))
 		return 1;
 	code = sk_wait(s->pid);
 	s->pid = 0;
@@ -183,7 +177,7 @@ void sk_skopeo_kill(struct sk_skopeo *s)
 {
 	if (s->pid == 0)
 		return;
-	kill(s->pid, SIGKILL);
+	sk_process_kill(s->pid);
 	sk_wait(s->pid);
 	s->pid = 0;
 	sk_close_fd(&s->pidfd);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "image/image_internal.h"
 
 /*
@@ -14,7 +15,7 @@
 struct sk_skopeo {
 	struct sk_store_op *op;
 	const struct sk_pull_options *options;
-	pid_t pid; /* 0: none runs */
+	sk_pid pid; /* 0: none runs */
 	int pidfd;
 };
 

@@ -6,13 +6,11 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -324,21 +322,15 @@ static int each_archive(struct sk_image_source *s, const size_t *order, size_t n
 
 static int open_below(int dirfd, const char *path)
 {
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	char clean[SK_TREE_PATH_MAX];
 	struct stat st;
-	int fd = -1;
+	int fd;
 
 	if (sk_path_clean(path, clean) < 0 || !clean[0])
 		return -ENOENT;
-	do
-		fd = (int)syscall(SYS_openat2, dirfd, clean, &how, sizeof(how));
-	while (fd < 0 && errno == EAGAIN);
-	if (fd < 0 && errno == ENOSYS) /* before Linux 5.6: no links at the end at least */
-		fd = openat(dirfd, clean, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+	fd = sk_fs_open_file_beneath(dirfd, clean);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
 		return -ENOENT;
@@ -437,13 +429,11 @@ static int get_directory(struct sk_image_source *s, const char *name, char **ret
 			 struct sk_error *err)
 {
 	_cleanup_fd_ int fd = open_below(s->fd, name);
-	char path[32];
 	int r;
 
 	if (fd < 0)
 		return missing(name, err);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	r = sk_fs_read(AT_FDCWD, path, SK_JSON_MAX, ret_data, ret_len);
+	r = sk_fs_read_fd(fd, SK_JSON_MAX, ret_data, ret_len);
 	return r < 0 ? sk_error_errno(err, r, "cannot read %.200s", name) : 0;
 }
 

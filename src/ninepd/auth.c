@@ -11,17 +11,15 @@
  * This proves knowledge of the secret at the beginning of a connection. It does not encrypt or sign what follows: use
  * it on networks where others cannot put themselves in between, or through a tunnel.
  */
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/id.h"
 #include "ninep/codec.h"
 #include "ninepd/ninepd.h"
 
-#define PROOF 32u
+#define PROOF SK_HASH_BYTES
 #define TEXT_MAX 4096u
 
 struct exchange {
@@ -36,7 +34,6 @@ static bool compute(const struct ninepd *d, const uint8_t challenge[PROOF], stru
 {
 	static const char label[] = "skerry-9p";
 	uint8_t text[sizeof(label) + PROOF + 8 + 2 * TEXT_MAX], *p = text;
-	unsigned len = PROOF;
 
 	if (uname.len > TEXT_MAX || aname.len > TEXT_MAX)
 		return false;
@@ -55,7 +52,7 @@ static bool compute(const struct ninepd *d, const uint8_t challenge[PROOF], stru
 	if (aname.len)
 		memcpy(p, aname.p, aname.len);
 	p += aname.len;
-	return HMAC(EVP_sha256(), d->secret, (int)d->secret_len, text, (size_t)(p - text), ret, &len) != NULL;
+	return sk_hash_hmac(d->secret, d->secret_len, text, (size_t)(p - text), ret);
 }
 
 static int auth_begin(void *arg, struct p9_str uname, struct p9_str aname, uint32_t n_uname, void **ret_exchange)
@@ -103,14 +100,14 @@ static bool auth_passed(void *exchange, struct p9_str uname, struct p9_str aname
 	uint8_t expected[PROOF];
 
 	return x->have == PROOF && compute(x->d, x->challenge, uname, aname, n_uname, expected) &&
-	       CRYPTO_memcmp(x->got, expected, PROOF) == 0;
+	       sk_hash_equal(x->got, expected);
 }
 
 static void auth_end(void *exchange)
 {
 	struct exchange *x = exchange;
 
-	OPENSSL_cleanse(x, sizeof(*x));
+	sk_wipe(x, sizeof(*x));
 	free(x);
 }
 

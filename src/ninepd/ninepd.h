@@ -80,7 +80,7 @@ struct ninepd {
 	unsigned n_conns;
 };
 
-/* serve.c. The session of the virtio device that an export has; NULL: it has none. */
+/* session.c. The session of the virtio device that an export has; NULL: it has none. */
 struct sk_9p_session *ninepd_session(const struct ninepd *d, unsigned export);
 
 /* options.c. Opens everything that is named. */
@@ -107,6 +107,12 @@ int ninepd_following(struct ninepd *d);
  * already, and listens. */
 int ninepd_propagate(struct ninepd *d, struct sk_error *err);
 int ninepd_propagating(struct ninepd *d, struct sk_error *err);
+
+/* listen.c: adds a TCP socket "ADDRESS:PORT", which without a secret is on a loopback address only; reads the secret. */
+int ninepd_add_tcp(struct ninepd *d, const char *arg, struct sk_error *err);
+int ninepd_read_secret(struct ninepd *d, const char *path, struct sk_error *err);
+/* Takes the socket, on failure too; `path` (may be NULL) is borrowed. */
+int ninepd_add_listener(struct ninepd *d, int take_fd, const char *path, struct sk_error *err);
 
 /* serve.c: stream connections. */
 int ninepd_listen(struct ninepd *d, struct sk_error *err);

@@ -3,12 +3,8 @@
  * The command line of skerry-9pd, and the descriptors that it names: exports opened, sockets bound. All of it happens
  * before the sandbox closes.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,17 +221,6 @@ static int add_export(const struct sk_opt *opt, void *to, const char *arg, struc
 	return open_export(e, path, err);
 }
 
-static int add_listener(struct ninepd *d, int take_fd, const char *path, struct sk_error *err)
-{
-	if (d->n_listeners == SK_ARRAY_SIZE(d->listeners)) {
-		close(take_fd);
-		return sk_error_set(err, E2BIG, "too many sockets");
-	}
-	d->listeners[d->n_listeners].fd = take_fd;
-	d->listeners[d->n_listeners++].path = path ? strdup(path) : NULL;
-	return 0;
-}
-
 static int unix_socket(const char *path, int *ret_fd, struct sk_error *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -257,52 +242,6 @@ static int unix_socket(const char *path, int *ret_fd, struct sk_error *err)
 		return sk_error_errno(err, errno, "cannot listen on %s", path);
 	*ret_fd = SK_TAKE_FD(fd);
 	return 0;
-}
-
-static bool is_loopback(const struct sockaddr *sa)
-{
-	if (sa->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
-	return sa->sa_family == AF_INET6 &&
-	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
-}
-
-static int tcp_socket(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
-{
-	struct ninepd *d = to;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *ai = NULL;
-	_cleanup_free_ char *host = strdup(arg);
-	_cleanup_fd_ int fd = -1;
-	char *colon = host ? strrchr(host, ':') : NULL, *h = host;
-	int r, one = 1;
-
-	(void)opt;
-	if (!colon || colon == host)
-		return sk_error_set(err, EINVAL, "--listen wants ADDRESS:PORT, not %s", arg);
-	*colon = 0;
-	if (*h == '[' && colon[-1] == ']') {
-		h++;
-		colon[-1] = 0;
-	}
-	r = getaddrinfo(h, colon + 1, &hints, &ai);
-	if (r != 0)
-		return sk_error_set(err, EINVAL, "cannot listen on %s: %s", arg, gai_strerror(r));
-	if (!d->secret && !is_loopback(ai->ai_addr)) {
-		freeaddrinfo(ai);
-		return sk_error_set(err, EPERM, "%s can be reached by others: give --secret-file first", arg);
-	}
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	r = fd < 0 ? -1 : setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (r == 0)
-		r = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (r == 0)
-		r = bind(fd, ai->ai_addr, ai->ai_addrlen);
-	if (r == 0)
-		r = listen(fd, 128);
-	freeaddrinfo(ai);
-	if (r < 0)
-		return sk_error_errno(err, errno, "cannot listen on %s", arg);
-	return add_listener(d, SK_TAKE_FD(fd), NULL, err);
 }
 
 /* "fd:N" or a path */
@@ -344,25 +283,6 @@ static int add_vhost(const struct sk_opt *opt, void *to, const char *arg, struct
 			    "--vhost-user wants NAME=SOCKET with the name of an export given before, not %s", arg);
 }
 
-static int read_secret(const struct sk_opt *opt, void *to, const char *path, struct sk_error *err)
-{
-	struct ninepd *d = to;
-	char *data;
-	size_t len;
-	int r = sk_fs_read(AT_FDCWD, path, NINEPD_SECRET_MAX, &data, &len);
-
-	(void)opt;
-	if (r < 0)
-		return sk_error_errno(err, -r, "cannot read the secret from %s", path);
-	while (len && (data[len - 1] == '\n' || data[len - 1] == '\r'))
-		len--;
-	d->secret = (uint8_t *)data;
-	d->secret_len = len;
-	if (len < 16)
-		return sk_error_set(err, EINVAL, "the secret in %s has less than 16 bytes", path);
-	return 0;
-}
-
 static int add_connected(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
 	struct ninepd *d = to;
@@ -385,9 +305,9 @@ static int add_socket(const struct sk_opt *opt, void *to, const char *arg, struc
 	(void)opt;
 	if (fd >= 0)
 		return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "descriptor %d", fd)
-							  : add_listener(to, fd, NULL, err);
+							  : ninepd_add_listener(to, fd, NULL, err);
 	r = unix_socket(arg, &fd, err);
-	return r < 0 ? r : add_listener(to, fd, arg, err);
+	return r < 0 ? r : ninepd_add_listener(to, fd, arg, err);
 }
 
 static int set_max_fds(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
@@ -408,13 +328,25 @@ static int set_wait(const struct sk_opt *opt, void *to, const char *arg, struct 
 	return d->wait_fd < 3 ? sk_error_set(err, EINVAL, "--wait: %s is no descriptor to wait for", arg) : 0;
 }
 
+static int add_tcp(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
+{
+	(void)opt;
+	return ninepd_add_tcp(to, arg, err);
+}
+
+static int set_secret(const struct sk_opt *opt, void *to, const char *path, struct sk_error *err)
+{
+	(void)opt;
+	return ninepd_read_secret(to, path, err);
+}
+
 static const struct sk_opt_type type_export = { true, add_export, NULL };
 static const struct sk_opt_type type_socket = { true, add_socket, NULL };
-static const struct sk_opt_type type_listen = { true, tcp_socket, NULL };
+static const struct sk_opt_type type_listen = { true, add_tcp, NULL };
 static const struct sk_opt_type type_vhost = { true, add_vhost, NULL };
 static const struct sk_opt_type type_vhost_all = { true, add_vhost_all, NULL };
 static const struct sk_opt_type type_fd = { true, add_connected, NULL };
-static const struct sk_opt_type type_secret = { true, read_secret, NULL };
+static const struct sk_opt_type type_secret = { true, set_secret, NULL };
 static const struct sk_opt_type type_max_fds = { true, set_max_fds, NULL };
 static const struct sk_opt_type type_wait = { true, set_wait, NULL };
 

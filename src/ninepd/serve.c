@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "ninep/stream.h"
 #include "ninepd/ninepd.h"
-#include "virtio/ninep_dev.h"
 
 /* Requests of one connection are served for so many bytes read before others get their turn. */
 #define READ_MAX (1u << 20)
@@ -297,11 +296,4 @@ void ninepd_close_all(struct ninepd *d)
 		sk_acceptor_free(SK_TAKE_PTR(d->listeners[i].acceptor));
 	while (d->conns)
 		conn_free(d->conns);
-}
-
-struct sk_9p_session *ninepd_session(const struct ninepd *d, unsigned export)
-{
-	struct sk_device *device = d->exports[export].device ? d->exports[export].device : d->all;
-
-	return device ? sk_ninep_dev_session(device) : NULL;
 }

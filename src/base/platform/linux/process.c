@@ -205,6 +205,20 @@ int sk_wait(sk_pid pid)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+bool sk_process_runs(sk_pid pid, int pidfd, int ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	siginfo_t info = { .si_pid = 0 };
+
+	poll(&p, 1, ms); /* without a pidfd: a pause */
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+void sk_process_kill(sk_pid pid)
+{
+	kill(pid, SIGKILL);
+}
+
 int sk_run(const struct sk_spawn *spawn, struct sk_error *err)
 {
 	_cleanup_fd_ int out_r = -1, out_w = -1;

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -104,18 +103,4 @@ void sk_acceptor_free(struct sk_acceptor *a)
 	sk_close_fd(&a->spare_fd);
 	free(a);
 	errno = saved;
-}
-
-unsigned sk_raise_fd_limit(unsigned max)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
-		return 256;
-	if (l.rlim_cur < max && l.rlim_cur < l.rlim_max) {
-		l.rlim_cur = l.rlim_max < max ? l.rlim_max : max;
-		if (setrlimit(RLIMIT_NOFILE, &l) < 0)
-			getrlimit(RLIMIT_NOFILE, &l);
-	}
-	return l.rlim_cur < max ? (unsigned)l.rlim_cur : max;
 }

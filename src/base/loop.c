@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * epoll loop. Timers are kept in a list (a VM has a handful) and served through the epoll time-out.
+ * The loop above the platform's way of waiting (loop_internal.h). Timers are kept in a list (a VM has a handful) and
+ * served through the time-out.
  * Removed sources go to `dead` and are freed at the end of the round, so that an event already fetched
  * for one of them finds `removed` set instead of freed memory.
  */
@@ -9,9 +10,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "base/loop_internal.h"
 
 #define SK_LOOP_BATCH 32
 
@@ -39,29 +39,20 @@ struct sk_source {
 };
 
 struct sk_loop {
-	int epfd;
+	struct sk_poller *poller;
 	bool quit;
 	struct sk_source *fds, *timers, *deferred, *dead;
 };
 
-uint64_t sk_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 int sk_loop_new(struct sk_loop **ret_loop)
 {
 	struct sk_loop *loop = calloc(1, sizeof(*loop));
+	int r;
 
 	if (!loop)
 		return -ENOMEM;
-	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epfd < 0) {
-		int r = -errno;
-
+	r = sk_poller_new(&loop->poller);
+	if (r < 0) {
 		free(loop);
 		return r;
 	}
@@ -87,7 +78,7 @@ void sk_loop_free(struct sk_loop *loop)
 	free_list(loop->timers);
 	free_list(loop->deferred);
 	free_list(loop->dead);
-	close(loop->epfd);
+	sk_poller_free(loop->poller);
 	free(loop);
 }
 
@@ -110,28 +101,21 @@ static struct sk_source *source_new(struct sk_loop *loop, enum sk_source_kind ki
 	return s;
 }
 
-static uint32_t to_epoll(unsigned events)
-{
-	return (events & SK_LOOP_READ ? EPOLLIN : 0u) | (events & SK_LOOP_WRITE ? EPOLLOUT : 0u) |
-	       (events & SK_LOOP_EDGE ? EPOLLET : 0u);
-}
-
 struct sk_source *sk_loop_add_fd(struct sk_loop *loop, int fd, unsigned events, sk_loop_fd_cb cb, void *arg)
 {
 	struct sk_source *s = source_new(loop, SK_SOURCE_FD, &loop->fds, arg);
-	struct epoll_event ev = { .events = to_epoll(events), .data.ptr = s };
+	int r;
 
 	if (!s)
 		return NULL;
 	s->fd = fd;
 	s->events = events;
 	s->fd_cb = cb;
-	if (epoll_ctl(loop->epfd, EPOLL_CTL_ADD, fd, &ev) < 0) {
-		int saved = errno;
-
+	r = sk_poller_add(loop->poller, fd, events, s);
+	if (r < 0) {
 		s->fd = -1;
 		sk_loop_remove(s);
-		errno = saved;
+		errno = -r;
 		return NULL;
 	}
 	return s;
@@ -139,14 +123,14 @@ struct sk_source *sk_loop_add_fd(struct sk_loop *loop, int fd, unsigned events, 
 
 int sk_loop_set_events(struct sk_source *s, unsigned events)
 {
-	struct epoll_event ev = { .events = to_epoll(events), .data.ptr = s };
+	int r;
 
 	if (s->events == events)
 		return 0;
-	if (epoll_ctl(s->loop->epfd, EPOLL_CTL_MOD, s->fd, &ev) < 0)
-		return -errno;
-	s->events = events;
-	return 0;
+	r = sk_poller_set(s->loop->poller, s->fd, events, s);
+	if (r == 0)
+		s->events = events;
+	return r;
 }
 
 struct sk_source *sk_loop_add_timer(struct sk_loop *loop, uint64_t ms, sk_loop_cb cb, void *arg)
@@ -184,7 +168,7 @@ void sk_loop_remove(struct sk_source *s)
 	if (!s || s->removed)
 		return;
 	if (s->kind == SK_SOURCE_FD && s->fd >= 0)
-		epoll_ctl(s->loop->epfd, EPOLL_CTL_DEL, s->fd, NULL);
+		sk_poller_remove(s->loop->poller, s->fd);
 	*s->link = s->next;
 	if (s->next)
 		s->next->link = s->link;
@@ -250,31 +234,18 @@ static int next_timeout(struct sk_loop *loop, int timeout_ms)
 
 int sk_loop_once(struct sk_loop *loop, int timeout_ms)
 {
-	struct epoll_event ev[SK_LOOP_BATCH];
+	struct sk_ready ready[SK_LOOP_BATCH];
 	bool ran = run_deferred(loop);
 	int i, n;
 
-	n = epoll_wait(loop->epfd, ev, SK_LOOP_BATCH, ran ? 0 : next_timeout(loop, timeout_ms));
-	if (n < 0) {
-		if (errno != EINTR)
-			return -errno;
-		n = 0;
-	}
+	n = sk_poller_wait(loop->poller, ready, SK_LOOP_BATCH, ran ? 0 : next_timeout(loop, timeout_ms));
+	if (n < 0)
+		return n;
 	for (i = 0; i < n; i++) {
-		struct sk_source *s = ev[i].data.ptr;
-		unsigned events = 0;
+		struct sk_source *s = ready[i].source;
 
-		if (s->removed)
-			continue;
-		if (ev[i].events & EPOLLIN)
-			events |= SK_LOOP_READ;
-		if (ev[i].events & EPOLLOUT)
-			events |= SK_LOOP_WRITE;
-		if (ev[i].events & (EPOLLHUP | EPOLLERR))
-			events |= SK_LOOP_HANGUP;
-		if (ev[i].events & EPOLLERR)
-			events |= SK_LOOP_ERROR;
-		s->fd_cb(s->arg, s->fd, events);
+		if (!s->removed)
+			s->fd_cb(s->arg, s->fd, ready[i].events);
 	}
 	ran |= run_timers(loop);
 	ran |= run_deferred(loop);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/resource.h>
+
+#include "base/acceptor.h"
+
+unsigned sk_raise_fd_limit(unsigned max)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return 256;
+	if (l.rlim_cur < max && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max < max ? l.rlim_max : max;
+		if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+			getrlimit(RLIMIT_NOFILE, &l);
+	}
+	return l.rlim_cur < max ? (unsigned)l.rlim_cur : max;
+}

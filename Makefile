@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: build engine quickstart deps test test-full unit e2e check format install uninstall bench deb clean help
+.PHONY: windows windows-test build engine quickstart deps test test-full unit e2e check format install uninstall bench deb clean help
 
 build: ## build everything: guest kernel, crun, host programs, initramfs
 	@scripts/build
@@ -44,6 +44,12 @@ install: ## install below $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there
 	@scripts/install --remove
+
+windows: ## cross-build what there is for Windows into out/windows
+	@scripts/deps install windows && scripts/windows build
+
+windows-test: ## all its tests, under Wine (after make windows)
+	@scripts/windows test --full
 
 bench: ## measure against runc (docker), prints a table
 	@bench/run

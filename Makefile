@@ -49,7 +49,7 @@ windows: ## cross-build what there is for Windows into out/windows
 	@scripts/deps install windows && scripts/windows build
 
 windows-test: ## all its tests, under Wine (after make windows)
-	@scripts/windows test --full
+	@scripts/windows test
 
 bench: ## measure against runc (docker), prints a table
 	@bench/run

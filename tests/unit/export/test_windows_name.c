@@ -45,8 +45,7 @@ static void test_encode_refused(void **state)
 					   "\xf4\x90\x80\x80",
 					   "\xf8\x88\x80\x80",
 					   "\xff",
-					   "\xef\x80\xba"
-					   "x" };
+					   "\xef\x80\xbax" };
 	uint16_t wide[SK_WINDOWS_NAME_MAX + 1];
 	char longest[300];
 	size_t i;

@@ -55,11 +55,12 @@ struct ea_entry {
 /* Takes the entry at `*at` and moves on. 1; 0: the end; -P9_EIO. */
 static int next_entry(const uint8_t *ea, size_t len, size_t *at, struct ea_entry *ret)
 {
-	const uint8_t *p = ea + *at;
 	size_t left = len - *at, step;
+	const uint8_t *p;
 
-	if (left == 0)
+	if (left == 0) /* `ea` may be NULL then */
 		return 0;
+	p = ea + *at;
 	if (left < EA_HEADER)
 		return -P9_EIO;
 	ret->start = p;

@@ -9,15 +9,24 @@
 #include <unistd.h>
 
 #include "../input.h"
+#include "base/fs.h"
 #include "export/sidecar.h"
+
+static char path[] = "/tmp/sk-fuzz-sidecar-XXXXXX";
+
+static void clean_up(void)
+{
+	sk_fs_remove_tree(AT_FDCWD, path);
+}
 
 static int directory(void)
 {
-	static char path[] = "/tmp/sk-fuzz-sidecar-XXXXXX";
 	static int fd = -1;
 
-	if (fd < 0 && mkdtemp(path))
+	if (fd < 0 && mkdtemp(path)) {
+		atexit(clean_up);
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
 	assert(fd >= 0);
 	return fd;
 }

@@ -56,7 +56,10 @@ static bool owner_stays(int fd, uint32_t uid, uint32_t gid)
 {
 	struct stat st;
 
-	return fchown(fd, uid, gid) == 0 && fstat(fd, &st) == 0 && st.st_uid == uid && st.st_gid == gid;
+	/* An ID-mapped mount has no place for this owner; those that it has are the file system's to keep. */
+	if (fchown(fd, uid, gid) < 0)
+		return errno == EOVERFLOW;
+	return fstat(fd, &st) == 0 && st.st_uid == uid && st.st_gid == gid;
 }
 
 static bool mode_stays(int fd, mode_t mode)

@@ -504,6 +504,7 @@ static void get_script(void)
 	struct w_request r;
 	struct sk_stream *s;
 	size_t sent = 0, n, i;
+	unsigned resumed;
 
 	up("{\"op\":\"attach\"}");
 	c = ask("{\"op\":\"get\",\"path\":\"/etc\",\"follow\":true}");
@@ -517,6 +518,14 @@ static void get_script(void)
 	assert_true(sent < 2 * MIB); /* the client does not read */
 	w_read(c);
 	assert_true(s->resumed > 0);
+	assert_int_equal(c->out[0], sent);
+	/* Nearly as much once more: all of it is taken, so that nothing is to be resumed. */
+	resumed = s->resumed;
+	for (i = 0; i + 1 < sent / sizeof(block); i++)
+		assert_int_equal(w_data(s, block, sizeof(block)), sizeof(block));
+	w_read(c);
+	assert_int_equal(s->resumed, resumed);
+	sent += i * sizeof(block);
 	assert_int_equal(c->out[0], sent);
 	w_ok(&r); /* the answer may come before the last bytes */
 	w_expect_silence(c);

@@ -61,6 +61,8 @@ bool w_is_shutting_down(void);
 void w_refuse_shut_down(void);
 /* A sandbox is there. */
 bool w_has_vm(void);
+/* The monitor holds the container's lock. It has to whenever it writes the state or removes something: see world.c. */
+bool w_is_locked(void);
 
 /* A request to the agent, until it is answered. */
 struct w_request {

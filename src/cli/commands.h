@@ -25,8 +25,8 @@ int sk_each(struct sk_cli *cli, int argc, char **argv, bool echo,
 	    int (*one)(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err), void *arg);
 
 /* Removes the volumes that no container uses, the anonymous ones only unless `all`, and prints their names.
- * `filter`: checked, by sk_volume_prune_filters. */
-int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all, struct sk_error *err);
+ * `filter`: checked, by sk_volume_prune_filters. Adds what they took to *bytes. */
+int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all, uint64_t *bytes, struct sk_error *err);
 
 /* "End of a table", and the fields of one entry. */
 #define SK_OPT_END                                                     \

@@ -2,11 +2,14 @@
 /* --filter: docker's rules of what a filter means, the same for all commands (which keys there are: select.c). */
 #include "model/filter.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "model/units.h"
+
+#define SK_FILTER_BLANKS " \t\n\v\f\r"
 
 /* The value where `filter` is of `key`, else NULL. */
 static const char *value_of(const char *filter, const char *key)
@@ -23,6 +26,8 @@ static int check_one(const char *filter, const struct sk_strv *filters, const st
 	const char *eq = strchr(filter, '=');
 	size_t at = 0;
 
+	if (!*filter)
+		return 0;
 	if (!eq)
 		return sk_error_set(err, EINVAL,
 				    "invalid argument \"%s\" for \"-f, --filter\" flag: bad format of "
@@ -43,11 +48,40 @@ static int check_one(const char *filter, const struct sk_strv *filters, const st
 	return sk_error_set(err, EINVAL, "invalid filter '%.*s'", (int)(eq - filter), filter);
 }
 
+static void trim(char *s)
+{
+	char *start = s + strspn(s, SK_FILTER_BLANKS);
+	size_t n = strlen(start);
+
+	while (n && strchr(SK_FILTER_BLANKS, start[n - 1]))
+		n--;
+	memmove(s, start, n);
+	s[n] = '\0';
+}
+
+/* The key in lower case, no blanks around key and value. In place: it becomes no longer. */
+static void normalize(char *filter)
+{
+	char *eq = strchr(filter, '='), *key;
+
+	if (!eq)
+		return;
+	trim(eq + 1);
+	*eq = '\0';
+	trim(filter);
+	for (key = filter; *key; key++)
+		*key = (char)tolower((unsigned char)*key);
+	*key = '=';
+	memmove(key + 1, eq + 1, strlen(eq + 1) + 1);
+}
+
 int sk_filter_check(const struct sk_strv *filters, const struct sk_filter_key *keys, struct sk_error *err)
 {
 	size_t i;
 	int r = 0;
 
+	for (i = 0; i < filters->n; i++)
+		normalize(filters->v[i]);
 	for (i = 0; r == 0 && i < filters->n; i++)
 		r = check_one(filters->v[i], filters, keys, err);
 	return r;

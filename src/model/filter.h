@@ -23,7 +23,10 @@ struct sk_filter_key {
 	bool once;			     /* at most one value makes sense */
 };
 
-/* Refuses filters that are not key=value with a key of the table and a possible value, in docker's words. */
+/*
+ * Refuses filters that are not key=value with a key of the table and a possible value, in docker's words. Before that it
+ * writes them as docker reads them: keys in lower case, no blanks around keys and values. An empty filter is none.
+ */
 int sk_filter_check(const struct sk_strv *filters, const struct sk_filter_key *keys, struct sk_error *err);
 /* Whether the object that `arg` stands for is wanted. The filters were checked. */
 bool sk_filter_wants(const struct sk_strv *filters, const struct sk_filter_key *keys, void *arg);

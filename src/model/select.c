@@ -38,7 +38,7 @@ static bool container_id(const char *value, void *arg)
 {
 	const struct sk_select_container *s = arg;
 
-	return strncmp(s->c->id, value, strlen(value)) == 0;
+	return *value && strncmp(s->c->id, value, strlen(value)) == 0;
 }
 
 /* With and without the slash that docker puts before it. */
@@ -96,20 +96,13 @@ static bool is_status(const char *value)
 	return false;
 }
 
+/* The image that has this name now: what the container was started by does not count, as with docker. */
 static bool container_ancestor(const char *value, void *arg)
 {
 	const struct sk_select_container *s = arg;
-	const char *image = sk_jx_get_str(s->c->config, "Config.Image", ""),
-		   *id = sk_jx_get_str(s->c->config, "Image", "");
-	size_t n = strlen(value);
+	const json_t *image = sk_select_image_find(s->images, value);
 
-	id += strncmp(id, "sha256:", 7) == 0 ? 7 : 0;
-	if (strncmp(value, "sha256:", 7) == 0) {
-		value += 7;
-		n -= 7;
-	}
-	return strcmp(image, value) == 0 || (strncmp(image, value, n) == 0 && strcmp(image + n, ":latest") == 0) ||
-	       (n >= 4 && strncmp(id, value, n) == 0);
+	return image && strcmp(sk_jx_get_str(s->c->config, "Image", ""), sk_jx_get_str(image, "Id", "none")) == 0;
 }
 
 /* The container that before= and since= name; NULL: none. */
@@ -149,24 +142,46 @@ static bool container_until(const char *value, void *arg)
 	return sk_filter_is_before(container_created(s->c), value);
 }
 
-/* Ports "80", "80/udp", "8000-8010/tcp": whether one of them is in the container's list, and published where asked. */
+/* Whether a port of the host is one of those that the container's port is published on. */
+static bool is_published(const json_t *bindings, unsigned first, unsigned last)
+{
+	json_t *binding;
+	size_t i;
+
+	json_array_foreach(bindings, i, binding)
+	{
+		const char *text = sk_jx_get_str(binding, "HostPort", "");
+		unsigned port;
+
+		if (sscanf(text, "%5u", &port) == 1 && port >= first && port <= last)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Ports "80", "80/udp", "8000-8010/tcp": whether the container has one of them, where `published` says so as a port of
+ * the host. Only one that runs has ports, as with docker.
+ */
 static bool has_port(const struct sk_container *c, const char *value, bool published)
 {
-	const json_t *ports = sk_jx_at(c->config, "NetworkSettings.Ports");
+	const json_t *ports = sk_jx_at(c->config, "NetworkSettings.Ports"), *bindings;
 	unsigned first, last, port;
-	char proto[8] = "tcp", key[32];
+	char proto[8] = "tcp", its[8];
+	const char *key;
 
+	if (!sk_container_is_alive(c) || strcmp(sk_container_status(c), "created") == 0)
+		return false;
 	if (sscanf(value, "%5u-%5u/%7s", &first, &last, proto) < 2) {
 		if (sscanf(value, "%5u/%7s", &first, proto) < 1)
 			return false;
 		last = first;
 	}
-	for (port = first; port <= last && port <= 65535; port++) {
-		const json_t *bound;
-
-		snprintf(key, sizeof(key), "%u/%s", port, proto);
-		bound = json_object_get(ports, key);
-		if (bound && (!published || json_array_size(bound) > 0))
+	json_object_foreach((json_t *)(uintptr_t)ports, key, bindings)
+	{
+		if (sscanf(key, "%5u/%7s", &port, its) != 2 || strcmp(its, proto) != 0)
+			continue;
+		if (published ? is_published(bindings, first, last) : port >= first && port <= last)
 			return true;
 	}
 	return false;
@@ -278,24 +293,83 @@ static const char *image_created(const json_t *image)
 	return sk_jx_get_str(image, "Created", "");
 }
 
-/* Shell-like "*" and "?". */
+/*
+ * Whether `c` is in the class behind a "[": "a-z", "^" for all others, and "\" before a character that is meant itself.
+ * *ret_end is behind its "]"; NULL: it has none, or is empty.
+ */
+static bool in_class(const char *p, char c, const char **ret_end)
+{
+	bool negated = *p == '^', found = false;
+	const char *first;
+
+	*ret_end = NULL;
+	for (p += negated, first = p; *p != ']' || p == first; p++) {
+		char low, high;
+
+		if (*p == '-' || *p == ']' || (*p == '\\' && !*++p) || !*p)
+			return false;
+		low = high = *p;
+		if (p[1] == '-') {
+			p += 2;
+			if (*p == '-' || *p == ']' || (*p == '\\' && !*++p) || !*p)
+				return false;
+			high = *p;
+		}
+		found |= low <= c && c <= high;
+	}
+	*ret_end = p + 1;
+	return found != negated;
+}
+
+/* The patterns of Go's path.Match: "*", "?", "[a-z]", "[^a-z]", "\" before a character that is meant itself. */
 static bool glob(const char *pattern, const char *s)
 {
-	for (; *pattern; pattern++, s++) {
+	while (*pattern) {
+		const char *next = pattern + 1;
+
 		if (*pattern == '*') {
-			while (*pattern == '*')
-				pattern++;
+			while (*next == '*')
+				next++;
 			for (;; s++) {
-				if (glob(pattern, s))
+				if (glob(next, s))
 					return true;
 				if (!*s || *s == '/')
 					return false;
 			}
 		}
-		if (!*s || (*pattern != '?' && *pattern != *s))
+		if (!*s)
 			return false;
+		if (*pattern == '[') {
+			if (!in_class(next, *s, &next))
+				return false;
+		} else if (*pattern == '?') {
+			if (*s == '/')
+				return false;
+		} else {
+			next += *pattern == '\\' && *next;
+			if (next[-1] != *s)
+				return false;
+		}
+		pattern = next;
+		s++;
 	}
 	return !*s;
+}
+
+static bool is_pattern(const char *p)
+{
+	const char *end;
+
+	for (; *p; p = end) {
+		end = p + 1;
+		if (*p == '[')
+			(void)in_class(p + 1, 'x', &end);
+		else if (*p == '\\')
+			end = p[1] ? p + 2 : NULL;
+		if (!end)
+			return false;
+	}
+	return true;
 }
 
 /* The end of the name before ":tag" or "@digest". */
@@ -391,7 +465,7 @@ const struct sk_filter_key sk_images_filters[] = {
 	{ "before", image_before, NULL, true, false },
 	{ "dangling", image_dangling, sk_filter_is_bool, true, false },
 	{ "label", image_label, NULL, true, false },
-	{ "reference", image_reference, NULL, false, false },
+	{ "reference", image_reference, is_pattern, false, false },
 	{ "since", image_since, NULL, true, false },
 	{ "until", image_until, sk_filter_is_time, true, true },
 	{ NULL, NULL, NULL, false, false },
@@ -409,7 +483,7 @@ const struct sk_filter_key sk_image_prune_filters[] = {
 
 static bool volume_name(const char *value, void *arg)
 {
-	return strstr(sk_jx_get_str(((const struct sk_select_volume *)arg)->volume, "Name", ""), value) != NULL;
+	return matches_regex(value, sk_jx_get_str(((const struct sk_select_volume *)arg)->volume, "Name", ""));
 }
 
 static bool volume_driver(const char *value, void *arg)

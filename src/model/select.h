@@ -17,6 +17,7 @@ extern const struct sk_filter_key sk_container_prune_filters[];
 struct sk_select_container {
 	const struct sk_container *c;
 	const struct sk_containers *all; /* for before=, since= */
+	const json_t *images;		 /* of sk_store_list(), for ancestor= */
 };
 
 /* struct sk_select_image */
@@ -30,7 +31,7 @@ struct sk_select_image {
 };
 /* The image that before= and since= name: by name, tag "latest" where it has none, or id; NULL: none. */
 const json_t *sk_select_image_find(const json_t *all, const char *name);
-/* name:tag against a pattern with "*" and "?" as the argument of `images` and reference= have it. */
+/* name:tag against a pattern of Go's path.Match, as the argument of `images` and reference= have it. */
 bool sk_select_reference(const char *pattern, const char *ref);
 
 /* struct sk_select_volume */

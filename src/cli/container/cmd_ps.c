@@ -176,6 +176,14 @@ static int check_names(struct sk_cli *cli, const struct sk_strv *f, const char *
 	return r;
 }
 
+static int load_images(struct sk_cli *cli, json_t **ret, struct sk_error *err)
+{
+	struct sk_store *store;
+	int r = sk_cli_store(cli, &store, err);
+
+	return r < 0 ? r : sk_store_list(store, ret, err);
+}
+
 static int print(struct sk_cli *cli, const struct ps_opts *o, const struct sk_containers *all, struct sk_error *err)
 {
 	struct sk_list list = { .format = o->format,
@@ -185,16 +193,18 @@ static int print(struct sk_cli *cli, const struct ps_opts *o, const struct sk_co
 						   ".Ports}}\t{{.Names}}",
 				.columns = columns };
 	_cleanup_json_ json_t *rows = sk_jx_array();
-	bool show_all = o->all || o->last >= 0 || o->latest || sk_filter_has(&o->filter, "status") ||
-			sk_filter_has(&o->filter, "exited");
+	bool show_all = o->all || o->last >= 0 || o->latest || sk_filter_has(&o->filter, "status");
 	int64_t left = o->latest ? 1 : (o->last >= 0 ? o->last : INT64_MAX), now = sk_now_ns();
+	_cleanup_json_ json_t *images = NULL;
 	size_t i;
 
+	if (sk_filter_has(&o->filter, "ancestor") && load_images(cli, &images, err) < 0)
+		return -EIO;
 	if (check_names(cli, &o->filter, "before", err) < 0 || check_names(cli, &o->filter, "since", err) < 0)
 		return -ENOENT;
 	for (i = 0; i < all->n && left > 0; i++) {
 		const struct sk_container *c = &all->v[i];
-		struct sk_select_container selected = { c, all };
+		struct sk_select_container selected = { c, all, images };
 
 		if ((!show_all && (!sk_container_is_alive(c) || strcmp(sk_container_status(c), "created") == 0)) ||
 		    !sk_filter_wants(&o->filter, sk_ps_filters, &selected))

@@ -141,9 +141,17 @@ static json_t *label(struct expr *e)
 	return sk_jx_str(value ? value : "");
 }
 
+/* Docker's maps of text: a key that is not there has no value, where a field that is not there is an error. */
+static bool is_map(const char *name)
+{
+	return strcmp(name, "Labels") == 0 || strcmp(name, "Attributes") == 0 || strcmp(name, "Options") == 0;
+}
+
 /* The ".A.B" behind an operand; takes `v`. */
 static json_t *follow(struct expr *e, json_t *v)
 {
+	bool in_map = false;
+
 	while (v && *e->p == '.') {
 		size_t n = word_length(e->p + 1);
 		char what[96], name[64];
@@ -161,6 +169,8 @@ static json_t *follow(struct expr *e, json_t *v)
 			json_incref(next);
 		} else if (strcmp(name, "Label") == 0 && e->run->labels) {
 			next = label(e);
+		} else if (in_map && (json_is_object(v) || json_is_null(v))) {
+			next = json_null();
 		} else {
 			snprintf(what, sizeof(what),
 				 json_is_object(v) ? "map has no entry for key \"%s\"" : "can't evaluate field %s",
@@ -169,6 +179,7 @@ static json_t *follow(struct expr *e, json_t *v)
 		}
 		json_decref(v);
 		v = next;
+		in_map = is_map(name);
 	}
 	return v;
 }

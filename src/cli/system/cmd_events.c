@@ -50,13 +50,14 @@ static bool is_type(const json_t *event, const char *type)
 	return strcmp(sk_jx_get_str(event, "Type", ""), type) == 0;
 }
 
-/* An object by its name, or the beginning of its id. */
+/* An object by the beginning of its name or id, as with docker. */
 static bool is_object(const json_t *event, const char *type, const char *value)
 {
 	const char *id = sk_jx_get_str(event, "Actor.ID", ""),
 		   *name = sk_jx_get_str(event, "Actor.Attributes.name", "");
+	size_t n = strlen(value);
 
-	return is_type(event, type) && (strcmp(name, value) == 0 || (*value && strncmp(id, value, strlen(value)) == 0));
+	return is_type(event, type) && n && (strncmp(name, value, n) == 0 || strncmp(id, value, n) == 0);
 }
 
 static bool event_type(const char *value, void *arg)
@@ -93,9 +94,19 @@ static bool event_daemon(const char *value, void *arg)
 	return is_object(arg, "daemon", value);
 }
 
+/* An image by its id, or its name with or without the tag. */
+static bool is_image(const char *name, const char *value)
+{
+	size_t n = strlen(value);
+
+	return strncmp(name, value, n) == 0 && (name[n] == '\0' || (name[n] == ':' && !strchr(name + n, '/')));
+}
+
 static bool event_image(const char *value, void *arg)
 {
-	return is_object(arg, "image", value) || strcmp(sk_jx_get_str(arg, "Actor.Attributes.image", ""), value) == 0;
+	return is_image(sk_jx_get_str(arg, "Actor.Attributes.image", ""), value) ||
+	       (is_type(arg, "image") && (is_image(sk_jx_get_str(arg, "Actor.ID", ""), value) ||
+					  is_image(sk_jx_get_str(arg, "Actor.Attributes.name", ""), value)));
 }
 
 static bool event_label(const char *value, void *arg)

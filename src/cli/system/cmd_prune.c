@@ -61,7 +61,7 @@ static int prune_containers(struct sk_cli *cli, const struct prune_opts *o, uint
 		r = sk_containers_load(&cli->paths, &all, err);
 	for (i = 0; r == 0 && i < all.n; i++) {
 		struct sk_container *c = &all.v[i];
-		struct sk_select_container selected = { c, &all };
+		struct sk_select_container selected = { .c = c, .all = &all };
 		struct sk_error e = SK_ERROR_INIT;
 		uint64_t size;
 
@@ -140,7 +140,25 @@ static int prune_images(struct sk_cli *cli, const struct prune_opts *o, bool all
 	return 0;
 }
 
-int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all, struct sk_error *err)
+static uint64_t usage; /* nftw() has no argument to pass on */
+
+static int add_usage(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)path;
+	(void)ftw;
+	if (kind != FTW_NS)
+		usage += (uint64_t)st->st_blocks * 512;
+	return 0;
+}
+
+static uint64_t tree_usage(const char *path)
+{
+	usage = 0;
+	nftw(path, add_usage, 32, FTW_PHYS);
+	return usage;
+}
+
+int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all, uint64_t *bytes, struct sk_error *err)
 {
 	_cleanup_json_ json_t *volumes = NULL;
 	bool any = false;
@@ -155,10 +173,12 @@ int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all,
 		struct sk_select_volume selected = { v, false };
 		struct sk_error e = SK_ERROR_INIT;
 		const char *name = sk_jx_get_str(v, "Name", "");
+		uint64_t size;
 
 		if ((!all && !sk_volume_is_anonymous(v)) ||
 		    !sk_filter_wants(filter, sk_volume_prune_filters, &selected))
 			continue;
+		size = tree_usage(sk_jx_get_str(v, "Mountpoint", ""));
 		r = sk_volume_remove(&cli->paths, name, &e);
 		if (r == -EBUSY || r == -ENOENT)
 			continue;
@@ -170,6 +190,7 @@ int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all,
 			printf("Deleted Volumes:\n");
 		any = true;
 		printf("%s\n", name);
+		*bytes += size;
 	}
 	if (any)
 		putchar('\n');
@@ -268,9 +289,11 @@ const struct sk_command sk_cmd_image_prune = {
 /* Volumes have no time that until= could mean. */
 static int check_system_prune(const struct prune_opts *o, struct sk_error *err)
 {
-	if (o->volumes && sk_filter_has(&o->filter, "until"))
-		return sk_error_set(err, EINVAL, "ERROR: The \"until\" filter is not supported with \"--volumes\"");
-	return sk_filter_check(&o->filter, sk_system_prune_filters, err);
+	int r = sk_filter_check(&o->filter, sk_system_prune_filters, err);
+
+	if (r == 0 && o->volumes && sk_filter_has(&o->filter, "until"))
+		r = sk_error_set(err, EINVAL, "ERROR: The \"until\" filter is not supported with \"--volumes\"");
+	return r;
 }
 
 static int cmd_system_prune(struct sk_cli *cli, void *opts, int argc, char **argv)
@@ -294,7 +317,7 @@ static int cmd_system_prune(struct sk_cli *cli, void *opts, int argc, char **arg
 		return 1;
 	r = prune_containers(cli, o, &bytes, &err);
 	if (r == 0 && o->volumes)
-		r = sk_prune_volumes(cli, &o->filter, false, &err);
+		r = sk_prune_volumes(cli, &o->filter, false, &bytes, &err);
 	if (r == 0)
 		r = prune_images(cli, o, o->all, &bytes, &err);
 	if (r == 0)
@@ -342,24 +365,6 @@ static void df_row(json_t *rows, const char *type, size_t total, size_t active, 
 		  sk_jx(json_sprintf("%s (%d%%)", sk_format_size((double)free_, 4, b),
 				     size ? (int)(free_ * 100 / size) : 0)));
 	sk_jx_push(rows, o);
-}
-
-static uint64_t usage; /* nftw() has no argument to pass on */
-
-static int add_usage(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-	(void)path;
-	(void)ftw;
-	if (kind != FTW_NS)
-		usage += (uint64_t)st->st_blocks * 512;
-	return 0;
-}
-
-static uint64_t tree_usage(const char *path)
-{
-	usage = 0;
-	nftw(path, add_usage, 32, FTW_PHYS);
-	return usage;
 }
 
 static void df_volumes(struct sk_cli *cli, json_t *rows)

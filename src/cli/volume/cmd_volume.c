@@ -12,6 +12,7 @@
 #include "model/jx.h"
 #include "cli/print/list.h"
 #include "model/select.h"
+#include "model/units.h"
 #include "model/volume.h"
 
 struct volume_opts {
@@ -236,6 +237,8 @@ static int cmd_prune(struct sk_cli *cli, void *opts, int argc, char **argv)
 	struct sk_error err = SK_ERROR_INIT;
 	const char *value;
 	bool all = o->all;
+	uint64_t bytes = 0;
+	char size[32];
 	size_t at = 0;
 
 	(void)argc;
@@ -250,8 +253,9 @@ static int cmd_prune(struct sk_cli *cli, void *opts, int argc, char **argv)
 				: "WARNING! This will remove anonymous volumes not used by at least one container.\n"
 				  "Are you sure you want to continue?"))
 		return 0;
-	if (sk_cli_open(cli, &err) < 0 || sk_prune_volumes(cli, &o->filter, all, &err) < 0)
+	if (sk_cli_open(cli, &err) < 0 || sk_prune_volumes(cli, &o->filter, all, &bytes, &err) < 0)
 		return sk_cli_fail(&err, 1);
+	printf("Total reclaimed space: %s\n", sk_format_size((double)bytes, 4, size));
 	return 0;
 }
 

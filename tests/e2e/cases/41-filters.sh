@@ -36,18 +36,39 @@ case_filters_of_prune_volumes() {
 	same "$(wc -l <<<"$out")" 2
 	expect 1 skerry system prune -f --volumes --filter until=1h
 	has "$err" 'not supported with "--volumes"'
+	expect 1 skerry system prune -f --volumes --filter ' Until = 1h'
+	has "$err" 'not supported with "--volumes"'
 	ok skerry system prune -f
 	ok skerry volume ls -q
 	same "$(wc -l <<<"$out")" 2
 	ok skerry system prune -f --volumes
 	ok skerry volume ls -q
 	same "$out" keep
+	ok skerry volume prune -f
+	same "$out" 'Total reclaimed space: 0B'
 }
 
 case_filters_of_lists() {
 	ok skerry volume create --label a=b v1
 	ok skerry create --name c1 -v v1:/data "$IMG" true
 	ok skerry create --name c2 "$IMG" true
+	ok skerry run -d --name c3 -p 127.0.0.1::81 "$IMG" sleep 1000
+	ok skerry tag "$IMG" other:1
+	ok skerry ps -a --filter ancestor=other:1 --format '{{.Names}}'
+	same "$(sort <<<"$out" | tr '\n' ' ')" 'c1 c2 c3 '
+	ok skerry ps -aq --filter ancestor=another
+	same "$out" ''
+	ok skerry ps --filter "publish=$(field c3 'd["NetworkSettings"]["Ports"]["81/tcp"][0]["HostPort"]')" --format '{{.Names}}'
+	same "$out" c3
+	ok skerry ps -q --filter publish=81
+	same "$out" ''
+	ok skerry ps --filter expose=81 --filter NAME=^c3 --format '{{.Names}}'
+	same "$out" c3
+	ok skerry ps -q --filter exited=0
+	same "$out" ''
+	# a variable that is empty selects nothing
+	ok skerry ps -aq --filter id=
+	same "$out" ''
 	ok skerry ps -a --filter volume=v1 --format '{{.Names}}'
 	same "$out" c1
 	ok skerry ps -aq --filter volume=X
@@ -70,4 +91,8 @@ case_filters_of_lists() {
 	same "$out" v1
 	ok skerry volume ls -q --filter driver=nfs
 	same "$out" ''
+	ok skerry volume ls -q --filter name=^1
+	same "$out" ''
+	ok skerry events --since 1h --until 0s --filter image=other --filter type=image --format '{{.Action}} {{.Actor.Attributes.none}}'
+	same "$out" 'tag <no value>'
 }

@@ -43,6 +43,8 @@ static void test_templates(void **state)
 		{ "x{{ .State.Status }}y", "xrunningy" },
 		{ "{{json .State}}", "{\"Status\":\"running\",\"Pid\":12}" },
 		{ "{{json .Cmd}} {{.N}} {{.On}} {{.Nil}}", "[\"sh\",\"-c\",\"x y\"] 3 true <no value>" },
+		{ "{{.Labels.a}} {{.Labels.nope}}", "1 <no value>" },
+		{ "{{.State.nope}}", "!" },
 		{ "{{.Cmd}} {{.Labels}}", "[sh -c x y] map[a:1 b:2]" },
 		{ "{{join .Cmd \",\"}}", "sh,-c,x y" },
 		{ "{{.Cmd | len}} {{len .Name}}", "3 4" },

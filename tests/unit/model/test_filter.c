@@ -51,6 +51,10 @@ static void test_check(void **state)
 		{ &ps, "until=1h", "invalid filter 'until'" },
 		{ &images, "dangling=true before=a since=b label=x reference=d* until=24h", "" },
 		{ &images, "dangling=x", "invalid filter 'dangling=[x]'" },
+		{ &images, "reference=[a-c]* reference=[^a] reference=\\[x", "" },
+		{ &images, "reference=[a", "invalid filter 'reference=[[a]'" },
+		{ &images, "reference=[]", "invalid filter 'reference=[[]]'" },
+		{ &images, "reference=x\\", "invalid filter 'reference=[x\\]'" },
 		{ &images, "until=soon", "invalid filter 'until=[soon]'" },
 		{ &images, "label!=x", "invalid filter 'label!'" },
 		{ &image_prune, "until=100h label=a label!=b dangling=false", "" },
@@ -100,7 +104,9 @@ static void make_containers(struct sk_container c[3])
 	c[0].state = parse("{\"status\":\"running\",\"exit_code\":0}");
 	strcpy(c[1].id, "bbbb2222");
 	c[1].config = parse("{\"Name\":\"/db\",\"Created\":\"2026-02-02T00:00:00Z\","
-			    "\"Config\":{\"Image\":\"postgres:latest\",\"Labels\":{\"a\":\"c\",\"x\":\"\"}},"
+			    "\"Image\":\"sha256:7654321\",\"Config\":{\"Image\":\"moved:latest\",\"Labels\":{\"a\":"
+			    "\"c\",\"x\":\"\"}},"
+			    "\"NetworkSettings\":{\"Ports\":{\"5432/tcp\":null}},"
 			    "\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/srv\",\"Destination\":\"/data\"}]}");
 	c[1].state = parse("{\"status\":\"exited\",\"exit_code\":3}");
 	strcpy(c[2].id, "cccc3333");
@@ -130,6 +136,7 @@ static void test_containers(void **state)
 		{ &ps, "name=^/web$", "w" },
 		{ &ps, "name=db name=web2", "d2" },
 		{ &ps, "id=bbbb", "d" },
+		{ &ps, "id=", "" },
 		{ &ps, "label=a", "wd" },
 		{ &ps, "label=a=b", "w" },
 		{ &ps, "label=a label=x", "d" },
@@ -138,16 +145,24 @@ static void test_containers(void **state)
 		{ &ps, "exited=3", "d" },
 		{ &ps, "exited=0", "" },
 		{ &ps, "ancestor=debian:13", "w" },
+		{ &ps, "ancestor=debian:trixie", "w" },
 		{ &ps, "ancestor=postgres", "d" },
+		{ &ps, "ancestor=postgres:old", "" },
 		{ &ps, "ancestor=1234", "w" },
+		{ &ps, "ancestor=moved", "" },
+		{ &ps, "ancestor=debian:13 ancestor=postgres", "wd" },
 		{ &ps, "before=web", "d2" },
 		{ &ps, "since=db", "w" },
 		{ &ps, "before=web since=web2", "d" },
 		{ &ps, "before=nothing", "" },
-		{ &ps, "publish=80", "w" },
+		{ &ps, "publish=8080", "w" },
+		{ &ps, "publish=8000-8100/tcp", "w" },
+		{ &ps, "publish=8080/udp", "" },
+		{ &ps, "publish=80", "" },
 		{ &ps, "publish=53/udp", "" },
 		{ &ps, "expose=53/udp", "w" },
 		{ &ps, "expose=70-90/tcp", "w" },
+		{ &ps, "expose=5432", "" },
 		{ &ps, "network=bridge", "w" },
 		{ &ps, "label=a status=exited", "d" },
 		{ &container_prune, "until=2026-02-15", "d2" },
@@ -155,6 +170,9 @@ static void test_containers(void **state)
 		{ &container_prune, "label!=a=b", "d2" },
 		{ &container_prune, "until=2026-02-15 label=a", "d" },
 	};
+	json_t *stored = parse("[{\"Id\":\"sha256:1234567\",\"RepoTags\":[\"debian:13\",\"debian:trixie\"]},"
+			       "{\"Id\":\"sha256:7654321\",\"RepoTags\":[\"postgres:latest\"]},"
+			       "{\"Id\":\"sha256:9999999\",\"RepoTags\":[\"moved:latest\"]}]");
 	struct sk_container c[3];
 	struct sk_containers all = { c, 3 };
 	size_t i, k;
@@ -167,7 +185,7 @@ static void test_containers(void **state)
 		size_t n = 0;
 
 		for (k = 0; k < 3; k++) {
-			struct sk_select_container s = { &c[k], &all };
+			struct sk_select_container s = { &c[k], &all, stored };
 
 			if (sk_filter_wants(&f, cases[i].table->keys, &s))
 				left[n++] = "wd2"[k];
@@ -178,6 +196,23 @@ static void test_containers(void **state)
 	}
 	for (k = 0; k < 3; k++)
 		sk_container_fini(&c[k]);
+	json_decref(stored);
+}
+
+/* Keys in whatever case, blanks around keys and values: what docker's command line makes of them. */
+static void test_normalized(void **state)
+{
+	struct sk_strv f = { 0 };
+	struct sk_error err = SK_ERROR_INIT;
+
+	(void)state;
+	sk_strv_add(&f, " NaMe\t=  Web x ");
+	sk_strv_add(&f, "");
+	sk_strv_add(&f, "label= a = b");
+	assert_int_equal(sk_filter_check(&f, sk_ps_filters, &err), 0);
+	assert_string_equal(f.v[0], "name=Web x");
+	assert_string_equal(f.v[2], "label=a = b");
+	sk_strv_fini(&f);
 }
 
 static void test_images(void **state)
@@ -198,6 +233,11 @@ static void test_images(void **state)
 		{ &images, "dangling=true", "" },
 		{ &images, "reference=deb*", "d" },
 		{ &images, "reference=old", "o" },
+		{ &images, "reference=[a-e]ebian", "d" },
+		{ &images, "reference=[^d]*", "o" },
+		{ &images, "reference=*[3-4]", "d" },
+		{ &images, "reference=ol\\d:?", "o" },
+		{ &images, "reference=**d*:1", "o" },
 		{ &image_prune, "until=2026-02-15", "o" },
 		{ &image_prune, "until=2025-01-01", "" },
 		{ &image_prune, "label!=k", "o" },
@@ -239,6 +279,7 @@ static void test_volumes(void **state)
 		bool wanted;
 	} cases[] = {
 		{ &volumes, "name=at", true },	      { &volumes, "name=x", false },
+		{ &volumes, "name=^data$", true },    { &volumes, "name=^at", false },
 		{ &volumes, "driver=local", true },   { &volumes, "driver=nfs", false },
 		{ &volumes, "label=k=v", true },      { &volumes, "label=q", false },
 		{ &volumes, "dangling=true", false }, { &volumes, "dangling=0", true },
@@ -262,10 +303,8 @@ static void test_volumes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_check),
-		cmocka_unit_test(test_containers),
-		cmocka_unit_test(test_images),
-		cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_check),  cmocka_unit_test(test_normalized), cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_images), cmocka_unit_test(test_volumes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

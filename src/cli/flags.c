@@ -16,6 +16,15 @@ static int add_string(const struct sk_opt *o, void *to, const char *value, struc
 	return 0;
 }
 
+static int add_name(const struct sk_opt *o, void *to, const char *value, struct sk_error *err)
+{
+	(void)value;
+	(void)err;
+	if (!sk_strv_has(to, o->name))
+		sk_strv_add(to, o->name);
+	return 0;
+}
+
 static void fini_list(void *to)
 {
 	sk_strv_fini(to);
@@ -48,6 +57,7 @@ static int store_cpus(const struct sk_opt *o, void *to, const char *value, struc
 }
 
 const struct sk_opt_type sk_flag_list = { true, add_string, fini_list };
+const struct sk_opt_type sk_flag_idle = { true, add_name, fini_list };
 const struct sk_opt_type sk_flag_int = { true, store_int, NULL };
 const struct sk_opt_type sk_flag_bytes = { true, store_bytes, NULL };
 const struct sk_opt_type sk_flag_cpus = { true, store_cpus, NULL };

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
+#include "cli/cli.h"
 #include "model/devices.h"
 #include "model/hosts.h"
 #include "model/mounts.h"
@@ -233,6 +235,45 @@ static int check_group(const char *value, char *why)
 	return -EINVAL;
 }
 
+static int check_swappiness(const char *value, char *why)
+{
+	int64_t n;
+
+	if (sk_parse_int(value, &n) == 0 && n >= -1 && n <= 100)
+		return 0;
+	snprintf(why, 256, "invalid value: %.64s. Valid memory swappiness range is 0-100", value);
+	return -EINVAL;
+}
+
+static int check_isolation(const char *value, char *why)
+{
+	if (!*value || strcmp(value, "default") == 0)
+		return 0;
+	snprintf(why, 256, "invalid isolation: \"%.64s\": linux only supports 'default'", value);
+	return -EINVAL;
+}
+
+/* What docker calls its own, so that command lines which name it work. */
+static int check_runtime(const char *value, char *why)
+{
+	static const char *const known[] = { "", "runc", "io.containerd.runc.v2", "skerry" };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(known); i++)
+		if (strcmp(value, known[i]) == 0)
+			return 0;
+	snprintf(why, 256, "unknown runtime specified %.64s: containers run in VMs, whatever it is called", value);
+	return -EINVAL;
+}
+
+static int check_volume_driver(const char *value, char *why)
+{
+	if (!*value || strcmp(value, "local") == 0)
+		return 0;
+	snprintf(why, 256, "driver \"%.64s\" is not to be had, only \"local\"", value);
+	return -EINVAL;
+}
+
 #define AT(field) offsetof(struct sk_run_opts, field)
 #define STR(name, letter, field, value, help)                                          \
 	{                                                                              \
@@ -262,12 +303,19 @@ static int check_group(const char *value, char *why)
 	{                                                                    \
 		name, letter, SK_OPT_REFUSED, 0, NULL, why, NULL, NULL, true \
 	}
-#define IGNORED(name, letter)                                                 \
+#define IDLE(name, check)                                                     \
 	{                                                                     \
-		name, letter, SK_OPT_IGNORED, 0, NULL, NULL, NULL, NULL, true \
+		name, 0, SK_OPT_IDLE, AT(idle), NULL, NULL, check, NULL, true \
+	}
+#define CHECKED(name, check)                                                      \
+	{                                                                         \
+		name, 0, SK_OPT_STRING, AT(unused), NULL, NULL, check, NULL, true \
 	}
 
-/* Known to docker: taken where leaving it out changes nothing that a program can rely on, refused where it would. */
+/*
+ * Known to docker: refused where a program would miss it; told to be without effect (sk_run_opts_warn()) where it
+ * would not, as docker does with what its kernel does not have.
+ */
 static const struct sk_opt foreign_opts[] = {
 	REFUSED("blkio-weight-device", 0, "the container's disk is its own, there are no host devices"),
 	REFUSED("device-cgroup-rule", 0, "host devices cannot be given to a VM"),
@@ -282,27 +330,27 @@ static const struct sk_opt foreign_opts[] = {
 	REFUSED("link", 0, "containers do not share a network: publish ports with -p and use host.skerry.internal"),
 	REFUSED("use-api-socket", 0, "there is no Docker API"),
 	REFUSED("volumes-from", 0, "name the volumes with -v"),
-	IGNORED("blkio-weight", 0),
-	IGNORED("cgroup-parent", 0),
-	IGNORED("cpu-count", 0),
-	IGNORED("cpu-percent", 0),
-	IGNORED("cpu-rt-period", 0),
-	IGNORED("cpu-rt-runtime", 0),
-	IGNORED("cpuset-cpus", 0),
-	IGNORED("cpuset-mems", 0),
-	IGNORED("health-interval", 0),
-	IGNORED("health-retries", 0),
-	IGNORED("health-start-interval", 0),
-	IGNORED("health-start-period", 0),
-	IGNORED("health-timeout", 0),
-	IGNORED("isolation", 0),
-	IGNORED("kernel-memory", 0),
-	IGNORED("link-local-ip", 0),
-	IGNORED("memory-swappiness", 0),
-	IGNORED("network-alias", 0),
-	IGNORED("net-alias", 0),
-	IGNORED("runtime", 0),
-	IGNORED("volume-driver", 0),
+	IDLE("blkio-weight", NULL),
+	IDLE("cgroup-parent", NULL),
+	IDLE("cpu-count", NULL),
+	IDLE("cpu-percent", NULL),
+	IDLE("cpu-rt-period", NULL),
+	IDLE("cpu-rt-runtime", NULL),
+	IDLE("cpuset-cpus", NULL),
+	IDLE("cpuset-mems", NULL),
+	IDLE("health-interval", NULL),
+	IDLE("health-retries", NULL),
+	IDLE("health-start-interval", NULL),
+	IDLE("health-start-period", NULL),
+	IDLE("health-timeout", NULL),
+	CHECKED("isolation", check_isolation),
+	IDLE("kernel-memory", NULL),
+	IDLE("link-local-ip", NULL),
+	IDLE("memory-swappiness", check_swappiness),
+	IDLE("network-alias", NULL),
+	IDLE("net-alias", NULL),
+	CHECKED("runtime", check_runtime),
+	CHECKED("volume-driver", check_volume_driver),
 	{ "no-healthcheck", 0, SK_OPT_IGNORED_BOOL, 0, NULL, NULL, NULL, NULL, true },
 	{ "disable-content-trust", 0, SK_OPT_IGNORED_BOOL, 0, NULL, NULL, NULL, NULL, true },
 	/* Options that accept one value: the only behaviour we have. */
@@ -411,4 +459,12 @@ void sk_run_opts_defaults(void *opts)
 	o->sig_proxy = true;
 	o->tls_verify = true;
 	o->stop_timeout = SK_STOP_TIMEOUT_UNSET;
+}
+
+void sk_run_opts_warn(const struct sk_strv *idle)
+{
+	size_t i;
+
+	for (i = 0; i < idle->n; i++)
+		sk_cli_warn("--%s has no effect: the container has a VM of its own", idle->v[i]);
 }

@@ -8,6 +8,8 @@
 extern const struct sk_opt sk_run_opts[];    /* run */
 extern const struct sk_opt sk_create_opts[]; /* create */
 void sk_run_opts_defaults(void *opts);
+/* Tells which of the options that were given have no effect. */
+void sk_run_opts_warn(const struct sk_strv *idle);
 
 /* Checks of single values that several tables use (struct sk_opt's `check`). */
 int sk_check_env(const char *value, char *why);

@@ -113,6 +113,7 @@ static int parse_mode(struct sk_mount *m, const char *mode, char *why)
 {
 	static const char *const ignored[] = { "rw", "z", "Z", "consistent", "cached", "delegated", "" };
 	struct sk_strv parts = { 0 };
+	unsigned access = 0;
 	int r = 0;
 	size_t i, k;
 
@@ -122,7 +123,10 @@ static int parse_mode(struct sk_mount *m, const char *mode, char *why)
 
 		for (k = 0; k < SK_ARRAY_SIZE(ignored) && strcmp(p, ignored[k]) != 0; k++)
 			;
-		if (k < SK_ARRAY_SIZE(ignored)) {
+		if ((strcmp(p, "ro") == 0 || strcmp(p, "rw") == 0) && ++access > 1) {
+			snprintf(why, 256, "invalid mode: %.64s", mode);
+			r = -EINVAL;
+		} else if (k < SK_ARRAY_SIZE(ignored)) {
 			continue;
 		} else if (strcmp(p, "ro") == 0) {
 			m->readonly = true;

@@ -334,6 +334,12 @@ static int set_sizes(struct sk_plan *p, struct sk_error *err)
 			err, EINVAL,
 			o->memory ? "Minimum memoryswap limit should be larger than memory limit, see usage"
 				  : "You should always set the Memory limit when using Memoryswap limit, see usage");
+	if (o->memory > 0 && o->memory_reservation > o->memory)
+		return sk_error_set(err, EINVAL,
+				    "Minimum memory limit can not be less than memory reservation limit, see usage");
+	if (o->cpu_shares < 0)
+		return sk_error_set(err, EINVAL, "invalid CPU shares %lld: give a number from 2 to 262144",
+				    (long long)o->cpu_shares);
 	if (sk_plan_vm_cpus(o->cpus, 1) > MAX_CPUS)
 		return sk_error_set(err, EINVAL, "a VM has at most %d CPUs: give a lower --cpus", MAX_CPUS);
 	if (o->cpus && o->cpu_quota)

@@ -473,6 +473,10 @@ static int cmd_cp(struct sk_cli *cli, void *opts, int argc, char **argv)
 		fprintf(stderr, "skerry: must specify at least one container source\n");
 		return 1;
 	}
+	if (!*from || !*to) {
+		fprintf(stderr, "skerry: bad parameter: path cannot be empty\n");
+		return 1;
+	}
 	r = copy(cli, opts, from_container ? from_container : to_container, from, to, from_container != NULL, &err);
 	return r < 0 ? sk_cli_fail(&err, 1) : 0;
 }

@@ -64,6 +64,8 @@ static int make(struct sk_cli *cli, struct sk_run_opts *o, int argc, char **argv
 	sk_launch_hold_signals();
 	r = sk_plan_init(plan, o, image, argv[0], argv + 1, argc - 1, err);
 	if (r == 0)
+		sk_run_opts_warn(&o->idle);
+	if (r == 0)
 		r = sk_create(&cli->paths, plan, ret_config, err);
 	plan->image = NULL;
 	if (r == 0 && o->cidfile) {

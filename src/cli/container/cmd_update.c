@@ -23,20 +23,21 @@
 struct update_opts {
 	int64_t memory, memory_reservation, memory_swap, cpus, cpu_period, cpu_quota, cpu_shares, pids_limit;
 	const char *restart;
+	struct sk_strv idle;
 };
 
 #define AT(f) offsetof(struct update_opts, f)
-#define IGNORED(name)                                                    \
-	{                                                                \
-		name, 0, SK_OPT_IGNORED, 0, NULL, NULL, NULL, NULL, true \
+#define IDLE(name)                                                           \
+	{                                                                    \
+		name, 0, SK_OPT_IDLE, AT(idle), NULL, NULL, NULL, NULL, true \
 	}
 static const struct sk_opt update_opts[] = {
-	IGNORED("blkio-weight"),
-	IGNORED("cpu-rt-period"),
-	IGNORED("cpu-rt-runtime"),
-	IGNORED("cpuset-cpus"),
-	IGNORED("cpuset-mems"),
-	IGNORED("kernel-memory"),
+	IDLE("blkio-weight"),
+	IDLE("cpu-rt-period"),
+	IDLE("cpu-rt-runtime"),
+	IDLE("cpuset-cpus"),
+	IDLE("cpuset-mems"),
+	IDLE("kernel-memory"),
 	SK_OPT_INT_("cpu-period", 0, AT(cpu_period), "Limit CPU CFS (Completely Fair Scheduler) period"),
 	SK_OPT_INT_("cpu-quota", 0, AT(cpu_quota), "Limit CPU CFS (Completely Fair Scheduler) quota"),
 	SK_OPT_INT_("cpu-shares", 'c', AT(cpu_shares), "CPU shares (relative weight)"),
@@ -183,6 +184,7 @@ static int cmd_update(struct sk_cli *cli, void *opts, int argc, char **argv)
 		fprintf(stderr, "skerry: %s\n", why);
 		return 1;
 	}
+	sk_run_opts_warn(&o->idle);
 	return sk_cli_open(cli, &err) < 0 ? sk_cli_fail(&err, 1) : sk_each(cli, argc, argv, true, update_one, opts);
 }
 

@@ -19,7 +19,7 @@ void sk_cp_split(const char *arg, char **ret_container, char **ret_path)
 		return;
 	}
 	*ret_container = sk_xstrndup(arg, (size_t)(colon - arg));
-	*ret_path = sk_xstrdup(colon[1] ? colon + 1 : "/");
+	*ret_path = sk_xstrdup(colon + 1);
 }
 
 static bool says_directory(const char *path)

@@ -18,6 +18,27 @@ case_bad_words() {
 	same "$(skerry ps -aq)" ''
 }
 
+# Options of docker's that mean nothing to a VM are told; values that docker refuses are refused.
+case_bad_options_without_effect() {
+	local words
+	ok skerry run --rm --cpuset-cpus 0 --memory-swappiness 10 --memory-swappiness 20 --runtime runc --isolation default --volume-driver local "$IMG" true
+	same "$err" $'WARNING: --cpuset-cpus has no effect: the container has a VM of its own\nWARNING: --memory-swappiness has no effect: the container has a VM of its own'
+	for words in '--memory-swappiness 200' '--runtime foo' '--isolation hyperv' '--volume-driver nfs' '-m 50m --memory-reservation 100m' '--cpu-shares -1' '-v /tmp:/x:ro,rw'; do
+		# shellcheck disable=SC2086 # an option and its value
+		expect 125 skerry run --rm $words "$IMG" true
+		complaint "$(awk '{ print $NF }' <<<"$words" | tr -d -- -)|less than memory reservation"
+	done
+	ok skerry create --name c1 "$IMG" true
+	ok skerry update --cpuset-cpus 0 c1
+	same "$err" 'WARNING: --cpuset-cpus has no effect: the container has a VM of its own'
+	# all of the container, /proc included, is not what was meant
+	expect 1 skerry cp c1: "$WORK/all"
+	complaint 'path cannot be empty'
+	expect 1 skerry cp "$WORK" c1:
+	complaint 'path cannot be empty'
+	[ ! -e "$WORK/all" ] || fail 'something was copied'
+}
+
 case_bad_missing_kernel() {
 	expect 125 env SKERRY_GUEST_DIR="$WORK/nothere" skerry run --rm "$IMG" true
 	has "$err" "nothere"

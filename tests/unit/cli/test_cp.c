@@ -57,7 +57,7 @@ static void test_split(void **state)
 {
 	static const char *const cases[][3] = {
 		{ "web:/etc", "web", "/etc" },
-		{ "web:", "web", "/" },
+		{ "web:", "web", "" },
 		{ "web:rel", "web", "rel" },
 		{ "./a:b", NULL, "./a:b" },
 		{ "/a:b", NULL, "/a:b" },

@@ -279,6 +279,9 @@ static void test_limits(void **state)
 	assert_int_equal(RUN("-m", "16m", "img"), 0);
 	assert_int_equal(sk_jx_get_int(vm, "memory", 0), (int64_t)SK_MIN_VM_MEMORY);
 	assert_int_equal(RUN("-m", "1m", "img"), -EINVAL);
+	assert_int_equal(RUN("-m", "50m", "--memory-reservation", "100m", "img"), -EINVAL);
+	assert_int_equal(RUN("-m", "50m", "--memory-reservation", "50m", "img"), 0);
+	assert_int_equal(RUN("--cpu-shares", "-1", "img"), -EINVAL);
 	assert_int_equal(RUN("--cpus", "2", "img"), 0);
 	assert_null(sk_jx_at(spec, "linux.resources.cpu"));
 	assert_int_equal(RUN("--cpus", "999", "img"), -EINVAL);

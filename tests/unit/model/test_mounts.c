@@ -50,6 +50,8 @@ static void test_volume_errors(void **state)
 		{ "a:b:c:d", "invalid volume specification: 'a:b:c:d'" },
 		{ "/a:b", "invalid mount path: 'b' mount path must be absolute" },
 		{ "/a:/b:bogus", "invalid mode: bogus" },
+		{ "/a:/b:ro,rw", "invalid mode: ro,rw" },
+		{ "/a:/b:ro,ro", "invalid mode: ro,ro" },
 		{ "/a:/", "invalid volume specification: '/a:/': destination can't be '/'" },
 		{ ":/b", "invalid volume specification: ':/b'" },
 		{ "rel", "invalid mount path: 'rel' mount path must be absolute" },

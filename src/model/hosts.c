@@ -107,12 +107,14 @@ static void add_words(struct sk_strv *list, char *rest)
 		sk_strv_add(list, word);
 }
 
-/* libslirp asks the first name server of IPv4 for SK_NET_DNS, whichever that is when it is asked. The resolver in the
- * container asks the others when that one is silent. One on a loopback address is the host's only. */
-static void add_nameserver(struct sk_strv *dns, const char *word, bool *first)
+/* libslirp asks the first name server of IPv4 for SK_NET_DNS, and the first of IPv6 for SK_NET_DNS6, whichever that is
+ * when it is asked. The resolver in the container asks the others of IPv4 when the first one is silent. One on a loopback
+ * address is the host's only. */
+static void add_nameserver(struct sk_strv *dns, const char *word, bool *first, bool *any6)
 {
 	struct in_addr a;
 
+	*any6 |= word && strchr(word, ':');
 	if (!word || inet_pton(AF_INET, word, &a) != 1)
 		return;
 	if (*first)
@@ -124,7 +126,8 @@ static void add_nameserver(struct sk_strv *dns, const char *word, bool *first)
 void sk_host_resolv(char *text, struct sk_strv *dns, struct sk_strv *search, struct sk_strv *options)
 {
 	char *line, *next_line, *word, *rest;
-	bool first = true;
+	bool first = true, any6 = false;
+	size_t at = dns ? dns->n : 0;
 
 	if (dns)
 		sk_strv_add(dns, SK_NET_DNS);
@@ -133,13 +136,17 @@ void sk_host_resolv(char *text, struct sk_strv *dns, struct sk_strv *search, str
 		if (!word)
 			continue;
 		if (dns && strcmp(word, "nameserver") == 0) {
-			add_nameserver(dns, strtok_r(NULL, " \t", &rest), &first);
+			add_nameserver(dns, strtok_r(NULL, " \t", &rest), &first, &any6);
 		} else if (search && (strcmp(word, "search") == 0 || strcmp(word, "domain") == 0)) {
 			sk_strv_fini(search); /* the last line counts */
 			add_words(search, rest);
 		} else if (options && strcmp(word, "options") == 0) {
 			add_words(options, rest);
 		}
+	}
+	if (dns && first && any6) {
+		free(dns->v[at]);
+		dns->v[at] = sk_xstrdup(SK_NET_DNS6);
 	}
 }
 

@@ -9,6 +9,7 @@
 #define SK_NET_ADDRESS "10.0.2.15"
 #define SK_NET_GATEWAY "10.0.2.2" /* also the host */
 #define SK_NET_DNS "10.0.2.3"
+#define SK_NET_DNS6 "fd73:6b65:7272::3"
 #define SK_NET_PREFIX 24u
 
 /* --add-host name:ip, name=ip; ip may be host-gateway. */
@@ -24,8 +25,8 @@ char *sk_hosts_file(const char *hostname, const char *domainname, const struct s
 		    const struct sk_network_kind *network);
 char *sk_resolv_conf(const struct sk_strv *dns, const struct sk_strv *search, const struct sk_strv *options);
 /* Adds what the host's resolv.conf says to the lists (NULL: not wanted). Of the name servers: SK_NET_DNS, behind which
- * is the first of them as it is then, and those of the others that the guest reaches by themselves, 3 in all. `text` is
- * changed. */
+ * is the first one with an IPv4 address as it is then, and those of the others that the guest reaches by themselves, 3 in
+ * all; SK_NET_DNS6 where there are such with IPv6 addresses only. `text` is changed. */
 void sk_host_resolv(char *text, struct sk_strv *dns, struct sk_strv *search, struct sk_strv *options);
 char *sk_hostname_file(const char *hostname);
 

@@ -138,7 +138,7 @@ def udp_server(path):
 
 
 def dns_server(path, address):
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server = socket.socket(socket.AF_INET6 if ":" in (address or "") else socket.AF_INET, socket.SOCK_DGRAM)
     server.bind((address, 53) if address else ("127.0.0.1", 0))
     write_port(path, server.getsockname()[1])
     while True:

@@ -136,6 +136,16 @@ case_net_dns_of_the_host() {
 	same "$out" $'nameserver 10.0.2.3\nnameserver 192.0.2.53'
 }
 
+# A host whose only name server has an IPv6 address; one that has both is asked by IPv4.
+# case: root-only serial
+case_net_dns_of_the_host_ipv6() {
+	client listens-on-ipv6 | grep -q yes || skip 'the host has no IPv6'
+	serve dns ::1
+	echo 'nameserver ::1' >resolv
+	ok unshare -m bash -c "mount --bind resolv /etc/resolv.conf && skerry run --rm $IMG getent ahostsv4 www.example.test"
+	has "$out" '^192\.0\.2\.7'
+}
+
 # One port of the container on two addresses, and on IPv6: each answer comes from where the question went.
 case_net_publish_udp_twice() {
 	local p

@@ -156,6 +156,8 @@ static void test_resolv(void **state)
 		{ "# x\nnameserver fe80::1%eth0\nnameserver\nnameserver junk\nnameserver 1.1.1.1\n"
 		  "nameserver 2.2.2.2\nnameserver 2.2.2.2\nnameserver 3.3.3.3\nnameserver 4.4.4.4\n",
 		  "nameserver 10.0.2.3\nnameserver 2.2.2.2\nnameserver 3.3.3.3\n" },
+		{ "nameserver ::1\nnameserver 2001:db8::1\n", "nameserver fd73:6b65:7272::3\n" },
+		{ "nameserver ::1\nnameserver 127.0.0.1\n", "nameserver 10.0.2.3\n" },
 		{ "search a\noptions timeout:1\ndomain b\noptions rotate\n",
 		  "nameserver 10.0.2.3\nsearch b\noptions timeout:1 rotate\n" },
 	};

@@ -419,20 +419,53 @@ static int set_number(const char *dir, const char *file, const json_t *o, const 
 	return write_value(dir, file, text);
 }
 
+#define SK_MEMSW "memory.memsw.limit_in_bytes" /* version 1: memory and swap together */
+
+/*
+ * The limit of swap: what the container may have beyond its memory, its VM may have of the host's swap. A host that does
+ * not count swap has no file for it. `limit`: the VM's memory, 0 or less for no limit.
+ */
+static int apply_swap(const char *dir, const json_t *memory, json_int_t limit)
+{
+	json_int_t own = json_integer_value(json_object_get(memory, "limit")), swap;
+	bool v1 = exists(dir, SK_MEMSW);
+	char text[32] = "-1";
+
+	if (!number(memory, "swap", &swap) || swap == 0)
+		return 0;
+	if (own > 0 && swap > 0)
+		snprintf(text, sizeof(text), "%lld", (long long)((v1 ? limit : 0) + swap - own));
+	if (v1)
+		return write_value(dir, SK_MEMSW, text);
+	return exists(dir, "memory.swap.max") ? write_value(dir, "memory.swap.max", *text == '-' ? "max" : text) : 0;
+}
+
+/* Version 1: the memory limit may not exceed that of memory and swap, which is lifted before. */
+static void lift_swap(const char *dir, const json_t *memory, json_int_t limit)
+{
+	_cleanup_free_ char *now = read_value(dir, SK_MEMSW);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", (long long)limit);
+	if (now && json_object_get(memory, "swap"))
+		(void)write_value(dir, SK_MEMSW, "-1");
+	else if (now && (limit <= 0 || strtoll(now, NULL, 10) < limit))
+		(void)write_value(dir, SK_MEMSW, limit > 0 ? text : "-1");
+}
+
 static int apply_memory(const char *dir, const json_t *resources)
 {
-	json_int_t limit, swap;
-	int r = set_number(dir, "memory.swappiness", json_object_get(resources, "memory"), "swappiness");
+	const json_t *memory = json_object_get(resources, "memory");
+	int r = set_number(dir, "memory.swappiness", memory, "swappiness");
+	json_int_t limit;
 
-	if (r < 0 || !number(json_object_get(resources, "memory"), "limit", &limit))
+	if (r < 0 || !number(memory, "limit", &limit))
 		return r;
 	if (limit > 0)
 		limit = (json_int_t)(sk_oci_vm_memory(resources) + SK_OCI_OVERHEAD);
-	/* The memory limit may not exceed that of memory and swap: lift the latter first. */
-	if (number(json_object_get(resources, "memory"), "swap", &swap) && exists(dir, "memory.memsw.limit_in_bytes"))
-		(void)write_value(dir, "memory.memsw.limit_in_bytes", "-1");
+	lift_swap(dir, memory, limit);
 	r = set_limit(dir, "memory.limit_in_bytes", "memory.max", limit);
-	return r;
+	return r < 0 ? r : apply_swap(dir, memory, limit);
 }
 
 static int apply_cpu(const char *dir, const json_t *resources)

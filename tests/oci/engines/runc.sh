@@ -530,10 +530,26 @@ case_groups() {
 	r delete --force g 2>/dev/null
 	find /sys/fs/cgroup -type d -name skerry-groups -exec rmdir {} + 2>/dev/null
 }
+# What the container may have beyond its memory; "none" without a limit of that. Ours has the VM's memory in the place of its own.
+swap_limit() {
+	local dir
+	for dir in /sys/fs/cgroup/memory/skerry-test /sys/fs/cgroup/skerry-test; do
+		if [ -e "$dir/memory.memsw.limit_in_bytes" ]; then
+			awk '{ n[FNR == NR] = $1 } END { print (n[0] > 2 ^ 60) ? "none" : n[0] - n[1] }' "$dir/memory.limit_in_bytes" "$dir/memory.memsw.limit_in_bytes"
+		elif [ -e "$dir/memory.swap.max" ]; then
+			sed s/max/none/ "$dir/memory.swap.max"
+		fi
+	done
+}
 case_limits() {
-	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100
+	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864, "swap": 134217728}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100
 	create limits l; r start l
+	swap_limit
 	r update --memory 100000000 l; echo $?
+	r update --memory 100000000 --memory-swap 150000000 l; echo $?
+	swap_limit
+	r update --memory 160000000 --memory-swap -1 l; echo $?
+	swap_limit
 	r update --cpu-quota 50000 --cpu-period 100000 l; echo $?
 	r update --cpu-share 512 l; echo $?
 	r update --pids-limit 30 l; echo $?

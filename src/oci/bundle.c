@@ -17,12 +17,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -37,6 +39,8 @@
 /* Memory that the guest's kernel and agent take of the VM, on top of the container's limit. */
 #define SK_MEMORY_GUEST (64ull << 20)
 #define SK_MEMORY_MAP 60 /* the kernel keeps a note of each page: one part in so many */
+/* More than any VM can have: "unlimited" as some callers write it (the kernel's own is 2^63 less a page). */
+#define SK_MEMORY_NO_LIMIT (1ll << 45)
 #define SK_MEMORY_POD (2ull << 30)
 #define SK_POD_CPUS_MAX 16
 #define SUBMOUNTS_MAX 16u
@@ -137,11 +141,23 @@ static void find_netns(struct sk_oci_bundle *b)
 	}
 }
 
+/* A link on the way could be led elsewhere between this look and the next. */
+static bool has_links(const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	_cleanup_fd_ int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return fd < 0 && errno == ELOOP;
+}
+
 static int find_rootfs(struct sk_oci_bundle *b, struct sk_error *err)
 {
 	const char *path = str(json_object_get(b->spec, "root"), "path");
 	_cleanup_free_ char *joined = path[0] == '/' ? strdup(path) : sk_asprintf("%s/%s", b->dir, path);
 	struct stat st;
+
+	if (joined && has_links(joined))
+		return sk_error_set(err, ELOOP, "invalid rootfs: not an absolute path, or a symlink");
 
 	b->rootfs = joined ? realpath(joined, NULL) : NULL;
 	if (!b->rootfs || stat(b->rootfs, &st) < 0)
@@ -459,7 +475,7 @@ uint64_t sk_oci_vm_memory(const json_t *resources)
 	const char *env = getenv("SKERRY_OCI_MEMORY");
 	uint64_t size = env ? strtoull(env, NULL, 10) : SK_MEMORY_DEFAULT;
 
-	if (limit > 0)
+	if (limit > 0 && limit <= SK_MEMORY_NO_LIMIT)
 		size = (uint64_t)limit + (uint64_t)limit / SK_MEMORY_MAP + SK_MEMORY_GUEST;
 	if (size < SK_MEMORY_MIN)
 		size = SK_MEMORY_MIN;
@@ -577,7 +593,13 @@ static bool asks_agent(const json_t *seccomp)
 static int drop_agent(json_t *linux_, struct sk_error *err)
 {
 	json_t *seccomp = json_object_get(linux_, "seccomp");
-	const char *path = str(seccomp, "listenerPath");
+	const char *path = str(seccomp, "listenerPath"), *action = str(seccomp, "defaultAction");
+
+	/* As with runc this means no filter. */
+	if ((!action || !*action) && !json_array_size(json_object_get(seccomp, "syscalls"))) {
+		json_object_del(linux_, "seccomp");
+		return 0;
+	}
 
 	if (asks_agent(seccomp))
 		return !path ? sk_error_set(err, EINVAL, "unable to start container process: listenerPath is not set")

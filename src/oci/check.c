@@ -12,6 +12,7 @@
 #include "oci/oci.h"
 
 #define MOUNTS_MAX 1024u
+#define ID_MAX 2147483647 /* of users and groups, as runc has it */
 
 static const char *str(const json_t *o, const char *key)
 {
@@ -166,19 +167,34 @@ static int check_env(const json_t *env, struct sk_error *err)
 	return r;
 }
 
+static bool is_id(const json_t *v)
+{
+	return !v || json_is_null(v) || (json_integer_value(v) >= 0 && json_integer_value(v) <= ID_MAX);
+}
+
+/* A number beyond 32 bits would be another one for the kernel, and -1 means "as before": root. */
+static int check_user(const json_t *user, struct sk_error *err)
+{
+	const json_t *groups = json_object_get(user, "additionalGids");
+	bool ok = is_id(json_object_get(user, "uid")) && is_id(json_object_get(user, "gid"));
+	size_t i;
+
+	for (i = 0; ok && i < json_array_size(groups); i++)
+		ok = json_is_integer(json_array_get(groups, i)) && is_id(json_array_get(groups, i));
+	return ok ? 0 : sk_error_set(err, EINVAL, "uids and gids must be in range 0-%d", ID_MAX);
+}
+
 int sk_oci_check_process(const json_t *process, struct sk_error *err)
 {
 	const json_t *args = json_object_get(process, "args");
 	const char *cwd = str(process, "cwd");
-	const json_t *user = json_object_get(process, "user");
-	json_int_t uid = json_integer_value(json_object_get(user, "uid")),
-		   gid = json_integer_value(json_object_get(user, "gid"));
 	int r;
 
 	if (!json_is_object(process))
 		return sk_error_set(err, EINVAL, "process property must not be empty");
-	if (uid < 0 || uid > UINT32_MAX || gid < 0 || gid > UINT32_MAX)
-		return sk_error_set(err, EINVAL, "process.user: no such user or group number");
+	r = check_user(json_object_get(process, "user"), err);
+	if (r < 0)
+		return r;
 	if (json_array_size(args) == 0)
 		return sk_error_set(err, EINVAL, "args must not be empty");
 	r = check_strings(args, "args", err);
@@ -267,15 +283,58 @@ static bool has_namespace(const json_t *linux_, const char *type)
 	return false;
 }
 
+/* A namespace twice: which one is meant? */
+static int check_namespaces(const json_t *list, struct sk_error *err)
+{
+	size_t i, k;
+
+	for (i = 1; i < json_array_size(list); i++) {
+		const char *type = str(json_array_get(list, i), "type");
+
+		for (k = 0; type && k < i; k++) {
+			const char *other = str(json_array_get(list, k), "type");
+
+			if (other && strcmp(other, type) == 0)
+				return sk_error_set(err, EINVAL, "malformed spec file: duplicated ns \"%s\"", type);
+		}
+	}
+	return 0;
+}
+
+/* Shares of the host's caches and memory bandwidth: the processes are not the host's. */
+static int check_rdt(const json_t *rdt, struct sk_error *err)
+{
+	if (str(rdt, "l3CacheSchema") || str(rdt, "memBwSchema"))
+		return sk_error_set(err, EINVAL,
+				    "intelRdt is specified in config, but Intel RDT is not supported or enabled");
+	return 0;
+}
+
+/* An update may name swap alone, a bundle may not. */
+static int check_swap(const json_t *memory, struct sk_error *err)
+{
+	if (json_integer_value(json_object_get(memory, "swap")) > 0 &&
+	    json_integer_value(json_object_get(memory, "limit")) <= 0)
+		return sk_error_set(err, EINVAL, "unable to set swap limit without memory limit");
+	return 0;
+}
+
 static int check_linux(const json_t *linux_, struct sk_error *err)
 {
-	static const char *const propagations[] = { "",	      "private", "rprivate",   "slave",	     "rslave",
-						    "shared", "rshared", "unbindable", "runbindable" };
+	/* An unbindable root is not among them: nobody can mount it. */
+	static const char *const propagations[] = { "", "private", "rprivate", "slave", "rslave", "shared", "rshared" };
 	const char *propagation = str(linux_, "rootfsPropagation");
-	int r;
+	int r = check_namespaces(json_object_get(linux_, "namespaces"), err);
 
+	if (r < 0)
+		return r;
 	if (propagation && !is_one_of(propagation, propagations, SK_ARRAY_SIZE(propagations)))
 		return sk_error_set(err, EINVAL, "rootfsPropagation=%s is not supported", propagation);
+	r = check_swap(json_object_get(json_object_get(linux_, "resources"), "memory"), err);
+	if (r == 0)
+		r = check_rdt(json_object_get(linux_, "intelRdt"), err);
+	if (r < 0)
+		return r;
 	if (!has_namespace(linux_, "mount") && (json_array_size(json_object_get(linux_, "maskedPaths")) ||
 						json_array_size(json_object_get(linux_, "readonlyPaths"))))
 		return sk_error_set(err, EINVAL, "unable to restrict sys entries without a private MNT namespace");
@@ -283,8 +342,45 @@ static int check_linux(const json_t *linux_, struct sk_error *err)
 	return r < 0 ? r : sk_oci_check_resources(json_object_get(linux_, "resources"), err);
 }
 
+/* Whether `path` is `prefix` or below it, whatever slashes are in it; *ret_rest is behind that. */
+static bool is_below(const char *path, const char *prefix, const char **ret_rest)
+{
+	while (*prefix) {
+		path += strspn(path, "/");
+		prefix += strspn(prefix, "/");
+		while (*prefix && *prefix != '/')
+			if (*path++ != *prefix++)
+				return false;
+	}
+	*ret_rest = path + strspn(path, "/");
+	return !*path || *path == '/';
+}
+
+/* /proc tells programs who they are and what confines them: nothing but a proc is mounted there, and below it nothing but
+ * the files that lxcfs has, as with runc. */
+static int check_proc_mount(const json_t *mount, struct sk_error *err)
+{
+	static const char *const files[] = { "cpuinfo", "diskstats", "meminfo",	 "stat",    "swaps",
+					     "uptime",	"loadavg",   "slabinfo", "net/dev", "sys/kernel/ns_last_pid" };
+	const char *to = str(mount, "destination"), *type = str(mount, "type"), *source = str(mount, "source"), *rest,
+		   *end;
+	size_t i;
+
+	if (!is_below(to, "/proc", &rest))
+		return 0;
+	if (!*rest && ((type && strcmp(type, "proc") == 0) || !source || is_below(source, "/proc", &end)))
+		return 0;
+	if (!*rest)
+		return sk_error_set(err, EINVAL, "\"%s\" cannot be mounted because it is not of type proc", to);
+	for (i = 0; i < SK_ARRAY_SIZE(files); i++)
+		if (is_below(rest, files[i], &end) && !*end)
+			return 0;
+	return sk_error_set(err, EINVAL, "\"%s\" cannot be mounted because it is inside /proc", to);
+}
+
 static int check_mounts(const json_t *mounts, struct sk_error *err)
 {
+	int r = 0;
 	size_t i;
 
 	if (json_array_size(mounts) > MOUNTS_MAX)
@@ -295,7 +391,9 @@ static int check_mounts(const json_t *mounts, struct sk_error *err)
 		if (!to || !*to)
 			return sk_error_set(err, EINVAL, "mount #%zu: no destination", i);
 	}
-	return 0;
+	for (i = 0; r == 0 && i < json_array_size(mounts); i++)
+		r = check_proc_mount(json_array_get(mounts, i), err);
+	return r;
 }
 
 static int check_annotations(const json_t *annotations, struct sk_error *err)

@@ -82,6 +82,8 @@ static void refused(const char *words)
 
 static void test_broken(void **state)
 {
+	char path[96];
+
 	(void)state;
 	refused("config.json not found");
 	write_config("");
@@ -106,6 +108,11 @@ static void test_broken(void **state)
 	refused("mount source /no/such");
 	write_sound("", "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\"}]");
 	refused("/dev/sda");
+	snprintf(path, sizeof(path), "%s/link", dir);
+	assert_int_equal(symlink("rootfs", path), 0);
+	write_config(
+		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"link\"},\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"}}");
+	refused("or a symlink");
 	/* not dropped in silence, whatever else is allowed */
 	write_sound(
 		"",
@@ -127,7 +134,18 @@ static void test_nonsense(void **state)
 		  "prestart hook #0: timeout" },
 		{ ",\"annotations\":{\"a\":1}", "", "annotations must be text" },
 		{ ",\"mounts\":{}", "", "mounts must be a list" },
+		{ ",\"mounts\":[{\"destination\":\"/proc/sys\",\"type\":\"tmpfs\"}]", "", "it is inside /proc" },
+		{ ",\"mounts\":[{\"destination\":\"//proc//uptime/x\",\"type\":\"tmpfs\"}]", "", "it is inside /proc" },
+		{ ",\"mounts\":[{\"destination\":\"proc/\",\"type\":\"bind\",\"source\":\"/tmp\"}]", "",
+		  "is not of type proc" },
 		{ "", "\"rootfsPropagation\":\"foo\"", "rootfsPropagation=foo is not supported" },
+		{ "", "\"rootfsPropagation\":\"runbindable\"", "rootfsPropagation=runbindable is not supported" },
+		{ "", "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"pid\"}]",
+		  "duplicated ns \"pid\"" },
+		{ "", "\"resources\":{\"memory\":{\"swap\":67108864}}", "swap limit without memory limit" },
+		{ "", "\"resources\":{\"memory\":{\"limit\":-1,\"swap\":67108864}}",
+		  "swap limit without memory limit" },
+		{ "", "\"intelRdt\":{\"l3CacheSchema\":\"L3:0=f\"}", "Intel RDT is not supported" },
 		{ "", "\"maskedPaths\":[\"/x\"]", "without a private MNT namespace" },
 		{ "", "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_FOO\"]}",
 		  "string SCMP_ARCH_FOO is not a valid arch" },
@@ -144,6 +162,10 @@ static void test_nonsense(void **state)
 		{ "\"env\":\"x\"", "env must be a list" },
 		{ "\"terminal\":\"x\"", "process.terminal must be true or false" },
 		{ "\"user\":{\"uid\":\"x\"}", "process.user.uid must be a whole number" },
+		{ "\"user\":{\"uid\":4294967295}", "uids and gids must be in range" },
+		{ "\"user\":{\"gid\":-1}", "uids and gids must be in range" },
+		{ "\"user\":{\"additionalGids\":[5,4294967296]}", "uids and gids must be in range" },
+		{ "\"user\":{\"additionalGids\":[\"5\"]}", "uids and gids must be in range" },
 	};
 	char text[512];
 	size_t i;
@@ -224,7 +246,8 @@ static void test_mounts_and_devices(void **state)
 		 ",\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
 		 "{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"%s\",\"options\":[\"rbind\",\"ro\"]},"
 		 "{\"destination\":\"/one\",\"source\":\"config.json\",\"options\":[\"bind\"]},"
-		 "{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\"}]",
+		 "{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\"},"
+		 "{\"destination\":\"/proc/cpuinfo\",\"type\":\"bind\",\"source\":\"config.json\"}]",
 		 dir);
 	write_sound(more, "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\",\"major\":8,\"minor\":0},"
 			  "{\"path\":\"/dev/other\",\"type\":\"c\",\"major\":10,\"minor\":229},"
@@ -233,7 +256,7 @@ static void test_mounts_and_devices(void **state)
 			  "\"shares\":5}}");
 	vm = load_vm(&err);
 	assert_non_null(vm);
-	assert_int_equal(json_array_size(json_object_get(vm, "mounts")), 2);
+	assert_int_equal(json_array_size(json_object_get(vm, "mounts")), 3);
 	share = json_array_get(json_object_get(vm, "mounts"), 0);
 	assert_string_equal(json_string_value(json_object_get(share, "path")), dir);
 	assert_true(json_is_true(json_object_get(share, "readonly")));
@@ -252,15 +275,18 @@ static void test_mounts_and_devices(void **state)
 static void test_memory(void **state)
 {
 	json_t *small = json_pack("{s:{s:i}}", "memory", "limit", 6 << 20),
-	       *large = json_pack("{s:{s:I}}", "memory", "limit", (json_int_t)1 << 30);
+	       *large = json_pack("{s:{s:I}}", "memory", "limit", (json_int_t)1 << 30),
+	       *none = json_pack("{s:{s:I}}", "memory", "limit", INT64_MAX);
 
 	(void)state;
 	assert_int_equal(sk_oci_vm_memory(small), 128 << 20);
 	/* the limit, 64 MiB for the guest's kernel, and 16 and a bit for its map of the pages */
 	assert_in_range(sk_oci_vm_memory(large), (1ull << 30) + (80 << 20), (1ull << 30) + (84 << 20));
 	assert_true(sk_oci_vm_memory(NULL) >= 128 << 20);
+	assert_int_equal(sk_oci_vm_memory(none), sk_oci_vm_memory(NULL));
 	json_decref(small);
 	json_decref(large);
+	json_decref(none);
 }
 
 static void test_start_errors(void **state)

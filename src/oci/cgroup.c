@@ -532,6 +532,8 @@ int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk
 		r = apply_memory(dir, resources);
 		if (r == 0)
 			r = apply_cpu(dir, resources);
+		if (r == 0)
+			r = sk_oci_cgroup_io(dir, resources);
 		if (r < 0)
 			return sk_error_errno(err, r, "cannot set the limits of %s", dir);
 	}

@@ -176,6 +176,9 @@ int sk_oci_cgroups_make(struct sk_oci_cgroups *g, const json_t *spec, const char
 int sk_oci_cgroups_settle(const struct sk_oci_cgroups *g, const json_t *spec, struct sk_error *err);
 /* Async-signal-safe but for its memory: the calling process shares the processor time of `paths`. */
 int sk_oci_cgroups_join_time(const json_t *paths);
+/* Sets "blockIO" of `resources` for the control group at `path`, where it has such a controller. Returns 0 or a negative
+ * errno: -ENODEV for a device that the host does not have. */
+int sk_oci_cgroup_io(const char *path, const json_t *resources);
 /* Applies linux.resources to groups that exist. With `best_effort` what the host cannot do is left out. */
 int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err);
 /* The same, and tells systemd of it where the groups are its `unit` (NULL: they are not). */

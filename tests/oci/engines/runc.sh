@@ -414,7 +414,21 @@ case_nonsense() {
 		s["linux"]["resources"]["memory"] = {"limit": -5}
 		s["linux"]["resources"]["memory"] = {"limit": -1}
 		s["linux"]["resources"]["memory"] = {"limit": "64m"}
+		s["linux"]["resources"]["memory"] = {"limit": 9223372036854775807}
+		s["linux"]["resources"]["memory"] = {"swap": 67108864}
+		s["linux"]["resources"]["memory"] = {"limit": -1, "swap": 67108864}
+		s["mounts"].append({"destination": "/proc/sys", "type": "bind", "source": "/tmp", "options": ["bind"]})
+		s["mounts"].append({"destination": "/proc", "type": "bind", "source": "/tmp", "options": ["bind"]})
+		s["mounts"].append({"destination": "/proc/uptime", "type": "bind", "source": "/proc/uptime", "options": ["bind"]})
+		import os; os.path.lexists("link") or os.symlink("rootfs", "link"); s["root"]["path"] = "link"
+		s["linux"]["resources"]["blockIO"] = {"throttleReadBpsDevice": [{"major": 999, "minor": 0, "rate": 1000}]}
+		s["linux"]["intelRdt"] = {"l3CacheSchema": "L3:0=f"}
+		s["linux"]["seccomp"] = {}
+		s["process"]["user"] = {"uid": 4294967295, "gid": 0}
+		s["process"]["user"]["additionalGids"] = [4294967296]
 		s["linux"]["rootfsPropagation"] = "foo"
+		s["linux"]["rootfsPropagation"] = "unbindable"
+		s["linux"]["namespaces"].append({"type": "pid"})
 		s["linux"]["devices"] = [{"type": "c", "path": "dev/zz", "major": 1, "minor": 3}]
 		s["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_FOO"]}
 		s["hooks"] = {"prestart": [{"path": "/bin/true", "timeout": -1}]}
@@ -430,6 +444,16 @@ case_nonsense() {
 case_deadline() {
 	bundle deadline 's["process"]["scheduler"] = {"policy": "SCHED_DEADLINE", "runtime": 10000000, "deadline": 20000000, "period": 20000000}' echo started
 	r run --bundle "$work/deadline.$runtime" d </dev/null; echo $?
+}
+# Clocks of the container's own. runc 1.1 does not know them: what 1.2 does stands here.
+case_time_namespace() {
+	bundle time 's["linux"]["namespaces"].append({"type": "time"}); s["linux"]["timeOffsets"] = {"boottime": {"secs": 100000}, "monotonic": {"secs": 5}}' \
+		sh -c 'cat /proc/self/timens_offsets | tr -s " "; cut -c 1-3 /proc/uptime'
+	if [ "$runtime" = runc ]; then
+		printf '%s\n' 'monotonic 5 0' 'boottime 100000 0' 100 0
+		return
+	fi
+	r run --bundle "$work/time.$runtime" t </dev/null; echo $?
 }
 # Below a group that has half a processor.
 # A group that was removed counts for a moment longer, with its budget.
@@ -541,7 +565,17 @@ swap_limit() {
 		fi
 	done
 }
+# The disk that the machine has, for limits of its bandwidth.
+a_disk() { lsblk -dno MAJ:MIN,TYPE | awk '$2 == "disk" { print $1; exit }'; }
 case_limits() {
+	local disk
+	disk=$(a_disk)
+	if [ -n "$disk" ] && [ -d /sys/fs/cgroup/blkio ]; then
+		bundle limits "d = {'major': ${disk%:*}, 'minor': ${disk#*:}}; s['linux']['resources']['blockIO'] = {'weight': 500, 'throttleReadBpsDevice': [dict(d, rate=100000000)], 'throttleWriteIOPSDevice': [dict(d, rate=5000)]}" sleep 100
+		create limits l; echo $?
+		grep -s . /sys/fs/cgroup/blkio/skerry-test/blkio.{throttle.read_bps_device,throttle.write_iops_device,weight,bfq.weight}
+		r delete --force l
+	fi
 	bundle limits 's["linux"]["resources"]["memory"] = {"limit": 67108864, "swap": 134217728}; s["linux"]["resources"]["pids"] = {"limit": 20}' sleep 100
 	create limits l; r start l
 	swap_limit

@@ -136,6 +136,26 @@ case_net_dns_of_the_host() {
 	same "$out" $'nameserver 10.0.2.3\nnameserver 192.0.2.53'
 }
 
+# The first name server of the host is silent: the second one is asked. In a network of the case's own, which both are addresses of.
+# case: root-only
+case_net_dns_second_server() {
+	printf 'nameserver 127.0.0.99\nnameserver 198.51.100.7\noptions timeout:1\n' >resolv
+	cat >inside <<-END
+		set -e
+		ip link set lo up
+		ip addr add 198.51.100.7/32 dev lo
+		mount --bind resolv /etc/resolv.conf
+		python3 -c 'import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.99", 53)); time.sleep(1000)' &
+		python3 $here/net.py dns $WORK/dns.port 198.51.100.7 &
+		trap 'kill \$(jobs -p)' EXIT
+		until [ -s $WORK/dns.port ]; do sleep 0.1; done
+		skerry run --rm $IMG getent ahostsv4 www.example.test
+	END
+	unshare -nm true || skip 'no network namespaces here'
+	ok unshare -nm bash inside
+	has "$out" '^192\.0\.2\.7'
+}
+
 # A host whose only name server has an IPv6 address; one that has both is asked by IPv4.
 # case: root-only serial
 case_net_dns_of_the_host_ipv6() {

@@ -23,7 +23,7 @@
 #define TEXT_MAX 4096u
 
 struct exchange {
-	const struct ninepd *d;
+	struct ninepd_proof *proof;
 	uint8_t challenge[PROOF], got[PROOF];
 	size_t have;
 };
@@ -64,7 +64,7 @@ static int auth_begin(void *arg, struct p9_str uname, struct p9_str aname, uint3
 	(void)uname;
 	(void)aname;
 	(void)n_uname;
-	x->d = arg;
+	x->proof = arg;
 	sk_random(x->challenge, sizeof(x->challenge));
 	*ret_exchange = x;
 	return 0;
@@ -98,9 +98,11 @@ static bool auth_passed(void *exchange, struct p9_str uname, struct p9_str aname
 	/* Computed from the fields of the attach, not from those of the auth: the proof has to be for the attach. */
 	const struct exchange *x = exchange;
 	uint8_t expected[PROOF];
+	bool passed = x->have == PROOF && compute(x->proof->d, x->challenge, uname, aname, n_uname, expected) &&
+		      sk_hash_equal(x->got, expected);
 
-	return x->have == PROOF && compute(x->d, x->challenge, uname, aname, n_uname, expected) &&
-	       sk_hash_equal(x->got, expected);
+	x->proof->given |= passed;
+	return passed;
 }
 
 static void auth_end(void *exchange)

@@ -340,6 +340,7 @@ static const int allowed[] = {
 	SCMP_SYS(getgid),
 	/* sockets that exist already, and the loop */
 	SCMP_SYS(accept4),
+	SCMP_SYS(getpeername),
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(sendmsg),

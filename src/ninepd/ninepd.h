@@ -118,7 +118,11 @@ int ninepd_add_listener(struct ninepd *d, int take_fd, const char *path, struct 
 int ninepd_listen(struct ninepd *d, struct sk_error *err);
 void ninepd_close_all(struct ninepd *d);
 
-/* auth.c: the shared secret. */
+/* auth.c: the shared secret. A session's `auth_arg` is one of these, its connection's. */
+struct ninepd_proof {
+	const struct ninepd *d;
+	bool given; /* the client has proved that it knows the secret */
+};
 extern const struct sk_9p_auth_ops ninepd_auth;
 
 #endif

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stream connections: sockets in front of ninep/stream.h. */
+/*
+ * Stream connections: sockets in front of ninep/stream.h.
+ *
+ * Where there is a secret, everybody may connect, and shall not keep those out who know it: a connection has ten seconds
+ * to prove that it does; of those that have not yet, eight may come from one address, and when there are too many
+ * connections, one of them goes. It is the oldest: who knows the secret needs some milliseconds.
+ */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,12 +21,24 @@
 /* Requests of one connection are served for so many bytes read before others get their turn. */
 #define READ_MAX (1u << 20)
 
+#define PROOF_MS 10000u
+#define STRANGERS_MAX 8u /* of one address */
+
+/* An address, of IPv6 the half that is a network's: of the other, one host has as many as it likes. Other sockets: none. */
+struct peer {
+	size_t len;
+	uint8_t bytes[8];
+};
+
 struct ninepd_conn {
-	struct ninepd_conn *next;
+	struct ninepd_conn *next; /* an older one */
 	struct ninepd *d;
 	int fd;
 	bool counted; /* one of --fd's */
 	struct sk_source *source;
+	struct sk_source *deadline; /* of the proof; NULL: there is none to be given, or it has been */
+	struct ninepd_proof proof;
+	struct peer peer;
 	struct sk_9p_stream stream;
 };
 
@@ -34,6 +53,7 @@ static void conn_free(struct ninepd_conn *c)
 	*at = c->next;
 	d->n_conns--;
 	sk_loop_remove(c->source);
+	sk_loop_remove(c->deadline);
 	sk_9p_stream_fini(&c->stream);
 	close(c->fd);
 	free(c);
@@ -111,6 +131,8 @@ static void on_conn(void *arg, int fd, unsigned events)
 		conn_free(c);
 		return;
 	}
+	if (c->proof.given)
+		sk_loop_remove(SK_TAKE_PTR(c->deadline));
 	if (room)
 		want |= SK_LOOP_WRITE;
 	sk_9p_stream_room(&c->stream, &room);
@@ -133,28 +155,92 @@ static void wake_all(void *arg)
 	}
 }
 
+/* ---- strangers: who has not proved yet that he knows the secret */
+
+static struct peer peer_of(int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct peer p = { 0 };
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		return p;
+	if (ss.ss_family == AF_INET) {
+		p.len = 4;
+		memcpy(p.bytes, &((const struct sockaddr_in *)(const void *)&ss)->sin_addr, p.len);
+	} else if (ss.ss_family == AF_INET6) {
+		p.len = sizeof(p.bytes);
+		memcpy(p.bytes, &((const struct sockaddr_in6 *)(const void *)&ss)->sin6_addr, p.len);
+	}
+	return p;
+}
+
+/* The oldest stranger, from `peer` where that is one; how many there are. */
+static struct ninepd_conn *oldest_stranger(const struct ninepd *d, const struct peer *peer, unsigned *ret_n)
+{
+	struct ninepd_conn *c, *oldest = NULL;
+
+	*ret_n = 0;
+	for (c = d->conns; c; c = c->next) {
+		if (!c->deadline ||
+		    (peer && (c->peer.len != peer->len || memcmp(c->peer.bytes, peer->bytes, peer->len) != 0)))
+			continue;
+		oldest = c;
+		++*ret_n;
+	}
+	return oldest;
+}
+
+/* Ends a stranger's connection where the new one from `peer` would be one too many. */
+static void make_room(struct ninepd *d, const struct peer *peer)
+{
+	struct ninepd_conn *oldest = NULL;
+	unsigned n = 0;
+
+	if (peer->len)
+		oldest = oldest_stranger(d, peer, &n);
+	if (n < STRANGERS_MAX)
+		oldest = d->n_conns >= NINEPD_CONNECTIONS ? oldest_stranger(d, NULL, &n) : NULL;
+	if (oldest)
+		conn_free(oldest);
+}
+
+static void on_no_proof(void *arg)
+{
+	sk_log(SK_LOG_WARN, "a connection is closed: no proof of the secret in %u seconds", PROOF_MS / 1000);
+	conn_free(arg);
+}
+
 static int conn_new(struct ninepd *d, int take_fd, bool counted)
 {
 	_cleanup_fd_ int fd = take_fd;
 	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports, .ext = true };
+	struct peer peer = peer_of(fd);
 	struct ninepd_conn *c;
 
+	if (d->secret && !counted)
+		make_room(d, &peer);
 	if (d->n_conns >= NINEPD_CONNECTIONS)
 		return -EMFILE;
-	if (d->secret) {
-		config.auth = &ninepd_auth;
-		config.auth_arg = d;
-	}
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->d = d;
+	c->peer = peer;
+	c->proof.d = d;
+	if (d->secret) {
+		config.auth = &ninepd_auth;
+		config.auth_arg = &c->proof;
+	}
 	if (sk_9p_stream_init(&c->stream, d->server, &config) < 0) {
 		free(c);
 		return -ENOMEM;
 	}
 	c->source = sk_loop_add_fd(d->loop, fd, SK_LOOP_READ, on_conn, c);
-	if (!c->source) {
+	if (c->source && d->secret && !counted)
+		c->deadline = sk_loop_add_timer(d->loop, PROOF_MS, on_no_proof, c);
+	if (!c->source || (d->secret && !counted && !c->deadline)) {
+		sk_loop_remove(c->source);
 		sk_9p_stream_fini(&c->stream);
 		free(c);
 		return -ENOMEM;

@@ -270,6 +270,58 @@ class Secret(Case):
         d.write(9, 0, proof)
         self.fails(errno.EACCES, d.attach, 0, "", "me", 1, 9)
 
+    def known(self, address):
+        """A client that proves that it knows the secret."""
+        c = self.client(address)
+        c.version()
+        c.auth(9, "me", "", 1, SECRET)
+        c.attach(0, "", "me", 1, 9)
+        return c
+
+    def is_closed(self, client):
+        """Whether the server has ended the connection of a client that waits for nothing."""
+        client.sock.settimeout(0)
+        try:
+            return client.sock.recv(1) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+
+    def test_strangers_keep_nobody_out(self):
+        path = self.serve("--secret-file", self.file)
+        first = self.known(path)
+        idle = [self.client(path) for _ in range(100)]
+        for _ in range(3):
+            self.known(path).getattr(0)
+        first.getattr(0)
+        # The oldest of the strangers went, and nobody else.
+        self.assertTrue(self.is_closed(idle[0]))
+        self.assertFalse(self.is_closed(idle[99]))
+
+    def test_strangers_of_one_address(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.serve("--secret-file", self.file, "--listen", f"127.0.0.1:{port}")
+        address = ("127.0.0.1", port)
+        known = [self.known(address) for _ in range(12)]
+        idle = [self.client(address) for _ in range(12)]
+        self.settles(lambda: sum(self.is_closed(c) for c in idle), 4)
+        known.append(self.known(address))
+        for c in known:
+            c.getattr(0)
+
+    def test_a_proof_is_not_waited_for(self):
+        path = self.serve("--secret-file", self.file)
+        known, silent, asks = self.known(path), self.client(path), self.client(path)
+        asks.version()
+        asks.auth(9, "me", "", 1, b"not the secret that it should be")
+        time.sleep(8)
+        self.assertFalse(self.is_closed(silent) or self.is_closed(asks))
+        self.settles(lambda: self.is_closed(silent) and self.is_closed(asks), True)
+        known.getattr(0)
+
     def test_too_short(self):
         with open(self.file, "wb") as file:
             file.write(b"short")

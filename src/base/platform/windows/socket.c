@@ -21,6 +21,7 @@
 #undef shutdown
 #undef setsockopt
 #undef getsockopt
+#undef getpeername
 #undef getsockname
 #undef getaddrinfo
 
@@ -144,6 +145,11 @@ int sk_posix_setsockopt(int fd, int level, int name, const void *value, socklen_
 int sk_posix_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	WITH_SOCKET(getsockopt(s, level, name, value, len));
+}
+
+int sk_posix_getpeername(int fd, struct sockaddr *address, socklen_t *len)
+{
+	WITH_SOCKET(getpeername(s, address, len));
 }
 
 int sk_posix_getsockname(int fd, struct sockaddr *address, socklen_t *len)

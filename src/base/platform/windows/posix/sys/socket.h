@@ -30,6 +30,7 @@
 #define shutdown sk_posix_shutdown
 #define setsockopt sk_posix_setsockopt
 #define getsockopt sk_posix_getsockopt
+#define getpeername sk_posix_getpeername
 #define getsockname sk_posix_getsockname
 #define getaddrinfo sk_posix_getaddrinfo
 int sk_posix_socket(int family, int type, int protocol);
@@ -45,6 +46,7 @@ ssize_t sk_posix_recv(int fd, void *buf, size_t n, int flags);
 int sk_posix_shutdown(int fd, int how);
 int sk_posix_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 int sk_posix_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int sk_posix_getpeername(int fd, struct sockaddr *address, socklen_t *len);
 int sk_posix_getsockname(int fd, struct sockaddr *address, socklen_t *len);
 int sk_posix_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **ret);
 

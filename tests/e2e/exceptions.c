@@ -70,7 +70,8 @@ static volatile int zero;
 
 static void page_faults(void)
 {
-	char *p = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *heap = malloc(64);
+	/* Large: of few pages a guest gives all to a program that writes to one. */
+	char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *heap = malloc(64);
 	int fd = memfd_create("x", 0), fds[2];
 	char *file = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 

@@ -270,6 +270,14 @@ case_kernel_fork() {
 	same "$out" right
 }
 
+# Pages that a program gets one by one are one mapping of the host if they follow each other in memory.
+case_kernel_runs() {
+	[ "${SKERRY_ENGINE:-uml}" = uml ] || skip 'User-mode Linux only'
+	cc -O1 -static -o "$WORK/runs" "$here/runs.c" || skip 'no static C library here'
+	run --cap-add SYS_ADMIN -v "$WORK/runs:/r:ro" "$IMG" /r
+	same "$out" right
+}
+
 # Loop devices, and swap on one (an overlay has no swap files, here as on a host).
 case_kernel_loop() {
 	ok skerry run --rm --privileged "$IMG" sh -ec '

@@ -14,12 +14,17 @@
  * time, up to WATCH_DELAY_MS, as long as more comes; the kernel joins equal ones that wait, and in one batch each entry
  * is reported as modified, its attributes as changed, or as closed after writing once. Order is kept otherwise.
  *
+ * Settled (sk_watch_settled()): the kernel queues an event before the system call that brought it about returns. So
+ * when the queue is empty, whatever others did before is reported. Echoes wait in the queue like other events: they are
+ * taken out then.
+ *
  * Bounds: WATCH_MAX directories; the kernel's queue, beyond which events are lost and one SK_WATCH_OVERFLOW says so.
  */
 #include "export/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +45,7 @@
 #define WATCH_MAX 8192u
 #define WATCH_BUCKETS 256u
 #define WATCH_DELAY_MS 4u
+#define WATCH_BUSY_MS 50u /* after something that others did: leave what follows to be joined */
 #define WATCH_SEEN 64u
 #define WATCH_FILES 64u
 #define WATCH_FILE_MASK (FAN_MODIFY | FAN_ATTRIB | FAN_CLOSE_WRITE)
@@ -80,6 +86,7 @@ struct sk_watch {
 	uint64_t files[WATCH_FILES];
 	unsigned n_files;
 	uint64_t files_mask; /* what happened to them in this batch */
+	uint64_t heard_ms;   /* when something that others did was last read, sk_now_ms() */
 };
 
 static struct watched_directory **bucket(struct sk_watch *w, const uint8_t *key, unsigned len)
@@ -211,6 +218,8 @@ static void on_event(struct sk_watch *w, const struct fanotify_event_metadata *m
 	bool is_dir = m->mask & FAN_ONDIR;
 	size_t i;
 
+	if (m->pid != w->self)
+		w->heard_ms = sk_now_ms();
 	if (m->mask & FAN_Q_OVERFLOW) {
 		struct sk_watch_event e = { .kind = SK_WATCH_OVERFLOW };
 
@@ -322,7 +331,24 @@ static void on_readable(void *arg, int fd, unsigned events)
 	sk_loop_set_timer(w->timer, w->delay_ms);
 }
 
+static bool pending(const struct sk_watch *w)
+{
+	struct pollfd p = { .fd = w->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
 /* --- the interface */
+
+bool sk_watch_settled(struct sk_watch *w)
+{
+	if (!pending(w))
+		return true;
+	if (sk_now_ms() - w->heard_ms < WATCH_BUSY_MS)
+		return false;
+	take_events(w);
+	return !pending(w);
+}
 
 int sk_watch_new(struct sk_loop *loop, sk_watch_cb cb, void *arg, struct sk_watch **ret_watch)
 {

@@ -44,6 +44,11 @@ void sk_watch_free(struct sk_watch *watch);
  * file system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
 int sk_watch_add(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
+/*
+ * Whether all that others have done in what is watched has been reported. Reports it now if it has not, unless others are
+ * busy there: then it comes when the delay is over, joined, and this is false meanwhile.
+ */
+bool sk_watch_settled(struct sk_watch *watch);
 /* Also reports opens, reads and closes in a watched directory (`fd`), or of a single file. Negative errno. */
 int sk_watch_opens(struct sk_watch *w, int fd);
 int sk_watch_opens_file(struct sk_watch *w, int fd);

@@ -136,6 +136,43 @@ static void single_file(struct sk_loop *loop, struct sk_watch *w, int topfd)
 	close(fd);
 }
 
+static void in_child(int topfd, const char *name)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		put(topfd, name, "x", O_CREAT);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+}
+
+/* What others have done is reported at once to who asks whether that was all, but not each of what they do in quick
+ * succession. */
+static void settled(struct sk_loop *loop, struct sk_watch *w, int topfd)
+{
+	uint64_t end;
+
+	assert_true(sk_watch_settled(w));
+	/* Our own doings are in the kernel's queue as well. */
+	put(topfd, "a/own", "x", O_CREAT);
+	assert_true(sk_watch_settled(w));
+	assert_string_equal(log_text, "");
+	in_child(topfd, "a/first");
+	assert_true(sk_watch_settled(w));
+	assert_string_equal(log_text, "create 1/first\nmodify 1/first\nclose_write 1/first\n");
+	in_child(topfd, "a/second");
+	assert_false(sk_watch_settled(w));
+	assert_string_equal(log_text, "create 1/first\nmodify 1/first\nclose_write 1/first\n");
+	for (end = sk_now_ms() + 200; sk_now_ms() < end;)
+		assert_true(sk_loop_once(loop, 20) >= 0);
+	assert_true(sk_watch_settled(w));
+	assert_string_equal(log_text, "create 1/first\nmodify 1/first\nclose_write 1/first\n"
+				      "create 1/second\nmodify 1/second\nclose_write 1/second\n");
+	log_text[0] = 0;
+}
+
 static void events(void **state)
 {
 	char top[] = "/tmp/sk-watch-XXXXXX";
@@ -184,6 +221,7 @@ static void events(void **state)
 				      "2/g\nrename 2/g 0/\nrename 0/ 2/i\n"
 				      "rename 1/d 1/e dir\ndelete 1/e dir\ndelete 2/i\nattrib 2/ dir\n");
 	log_text[0] = 0;
+	settled(loop, w, topfd);
 	opens(loop, w, topfd, fd[0]);
 	single_file(loop, w, topfd);
 	sk_watch_remove(w, fd[0], 1);

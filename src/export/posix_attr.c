@@ -201,6 +201,14 @@ static int look_node(struct posix_fs *p, const struct sk_9p_cred *cred, struct s
 	return r;
 }
 
+/* A directory that has a watch of its own, of which there may be a lease without making a node for it. */
+static bool is_watched(struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
+{
+	const struct sk_9p_node *known = posix_find(p, dir, name);
+
+	return known && known->watched;
+}
+
 int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
 	       bool want_dir, struct sk_9p_node **ret_node, struct p9_attr *a, uint32_t *ret_flags)
 {
@@ -224,7 +232,7 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		r = statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0 ? -errno : 0;
 		if (r == 0)
 			r = posix_cross(p, &stx, NULL, &mount);
-		if (r == 0 && (mount || (S_ISDIR(stx.stx_mode) && want_dir))) {
+		if (r == 0 && (mount || (S_ISDIR(stx.stx_mode) && (want_dir || is_watched(p, dir, name))))) {
 			r = look_node(p, cred, dir, name, &node, a);
 		} else if (r == 0) {
 			posix_probe_case(p, dir, dirfd, name, &stx);

@@ -38,7 +38,7 @@ int fx_start(struct fixture *fx, const char *path, const char *name)
 		fprintf(stderr, "%s\n", err.message);
 		return -1;
 	}
-	fx->export = (struct sk_9p_export){ "x", fx->fs, false, NULL };
+	fx->export = (struct sk_9p_export){ .name = "x", .fs = fx->fs };
 	if (cl_start(&fx->a, fx->server, &fx->export, 0) < 0 || cl_start(&fx->b, fx->server, &fx->export, 1234) < 0)
 		return -1;
 	return 0;

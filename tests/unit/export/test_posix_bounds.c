@@ -185,7 +185,7 @@ void bounds_watched_directories(void **state)
 	struct fixture *fx = *state;
 	const struct sk_9p_fs_ops *ops = fx->fs->ops;
 	const struct sk_9p_cred cred = { 0, P9_NONUNAME };
-	struct sk_9p_node *root, *nodes[200];
+	struct sk_9p_node *root, *node, *nodes[200];
 	struct sk_watch *watch;
 	struct sk_loop *loop;
 	struct p9_attr attr;
@@ -215,6 +215,13 @@ void bounds_watched_directories(void **state)
 		assert_non_null(nodes[i]);
 	}
 	assert_true(marks() > 10 && marks() < 40);
+	/* A directory that is watched comes with its lease also to a client that has its node; another one does not. */
+	assert_int_equal(ops->look(fx->fs, &cred, root, "d0", false, &node, &attr, &flags), 0);
+	assert_null(node);
+	assert_int_equal(flags & (P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE), P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE);
+	assert_int_equal(mkdirat(fx->dirfd, "e", 0777), 0);
+	assert_int_equal(ops->look(fx->fs, &cred, root, "e", false, &node, &attr, &flags), 0);
+	assert_int_equal(flags & (P9_LOOK_NAME_LEASE | P9_LOOK_ATTR_LEASE), P9_LOOK_NAME_LEASE);
 	for (i = 0; i < 200; i++)
 		ops->put(fx->fs, nodes[i]);
 	assert_int_equal(marks(), 1); /* the root's */

@@ -29,6 +29,17 @@ int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr)
 					   ret_attr);
 }
 
+/* Flags for the client's cache in a reply. Called when all else in the reply is known. */
+static uint32_t cache_flags(const struct p9_fid *f, const struct sk_9p_session *s)
+{
+	const struct sk_9p_server_config *c = &s->server->c;
+	uint32_t flags = f->export->long_leases ? P9_LOOK_LONG : 0;
+
+	if (s->notices && c->settled && c->settled(c->arg) && !s->notices->len && !s->notices->lost)
+		flags |= P9_LOOK_SETTLED;
+	return flags;
+}
+
 /* Looks up the attributes of a name, and its node if that is wanted and a directory. Returns 0 also if there is no
  * such name; *ret_flags lacks EXISTS then. */
 static int look(struct p9_fid *f, const char *name, bool want_dir, struct sk_9p_node **ret_node,
@@ -90,6 +101,8 @@ int p9_do_look(struct p9_req *q)
 		}
 	}
 	p9_stamp(s, &q->r.u.found.attr);
+	if (r == 0)
+		q->r.u.found.flags |= cache_flags(f, s);
 	return r;
 }
 
@@ -129,6 +142,8 @@ int p9_open_found(struct p9_req *q, struct p9_fid *from, struct sk_9p_node *take
 	if (r < 0)
 		(void)p9_fid_clunk(q->s, to);
 	p9_stamp(q->s, &q->r.u.found.attr);
+	if (r == 0)
+		q->r.u.found.flags |= cache_flags(from, q->s);
 	return r;
 }
 
@@ -149,7 +164,7 @@ static int check_open(const struct p9_fid *f, uint8_t qtype, uint32_t flags)
 
 int p9_do_openx(struct p9_req *q)
 {
-	uint32_t flags = q->t.u.look.flags & P9_OPEN_FLAGS & ~P9_O_EXCL;
+	uint32_t flags = q->t.u.look.flags & P9_OPEN_FLAGS & ~P9_O_EXCL, leases = 0;
 	struct sk_9p_session *s = q->s;
 	char name[P9_NAME_MAX + 1];
 	struct sk_9p_node *node;
@@ -181,7 +196,10 @@ int p9_do_openx(struct p9_req *q)
 		fs->ops->put(fs, node);
 		return r;
 	}
-	return p9_open_found(q, f, node, file, flags, qid.type, 0);
+	/* The root of an export has no name that a lease could come with. */
+	if ((qid.type & P9_QTDIR) && q->t.u.look.name.len == 0 && fs->ops->leases)
+		leases = fs->ops->leases(fs, node) & P9_LOOK_ATTR_LEASE;
+	return p9_open_found(q, f, node, file, flags, qid.type, leases);
 }
 
 int p9_do_createx(struct p9_req *q)
@@ -299,6 +317,8 @@ static bool emit(void *arg, const struct p9_qid *qid, uint64_t offset, uint8_t t
 		attr.qid = *qid;
 		attr.mode = (uint32_t)type << 12;
 		flags = 0;
+	} else if (l->f->export->long_leases) {
+		flags |= P9_LOOK_LONG;
 	}
 	p9_stamp(l->q->s, &attr);
 	n = p9_put_direntx(l->p + l->len, l->cap - l->len, flags, offset, &attr, name, len);

@@ -72,7 +72,7 @@
  */
 #define P9_VERSION_EXT "9P2000.L.sk1"
 
-/* Flags of Rlook, Ropenx, Rcreatex. */
+/* Flags of Rlook, Ropenx, Rcreatex. SETTLED is not in listings. */
 #define P9_LOOK_EXISTS 1u     /* else the name does not exist, and attr says nothing */
 #define P9_LOOK_NAME_LEASE 2u /* what the name means will not change without a notice */
 #define P9_LOOK_ATTR_LEASE 4u /* the same for attributes and content */
@@ -80,6 +80,8 @@
 #define P9_LOOK_FID 16u	      /* newfid was made */
 #define P9_LOOK_LAST 32u      /* in a listing: the entry has no object */
 #define P9_LOOK_ANY_CASE 64u  /* names in this directory that differ in case are one file: cache none of them */
+#define P9_LOOK_SETTLED 128u  /* what others have done until now has been told of, by Rnotify before this reply */
+#define P9_LOOK_LONG 256u     /* the leases are good for an hour, not for half a minute */
 /* Of Treaddirx. */
 #define P9_LIST_ATTRS 1u
 #define P9_LIST_ALL 1u

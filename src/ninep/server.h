@@ -36,6 +36,11 @@ struct sk_9p_server_config {
 	int (*want)(void *watch, unsigned events);
 	void (*unwatch)(void *watch);
 	unsigned max_sockets; /* of all sessions; 0: 1024 */
+	/*
+	 * Whether sk_9p_session_event() has been called for all that others have done until now in directories with a lease;
+	 * may call it, and sk_9p_session_events_done(), from within. NULL: that is never known.
+	 */
+	bool (*settled)(void *arg);
 	void *arg;
 };
 
@@ -43,6 +48,7 @@ struct sk_9p_export {
 	const char *name; /* first component of aname, where a session has several */
 	struct sk_9p_fs *fs;
 	bool readonly;
+	bool long_leases;	 /* a client need not ask again after half a minute */
 	struct sk_9p_node *root; /* NULL: the file system's own; or a directory in it (borrowed) */
 };
 

@@ -261,6 +261,7 @@ static int set_up_exports(struct ninepd *d, struct sk_error *err)
 		d->served[i].fs = e->fs;
 		d->served[i].name = e->name;
 		d->served[i].readonly = e->readonly;
+		d->served[i].long_leases = e->long_leases;
 	}
 	return r;
 }
@@ -290,6 +291,13 @@ static void on_watch(void *arg, const struct sk_watch_event *event)
 static void on_event(void *arg, const struct sk_9p_event *event)
 {
 	sk_9p_session_event(arg, event);
+}
+
+static bool settled(void *arg)
+{
+	const struct ninepd *d = arg;
+
+	return d->watch && sk_watch_settled(d->watch);
 }
 
 /* With leases a guest may cache until it is told of a change; without them, for a second. */
@@ -414,6 +422,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 		r = set_up_exports(d, err);
 	if (r == 0)
 		join_exports(d);
+	d->settled = settled;
 	if (r == 0)
 		r = ninepd_listen(d, err);
 	if (r == 0)

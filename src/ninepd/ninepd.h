@@ -29,6 +29,7 @@ struct ninepd_export {
 	bool who_given, keep_given;   /* config.who, config.keep: by the command line, not to be found out */
 	bool slave;		      /* what the host mounts below it later is served, too */
 	bool nonrecursive;	      /* mounts below it are not served */
+	bool long_leases;	      /* good for an hour */
 	bool has_parts;		      /* others, which have its fs */
 	bool overlaps;		      /* with another export: no leases */
 	struct sk_mount_tree *mounts; /* where the directory lies in the host's table; NULL: not known */
@@ -75,6 +76,7 @@ struct ninepd {
 	struct sk_export_pool *pool;
 	struct sk_host_mounts *mounts; /* the host's; NULL: it is not needed */
 	struct sk_watch *watch;	       /* NULL: the host cannot, or nobody needs it */
+	bool (*settled)(void *arg);    /* for the server, its argument is this; NULL: nothing is watched */
 	struct sk_9p_server *server;
 	struct ninepd_conn *conns;
 	unsigned n_conns;

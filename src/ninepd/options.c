@@ -45,6 +45,8 @@ void ninepd_usage(void)
 	      "        nosuid        no set-id bits and capabilities of files\n"
 	      "        slave         what is mounted below PATH later is served, what is unmounted is not\n"
 	      "        nonrecursive  what is mounted below PATH is not served\n"
+	      "        long-leases   clients ask again after an hour, not after half a minute: changes that cannot be\n"
+	      "                      watched (memory that is mapped) may be seen as late\n"
 	      "        file=NAME     the name by which a single file is seen\n"
 	      "  --socket PATH                     unix socket; fd:N: an inherited listening one\n"
 	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
@@ -124,6 +126,8 @@ static int export_option(struct ninepd_export *e, char *o)
 		e->slave = true;
 	else if (strcmp(o, "nonrecursive") == 0)
 		e->nonrecursive = true;
+	else if (strcmp(o, "long-leases") == 0)
+		e->long_leases = true;
 	else if (strncmp(o, "file=", 5) == 0 && o[5] && !strchr(o + 5, '/'))
 		e->file = strdup(o + 5);
 	else if (sscanf(o, "squash=%u:%u", &uid, &gid) == 2) {

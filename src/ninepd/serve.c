@@ -352,7 +352,9 @@ static void unwatch_socket(void *watch)
 
 int ninepd_listen(struct ninepd *d, struct sk_error *err)
 {
-	struct sk_9p_server_config config = { .now_ms = now_ms, .set_timer = set_timer, .arg = d };
+	struct sk_9p_server_config config = {
+		.now_ms = now_ms, .set_timer = set_timer, .settled = d->settled, .arg = d
+	};
 	unsigned i;
 
 	if (d->isolated || d->no_sandbox) {

@@ -46,6 +46,9 @@ static struct sk_sandbox_share *list_shares(const struct sk_monitor *m, unsigned
 	if (!shares)
 		return NULL;
 	add_share(json_object_get(m->config.json, "rootfs"), shares, ret_n);
+	/* Of a root file system this guest is the only user, but for what is copied into it. */
+	if (*ret_n)
+		shares[0].long_leases = true;
 	for (i = 0; i < n; i++)
 		add_share(json_array_get(m->config.mounts, i), shares, ret_n);
 	return shares;

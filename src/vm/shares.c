@@ -117,11 +117,11 @@ static int add_share(struct sk_shares *s, const struct sk_sandbox_share *share, 
 	r = open_share(share, e, err);
 	if (r < 0)
 		return r;
-	e->export = sk_asprintf("%s=fd:%d:%s%s%s%s%s%s%s", share->tag, e->path_fd,
+	e->export = sk_asprintf("%s=fd:%d:%s%s%s%s%s%s%s%s", share->tag, e->path_fd,
 				is_readonly(share, e->path_fd) ? "ro" : "rw", share->nodev ? ",nodev" : "",
 				share->nosuid ? ",nosuid" : "", share->slave ? ",slave" : "",
-				share->nonrecursive ? ",nonrecursive" : "", share->file ? ",file=" : "",
-				share->file ? share->file : "");
+				share->nonrecursive ? ",nonrecursive" : "", share->long_leases ? ",long-leases" : "",
+				share->file ? ",file=" : "", share->file ? share->file : "");
 	return e->export ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", share->path);
 }
 

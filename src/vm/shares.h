@@ -20,6 +20,7 @@ struct sk_sandbox_share {
 	bool readonly, nodev, nosuid;
 	bool slave;	   /* what the host mounts below it later is shared, too */
 	bool nonrecursive; /* what is mounted below it is not */
+	bool long_leases;  /* hardly anybody else changes it */
 	bool copy_up;	   /* writable once while it is empty: the agent copies there what the image has */
 };
 #define SK_SANDBOX_SHARES 48u

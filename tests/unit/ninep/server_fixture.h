@@ -20,6 +20,18 @@ static inline void test_timer(void *arg, uint64_t ms)
 	timer = ms == UINT64_MAX ? ms : now + ms;
 }
 
+/* Whether all that others did is reported, and what is reported first when that is asked. */
+static bool settled;
+static void (*before_settled)(void);
+
+static inline bool test_settled(void *arg)
+{
+	(void)arg;
+	if (before_settled)
+		before_settled();
+	return settled;
+}
+
 struct fixture {
 	struct sk_9p_fs *fs;
 	struct sk_9p_export export;
@@ -31,15 +43,20 @@ static inline int setup(void **state)
 {
 	static struct fixture fx;
 	struct sk_memfs_limits limits = { 1u << 20, 1000 };
-	struct sk_9p_server_config config = {
-		.now_ms = test_now, .set_timer = test_timer, .max_fids = 500, .max_parked = 4, .max_locks = 100
-	};
+	struct sk_9p_server_config config = { .now_ms = test_now,
+					      .set_timer = test_timer,
+					      .max_fids = 500,
+					      .max_parked = 4,
+					      .max_locks = 100,
+					      .settled = test_settled };
 
 	now = 1000;
+	settled = false;
+	before_settled = NULL;
 	timer = UINT64_MAX;
 	if (sk_memfs_new(&limits, &fx.fs) < 0 || sk_9p_server_new(&config, &fx.server) < 0)
 		return -1;
-	fx.export = (struct sk_9p_export){ "x", fx.fs, false, NULL };
+	fx.export = (struct sk_9p_export){ .name = "x", .fs = fx.fs };
 	if (cl_start(&fx.a, fx.server, &fx.export, 1000) < 0 || cl_start(&fx.b, fx.server, &fx.export, 1001) < 0)
 		return -1;
 	*state = &fx;

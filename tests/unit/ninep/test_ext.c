@@ -384,6 +384,94 @@ static void ext_notices(void **state)
 	sk_9p_session_free(c.session);
 }
 
+static struct client *told;
+
+static void report(void)
+{
+	struct sk_9p_event e = { .kind = P9_EVENT_MODIFY, .dir = 42, .name = "f" };
+
+	before_settled = NULL;
+	sk_9p_session_event(told->session, &e);
+	sk_9p_session_events_done(told->session);
+}
+
+/* Replies say whether all that others have done was told of before. */
+static void ext_settled(void **state)
+{
+	struct fixture *fx = *state;
+	struct sk_9p_event e = { .kind = P9_EVENT_CREATE, .dir = 42, .name = "new" };
+	struct p9_msg t = { .type = P9_TNOTIFY, .tag = 77 };
+	static struct client c;
+
+	assert_int_equal(start_ext(fx, &c), 0);
+	assert_int_equal(cl_mknod(&c, 0, "f", 0100644, 0, 0), 0);
+	/* A client that asks for no notices is told of nothing. */
+	settled = true;
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS);
+	t.u.count = 1000;
+	assert_int_equal(cl_call(&c, &t), 1); /* parked */
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS | P9_LOOK_SETTLED);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "missing", 0), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_SETTLED);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 5, "f", P9_O_RDONLY), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS | P9_LOOK_FID | P9_LOOK_SETTLED);
+	assert_int_equal(cl_look(&c, P9_TCREATEX, 0, 6, "g", P9_O_RDWR), 0);
+	assert_true(c.r.u.found.flags & P9_LOOK_SETTLED);
+	settled = false;
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS);
+	/* What turns up while that is found out is told before the reply. */
+	settled = true;
+	told = &c;
+	before_settled = report;
+	c.completed = 0;
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.completed, 1);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS | P9_LOOK_SETTLED);
+	/* What waits for the client's next Tnotify is not told yet. */
+	sk_9p_session_event(c.session, &e);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS);
+	t.tag = 78;
+	assert_int_equal(cl_call(&c, &t), 0);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS | P9_LOOK_SETTLED);
+	e.kind = P9_EVENT_LOST;
+	sk_9p_session_event(c.session, &e);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS);
+	sk_9p_session_free(c.session);
+}
+
+static void ext_long_leases(void **state)
+{
+	struct fixture *fx = *state;
+	static struct client c;
+	struct p9_attr a;
+	struct p9_str s;
+	uint64_t offset;
+	uint32_t flags, seen = 0;
+	const uint8_t *p;
+	size_t left, used;
+
+	fx->export.long_leases = true;
+	assert_int_equal(start_ext(fx, &c), 0);
+	assert_int_equal(cl_mknod(&c, 0, "f", 0100644, 0, 0), 0);
+	assert_int_equal(cl_look(&c, P9_TLOOK, 0, P9_NOFID, "f", 0), 0);
+	assert_int_equal(c.r.u.found.flags, P9_LOOK_EXISTS | P9_LOOK_LONG);
+	assert_int_equal(cl_look(&c, P9_TOPENX, 0, 1, "", P9_O_RDONLY), 0);
+	assert_true(c.r.u.found.flags & P9_LOOK_LONG);
+	left = (size_t)cl_list(&c, 1, 0, 1000, P9_LIST_ATTRS);
+	for (p = c.r.u.data.p; left && (used = p9_get_direntx(p, left, &flags, &offset, &a, &s));
+	     p += used, left -= used)
+		if (s.p[0] == 'f')
+			seen = flags;
+	assert_int_equal(seen & (P9_LOOK_EXISTS | P9_LOOK_LONG), P9_LOOK_EXISTS | P9_LOOK_LONG);
+	sk_9p_session_free(c.session);
+}
+
 static void ext_allocate(void **state)
 {
 	struct fixture *fx = *state;
@@ -479,7 +567,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stream_pieces),	    T(stream_ext),  T(ext_only_where_agreed), T(ext_look_and_open),
 		T(ext_write_tells_version), T(ext_listing), T(ext_notices),	      T(ext_allocate),
-		T(ext_renamex_and_more),
+		T(ext_renamex_and_more),    T(ext_settled), T(ext_long_leases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ static int setup(void **state)
 	assert_int_equal(sk_loop_new(&fx.loop), 0);
 	assert_int_equal(sk_memfs_new(&limits, &fx.fs), 0);
 	assert_int_equal(sk_9p_server_new(&config, &fx.server), 0);
-	fx.export = (struct sk_9p_export){ "x", fx.fs, false, NULL };
+	fx.export = (struct sk_9p_export){ .name = "x", .fs = fx.fs };
 	fd = fe_listen(&addr, &addr_len);
 	assert_int_equal(sk_ninep_dev_new(fx.loop, fd, "share", fx.server, &fx.export, 1, false, &fx.dev, &err), 0);
 	fe_connect(&fx.fe, fx.loop, &addr, addr_len);

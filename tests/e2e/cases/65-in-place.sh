@@ -52,3 +52,42 @@ case_in_place_calls() {
 	SKERRY_CONFIG='' run --user 1000 -v "$WORK/in-place:/p:ro" "$IMG" /p calls
 	same "$out" 'no kernel here'
 }
+
+# System call instructions that are met often are patched: patched.c says what a program may not notice of it.
+patched() { # NAME LINES: `patched NAME` in a guest prints that many lines, and finds nothing wrong
+	cc -O1 -static -pthread -o "$WORK/patched" "$here/patched.c" || skip 'no static C library here'
+	expect 0 timeout 120 skerry run --rm --user 1000 -v "$WORK/patched:/p:ro" "$IMG" /p "$1"
+	hasnt "$out" WRONG
+	same "$(grep -c . <<<"$out")" "$2"
+}
+
+# case: timeout=240
+case_in_place_patched_text() {
+	in_place
+	patched text 4
+	same "$out" $'number: patched\ntest: patched\nfile: right\ncalls: right'
+	patched middle 5
+	patched clocks 1
+}
+
+# case: timeout=240
+case_in_place_patched_signals() {
+	in_place
+	patched signals 5
+	patched registers 5
+}
+
+# case: timeout=240
+case_in_place_patched_processes() {
+	in_place
+	patched processes 9
+	patched trace 4
+	patched filter 4
+}
+
+# case: timeout=240
+case_in_place_patched_code() {
+	in_place
+	patched code 9
+	patched interrupt 1
+}

@@ -241,6 +241,8 @@ static int set_limits(const struct sk_confine *f)
 		{ RLIMIT_DATA, f->data_limit },
 		{ RLIMIT_FSIZE, f->file_limit },
 		{ RLIMIT_AS, f->address_limit },
+		/* Without a limit the host maps memory from the bottom up, where a guest's programs have theirs. */
+		{ RLIMIT_STACK, 8u << 20 },
 	};
 	struct rlimit has, want;
 	size_t i;

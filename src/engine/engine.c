@@ -72,11 +72,15 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 	for (i = 0; i < SK_ARRAY_SIZE(engines); i++) {
 		of_one = (struct sk_error)SK_ERROR_INIT;
 		*ret_engine = engines[i];
-		if (engines[i]->probe(settings, &of_one) == 0)
+		r = engines[i]->probe(settings, &of_one);
+		if (r == 0)
 			return 0;
+		if (engines[i] != &sk_engine_uml)
+			continue;
+		if (r == -EOPNOTSUPP)
+			return sk_error_set(err, EOPNOTSUPP, "%s", of_one.message);
 		/* The engine that needs least of the machine: its problem is the one to report. */
-		if (engines[i] == &sk_engine_uml)
-			why = of_one;
+		why = of_one;
 	}
 	return sk_error_set(err, ENOENT, "no engine works: %s (`skerry doctor` says more)", why.message);
 }

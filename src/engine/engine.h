@@ -91,9 +91,18 @@ const struct sk_engine *sk_engine_at(size_t i);
 bool sk_engine_name_valid(const char *name);
 #define SK_ENGINE_NAMES "auto, kvm, uml or tcg"
 
-/* By name; "auto" or NULL picks the best that probes well. -ENOENT: unknown name, or none works. */
+/*
+ * By name; "auto" or NULL picks the best that probes well. -ENOENT: unknown name, or none works. -EOPNOTSUPP: it would
+ * be uml, and the settings ask for what uml cannot do here: that is not passed over for tcg.
+ */
 int sk_engine_find(const char *name, const struct sk_engine_settings *settings, const struct sk_engine **ret_engine,
 		   struct sk_error *err);
+
+/*
+ * Whether this host lets the kernel of a User-mode Linux guest run in the processes of its programs ("uml_isolation":
+ * "in-place"). -EOPNOTSUPP: not, with what it lacks.
+ */
+int sk_uml_in_place_check(struct sk_error *err);
 
 /*
  * Keeps a process off the processor that the guest has for itself (engine/cpu.c), if it has one and there are others:

@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +25,14 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "engine/engine_internal.h"
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_OFF 0
+#endif
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE (1 << 1)
+#endif
 
 #define SK_UML_KERNEL "linux-uml"
 /*
@@ -66,12 +76,38 @@ static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool
 		sk_args_add(a, "%s", c->extra_args);
 }
 
+/* True if the host places mappings of programs from the bottom up, where those of the guest's programs are to be. */
+static bool legacy_layout(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/vm/legacy_va_layout", "re");
+
+	return f && fgetc(f) == '1';
+}
+
+int sk_uml_in_place_check(struct sk_error *err)
+{
+	const char *why = NULL;
+
+	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		why = "whose programs may not set the FS base (that takes a processor with FSGSBASE and Linux 5.9)";
+	else if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0) < 0)
+		why = "which has no syscall user dispatch (Linux 5.11), or refuses it by a filter of system calls";
+	else if (legacy_layout())
+		why = "which maps memory from the bottom up (sysctl vm.legacy_va_layout)";
+	return why ? sk_error_set(err, EOPNOTSUPP, "\"in-place\" does not work on this host, %s", why) : 0;
+}
+
 static int uml_probe(const struct sk_engine_settings *settings, struct sk_error *err)
 {
+	struct sk_error why = SK_ERROR_INIT;
 	int r = sk_guest_part_check(SK_UML_KERNEL, true, err);
 
-	(void)settings;
-	return r < 0 ? r : sk_guest_part_check(SK_GUEST_INITRAMFS, false, err);
+	if (r == 0)
+		r = sk_guest_part_check(SK_GUEST_INITRAMFS, false, err);
+	if (r == 0 && settings->uml_in_place && sk_uml_in_place_check(&why) < 0)
+		r = sk_error_set(err, EOPNOTSUPP, "%s: say \"uml_isolation\": \"separate\" in the configuration",
+				 why.message);
+	return r;
 }
 
 struct uml_start {
@@ -177,10 +213,12 @@ static int uml_info(const struct sk_engine_settings *settings, struct sk_engine_
 {
 	int r;
 
-	(void)settings;
 	*info = (struct sk_engine_info){
 		.name = "uml",
-		.isolation = "own kernel in a confined process tree (User-mode Linux): not a hardware boundary",
+		.isolation = settings->uml_in_place
+				     ? "own kernel in a confined process tree (User-mode Linux, in place: in the "
+				       "processes of its programs): not a hardware boundary"
+				     : "own kernel in a confined process tree (User-mode Linux): not a hardware boundary",
 	};
 	r = sk_guest_part(SK_UML_KERNEL, info->kernel_path, sizeof(info->kernel_path), err);
 	return r < 0 ? r : sk_guest_parts_info(info, err);

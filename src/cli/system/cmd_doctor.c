@@ -89,6 +89,27 @@ static void check_confinement(json_t *checks)
 			  "is confined less, and engines have one wall less");
 }
 
+/* Which way of "uml_isolation" is in force, and whether the other one would do. */
+static void check_in_place(const json_t *engines, json_t *checks)
+{
+	const char *problem = sk_jx_get_str(engines, "UmlInPlaceProblem", "");
+	bool wanted = strcmp(sk_jx_get_str(engines, "UmlIsolation", ""), "in-place") == 0;
+	char text[SK_ERROR_MAX + 128];
+
+	if (!*sk_jx_get_str(engines, "UmlIsolation", ""))
+		return; /* no settings */
+	if (*problem)
+		snprintf(text, sizeof(text), wanted ? "%s: say \"separate\" in the configuration" : "\"separate\": %s",
+			 problem);
+	else
+		snprintf(text, sizeof(text), "%s",
+			 wanted ? "\"in-place\": a guest of the engine uml has its kernel in the processes of its "
+				  "programs"
+				: "\"separate\"; \"in-place\" works here, too: faster, see skerry(1) for what it gives "
+				  "up");
+	add_check(checks, "uml_isolation", *problem && wanted ? "bad" : "ok", text);
+}
+
 static bool has_program(const char *name)
 {
 	_cleanup_free_ char *path = sk_find_program(name);
@@ -241,6 +262,7 @@ static int cmd_doctor(struct sk_cli *cli, void *opts, int argc, char **argv)
 	all = sk_engines_json(o->again);
 	checks = sk_jx_array();
 	check_confinement(checks);
+	check_in_place(all, checks);
 	check_programs(checks);
 	check_machines(checks);
 	check_room(cli, checks);

@@ -43,6 +43,7 @@ static void add_engine(json_t *o)
 	if (*sk_jx_get_str(all, "Error", ""))
 		sk_jx_set_str(o, "Error", sk_jx_get_str(all, "Error", ""));
 	sk_jx_set_str(o, "Isolation", sk_jx_get_str(e, "Isolation", ""));
+	sk_jx_set_str(o, "UmlIsolation", sk_jx_get_str(all, "UmlIsolation", ""));
 	sk_jx_set_str(o, "EngineProgram", sk_jx_get_str(e, "Program", ""));
 	sk_jx_set_str(o, "GuestKernelVersion", sk_jx_get_str(e, "KernelVersion", ""));
 	sk_jx_set_str(o, "GuestKernelPath", sk_jx_get_str(e, "KernelPath", ""));
@@ -165,6 +166,8 @@ static void print_info(const json_t *o)
 	printf("Version: %s\nEngine: %s\n Isolation: %s\n", SK_VERSION,
 	       *sk_jx_get_str(o, "Engine", "") ? sk_jx_get_str(o, "Engine", "") : "none",
 	       sk_jx_get_str(o, "Isolation", ""));
+	if (strcmp(sk_jx_get_str(o, "Engine", ""), "uml") == 0)
+		printf(" UML Isolation: %s\n", sk_jx_get_str(o, "UmlIsolation", ""));
 	print_engine_choice(o);
 	printf("Guest Kernel: %s\n Path: %s\n", sk_jx_get_str(o, "GuestKernelVersion", ""),
 	       sk_jx_get_str(o, "GuestKernelPath", ""));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Which engine containers get on this machine, and why the others do not: for info and doctor. */
 #include "cli/system/engines.h"
 
 #include <string.h>
@@ -29,8 +30,8 @@ static json_t *one_engine(const struct sk_engine *e, const struct sk_engine_sett
 	return o;
 }
 
-/* The first that works, or the one that was asked for. */
-static void choose(json_t *o, json_t *list, const char *setting)
+/* The first that works, or the one that was asked for. As sk_engine_find(). */
+static void choose(json_t *o, json_t *list, const char *setting, bool no_in_place)
 {
 	bool any = strcmp(setting, "auto") == 0;
 	json_t *e;
@@ -47,8 +48,10 @@ static void choose(json_t *o, json_t *list, const char *setting)
 			sk_jx_set_str(o, "Engine", name);
 			return;
 		}
-		if (!any)
+		if (!any || (no_in_place && strcmp(name, "uml") == 0)) {
 			sk_jx_set_str(o, "Error", sk_jx_get_str(e, "Problem", ""));
+			return;
+		}
 	}
 	if (any)
 		sk_jx_set_str(o, "Error", "no engine works on this machine: see `skerry doctor`");
@@ -57,7 +60,7 @@ static void choose(json_t *o, json_t *list, const char *setting)
 json_t *sk_engines_json(bool again)
 {
 	json_t *o = sk_jx_object(), *list = sk_jx_array();
-	struct sk_error err = SK_ERROR_INIT;
+	struct sk_error err = SK_ERROR_INIT, in_place = SK_ERROR_INIT;
 	struct sk_settings settings;
 	const struct sk_engine *e;
 	size_t i;
@@ -73,6 +76,9 @@ json_t *sk_engines_json(bool again)
 	}
 	sk_jx_set_str(o, "Setting", settings.engine);
 	sk_jx_set_str(o, "SettingFrom", settings.source);
+	sk_jx_set_str(o, "UmlIsolation", settings.engines.uml_in_place ? "in-place" : "separate");
+	sk_uml_in_place_check(&in_place);
+	sk_jx_set_str(o, "UmlInPlaceProblem", in_place.message);
 	settings.engines.probe_again = again;
 	for (i = 0; (e = sk_engine_at(i)); i++) {
 		json_t *one = one_engine(e, &settings.engines);
@@ -81,7 +87,7 @@ json_t *sk_engines_json(bool again)
 		sk_jx_push(list, one);
 		settings.engines.probe_again = false; /* kvm comes first, and is the one that takes long */
 	}
-	choose(o, list, settings.engine);
+	choose(o, list, settings.engine, settings.engines.uml_in_place && *in_place.message);
 	sk_jx_set(o, "Engines", list);
 	sk_settings_fini(&settings);
 	return o;

@@ -554,7 +554,7 @@ static int interrupt(void)
 	signal(SIGSEGV, on_fault);
 	if (sigsetjmp(back, 1) == 0) {
 		__asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
-		say("int 0x80", r == -ENOSYS || r == getpid());
+		say("int 0x80", r == getpid()); /* on a host */
 	} else {
 		say("int 0x80", 1);
 	}

@@ -91,3 +91,84 @@ case_in_place_patched_code() {
 	patched code 9
 	patched interrupt 1
 }
+
+# Odd states of the processor, calls by hand, large reservations, debuggers: as on this machine. What the host has and no
+# guest, 32-bit system calls, ends the program that makes them, and nothing else.
+# case: timeout=240
+case_in_place_corners() {
+	in_place
+	cc -O1 -static -pthread -o "$WORK/corners" "$here/corners.c" || skip 'no static C library here'
+	"$WORK/corners" >"$WORK/want"
+	ok skerry run -d --name corners -m 1g --security-opt seccomp=unconfined -v "$WORK/corners:/c:ro" "$IMG" sleep 1000
+	ok skerry exec corners timeout "$(slow 150)" /c
+	same "$out" "$(cat "$WORK/want")"
+	ok skerry exec corners /c old_calls sysenter old_calls_in_old_code
+	same "$out" $'old_calls\nint 0x80: Segmentation fault\nint 0x80 write: Segmentation fault\nsysenter\na signal\nold_calls_in_old_code\n  ended by Segmentation fault'
+	ok skerry exec corners echo alive
+	same "$out" alive
+	ok skerry rm -f corners
+}
+
+# A program that is linked to where the kernel is cannot be run, and says so; its neighbours in the address space can.
+case_in_place_linked() {
+	in_place
+	printf 'int main(void) { return 3; }\n' >"$WORK/linked.c"
+	local at
+	for at in 60000000 60800000 5fff0000 5f000000 70000000 400000; do
+		cc -O1 -static -no-pie "-Wl,-Ttext-segment=0x$at" -o "$WORK/at-$at" "$WORK/linked.c" || skip 'no static C library here'
+	done
+	run -v "$WORK:/w:ro" "$IMG" bash -c 'for at in 60000000 60800000 5fff0000 5f000000 70000000 400000; do /w/at-$at; echo "$at $?"; done 2>&1'
+	same "$(grep -c 'Cannot allocate memory' <<<"$out")" 3
+	same "$(grep -E '^[0-9a-f]+ [0-9]+$' <<<"$out")" $'60000000 126\n60800000 126\n5fff0000 126\n5f000000 3\n70000000 3\n400000 3'
+}
+
+# Runs a command on what looks like a host without syscall user dispatch.
+without_dispatch() {
+	python3 -c '
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+EINVAL, PRCTL, DISPATCH = 22, 157, 59
+code = b"".join(struct.pack("HBBI", *i) for i in [
+    (0x20, 0, 0, 0), (0x15, 0, 3, PRCTL), (0x20, 0, 0, 16), (0x15, 0, 1, DISPATCH), (6, 0, 0, 0x50000 | EINVAL), (6, 0, 0, 0x7fff0000)])
+buffer = ctypes.create_string_buffer(code)
+if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, struct.pack("HxxxxxxQ", 6, ctypes.addressof(buffer))) != 0:
+    sys.exit("no filter")
+os.execvp(sys.argv[1], sys.argv[1:])' "$@"
+}
+
+# Where the host cannot do it, containers do not run, and both doctor and run say why and what to do.
+# case: quick
+case_in_place_refused() {
+	in_place
+	expect 0 skerry doctor
+	has "$out" '^ok +uml_isolation: "in-place": '
+	ok skerry info
+	has "$out" '^ UML Isolation: in-place$'
+	SKERRY_CONFIG='' ok skerry info
+	has "$out" '^ UML Isolation: separate$'
+	expect 1 without_dispatch skerry doctor
+	has "$out" '^bad +uml_isolation: "in-place" does not work on this host, which has no syscall user dispatch \(Linux 5\.11\).*say "separate"'
+	has "$out" '^no +uml'
+	local kvm
+	kvm=$(grep -cE '^ok +kvm' <<<"$out") || true
+	expect 125 without_dispatch skerry run --rm "$IMG" true
+	complaint 'no syscall user dispatch \(Linux 5\.11\).*"uml_isolation": "separate"'
+	# auto does not pass it over for a slower engine
+	printf '{ "uml_isolation": "in-place" }\n' >"$WORK/settings.json"
+	if [ "$kvm" = 0 ]; then
+		SKERRY_ENGINE='' expect 125 without_dispatch skerry run --rm "$IMG" true
+		complaint 'no syscall user dispatch \(Linux 5\.11\).*"uml_isolation": "separate"'
+	fi
+	SKERRY_CONFIG='' expect 0 without_dispatch skerry doctor
+	has "$out" '^ok +uml_isolation: "separate": "in-place" does not work on this host'
+	SKERRY_CONFIG='' ok without_dispatch skerry run --rm "$IMG" echo fine
+	same "$out" fine
+}
+
+# A shell without a limit of its stack changes where the host maps memory; guests do not mind.
+case_in_place_unlimited_stack() {
+	in_place
+	if ! (ulimit -s unlimited) 2>/dev/null; then skip 'the limit of the stack cannot be lifted'; fi
+	ok bash -c "ulimit -s unlimited; skerry run --rm '$IMG' echo fine"
+	same "$out" fine
+}

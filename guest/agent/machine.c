@@ -508,9 +508,15 @@ static int check_image(const struct sk_machine_engine *engine, struct sk_error *
 
 static int prepare(struct machine *m, struct sk_error *err)
 {
-	const struct sk_machine_engine *engine = m->o.engine;
-	int r = check_image(engine, err);
+	const struct sk_machine_engine *engine = m->o.engine ? m->o.engine : sk_machine_engine_of(has_program);
+	int r;
 
+	if (!engine)
+		return sk_error_set(err, ENOENT,
+				    "the image is no engine image: it has no dockerd, podman or containerd in "
+				    "/usr/sbin, /usr/bin, /usr/local/sbin or /usr/local/bin");
+	m->o.engine = engine;
+	r = check_image(engine, err);
 	if (r == 0)
 		r = sk_machine_places_first(err);
 	if (r == 0)
@@ -622,6 +628,7 @@ int sk_machine_main(int argc, char **argv)
 		m.code = 1;
 	}
 	kill_rest();
-	sk_machine_disk_unmount(m.o.engine);
+	if (m.o.engine)
+		sk_machine_disk_unmount(m.o.engine);
 	return m.code;
 }

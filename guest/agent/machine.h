@@ -12,9 +12,10 @@
 /*
  * The program as PID 1 of a `skerry machine`'s container:
  *
- *   skerry-machine --engine docker|podman|containerd --data DEVICE|serial:NAME|tmpfs [--host-gateway-ip IP]
+ *   skerry-machine [--engine docker|podman|containerd] --data DEVICE|serial:NAME|tmpfs [--host-gateway-ip IP]
  *                  [--idle-stop SECONDS] [--debug] [-- further arguments of the engine]
  *
+ * Without --engine it runs the one that the image has.
  * Ends with 0 after SIGTERM or SIGINT, or when it was idle for --idle-stop and the host agrees, with 1 when the disk cannot be used or the engine does not come up, with 2 for a
  * wrong command line.
  */
@@ -42,7 +43,7 @@ struct sk_machine_place {
 /* A kind of engine. */
 struct sk_machine_engine {
 	const char *name;
-	const char *program;			/* without which an image is none of this engine */
+	const char *program;			/* an image that has it is one of this engine */
 	struct sk_machine_process processes[2]; /* the last one is the engine that clients speak to */
 	const struct sk_machine_place *places;	/* ends with a path of NULL; those above others come first */
 	const char *const *links;		/* pairs of path and target, NULL-terminated */
@@ -51,7 +52,7 @@ struct sk_machine_engine {
 };
 
 struct sk_machine_options {
-	const struct sk_machine_engine *engine;
+	const struct sk_machine_engine *engine; /* NULL: sk_machine_engine_of() the image */
 	const char *data, *gateway;
 	uint64_t idle_stop; /* seconds; 0: never */
 	bool debug;
@@ -60,6 +61,8 @@ struct sk_machine_options {
 
 /* -EINVAL with the message. */
 int sk_machine_options(struct sk_machine_options *ret, int argc, char **argv, struct sk_error *err);
+/* The engine of an image with these programs; NULL: none is known. */
+const struct sk_machine_engine *sk_machine_engine_of(bool (*has_program)(const char *name));
 /* The command line of `process`, in `ret`, NULL-terminated; strings are the options' or static. `proxy`: path of the
  * port forwarder, or NULL. -E2BIG: too many arguments. */
 int sk_machine_argv(const struct sk_machine_options *o, const struct sk_machine_process *process, const char *proxy,

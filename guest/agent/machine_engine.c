@@ -67,9 +67,14 @@ static const struct sk_machine_place podman_places[] = {
 
 static const char *const docker_links[] = { "/run/docker.sock", "engine/docker.sock", "/run/xtables.lock",
 					    "engine/xtables.lock", NULL };
-static const char *const other_links[] = { "/run/xtables.lock", "engine/xtables.lock", NULL };
+/* The host's socket leads to /run/docker.sock, whatever the engine. */
+static const char *const containerd_links[] = { "/run/docker.sock", "containerd/containerd.sock", "/run/xtables.lock",
+						"engine/xtables.lock", NULL };
+static const char *const podman_links[] = { "/run/docker.sock", "podman/podman.sock", "/run/xtables.lock",
+					    "engine/xtables.lock", NULL };
 static const char *const directories[] = { "tmp", NULL };
 
+/* An image is the first one of these whose program it has: dockerd's has containerd, too. */
 static const struct sk_machine_engine engines[] = {
 	{
 		.name = "docker",
@@ -85,19 +90,19 @@ static const struct sk_machine_engine engines[] = {
 		.environment = "QEMU_GUEST_BASE=0x100000000",
 	},
 	{
-		.name = "containerd",
-		.program = "containerd",
-		.processes = { { "containerd", containerd_argv, NULL } },
-		.places = containerd_places,
-		.links = other_links,
-		.directories = directories,
-	},
-	{
 		.name = "podman",
 		.program = "podman",
 		.processes = { { "podman", podman_argv, "/run/podman/podman.sock" } },
 		.places = podman_places,
-		.links = other_links,
+		.links = podman_links,
+		.directories = directories,
+	},
+	{
+		.name = "containerd",
+		.program = "containerd",
+		.processes = { { "containerd", containerd_argv, NULL } },
+		.places = containerd_places,
+		.links = containerd_links,
 		.directories = directories,
 	},
 };
@@ -108,6 +113,16 @@ static const struct sk_machine_engine *find_engine(const char *name)
 
 	for (i = 0; i < SK_ARRAY_SIZE(engines); i++)
 		if (strcmp(engines[i].name, name) == 0)
+			return &engines[i];
+	return NULL;
+}
+
+const struct sk_machine_engine *sk_machine_engine_of(bool (*has_program)(const char *name))
+{
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(engines); i++)
+		if (has_program(engines[i].program))
 			return &engines[i];
 	return NULL;
 }
@@ -152,7 +167,7 @@ int sk_machine_options(struct sk_machine_options *ret, int argc, char **argv, st
 	struct sk_opt_result parsed = { 0 };
 	int n = 1, r;
 
-	*ret = (struct sk_machine_options){ .engine = &engines[0], .data = "serial:skerry-data" };
+	*ret = (struct sk_machine_options){ .data = "serial:skerry-data" };
 	while (n < argc && strcmp(argv[n], "--") != 0)
 		n++;
 	ret->extra = argv + (n < argc ? n + 1 : argc);

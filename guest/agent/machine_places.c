@@ -144,14 +144,25 @@ static bool is_share(const char *path)
 	return statfs(path, &st) == 0 && st.f_type == V9FS_MAGIC;
 }
 
+static bool is_place(const struct sk_machine_engine *engine, const char *path)
+{
+	const struct sk_machine_place *place;
+
+	for (place = engine->places; place->path; place++)
+		if (strcmp(place->path, path) == 0)
+			return true;
+	return false;
+}
+
 /* Several mounts at one place: the one on top counts. No mount point: part of the root. */
-static int close_places(struct sk_error *err)
+static int close_places(const struct sk_machine_engine *engine, struct sk_error *err)
 {
 	static const char *const closed[] = { "/dev", "/run", "/tmp", "/var", "/var/tmp", "/etc", "/home", "/" };
 	size_t i;
 
 	for (i = 0; i < SK_ARRAY_SIZE(closed); i++) {
-		int r = is_share(closed[i]) ? 0 : set_readonly(closed[i], true);
+		bool open = is_share(closed[i]) || is_place(engine, closed[i]);
+		int r = open ? 0 : set_readonly(closed[i], true);
 
 		/* EINVAL: no mount point */
 		if (r < 0 && r != -EINVAL && r != -ENOENT)
@@ -185,7 +196,7 @@ int sk_machine_places(const struct sk_machine_engine *engine, struct sk_error *e
 	for (p = engine->links; *p && r == 0; p += 2)
 		r = make_link(p[0], p[1], err);
 	if (r == 0)
-		r = close_places(err);
+		r = close_places(engine, err);
 	if (r < 0)
 		return r;
 	/* Propagation of mounts, as systemd has it: for -v …:rshared. */

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC1091,SC2016,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# Engines of newer Debian suites, as images of machines (docker 26 and 28), and the clients of three suites with each engine.
+# Engines of newer Debian suites, as images of machines (docker 26 and 28), and the clients of three suites with each engine; podman's engine.
 
 # What a client is used for most, with words and codes that all of them have.
 client_works() {
@@ -92,4 +92,49 @@ case_machine_engines_trixie() {
 case_machine_engines_forky() {
 	. "$SUITE/lib.sh"
 	engine_and_clients forky
+}
+# What podman has of docker's interface, for docker's client and for compose. Ports that it publishes are the machine's, not the host's.
+# case: full timeout=600
+case_machine_engines_podman() {
+	. "$SUITE/lib.sh"
+	[ -e "$E2E_STAGE/engine-podman.tar" ] || skip 'there is no engine of podman'
+	mkdir -p "$HOME/files"
+	ok skerry load -i "$E2E_STAGE/engine-podman.tar"
+	start_machine --image skerry/engine:podman
+	ok skerry machine ssh podman run --rm box echo by-podman
+	same "$out" by-podman
+	ok d info --format '{{.Driver}} {{.CgroupVersion}}'
+	same "$out" 'overlay 2'
+	ok d run --rm -v "$HOME/files:/files" box sh -c 'echo made >/files/made; echo hello'
+	same "$out" hello
+	same "$(cat "$HOME/files/made")" made
+	expect 125 d run --rm -v /opt/nothing:/x box true
+	has "$err" 'read-only file system'
+	ok d run -d --name seven box sh -c 'exit 7'
+	ok d wait seven
+	same "$out" 7
+	printf 'FROM box\nRUN echo built >/built\n' >"$HOME/files/Dockerfile"
+	ok env DOCKER_BUILDKIT=0 docker -H "unix://$SKERRY_ROOT/run/default/docker.sock" build -t built "$HOME/files"
+	ok d run --rm built cat /built
+	same "$out" built
+	with_clients forky
+	cat >"$HOME/docker-compose.yml" <<-'END'
+		services:
+		  one:
+		    image: box
+		    command: sh -c 'echo from-compose; exec sleep 1000'
+		    volumes: ["./files:/files"]
+	END
+	ok docker compose -p stack -f "$HOME/docker-compose.yml" up -d
+	until_ok 20 eval 'docker compose -p stack -f "$HOME/docker-compose.yml" logs | grep -q from-compose'
+	ok docker compose -p stack -f "$HOME/docker-compose.yml" exec -T one cat /files/made
+	same "$out" made
+	ok docker compose -p stack -f "$HOME/docker-compose.yml" down -t 1
+	# images and containers outlive the machine's end
+	ok skerry machine stop
+	ok skerry machine start -q
+	ok d run --rm built cat /built
+	same "$out" built
+	ok d ps -a --format '{{.Names}} {{.State}}'
+	has "$out" '^seven exited'
 }

@@ -39,7 +39,7 @@ static void test_options(void **state)
 
 	(void)state;
 	assert_int_equal(parse(&o, &err, none), 0);
-	assert_string_equal(o.engine->name, "docker");
+	assert_null(o.engine);
 	assert_string_equal(o.data, "serial:skerry-data");
 	assert_null(o.extra[0]);
 	assert_int_equal(parse(&o, &err, all), 0);
@@ -53,6 +53,55 @@ static void test_options(void **state)
 	assert_int_equal(parse(&o, &err, bad_option), -EINVAL);
 }
 
+static bool has_all(const char *name)
+{
+	(void)name;
+	return true;
+}
+
+static bool has_podman(const char *name)
+{
+	return strcmp(name, "podman") == 0;
+}
+
+static bool has_containerd(const char *name)
+{
+	return strcmp(name, "containerd") == 0;
+}
+
+static bool has_none(const char *name)
+{
+	(void)name;
+	return false;
+}
+
+/* The path that `link` leads to. */
+static const char *link_of(const struct sk_machine_engine *engine, const char *link)
+{
+	const char *const *p;
+
+	for (p = engine->links; *p; p += 2)
+		if (strcmp(p[0], link) == 0)
+			return p[1];
+	return NULL;
+}
+
+static void test_engine_of_image(void **state)
+{
+	const struct sk_machine_engine *engine = sk_machine_engine_of(has_all);
+
+	(void)state;
+	assert_string_equal(engine->name, "docker");
+	assert_string_equal(link_of(engine, "/run/docker.sock"), "engine/docker.sock");
+	engine = sk_machine_engine_of(has_podman);
+	assert_string_equal(engine->name, "podman");
+	assert_string_equal(link_of(engine, "/run/docker.sock"), "podman/podman.sock");
+	engine = sk_machine_engine_of(has_containerd);
+	assert_string_equal(engine->name, "containerd");
+	assert_string_equal(link_of(engine, "/run/docker.sock"), "containerd/containerd.sock");
+	assert_null(sk_machine_engine_of(has_none));
+}
+
 static bool has(const char **argv, const char *word)
 {
 	for (; *argv; argv++)
@@ -63,7 +112,8 @@ static bool has(const char **argv, const char *word)
 
 static void test_command_lines(void **state)
 {
-	const char *const words[] = { "--host-gateway-ip", "10.0.2.2", "--debug", "--", "--mtu=1400", NULL };
+	const char *const words[] = { "--engine", "docker", "--host-gateway-ip", "10.0.2.2",
+				      "--debug",  "--",	    "--mtu=1400",	 NULL };
 	const char *argv[SK_MACHINE_ARGS_MAX];
 	struct sk_machine_options o;
 	struct sk_error err = SK_ERROR_INIT;
@@ -84,14 +134,14 @@ static void test_command_lines(void **state)
 static void test_too_many_arguments(void **state)
 {
 	static char *extra[SK_MACHINE_ARGS_MAX + 1];
-	const char *const none[] = { NULL };
+	const char *const docker[] = { "--engine", "docker", NULL };
 	const char *argv[SK_MACHINE_ARGS_MAX];
 	struct sk_machine_options o;
 	struct sk_error err = SK_ERROR_INIT;
 	size_t i;
 
 	(void)state;
-	assert_int_equal(parse(&o, &err, none), 0);
+	assert_int_equal(parse(&o, &err, docker), 0);
 	for (i = 0; i < SK_MACHINE_ARGS_MAX; i++)
 		extra[i] = (char *)(uintptr_t) "x";
 	o.extra = extra;
@@ -259,15 +309,11 @@ static void test_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options),
-		cmocka_unit_test(test_command_lines),
-		cmocka_unit_test(test_too_many_arguments),
-		cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_tail),
-		cmocka_unit_test(test_backoff),
-		cmocka_unit_test(test_idle),
-		cmocka_unit_test(test_rest),
-		cmocka_unit_test(test_register_lines),
+		cmocka_unit_test(test_options),	      cmocka_unit_test(test_engine_of_image),
+		cmocka_unit_test(test_command_lines), cmocka_unit_test(test_too_many_arguments),
+		cmocka_unit_test(test_probe),	      cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_backoff),	      cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_rest),	      cmocka_unit_test(test_register_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

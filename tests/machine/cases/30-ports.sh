@@ -9,8 +9,8 @@ web() { curl -sS -m 10 -o /dev/null -w '%{http_code}' "$1"; }
 case_machine_ports() {
 	. "$SUITE/lib.sh"
 	start_machine
-	local p q busy
-	p=$(free_port) q=$(free_port)
+	local p q other busy
+	p=$(free_port) q=$(free_port) other=$(free_port)
 	ok d run -d --name all -p "$p:80" box busybox httpd -f -p 80 -h /bin
 	ok d run -d --name local -p "127.0.0.1:$q:80" box busybox httpd -f -p 80 -h /bin
 	same "$(web "http://127.0.0.1:$p/busybox")" 200
@@ -27,6 +27,13 @@ case_machine_ports() {
 	busy=$port
 	expect 125 d run --rm -p "$busy:80" box true
 	has "$err" 'address already in use|port is already allocated'
+	# What cannot be published is refused by name, by the engine or by the program that it asks, and takes no other port with it.
+	expect 125 d run -d --name sctp -p "$other:80" -p "$other:80/sctp" box true
+	has "$err" 'sctp'
+	ok d rm sctp
+	ok d run --rm -p "$other:80" box true
+	ok skerry machine ssh '/sbin/skerry-proxy -proto sctp -host-ip 0.0.0.0 -host-port 1 -container-ip 172.17.0.2 -container-port 1 3>&1 || true'
+	has "$out" '^protocol sctp cannot be published on the host of a machine, only tcp and udp'
 	# gone with the container, the engine, the machine
 	ok d rm -f all
 	until_ok 5 bash -c "! curl -sS -m 2 -o /dev/null http://127.0.0.1:$p/"

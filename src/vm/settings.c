@@ -120,8 +120,8 @@ static int read_file(struct sk_settings *s, const char *path, bool wanted, struc
 	o = json_loads(text, JSON_REJECT_DUPLICATES, &why);
 	if (!json_is_object(o)) {
 		json_decref(o);
-		return sk_error_set(err, EINVAL, "configuration file %s, line %d: not a JSON object: %.100s", path,
-				    o ? 1 : why.line, o ? "" : why.text);
+		return sk_error_set(err, EINVAL, "configuration file %s, line %d: not a JSON object%s%.100s", path,
+				    o ? 1 : why.line, o ? "" : ": ", o ? "" : why.text);
 	}
 	json_object_foreach(o, key, value) if (r == 0) r = check(path, key, value, err);
 	if (r == 0 && json_object_get(o, "engine")) {

@@ -132,9 +132,13 @@ static int add_spec(struct sk_run_opts *o, const char *spec, bool must_exist, st
 
 	if (r == 0)
 		r = split(spec, &source, &target, &readonly, err);
-	if (r == 0 && access(source, F_OK) == 0)
+	if (r < 0)
+		return r;
+	if (access(source, F_OK) == 0)
 		add_mount(o, source, target, readonly);
-	return r;
+	else if (errno == ENAMETOOLONG) /* which is not a matter of what is there today */
+		return sk_error_errno(err, errno, "invalid mount \"%.200s\"", spec);
+	return 0;
 }
 
 /* "/" in the allow-list: all that is the host's own and not the machine's. */
@@ -173,11 +177,14 @@ static int add_mounts(const json_t *machine, const struct sk_settings *settings,
 		if (real && strcmp(real, clean) != 0 && !is_own(real))
 			add_mount(o, real, real, false);
 	}
+	if (r < 0)
+		return r;
 	json_array_foreach(settings->machine_mounts, i, v)
 	{
-		if (r == 0)
-			r = strcmp(json_string_value(v), "/") == 0 ? add_everything(o, err)
-								   : add_spec(o, json_string_value(v), false, err);
+		r = strcmp(json_string_value(v), "/") == 0 ? add_everything(o, err)
+							   : add_spec(o, json_string_value(v), false, err);
+		if (r < 0)
+			return sk_error_wrap(err, "\"machine_mounts\" of the configuration");
 	}
 	if (sk_jx_get_bool(machine, "HostCertificates", false)) {
 		if (access(CERTIFICATES, R_OK) == 0)
@@ -185,7 +192,7 @@ static int add_mounts(const json_t *machine, const struct sk_settings *settings,
 		if (access(REGISTRY_CERTIFICATES, R_OK) == 0)
 			add_mount(o, REGISTRY_CERTIFICATES, REGISTRY_CERTIFICATES, true);
 	}
-	return r;
+	return 0;
 }
 
 static void add_time_zone(struct sk_run_opts *o)

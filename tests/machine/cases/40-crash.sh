@@ -95,6 +95,7 @@ END
 # case: timeout=240
 case_machine_bad_input() {
 	. "$SUITE/lib.sh"
+	local config path long
 	expect 125 skerry machine init ../x
 	complaint 'invalid machine name'
 	expect 125 skerry machine init --memory 10
@@ -130,10 +131,14 @@ case_machine_bad_input() {
 	complaint 'config.json'
 	echo '{"machine_mounts": ["/etc"]}' >"$WORK/config.json"
 	expect 125 env SKERRY_CONFIG="$WORK/config.json" skerry machine init
-	complaint "machine's own"
+	complaint "\"machine_mounts\" of the configuration.*machine's own"
+	for path in /srv:rw:ro /srv/../etc /srv:relative //proc/1 "/srv/$(printf 'x%.0s' {1..300})"; do
+		printf '{"machine_mounts": ["%s"]}' "$path" >"$WORK/config.json"
+		expect 125 env SKERRY_CONFIG="$WORK/config.json" skerry machine init
+		complaint '"machine_mounts" of the configuration.*invalid mount'
+	done
 
 	# a path that no client can connect to
-	local long
 	long=$WORK/$(printf 'long%.0s' {1..20})
 	mkdir "$long"
 	expect 125 skerry --root "$long" machine init

@@ -13,7 +13,8 @@
  *             in a row that lead to nothing are the machine's end.
  *             With --idle-stop it ends by itself when there was no process but the engine's for so long and the host
  *             agrees (machine_idle.c).
- *   stopping  SIGTERM to the last process, then to the one before it, each with a deadline; what is left is killed,
+ *   stopping  what the engine's table has for it ends the containers, where the engine does not do it itself;
+ *             SIGTERM to the last process, then to the one before it, each with a deadline; what is left is killed,
  *             disks are unmounted.
  *
  * Trust: the engine's containers may be root in this container and can do to us what they like; the VM is the boundary.
@@ -93,6 +94,7 @@ struct machine {
 	struct sk_machine_rest rest;
 	struct sk_source *rest_timer;
 	struct sk_source *idle_timer; /* NULL: it does not stop by itself */
+	pid_t ending;		      /* the engine's `end` runs; 0: it does not */
 	int code;
 };
 
@@ -231,6 +233,23 @@ static int start_process(struct process *p, struct sk_error *err)
 
 static void try_start(void *arg);
 
+/* A program beside the engine's processes; its output goes to our log. 0: it cannot be started. */
+static pid_t run_beside(const char *const *argv)
+{
+	pid_t pid = fork();
+	sigset_t none;
+
+	if (pid != 0)
+		return pid < 0 ? 0 : pid;
+	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	execvp(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
+}
+
 /* The process serves. */
 static void set_ready(struct process *p)
 {
@@ -248,6 +267,8 @@ static void set_ready(struct process *p)
 	} else if (m->phase == STARTING) {
 		m->phase = RUNNING;
 		sk_loop_set_timer(m->deadline, UINT64_MAX);
+		if (m->o.engine->begin)
+			run_beside(m->o.engine->begin);
 	}
 }
 
@@ -316,7 +337,12 @@ static void stop_machine(struct machine *m, int code)
 		sk_loop_set_timer(m->processes[i].start_timer, UINT64_MAX);
 		sk_loop_set_timer(m->processes[i].try_timer, UINT64_MAX);
 	}
-	stop_next(m);
+	if (m->o.engine->end && last_process(m)->ready)
+		m->ending = run_beside(m->o.engine->end);
+	if (m->ending)
+		sk_loop_set_timer(m->deadline, MACHINE_STOP_MS);
+	else
+		stop_next(m);
 }
 
 /* Nothing runs but the engine, which is up. */
@@ -376,6 +402,11 @@ static void deadline_over(void *arg)
 		fail(m->processes[0].ready ? last_process(m) : &m->processes[0], how);
 		return;
 	}
+	if (m->ending) {
+		report("%s does not end: killed", m->o.engine->end[0]);
+		kill(m->ending, SIGKILL);
+		return;
+	}
 	for (i = MACHINE_PROCESSES; m->phase == STOPPING && i-- > 0;)
 		if (m->processes[i].pid) {
 			report("%s does not end: killed", m->processes[i].spec->name);
@@ -399,7 +430,8 @@ static void process_ended(struct process *p, int status)
 	p->ready = false;
 	sk_loop_set_timer(p->try_timer, UINT64_MAX);
 	if (m->phase == STOPPING) {
-		stop_next(m);
+		if (!m->ending)
+			stop_next(m);
 		return;
 	}
 	p->failures = stable ? 1 : p->failures + 1;
@@ -432,10 +464,15 @@ static void reap(struct machine *m)
 	unsigned i;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == m->ending) {
+			m->ending = 0;
+			stop_next(m);
+		}
 		for (i = 0; i < MACHINE_PROCESSES; i++)
 			if (m->processes[i].pid == pid)
 				process_ended(&m->processes[i], status);
+	}
 }
 
 static void take_signals(void *arg, int fd, unsigned events)

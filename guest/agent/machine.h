@@ -49,6 +49,8 @@ struct sk_machine_engine {
 	const char *const *links;		/* pairs of path and target, NULL-terminated */
 	const char *const *directories;		/* needed below the data disk besides the places' */
 	const char *environment;		/* of its processes: NAME=VALUE, or NULL */
+	/* Run when it is up, and before it is stopped: what the engine does not do for its containers. NULL: nothing. */
+	const char *const *begin, *const *end;
 };
 
 struct sk_machine_options {

@@ -30,6 +30,11 @@ static const char *const dockerd_argv[] = { "dockerd",
 static const char *const podman_argv[] = { "podman", "system", "service", "--time=0", "unix:///run/podman/podman.sock",
 					   NULL };
 
+/* podman's engine does not end its containers, and starts none by itself: this does what podman-restart.service does. */
+static const char *const podman_begin[] = { "podman", "start", "--all", "--filter", "restart-policy=always", NULL };
+/* With a time, as docker's clients make containers that have none. */
+static const char *const podman_end[] = { "podman", "stop", "--all", "--time", "10", NULL };
+
 static const struct sk_machine_place docker_places[] = {
 	{ "/run/docker", NULL, { NULL } },
 	{ "/run/containerd", NULL, { NULL } },
@@ -96,6 +101,8 @@ static const struct sk_machine_engine engines[] = {
 		.places = podman_places,
 		.links = podman_links,
 		.directories = directories,
+		.begin = podman_begin,
+		.end = podman_end,
 	},
 	{
 		.name = "containerd",

@@ -17,7 +17,7 @@ case_machine_ports() {
 	same "$(web "http://127.0.0.1:$q/busybox")" 200
 	[ ! -e /proc/net/if_inet6 ] || same "$(web "http://[::1]:$p/busybox")" 200
 	local address
-	address=$(ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }')
+	address=$(ip -4 -o addr show scope global | awk 'NR == 1 { sub("/.*", "", $4); print $4 }')
 	if [ -n "$address" ]; then
 		same "$(web "http://$address:$p/busybox")" 200
 		! curl -sS -m 5 -o /dev/null "http://$address:$q/busybox" 2>/dev/null || fail 'a port of 127.0.0.1 is reached from elsewhere'

@@ -48,7 +48,7 @@ engine_works() {
 	ok d run -d --name local -p "127.0.0.1:$q:80" box httpd -f -p 80 -h /bin
 	until_ok 10 curl -sSf -m 5 -o /dev/null "http://127.0.0.1:$p/busybox"
 	until_ok 10 curl -sSf -m 5 -o /dev/null "http://127.0.0.1:$q/busybox"
-	address=$(ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }')
+	address=$(ip -4 -o addr show scope global | awk 'NR == 1 { sub("/.*", "", $4); print $4 }')
 	[ -z "$address" ] || ! curl -sS -m 5 -o /dev/null "http://$address:$q/busybox" 2>/dev/null || fail 'a port of 127.0.0.1 is reached from elsewhere'
 	serve tcp-echo
 	expect 125 d run --rm -p "$port:80" box true
@@ -130,9 +130,13 @@ case_machine_engines_podman() {
 	ok docker compose -p stack -f "$HOME/docker-compose.yml" exec -T one cat /files/made
 	same "$out" made
 	ok docker compose -p stack -f "$HOME/docker-compose.yml" down -t 1
-	# images and containers outlive the machine's end
+	# Images and containers outlive the machine's end, which is in order, and those with a restart policy come back.
+	ok d run -d --name keep --restart always -v "$HOME/files:/files" box sh -c 'trap "echo ended >/files/ended; exit 0" TERM; while :; do sleep 0.2; done'
+	ok d exec keep true
 	ok skerry machine stop
+	same "$(cat "$HOME/files/ended")" ended
 	ok skerry machine start -q
+	until_ok 60 d exec keep true
 	ok d run --rm built cat /built
 	same "$out" built
 	ok d ps -a --format '{{.Names}} {{.State}}'

@@ -89,7 +89,7 @@ case_machine_compose_wordpress() {
 	ok "${compose[@]}" exec -T site python3 /suite/wordpress.py install
 	until_ok 20 curl -sSf -m 10 -o "$WORK/page" "http://127.0.0.1:$SITE_PORT/wp-includes/version.php"
 	# The files are the host's, with the owners that the containers gave them.
-	[ -s www/wp-config.php ] || fail 'WordPress is not on the host'
+	[ -s www/www/wp-config.php ] || fail 'WordPress is not on the host'
 	load_for 15 "$(container site)" python3 /suite/wordpress.py publish
 	kill -9 "$(machine_pid)"
 	wait "$loader" || true

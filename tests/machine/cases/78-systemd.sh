@@ -24,7 +24,8 @@ end_systemd() {
 # case: full root-only timeout=900
 case_machine_systemd() {
 	. "$SUITE/lib.sh"
-	local program systemd unshared group groups=() pid
+	local program group pid
+	groups=() systemd= unshared= # for the end, too
 	for program in /lib/systemd/systemd /lib/systemd/systemd-logind dbus-daemon setfattr; do
 		command -v "$program" >/dev/null || skip "this machine has no $program"
 	done

@@ -42,7 +42,7 @@ case_machine_ports() {
 	! curl -sS -m 2 -o /dev/null "http://127.0.0.1:$q/" 2>/dev/null || fail 'the port is still open'
 }
 
-# case: timeout=120
+# case: timeout=240
 case_machine_names() {
 	. "$SUITE/lib.sh"
 	start_machine

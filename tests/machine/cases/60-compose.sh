@@ -15,6 +15,8 @@ stack() {
 # compose_of SUITE: $compose is what a user of that suite types.
 compose_of() {
 	with_clients "$1"
+	# Version 1 waits a minute for an answer, which is not enough beside other cases.
+	export COMPOSE_HTTP_TIMEOUT=300
 	compose=(docker compose)
 	[ "$1" != bookworm ] || compose=(docker-compose)
 }

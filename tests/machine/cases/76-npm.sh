@@ -24,6 +24,7 @@ case_machine_testcontainers() {
 	ok node testcontainers.mjs "$HOME/tests/site"
 	has "$out" 'all done'
 	same "$(d ps -q)" ''
+	rm -f "$TMPDIR/testcontainers-node.lock" # which it leaves
 }
 
 # case: full timeout=900
@@ -58,4 +59,5 @@ case_machine_devcontainers() {
 	# a second time it is found running
 	ok "${cli[@]}" up --workspace-folder "$project"
 	same "$(d ps -q | wc -l)" 1
+	rm -rf "$TMPDIR"/devcontainercli* # which it leaves
 }

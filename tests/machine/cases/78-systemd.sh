@@ -3,9 +3,10 @@
 #
 # The unit of the package under a real systemd: a machine that starts at login and ends with the session, and a status that is true.
 
+homes=/home
 # as_login COMMAND: a shell command of the user "login" beside that systemd.
 as_login() {
-	nsenter -t "$systemd" -a setpriv --reuid 7777 --regid 7777 --clear-groups env -i HOME=/home/login USER=login XDG_RUNTIME_DIR=/run/user/7777 \
+	nsenter -t "$systemd" -a setpriv --reuid 7777 --regid 7777 --clear-groups env -i HOME="$homes/login" USER=login XDG_RUNTIME_DIR=/run/user/7777 \
 		PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin sh -c "cd; $1"
 }
 unit_is() { [ "$(as_login 'systemctl --user is-active skerry-machine@default')" = "$1" ]; }

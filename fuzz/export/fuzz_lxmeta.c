@@ -9,6 +9,7 @@
 
 #include "../input.h"
 #include "export/lxmeta.h"
+#include "export/windows_name.h"
 
 static void try_ea(const uint8_t *ea, size_t len)
 {
@@ -46,11 +47,11 @@ static void try_name(const uint8_t *data, size_t len)
 
 	memcpy(name, data, len);
 	name[len] = 0;
-	sk_lx_name_decode(name, back);
+	sk_windows_name_unescape(name, back);
 	assert(strlen(back) <= strlen(name));
-	if (sk_lx_name_encode(name, host, sizeof(host)) == 0) {
+	if (sk_windows_name_escape(name, host, sizeof(host)) == 0) {
 		assert(!strpbrk(host, "\"*:<>?\\|\x01\x1f"));
-		sk_lx_name_decode(host, host);
+		sk_windows_name_unescape(host, host);
 		assert(strcmp(host, name) == 0);
 	}
 	free(name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WSL's metadata on NTFS: EAs, reparse points, names. See lxmeta.h.
+ * WSL's metadata on NTFS: EAs, reparse points. See lxmeta.h.
  *
  * An EA entry is NextEntryOffset u32, Flags u8, NameLength u8, ValueLength u16, name, NUL, value, padded to 4 bytes.
  * Every entry is checked against what is left of the buffer before any of it is used; nothing is written unless the
@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "export/windows_name.h"
 #include "ninep/linux.h"
 
 #define EA_HEADER 8u
@@ -22,8 +23,6 @@
 #define TAG_LX_CHR 0x80000025u
 #define TAG_LX_BLK 0x80000026u
 #define LX_SYMLINK_VERSION 2u
-#define NAME_UNITS 255u
-#define PRIVATE 0xF000u
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -221,68 +220,23 @@ int sk_lx_ea_write(const uint8_t *ea, size_t len, const struct sk_lx_meta *meta,
 	return (int)w.len;
 }
 
-/* --- UTF-8 and UTF-16 */
-
-/* Takes one character of valid UTF-8 (no surrogates, no long forms). 0: not valid. */
-static size_t take_utf8(const char *s, uint32_t *ret)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	const uint8_t *p = (const uint8_t *)s;
-	size_t n = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0, i;
-	uint32_t c = n < 2 ? p[0] : p[0] & (0x7fu >> n);
-
-	for (i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (n == 0 || c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 0;
-	*ret = c;
-	return n;
-}
-
-static size_t put_utf8(char *to, uint32_t c)
-{
-	if (c < 0x80) {
-		to[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		to[0] = (char)(0xc0 | c >> 6);
-		to[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		to[0] = (char)(0xe0 | c >> 12);
-		to[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		to[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	to[0] = (char)(0xf0 | c >> 18);
-	to[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	to[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	to[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
-}
-
-/* `len`: bytes of UTF-16. A surrogate without its other half becomes U+FFFD. False: too long. */
+/* `len`: bytes of UTF-16. A surrogate without its other half, and 0, become U+FFFD. False: too long. */
 static bool from_utf16(const uint8_t *p, size_t len, char *to, size_t cap)
 {
-	size_t i, n = 0;
+	size_t i, taken, n = 0;
 
-	for (i = 0; i + 1 < len; i += 2) {
-		uint32_t c = get16(p + i);
+	for (i = 0; i + 1 < len; i += 2 * taken) {
+		uint16_t units[2] = { get16(p + i), i + 3 < len ? get16(p + i + 2) : 0 };
+		uint32_t c;
 
-		if (c >= 0xd800 && c < 0xdc00 && i + 3 < len && get16(p + i + 2) >> 10 == 0x37) {
-			c = 0x10000 + ((c & 0x3ff) << 10) + (get16(p + i + 2) & 0x3ff);
-			i += 2;
-		} else if (c == 0 || (c >= 0xd800 && c < 0xe000)) {
+		taken = sk_utf16_take(units, 2, &c);
+		if (taken == 0 || c == 0) {
+			taken = 1;
 			c = 0xfffd;
 		}
 		if (cap - n < 5)
 			return false;
-		n += put_utf8(to + n, c == '\\' ? '/' : c);
+		n += sk_utf8_put(to + n, c == '\\' ? '/' : c);
 	}
 	to[n] = 0;
 	return n > 0;
@@ -355,54 +309,4 @@ int sk_lx_reparse_read(const uint8_t *data, size_t len, enum sk_lx_reparse *ret,
 	default:
 		return 0;
 	}
-}
-
-/* --- names */
-
-static bool forbidden(uint32_t c)
-{
-	return (c >= 1 && c < 32) || (c && c < 128 && strchr("\"*:<>?\\|", (int)c));
-}
-
-int sk_lx_name_encode(const char *name, char *buf, size_t cap)
-{
-	size_t n = 0, units = 0, taken, k;
-	char utf8[4];
-	uint32_t c;
-
-	for (; *name; name += taken) {
-		taken = take_utf8(name, &c);
-		if (taken == 0)
-			return -P9_EILSEQ;
-		if (c >= PRIVATE && forbidden(c - PRIVATE))
-			return -P9_EINVAL;
-		if (forbidden(c))
-			c += PRIVATE;
-		units += c > 0xffff ? 2 : 1;
-		k = put_utf8(utf8, c);
-		/* Room for the NUL, too. */
-		if (units > NAME_UNITS || k >= cap - n)
-			return -P9_ENAMETOOLONG;
-		memcpy(buf + n, utf8, k);
-		n += k;
-	}
-	buf[n] = 0;
-	return 0;
-}
-
-void sk_lx_name_decode(const char *name, char *buf)
-{
-	uint32_t c;
-
-	while (*name) {
-		size_t taken = take_utf8(name, &c);
-
-		if (taken == 3 && c >= PRIVATE && forbidden(c - PRIVATE)) {
-			*buf++ = (char)(c - PRIVATE);
-			name += taken;
-		} else {
-			*buf++ = *name++;
-		}
-	}
-	*buf = 0;
 }

@@ -8,8 +8,8 @@
 
 /*
  * What Linux needs of a file and NTFS does not have, in the bytes that the Windows Subsystem for Linux (DrvFs) writes:
- * extended attributes (EAs) of the file, reparse points, and names with characters that Windows forbids. Pure
- * functions over buffers, for every system. All of these bytes may have been written by others.
+ * extended attributes (EAs) of the file and reparse points. (Names: windows_name.h.) Pure functions over buffers, for
+ * every system. All of these bytes may have been written by others.
  *
  * Errors are negative enum p9_errno.
  */
@@ -64,16 +64,5 @@ enum sk_lx_reparse {
 
 /* `target`: of LINK and FOREIGN. -P9_EIO: damaged. */
 int sk_lx_reparse_read(const uint8_t *data, size_t len, enum sk_lx_reparse *ret, char target[SK_LX_TARGET_MAX]);
-
-/* --- names */
-
-/*
- * A name as NTFS may hold it: each of 1-31 " * : < > ? \ | becomes U+F000 and that character. -P9_EILSEQ: not UTF-8;
- * -P9_EINVAL: it has such a character of U+F000 already, and could not be told apart; -P9_ENAMETOOLONG: more than
- * `cap` bytes with the NUL, or than 255 UTF-16 units.
- */
-int sk_lx_name_encode(const char *name, char *buf, size_t cap);
-/* The other way. Never longer than `name`; `buf` may be `name`. */
-void sk_lx_name_decode(const char *name, char *buf);
 
 #endif

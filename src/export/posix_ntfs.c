@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "export/lxmeta.h"
 #include "export/posix_internal.h"
+#include "export/windows_name.h"
 
 #define HOST_NAME (P9_NAME_MAX + 1)
 
@@ -19,7 +19,7 @@ static int host_name(const struct sk_9p_node *dir, const char *name, char buf[HO
 		strcpy(buf, name);
 		return 0;
 	}
-	return sk_lx_name_encode(name, buf, HOST_NAME);
+	return sk_windows_name_escape(name, buf, HOST_NAME);
 }
 
 static int existing_name(const struct sk_9p_node *dir, const char *name, char buf[HOST_NAME])
@@ -57,7 +57,7 @@ static int ntfs_place(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p
 	int r = posix_place(fs, node, ret_dir, ret_name);
 
 	if (r == 0)
-		sk_lx_name_decode(ret_name, ret_name);
+		sk_windows_name_unescape(ret_name, ret_name);
 	return r;
 }
 
@@ -150,7 +150,7 @@ static bool emit_decoded(void *arg, const struct p9_qid *qid, uint64_t offset, u
 	/* What is longer is left out by the server. */
 	if (len >= HOST_NAME)
 		return d->emit(d->arg, qid, offset, type, name, len);
-	sk_lx_name_decode(name, guest);
+	sk_windows_name_unescape(name, guest);
 	return d->emit(d->arg, qid, offset, type, guest, strlen(guest));
 }
 
@@ -184,6 +184,6 @@ const char *posix_guest_name(const struct posix_fs *p, const char *name, char bu
 {
 	if (!name || p->c.who != SK_EXPORT_MAPPED || p->c.keep != SK_EXPORT_KEEP_EA || strlen(name) > P9_NAME_MAX)
 		return name;
-	sk_lx_name_decode(name, buf);
+	sk_windows_name_unescape(name, buf);
 	return buf;
 }

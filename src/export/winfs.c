@@ -94,7 +94,7 @@ static int win_place(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_
 		return -P9_EBUSY;
 	n = sk_windows_name_decode((const uint16_t *)node->name, wcslen(node->name), ret_name, P9_NAME_MAX + 1);
 	if (n < 0)
-		return winfs_errno(n);
+		return n;
 	*ret_dir = winfs_get(winfs_of(fs), node->parent);
 	return 0;
 }

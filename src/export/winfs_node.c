@@ -123,7 +123,7 @@ int winfs_name(const char *name, wchar_t ret[SK_WINDOWS_NAME_MAX + 1])
 	n = sk_windows_name_encode(name, (uint16_t *)ret);
 	if (n >= 0 && wcsncmp(ret, WINFS_GONE, wcslen(WINFS_GONE)) == 0)
 		return -P9_EPERM;
-	return n < 0 ? winfs_errno(n) : 0;
+	return n < 0 ? n : 0;
 }
 
 /* ---- opening */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "export/lxmeta.h"
+#include "export/windows_name.h"
 #include "ninep/linux.h"
 
 /* As ntfs-3g gives it back: uid 1000, gid 1001, mode 0100640; the last offset is the entry's size. */
@@ -222,26 +223,26 @@ static void names(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		assert_int_equal(sk_lx_name_encode(pairs[i].guest, buf, sizeof(buf)), 0);
+		assert_int_equal(sk_windows_name_escape(pairs[i].guest, buf, sizeof(buf)), 0);
 		assert_string_equal(buf, pairs[i].host);
-		sk_lx_name_decode(buf, back);
+		sk_windows_name_unescape(buf, back);
 		assert_string_equal(back, pairs[i].guest);
 	}
 	for (i = 0; i < sizeof(not_utf8) / sizeof(not_utf8[0]); i++) {
-		assert_int_equal(sk_lx_name_encode(not_utf8[i], buf, sizeof(buf)), -P9_EILSEQ);
-		sk_lx_name_decode(not_utf8[i], back);
+		assert_int_equal(sk_windows_name_escape(not_utf8[i], buf, sizeof(buf)), -P9_EILSEQ);
+		sk_windows_name_unescape(not_utf8[i], back);
 		assert_string_equal(back, not_utf8[i]);
 	}
 	/* What would come back as another name; '/' and NUL have no place there. */
-	assert_int_equal(sk_lx_name_encode("\xef\x80\xba", buf, sizeof(buf)), -P9_EINVAL);
-	sk_lx_name_decode("\xef\x80\xaf\xef\x80\x80", back);
+	assert_int_equal(sk_windows_name_escape("\xef\x80\xba", buf, sizeof(buf)), -P9_EINVAL);
+	sk_windows_name_unescape("\xef\x80\xaf\xef\x80\x80", back);
 	assert_string_equal(back, "\xef\x80\xaf\xef\x80\x80");
 	memset(longest, 'n', 255);
 	longest[255] = 0;
-	assert_int_equal(sk_lx_name_encode(longest, buf, sizeof(buf)), 0);
+	assert_int_equal(sk_windows_name_escape(longest, buf, sizeof(buf)), 0);
 	assert_string_equal(buf, longest);
 	longest[254] = '?';
-	assert_int_equal(sk_lx_name_encode(longest, buf, sizeof(buf)), -P9_ENAMETOOLONG);
+	assert_int_equal(sk_windows_name_escape(longest, buf, sizeof(buf)), -P9_ENAMETOOLONG);
 }
 
 int main(void)

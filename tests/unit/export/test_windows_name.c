@@ -2,10 +2,10 @@
 /* Names between Linux and Windows. */
 #include "../sk_test.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "export/windows_name.h"
+#include "ninep/linux.h"
 
 /* Encodes, compares with `wide`, and decodes to the same. */
 static void assert_name(const char *name, const uint16_t *wide, size_t n)
@@ -35,30 +35,26 @@ static void test_round(void **state)
 
 static void test_encode_refused(void **state)
 {
-	/* Cut, a lone continuation, overlong (of "/", too), a surrogate, beyond Unicode, what stands for a forbidden
+	/* Cut, a lone continuation, overlong (of "/", too), a surrogate, beyond Unicode. And what stands for a forbidden
 	 * character. */
-	static const char *const bad[] = { "a\xc3",
-					   "\x80",
-					   "\xc0\xaf",
-					   "\xe0\x80\xaf",
-					   "\xed\xa0\x80",
-					   "\xf4\x90\x80\x80",
-					   "\xf8\x88\x80\x80",
-					   "\xff",
-					   "\xef\x80\xbax" };
+	static const char *const bad[] = {
+		"a\xc3", "\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80",
+		"\xff"
+	};
 	uint16_t wide[SK_WINDOWS_NAME_MAX + 1];
 	char longest[300];
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(sk_windows_name_encode(bad[i], wide), -EILSEQ);
+		assert_int_equal(sk_windows_name_encode(bad[i], wide), -P9_EILSEQ);
+	assert_int_equal(sk_windows_name_encode("\xef\x80\xbax", wide), -P9_EINVAL);
 	memset(longest, 'x', sizeof(longest));
 	longest[255] = '\0';
 	assert_int_equal(sk_windows_name_encode(longest, wide), 255);
 	longest[255] = 'x';
 	longest[256] = '\0';
-	assert_int_equal(sk_windows_name_encode(longest, wide), -ENAMETOOLONG);
+	assert_int_equal(sk_windows_name_encode(longest, wide), -P9_ENAMETOOLONG);
 }
 
 static void test_decode_refused(void **state)
@@ -69,16 +65,16 @@ static void test_decode_refused(void **state)
 	char name[256];
 
 	(void)state;
-	assert_int_equal(sk_windows_name_decode(high, 2, name, sizeof(name)), -EILSEQ);
-	assert_int_equal(sk_windows_name_decode(low, 2, name, sizeof(name)), -EILSEQ);
-	assert_int_equal(sk_windows_name_decode(slash, 2, name, sizeof(name)), -EILSEQ);
-	assert_int_equal(sk_windows_name_decode(dots, 2, name, sizeof(name)), -EILSEQ);
-	assert_int_equal(sk_windows_name_decode(dots, 1, name, sizeof(name)), -EILSEQ);
-	assert_int_equal(sk_windows_name_decode(zero, 2, name, sizeof(name)), -EILSEQ);
-	assert_int_equal(sk_windows_name_decode(colon, 3, name, sizeof(name)), -EILSEQ);
-	assert_int_equal(sk_windows_name_decode(dots, 0, name, sizeof(name)), -EILSEQ);
+	assert_int_equal(sk_windows_name_decode(high, 2, name, sizeof(name)), -P9_EILSEQ);
+	assert_int_equal(sk_windows_name_decode(low, 2, name, sizeof(name)), -P9_EILSEQ);
+	assert_int_equal(sk_windows_name_decode(slash, 2, name, sizeof(name)), -P9_EILSEQ);
+	assert_int_equal(sk_windows_name_decode(dots, 2, name, sizeof(name)), -P9_EILSEQ);
+	assert_int_equal(sk_windows_name_decode(dots, 1, name, sizeof(name)), -P9_EILSEQ);
+	assert_int_equal(sk_windows_name_decode(zero, 2, name, sizeof(name)), -P9_EILSEQ);
+	assert_int_equal(sk_windows_name_decode(colon, 3, name, sizeof(name)), -P9_EILSEQ);
+	assert_int_equal(sk_windows_name_decode(dots, 0, name, sizeof(name)), -P9_EILSEQ);
 	assert_int_equal(sk_windows_name_decode(wide, 2, name, 7), 6);
-	assert_int_equal(sk_windows_name_decode(wide, 2, name, 6), -ENAMETOOLONG);
+	assert_int_equal(sk_windows_name_decode(wide, 2, name, 6), -P9_ENAMETOOLONG);
 }
 
 int main(void)

@@ -62,7 +62,6 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	struct statx stx;
 	int fd, r;
 
-	(void)mask;
 	posix_as_caller(p, cred);
 	fd = file && file->fd >= 0 ? file->fd : posix_fd(p, n);
 	if (fd < 0)
@@ -77,11 +76,13 @@ int posix_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_
 	posix_identity(p, n, &stx);
 	posix_qid(p, &stx, &a->qid);
 	a->dev = posix_dev_number(p, &stx);
-	if (p->c.who == SK_EXPORT_MAPPED)
+	if (p->c.who == SK_EXPORT_MAPPED && mask)
 		posix_effective(p, &(struct posix_subject){ .fd = fd, .node = n }, &stx);
 	if (S_ISLNK(stx.stx_mode))
 		a->qid.type = P9_QTSYMLINK;
 	fill_attr(&stx, n->reborn, a);
+	if (p->c.who == SK_EXPORT_MAPPED && !mask)
+		a->valid &= ~(uint64_t)(P9_GETATTR_MODE | P9_GETATTR_UID | P9_GETATTR_GID | P9_GETATTR_RDEV);
 	return 0;
 }
 
@@ -193,7 +194,7 @@ static int look_node(struct posix_fs *p, const struct sk_9p_cred *cred, struct s
 		return r;
 	if ((*ret_node)->type == S_IFDIR)
 		posix_watch(p, *ret_node);
-	r = posix_getattr(&p->fs, cred, *ret_node, NULL, 0, a);
+	r = posix_getattr(&p->fs, cred, *ret_node, NULL, P9_GETATTR_BASIC, a);
 	if (r < 0) {
 		posix_put(&p->fs, *ret_node);
 		*ret_node = NULL;

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "export/lxmeta.h"
+#include "export/override.h"
 #include "export/posix.h"
 
 #define POSIX_BUCKETS 4096u
@@ -20,7 +22,8 @@
 #define POSIX_LISTINGS 64u
 #define P9_NOBODY_GID 65534u
 
-struct sk_override;
+struct posix_recent;
+struct posix_left;
 struct sk_sidecar;
 struct posix_mount;
 
@@ -60,6 +63,7 @@ struct sk_export_pool {
 	bool full;			    /* capabilities are effective though fsuid is not 0 */
 	uint64_t caps;			    /* permitted, without CAP_FSETID */
 	uint64_t stale_ms;		    /* when a client was last made to walk again, by sk_now_ms() */
+	uint64_t changes; /* of owners and modes that are kept, by this server or, as far as known, others */
 };
 
 struct sk_9p_node {
@@ -93,6 +97,14 @@ struct sk_9p_node {
 	/* MAPPED, KEEP_SIDECAR: of a directory what its file says; of a file without a name what was kept of it. */
 	struct sk_sidecar *side;
 	struct sk_override *kept;
+	struct posix_recent *recent;
+};
+
+/* MAPPED: owner and mode of a file that is open, as they were a moment ago: data in small pieces would otherwise have
+ * them read again for each piece. */
+struct posix_recent {
+	uint64_t ms, changes; /* when, by sk_now_ms(), and the pool's number of changes then */
+	struct sk_override o;
 };
 
 struct sk_9p_file {
@@ -322,9 +334,9 @@ static inline bool posix_sidecar(const struct posix_fs *p)
 {
 	return p->c.who == SK_EXPORT_MAPPED && p->c.keep == SK_EXPORT_KEEP_SIDECAR;
 }
-/* Owner, mode, type and device as they are kept, or those of `stx`. */
+/* Owner, mode, type and device as they are kept now, or those of `stx`. */
 void posix_kept(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx, struct sk_override *ret);
-/* Puts them over what the host says. */
+/* Puts them over what the host says; of an open file as they were a moment ago. */
 void posix_effective(struct posix_fs *p, const struct posix_subject *f, struct statx *stx);
 /* -EOPNOTSUPP: nothing can be kept of this file. */
 int posix_keep_set(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx,

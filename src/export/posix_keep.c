@@ -20,10 +20,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/loop.h"
 #include "export/ea.h"
 #include "export/override.h"
 #include "export/posix_internal.h"
 #include "export/sidecar.h"
+
+/* How long what is kept of an open file is not read again, unless something in the share has changed. */
+#define RECENT_MS 100u
 
 /* What the records of a directory say now, and its descriptor. 0 or negative errno. */
 static int side_of(struct posix_fs *p, struct sk_9p_node *dir, int *ret_fd)
@@ -96,6 +100,26 @@ static void side_kept(struct posix_fs *p, const struct posix_subject *f, const s
 	*ret = o;
 }
 
+/* In the attributes of NTFS, or a file beside: to ask costs a call of the file system's own program. */
+static bool is_recent(const struct posix_fs *p, const struct posix_subject *f)
+{
+	const struct posix_recent *c = f->node && f->node->files ? f->node->recent : NULL;
+
+	return c && c->changes == p->pool->changes && sk_now_ms() - c->ms < RECENT_MS;
+}
+
+static void remember(struct posix_fs *p, const struct posix_subject *f, const struct sk_override *o)
+{
+	struct sk_9p_node *n = f->node;
+
+	if (!n || !n->files || n->type != S_IFREG || p->c.keep == SK_EXPORT_KEEP_XATTR)
+		return;
+	if (!n->recent)
+		n->recent = malloc(sizeof(*n->recent));
+	if (n->recent)
+		*n->recent = (struct posix_recent){ sk_now_ms(), p->pool->changes, *o };
+}
+
 void posix_kept(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx, struct sk_override *ret)
 {
 	struct sk_override o;
@@ -123,7 +147,12 @@ void posix_effective(struct posix_fs *p, const struct posix_subject *f, struct s
 	const char *target = NULL;
 	struct sk_override o;
 
-	posix_kept(p, f, stx, &o);
+	if (is_recent(p, f)) {
+		o = f->node->recent->o;
+	} else {
+		posix_kept(p, f, stx, &o);
+		remember(p, f, &o);
+	}
 	if (S_ISLNK(o.mode) && !S_ISLNK(stx->stx_mode) && side_find(p, f, &o, &target) && target)
 		stx->stx_size = strlen(target);
 	stx->stx_uid = o.uid;
@@ -180,6 +209,7 @@ static int side_set(struct posix_fs *p, const struct posix_subject *f, const str
 int posix_keep_set(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx,
 		   const struct sk_override *o)
 {
+	p->pool->changes++;
 	if (p->c.keep == SK_EXPORT_KEEP_SIDECAR)
 		return is_fresh_directory(f, stx) ? side_set_fresh(f->fd, o) : side_set(p, f, o);
 	if (p->c.keep == SK_EXPORT_KEEP_EA && (o->mode & S_IFMT) == (stx->stx_mode & S_IFMT))

@@ -409,6 +409,7 @@ void posix_put(struct sk_9p_fs *fs, struct sk_9p_node *node)
 		close_node(p->pool, node);
 		sk_sidecar_free(node->side);
 		free(node->kept);
+		free(node->recent);
 		free(node->name);
 		free(node);
 		node = up;

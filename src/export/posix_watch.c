@@ -108,6 +108,7 @@ void sk_posix_on_watch(const struct sk_watch_event *w)
 	struct sk_9p_node *dir = (struct sk_9p_node *)(uintptr_t)w->dir;
 	struct sk_9p_node *to = (struct sk_9p_node *)(uintptr_t)w->new_dir;
 
+	(dir ? dir : to)->fs->pool->changes++;
 	if (w->kind == SK_WATCH_RENAME && (!dir || !to || dir->fs == to->fs)) {
 		tell_rename(w, dir, to);
 	} else if (dir->is_virtual) {

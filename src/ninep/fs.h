@@ -77,7 +77,7 @@ struct sk_9p_fs_ops {
 		     char ret_name[P9_NAME_MAX + 1]);
 
 	/* `file` (may be NULL) is an open instance of `node`: then the answer is about that one, also after an unlink.
-	 */
+	 * `mask` 0: mode, owner and device are not needed, and may be missing in ret_attr->valid. */
 	int (*getattr)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,
 		       struct sk_9p_file *file, uint64_t mask, struct p9_attr *ret_attr);
 	int (*setattr)(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node,

@@ -20,13 +20,26 @@ void p9_stamp(struct sk_9p_session *s, struct p9_attr *a)
 	a->data_version = ++s->stamp;
 }
 
-int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr)
+static int getattr(struct p9_fid *f, uint64_t mask, struct p9_attr *ret_attr)
 {
 	struct sk_9p_cred cred = { f->uid, P9_NONUNAME };
 
 	memset(ret_attr, 0, sizeof(*ret_attr));
-	return f->export->fs->ops->getattr(f->export->fs, &cred, f->node, f->file, P9_GETATTR_BASIC | P9_GETATTR_BTIME,
-					   ret_attr);
+	return f->export->fs->ops->getattr(f->export->fs, &cred, f->node, f->file, mask, ret_attr);
+}
+
+int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr)
+{
+	return getattr(f, P9_GETATTR_BASIC | P9_GETATTR_BTIME, ret_attr);
+}
+
+int p9_version_of(struct p9_fid *f, uint32_t *ret_version)
+{
+	struct p9_attr attr;
+	int r = getattr(f, 0, &attr);
+
+	*ret_version = attr.qid.version;
+	return r;
 }
 
 /* Flags for the client's cache in a reply. Called when all else in the reply is known. */
@@ -235,52 +248,44 @@ int p9_do_createx(struct p9_req *q)
 int p9_do_writex(struct p9_req *q)
 {
 	struct p9_fid *f = p9_fid_find(q->s, q->t.u.write.fid);
-	struct p9_attr attr;
-	uint32_t count;
+	uint32_t count, before;
 	int r;
 
 	if (!f || f->state != P9_FID_OPEN)
 		return -P9_EBADF;
-	r = p9_attr_of(f, &attr);
+	r = p9_version_of(f, &before);
 	if (r == 0)
 		r = p9_do_write(q);
 	if (r < 0)
 		return r;
 	count = q->r.u.count;
-	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
+	r = p9_changed(q, f, before);
 	q->r.u.found.count = count;
-	q->r.u.found.pre = attr.qid.version;
-	/* The data is written: an error here is no error of that. */
-	if (p9_attr_of(f, &q->r.u.found.attr) < 0)
-		q->r.u.found.attr = attr;
-	p9_stamp(q->s, &q->r.u.found.attr);
-	return 0;
+	return r;
 }
 
-void p9_changed(struct p9_req *q, struct p9_fid *f, const struct p9_attr *before)
+int p9_changed(struct p9_req *q, struct p9_fid *f, uint32_t before)
 {
+	int r;
+
 	memset(&q->r.u.found, 0, sizeof(q->r.u.found));
-	q->r.u.found.pre = before->qid.version;
-	/* The change is made: an error here is no error of that. */
-	if (p9_attr_of(f, &q->r.u.found.attr) < 0)
-		q->r.u.found.attr = *before;
+	q->r.u.found.pre = before;
+	r = p9_attr_of(f, &q->r.u.found.attr);
 	p9_stamp(q->s, &q->r.u.found.attr);
+	return r;
 }
 
 int p9_do_setattrx(struct p9_req *q)
 {
 	struct p9_fid *f;
-	struct p9_attr attr;
+	uint32_t before;
 	int r = p9_fid_get(q->s, q->t.u.setattr.fid, &f);
 
 	if (r == 0)
-		r = p9_attr_of(f, &attr);
+		r = p9_version_of(f, &before);
 	if (r == 0)
 		r = p9_do_setattr(q);
-	if (r < 0)
-		return r;
-	p9_changed(q, f, &attr);
-	return 0;
+	return r < 0 ? r : p9_changed(q, f, before);
 }
 
 /* --- listings */

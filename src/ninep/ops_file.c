@@ -37,7 +37,7 @@ int p9_do_allocate(struct p9_req *q)
 	uint64_t offset = q->t.u.allocate.offset, length = q->t.u.allocate.length;
 	uint32_t mode = q->t.u.allocate.mode;
 	const struct sk_9p_fs_ops *ops;
-	struct p9_attr before;
+	uint32_t before;
 	struct p9_fid *f;
 	int r = open_file(q, q->t.u.allocate.fid, true, &f);
 
@@ -50,12 +50,10 @@ int p9_do_allocate(struct p9_req *q)
 	ops = f->export->fs->ops;
 	if ((mode & ~P9_FALLOC_ALL) || !ops->allocate)
 		return -P9_EOPNOTSUPP;
-	r = p9_attr_of(f, &before);
+	r = p9_version_of(f, &before);
 	if (r == 0)
 		r = ops->allocate(f->export->fs, f->file, mode, offset, length);
-	if (r == 0)
-		p9_changed(q, f, &before);
-	return r;
+	return r < 0 ? r : p9_changed(q, f, before);
 }
 
 int p9_do_seek(struct p9_req *q)
@@ -114,7 +112,8 @@ int p9_do_copy(struct p9_req *q)
 	bool clone = q->t.u.copy.flags & P9_COPY_CLONE;
 	const struct sk_9p_fs_ops *ops;
 	struct p9_fid *from, *to;
-	struct p9_attr before;
+	uint32_t before;
+	int r;
 	int64_t n = open_file(q, q->t.u.copy.from, false, &from);
 
 	if (n == 0)
@@ -131,15 +130,15 @@ int p9_do_copy(struct p9_req *q)
 		return -P9_EOPNOTSUPP;
 	if (!clone && length > COPY_MAX)
 		length = COPY_MAX;
-	n = p9_attr_of(to, &before);
+	n = p9_version_of(to, &before);
 	if (n == 0)
 		n = ops->copy(to->export->fs, from->file, q->t.u.copy.from_offset, to->file, q->t.u.copy.to_offset,
 			      length, clone);
 	if (n < 0)
 		return (int)n;
-	p9_changed(q, to, &before);
+	r = p9_changed(q, to, before);
 	q->r.u.found.count = (uint32_t)n;
-	return 0;
+	return r;
 }
 
 int p9_do_watch(struct p9_req *q)
@@ -173,7 +172,7 @@ int p9_do_setflags(struct p9_req *q)
 {
 	struct sk_9p_cred cred = { 0, P9_NONUNAME };
 	uint32_t valid = q->t.u.flags.valid;
-	struct p9_attr before;
+	uint32_t before;
 	struct p9_fid *f;
 	int r = p9_fid_get_rw(q->s, q->t.u.flags.fid, &f);
 
@@ -184,10 +183,8 @@ int p9_do_setflags(struct p9_req *q)
 	if (!f->export->fs->ops->setflags)
 		return -P9_EOPNOTSUPP;
 	cred.uid = f->uid;
-	r = p9_attr_of(f, &before);
+	r = p9_version_of(f, &before);
 	if (r == 0)
 		r = f->export->fs->ops->setflags(f->export->fs, &cred, f->node, f->file, valid, &q->t.u.flags.f);
-	if (r == 0)
-		p9_changed(q, f, &before);
-	return r;
+	return r < 0 ? r : p9_changed(q, f, before);
 }

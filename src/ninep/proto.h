@@ -202,6 +202,10 @@ enum p9_type {
 #define P9_QTFILE 0x00u
 
 /* Tgetattr, Rgetattr */
+#define P9_GETATTR_MODE 0x1u
+#define P9_GETATTR_UID 0x4u
+#define P9_GETATTR_GID 0x8u
+#define P9_GETATTR_RDEV 0x10u
 #define P9_GETATTR_BASIC 0x7ffu
 #define P9_GETATTR_BTIME 0x800u
 /* Tsetattr */

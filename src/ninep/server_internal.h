@@ -166,14 +166,16 @@ uint8_t *p9_scratch(struct sk_9p_session *s, uint32_t size);
 /* ops_ext.c */
 /* Generation and number of attributes that go out. */
 void p9_stamp(struct sk_9p_session *s, struct p9_attr *a);
-/* Reads all attributes of the fid's object. */
+/* Reads all attributes of the fid's object; its version only, which costs less where owner and mode are kept beside. */
 int p9_attr_of(struct p9_fid *f, struct p9_attr *ret_attr);
+int p9_version_of(struct p9_fid *f, uint32_t *ret_version);
 /* The reply to a request that has opened a file: the new fid that it asked for, and the attributes. `leases`: flags of
  * the reply, of leases that were taken before. */
 int p9_open_found(struct p9_req *q, struct p9_fid *from, struct sk_9p_node *take_node, struct sk_9p_file *take_file,
 		  uint32_t flags, uint8_t qtype, uint32_t leases);
-/* The reply to a change of the fid's file that was made: the version before, and the attributes now. */
-void p9_changed(struct p9_req *q, struct p9_fid *f, const struct p9_attr *before);
+/* The reply to a change of the fid's file that was made: the version before, and the attributes now. Negative errno:
+ * those cannot be read. */
+int p9_changed(struct p9_req *q, struct p9_fid *f, uint32_t before);
 /* Answers the parked Tnotify of that tag. */
 void p9_notify_flush(struct sk_9p_session *s, uint16_t tag);
 

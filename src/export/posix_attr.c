@@ -367,8 +367,8 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 		o.mode = (o.mode & S_IFMT) | (a->mode & 07777);
 		for (open_file = t->node->files; open_file; open_file = open_file->next)
 			open_file->suid = a->mode & (S_ISUID | S_ISGID);
-		/* Only our own files: others may be writable by us without being ours. */
-		if (stx.stx_uid == geteuid() && chmod(t->path, mode) < 0)
+		/* Only our own files: others may be writable by us without being ours. vfat refuses modes that it has not. */
+		if (stx.stx_uid == geteuid() && chmod(t->path, mode) < 0 && !posix_sidecar(t->p))
 			return -errno;
 	}
 	r = posix_keep_set(t->p, &f, &stx, &o);

@@ -332,7 +332,9 @@ int posix_keep_moved(struct posix_fs *p, struct sk_9p_node *olddir, const char *
 	if (r == 0)
 		r = kept ? sk_sidecar_put(newdir->side, fd, newname, &o, target)
 			 : sk_sidecar_drop(newdir->side, fd, newname);
-	if (r == 0 && result >= 0 && side_of(p, olddir, &fd) == 0)
+	/* A name that has changed its case only has one record. */
+	if (r == 0 && result >= 0 && side_of(p, olddir, &fd) == 0 &&
+	    !(olddir == newdir && sk_sidecar_same(olddir->side, oldname, newname)))
 		r = sk_sidecar_drop(olddir->side, fd, oldname);
 	return r;
 }

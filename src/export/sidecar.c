@@ -196,6 +196,11 @@ void sk_sidecar_any_case(struct sk_sidecar *s, bool any_case)
 	s->any_case = any_case;
 }
 
+bool sk_sidecar_same(const struct sk_sidecar *s, const char *a, const char *b)
+{
+	return s->any_case ? same_folded(a, b) : strcmp(a, b) == 0;
+}
+
 static size_t bucket_of(const struct sk_sidecar *s, const char *name)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);

@@ -25,6 +25,9 @@ void sk_sidecar_free(struct sk_sidecar *s);
 /* Names that differ in the case of ASCII letters only are one, unless both are there. */
 void sk_sidecar_any_case(struct sk_sidecar *s, bool any_case);
 
+/* The names have one record. */
+bool sk_sidecar_same(const struct sk_sidecar *s, const char *a, const char *b);
+
 /* Reads records, after those that are there. What is damaged is left out. -ENOMEM. */
 int sk_sidecar_parse(struct sk_sidecar *s, const char *text, size_t len);
 /* Makes `s` what the file in the directory says now. No file: no records. 0 or negative errno. */

@@ -633,6 +633,12 @@ class Exfat(Beside):
         c.set("FILE", mode=0o640)
         self.assertEqual(self.again().stat("file")[0], "0o100640")
         self.fails(errno.EEXIST, self.c.put, "FILE")
+        # Another case is another spelling of the same record.
+        for name, other in (("File", "FILE"), ("FILE", "file"), ("file", "File")):
+            self.c.rename(name, other)
+            # The kernel's vfat leaves the spelling as it is.
+            self.assertEqual([n.lower() for n in self.c.list()], ["file"])
+            self.assertEqual(self.again().stat("fiLe")[0], "0o100640")
         # Who could write it could make himself root in the container.
         self.assertIn(SIDECAR, os.listdir(self.share))
         for name in (".SKERRY-META", ".skerry-Meta.New"):

@@ -57,6 +57,7 @@ struct sk_export_config {
 	bool client_clears; /* clients clear set-id bits before a write, as Linux does: the write leaves them */
 	bool any_case;	    /* names in no directory differ in case only, where it is known */
 	bool leaves_names;  /* open files that are removed keep a name (FUSE), which clients do not see */
+	bool holds_open;    /* open files can be neither removed nor replaced, but renamed: a hidden name until then */
 	bool own_mount;	    /* its directories are distinct from other exports' of the same host directory */
 	bool no_openat2;    /* for tests: as on a kernel without openat2 */
 	bool stat_entries;  /* for tests: look at every entry of a listing (set by itself where file systems need it) */

@@ -19,7 +19,8 @@
  *   posix_io.c     open, create, read, write, listings          posix_attr.c  attributes, plain and extended
  *   posix_name.c   making, moving and removing names            posix_lock.c  locks of the host
  *   posix_watch.c  leases: directories that are watched              posix_file.c  fallocate, O_TMPFILE, clones, flags
- *   posix_mounts.c mounts that come and go meanwhile
+ *   posix_mounts.c mounts that come and go meanwhile             posix_left.c  files that are removed while they are open
+ *   posix_lx.c     what WSL has made on NTFS
  *   posix_keep.c   owner and mode as they are kept (MAPPED): override.c, posix_links.c: in an attribute; ea.c, lxmeta.c,
  *                  posix_ntfs.c: on NTFS; sidecar.c: in a file of the directory. probe.c: which of these it is to be
  *
@@ -407,6 +408,7 @@ void sk_posix_free(struct sk_9p_fs *fs)
 
 	if (!p)
 		return;
+	posix_left_free(p);
 	if (p->root && p->root->is_virtual)
 		posix_unwatch(p, p->root);
 	if (p->single)

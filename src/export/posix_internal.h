@@ -132,6 +132,7 @@ struct posix_fs {
 	void *event_arg;
 	struct sk_9p_fs_ops ops;    /* KEEP_EA: with names as NTFS has them */
 	struct posix_mount *mounts; /* sk_posix_mount(): posix_mounts.c */
+	struct posix_left *left;    /* posix_left.c */
 	struct sk_9p_node *buckets[POSIX_BUCKETS];
 };
 
@@ -368,8 +369,19 @@ const char *posix_guest_name(const struct posix_fs *p, const char *name, char bu
 
 /* posix_left.c: names that FUSE leaves of open files */
 bool posix_left_name(const struct posix_fs *p, const char *name);
-/* rmdir of a directory that has nothing but such. */
-int posix_left_rmdir(const struct posix_fs *p, int dirfd, const char *name);
+/* rmdir of a directory in `up` that has nothing but such. */
+int posix_left_rmdir(struct posix_fs *p, struct sk_9p_node *up, int upfd, const char *name);
+/* After unlink, or a rename over `newname`, has failed with `error`: the same for a file that is open, where it was refused
+ * for that. `node`: that of the name that goes, or NULL. 0, or `error` if nothing can be done about it. */
+int posix_left_unlink(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, const char *name, struct sk_9p_node *node,
+		      int error);
+int posix_left_replace(struct posix_fs *p, int oldfd, const char *oldname, struct sk_9p_node *newdir, int newfd,
+		       const char *newname, struct sk_9p_node *node, int error);
+/* The last open file of the node has been closed. */
+void posix_left_closed(struct posix_fs *p, const struct sk_9p_node *node);
+/* A listing has met this name: removes what a killed server has left. */
+void posix_left_sweep(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, const char *name);
+void posix_left_free(struct posix_fs *p);
 
 /* posix_links.c */
 #define SK_LINKS_DIR ".skerry-links"

@@ -190,8 +190,8 @@ static int create_new(struct posix_fs *p, const struct sk_9p_cred *cred, struct 
 	if (r == 0)
 		return fd;
 	if (fd >= 0) {
+		close(fd); /* open, some file systems would not remove it */
 		unlinkat(dirfd, name, 0);
-		close(fd);
 	}
 	return r;
 }
@@ -278,6 +278,8 @@ void posix_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	p->pool->files--;
+	if (p->left && !file->node->files)
+		posix_left_closed(p, file->node);
 	drop_listing(p->pool, file);
 	free(file);
 }
@@ -498,6 +500,8 @@ int posix_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fil
 			}
 		}
 		d = (const struct dirent64_raw *)(const void *)(file->buf + file->pos);
+		if (p->c.holds_open)
+			posix_left_sweep(p, node, file->fd, d->name);
 		if (!posix_hidden_name(p, node, d->name) && entry_qid(p, file, d, exact, &qid, &type) &&
 		    !emit(arg, &qid, (uint64_t)d->off, type, d->name, strlen(d->name)))
 			return 0;

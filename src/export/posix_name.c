@@ -209,9 +209,9 @@ static bool is_mount_point(const struct posix_fs *p, int dirfd, const char *name
 }
 
 /* rmdir of a directory that is not empty, but has nothing that clients see. */
-static int remove_hidden(struct posix_fs *p, int dirfd, const char *name)
+static int remove_hidden(struct posix_fs *p, struct sk_9p_node *dir, int dirfd, const char *name)
 {
-	int r = posix_left_rmdir(p, dirfd, name);
+	int r = posix_left_rmdir(p, dir, dirfd, name);
 
 	return r == -ENOTEMPTY ? posix_keep_rmdir(p, dirfd, name) : r;
 }
@@ -241,7 +241,9 @@ int posix_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		posix_link_look(p, fd, name, &gone);
 		r = unlinkat(fd, name, rmdir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
 		if (rmdir && r == -ENOTEMPTY)
-			r = remove_hidden(p, fd, name);
+			r = remove_hidden(p, dir, fd, name);
+		else if (!rmdir && r < 0)
+			r = posix_left_unlink(p, dir, fd, name, known, r);
 		fd = r;
 		if (fd == 0)
 			posix_link_drop(p, &gone);
@@ -270,7 +272,7 @@ static int rename_check(const struct posix_fs *p, int oldfd, const char *oldname
 }
 
 static int move(struct posix_fs *p, struct sk_9p_node *olddir, const char *oldname, struct sk_9p_node *newdir,
-		const char *newname, uint32_t flags)
+		const char *newname, struct sk_9p_node *replaced, uint32_t flags)
 {
 	int oldfd, newfd, r = posix_keep_moving(p, olddir, oldname, newdir, newname, flags & P9_RENAME_EXCHANGE);
 
@@ -280,8 +282,10 @@ static int move(struct posix_fs *p, struct sk_9p_node *olddir, const char *oldna
 		return r;
 	r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
 	/* An empty directory, but for what is kept in it. */
-	if (r == -ENOTEMPTY && remove_hidden(p, newfd, newname) == 0)
+	if (r == -ENOTEMPTY && remove_hidden(p, newdir, newfd, newname) == 0)
 		r = renameat2(oldfd, oldname, newfd, newname, flags) < 0 ? -errno : 0;
+	if (r < 0 && flags == 0)
+		r = posix_left_replace(p, oldfd, oldname, newdir, newfd, newname, replaced, r);
 	if (posix_sidecar(p) && posix_keep_moved(p, olddir, oldname, newdir, newname, r) < 0 && r == 0)
 		r = -EIO;
 	return r;
@@ -316,7 +320,7 @@ int posix_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		r = rename_check(p, oldfd, oldname, newfd, newname);
 	if (r == 0) {
 		posix_link_look(p, newfd, newname, &gone);
-		r = move(p, olddir, oldname, newdir, newname, flags);
+		r = move(p, olddir, oldname, newdir, newname, replaced, flags);
 		if (r == 0 && !exchange)
 			posix_link_drop(p, &gone);
 		posix_names_changed(olddir);

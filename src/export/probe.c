@@ -97,24 +97,30 @@ static void try_owner(int fd, struct sk_probe *p)
 	p->ea = answer(ea_stays(fd));
 }
 
-/* A file to try things on that has no name; -1: the directory cannot be written, or the file system is strange. */
-static int nameless(int dirfd, struct sk_probe *p)
+/* A file to try things on that has no name, or one that has to be removed after it was closed, because the file system
+ * refuses it before (`name`, else ""). -1: the directory cannot be written, or the file system is strange. */
+static int nameless(int dirfd, struct sk_probe *p, char name[48])
 {
-	char name[48], other[48], *c;
+	char other[48], *c;
 	struct stat st;
 	int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
+	name[0] = 0;
 	if (fd >= 0)
 		return fd;
 	fresh_name(name);
 	fd = openat(dirfd, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if (fd < 0) {
+		name[0] = 0;
 		return fd;
+	}
 	strcpy(other, name);
 	for (c = other; *c; c++)
 		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
 	p->case_matters = answer(fstatat(dirfd, other, &st, AT_SYMLINK_NOFOLLOW) < 0);
-	(void)unlinkat(dirfd, name, 0);
+	p->remove_open = answer(unlinkat(dirfd, name, 0) == 0);
+	if (p->remove_open == SK_PROBE_YES)
+		name[0] = 0;
 	return fd;
 }
 
@@ -250,6 +256,7 @@ static void try_open_files(int dir, struct sk_probe *p)
 	close(SK_TAKE_FD(fd));
 	fd = openat(sub, "open", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	gone = fd >= 0 && unlinkat(sub, "open", 0) == 0 && pwrite(fd, "x", 1, 0) == 1;
+	p->remove_open = answer(gone);
 	/* FUSE gives it another name until it is closed. */
 	p->unlink_open = answer(gone && unlinkat(dir, "sub", AT_REMOVEDIR) == 0);
 }
@@ -340,6 +347,7 @@ static void look(int fd, bool is_dir, struct sk_probe *p)
 int sk_probe_run(int fd, enum sk_probe_depth depth, struct sk_probe *ret)
 {
 	_cleanup_fd_ int file = -1;
+	char left[48];
 	struct stat st;
 
 	memset(ret, 0, sizeof(*ret));
@@ -349,11 +357,14 @@ int sk_probe_run(int fd, enum sk_probe_depth depth, struct sk_probe *ret)
 	look(fd, S_ISDIR(st.st_mode), ret);
 	if (depth == SK_PROBE_LOOK || !S_ISDIR(st.st_mode))
 		return 0;
-	file = nameless(fd, ret);
+	file = nameless(fd, ret, left);
 	ret->writable = answer(file >= 0);
 	if (file < 0)
 		return 0;
 	try_owner(file, ret);
+	sk_close_fd(&file);
+	if (left[0])
+		(void)unlinkat(fd, left, 0);
 	/* Where there are nameless files, names are not needed to keep one. */
 	if (depth == SK_PROBE_ALL)
 		in_directory(fd, try_all, ret);

@@ -30,7 +30,8 @@ struct sk_probe {
 	/* Not known where there are nameless files, but with SK_PROBE_ALL. */
 	enum sk_probe_answer case_matters; /* "a" and "A" are two files */
 	enum sk_probe_answer rename_over;  /* a file that is open can be replaced */
-	enum sk_probe_answer unlink_open;  /* a file that is open can be removed, and its directory then */
+	enum sk_probe_answer remove_open;  /* a file that is open can be removed */
+	enum sk_probe_answer unlink_open;  /* and its directory then */
 	unsigned marks;
 
 	/* The rest only with SK_PROBE_ALL. */

@@ -22,7 +22,8 @@
  *
  * Others may add, remove and rename files at any time. A file without a record is as the host says; records whose file
  * is gone are left out when the log is written again, which happens when it has grown to four times what it says. Then
- * a new file is written, synced and renamed; where only the new one is found, that was the moment of a crash.
+ * a new file is written, synced and renamed; where only the new one is found, that was the moment of a crash. Where
+ * an open file cannot be replaced, it stays as long as it is.
  *
  * Servers of one directory exclude each other by flock on the file for the time of one change, and see that somebody
  * else has changed it by its size and inode. The bytes may be anybody's: nothing of them is trusted but as text.
@@ -68,6 +69,7 @@ struct sk_sidecar {
 	size_t n_buckets, n;
 	bool any_case;
 	bool loaded, cut; /* cut: the file does not end with a line's end */
+	bool stays;	  /* it could not be replaced: not tried again */
 	uint64_t ino, len;
 };
 
@@ -715,9 +717,9 @@ static int append(struct sk_sidecar *s, int dirfd, struct side_record *e)
 	s->len = (uint64_t)st.st_size + n;
 	memcpy(name, e->name, strlen(e->name) + 1);
 	r = enter(s, e);
-	if (r == 0 && s->len > REWRITE_MIN && s->len / 4 > live_bytes(s))
-		/* Not having made it smaller is no error of this change. */
-		(void)write_again(s, dirfd, name);
+	/* Not having made it smaller is no error of this change. */
+	if (r == 0 && !s->stays && s->len > REWRITE_MIN && s->len / 4 > live_bytes(s))
+		s->stays = write_again(s, dirfd, name) < 0;
 	return r;
 }
 

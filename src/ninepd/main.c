@@ -162,7 +162,8 @@ static bool may_be_part(const struct ninepd *d, unsigned i, unsigned k)
 		return false;
 	return part->config.who == whole->config.who && part->config.keep == whole->config.keep &&
 	       part->config.any_case == whole->config.any_case &&
-	       part->config.leaves_names == whole->config.leaves_names && part->config.append == whole->config.append &&
+	       part->config.leaves_names == whole->config.leaves_names &&
+	       part->config.holds_open == whole->config.holds_open && part->config.append == whole->config.append &&
 	       part->config.nodev == whole->config.nodev && shows_same_mounts(part, whole) &&
 	       part->config.nosuid == whole->config.nosuid && part->config.squash_uid == whole->config.squash_uid &&
 	       part->config.squash_gid == whole->config.squash_gid;
@@ -230,6 +231,7 @@ static void choose(struct ninepd_export *e)
 		return;
 	sk_probe_choose(&probe, &who, &keep);
 	e->config.leaves_names = probe.unlink_open == SK_PROBE_NO;
+	e->config.holds_open = probe.remove_open == SK_PROBE_NO || probe.rename_over == SK_PROBE_NO;
 	e->config.any_case = probe.case_matters == SK_PROBE_NO;
 	if (!e->who_given)
 		e->config.who = e->keep_given ? SK_EXPORT_MAPPED : who;

@@ -39,8 +39,9 @@ static const struct row rows[] = {
 	{ "holes", ROW(punch), "can be punched", "cannot be punched" },
 	{ "O_TMPFILE", ROW(tmpfile), "works", "not to be had" },
 	{ "rename over an open file", ROW(rename_over), "works, and the open file stays", "refused" },
-	{ "removing an open file", ROW(unlink_open), "leaves nothing",
-	  "leaves a hidden name until the file is closed: its directory cannot be removed before" },
+	{ "removing an open file", ROW(remove_open), "works", "refused" },
+	{ "open files that were removed", ROW(unlink_open), "leave nothing",
+	  "keep a hidden name until they are closed: their directory cannot be removed before" },
 	{ "flock", ROW(flock), "works", "not to be had" },
 	{ "mmap", ROW(mmap), "can be shared and written", "cannot be shared and written" },
 };

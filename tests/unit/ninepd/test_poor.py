@@ -647,6 +647,141 @@ class Exfat(Beside):
             self.fails(errno.ENOENT, self.c.unlink, name)
 
 
+class Kernel(Exfat):
+    """The same by the kernel's driver, where there is one."""
+
+    kind, make = "exfat", ("mkfs.exfat",)
+
+    def prepare(self):
+        self.need(self.make[0], "losetup")
+        with open("/proc/filesystems", encoding="ascii") as file:
+            if self.kind not in file.read().split():
+                self.skipTest(f"this kernel has no {self.kind}")
+        self.make_image(*self.make)
+        self.loop = subprocess.run(["losetup", "-f", "--show", self.image], capture_output=True, text=True, check=True).stdout.strip()
+        uid = (f"uid={PLAIN},gid={PLAIN}",) if self.plain else ()
+        self.mount("mount", "-t", self.kind, "-o", ",".join(("rw", *uid)), self.loop, self.share)
+
+
+class Vfat(Kernel):
+    kind, make = "vfat", ("mkfs.vfat", "-F", "32")
+
+
+class Held(Beside):
+    """A file system that refuses to remove and to replace open files: held.py."""
+
+    options = ""
+    driver = None
+
+    def prepare(self):
+        if not ROOT:
+            self.skipTest("mounting needs root")
+        if not os.path.exists("/dev/fuse"):
+            self.skipTest("no /dev/fuse")
+        held = os.path.join(os.path.dirname(os.path.abspath(__file__)), "held.py")
+        self.driver = subprocess.Popen([sys.executable, held, self.share], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if self.driver.stdout.readline() != "ready\n":
+            self.skipTest(self.driver.communicate()[1].strip())
+        self.mounted = True
+
+    def clean(self):
+        super().clean()
+        if self.driver:
+            self.driver.communicate(timeout=30)
+
+    def names(self, path=""):
+        """As the host sees them."""
+        return set(os.listdir(os.path.join(self.share, path))) - {SIDECAR}
+
+    def test_hidden_until_closed(self):
+        c = self.c
+        c.mkdir("d")
+        fid = c.make("d/f", 0o600, data=b"one")
+        c.unlink("d/f")
+        c.put("d/f", 0o640, data=b"two")
+        second = c.fid = c.fid + 1
+        c.walk(0, second, "d", "f")
+        c.open(second, 2)
+        c.put("d/g", 0o604, data=b"three")
+        c.rename("d/g", "d/f")
+        self.assertEqual((set(c.list("d")), c.get("d/f"), c.stat("d/f")[0]), ({"f"}, b"three", "0o100604"))
+        hidden = self.names("d") - {"f"}
+        self.assertEqual(len(hidden), 2)
+        for name in hidden:
+            self.fails(errno.ENOENT, c.stat, "d/" + name)
+            self.fails(errno.EPERM, c.put, "d/" + name)
+            self.fails(errno.ENOENT, c.unlink, "d/" + name)
+            self.fails(errno.ENOENT, c.rename, "d/" + name, "stolen")
+        self.assertEqual((c.read(fid, 0, 10), c.read(second, 0, 10)), (b"one", b"two"))
+        c.unlink("d/f")
+        # Nothing that is seen is in it any more.
+        c.unlink("d", REMOVEDIR)
+        self.assertEqual((c.list(), len(self.names())), ({}, 2))
+        c.clunk(fid)
+        c.clunk(second)
+        self.assertEqual(self.names(), set())
+
+    def test_killed_with_hidden_files(self):
+        c = self.c
+        c.mkdir("d")
+        c.make("d/f", data=b"gone")
+        c.unlink("d/f")
+        c.put("d/stays", 0o640, gid=4, data=b"stays")
+        self.assertEqual(len(self.names("d")), 2)
+        c = self.again()
+        self.assertEqual((set(c.list("d")), self.names("d")), ({"stays"}, {"stays"}))
+        # As it is between two steps: moved aside, and nothing in its place; or something.
+        for there in (False, True):
+            aside = ".skerry-over-0123456789abcdef-stays"
+            os.rename(os.path.join(self.share, "d/stays"), os.path.join(self.share, "d", aside))
+            if there:
+                c.put("d/stays", 0o600, data=b"new")
+            self.assertEqual(set(c.list("d")) - {"stays"}, set())
+            self.assertEqual(self.names("d"), {"stays"})
+            self.assertEqual(c.get("d/stays"), b"new" if there else b"stays")
+            if not there:
+                self.assertEqual(c.stat("d/stays"), ("0o100640", 0, 4))
+        # A directory that is removed without having been listed.
+        c.make("d/f")
+        c.unlink("d/f")
+        c.unlink("d/stays")
+        c = self.again()
+        c.unlink("d", REMOVEDIR)
+        self.assertEqual(self.names(), set())
+
+    def test_names_like_ours(self):
+        """What looks like a name of ours and is none."""
+        c = self.c
+        for name in (".skerry-gone-0123456789abcde", ".skerry-gone-0123456789abcdefg", ".skerry-over-0123456789abcdef", ".skerry-over-0123456789abcdef-",
+                     ".skerry-gone-0123456789ABCDEF"):
+            c.put(name, data=b"x")
+            self.assertIn(name, c.list())
+            self.assertEqual(c.get(name), b"x")
+
+    def test_open_on_the_host(self):
+        c = self.c
+        c.put("f", data=b"of the host")
+        with open(os.path.join(self.share, "f"), "rb") as file:
+            c.unlink("f")
+            self.assertEqual(c.list(), {})
+            self.assertEqual(file.read(), b"of the host")
+            self.assertEqual(len(self.names()), 1)
+        c.list()
+        self.assertEqual(self.names(), set())
+
+    def test_long_names(self):
+        """There is no room for what it was called: the host's answer stands."""
+        c, name = self.c, "n" * 255
+        fid = c.make(name, data=b"old")
+        c.put("new")
+        self.fails((errno.EACCES, errno.EBUSY), c.rename, "new", name)
+        c.unlink(name)
+        self.assertEqual(set(c.list()), {"new"})
+        self.assertEqual(c.read(fid, 0, 3), b"old")
+        c.clunk(fid)
+        self.assertEqual(self.names(), {"new"})
+
+
 class TrustStays(unittest.TestCase):
     """Root's share of a file system that keeps owners is as it was."""
 
@@ -667,9 +802,16 @@ class TrustStays(unittest.TestCase):
             Beside.options = saved
 
 
+KINDS = (Beside, BesideOnly, Ntfs, NtfsWsl, Exfat, Kernel, Vfat, Held)
+
+
+def as_user(base):
+    return type(base.__name__ + "AsUser", (base,), {"plain": True})
+
+
 def load_tests(loader, _tests, _pattern):
     suite = unittest.TestSuite()
-    for base in (Beside, BesideOnly, Ntfs, NtfsWsl, Exfat):
+    for base in KINDS:
         suite.addTests(loader.loadTestsFromTestCase(base))
         if ROOT:
             suite.addTests(loader.loadTestsFromTestCase(type(base.__name__ + "AsUser", (base,), {"plain": True})))

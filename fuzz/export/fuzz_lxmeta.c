@@ -30,6 +30,26 @@ static void try_ea(const uint8_t *ea, size_t len)
 	free(twice);
 }
 
+/* Each attribute that is listed is there, and is gone when it was removed. */
+static void try_xattrs(const uint8_t *ea, size_t len)
+{
+	uint8_t *out = malloc(SK_LX_EA_MAX);
+	int n = sk_lx_xattr_list(ea, len, NULL, 0), at, k;
+	char *names = malloc((size_t)n + 1), value[64];
+
+	assert(n >= 0 && sk_lx_xattr_list(ea, len, names, (size_t)n) == n);
+	for (at = 0; at < n; at += (int)strlen(names + at) + 1) {
+		assert(strncmp(names + at, "user.", 5) == 0 && names[at + 5]);
+		assert(sk_lx_xattr_get(ea, len, names + at, value, sizeof(value)) >= 0);
+		k = sk_lx_xattr_drop(ea, len, names + at, false, out, SK_LX_EA_MAX);
+		if (k >= 0)
+			assert(sk_lx_xattr_get(out, (size_t)k, names + at, NULL, 0) < 0);
+	}
+	assert(sk_lx_xattr_get(ea, len, "user.", value, sizeof(value)) < 0);
+	free(names);
+	free(out);
+}
+
 static void try_reparse(const uint8_t *data, size_t len)
 {
 	enum sk_lx_reparse is;
@@ -67,12 +87,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Of exactly that size: a read behind the end is seen. */
 	copy = malloc(size > 1 ? size - 1 : 1);
 	memcpy(copy, data + 1, size - 1);
-	if (data[0] % 3 == 0)
+	if (data[0] % 3 == 0) {
 		try_ea(copy, size - 1);
-	else if (data[0] % 3 == 1)
+		try_xattrs(copy, size - 1);
+	} else if (data[0] % 3 == 1) {
 		try_reparse(copy, size - 1);
-	else
+	} else {
 		try_name(copy, size - 1);
+	}
 	free(copy);
 	return 0;
 }

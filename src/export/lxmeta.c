@@ -23,6 +23,9 @@
 #define TAG_LX_CHR 0x80000025u
 #define TAG_LX_BLK 0x80000026u
 #define LX_SYMLINK_VERSION 2u
+#define LX_PREFIX "LX."
+#define LX_MARK "lxea"
+#define LX_MARK_LEN 4u
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -99,6 +102,11 @@ static char upper(char c)
 	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* Index in `fields`; N_FIELDS: somebody else's. */
 static size_t field_of(const struct ea_entry *e)
 {
@@ -137,10 +145,39 @@ static void take_field(struct sk_lx_meta *m, size_t i, const struct ea_entry *e)
 	}
 }
 
+/* The name of a user's extended attribute in an entry, behind "LX.", or NULL. */
+static const uint8_t *xattr_of(const struct ea_entry *e, size_t *ret_len)
+{
+	static const char prefix[] = LX_PREFIX "USER.";
+	size_t k;
+
+	/* "USER." alone is no name. */
+	if (e->name_len < sizeof(prefix) || e->value_len < LX_MARK_LEN || memcmp(e->value, LX_MARK, LX_MARK_LEN) != 0)
+		return NULL;
+	for (k = 0; k < sizeof(prefix) - 1; k++)
+		if (upper((char)e->name[k]) != prefix[k])
+			return NULL;
+	*ret_len = e->name_len - (sizeof(LX_PREFIX) - 1);
+	return memchr(e->name, 0, e->name_len) ? NULL : e->name + sizeof(LX_PREFIX) - 1;
+}
+
+static bool is_xattr(const struct ea_entry *e, const char *name)
+{
+	const uint8_t *p;
+	size_t n, k;
+
+	p = xattr_of(e, &n);
+	if (!p || strlen(name) != n)
+		return false;
+	for (k = 0; k < n && upper((char)p[k]) == upper(name[k]); k++)
+		;
+	return k == n;
+}
+
 int sk_lx_ea_read(const uint8_t *ea, size_t len, struct sk_lx_meta *ret)
 {
 	struct ea_entry e;
-	size_t at = 0;
+	size_t at = 0, n;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -149,6 +186,8 @@ int sk_lx_ea_read(const uint8_t *ea, size_t len, struct sk_lx_meta *ret)
 
 		if (i < N_FIELDS)
 			take_field(ret, i, &e);
+		else if (xattr_of(&e, &n))
+			ret->xattrs = true;
 	}
 	return r;
 }
@@ -220,6 +259,67 @@ int sk_lx_ea_write(const uint8_t *ea, size_t len, const struct sk_lx_meta *meta,
 	return (int)w.len;
 }
 
+/* --- extended attributes of WSL's */
+
+int sk_lx_xattr_get(const uint8_t *ea, size_t len, const char *name, void *buf, size_t cap)
+{
+	struct ea_entry e;
+	size_t at = 0, n;
+
+	while (next_entry(ea, len, &at, &e) > 0) {
+		if (!is_xattr(&e, name))
+			continue;
+		n = e.value_len - LX_MARK_LEN;
+		if (cap)
+			memcpy(buf, e.value + LX_MARK_LEN, n < cap ? n : cap);
+		return (int)n;
+	}
+	return -P9_ENODATA;
+}
+
+int sk_lx_xattr_list(const uint8_t *ea, size_t len, char *buf, size_t cap)
+{
+	struct ea_entry e;
+	size_t at = 0, n, k, all = 0;
+	const uint8_t *p;
+
+	while (next_entry(ea, len, &at, &e) > 0) {
+		p = xattr_of(&e, &n);
+		if (!p)
+			continue;
+		if (all + n + 1 <= cap) {
+			for (k = 0; k < n; k++)
+				buf[all + k] = lower((char)p[k]);
+			buf[all + n] = 0;
+		}
+		all += n + 1;
+	}
+	return (int)all;
+}
+
+int sk_lx_xattr_drop(const uint8_t *ea, size_t len, const char *name, bool last_zero, uint8_t *out, size_t cap)
+{
+	struct writer w = { out, cap < SK_LX_EA_MAX ? cap : SK_LX_EA_MAX, 0, 0 };
+	struct ea_entry e;
+	bool found = false;
+	size_t at = 0;
+	int r;
+
+	while ((r = next_entry(ea, len, &at, &e)) > 0) {
+		if (is_xattr(&e, name))
+			found = true;
+		else if (!put_copy(&w, &e))
+			return -P9_ENOSPC;
+	}
+	if (r < 0 || !found)
+		return r < 0 ? r : -P9_ENODATA;
+	if (last_zero && w.len)
+		put32(out + w.last, 0);
+	return (int)w.len;
+}
+
+/* --- reparse points */
+
 /* `len`: bytes of UTF-16. A surrogate without its other half, and 0, become U+FFFD. False: too long. */
 static bool from_utf16(const uint8_t *p, size_t len, char *to, size_t cap)
 {
@@ -241,8 +341,6 @@ static bool from_utf16(const uint8_t *p, size_t len, char *to, size_t cap)
 	to[n] = 0;
 	return n > 0;
 }
-
-/* --- reparse points */
 
 static int read_lx_link(const uint8_t *data, size_t len, char target[SK_LX_TARGET_MAX])
 {

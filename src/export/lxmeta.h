@@ -24,12 +24,14 @@ enum {
 	SK_LX_GID = 2u,
 	SK_LX_MODE = 4u,
 	SK_LX_DEV = 8u,
+	SK_LX_ALL = 15u,
 };
 
 /* $LXUID, $LXGID, $LXMOD (with the file's type), $LXDEV. */
 struct sk_lx_meta {
 	unsigned have; /* SK_LX_*: the fields that are there */
 	uint32_t uid, gid, mode, major, minor;
+	bool xattrs; /* there are extended attributes as WSL kept them: sk_lx_xattr_get() */
 };
 
 /*
@@ -47,6 +49,18 @@ int sk_lx_ea_read(const uint8_t *ea, size_t len, struct sk_lx_meta *ret);
  */
 int sk_lx_ea_write(const uint8_t *ea, size_t len, const struct sk_lx_meta *meta, bool last_zero, uint8_t *out,
 		   size_t cap);
+
+/*
+ * Extended attributes as WSL kept them: NAME is the EA "LX." and NAME in upper case, whose value begins with "lxea". Those of
+ * users ("user.*") only; all others mean something to the kernel, and are not for a file of whoever wrote them to say.
+ *
+ * get: the length of the value, of which as much as fits is in `buf`; `cap` 0: nothing. list: names with a NUL each, in lower
+ * case, as long as they fit; the length of all. drop: the list of EAs without it, as sk_lx_ea_write(). -P9_ENODATA: none of
+ * that name; -P9_EIO, for drop: as above.
+ */
+int sk_lx_xattr_get(const uint8_t *ea, size_t len, const char *name, void *buf, size_t cap);
+int sk_lx_xattr_list(const uint8_t *ea, size_t len, char *buf, size_t cap);
+int sk_lx_xattr_drop(const uint8_t *ea, size_t len, const char *name, bool last_zero, uint8_t *out, size_t cap);
 
 /* --- reparse points ([MS-FSCC] 2.1.2) */
 

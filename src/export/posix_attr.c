@@ -314,6 +314,12 @@ static int do_chmod(struct target *t, uint32_t mode)
 	return r;
 }
 
+static unsigned fields_of(const struct p9_setattr *a, bool mode)
+{
+	return (a->valid & P9_SETATTR_UID ? SK_LX_UID : 0u) | (a->valid & P9_SETATTR_GID ? SK_LX_GID : 0u) |
+	       (mode || (a->valid & P9_SETATTR_MODE) ? SK_LX_MODE : 0u);
+}
+
 /* MAPPED: the same for objects that are no regular files or directories. */
 static int keep_link(struct target *t, const struct p9_setattr *a, const struct statx *stx)
 {
@@ -328,7 +334,7 @@ static int keep_link(struct target *t, const struct p9_setattr *a, const struct 
 		o.gid = a->gid;
 	if ((a->valid & P9_SETATTR_MODE) && !S_ISLNK(stx->stx_mode))
 		o.mode = (stx->stx_mode & S_IFMT) | (a->mode & 07777);
-	r = posix_keep_set(t->p, &f, stx, &o);
+	r = posix_keep_set(t->p, &f, stx, &o, fields_of(a, false));
 	if (r < 0)
 		return o.uid == stx->stx_uid && o.gid == stx->stx_gid ? 0 : -EPERM;
 	/* The time of change, if it is ours. */
@@ -371,7 +377,7 @@ static int keep_attr(struct target *t, const struct p9_setattr *a)
 		if (stx.stx_uid == geteuid() && chmod(t->path, mode) < 0 && !posix_sidecar(t->p))
 			return -errno;
 	}
-	r = posix_keep_set(t->p, &f, &stx, &o);
+	r = posix_keep_set(t->p, &f, &stx, &o, fields_of(a, o.mode != before.mode));
 	/* Without extended attributes there is no other owner. */
 	if (r == -EOPNOTSUPP)
 		r = o.uid == before.uid && o.gid == before.gid ? 0 : -EPERM;
@@ -473,7 +479,7 @@ int posix_readlink(struct sk_9p_fs *fs, struct sk_9p_node *node, char *buf, size
 	if (node->type == S_IFREG)
 		return posix_keep_readlink(posix_of(fs), node, buf, cap);
 	n = readlinkat(fd, "", buf, cap);
-	return n < 0 ? -errno : (int)n;
+	return posix_lx_readlink(posix_of(fs), fd, buf, cap, n < 0 ? -errno : (int)n);
 }
 
 /* --- extended attributes */
@@ -583,7 +589,11 @@ int64_t posix_xattr_get(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, stru
 	if (r < 0)
 		return r;
 	n = getxattr(path, host_name(p, name, scratch), buf, cap);
-	return n < 0 ? -errno : n;
+	if (n < 0)
+		n = -errno;
+	if (n == -ENODATA || n == -EOPNOTSUPP)
+		n = posix_lx_xattr_get(p, node, name, buf, cap, (int)n);
+	return n;
 }
 
 int64_t posix_xattr_list(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, char *buf,
@@ -602,6 +612,9 @@ int64_t posix_xattr_list(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, str
 		return -ENOMEM;
 	n = listxattr(path, all, P9_XATTR_SIZE_MAX);
 	r = n < 0 ? -errno : 0;
+	n = posix_lx_xattr_list(p, node, all, n < 0 ? 0 : (size_t)n, P9_XATTR_SIZE_MAX);
+	if (n > 0)
+		r = 0;
 	for (at = 0; at < n && r == 0; at += (ssize_t)strlen(all + at) + 1) {
 		char scratch[P9_NAME_MAX + 16];
 		const char *name = guest_name(p, all + at, scratch);
@@ -632,7 +645,15 @@ int posix_xattr_set(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct s
 	r = xattr_path(p, cred, node, path);
 	if (r < 0)
 		return r;
-	return setxattr(path, host_name(p, name, scratch), value, len, f) < 0 ? -errno : 0;
+	r = posix_lx_xattr_check(p, node, name, path, f);
+	if (r < 0)
+		return r;
+	if (setxattr(path, host_name(p, name, scratch), value, len, f == XATTR_REPLACE && r > 0 ? 0 : f) < 0)
+		return -errno;
+	/* The one that is read first is the one that was set. */
+	if (r > 0)
+		(void)posix_lx_xattr_drop(p, node, name);
+	return 0;
 }
 
 int posix_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *node, const char *name)
@@ -644,5 +665,6 @@ int posix_xattr_remove(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 	r = known_xattr_path(p, cred, node, name, path);
 	if (r < 0)
 		return r;
-	return removexattr(path, host_name(p, name, scratch)) < 0 ? -errno : 0;
+	r = removexattr(path, host_name(p, name, scratch)) < 0 ? -errno : 0;
+	return posix_lx_xattr_drop(p, node, name) == 0 ? 0 : r;
 }

@@ -19,7 +19,7 @@ static int keep(struct posix_fs *p, int fd, const struct sk_override *o)
 	struct statx stx;
 	int r = posix_statx(fd, &stx);
 
-	return r < 0 ? r : posix_keep_set(p, &(struct posix_subject){ .fd = fd }, &stx, o);
+	return r < 0 ? r : posix_keep_set(p, &(struct posix_subject){ .fd = fd }, &stx, o, SK_LX_ALL);
 }
 
 static int open_tmpfile(struct posix_fs *p, const struct sk_9p_cred *cred, int dirfd, uint32_t flags, uint32_t mode)

@@ -77,9 +77,10 @@ struct sk_9p_node {
 	bool opens;	 /* opens, reads and closes in it are reported, too */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
-	uint64_t mnt;	/* of a directory: the host's number of its mount */
-	uint64_t mount; /* for the root of a mount of sk_posix_mount(), its number; else 0 */
-	bool left;	/* it was in a mount that is gone */
+	uint64_t mnt;	   /* of a directory: the host's number of its mount */
+	uint64_t mount;	   /* for the root of a mount of sk_posix_mount(), its number; else 0 */
+	bool left;	   /* it was in a mount that is gone */
+	bool no_lx_xattrs; /* KEEP_EA: there were no extended attributes of WSL's when its EAs were read last */
 	enum {
 		POSIX_CASE_UNKNOWN,
 		POSIX_CASE_MATTERS,
@@ -339,9 +340,10 @@ static inline bool posix_sidecar(const struct posix_fs *p)
 void posix_kept(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx, struct sk_override *ret);
 /* Puts them over what the host says; of an open file as they were a moment ago. */
 void posix_effective(struct posix_fs *p, const struct posix_subject *f, struct statx *stx);
-/* -EOPNOTSUPP: nothing can be kept of this file. */
+/* `fields`: what was changed of it (SK_LX_*): of what was not, what others set at the same time stays (not
+ * with KEEP_XATTR). -EOPNOTSUPP: nothing can be kept of this file. */
 int posix_keep_set(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx,
-		   const struct sk_override *o);
+		   const struct sk_override *o, unsigned fields);
 /* KEEP_SIDECAR. Before a name is made: its record; -EEXIST: there is such a name. After: the record is still there. */
 int posix_keep_first(struct posix_fs *p, struct sk_9p_node *dir, const char *name, const struct sk_override *o,
 		     const char *target);
@@ -367,7 +369,18 @@ void posix_ntfs_ops(struct sk_9p_fs_ops *ops);
 /* A name of the host as the client has it. */
 const char *posix_guest_name(const struct posix_fs *p, const char *name, char buf[P9_NAME_MAX + 1]);
 
-/* posix_left.c: names that FUSE leaves of open files */
+/* posix_lx.c: what WSL has made on NTFS (KEEP_EA) and ntfs-3g does not show; nothing for other exports */
+/* Of a user's attribute that the host says it does not have (`error`). */
+int posix_lx_xattr_get(struct posix_fs *p, struct sk_9p_node *node, const char *name, void *buf, size_t cap, int error);
+/* Adds their names to those in `all` that are `len` bytes; all that there are then. */
+ssize_t posix_lx_xattr_list(struct posix_fs *p, struct sk_9p_node *node, char *all, size_t len, size_t cap);
+/* Before one is set: 1: WSL has one of that name; 0; -EEXIST, -ENODATA: `flags` forbid it. `path`: of the file. */
+int posix_lx_xattr_check(struct posix_fs *p, struct sk_9p_node *node, const char *name, const char *path, int flags);
+int posix_lx_xattr_drop(struct posix_fs *p, struct sk_9p_node *node, const char *name);
+/* A link of which the host has said `result`, with that in `buf`. */
+int posix_lx_readlink(struct posix_fs *p, int fd, char *buf, size_t cap, int result);
+
+/* posix_left.c: names that open files keep after their removal */
 bool posix_left_name(const struct posix_fs *p, const char *name);
 /* rmdir of a directory in `up` that has nothing but such. */
 int posix_left_rmdir(struct posix_fs *p, struct sk_9p_node *up, int upfd, const char *name);

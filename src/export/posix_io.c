@@ -154,7 +154,7 @@ static int keep_new(struct posix_fs *p, struct sk_9p_node *dir, const char *name
 		return posix_keep_again(p, dir, name, o, NULL);
 	r = posix_statx(fd, &stx);
 	if (r == 0)
-		r = posix_keep_set(p, &f, &stx, o);
+		r = posix_keep_set(p, &f, &stx, o, SK_LX_ALL);
 	/* Without extended attributes the owner cannot be kept: the file stays this user's. */
 	return r == -EOPNOTSUPP ? 0 : r;
 }
@@ -325,7 +325,7 @@ void posix_clear_suid(struct posix_fs *p, struct sk_9p_file *file)
 	o.mode &= ~(uint32_t)S_ISUID;
 	if (o.mode & S_IXGRP)
 		o.mode &= ~(uint32_t)S_ISGID;
-	(void)posix_keep_set(p, &f, &stx, &o);
+	(void)posix_keep_set(p, &f, &stx, &o, SK_LX_MODE);
 }
 
 static int64_t write_all(struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset)

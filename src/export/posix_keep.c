@@ -130,8 +130,15 @@ void posix_kept(struct posix_fs *p, const struct posix_subject *f, const struct 
 		side_kept(p, f, stx, ret);
 		return;
 	}
-	if (p->c.keep == SK_EXPORT_KEEP_EA && sk_ea_load(f->fd, stx->stx_mode & S_IFMT, ret) == 0)
-		return;
+	if (p->c.keep == SK_EXPORT_KEEP_EA) {
+		bool xattrs;
+		int r = sk_ea_load(f->fd, stx->stx_mode & S_IFMT, ret, &xattrs);
+
+		if (f->node)
+			f->node->no_lx_xattrs = !xattrs;
+		if (r == 0)
+			return;
+	}
 	if (S_ISREG(stx->stx_mode) || S_ISDIR(stx->stx_mode)) {
 		sk_override_effective(f->fd, stx, ret);
 	} else if (posix_link_load(p, stx, &o)) {
@@ -178,7 +185,11 @@ static int side_set_fresh(int fd, const struct sk_override *o)
 	return r;
 }
 
-static int side_set(struct posix_fs *p, const struct posix_subject *f, const struct sk_override *o)
+_Static_assert((unsigned)SK_SIDECAR_UID == SK_LX_UID && (unsigned)SK_SIDECAR_GID == SK_LX_GID &&
+		       (unsigned)SK_SIDECAR_MODE == SK_LX_MODE,
+	       "what was changed is said by one set of bits");
+
+static int side_set(struct posix_fs *p, const struct posix_subject *f, const struct sk_override *o, unsigned fields)
 {
 	_cleanup_free_ char *copy = NULL;
 	struct sk_override before;
@@ -203,17 +214,18 @@ static int side_set(struct posix_fs *p, const struct posix_subject *f, const str
 		if (target && !copy)
 			return -ENOMEM;
 	}
-	return sk_sidecar_put(dir->side, fd, name, o, copy);
+	return sk_sidecar_change(dir->side, fd, name, o, fields, copy);
 }
 
 int posix_keep_set(struct posix_fs *p, const struct posix_subject *f, const struct statx *stx,
-		   const struct sk_override *o)
+		   const struct sk_override *o, unsigned fields)
 {
 	p->pool->changes++;
 	if (p->c.keep == SK_EXPORT_KEEP_SIDECAR)
-		return is_fresh_directory(f, stx) ? side_set_fresh(f->fd, o) : side_set(p, f, o);
+		return is_fresh_directory(f, stx) ? side_set_fresh(f->fd, o)
+						  : side_set(p, f, o, fields & SK_SIDECAR_ALL);
 	if (p->c.keep == SK_EXPORT_KEEP_EA && (o->mode & S_IFMT) == (stx->stx_mode & S_IFMT))
-		return sk_ea_store(f->fd, o);
+		return sk_ea_store(f->fd, o, fields);
 	if (S_ISREG(stx->stx_mode) || S_ISDIR(stx->stx_mode))
 		return sk_override_store(f->fd, o);
 	return posix_link_store(p, stx, o);

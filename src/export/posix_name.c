@@ -59,10 +59,10 @@ int posix_made(struct posix_fs *p, struct sk_9p_node *dir, const char *name, con
 		/* Where nothing can be kept, they belong to this user. */
 		if (p->c.keep != SK_EXPORT_KEEP_XATTR || stx.stx_uid != keep->uid || stx.stx_gid != keep->gid ||
 		    !S_ISLNK(stx.stx_mode))
-			(void)posix_keep_set(p, &f, &stx, keep);
+			(void)posix_keep_set(p, &f, &stx, keep, SK_LX_ALL);
 		return 0;
 	}
-	r = posix_keep_set(p, &f, &stx, keep);
+	r = posix_keep_set(p, &f, &stx, keep, SK_LX_ALL);
 	/* A file system without extended attributes: owner and mode are what the host makes of them. What only an
 	 * attribute could tell from a file is refused. */
 	return r == -EOPNOTSUPP && (S_ISREG(keep->mode) || S_ISDIR(keep->mode)) ? 0 : r;

@@ -84,8 +84,8 @@ static bool ea_stays(int fd)
 	const struct sk_override o = { OTHER_UID, OTHER_GID, S_IFREG | 0604, 0, 0 };
 	struct sk_override got;
 
-	return sk_ea_store(fd, &o) == 0 && sk_ea_load(fd, S_IFREG, &got) == 0 && got.uid == o.uid && got.gid == o.gid &&
-	       got.mode == o.mode;
+	return sk_ea_store(fd, &o, SK_LX_ALL) == 0 && sk_ea_load(fd, S_IFREG, &got, NULL) == 0 && got.uid == o.uid &&
+	       got.gid == o.gid && got.mode == o.mode;
 }
 
 static void try_owner(int fd, struct sk_probe *p)
@@ -338,7 +338,7 @@ static void look(int fd, bool is_dir, struct sk_probe *p)
 		p->ea = SK_PROBE_NO;
 	if (sk_override_load(fd, &o) == 0)
 		p->marks |= SK_PROBE_MARK_XATTR;
-	if (sk_ea_load(fd, is_dir ? S_IFDIR : S_IFREG, &o) == 0)
+	if (sk_ea_load(fd, is_dir ? S_IFDIR : S_IFREG, &o, NULL) == 0)
 		p->marks |= SK_PROBE_MARK_EA;
 	if (is_dir && fstatat(fd, SK_SIDECAR_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 		p->marks |= SK_PROBE_MARK_SIDECAR;

@@ -509,7 +509,9 @@ static int resolve(struct sk_sidecar *s, int dirfd)
 	return 0;
 }
 
-static int read_all(int fd, size_t len, char **ret)
+/* As much of `len` bytes as there is: with FUSE, the size of a file that another process writes may be ahead of what can be
+ * read of it. */
+static int read_all(int fd, size_t len, char **ret, size_t *ret_len)
 {
 	_cleanup_free_ char *text = malloc(len ? len : 1);
 	size_t n = 0;
@@ -521,30 +523,34 @@ static int read_all(int fd, size_t len, char **ret)
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0)
-			return got < 0 ? -errno : -EIO;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
 		n += (size_t)got;
 	}
 	*ret = SK_TAKE_PTR(text);
+	*ret_len = n;
 	return 0;
 }
 
 static int load_fd(struct sk_sidecar *s, int dirfd, int fd, const struct stat *st)
 {
 	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
 	int r;
 
 	clear(s);
 	if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size > SK_SIDECAR_MAX)
 		return -EFBIG;
-	r = read_all(fd, (size_t)st->st_size, &text);
+	r = read_all(fd, (size_t)st->st_size, &text, &len);
 	if (r == 0)
-		r = sk_sidecar_parse(s, text, (size_t)st->st_size);
+		r = sk_sidecar_parse(s, text, len);
 	if (r < 0)
 		return r;
 	s->loaded = true;
 	s->ino = st->st_ino;
-	s->len = (uint64_t)st->st_size;
+	s->len = len;
 	return resolve(s, dirfd);
 }
 
@@ -680,8 +686,23 @@ static uint64_t live_bytes(const struct sk_sidecar *s)
 	return sum;
 }
 
+/* What was not changed of the record is as it is now. */
+static void keep_fields(const struct sk_sidecar *s, struct side_record *e, unsigned fields)
+{
+	struct sk_override now;
+
+	if (e->none || fields == SK_SIDECAR_ALL || !sk_sidecar_find(s, e->name, &now, NULL))
+		return;
+	if (!(fields & SK_SIDECAR_UID))
+		e->o.uid = now.uid;
+	if (!(fields & SK_SIDECAR_GID))
+		e->o.gid = now.gid;
+	if (!(fields & SK_SIDECAR_MODE))
+		e->o.mode = now.mode;
+}
+
 /* Appends the entry (taken), and enters it. */
-static int append(struct sk_sidecar *s, int dirfd, struct side_record *e)
+static int append(struct sk_sidecar *s, int dirfd, struct side_record *e, unsigned fields)
 {
 	_cleanup_fd_ int fd = -1;
 	char line[LINE_MAX_ + sizeof(HEADER)], name[NAME_MAX_ + 1];
@@ -695,10 +716,14 @@ static int append(struct sk_sidecar *s, int dirfd, struct side_record *e)
 	}
 	if (r == 0 && !(s->loaded && s->ino == st.st_ino && s->len == (uint64_t)st.st_size))
 		r = load_fd(s, dirfd, fd, &st);
+	/* With the lock nobody writes it. */
+	if (r == 0 && s->len != (uint64_t)st.st_size)
+		r = -EIO;
 	if (r < 0) {
 		record_free(e);
 		return r;
 	}
+	keep_fields(s, e, fields);
 	if (st.st_size == 0) {
 		memcpy(line, HEADER, sizeof(HEADER) - 1);
 		n = sizeof(HEADER) - 1;
@@ -723,11 +748,17 @@ static int append(struct sk_sidecar *s, int dirfd, struct side_record *e)
 	return r;
 }
 
-int sk_sidecar_put(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o, const char *target)
+int sk_sidecar_change(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o, unsigned fields,
+		      const char *target)
 {
 	if (strlen(name) > NAME_MAX_ || (target && strlen(target) > TARGET_MAX))
 		return -ENAMETOOLONG;
-	return append(s, dirfd, record_new(name, o, target));
+	return append(s, dirfd, record_new(name, o, target), fields);
+}
+
+int sk_sidecar_put(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o, const char *target)
+{
+	return sk_sidecar_change(s, dirfd, name, o, SK_SIDECAR_ALL, target);
 }
 
 int sk_sidecar_drop(struct sk_sidecar *s, int dirfd, const char *name)
@@ -736,7 +767,7 @@ int sk_sidecar_drop(struct sk_sidecar *s, int dirfd, const char *name)
 
 	if (r < 0 || !place_of(s, name))
 		return r;
-	return append(s, dirfd, record_new(name, NULL, NULL));
+	return append(s, dirfd, record_new(name, NULL, NULL), SK_SIDECAR_ALL);
 }
 
 int sk_sidecar_announce(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o,
@@ -746,7 +777,7 @@ int sk_sidecar_announce(struct sk_sidecar *s, int dirfd, const char *name, const
 
 	if (strlen(name) > NAME_MAX_ || (from && strlen(from) > NAME_MAX_))
 		return -ENAMETOOLONG;
-	return append(s, dirfd, announced(record_new(name, o, target), &head, from ? from : ""));
+	return append(s, dirfd, announced(record_new(name, o, target), &head, from ? from : ""), SK_SIDECAR_ALL);
 }
 
 int sk_sidecar_sync(int dirfd)

@@ -43,6 +43,15 @@ size_t sk_sidecar_count(const struct sk_sidecar *s);
  * had the lock for half a second; -ENOSPC: too much for one file, or for the disk.
  */
 int sk_sidecar_put(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o, const char *target);
+/* The same of a record that is there: of what is not in `fields`, what it says then stays. */
+enum {
+	SK_SIDECAR_UID = 1u,
+	SK_SIDECAR_GID = 2u,
+	SK_SIDECAR_MODE = 4u,
+	SK_SIDECAR_ALL = 7u,
+};
+int sk_sidecar_change(struct sk_sidecar *s, int dirfd, const char *name, const struct sk_override *o, unsigned fields,
+		      const char *target);
 int sk_sidecar_drop(struct sk_sidecar *s, int dirfd, const char *name);
 /* Before a file of this size and time of change gets the name: counts once the name is such a file, and there is no
  * `from` any more (NULL: it comes from another directory). `o` NULL: it has no record. To be followed by a put or

@@ -15,7 +15,7 @@ static const uint8_t stored[] = {
 	0x14, 0, 0, 0, 0, 6, 4, 0, '$', 'L', 'X', 'M', 'O', 'D', 0, 0xa0, 0x81, 0, 0, 0, /* mode */
 };
 
-static const struct sk_lx_meta stored_meta = { SK_LX_UID | SK_LX_GID | SK_LX_MODE, 1000, 1001, 0100640, 0, 0 };
+static const struct sk_lx_meta stored_meta = { SK_LX_UID | SK_LX_GID | SK_LX_MODE, 1000, 1001, 0100640, 0, 0, false };
 
 static size_t entry(uint8_t *to, uint32_t next, const char *name, const void *value, uint16_t len)
 {
@@ -245,11 +245,57 @@ static void names(void **state)
 	assert_int_equal(sk_windows_name_escape(longest, buf, sizeof(buf)), -P9_ENAMETOOLONG);
 }
 
+static void xattrs_of_wsl(void **state)
+{
+	static const struct {
+		const char *name, *value;
+	} all[] = { { "LX.USER.ONE", "lxeavalue" }, { "$LXUID", "1234" },	 { "lx.User.Two", "lxea" },
+		    { "LX.USER.", "lxeax" },	    { "LX.TRUSTED.X", "lxeax" }, { "LX.USER.BAD", "lxe" } };
+	uint8_t ea[400], out[400];
+	char buf[64];
+	struct sk_lx_meta m;
+	size_t i, len = 0;
+	int n;
+
+	(void)state;
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		size_t size = (8 + strlen(all[i].name) + 1 + strlen(all[i].value) + 3) & ~(size_t)3;
+
+		entry(ea + len, (uint32_t)size, all[i].name, all[i].value, (uint16_t)strlen(all[i].value));
+		len += size;
+	}
+	assert_int_equal(sk_lx_ea_read(ea, len, &m), 0);
+	assert_true(m.xattrs);
+	assert_int_equal(sk_lx_xattr_list(ea, len, NULL, 0), 18);
+	assert_int_equal(sk_lx_xattr_list(ea, len, buf, sizeof(buf)), 18);
+	assert_memory_equal(buf, "user.one\0user.two", 18);
+	assert_int_equal(sk_lx_xattr_get(ea, len, "user.one", buf, sizeof(buf)), 5);
+	assert_memory_equal(buf, "value", 5);
+	assert_int_equal(sk_lx_xattr_get(ea, len, "user.one", buf, 2), 5);
+	assert_int_equal(sk_lx_xattr_get(ea, len, "user.two", buf, sizeof(buf)), 0);
+	for (i = 0; i < 4; i++) {
+		static const char *const none[] = { "user.", "user.bad", "trusted.x", "user.on" };
+
+		assert_int_equal(sk_lx_xattr_get(ea, len, none[i], buf, sizeof(buf)), -P9_ENODATA);
+		assert_int_equal(sk_lx_xattr_drop(ea, len, none[i], false, out, sizeof(out)), -P9_ENODATA);
+	}
+	n = sk_lx_xattr_drop(ea, len, "user.one", true, out, sizeof(out));
+	assert_int_equal(n, len - 32);
+	assert_int_equal(sk_lx_xattr_get(out, (size_t)n, "user.one", NULL, 0), -P9_ENODATA);
+	assert_int_equal(sk_lx_xattr_list(out, (size_t)n, buf, sizeof(buf)), 9);
+	assert_int_equal(sk_lx_xattr_drop(ea, len, "user.one", true, out, 20), -P9_ENOSPC);
+	/* What is damaged behind it could not be written again. */
+	ea[len - 1] = 0;
+	assert_int_equal(sk_lx_xattr_drop(ea, len - 9, "user.one", true, out, sizeof(out)), -P9_EIO);
+	assert_int_equal(sk_lx_ea_read(stored, sizeof(stored), &m), 0);
+	assert_false(m.xattrs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wsl_bytes), cmocka_unit_test(ea_of_others),   cmocka_unit_test(ea_full),
-		cmocka_unit_test(names),     cmocka_unit_test(reparse_points),
+		cmocka_unit_test(names),     cmocka_unit_test(reparse_points), cmocka_unit_test(xattrs_of_wsl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

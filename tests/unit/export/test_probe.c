@@ -166,25 +166,32 @@ static int set(void *file, const uint8_t *buf, size_t len)
 
 static void ea_of_two_programs(void **state)
 {
-	const struct sk_ea_calls calls = { get, set, true };
+	const struct sk_ea_calls calls = { .get = get, .set = set, .last_zero = true };
 	const struct sk_override o = { 5, 6, S_IFBLK | 0640, 8, 1 };
 	struct sk_override got = { 1, 2, S_IFBLK | 0777, 0, 0 };
 	struct volume *v = calloc(1, sizeof(*v));
 
 	(void)state;
-	assert_int_equal(sk_ea_read(&calls, v, S_IFBLK, &got), -P9_ENODATA);
+	assert_int_equal(sk_ea_read(&calls, v, S_IFBLK, &got, NULL), -P9_ENODATA);
 	assert_int_equal(got.uid, 1);
 	v->interfere = 3;
-	assert_int_equal(sk_ea_write(&calls, v, &o), 0);
-	assert_int_equal(sk_ea_read(&calls, v, S_IFBLK, &got), 0);
+	assert_int_equal(sk_ea_write(&calls, v, &o, SK_LX_ALL), 0);
+	assert_int_equal(sk_ea_read(&calls, v, S_IFBLK, &got, NULL), 0);
 	assert_memory_equal(&got, &o, sizeof(o));
 	/* Another kind of file: no permissions, no device. */
 	got = (struct sk_override){ 0, 0, 0, 0, 0 };
-	assert_int_equal(sk_ea_read(&calls, v, S_IFREG, &got), 0);
+	assert_int_equal(sk_ea_read(&calls, v, S_IFREG, &got, NULL), 0);
 	assert_int_equal(got.mode, S_IFREG);
 	assert_int_equal(got.major, 0);
+	/* What another server has set meanwhile stays: each sets only what it was asked to. */
+	assert_int_equal(sk_ea_write(&calls, v, &(struct sk_override){ 70, 7, S_IFBLK | 0600, 8, 1 }, SK_LX_UID), 0);
+	got = (struct sk_override){ 0, 0, 0, 0, 0 };
+	assert_int_equal(sk_ea_read(&calls, v, S_IFBLK, &got, NULL), 0);
+	assert_int_equal(got.uid, 70);
+	assert_int_equal(got.gid, 6);
+	assert_int_equal(got.mode, S_IFBLK | 0640);
 	v->interfere = 100;
-	assert_int_equal(sk_ea_write(&calls, v, &(struct sk_override){ 9, 9, S_IFBLK, 0, 0 }), -P9_EIO);
+	assert_int_equal(sk_ea_write(&calls, v, &(struct sk_override){ 9, 9, S_IFBLK, 0, 0 }, SK_LX_ALL), -P9_EIO);
 	free(v);
 }
 

@@ -99,6 +99,34 @@ class Client(p9.Client):
     def link(self, old, new):
         self.at(old, lambda a: self.parent(new, lambda b, n: self.call("link", struct.pack("<II", b, a) + p9.s(n))))
 
+    def xattr(self, path, name):
+        def get(fid):
+            self.fid += 1
+            value = self.fid
+            size = struct.unpack("<Q", self.call("xattrwalk", struct.pack("<II", fid, value) + p9.s(name)))[0]
+            try:
+                return self.read(value, 0, size) if size else b""
+            finally:
+                self.clunk(value)
+
+        return self.at(path, get)
+
+    def xattrs(self, path):
+        return [n.decode() for n in self.xattr(path, "").split(b"\0") if n]
+
+    def set_xattr(self, path, name, value, flags=0):
+        """`flags`: 1 create, 2 replace."""
+        self.fid += 1
+        fid = self.fid
+        self.walk(0, fid, *[n for n in path.split("/") if n])
+        self.call("xattrcreate", struct.pack("<I", fid) + p9.s(name) + struct.pack("<QI", len(value), flags))
+        if value:
+            self.write(fid, 0, value)
+        self.clunk(fid)
+
+    def remove_xattr(self, path, name):
+        self.set_xattr(path, name, b"", 2)
+
     def fsync(self, path):
         def sync(fid):
             self.open(fid)
@@ -421,6 +449,30 @@ class Beside(unittest.TestCase):
                 self.assertIn({n: there.get(n) for n in unsure}, ({n: state.get(n) for n in unsure}, {n: after.get(n) for n in unsure}), doing)
             state = there
 
+    def test_two_servers_at_once(self):
+        """chown by one and chmod by the other at the same time: both stay."""
+        one, first = self.c, self.server
+        two = self.start()
+        second, self.server = self.server, first
+        self.addCleanup(second.wait, 30)
+        self.addCleanup(second.kill)
+        for name in ("f", "d"):
+            one.mkdir(name) if name == "d" else one.put(name)
+
+            def change(client, key, values):
+                for value in values:
+                    client.set(name, **{key: value})
+
+            for turn in range(4):
+                a = threading.Thread(target=change, args=(one, "uid", range(turn * 100, turn * 100 + 100)))
+                b = threading.Thread(target=change, args=(two, "mode", [0o600 + n % 64 for n in range(turn * 16, turn * 16 + 100)]))
+                for t in (a, b):
+                    t.start()
+                for t in (a, b):
+                    t.join()
+                mode = 0o600 + (turn * 16 + 99) % 64
+                self.assertEqual((int(one.stat(name)[0], 8) & 0o7777, one.stat(name)[1]), (mode, turn * 100 + 99), name)
+
     def test_names(self):
         c = self.c
         for name in ("con", "trailing.", "-x", "UTF-\u00e9\u20ac\U0001f600", "a b%20", *(('c:\\a"<>|?*', "tab\t") if self.any_names else ())):
@@ -586,6 +638,55 @@ class Ntfs(Beside):
             c.set(name, mode=0o611, uid=1, gid=2)
             self.assertEqual(self.again().stat(name), ("0o100611", 1, 2))
             c = self.c
+
+    def test_attributes_and_links_of_wsls(self):
+        def ea(*fields):
+            blob = b""
+            for name, value in fields:
+                one = struct.pack("<BBH", 0, len(name), len(value)) + name + b"\0" + value
+                blob += struct.pack("<I", (len(one) + 7) & ~3) + one + bytes(-len(one) % 4)
+            return blob
+
+        path = os.path.join(self.share, "f")
+        self.c.put("f", 0o600)
+        os.setxattr(path, "system.ntfs_ea", os.getxattr(path, "system.ntfs_ea") + ea(
+            (b"LX.USER.ONE", b"lxeavalue"), (b"LX.USER.EMPTY", b"lxea"), (b"LX.USER.BAD", b"lxe"), (b"LX.SECURITY.CAPABILITY", b"lxea1"), (b"LX.USER.", b"lxea")))
+        c = self.again()
+        self.assertEqual((c.xattr("f", "user.one"), c.xattr("f", "user.empty")), (b"value", b""))
+        self.assertEqual(set(c.xattrs("f")), {"user.one", "user.empty"})
+        for name in ("user.bad", "user.", "security.capability", "one", "user.on"):
+            self.fails((errno.ENODATA, errno.EOPNOTSUPP), c.xattr, "f", name)
+        self.fails(errno.EEXIST, c.set_xattr, "f", "user.one", b"x", 1)
+        c.set_xattr("f", "user.one", b"other", 2)
+        self.assertEqual(c.xattr("f", "user.one"), b"other")
+        c.remove_xattr("f", "user.one")
+        c.remove_xattr("f", "user.empty")
+        self.assertEqual(c.xattrs("f"), [])
+        self.fails(errno.ENODATA, c.remove_xattr, "f", "user.one")
+        self.assertEqual(c.stat("f")[0], "0o100600")
+        # A link of WSL's, which the driver shows when it is mounted again; those of others say where, and lead nowhere.
+        targets = {"lx": (0xA000001D, struct.pack("<I", 2) + b"to/where"), "bad": (0xA000001D, struct.pack("<I", 3) + b"x"), "other": (0x80001234, b"abcd")}
+        for name, (tag, data) in targets.items():
+            with open(os.path.join(self.share, name), "w", encoding="ascii"):
+                pass
+            try:
+                os.setxattr(os.path.join(self.share, name), "system.ntfs_reparse_data", struct.pack("<IHH", tag, len(data), 0) + data)
+            except OSError as e:
+                # The driver may look at it, too.
+                self.assertEqual((name == "lx", e.errno), (False, errno.EINVAL))
+        self.kill()
+        self.c.close()
+        self.unmount()
+        self.mount_it()
+        c = self.start()
+        self.assertEqual(c.readlink("lx"), "to/where")
+        self.assertEqual(oct(c.at("lx", c.getattr)["mode"] & 0o170000), "0o120000")
+        for name in ("bad", "other"):
+            try:
+                self.assertNotIn("/", c.readlink(name))
+            except OSError:
+                pass
+        self.assertLessEqual({"lx", "f"}, set(c.list()))
 
     def test_refused_names(self):
         self.fails((errno.EINVAL, errno.EILSEQ), self.c.put, "\uf03a")
@@ -814,7 +915,7 @@ def load_tests(loader, _tests, _pattern):
     for base in KINDS:
         suite.addTests(loader.loadTestsFromTestCase(base))
         if ROOT:
-            suite.addTests(loader.loadTestsFromTestCase(type(base.__name__ + "AsUser", (base,), {"plain": True})))
+            suite.addTests(loader.loadTestsFromTestCase(as_user(base)))
     suite.addTests(loader.loadTestsFromTestCase(TrustStays))
     return suite
 
@@ -825,8 +926,15 @@ if __name__ == "__main__":
         directory = tempfile.mkdtemp(prefix="sk-9pd-bin-")
         os.chmod(directory, 0o755)
         PROGRAM = shutil.copy(PROGRAM, directory)
+        # By name, too.
+        for base in [v for v in vars(module).values() if isinstance(v, type) and hasattr(v, "plain")]:
+            setattr(module, base.__name__ + "AsUser", as_user(base))
     try:
-        unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=1, warnings="ignore")
+        unittest.main(module=module, argv=[sys.argv[0], *sys.argv[2:]], verbosity=1, warnings="ignore")
     finally:
         if ROOT:
             shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    run(sys.modules[__name__])

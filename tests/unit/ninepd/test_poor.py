@@ -158,6 +158,7 @@ class Beside(unittest.TestCase):
     plain = not ROOT
     real_links = real_fifo = False  # of the host's file system
     any_names = True
+    more = ()  # options of the server
 
     def prepare(self):
         pass
@@ -212,9 +213,9 @@ class Beside(unittest.TestCase):
             file.truncate(size)
         subprocess.run([*words, self.image], check=True, capture_output=True)
 
-    def start(self):
+    def start(self, ready=True):
         self.path = os.path.join(self.top, f"s{random.random()}")
-        words = [PROGRAM, "--export", f"x={self.share}{self.options}", "--socket", self.path]
+        words = [PROGRAM, "--export", f"x={self.share}{self.options}", "--socket", self.path, *self.more]
         prefix = []
         if ROOT and self.plain:
             os.chmod(self.top, 0o777)
@@ -233,7 +234,11 @@ class Beside(unittest.TestCase):
             self.fail("the server does not start")
         self.assertIsNone(self.server.poll(), "the server does not start")
         self.addCleanup(client.close)
-        return client.ready()
+        try:
+            return client.ready() if ready else client
+        except ConnectionResetError:
+            with open(os.path.join(self.top, "log"), encoding="utf-8") as log:
+                self.fail(f"the server has ended: {log.read()[-500:]}")
 
     def kill(self):
         if self.server and self.server.poll() is None:
@@ -920,7 +925,9 @@ def load_tests(loader, _tests, _pattern):
     return suite
 
 
-if __name__ == "__main__":
+def run(module):
+    """The tests of a module."""
+    global PROGRAM  # pylint: disable=global-statement
     # A plain user has to reach the program.
     if ROOT:
         directory = tempfile.mkdtemp(prefix="sk-9pd-bin-")

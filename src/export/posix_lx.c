@@ -98,7 +98,7 @@ int posix_lx_readlink(struct posix_fs *p, int fd, char *buf, size_t cap, int res
 	ssize_t n;
 
 	if (!is_ea(p) || (result >= 0 && ((size_t)result < sizeof(UNSUPPORTED) - 1 ||
-					  memcmp(buf, UNSUPPORTED, sizeof(UNSUPPORTED) - 1))))
+					  memcmp(buf, UNSUPPORTED, sizeof(UNSUPPORTED) - 1) != 0)))
 		return result;
 	posix_proc(path, fd);
 	n = getxattr(path, SK_EA_REPARSE, data, sizeof(data));

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,85 @@ static void assert_file(int at, const char *name, const char *text)
 
 	assert_int_equal(sk_fs_read(at, name, 100, &data, NULL), 0);
 	assert_string_equal(data, text);
+}
+
+/* Of a directory, from one descriptor to the next. */
+static void test_directory_lock(void **state)
+{
+	int a, b;
+
+	(void)state;
+	assert_int_equal(mkdir("locked", 0700), 0);
+	a = open("locked", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	b = open("LOCKED/.", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (b < 0) /* where names differ in case */
+		b = open("locked/.", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(a >= 0 && b >= 0);
+	assert_int_equal(sk_fs_lock(a, true, true), 0);
+	assert_int_equal(sk_fs_lock(a, true, false), 0);
+	assert_int_equal(sk_fs_lock(b, true, false), -EWOULDBLOCK);
+	close(a);
+	assert_int_equal(sk_fs_lock(b, true, true), 0);
+	close(b);
+	assert_int_equal(rmdir("locked"), 0);
+}
+
+/* Ctrl-C, once; a handler runs on another thread. */
+static volatile int interrupted;
+
+static void on_interrupt(int number)
+{
+	interrupted = number;
+}
+
+static void test_interrupt(void **state)
+{
+	struct sigaction sa = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND }, old;
+	int i;
+
+	(void)state;
+	AllocConsole();
+	assert_int_equal(sigaction(SIGINT, &sa, NULL), 0);
+	if (!GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0))
+		skip(); /* no console */
+	for (i = 0; i < 500 && !interrupted; i++)
+		Sleep(10);
+	assert_int_equal(interrupted, SIGINT);
+	assert_int_equal(sigaction(SIGINT, NULL, &old), 0);
+	assert_true(old.sa_handler == SIG_DFL);
+	assert_true(signal(SIGINT, SIG_IGN) == SIG_DFL);
+	assert_true(signal(SIGSEGV, SIG_IGN) == SIG_ERR);
+	signal(SIGINT, SIG_DFL);
+}
+
+static void test_system(void **state)
+{
+	_cleanup_free_ char *cwd = getcwd(NULL, 0), *real = NULL;
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(cwd);
+	write_file(AT_FDCWD, "real", "x");
+	real = realpath("./real/../real", NULL);
+	assert_non_null(real);
+	assert_string_equal(real + strlen(real) - 5, "/real");
+	assert_int_equal(real[1], ':');
+	assert_null(realpath("nothing", NULL));
+	assert_int_equal(errno, ENOENT);
+	assert_true(sysconf(_SC_NPROCESSORS_ONLN) > 0 && sysconf(_SC_PHYS_PAGES) > 0);
+	fd = open("NUL", O_RDWR);
+	assert_true(fd >= 0 && !isatty(fd));
+	sk_close_fd(&fd);
+	fd = open("space", O_RDWR | O_CREAT, 0600);
+	/* Wine reserves nothing. */
+	if (fallocate(fd, 0, 0, 32768) < 0) {
+		assert_int_equal(errno, EOPNOTSUPP);
+	} else {
+		assert_int_equal(fallocate(fd, 0, 0, 10), 0);
+		assert_true(fstat(fd, &st) == 0 && st.st_size == 32768);
+	}
+	assert_true(symlink("a", "b") < 0 && errno == EPERM);
 }
 
 /* By the handle of a directory, wherever its name has gone; a path does not leave it. */
@@ -347,10 +427,13 @@ static int child(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_at),	    cmocka_unit_test(test_beneath),   cmocka_unit_test(test_positions),
-		cmocka_unit_test(test_listing),	    cmocka_unit_test(test_long_path), cmocka_unit_test(test_read_only),
-		cmocka_unit_test(test_space),	    cmocka_unit_test(test_private),   cmocka_unit_test(test_loop),
-		cmocka_unit_test(test_descriptors), cmocka_unit_test(test_process),
+		cmocka_unit_test(test_directory_lock), cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_system),	       cmocka_unit_test(test_at),
+		cmocka_unit_test(test_beneath),	       cmocka_unit_test(test_positions),
+		cmocka_unit_test(test_listing),	       cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_read_only),      cmocka_unit_test(test_space),
+		cmocka_unit_test(test_private),	       cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_descriptors),    cmocka_unit_test(test_process),
 	};
 
 	program = argv[0];

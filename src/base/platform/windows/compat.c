@@ -6,6 +6,8 @@
 #include "base/cleanup.h"
 #include "base/platform/windows/system.h"
 
+NTSTATUS NTAPI RtlGetVersion(PRTL_OSVERSIONINFOW version);
+
 #undef strerror
 
 char *sk_posix_strerror(int number)
@@ -141,10 +143,38 @@ int unsetenv(const char *name)
 
 int uname(struct utsname *ret)
 {
+	RTL_OSVERSIONINFOW version = { .dwOSVersionInfoSize = sizeof(version) };
+	wchar_t name[MAX_COMPUTERNAME_LENGTH + 1] = L"";
+	DWORD n = SK_ARRAY_SIZE(name);
+	_cleanup_free_ char *text = NULL;
 	SYSTEM_INFO info;
 
 	GetNativeSystemInfo(&info);
+	RtlGetVersion(&version);
+	if (GetComputerNameW(name, &n))
+		text = sk_win_utf8(name, n);
 	strcpy(ret->sysname, "Windows");
 	strcpy(ret->machine, info.wProcessorArchitecture == PROCESSOR_ARCHITECTURE_ARM64 ? "aarch64" : "x86_64");
+	snprintf(ret->nodename, sizeof(ret->nodename), "%s", text ? text : "");
+	snprintf(ret->release, sizeof(ret->release), "%lu.%lu.%lu", version.dwMajorVersion, version.dwMinorVersion,
+		 version.dwBuildNumber);
 	return 0;
+}
+
+long long sysconf(int name)
+{
+	MEMORYSTATUSEX memory = { .dwLength = sizeof(memory) };
+	SYSTEM_INFO info;
+
+	GetNativeSystemInfo(&info);
+	switch (name) {
+	case _SC_NPROCESSORS_ONLN:
+		return GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
+	case _SC_PAGESIZE:
+		return info.dwPageSize;
+	case _SC_PHYS_PAGES:
+		return GlobalMemoryStatusEx(&memory) ? (long long)(memory.ullTotalPhys / info.dwPageSize) : -1;
+	default:
+		return -1;
+	}
 }

@@ -224,6 +224,7 @@ int sk_posix_open(const char *path, int flags, ...)
 int sk_posix_close(int fd)
 {
 	sk_win_forget_socket(fd);
+	sk_win_forget_lock(fd);
 	return _close(fd);
 }
 
@@ -680,8 +681,8 @@ char *sk_posix_getcwd(char *buf, size_t size)
 	if (n == 0 || n >= PATH_CHARS)
 		return NULL;
 	text = sk_win_utf8(wide, n);
-	if (!text)
-		return NULL;
+	if (!text || !buf)
+		return SK_TAKE_PTR(text);
 	if (strlen(text) >= size) {
 		errno = ERANGE;
 		return NULL;
@@ -702,4 +703,71 @@ FILE *sk_posix_fopen(const char *path, const char *mode)
 			m[n++] = (wchar_t)mode[i];
 	m[n] = L'b';
 	return _wfopen(wide, m);
+}
+
+int sk_posix_fallocate(int fd, int mode, int64_t offset, int64_t len)
+{
+	FILE_ALLOCATION_INFO info = { .AllocationSize.QuadPart = offset + len };
+	HANDLE h = sk_win_handle(fd);
+	struct stat st;
+
+	if (h == INVALID_HANDLE_VALUE)
+		return -1;
+	if (mode != 0) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	/* A smaller number would cut the file. */
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_size >= offset + len)
+		return 0;
+	if (!SetFileInformationByHandle(h, FileAllocationInfo, &info, sizeof(info))) {
+		errno = GetLastError() == ERROR_DISK_FULL ? ENOSPC : EOPNOTSUPP;
+		return -1;
+	}
+	return ftruncate(fd, offset + len);
+}
+
+int sk_posix_symlink(const char *target, const char *path)
+{
+	(void)target;
+	(void)path;
+	errno = EPERM;
+	return -1;
+}
+
+char *sk_posix_realpath(const char *path, char *buf)
+{
+	_cleanup_free_ wchar_t *nt = sk_win_nt_path(path), *full = calloc(PATH_CHARS, sizeof(*full));
+	char *text, *p;
+	DWORD n = 0;
+	HANDLE h;
+
+	if (!nt || !full || buf) {
+		errno = buf ? EINVAL : errno;
+		return NULL;
+	}
+	nt[1] = L'\\'; /* "\\?\C:\…", for programs */
+	h = CreateFileW(nt, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
+			FILE_FLAG_BACKUP_SEMANTICS, NULL);
+	if (h != INVALID_HANDLE_VALUE) {
+		n = GetFinalPathNameByHandleW(h, full, PATH_CHARS, VOLUME_NAME_DOS);
+		CloseHandle(h);
+	}
+	if (n == 0 || n >= PATH_CHARS) {
+		sk_win_fail();
+		return NULL;
+	}
+	/* A share is "\\?\UNC\server\share". */
+	if (wcsncmp(full, L"\\\\?\\UNC\\", 8) == 0) {
+		full[6] = L'\\';
+		text = sk_win_utf8(full + 6, n - 6);
+	} else {
+		text = sk_win_utf8(full + 4, n - 4);
+	}
+	for (p = text; p && *p; p++)
+		if (*p == '\\')
+			*p = '/';
+	return text;
 }

@@ -8,7 +8,85 @@
 #include <winioctl.h>
 
 #define RANGES 64u
+#define DIR_LOCKS 64u
+#define RETRY_MS 10u
 #define CHUNK (1u << 16)
+
+/*
+ * Directories cannot be locked on this system. That one is, is told by a named object of the system, which there is as
+ * long as somebody has it open: it goes with the descriptor, and with the process, however that ends. Such a lock is
+ * always exclusive. Another user of the machine who knows the number of a directory could keep its lock, and with it us.
+ */
+static struct {
+	int fd;
+	HANDLE object; /* NULL: a free entry */
+} dir_locks[DIR_LOCKS];
+static SRWLOCK dir_locks_lock = SRWLOCK_INIT;
+
+void sk_win_forget_lock(int fd)
+{
+	unsigned i;
+
+	AcquireSRWLockExclusive(&dir_locks_lock);
+	for (i = 0; i < DIR_LOCKS; i++)
+		if (dir_locks[i].object && dir_locks[i].fd == fd) {
+			CloseHandle(dir_locks[i].object);
+			dir_locks[i].object = NULL;
+		}
+	ReleaseSRWLockExclusive(&dir_locks_lock);
+}
+
+/* Of a descriptor that has none yet. */
+static int try_directory(int fd, const wchar_t *name)
+{
+	int r = -EAGAIN; /* no entry is free */
+	HANDLE object;
+	unsigned i;
+
+	AcquireSRWLockExclusive(&dir_locks_lock);
+	for (i = 0; i < DIR_LOCKS && dir_locks[i].object; i++)
+		;
+	if (i < DIR_LOCKS) {
+		object = CreateMutexW(NULL, FALSE, name);
+		if (!object) {
+			r = -sk_win_errno(GetLastError());
+		} else if (GetLastError() == ERROR_ALREADY_EXISTS) {
+			CloseHandle(object);
+			r = -EWOULDBLOCK;
+		} else {
+			dir_locks[i].fd = fd;
+			dir_locks[i].object = object;
+			r = 0;
+		}
+	}
+	ReleaseSRWLockExclusive(&dir_locks_lock);
+	return r;
+}
+
+static bool has_lock(int fd)
+{
+	bool has = false;
+	unsigned i;
+
+	AcquireSRWLockShared(&dir_locks_lock);
+	for (i = 0; i < DIR_LOCKS && !has; i++)
+		has = dir_locks[i].object && dir_locks[i].fd == fd;
+	ReleaseSRWLockShared(&dir_locks_lock);
+	return has;
+}
+
+static int lock_directory(int fd, const struct stat *st, bool wait)
+{
+	wchar_t name[80];
+	int r;
+
+	if (has_lock(fd))
+		return 0;
+	swprintf(name, SK_ARRAY_SIZE(name), L"Global\\skerry-directory-%llx-%llx", st->st_dev, st->st_ino);
+	while ((r = try_directory(fd, name)) == -EWOULDBLOCK && wait)
+		Sleep(RETRY_MS);
+	return r;
+}
 
 /*
  * The lock is one byte far behind the end: a lock of this system would keep others from reading what it covers. Held by
@@ -19,9 +97,14 @@ int sk_fs_lock(int fd, bool exclusive, bool wait)
 	OVERLAPPED at = { .Offset = 0xFFFFFFFEu, .OffsetHigh = 0x7FFFFFFFu };
 	HANDLE h = sk_win_handle(fd);
 	DWORD flags = (exclusive ? LOCKFILE_EXCLUSIVE_LOCK : 0) | (wait ? 0 : LOCKFILE_FAIL_IMMEDIATELY);
+	struct stat st;
 
 	if (h == INVALID_HANDLE_VALUE)
 		return -EBADF;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return lock_directory(fd, &st, wait);
 	if (LockFileEx(h, flags, 0, 1, 0, &at))
 		return 0;
 	return GetLastError() == ERROR_LOCK_VIOLATION || GetLastError() == ERROR_IO_PENDING

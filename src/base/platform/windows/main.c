@@ -3,6 +3,16 @@
 #include "base/platform/windows/system.h"
 #include <shellapi.h>
 
+/* Of a console that does not do so by itself: cursor movement and colours. */
+static void understand_escapes(DWORD stream)
+{
+	HANDLE h = GetStdHandle(stream);
+	DWORD mode;
+
+	if (GetConsoleMode(h, &mode))
+		SetConsoleMode(h, mode | ENABLE_PROCESSED_OUTPUT | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
+}
+
 void sk_posix_main(int *argc, char ***argv)
 {
 	wchar_t **wide;
@@ -15,6 +25,8 @@ void sk_posix_main(int *argc, char ***argv)
 	_setmode(1, _O_BINARY);
 	_setmode(2, _O_BINARY);
 	SetConsoleOutputCP(CP_UTF8);
+	understand_escapes(STD_OUTPUT_HANDLE);
+	understand_escapes(STD_ERROR_HANDLE);
 	/* No box on a screen that nobody looks at. */
 	SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
 	/* The runtime's own are in the code page of the system, where not all names can be said. */

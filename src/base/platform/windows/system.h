@@ -85,6 +85,8 @@ SOCKET sk_win_socket(int fd);
 bool sk_win_is_socket(int fd);
 /* Closes the socket behind the descriptor, if it is one. */
 void sk_win_forget_socket(int fd);
+/* Gives back the lock of a directory that the descriptor has, if it has one (fs.c). */
+void sk_win_forget_lock(int fd);
 /* Absolute "\\??\\C:\\…" of a path; malloc'd; NULL with errno. */
 wchar_t *sk_win_nt_path(const char *path);
 

@@ -140,6 +140,8 @@ int sk_posix_fsync(int fd); /* of a directory: nothing, a change of names is in 
 #define rename sk_posix_rename
 #define renameat sk_posix_renameat
 #define linkat sk_posix_linkat
+#define symlink sk_posix_symlink
+#define realpath sk_posix_realpath
 #define access sk_posix_access
 #define faccessat sk_posix_faccessat
 #define chmod sk_posix_chmod
@@ -158,6 +160,8 @@ int sk_posix_unlinkat(int dirfd, const char *path, int flags);
 int sk_posix_rename(const char *from, const char *to);
 int sk_posix_renameat(int fromfd, const char *from, int tofd, const char *to);
 int sk_posix_linkat(int fromfd, const char *from, int tofd, const char *to, int flags);
+char *sk_posix_realpath(const char *path, char *buf);	    /* buf NULL; malloc'd, with slashes */
+int sk_posix_symlink(const char *target, const char *path); /* EPERM: most users may make none */
 int sk_posix_access(const char *path, int mode);
 int sk_posix_faccessat(int dirfd, const char *path, int mode, int flags);
 /* Only whether the owner may write is kept: the attribute "read-only". */
@@ -166,8 +170,15 @@ int sk_posix_fchmod(int fd, mode_t mode);
 int sk_posix_fchmodat(int dirfd, const char *path, mode_t mode, int flags);
 char *sk_posix_mkdtemp(char *pattern);
 int sk_posix_chdir(const char *path);
-char *sk_posix_getcwd(char *buf, size_t size);
+char *sk_posix_getcwd(char *buf, size_t size);		  /* buf NULL: malloc'd */
 FILE *sk_posix_fopen(const char *path, const char *mode); /* binary */
+
+/* Sets space aside where the file system can. */
+#define fallocate sk_posix_fallocate
+int sk_posix_fallocate(int fd, int mode, int64_t offset, int64_t len);
+/* Whether it is a console: the C runtime counts NUL among them. */
+#define isatty sk_posix_isatty
+int sk_posix_isatty(int fd);
 
 #define fcntl sk_posix_fcntl
 #define F_GETFD 1
@@ -208,6 +219,11 @@ void *reallocarray(void *p, size_t n, size_t size);
 char *strcasestr(const char *haystack, const char *needle);
 int setenv(const char *name, const char *value, int overwrite);
 int unsetenv(const char *name);
+
+#define _SC_NPROCESSORS_ONLN 1
+#define _SC_PHYS_PAGES 2
+#define _SC_PAGESIZE 3
+long long sysconf(int name); /* -1: another name */
 
 /* Numbers that POSIX has and mingw-w64's errno.h has not. */
 #ifndef ESTALE

@@ -6,6 +6,7 @@
 /* See sk_posix.h. */
 struct utsname {
 	char sysname[16], machine[16];
+	char nodename[256], release[32]; /* "10.0.19045" */
 };
 int uname(struct utsname *ret);
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Consoles: their size, whether a descriptor is one, and the keys that interrupt a program. */
+#include "base/terminal.h"
+
+#include <signal.h>
+
+#include "base/platform/windows/system.h"
+
+unsigned sk_terminal_width(int fd)
+{
+	CONSOLE_SCREEN_BUFFER_INFO info;
+	HANDLE h = (HANDLE)_get_osfhandle(fd);
+
+	if (h == INVALID_HANDLE_VALUE || !GetConsoleScreenBufferInfo(h, &info))
+		return 0;
+	return (unsigned)(info.srWindow.Right - info.srWindow.Left + 1);
+}
+
+int sk_posix_isatty(int fd)
+{
+	HANDLE h = (HANDLE)_get_osfhandle(fd);
+	DWORD mode;
+
+	if (h != INVALID_HANDLE_VALUE && GetConsoleMode(h, &mode))
+		return 1;
+	errno = ENOTTY;
+	return 0;
+}
+
+/* ---- signals: what the console and the system tell a program, on a thread of theirs */
+
+static struct {
+	int number;
+	struct sigaction action;
+} caught[] = { { .number = SIGINT }, { .number = SIGTERM }, { .number = SIGHUP } };
+#define N_CAUGHT (sizeof(caught) / sizeof(caught[0]))
+static SRWLOCK caught_lock = SRWLOCK_INIT;
+
+static int number_of(DWORD event)
+{
+	switch (event) {
+	case CTRL_C_EVENT:
+	case CTRL_BREAK_EVENT:
+		return SIGINT;
+	case CTRL_CLOSE_EVENT:
+		return SIGHUP;
+	default: /* the user signs out, the machine shuts down */
+		return SIGTERM;
+	}
+}
+
+/* False: the next handler's, which in the end is the system's own: it ends the program with the exit code 0xC000013A. */
+static BOOL WINAPI on_console(DWORD event)
+{
+	void (*handler)(int) = SIG_DFL;
+	int number = number_of(event);
+	size_t i;
+
+	AcquireSRWLockExclusive(&caught_lock);
+	for (i = 0; i < N_CAUGHT; i++)
+		if (caught[i].number == number) {
+			handler = caught[i].action.sa_handler;
+			if (caught[i].action.sa_flags & SA_RESETHAND)
+				caught[i].action.sa_handler = SIG_DFL;
+		}
+	ReleaseSRWLockExclusive(&caught_lock);
+	if (handler == SIG_DFL)
+		return FALSE;
+	if (handler != SIG_IGN)
+		handler(number);
+	return TRUE;
+}
+
+int sk_posix_sigaction(int number, const struct sigaction *action, struct sigaction *ret_old)
+{
+	static bool asked;
+	size_t i;
+
+	for (i = 0; i < N_CAUGHT && caught[i].number != number; i++)
+		;
+	if (i == N_CAUGHT) {
+		errno = EINVAL;
+		return -1;
+	}
+	AcquireSRWLockExclusive(&caught_lock);
+	if (ret_old)
+		*ret_old = caught[i].action;
+	if (action)
+		caught[i].action = *action;
+	ReleaseSRWLockExclusive(&caught_lock);
+	if (!asked)
+		asked = SetConsoleCtrlHandler(on_console, TRUE);
+	return 0;
+}
+
+void (*sk_posix_signal(int number, void (*handler)(int)))(int)
+{
+	struct sigaction action = { .sa_handler = handler }, old = { .sa_handler = SIG_DFL };
+
+	/* There is no such signal: a write to a pipe that nobody reads fails. */
+	if (number != SIGPIPE && sk_posix_sigaction(number, &action, &old) < 0)
+		return SIG_ERR;
+	return old.sa_handler;
+}

@@ -11,21 +11,18 @@
 #include "base/cleanup.h"
 #include "engine/engine_internal.h"
 
-/* In the order of preference of "auto": a boundary of hardware; else what computes at native speed; else emulation. */
-static const struct sk_engine *const engines[] = { &sk_engine_kvm, &sk_engine_uml, &sk_engine_tcg };
-
 const struct sk_engine *sk_engine_at(size_t i)
 {
-	return i < SK_ARRAY_SIZE(engines) ? engines[i] : NULL;
+	return i < sk_n_engines ? sk_engines[i] : NULL;
 }
 
 static const struct sk_engine *by_name(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < SK_ARRAY_SIZE(engines); i++)
-		if (strcmp(engines[i]->name, name) == 0)
-			return engines[i];
+	for (i = 0; i < sk_n_engines; i++)
+		if (strcmp(sk_engines[i]->name, name) == 0)
+			return sk_engines[i];
 	/* For tests; never chosen. */
 	return strcmp(name, sk_engine_fake.name) == 0 ? &sk_engine_fake : NULL;
 }
@@ -69,13 +66,13 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 		r = (*ret_engine)->probe(settings, err);
 		return r < 0 ? sk_error_wrap(err, "engine %s cannot run here", name) : 0;
 	}
-	for (i = 0; i < SK_ARRAY_SIZE(engines); i++) {
+	for (i = 0; i < sk_n_engines; i++) {
 		of_one = (struct sk_error)SK_ERROR_INIT;
-		*ret_engine = engines[i];
-		r = engines[i]->probe(settings, &of_one);
+		*ret_engine = sk_engines[i];
+		r = sk_engines[i]->probe(settings, &of_one);
 		if (r == 0)
 			return 0;
-		if (engines[i] != &sk_engine_uml)
+		if (sk_engines[i] != sk_engine_last)
 			continue;
 		if (r == -EOPNOTSUPP)
 			return sk_error_set(err, EOPNOTSUPP, "%s", of_one.message);

@@ -23,6 +23,12 @@ struct sk_engine_device {
 	const char *tag; /* 9P: the same */
 };
 
+/* A file that the engine itself shows to the guest as a disk. */
+struct sk_engine_disk {
+	const char *path; /* absolute */
+	bool readonly;
+};
+
 /*
  * The least that confines an engine process, beside a system call filter, limits and the loss of all capabilities. A
  * start on a host that cannot do as much fails.
@@ -55,6 +61,12 @@ struct sk_engine_config {
 	unsigned cpus;
 	const struct sk_engine_device *devices;
 	size_t n_devices;
+	/* For an engine that none of our devices can be attached to (hyperv): disks, in the order in which the guest finds
+	 * them, and the vsock ports that there are between guest and host. */
+	const struct sk_engine_disk *disks;
+	size_t n_disks;
+	const uint32_t *ports;
+	size_t n_ports;
 	const char *extra_args; /* appended to the kernel command line, may be NULL */
 	int console_fd;		/* the guest kernel's console output goes here (write end); -1: nowhere */
 	const struct sk_engine_settings *settings;
@@ -89,7 +101,9 @@ struct sk_engine {
 const struct sk_engine *sk_engine_at(size_t i);
 /* True for "auto" and the names of engines. */
 bool sk_engine_name_valid(const char *name);
+#ifndef SK_ENGINE_NAMES /* the build for another system says it */
 #define SK_ENGINE_NAMES "auto, kvm, uml or tcg"
+#endif
 
 /*
  * By name; "auto" or NULL picks the best that probes well. -ENOENT: unknown name, or none works. -EOPNOTSUPP: it would

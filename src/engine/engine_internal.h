@@ -11,7 +11,16 @@ struct sock_fprog;
 extern const struct sk_engine sk_engine_uml;
 extern const struct sk_engine sk_engine_kvm;
 extern const struct sk_engine sk_engine_tcg;
+extern const struct sk_engine sk_engine_hyperv;
 extern const struct sk_engine sk_engine_fake;
+
+/* Those of this system, in the order of preference of "auto", and the one that needs least of the machine
+ * (engines_*.c). */
+extern const struct sk_engine *const sk_engines[];
+extern const size_t sk_n_engines;
+extern const struct sk_engine *const sk_engine_last;
+/* Where the guest's parts are installed, without a slash at the end; -ENAMETOOLONG (parts_*.c). */
+int sk_guest_dir(char *buf, size_t size);
 
 /* engine.c: the file of a guest part is there, executable if `exec`. */
 int sk_guest_part_check(const char *name, bool exec, struct sk_error *err);

@@ -22,6 +22,8 @@ static int fake_start(const struct sk_engine_config *c, struct sk_engine_process
 {
 	const char *argv[] = { getenv("SKERRY_FAKE_ENGINE"), c->run_dir, NULL };
 	struct sk_spawn s = SK_SPAWN_INIT;
+	sk_pid pid;
+	int r;
 
 	*ret = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
 	if (!argv[0])
@@ -31,7 +33,10 @@ static int fake_start(const struct sk_engine_config *c, struct sk_engine_process
 	s.stdout_fd = c->console_fd;
 	s.stderr_fd = c->console_fd;
 	s.die_with_parent = true;
-	return sk_spawn(&s, &ret->pid, &ret->pidfd, err);
+	r = sk_spawn(&s, &pid, &ret->pidfd, err);
+	if (r == 0)
+		ret->pid = pid;
+	return r;
 }
 
 static int fake_info(const struct sk_engine_settings *settings, struct sk_engine_info *info, struct sk_error *err)

@@ -11,14 +11,17 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "engine/engine_internal.h"
-#include "skerry_config.h"
 
 int sk_guest_part(const char *name, char *buf, size_t size, struct sk_error *err)
 {
 	const char *dir = getenv("SKERRY_GUEST_DIR");
-	int n = dir && *dir ? snprintf(buf, size, "%s/%s", dir, name)
-			    : snprintf(buf, size, "%s/guest/%s", SK_LIBEXECDIR, name);
+	char installed[600];
+	int n = -1;
 
+	if (!dir || !*dir)
+		dir = sk_guest_dir(installed, sizeof(installed)) == 0 ? installed : NULL;
+	if (dir)
+		n = snprintf(buf, size, "%s/%s", dir, name);
 	if (n < 0 || (size_t)n >= size)
 		return sk_error_set(err, ENAMETOOLONG, "the path of guest part %s is too long", name);
 	if (access(buf, R_OK) < 0)

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cleanup.h"
+#include "engine/engine_internal.h"
+
+const struct sk_engine *const sk_engines[] = { &sk_engine_hyperv };
+const size_t sk_n_engines = SK_ARRAY_SIZE(sk_engines);
+const struct sk_engine *const sk_engine_last = &sk_engine_hyperv;

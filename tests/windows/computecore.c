@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stand-in for Windows' computecore.dll, for tests under Wine, which has none. It takes the calls that Skerry makes,
+ * judges the description of a VM as the real one does (hcs_schema.c), keeps the VM's states, and answers with documents and
+ * events from a thread of its own. Its guest does nothing but to write a line to the serial port's pipe; where the
+ * kernel's command line has the word "standin.exit" it powers off, with "standin.crash" it ends unexpectedly.
+ *
+ * SKERRY_STANDIN_SCHEMA: minor number of the newest schema (5). SKERRY_STANDIN_DENY=1: the user may not use Hyper-V.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/platform/windows/system.h"
+#include "hcs_schema.h"
+
+#include <computecore.h>
+
+#define BAD_STATE 0x80370105u
+#define STOPPED 0x80370110u
+#define EXISTS 0x8037010fu
+#define DENIED 0x80070005u
+#define UNEXPECTED 0x80370106u
+#define SYSTEMS 16u
+#define WORDS 2048u
+
+enum state { NONE, CREATED, RUNNING, ENDED };
+
+struct standin {
+	enum state state;
+	wchar_t id[64];
+	char command_line[4096], pipe[256];
+	HCS_EVENT_CALLBACK callback;
+	void *arg;
+};
+struct operation {
+	uint32_t result;
+	wchar_t document[WORDS]; /* "": none */
+};
+
+static struct standin systems[SYSTEMS];
+static CRITICAL_SECTION lock; /* a callback runs with it held: none comes after HcsCloseComputeSystem() */
+static wchar_t granted[16][260];
+static unsigned n_granted;
+
+BOOL WINAPI DllMain(HINSTANCE self, DWORD why, LPVOID unused);
+
+BOOL WINAPI DllMain(HINSTANCE self, DWORD why, LPVOID unused)
+{
+	(void)self;
+	(void)unused;
+	if (why == DLL_PROCESS_ATTACH)
+		InitializeCriticalSection(&lock);
+	return TRUE;
+}
+
+static wchar_t *copy(const wchar_t *text)
+{
+	size_t n = (wcslen(text) + 1) * sizeof(*text);
+	wchar_t *p = LocalAlloc(LMEM_FIXED, n);
+
+	if (p)
+		memcpy(p, text, n);
+	return p;
+}
+
+static HRESULT done(HCS_OPERATION handle, uint32_t result, const char *why)
+{
+	struct operation *o = (void *)handle;
+	char text[200], *p;
+
+	snprintf(text, sizeof(text), "%s", why);
+	for (p = text; *p; p++)
+		if (*p == '\\' || *p == '"')
+			*p = '/'; /* as good as escaped */
+	o->result = result;
+	o->document[0] = L'\0';
+	if (result != HCS_OK)
+		swprintf(o->document, WORDS, L"{\"Error\":%ld,\"ErrorMessage\":\"%hs\"}", (long)(int32_t)result, text);
+	return (HRESULT)HCS_OK;
+}
+
+__declspec(dllexport) HCS_OPERATION WINAPI HcsCreateOperation(const void *context, HCS_OPERATION_COMPLETION callback)
+{
+	(void)context;
+	return callback ? NULL : (HCS_OPERATION)calloc(1, sizeof(struct operation));
+}
+
+__declspec(dllexport) void WINAPI HcsCloseOperation(HCS_OPERATION operation)
+{
+	free(operation);
+}
+
+__declspec(dllexport) HRESULT WINAPI HcsWaitForOperationResult(HCS_OPERATION operation, DWORD ms, PWSTR *document)
+{
+	struct operation *o = (void *)operation;
+
+	(void)ms;
+	if (document)
+		*document = o->document[0] ? copy(o->document) : NULL;
+	return (HRESULT)o->result;
+}
+
+static bool exists(const char *path)
+{
+	wchar_t *wide = sk_win_wide(path);
+	bool is = wide && GetFileAttributesW(wide) != INVALID_FILE_ATTRIBUTES;
+
+	free(wide);
+	return is;
+}
+
+static bool denied(void)
+{
+	char value[8];
+
+	return GetEnvironmentVariableA("SKERRY_STANDIN_DENY", value, sizeof(value)) != 0;
+}
+
+/* A disk that the VM's worker process may not open is refused, as a file of another user's. */
+static uint32_t check_granted(const json_t *document, char why[200])
+{
+	const json_t *scsi = json_object_get(json_object_get(json_object_get(document, "VirtualMachine"), "Devices"),
+					     "Scsi"),
+		     *list = json_object_get(json_object_get(scsi, "0"), "Attachments");
+	const char *key;
+	json_t *disk;
+	unsigned i;
+
+	json_object_foreach((json_t *)(uintptr_t)list, key, disk)
+	{
+		const char *path = json_string_value(json_object_get(disk, "Path"));
+		wchar_t *wide = sk_win_wide(path);
+
+		for (i = 0; i < n_granted && wcscmp(granted[i], wide) != 0; i++)
+			;
+		free(wide);
+		if (i == n_granted) {
+			snprintf(why, 200, "no access to disk %s", key);
+			return DENIED;
+		}
+	}
+	return HCS_OK;
+}
+
+static void remember(struct standin *s, const json_t *document)
+{
+	const json_t *vm = json_object_get(document, "VirtualMachine"),
+		     *kernel = json_object_get(json_object_get(vm, "Chipset"), "LinuxKernelDirect"),
+		     *port = json_object_get(json_object_get(json_object_get(vm, "Devices"), "ComPorts"), "0");
+	const char *line = json_string_value(json_object_get(kernel, "KernelCmdLine")),
+		   *pipe = json_string_value(json_object_get(port, "NamedPipe"));
+
+	snprintf(s->command_line, sizeof(s->command_line), "%s", line ? line : "");
+	snprintf(s->pipe, sizeof(s->pipe), "%s", pipe ? pipe : "");
+}
+
+__declspec(dllexport) HRESULT WINAPI HcsCreateComputeSystem(PCWSTR id, PCWSTR configuration, HCS_OPERATION operation,
+							    const SECURITY_DESCRIPTOR *rights, HCS_SYSTEM *ret)
+{
+	char *text = sk_win_utf8(configuration, wcslen(configuration)), why[200] = "Invalid JSON document";
+	json_t *document = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	struct standin *s = NULL;
+	uint32_t r = denied() ? DENIED : document ? hcs_validate(document, exists, why) : HCS_BAD_DOCUMENT;
+	unsigned i;
+
+	(void)rights;
+	if (r == HCS_OK)
+		r = check_granted(document, why);
+	EnterCriticalSection(&lock);
+	for (i = 0; r == HCS_OK && i < SYSTEMS; i++) {
+		if (systems[i].state != NONE && wcscmp(systems[i].id, id) == 0)
+			r = EXISTS;
+		else if (systems[i].state == NONE && !s)
+			s = &systems[i];
+	}
+	if (r == HCS_OK && s) {
+		s->state = CREATED;
+		swprintf(s->id, 64, L"%ls", id);
+		remember(s, document);
+		*ret = (HCS_SYSTEM)s;
+	}
+	LeaveCriticalSection(&lock);
+	json_decref(document);
+	free(text);
+	return done(operation, r, why);
+}
+
+/* Tells its owner that a VM has ended. With the lock held. */
+static void end(struct standin *s, uint32_t status, const wchar_t *type)
+{
+	wchar_t data[128];
+	HCS_EVENT event = { HcsEventSystemExited, data, NULL };
+
+	s->state = ENDED;
+	swprintf(data, 128, L"{\"Status\":%ld,\"ExitType\":\"%ls\"}", (long)(int32_t)status, type);
+	if (s->callback)
+		s->callback(&event, s->arg);
+}
+
+static void write_console(const struct standin *s)
+{
+	static const char text[] = "Linux version 0 (stand-in)\r\n";
+	wchar_t *pipe = s->pipe[0] ? sk_win_wide(s->pipe) : NULL;
+	HANDLE h = pipe ? CreateFileW(pipe, GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL) : INVALID_HANDLE_VALUE;
+	DWORD n;
+
+	if (h != INVALID_HANDLE_VALUE) {
+		WriteFile(h, text, sizeof(text) - 1, &n, NULL);
+		CloseHandle(h);
+	}
+	free(pipe);
+}
+
+static DWORD WINAPI guest(void *arg)
+{
+	struct standin *s = arg;
+
+	EnterCriticalSection(&lock);
+	if (s->state == RUNNING) {
+		write_console(s);
+		if (strstr(s->command_line, "standin.exit"))
+			end(s, 0, L"GracefulExit");
+		else if (strstr(s->command_line, "standin.crash"))
+			end(s, UNEXPECTED, L"UnexpectedExit");
+	}
+	LeaveCriticalSection(&lock);
+	return 0;
+}
+
+__declspec(dllexport) HRESULT WINAPI HcsStartComputeSystem(HCS_SYSTEM system, HCS_OPERATION operation, PCWSTR options)
+{
+	struct standin *s = (void *)system;
+	HANDLE thread = NULL;
+
+	(void)options;
+	EnterCriticalSection(&lock);
+	if (s->state == CREATED) {
+		s->state = RUNNING;
+		thread = CreateThread(NULL, 0, guest, s, 0, NULL);
+	}
+	LeaveCriticalSection(&lock);
+	if (!thread)
+		return done(operation, BAD_STATE, "The operation is not valid in the current state");
+	CloseHandle(thread);
+	return done(operation, HCS_OK, "");
+}
+
+__declspec(dllexport) HRESULT WINAPI
+	HcsTerminateComputeSystem(HCS_SYSTEM system, HCS_OPERATION operation, PCWSTR options)
+{
+	struct standin *s = (void *)system;
+	uint32_t r = HCS_OK;
+
+	(void)options;
+	EnterCriticalSection(&lock);
+	if (s->state == ENDED)
+		r = STOPPED;
+	else
+		end(s, 0, L"ForcedExit");
+	LeaveCriticalSection(&lock);
+	return done(operation, r, "The compute system has stopped");
+}
+
+__declspec(dllexport) HRESULT WINAPI HcsSetComputeSystemCallback(HCS_SYSTEM system, HCS_EVENT_OPTIONS options,
+								 const void *context, HCS_EVENT_CALLBACK callback)
+{
+	struct standin *s = (void *)system;
+
+	(void)options;
+	EnterCriticalSection(&lock);
+	s->arg = (void *)(uintptr_t)context;
+	s->callback = callback;
+	LeaveCriticalSection(&lock);
+	return (HRESULT)HCS_OK;
+}
+
+__declspec(dllexport) void WINAPI HcsCloseComputeSystem(HCS_SYSTEM system)
+{
+	struct standin *s = (void *)system;
+
+	EnterCriticalSection(&lock);
+	memset(s, 0, sizeof(*s));
+	LeaveCriticalSection(&lock);
+}
+
+__declspec(dllexport) HRESULT WINAPI HcsGetServiceProperties(PCWSTR query, PWSTR *ret)
+{
+	char minor[8] = "5";
+	wchar_t text[256];
+
+	if (denied())
+		return (HRESULT)DENIED;
+	if (!query || !wcsstr(query, L"\"Basic\""))
+		return (HRESULT)HCS_BAD_DOCUMENT;
+	GetEnvironmentVariableA("SKERRY_STANDIN_SCHEMA", minor, sizeof(minor));
+	swprintf(text, 256,
+		 L"{\"Properties\":[{\"SupportedSchemaVersions\":[{\"Major\":1,\"Minor\":0},{\"Major\":2,\"Minor\":%d}]"
+		 L"}]}",
+		 atoi(minor));
+	*ret = copy(text);
+	return (HRESULT)HCS_OK;
+}
+
+__declspec(dllexport) HRESULT WINAPI HcsGrantVmAccess(PCWSTR id, PCWSTR path)
+{
+	(void)id;
+	if (GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES || n_granted == 16)
+		return (HRESULT)HCS_NO_FILE;
+	EnterCriticalSection(&lock);
+	swprintf(granted[n_granted++], 260, L"%ls", path);
+	LeaveCriticalSection(&lock);
+	return (HRESULT)HCS_OK;
+}

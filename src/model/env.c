@@ -109,11 +109,11 @@ int sk_env_read_file(struct sk_strv *env, const char *path, bool labels, struct 
 		line += 3;
 	for (; r == 0 && line; line = next) {
 		next = strchr(line, '\n');
-		if (next) {
+		if (next)
 			*next++ = '\0';
-			if (next - line >= 2 && next[-2] == '\r')
-				next[-2] = '\0';
-		}
+		len = strlen(line);
+		if (len && line[len - 1] == '\r')
+			line[len - 1] = '\0';
 		r = add_line(env, line, labels, path, err);
 	}
 	return r;

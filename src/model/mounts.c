@@ -61,13 +61,20 @@ static int set_target(struct sk_mount *m, const char *target, const char *spec, 
 	return 0;
 }
 
-static int set_source(struct sk_mount *m, const char *source, char *why)
+static int set_bind(struct sk_mount *m, const char *source, const struct sk_windows_place *place, char *why)
 {
-	if (strchr("/.~", *source)) {
-		m->type = SK_MOUNT_BIND;
-		m->source = sk_model_path_absolute(source);
+	m->type = SK_MOUNT_BIND;
+	m->source = place ? sk_model_windows_absolute(source, place) : sk_model_path_absolute(source);
+	if (m->source)
 		return 0;
-	}
+	snprintf(why, 256, "'%.100s' is no full path: give drive and directory, as C:\\data, or .\\data", source);
+	return -EINVAL;
+}
+
+static int set_source(struct sk_mount *m, const char *source, const struct sk_windows_place *place, char *why)
+{
+	if (place ? sk_model_windows_is_path(source) : strchr("/.~", *source) != NULL)
+		return set_bind(m, source, place, why);
 	m->type = SK_MOUNT_VOLUME;
 	if (!sk_is_docker_name(source)) {
 		snprintf(why, 256,
@@ -146,20 +153,36 @@ static int parse_mode(struct sk_mount *m, const char *mode, char *why)
 	return r;
 }
 
-int sk_mounts_parse_volume(struct sk_mounts *mounts, const char *spec, char *why)
+/* Splits at colons, but for that of a drive. */
+static void split_volume(struct sk_strv *parts, const char *spec, bool drives)
+{
+	size_t n = drives ? sk_model_windows_source_len(spec) : 0;
+
+	if (n && spec[n] == ':') {
+		sk_strv_take(parts, sk_xstrndup(spec, n));
+		sk_strv_split(parts, spec + n + 1, ':');
+	} else if (n) {
+		sk_strv_add(parts, spec);
+	} else {
+		sk_strv_split(parts, spec, ':');
+	}
+}
+
+int sk_mounts_parse_volume_of(struct sk_mounts *mounts, const char *spec, const struct sk_windows_place *place,
+			      char *why)
 {
 	struct sk_mount m = { .type = SK_MOUNT_VOLUME, .make_source = true };
 	struct sk_strv parts = { 0 };
 	int r = 0;
 
-	sk_strv_split(&parts, spec, ':');
+	split_volume(&parts, spec, place != NULL);
 	if (parts.n > 3 || !*parts.v[0] || (parts.n > 1 && !*parts.v[1])) {
 		snprintf(why, 256, "invalid volume specification: '%.128s'", spec);
 		r = -EINVAL;
 	} else if (parts.n == 1) {
 		r = set_target(&m, parts.v[0], spec, why);
 	} else {
-		r = set_source(&m, parts.v[0], why);
+		r = set_source(&m, parts.v[0], place, why);
 		if (r == 0)
 			r = set_target(&m, parts.v[1], spec, why);
 		if (r == 0 && parts.n == 3)
@@ -171,6 +194,11 @@ int sk_mounts_parse_volume(struct sk_mounts *mounts, const char *spec, char *why
 	else
 		mount_fini(&m);
 	return r;
+}
+
+int sk_mounts_parse_volume(struct sk_mounts *mounts, const char *spec, char *why)
+{
+	return sk_mounts_parse_volume_of(mounts, spec, sk_model_windows_place(), why);
 }
 
 /* Appends ",key=value" or ",key" to mount options. */
@@ -358,8 +386,10 @@ static int finish_mount(struct mount_parse *p, const char *spec)
 		snprintf(p->why, 256, "volume-subpath wants a named volume and a relative path: %.64s", p->m.subpath);
 		return -EINVAL;
 	}
-	if (p->source)
-		p->m.source = p->m.type == SK_MOUNT_BIND ? sk_model_path_absolute(p->source) : sk_xstrdup(p->source);
+	if (p->source && p->m.type != SK_MOUNT_BIND)
+		p->m.source = sk_xstrdup(p->source);
+	else if (p->source && set_bind(&p->m, p->source, sk_model_windows_place(), p->why) < 0)
+		return -EINVAL;
 	return set_target(&p->m, p->target, spec, p->why);
 }
 
@@ -461,42 +491,6 @@ int sk_mounts_check(const struct sk_mounts *mounts, struct sk_error *err)
 bool sk_mount_is_slave(const struct sk_mount *m)
 {
 	return m->type == SK_MOUNT_BIND && m->propagation && !strstr(m->propagation, "private");
-}
-
-/* The line of /proc/self/mountinfo for mount `id`, to be freed; NULL: there is none. */
-static char *mount_line(uint64_t id)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
-	_cleanup_free_ char *line = NULL;
-	size_t cap = 0;
-
-	while (f && getline(&line, &cap, f) > 0)
-		if (strtoull(line, NULL, 10) == id)
-			return SK_TAKE_PTR(line);
-	return NULL;
-}
-
-int sk_mount_check_propagation(const struct sk_mount *m, struct sk_error *err)
-{
-	_cleanup_free_ char *line = NULL;
-	char point[4096] = "/";
-	struct statx stx;
-	char *fields;
-	bool shared;
-
-	if (!sk_mount_is_slave(m) || statx(AT_FDCWD, m->path, 0, STATX_MNT_ID, &stx) < 0)
-		return 0;
-	line = mount_line(stx.stx_mnt_id);
-	fields = line ? strstr(line, " - ") : NULL;
-	if (!fields)
-		return 0;
-	*fields = '\0';
-	sscanf(line, "%*s %*s %*s %*s %4095s", point);
-	shared = strstr(line, " shared:");
-	if (shared || (strstr(line, " master:") && strstr(m->propagation, "slave")))
-		return 0;
-	return sk_error_set(err, EINVAL, "path %s is mounted on %s but it is not a shared%s mount", m->path, point,
-			    strstr(m->propagation, "slave") ? " or slave" : "");
 }
 
 static const char *base_name(const char *path)

@@ -45,6 +45,10 @@ void sk_mounts_fini(struct sk_mounts *mounts);
 
 /* Each appends one mount; -EINVAL with `why` (256 bytes) in docker's words. Relative bind sources are made absolute. */
 int sk_mounts_parse_volume(struct sk_mounts *mounts, const char *spec, char *why); /* -v [src:]dst[:opts] */
+struct sk_windows_place;
+/* The same on a Windows that is at `place`: sources have drives and backslashes. NULL: on a system with slashes. */
+int sk_mounts_parse_volume_of(struct sk_mounts *mounts, const char *spec, const struct sk_windows_place *place,
+			      char *why);
 int sk_mounts_parse_mount(struct sk_mounts *mounts, const char *spec, char *why); /* --mount type=…,source=…,target=… */
 int sk_mounts_parse_tmpfs(struct sk_mounts *mounts, const char *spec, char *why); /* --tmpfs dst[:opts] */
 

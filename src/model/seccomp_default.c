@@ -9,7 +9,6 @@
  *
  * io_uring stays refused for the sake of sameness, though here it could only hurt the container's own kernel.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -106,6 +105,9 @@ static const struct {
 
 /* CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET: new namespaces take CAP_SYS_ADMIN. */
 static const json_int_t clone_flags[] = { 0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000 };
+/* Errors of Linux, whatever numbers the host has. */
+#define GUEST_EPERM 1
+#define GUEST_ENOSYS 38
 #define CLONE_NAMESPACES 0x7e020000
 /* personality(2): Linux, 32-bit addresses, "which one is it" */
 static const json_int_t personalities[] = { 0x0, 0x8, 0x20000, 0x20008, 0xffffffff };
@@ -176,7 +178,7 @@ static void push_gated(json_t *rules, const struct sk_strv *caps)
 		}
 	}
 	sk_strv_fini(&seen);
-	push_rule(rules, no, EPERM);
+	push_rule(rules, no, GUEST_EPERM);
 	if (json_array_size(yes))
 		push_rule(rules, yes, 0);
 	else
@@ -190,7 +192,7 @@ json_t *sk_seccomp_default(const struct sk_strv *caps)
 	size_t i;
 
 	sk_jx_set_str(o, "defaultAction", "SCMP_ACT_ERRNO");
-	sk_jx_set_int(o, "defaultErrnoRet", ENOSYS);
+	sk_jx_set_int(o, "defaultErrnoRet", GUEST_ENOSYS);
 #if defined(__x86_64__)
 	sk_jx_set(o, "architectures",
 		  sk_jx(json_pack("[s,s,s]", "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32")));
@@ -198,18 +200,19 @@ json_t *sk_seccomp_default(const struct sk_strv *caps)
 	sk_jx_set(o, "architectures", sk_jx(json_pack("[s,s]", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM")));
 #endif
 	push_rule(rules, names_of(allowed, SK_ARRAY_SIZE(allowed)), 0);
-	push_rule(rules, names_of(refused, SK_ARRAY_SIZE(refused)), EPERM);
+	push_rule(rules, names_of(refused, SK_ARRAY_SIZE(refused)), GUEST_EPERM);
 	push_gated(rules, caps);
 	if (!sk_strv_has(caps, "CAP_SYS_ADMIN")) {
 		push_arg_rule(rules, "clone", 0, "SCMP_CMP_MASKED_EQ", CLONE_NAMESPACES, 0);
 		for (i = 0; i < SK_ARRAY_SIZE(clone_flags); i++)
-			push_arg_rule(rules, "clone", EPERM, "SCMP_CMP_MASKED_EQ", clone_flags[i], clone_flags[i]);
+			push_arg_rule(rules, "clone", GUEST_EPERM, "SCMP_CMP_MASKED_EQ", clone_flags[i],
+				      clone_flags[i]);
 		/* Its flags are in memory, where a filter cannot look: the C library falls back on clone. */
-		push_rule(rules, names_of(clone3, 1), ENOSYS);
+		push_rule(rules, names_of(clone3, 1), GUEST_ENOSYS);
 	}
 	/* A container with vsock sockets could connect to the monitor in the agent's place. */
 	push_arg_rule(rules, "socket", 0, "SCMP_CMP_NE", AF_VSOCK_NUMBER, 0);
-	push_arg_rule(rules, "socket", EPERM, "SCMP_CMP_EQ", AF_VSOCK_NUMBER, 0);
+	push_arg_rule(rules, "socket", GUEST_EPERM, "SCMP_CMP_EQ", AF_VSOCK_NUMBER, 0);
 	for (i = 0; i < SK_ARRAY_SIZE(personalities); i++)
 		push_arg_rule(rules, "personality", 0, "SCMP_CMP_EQ", personalities[i], 0);
 	sk_jx_set(o, "syscalls", rules);

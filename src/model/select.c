@@ -2,12 +2,12 @@
 /* The keys of --filter for containers, images and volumes, and what each compares. Lists, prune and ps share them. */
 #include "model/select.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "model/jx.h"
+#include "model/pattern.h"
 #include "model/units.h"
 
 /* ---- containers */
@@ -20,18 +20,6 @@ static const json_t *container_labels(const struct sk_select_container *s)
 static const char *container_created(const struct sk_container *c)
 {
 	return sk_jx_get_str(c->config, "Created", "");
-}
-
-static bool matches_regex(const char *pattern, const char *text)
-{
-	regex_t re;
-	bool match;
-
-	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-		return strstr(text, pattern) != NULL;
-	match = regexec(&re, text, 0, NULL, 0) == 0;
-	regfree(&re);
-	return match;
 }
 
 static bool container_id(const char *value, void *arg)
@@ -47,7 +35,7 @@ static bool container_name(const char *value, void *arg)
 	const struct sk_select_container *s = arg;
 	_cleanup_free_ char *slashed = sk_xasprintf("/%s", sk_container_name(s->c));
 
-	return matches_regex(value, slashed + 1) || matches_regex(value, slashed);
+	return sk_pattern_matches(value, slashed + 1) || sk_pattern_matches(value, slashed);
 }
 
 static bool container_label(const char *value, void *arg)
@@ -263,7 +251,7 @@ const struct sk_filter_key sk_ps_filters[] = {
 	{ "id", container_id, NULL, false, false },
 	{ "is-task", container_is_task, sk_filter_is_bool, true, false },
 	{ "label", container_label, NULL, true, false },
-	{ "name", container_name, NULL, false, false },
+	{ "name", container_name, sk_pattern_is_known, false, false },
 	{ "network", container_network, NULL, false, false },
 	{ "publish", container_publish, is_port, false, false },
 	{ "since", container_since, NULL, true, false },

@@ -252,13 +252,31 @@ const char *sk_format_rfc3339(int64_t ns, char buf[40])
 	return buf;
 }
 
-const char *sk_format_created(int64_t ns, char buf[64])
+/* Not by strftime(): on Windows its "%z" is the zone's name. */
+const char *sk_format_zone(int64_t ns, char buf[8])
 {
 	time_t t = (time_t)(ns / NS);
 	struct tm tm;
+	int minutes;
 
 	localtime_r(&t, &tm);
-	strftime(buf, 64, "%Y-%m-%d %H:%M:%S %z %Z", &tm);
+	minutes = (int)((timegm(&tm) - t) / 60);
+	snprintf(buf, 8, "%c%02d%02d", minutes < 0 ? '-' : '+', abs(minutes) / 60 % 100, abs(minutes) % 60);
+	return buf;
+}
+
+const char *sk_format_created(int64_t ns, char buf[64])
+{
+	time_t t = (time_t)(ns / NS);
+	char zone[8];
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&t, &tm);
+	n = strftime(buf, 64, "%Y-%m-%d %H:%M:%S ", &tm);
+	n += (size_t)snprintf(buf + n, 64 - n, "%s ", sk_format_zone(ns, zone));
+	if (strftime(buf + n, 64 - n, "%Z", &tm) == 0)
+		buf[n - 1] = '\0'; /* a name that is too long */
 	return buf;
 }
 

@@ -29,6 +29,8 @@ int sk_parse_rfc3339(const char *s, int64_t *ret_ns);
 int64_t sk_now_ns(void);
 /* "2026-11-23T10:00:00.123456789Z" */
 const char *sk_format_rfc3339(int64_t ns, char buf[40]);
+/* "+0100": what local time is ahead of UTC's then. */
+const char *sk_format_zone(int64_t ns, char buf[8]);
 /* "2026-11-23 10:00:00 +0000 UTC", local time: the CreatedAt of lists. */
 const char *sk_format_created(int64_t ns, char buf[64]);
 /* "2 hours", "About a minute", "Less than a second" */

@@ -11,11 +11,11 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "vm/config.h"
+#include "vm/places.h"
 #include "vm/state.h"
 
 #define SK_CONFIG_MAX (64u * 1024u)
 #define SK_IDLE_RECLAIM 300u
-#define SK_CONFIG_SYSTEM "/etc/skerry/config.json"
 
 static int bad(struct sk_error *err, const char *path, const char *why)
 {
@@ -39,7 +39,7 @@ static bool is_path_list(const json_t *value)
 	{
 		const char *path = json_string_value(v);
 
-		if (!path || *path != '/')
+		if (!path || !sk_place_is_full(path))
 			return false;
 	}
 	return json_is_array(value);
@@ -54,7 +54,7 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 			       ? 0
 			       : bad(err, path, "\"engine\" is " SK_ENGINE_NAMES);
 	if (strcmp(key, "qemu") == 0)
-		return json_is_string(value) && json_string_value(value)[0] == '/'
+		return json_is_string(value) && sk_place_is_full(json_string_value(value))
 			       ? 0
 			       : bad(err, path, "\"qemu\" is the absolute path of qemu-system-x86_64");
 	if (strcmp(key, "kvm_timeout") == 0)
@@ -136,19 +136,15 @@ static int read_file(struct sk_settings *s, const char *path, bool wanted, struc
 
 static int read_files(struct sk_settings *s, struct sk_error *err)
 {
-	const char *only = getenv("SKERRY_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	_cleanup_free_ char *own = NULL;
+	_cleanup_free_ char *common = sk_place_config(false), *own = sk_place_config(true);
+	const char *only = getenv("SKERRY_CONFIG");
 	int r;
 
 	if (only && *only)
 		return read_file(s, only, true, err);
-	r = read_file(s, SK_CONFIG_SYSTEM, false, err);
+	r = common ? read_file(s, common, false, err) : 0;
 	if (r < 0)
 		return r;
-	if (xdg && xdg[0] == '/')
-		own = sk_asprintf("%s/skerry/config.json", xdg);
-	else if (home && home[0] == '/')
-		own = sk_asprintf("%s/.config/skerry/config.json", home);
 	return own ? read_file(s, own, false, err) : 0;
 }
 

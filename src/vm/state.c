@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,76 +15,11 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/private.h"
-#include "base/process.h"
+#include "vm/places.h"
 
 #define SK_STATE_MAX (1u << 20)
 #define SK_EVENTS_MAX (8 << 20)
 #define SK_EVENTS_KEPT (4 << 20)
-
-static char *home_dir(void)
-{
-	const char *home = getenv("HOME");
-	const struct passwd *pw;
-
-	if (home && home[0] == '/')
-		return strdup(home);
-	pw = getpwuid(geteuid());
-	return strdup(pw ? pw->pw_dir : "/");
-}
-
-/* Not the root of a plain user's namespace, as which rootless podman calls its runtime. */
-static bool is_root(void)
-{
-	return geteuid() == 0 && (!sk_in_user_namespace() || access("/run", W_OK) == 0);
-}
-
-static char *default_root(void)
-{
-	_cleanup_free_ char *home = NULL;
-	const char *xdg = getenv("XDG_DATA_HOME");
-
-	if (is_root())
-		return strdup("/var/lib/skerry");
-	if (xdg && xdg[0] == '/')
-		return sk_asprintf("%s/skerry", xdg);
-	home = home_dir();
-	return home ? sk_asprintf("%s/.local/share/skerry", home) : NULL;
-}
-
-char *sk_paths_runtime(const char *name)
-{
-	const char *xdg = getenv("XDG_RUNTIME_DIR");
-	_cleanup_free_ char *home = NULL;
-	char path[64];
-	struct stat st;
-
-	if (xdg && xdg[0] == '/' && access(xdg, W_OK) == 0)
-		return sk_asprintf("%s/%s", xdg, name);
-	/* Of systemd or elogind, where su or cron has lost the variable. */
-	snprintf(path, sizeof(path), "/run/user/%u", geteuid());
-	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid())
-		return sk_asprintf("%s/%s", path, name);
-	/* Not /tmp: another user could take any name there first, and keep it. */
-	xdg = getenv("XDG_DATA_HOME");
-	if (xdg && xdg[0] == '/')
-		return sk_asprintf("%s/%s/run", xdg, name);
-	home = home_dir();
-	return home ? sk_asprintf("%s/.local/share/%s/run", home, name) : NULL;
-}
-
-static char *default_run(void)
-{
-	const char *root = getenv("SKERRY_ROOT");
-	_cleanup_free_ char *home = NULL;
-
-	if (is_root())
-		return strdup("/run/skerry");
-	/* A store in $SKERRY_ROOT is often used by accounts without a writable home directory. */
-	home = home_dir();
-	if (root && root[0] && (!home || access(home, W_OK) < 0))
-		return sk_asprintf("%s/run", root);
-	return sk_paths_runtime("skerry");
-}
 
 /* Replaces `*path` by its canonical form once it is known to be ours alone. A descriptor. */
 static int make_private(char **path, struct sk_error *err)
@@ -112,12 +46,12 @@ int sk_paths_init(struct sk_paths *paths, const char *root, struct sk_error *err
 	*paths = (struct sk_paths){ 0 };
 	if (!root)
 		root = getenv("SKERRY_ROOT");
-	paths->root = root && root[0] ? strdup(root) : default_root();
+	paths->root = root && root[0] ? strdup(root) : sk_place_root();
 	if (!paths->root)
 		return sk_error_errno(err, ENOMEM, "cannot find the state directory");
 	root_fd = make_private(&paths->root, err);
 	if (root_fd >= 0) {
-		paths->run = root && root[0] ? sk_asprintf("%s/run", paths->root) : default_run();
+		paths->run = root && root[0] ? sk_asprintf("%s/run", paths->root) : sk_place_run();
 		run_fd = paths->run ? make_private(&paths->run, err)
 				    : sk_error_errno(err, ENOMEM, "cannot find the run directory");
 	}
@@ -147,7 +81,7 @@ int sk_paths_check(const struct sk_paths *paths, struct sk_error *err)
 
 char *sk_paths_host_run(void)
 {
-	char *run = default_run();
+	char *run = sk_place_run();
 	_cleanup_fd_ int fd = run ? make_private(&run, NULL) : -1;
 
 	if (fd >= 0)

@@ -66,7 +66,7 @@ static int read_text(struct sk_strv *env, const char *text, size_t n, bool label
 static void test_file(void **state)
 {
 	static const char text[] =
-		"\xef\xbb\xbf# comment\nA=1\r\n\n  B=two words # kept\nSK_TEST_SET\nSK_TEST_UNSET\nC=";
+		"\xef\xbb\xbf# comment\nA=1\r\n\n\r\n  B=two words # kept\nSK_TEST_SET\r\nSK_TEST_UNSET\nC=\r";
 	struct sk_strv env = { 0 };
 	struct sk_error err = SK_ERROR_INIT;
 

@@ -18,7 +18,7 @@ for dir in /usr/include "/usr/include/$(gcc -print-multiarch)"; do
 	done
 done
 
-echo '#define SK_VERSION ""' >"$work/skerry_config.h"
+printf '#define SK_%s ""\n' VERSION LIBEXECDIR ROOT_NAMES >"$work/skerry_config.h"
 # base/rtnl.h is Linux's own; all else directly in src/base is for every system, and src/base/platform for one.
 portable() {
 	git ls-files 'src/base/*.[ch]' ':!src/base/platform/linux' ':!src/base/platform/windows/posix' ':!src/base/rtnl.h'
@@ -26,7 +26,9 @@ portable() {
 	git ls-files src/ninepd/{auth,listen,serve,main_windows}.c
 	# All but what writes layer images, for which this machine's headers are of the wrong library.
 	git ls-files 'src/image/*.[ch]' ':!src/image/squash.c'
-	git ls-files 'src/model/*.h' src/model/{caps,devices,filter,inspect,jx,names,path,seccomp_default,signals,spec,ulimits,vmjson}.c
+	git ls-files 'src/model/*.[ch]' ':!src/model/*_linux.c'
+	git ls-files src/engine/{engine,engines_windows,fake,hcs_document,hcs_result,hcs_windows,hyperv,parts,parts_windows}.c 'src/engine/hcs*.h'
+	git ls-files src/vm/{client_windows,config,disk,places_windows,remove,settings,state}.c src/vm/places.h
 }
 
 # Formats are not checked: the compiler would do so by the rules of that system's own printf.

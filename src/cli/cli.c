@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/cli.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/commands.h"
 
 int sk_cli_open(struct sk_cli *cli, struct sk_error *err)
 {
@@ -74,4 +74,23 @@ bool sk_cli_confirm(const char *question)
 		return false;
 	}
 	return answer[0] == 'y' || answer[0] == 'Y';
+}
+
+int sk_each(struct sk_cli *cli, int argc, char **argv, bool echo,
+	    int (*one)(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err), void *arg)
+{
+	int i, code = 0;
+
+	for (i = 0; i < argc; i++) {
+		struct sk_error err = SK_ERROR_INIT;
+		int r = one(cli, argv[i], arg, &err);
+
+		if (r < 0) {
+			code = sk_cli_fail(&err, 1);
+		} else if (echo && r == 0) {
+			printf("%s\n", argv[i]);
+			fflush(stdout);
+		}
+	}
+	return code;
 }

@@ -67,6 +67,7 @@ struct sk_verb {
 	const char *summary; /* of a group */
 	bool common;	     /* shown under "Common Commands" */
 	bool hidden;	     /* an alias: works, not shown */
+	const char *refused; /* why this system has no such command (and no `command` either), else NULL */
 };
 extern const struct sk_verb sk_verbs[];
 

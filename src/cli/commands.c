@@ -4,25 +4,25 @@
 
 #include <stddef.h>
 
-#define CMD(name, command)                               \
-	{                                                \
-		name, &command, NULL, NULL, false, false \
+#define CMD(name, command)                                     \
+	{                                                      \
+		name, &command, NULL, NULL, false, false, NULL \
 	}
-#define ALIAS(name, command)                            \
-	{                                               \
-		name, &command, NULL, NULL, false, true \
+#define ALIAS(name, command)                                  \
+	{                                                     \
+		name, &command, NULL, NULL, false, true, NULL \
 	}
-#define COMMON(name, command)                           \
-	{                                               \
-		name, &command, NULL, NULL, true, false \
+#define COMMON(name, command)                                 \
+	{                                                     \
+		name, &command, NULL, NULL, true, false, NULL \
 	}
-#define GROUP(name, verbs, summary)                      \
-	{                                                \
-		name, NULL, verbs, summary, false, false \
+#define GROUP(name, verbs, summary)                            \
+	{                                                      \
+		name, NULL, verbs, summary, false, false, NULL \
 	}
-#define END                                          \
-	{                                            \
-		NULL, NULL, NULL, NULL, false, false \
+#define END                                                \
+	{                                                  \
+		NULL, NULL, NULL, NULL, false, false, NULL \
 	}
 
 static const struct sk_verb container_verbs[] = {

@@ -96,6 +96,10 @@ static int dispatch(struct sk_cli *cli, const struct sk_verb *verbs, const char 
 		fprintf(stderr, "skerry: '%s' is not a skerry command.\nSee '%s --help'.\n", argv[0], typed);
 		return 1;
 	}
+	if (v->refused) {
+		fprintf(stderr, "skerry: '%s %s' is not there on this system: %s\n", typed, argv[0], v->refused);
+		return SK_EXIT_USAGE;
+	}
 	longer = sk_xasprintf("%s %s", typed, argv[0]);
 	if (v->group)
 		return dispatch(cli, v->group, longer, v->summary, argc - 1, argv + 1);
@@ -115,8 +119,7 @@ struct global {
 #define AT(field) offsetof(struct global, field)
 static const struct sk_opt global_opts[] = {
 	{ "root", 0, SK_OPT_STRING, AT(root), "string",
-	  "Directory of images and containers (default /var/lib/skerry, or ~/.local/share/skerry; also $SKERRY_ROOT)",
-	  NULL, NULL, false },
+	  "Directory of images and containers (default " SK_ROOT_NAMES "; also $SKERRY_ROOT)", NULL, NULL, false },
 	{ "debug", 'D', SK_OPT_BOOL, AT(debug), NULL, NULL, NULL, NULL, true },
 	{ "version", 'v', SK_OPT_BOOL, AT(version), NULL, "Print version information and quit", NULL, NULL, false },
 	{ NULL, 0, SK_OPT_BOOL, 0, NULL, NULL, NULL, NULL, false },

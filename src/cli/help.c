@@ -3,18 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/terminal.h"
 #include "cli/cli.h"
 
 static size_t width(void)
 {
-	struct winsize ws;
+	unsigned columns = sk_terminal_width(STDOUT_FILENO);
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 20)
-		return ws.ws_col;
-	return 80;
+	return columns > 20 ? columns : 80;
 }
 
 struct rows {

@@ -18,25 +18,6 @@
 #include "model/signals.h"
 #include "vm/vm.h"
 
-int sk_each(struct sk_cli *cli, int argc, char **argv, bool echo,
-	    int (*one)(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err), void *arg)
-{
-	int i, code = 0;
-
-	for (i = 0; i < argc; i++) {
-		struct sk_error err = SK_ERROR_INIT;
-		int r = one(cli, argv[i], arg, &err);
-
-		if (r < 0) {
-			code = sk_cli_fail(&err, 1);
-		} else if (echo && r == 0) {
-			printf("%s\n", argv[i]);
-			fflush(stdout);
-		}
-	}
-	return code;
-}
-
 /* Opens the state directory, then each. */
 static int each(struct sk_cli *cli, int argc, char **argv, bool echo,
 		int (*one)(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err), void *arg)

@@ -172,7 +172,7 @@ static void print_line(const json_t *event)
 
 	localtime_r(&s, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	strftime(zone, sizeof(zone), "%z", &tm);
+	sk_format_zone(t, zone);
 	printf("%s.%09d%.3s:%s %s %s %s", when, (int)(t % 1000000000), zone, zone + 3, sk_jx_get_str(event, "Type", ""),
 	       sk_jx_get_str(event, "Action", ""), sk_jx_get_str(event, "Actor.ID", ""));
 	json_object_foreach(attributes, key, v) keys[i++] = key;

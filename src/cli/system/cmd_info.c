@@ -216,6 +216,13 @@ const struct sk_command sk_cmd_info = {
 
 /* ---- version */
 
+static const char *host_os(void)
+{
+	struct utsname u;
+
+	return uname(&u) == 0 && strcmp(u.sysname, "Windows") == 0 ? "windows" : "linux";
+}
+
 static int cmd_version(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct info_opts *o = opts;
@@ -228,13 +235,13 @@ static int cmd_version(struct sk_cli *cli, void *opts, int argc, char **argv)
 	(void)argv;
 	add_engine(guest);
 	sk_jx_set_str(client, "Version", SK_VERSION);
-	sk_jx_set_str(client, "Os", "linux");
+	sk_jx_set_str(client, "Os", host_os());
 	sk_jx_set_str(client, "Arch", strchr(sk_platform_host(), '/') + 1);
 	sk_jx_set(version, "Client", client);
 	sk_jx_set(version, "Guest", guest);
 	if (o->format)
 		return sk_format_one(o->format, version, stdout, &err) < 0 ? sk_cli_fail(&err, 1) : 0;
-	printf("Skerry\n Version:         %s\n OS/Arch:         linux/%s\n", SK_VERSION,
+	printf("Skerry\n Version:         %s\n OS/Arch:         %s/%s\n", SK_VERSION, host_os(),
 	       sk_jx_get_str(client, "Arch", ""));
 	printf("\nGuest\n Engine:          %s\n Kernel:          %s\n", sk_jx_get_str(guest, "Engine", "none"),
 	       sk_jx_get_str(guest, "GuestKernelVersion", ""));

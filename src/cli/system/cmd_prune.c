@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "model/container.h"
 #include "model/jx.h"
 #include "cli/print/list.h"
+#include "cli/system/usage.h"
 #include "model/remove.h"
 #include "model/select.h"
 #include "model/units.h"
@@ -379,7 +379,7 @@ static void df_volumes(struct sk_cli *cli, json_t *rows)
 		return;
 	json_array_foreach(volumes, i, v)
 	{
-		uint64_t n = tree_usage(sk_jx_get_str(v, "Mountpoint", ""));
+		uint64_t n = sk_tree_usage(sk_jx_get_str(v, "Mountpoint", ""));
 		_cleanup_free_ char *user = sk_volume_user(&cli->paths, sk_jx_get_str(v, "Name", ""));
 
 		size += n;

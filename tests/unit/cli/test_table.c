@@ -5,19 +5,21 @@
 #include <stdlib.h>
 
 #include "cli/print/table.h"
+#include "written.h"
 
 static void test_table(void **state)
 {
 	struct sk_table t = { 0 };
-	char buf[256] = "";
-	FILE *out = fmemopen(buf, sizeof(buf), "w");
+	FILE *out = written_open();
+	char *text;
 
 	(void)state;
 	sk_table_add(&t, "ID\tNAME\tEND");
 	sk_table_add(&t, "0123456789ab\tä\tx");
 	sk_table_write(&t, out);
-	fclose(out);
-	assert_string_equal(buf, "ID             NAME      END\n0123456789ab   ä         x\n");
+	text = written_end(out);
+	assert_string_equal(text, "ID             NAME      END\n0123456789ab   ä         x\n");
+	free(text);
 }
 
 int main(void)

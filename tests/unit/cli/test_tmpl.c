@@ -8,6 +8,7 @@
 #include "model/jx.h"
 #include "cli/print/list.h"
 #include "cli/print/tmpl.h"
+#include "written.h"
 
 static const char data[] =
 	"{\"ID\":\"abc\",\"Name\":\"/web\",\"N\":3,\"Zero\":0,\"Empty\":\"\",\"Nil\":null,\"On\":true,"
@@ -128,15 +129,12 @@ static char *list_with(const char *format)
 	struct sk_list list = { .format = format, .table = "{{.ID}}\t{{.Name}}", .columns = columns };
 	json_t *rows = json_pack("[{s:s,s:s,s:{s:s}}]", "ID", "1", "Name", "web", SK_ROW_LABELS, "k", "v");
 	struct sk_error err = SK_ERROR_INIT;
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = written_open();
 
 	assert_int_equal(sk_list_check(&list, &err), 0);
 	assert_int_equal(sk_list_print(&list, rows, out, &err), 0);
-	fclose(out);
 	json_decref(rows);
-	return text;
+	return written_end(out);
 }
 
 static void test_list(void **state)

@@ -120,7 +120,7 @@ static json_t *disks(const struct sk_hcs_start *s, const struct sk_engine_config
 
 	for (i = 0; list && i < c->n_disks; i++) {
 		json_t *path = path_json(c->disks[i].path), *disk;
-		char lun[8];
+		char lun[24];
 
 		if (!path) {
 			sk_error_set(err, EINVAL, "%s is no full path of a disk", c->disks[i].path);

@@ -471,7 +471,7 @@ const struct sk_filter_key sk_image_prune_filters[] = {
 
 static bool volume_name(const char *value, void *arg)
 {
-	return matches_regex(value, sk_jx_get_str(((const struct sk_select_volume *)arg)->volume, "Name", ""));
+	return sk_pattern_matches(value, sk_jx_get_str(((const struct sk_select_volume *)arg)->volume, "Name", ""));
 }
 
 static bool volume_driver(const char *value, void *arg)
@@ -506,7 +506,7 @@ const struct sk_filter_key sk_volume_ls_filters[] = {
 	{ "dangling", volume_dangling, sk_filter_is_bool, true, false },
 	{ "driver", volume_driver, NULL, false, false },
 	{ "label", volume_label, NULL, true, false },
-	{ "name", volume_name, NULL, false, false },
+	{ "name", volume_name, sk_pattern_is_known, false, false },
 	{ NULL, NULL, NULL, false, false },
 };
 

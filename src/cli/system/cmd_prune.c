@@ -140,24 +140,6 @@ static int prune_images(struct sk_cli *cli, const struct prune_opts *o, bool all
 	return 0;
 }
 
-static uint64_t usage; /* nftw() has no argument to pass on */
-
-static int add_usage(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-	(void)path;
-	(void)ftw;
-	if (kind != FTW_NS)
-		usage += (uint64_t)st->st_blocks * 512;
-	return 0;
-}
-
-static uint64_t tree_usage(const char *path)
-{
-	usage = 0;
-	nftw(path, add_usage, 32, FTW_PHYS);
-	return usage;
-}
-
 int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all, uint64_t *bytes, struct sk_error *err)
 {
 	_cleanup_json_ json_t *volumes = NULL;
@@ -178,7 +160,7 @@ int sk_prune_volumes(struct sk_cli *cli, const struct sk_strv *filter, bool all,
 		if ((!all && !sk_volume_is_anonymous(v)) ||
 		    !sk_filter_wants(filter, sk_volume_prune_filters, &selected))
 			continue;
-		size = tree_usage(sk_jx_get_str(v, "Mountpoint", ""));
+		size = sk_tree_usage(sk_jx_get_str(v, "Mountpoint", ""));
 		r = sk_volume_remove(&cli->paths, name, &e);
 		if (r == -EBUSY || r == -ENOENT)
 			continue;

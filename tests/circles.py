@@ -12,7 +12,7 @@ import sys
 
 HARMLESS = [
     ("engine", "qemu qemu_probe", "whether KVM works is found out by starting a guest, and a start asks that first"),
-    ("export", "posix posix_attr posix_file posix_io posix_keep posix_left posix_links posix_lock posix_mounts posix_name posix_node posix_ntfs posix_socket"
+    ("export", "posix posix_attr posix_file posix_io posix_keep posix_left posix_links posix_lock posix_lx posix_mounts posix_name posix_node posix_ntfs posix_socket"
      " posix_watch", "one back end in parts: posix.c has its table of operations and what all parts use (posix_internal.h)"),
     ("image", "docker load oci", "load.c reads either format, and each adds to the one list of images that load.c keeps"),
     ("image", "op partial store", "to open the store is to remove what interrupted operations have left in it"),

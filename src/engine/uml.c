@@ -215,10 +215,11 @@ static int uml_info(const struct sk_engine_settings *settings, struct sk_engine_
 
 	*info = (struct sk_engine_info){
 		.name = "uml",
-		.isolation = settings->uml_in_place
-				     ? "own kernel in a confined process tree (User-mode Linux, in place: in the "
-				       "processes of its programs): not a hardware boundary"
-				     : "own kernel in a confined process tree (User-mode Linux): not a hardware boundary",
+		.isolation =
+			settings->uml_in_place
+				? "own kernel in a confined process tree (User-mode Linux, in place: in the "
+				  "processes of its programs): not a hardware boundary"
+				: "own kernel in a confined process tree (User-mode Linux): not a hardware boundary",
 	};
 	r = sk_guest_part(SK_UML_KERNEL, info->kernel_path, sizeof(info->kernel_path), err);
 	return r < 0 ? r : sk_guest_parts_info(info, err);

@@ -25,7 +25,7 @@
 #define STRANGERS_MAX 8u /* of one address */
 
 /* An address, of IPv6 the half that is a network's: of the other, one host has as many as it likes. Other sockets: none. */
-struct peer {
+struct stranger {
 	size_t len;
 	uint8_t bytes[8];
 };
@@ -38,7 +38,7 @@ struct ninepd_conn {
 	struct sk_source *source;
 	struct sk_source *deadline; /* of the proof; NULL: there is none to be given, or it has been */
 	struct ninepd_proof proof;
-	struct peer peer;
+	struct stranger peer;
 	struct sk_9p_stream stream;
 };
 
@@ -157,11 +157,11 @@ static void wake_all(void *arg)
 
 /* ---- strangers: who has not proved yet that he knows the secret */
 
-static struct peer peer_of(int fd)
+static struct stranger peer_of(int fd)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
-	struct peer p = { 0 };
+	struct stranger p = { 0 };
 
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
 		return p;
@@ -176,7 +176,7 @@ static struct peer peer_of(int fd)
 }
 
 /* The oldest stranger, from `peer` where that is one; how many there are. */
-static struct ninepd_conn *oldest_stranger(const struct ninepd *d, const struct peer *peer, unsigned *ret_n)
+static struct ninepd_conn *oldest_stranger(const struct ninepd *d, const struct stranger *peer, unsigned *ret_n)
 {
 	struct ninepd_conn *c, *oldest = NULL;
 
@@ -192,7 +192,7 @@ static struct ninepd_conn *oldest_stranger(const struct ninepd *d, const struct 
 }
 
 /* Ends a stranger's connection where the new one from `peer` would be one too many. */
-static void make_room(struct ninepd *d, const struct peer *peer)
+static void make_room(struct ninepd *d, const struct stranger *peer)
 {
 	struct ninepd_conn *oldest = NULL;
 	unsigned n = 0;
@@ -215,7 +215,7 @@ static int conn_new(struct ninepd *d, int take_fd, bool counted)
 {
 	_cleanup_fd_ int fd = take_fd;
 	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports, .ext = true };
-	struct peer peer = peer_of(fd);
+	struct stranger peer = peer_of(fd);
 	struct ninepd_conn *c;
 
 	if (d->secret && !counted)

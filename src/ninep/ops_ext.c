@@ -278,7 +278,7 @@ int p9_changed(struct p9_req *q, struct p9_fid *f, uint32_t before)
 int p9_do_setattrx(struct p9_req *q)
 {
 	struct p9_fid *f;
-	uint32_t before;
+	uint32_t before = 0;
 	int r = p9_fid_get(q->s, q->t.u.setattr.fid, &f);
 
 	if (r == 0)

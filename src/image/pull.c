@@ -55,6 +55,7 @@ struct pull {
 	bool placed;
 	uint64_t total, converted; /* bytes of blobs to fetch; of those converted and removed */
 	uint64_t most;		   /* bytes of all blobs: what skopeo may bring at the very most */
+	uint64_t shown;		   /* the progress that was told last: it does not go back */
 	struct sk_error watch_err; /* why a conversion was interrupted */
 };
 
@@ -269,16 +270,21 @@ static uint64_t bytes_present(struct pull *p)
 	return sum;
 }
 
+/* A blob that skopeo renames meanwhile may be counted twice, or not at all. */
 static int watch(struct pull *p, struct sk_error *err)
 {
-	uint64_t have = bytes_present(p), done = have + p->converted;
+	uint64_t done = bytes_present(p) + p->converted;
 
 	place_known(p);
 	if (sk_op_cancelled(p->op, err) < 0)
 		return -EINTR;
-	if (p->skopeo.pid && done > p->most + SLACK)
+	if (p->skopeo.pid && done > p->most + SLACK && bytes_present(p) + p->converted > p->most + SLACK)
 		return sk_error_set(err, EFBIG, "the registry sends more than the manifest says");
-	sk_op_progress(p->op, "downloading", done < p->total ? done : p->total, p->total);
+	if (done > p->total)
+		done = p->total;
+	if (done > p->shown)
+		p->shown = done;
+	sk_op_progress(p->op, "downloading", p->shown, p->total);
 	return 0;
 }
 

@@ -72,7 +72,7 @@ static void test_volume_errors(void **state)
 
 /* ---- on Windows: drives and backslashes, judged on each system */
 
-static const struct sk_windows_place place = { "C:\\work\\app", "C:\\Users\\Jo Doe" };
+static const struct sk_windows_place place = { "C:\\code\\app", "C:\\Users\\Jo Doe" };
 
 static void test_windows_paths(void **state)
 {
@@ -81,10 +81,10 @@ static void test_windows_paths(void **state)
 		{ "C:/data/../x//y\\.", "C:/x/y" },
 		{ "D:\\", "D:/" },
 		{ "C:\\..\\..", "C:/" },
-		{ ".\\x", "C:/work/app/x" },
+		{ ".\\x", "C:/code/app/x" },
 		{ "..\\..\\..\\..\\x", "C:/x" },
-		{ ".", "C:/work/app" },
-		{ "x/y", "C:/work/app/x/y" },
+		{ ".", "C:/code/app" },
+		{ "x/y", "C:/code/app/x/y" },
 		{ "\\x", "C:/x" },
 		{ "~", "C:/Users/Jo Doe" },
 		{ "~\\x", "C:/Users/Jo Doe/x" },
@@ -116,9 +116,9 @@ static void test_windows_volumes(void **state)
 	static const char *const specs[][4] = {
 		{ "C:\\data:/data", "C:/data", "/data", NULL },
 		{ "c:/data:/data:ro", "C:/data", "/data", "ro" },
-		{ ".\\x:/x", "C:/work/app/x", "/x", NULL },
-		{ "./x:/x:ro", "C:/work/app/x", "/x", "ro" },
-		{ "..:/x", "C:/work", "/x", NULL },
+		{ ".\\x:/x", "C:/code/app/x", "/x", NULL },
+		{ "./x:/x:ro", "C:/code/app/x", "/x", "ro" },
+		{ "..:/x", "C:/code", "/x", NULL },
 		{ "~\\x:/x", "C:/Users/Jo Doe/x", "/x", NULL },
 		{ "\\\\server\\share:/x", "//server/share", "/x", NULL },
 		{ "\\\\?\\C:\\x:/x:ro", "C:/x", "/x", "ro" },

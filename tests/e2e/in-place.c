@@ -6,6 +6,7 @@
  * place      asks for memory where the kernel is, and near by
  * scribble   writes over the kernel's data
  * calls      makes system calls of the host, by the kernel's own instructions
+ * tables     has the kernel meet its own memory for the first time in process after process, with interrupts
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,8 +18,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define KERNEL 0x60000000ul
@@ -137,6 +141,45 @@ static int calls(void)
 	return 0;
 }
 
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * A table of many descriptors is memory of vmalloc(), which a new host process has not mapped: the kernel has a fault
+ * of its own for every few pages of it, in a system call that is patched.
+ */
+static int tables(void)
+{
+	const struct itimerval often = { .it_interval.tv_usec = 20, .it_value.tv_usec = 20 };
+	const int many = 700000, rounds = 60;
+	const struct rlimit limit = { .rlim_cur = many + 1, .rlim_max = many + 1 };
+	int wrong = 0;
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || dup2(0, many) != many) {
+		printf("no table: %s\n", strerror(errno));
+		return 1;
+	}
+	for (int i = 0; i < rounds; i++) {
+		int status;
+		pid_t child = fork();
+
+		if (child == 0) {
+			signal(SIGALRM, nothing);
+			setitimer(ITIMER_REAL, &often, NULL);
+			for (int fd = 3; fd < many; fd += 512)
+				if (fcntl(fd, F_GETFD) != -1)
+					_exit(1);
+			_exit(fcntl(many, F_GETFD) == -1);
+		}
+		if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+			wrong++;
+	}
+	printf("%d children, %d wrong\n", rounds, wrong);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -145,5 +188,7 @@ int main(int argc, char **argv)
 		return place();
 	if (strcmp(what, "scribble") == 0)
 		return scribble();
+	if (strcmp(what, "tables") == 0)
+		return tables();
 	return strcmp(what, "calls") == 0 ? calls() : 2;
 }

@@ -53,6 +53,14 @@ case_in_place_calls() {
 	same "$out" 'no kernel here'
 }
 
+# An interrupt that comes together with a fault of the kernel's own in a patched system call.
+# case: timeout=240
+case_in_place_tables() {
+	in_place
+	expect 0 timeout "$(slow 200)" skerry run --rm --ulimit nofile=1000000:1000000 -v "$WORK/in-place:/p:ro" "$IMG" /p tables
+	same "$out" '60 children, 0 wrong'
+}
+
 # System call instructions that are met often are patched: patched.c says what a program may not notice of it.
 patched() { # NAME LINES: `patched NAME` in a guest prints that many lines, and finds nothing wrong
 	cc -O1 -static -pthread -o "$WORK/patched" "$here/patched.c" || skip 'no static C library here'

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,24 @@ static int watch_signals(struct ninepd *d, struct sk_error *err)
 	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	d->signals = d->signal_fd < 0 ? NULL : sk_loop_add_fd(d->loop, d->signal_fd, SK_LOOP_READ, on_signal, d);
 	return d->signals ? 0 : sk_error_errno(err, errno, "cannot start");
+}
+
+/*
+ * Has the kernel kill this process when the owner has closed the other end of the pipe, be it by its own end. The
+ * parent-death signal does not do: the kernel forgets it with each change of the file system ids, which are those of
+ * whoever creates a file. Nor does the loop, which a call to a slow file system may hold up.
+ */
+static int die_with_owner(const struct ninepd *d, struct sk_error *err)
+{
+	struct pollfd p = { .fd = d->owner_fd };
+
+	if (!d->owner_fd)
+		return 0;
+	if (fcntl(d->owner_fd, F_SETSIG, SIGKILL) < 0 || fcntl(d->owner_fd, F_SETOWN, getpid()) < 0 ||
+	    fcntl(d->owner_fd, F_SETFL, O_ASYNC | O_NONBLOCK) < 0)
+		return sk_error_errno(err, errno, "cannot watch the owner's pipe");
+	/* It may have gone before that. */
+	return poll(&p, 1, 0) != 0 ? sk_error_set(err, ESRCH, "the owner has gone") : 0;
 }
 
 static int raise_limits(struct ninepd *d)
@@ -394,6 +413,8 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	int r = ninepd_options(d, argc, argv, err);
 	unsigned i;
 
+	if (r == 0)
+		r = die_with_owner(d, err);
 	if (r < 0)
 		return r;
 	umask(0);

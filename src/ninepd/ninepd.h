@@ -63,6 +63,7 @@ struct ninepd {
 	bool no_sandbox, allow_devices;
 	bool isolated; /* the mount namespace holds the exports alone */
 	int wait_fd;   /* --wait: a descriptor that is readable once all shares are mounted; 0: they are already */
+	int owner_fd;  /* --owner: a pipe whose other end is closed when the owner goes; 0: there is none */
 	int follow_fd; /* from the follower; or -1 */
 	struct sk_source *follow;
 	int propagate_fd; /* from the process that tells of mounts; or -1 */

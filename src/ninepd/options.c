@@ -60,6 +60,7 @@ void ninepd_usage(void)
 	      "  --once                            end when the first virtio-9p frontend goes\n"
 	      "  --wait FD                         begin when this descriptor ends: what is mounted until then is "
 	      "shared\n"
+	      "  --owner FD                        end at once when the other end of this pipe is closed\n"
 	      "  --no-sandbox                      for debugging\n",
 	      stdout);
 }
@@ -332,6 +333,17 @@ static int set_wait(const struct sk_opt *opt, void *to, const char *arg, struct 
 	return d->wait_fd < 3 ? sk_error_set(err, EINVAL, "--wait: %s is no descriptor to wait for", arg) : 0;
 }
 
+static int set_owner(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
+{
+	struct ninepd *d = to;
+
+	(void)opt;
+	d->owner_fd = atoi(arg);
+	return d->owner_fd < 3 || fcntl(d->owner_fd, F_SETFD, FD_CLOEXEC) < 0
+		       ? sk_error_set(err, EINVAL, "--owner: %s is no descriptor of a pipe", arg)
+		       : 0;
+}
+
 static int add_tcp(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
 	(void)opt;
@@ -353,6 +365,7 @@ static const struct sk_opt_type type_fd = { true, add_connected, NULL };
 static const struct sk_opt_type type_secret = { true, set_secret, NULL };
 static const struct sk_opt_type type_max_fds = { true, set_max_fds, NULL };
 static const struct sk_opt_type type_wait = { true, set_wait, NULL };
+static const struct sk_opt_type type_owner = { true, set_owner, NULL };
 
 static const struct sk_opt options[] = {
 	{ .name = "export", .type = &type_export },
@@ -365,6 +378,7 @@ static const struct sk_opt options[] = {
 	{ .name = "max-fds", .type = &type_max_fds },
 	{ .name = "once", .type = SK_OPT_BOOL, .offset = offsetof(struct ninepd, single) },
 	{ .name = "wait", .type = &type_wait },
+	{ .name = "owner", .type = &type_owner },
 	{ .name = "no-sandbox", .type = SK_OPT_BOOL, .offset = offsetof(struct ninepd, no_sandbox) },
 	{ .name = NULL },
 };

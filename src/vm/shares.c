@@ -41,7 +41,8 @@ struct sk_shares {
 	pid_t pid;
 	int pidfd;
 	struct sk_source *source;
-	int wait_fd; /* the server begins when this is closed; -1: it does not wait */
+	int wait_fd;  /* the server begins when this is closed; -1: it does not wait */
+	int owner_fd; /* nobody else has it: the server ends when this process does */
 };
 
 static void on_server(void *arg, int fd, unsigned events)
@@ -127,11 +128,11 @@ static int add_share(struct sk_shares *s, const struct sk_sandbox_share *share, 
 
 static int start_server(struct sk_shares *s, const struct sk_shares_config *config, struct sk_error *err)
 {
-	const char *argv[2 * SK_SANDBOX_SHARES + 6] = { "skerry-9pd" };
-	int keep[SK_SANDBOX_SHARES + 2], wait[2] = { -1, -1 }, r;
+	const char *argv[2 * SK_SANDBOX_SHARES + 8] = { "skerry-9pd" };
+	int keep[SK_SANDBOX_SHARES + 3], wait[2] = { -1, -1 }, owner[2], r;
 	struct sk_spawn spawn = SK_SPAWN_INIT;
 	size_t n = 1, n_keep = 0;
-	char path[512], device[sizeof(SK_SHARES_TAG) + 24], wait_text[12];
+	char path[512], device[sizeof(SK_SHARES_TAG) + 24], wait_text[12], owner_text[12];
 	unsigned i;
 
 	for (i = 0; i < s->n; i++) {
@@ -143,9 +144,18 @@ static int start_server(struct sk_shares *s, const struct sk_shares_config *conf
 	argv[n++] = "--vhost-user-all";
 	argv[n++] = device;
 	keep[n_keep++] = s->socket;
+	if (pipe2(owner, O_CLOEXEC) < 0)
+		return sk_error_errno(err, errno, "cannot share directories");
+	s->owner_fd = owner[1];
+	snprintf(owner_text, sizeof(owner_text), "%d", owner[0]);
+	argv[n++] = "--owner";
+	argv[n++] = owner_text;
+	keep[n_keep++] = owner[0];
 	if (config->wait) {
-		if (pipe2(wait, O_CLOEXEC) < 0)
+		if (pipe2(wait, O_CLOEXEC) < 0) {
+			close(owner[0]);
 			return sk_error_errno(err, errno, "cannot share directories");
+		}
 		snprintf(wait_text, sizeof(wait_text), "%d", wait[0]);
 		argv[n++] = "--wait";
 		argv[n++] = wait_text;
@@ -160,6 +170,7 @@ static int start_server(struct sk_shares *s, const struct sk_shares_config *conf
 	spawn.n_keep_fds = n_keep;
 	spawn.die_with_parent = true;
 	r = sk_spawn(&spawn, &s->pid, &s->pidfd, err);
+	sk_close_fd(&owner[0]);
 	sk_close_fd(&wait[0]);
 	return r;
 }
@@ -178,7 +189,7 @@ int sk_shares_new(const struct sk_shares_config *config, struct sk_shares **ret_
 		return sk_error_errno(err, ENOMEM, "cannot share directories");
 	s->lost = config->lost;
 	s->arg = config->arg;
-	s->pidfd = s->socket = s->wait_fd = -1;
+	s->pidfd = s->socket = s->wait_fd = s->owner_fd = -1;
 	for (i = 0; r == 0 && i < config->n_shares; i++)
 		r = add_share(s, &config->shares[i], err);
 	if (r == 0)
@@ -237,6 +248,7 @@ void sk_shares_free(struct sk_shares *s)
 	}
 	sk_close_fd(&s->pidfd);
 	sk_close_fd(&s->wait_fd);
+	sk_close_fd(&s->owner_fd);
 	for (i = 0; i < s->n; i++)
 		free(s->all[i].export);
 	free(s);

@@ -153,6 +153,19 @@ case_crash_file_server() {
 	ok skerry exec s1 touch /data/x
 }
 
+# Files that others than root create: the server has acted for them, by which it loses a parent-death signal.
+# case: quick
+case_crash_monitor_of_file_server() {
+	mkdir -m 777 share
+	ok skerry run -d --name s1 -v "$PWD/share:/data" "$IMG" sleep 1000
+	ok skerry exec -u 1234:1234 s1 touch /data/created
+	local server
+	server=$(child_pid s1 skerry-9pd)
+	[ -n "$server" ] || fail 'there is no file server'
+	kill -9 "$(monitor_pid s1)"
+	until_ok 5 gone "$server"
+}
+
 # case: quick
 case_crash_guest_kernel() {
 	# The guest's kernel dies of itself.

@@ -154,6 +154,36 @@ class Sockets(Case):
                 server.kill()
                 server.stderr.close()
 
+    def test_ends_with_its_owner(self):
+        """Also when it has acted for other users, which takes a parent-death signal away; not before."""
+        ours, owner = os.pipe()
+        with open(os.path.join(self.share, "f"), "w", encoding="ascii"):
+            pass
+        path = os.path.join(self.sockets, "owned")
+        prefix = ["setpriv", f"--reuid={PLAIN}", f"--regid={PLAIN}", "--clear-groups"] if ROOT and self.plain else []
+        server = subprocess.Popen(prefix + [PROGRAM, "--export", f"x={self.share}", "--socket", path, "--owner", str(ours)],
+                                  pass_fds=[ours], stderr=subprocess.PIPE)
+        os.close(ours)
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.kill)
+        self.settles(lambda: os.path.exists(path), True)
+        c = self.client(path).ready()
+        c.walk(0, 1)
+        c.create(1, "made")
+        self.assertIsNone(server.poll())
+        os.close(owner)
+        self.assertEqual(server.wait(10), -signal.SIGKILL)
+
+    def test_owner_that_has_gone(self):
+        ours, owner = os.pipe()
+        os.close(owner)
+        self.addCleanup(os.close, ours)
+        for fd, why in ((ours, "the owner has gone"), (999, "no descriptor of a pipe")):
+            server = subprocess.run([PROGRAM, "--export", self.share, "--socket", os.path.join(self.sockets, "n"), "--owner", str(fd)],
+                                    pass_fds=[ours], stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+            self.assertEqual(server.returncode, 1)
+            self.assertIn(why, server.stderr)
+
     def test_others_are_not_listened_to_without_a_secret(self):
         for address in ("0.0.0.0:0", "[::]:0"):
             done = self.launch("--export", self.share, "--listen", address)

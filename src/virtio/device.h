@@ -80,6 +80,13 @@ struct sk_slirp_config {
 	/* Names that the guest's name server answers itself, with the gateway's address; at most 16 of 253 bytes. */
 	const char *const *names;
 	unsigned n_names;
+	/* Reads the host's resolv.conf into `ret`, NUL-terminated, where this process cannot any more: its length or
+	 * negative errno. NULL: nobody can. */
+	int (*resolv_conf)(void *arg, char *ret, size_t size);
+	void *resolv_arg;
+	/* For tests: another file than /etc/resolv.conf, and another port than 53. */
+	const char *resolv_path;
+	uint16_t dns_port;
 };
 /* The host has a route for IPv6. */
 bool sk_net_host_has_ipv6(void);

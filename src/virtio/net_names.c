@@ -47,7 +47,7 @@ enum { TYPE_A = 1, TYPE_OPT = 41, TYPE_ANY = 255, CLASS_IN = 1 };
 struct net_names {
 	unsigned n;
 	char name[NET_NAMES_MAX][NAME_MAX_BYTES + 1]; /* small letters */
-	uint8_t server4[4], server6[16], gateway[4];
+	uint8_t gateway[4];
 };
 
 /* A question as it lies in the message. */
@@ -56,13 +56,6 @@ struct question {
 	uint16_t id, flags, type;
 	size_t end; /* of the question, in the message */
 	bool edns;
-};
-
-/* Where a datagram lies in a frame. */
-struct datagram {
-	bool v6;
-	const uint8_t *ip, *udp, *data;
-	size_t len; /* of `data` */
 };
 
 static uint16_t get16(const uint8_t *p)
@@ -179,8 +172,16 @@ size_t net_names_answer(const struct net_names *names, const uint8_t *question, 
 
 /* --- frames --- */
 
-/* Whether the frame is a whole UDP datagram to the name server. */
-static bool find_datagram(const struct net_names *names, const uint8_t *frame, size_t len, struct datagram *d)
+static bool is_server(const struct net_datagram *d)
+{
+	uint8_t server[16];
+
+	if (d->v6)
+		return inet_pton(AF_INET6, SK_SLIRP_DNS6, server) == 1 && memcmp(d->ip + 24, server, 16) == 0;
+	return inet_pton(AF_INET, SK_SLIRP_DNS, server) == 1 && memcmp(d->ip + 16, server, 4) == 0;
+}
+
+bool net_names_find(const uint8_t *frame, size_t len, struct net_datagram *d)
 {
 	const uint8_t *ip = frame + ETH_HLEN;
 	size_t head, total;
@@ -190,14 +191,12 @@ static bool find_datagram(const struct net_names *names, const uint8_t *frame, s
 	len -= ETH_HLEN;
 	d->v6 = get16(frame + 12) == ETH_P_IPV6;
 	if (d->v6) {
-		if (len < IP6_LEN + UDP_LEN || ip[0] >> 4 != 6 || ip[6] != IPPROTO_UDP ||
-		    memcmp(ip + 24, names->server6, 16) != 0)
+		if (len < IP6_LEN + UDP_LEN || ip[0] >> 4 != 6 || ip[6] != IPPROTO_UDP)
 			return false;
 		head = IP6_LEN;
 		total = IP6_LEN + get16(ip + 4);
 	} else {
-		if (get16(frame + 12) != ETH_P_IP || ip[0] >> 4 != 4 || ip[9] != IPPROTO_UDP ||
-		    get16(ip + 6) & 0x3fff || memcmp(ip + 16, names->server4, 4) != 0)
+		if (get16(frame + 12) != ETH_P_IP || ip[0] >> 4 != 4 || ip[9] != IPPROTO_UDP || get16(ip + 6) & 0x3fff)
 			return false;
 		head = (ip[0] & 15) * 4u;
 		total = get16(ip + 2);
@@ -211,11 +210,10 @@ static bool find_datagram(const struct net_names *names, const uint8_t *frame, s
 	if (d->len < UDP_LEN || d->len > total - head || get16(d->udp + 2) != DNS_PORT)
 		return false;
 	d->len -= UDP_LEN;
-	return true;
+	return is_server(d);
 }
 
-/* Puts the headers of the way back in front of `n` bytes. Returns the frame's length. */
-static size_t put_headers(const struct datagram *d, const uint8_t *frame, uint8_t *to, size_t n)
+size_t net_names_headers(const struct net_datagram *d, const uint8_t *frame, uint8_t *to, size_t n)
 {
 	size_t head = d->v6 ? IP6_LEN : IP4_LEN, at = d->v6 ? 8 : 12, addr = d->v6 ? 16 : 4, total = UDP_LEN + n;
 	uint8_t *ip = to + ETH_HLEN, *udp = ip + head;
@@ -249,14 +247,14 @@ static size_t put_headers(const struct datagram *d, const uint8_t *frame, uint8_
 
 size_t net_names_take(const struct net_names *names, const uint8_t *frame, size_t len, uint8_t answer[NET_NAMES_ANSWER])
 {
-	struct datagram d;
+	struct net_datagram d;
 	size_t head, n;
 
-	if (!names || !find_datagram(names, frame, len, &d))
+	if (!names || !net_names_find(frame, len, &d))
 		return 0;
 	head = ETH_HLEN + (d.v6 ? IP6_LEN : IP4_LEN) + UDP_LEN;
 	n = net_names_answer(names, d.data, d.len, answer + head, NET_NAMES_ANSWER - head);
-	return n ? put_headers(&d, frame, answer, n) : 0;
+	return n ? net_names_headers(&d, frame, answer, n) : 0;
 }
 
 /* --- life --- */
@@ -277,9 +275,7 @@ struct net_names *net_names_new(const char *const *names, unsigned n)
 		for (k = 0; k < len; k++)
 			all->name[all->n][k] = lower(names[all->n][k]);
 	}
-	inet_pton(AF_INET, SK_SLIRP_DNS, all->server4);
 	inet_pton(AF_INET, SK_SLIRP_GATEWAY, all->gateway);
-	inet_pton(AF_INET6, SK_SLIRP_DNS6, all->server6);
 	return all;
 }
 

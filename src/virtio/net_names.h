@@ -12,6 +12,19 @@
 
 struct net_names;
 
+/* Where a datagram lies in a frame. */
+struct net_datagram {
+	bool v6;
+	const uint8_t *ip, *udp, *data;
+	size_t len; /* of `data` */
+};
+
+/* Whether the frame is a whole UDP datagram of the guest's to its name server. */
+bool net_names_find(const uint8_t *frame, size_t len, struct net_datagram *ret);
+/* Writes the headers of the way back to `to`, with the checksum of the `n` bytes that lie behind them there already.
+ * `frame` has the Ethernet header of the question. Returns the frame's length. */
+size_t net_names_headers(const struct net_datagram *d, const uint8_t *frame, uint8_t *to, size_t n);
+
 /* Copies `names`; at most NET_NAMES_MAX of 253 bytes each, without a dot at the end. NULL: no memory,
  * or a name that is none. */
 struct net_names *net_names_new(const char *const *names, unsigned n);

@@ -46,6 +46,7 @@
 #include "virtio/net_internal.h"
 #include "virtio/net_names.h"
 #include "virtio/net_publish.h"
+#include "virtio/net_resolve.h"
 #include "virtio/net_tcp.h"
 
 #define MTU_DEFAULT 1500
@@ -85,7 +86,8 @@ struct net_slirp {
 	uint8_t is_socket[FDS_MAX / 8]; /* bit: the descriptor is one of libslirp's */
 	struct net_forward_udp *udp;
 	struct net_publish *published;
-	struct net_names *names; /* NULL: none */
+	struct net_names *names;     /* NULL: none */
+	struct net_resolve *resolve; /* NULL: the guest has no way out */
 	struct net_tcp *tcp;
 };
 
@@ -497,6 +499,8 @@ static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8
 		net_deliver(&s->net, answer, n);
 		return;
 	}
+	if (net_resolve_take(s->resolve, frame, len))
+		return;
 	held = hold_back(s, &limit);
 	net_tcp_begin_input(s->tcp, frame, len);
 	slirp_input(s->slirp, frame, (int)len);
@@ -523,6 +527,7 @@ static void backend_free(void *arg)
 	net_publish_free(s->published);
 	net_forward_udp_free(s->udp);
 	net_names_free(s->names);
+	net_resolve_free(s->resolve);
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
 	net_tcp_free(s->tcp);
@@ -623,6 +628,11 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 		s->names = net_names_new(config->names, config->n_names);
 		if (!s->names)
 			return sk_error_set(err, EINVAL, "cannot set up the network's names");
+	}
+	if (!config->isolated) {
+		s->resolve = net_resolve_new(s->net.dev.loop, &s->net, config);
+		if (!s->resolve)
+			return sk_error_errno(err, ENOMEM, "cannot set up the network");
 	}
 	s->slirp = slirp_new(&c, &callbacks, s);
 	if (!s->slirp)

@@ -12,7 +12,8 @@
  *                 directory to write, the event log, and reading what name resolution needs. Layers and disks are open
  *                 already
  *
- * What takes more than that later, another life of the container and its removal, is the keeper's (keeper.c).
+ * What takes more than that later, another life of the container, its removal and a look at a resolv.conf that has come
+ * in the place of the one that it may read, is the keeper's (keeper.c).
  */
 #include <errno.h>
 #include <fcntl.h>

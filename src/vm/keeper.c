@@ -3,7 +3,7 @@
  * Theory of operation
  *
  * A monitor parses what a hostile guest sends, so it gives up all rights that a running VM does not need
- * (confine.c). Two things need them again, and the keeper does them for it:
+ * (confine.c). Three things need them again, and the keeper does them for it:
  *
  *   restart   the next life of a container with a restart policy is a new monitor: the keeper executes the program anew
  *             and hands it the lock and the listening socket, so that the container is never seen without a monitor,
@@ -11,10 +11,11 @@
  *             machine, when that was suspended and a client connects.
  *   remove    the end of a container that is removed by itself (--rm): its directory goes to the store's tmp/, and so
  *             do its anonymous volumes; then they are deleted.
+ *   resolv    the host's resolv.conf, which may be another file by now than the one that the monitor is allowed to read.
  *
  * The keeper also writes the state of a monitor that was killed.
  *
- * The monitor is not trusted here: it chooses one of the two and sends two numbers. Which container and which
+ * The monitor is not trusted here: it chooses one of these and sends two numbers. Which container and which
  * directories was settled before it met its guest, and a confined monitor cannot write vm.json. The keeper holds
  * nothing open but its end of the connection: it reads end of file when the monitor ends, by whatever cause, and exits.
  */
@@ -43,11 +44,14 @@
 
 #define SK_KEEPER_FD 3
 #define SK_KEEPER_WAIT_MS 60000
+#define SK_KEEPER_READ_MS 1000
+#define SK_KEEPER_RESOLV_MAX 16384u
 #define SK_VM_JSON_MAX (16u << 20)
 
 enum what {
 	KEEPER_RESTART = 1,
 	KEEPER_REMOVE,
+	KEEPER_RESOLV_CONF,
 	KEEPER_DONE, /* the monitor ends in order; if it ends without this message, it was killed */
 };
 
@@ -157,14 +161,31 @@ static bool receive_sockets(int fd, unsigned n, int sockets[SK_KEEPER_SOCKETS])
 	return n == 0 || (sk_socket_receive(fd, true, &byte, 1, sockets, n) == 1 && sockets[0] >= 0);
 }
 
+/* Answers with the file; an empty one: there is none. */
+static void send_resolv_conf(int fd)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+
+	if (sk_fs_read(AT_FDCWD, "/etc/resolv.conf", SK_KEEPER_RESOLV_MAX - 1, &text, &len) < 0)
+		len = 0;
+	/* With its NUL: an empty message would look like the end. */
+	(void)send(fd, len ? text : "", len + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void keep(const struct place *p, int fd)
 {
 	int fds[2], sockets[SK_KEEPER_SOCKETS];
 	struct message m;
 
-	if (sk_socket_receive(fd, true, &m, sizeof(m), fds, 2) != (int)sizeof(m)) {
-		sk_vm_state_bury(&p->paths, p->id); /* if it was killed */
-		return;
+	for (;;) {
+		if (sk_socket_receive(fd, true, &m, sizeof(m), fds, 2) != (int)sizeof(m)) {
+			sk_vm_state_bury(&p->paths, p->id); /* if it was killed */
+			return;
+		}
+		if (m.what != KEEPER_RESOLV_CONF)
+			break;
+		send_resolv_conf(fd);
 	}
 	if (m.what == KEEPER_RESTART && fds[0] >= 0 && fds[1] >= 0) {
 		if (receive_sockets(fd, m.n_sockets, sockets) && write(fd, "1", 1) == 1)
@@ -232,6 +253,9 @@ static int ask(struct sk_keeper *k, const struct message *m, const int *fds, con
 
 	if (k->fd < 0)
 		return -ESRCH;
+	if (k->late && (poll(&pfd, 1, SK_KEEPER_WAIT_MS) != 1 || recv(k->fd, &done, 1, MSG_DONTWAIT) != 1))
+		return -ESRCH;
+	k->late = false;
 	r = sk_socket_send(k->fd, m, sizeof(*m), fds, fds ? 2 : 0);
 	if (r == 0 && m->n_sockets)
 		r = sk_socket_send(k->fd, "", 1, sockets, m->n_sockets);
@@ -264,6 +288,28 @@ int sk_keeper_remove(struct sk_keeper *k)
 	const struct message m = { .what = KEEPER_REMOVE };
 
 	return ask(k, &m, NULL, NULL);
+}
+
+int sk_keeper_resolv_conf(struct sk_keeper *k, char *ret, size_t size)
+{
+	const struct message m = { .what = KEEPER_RESOLV_CONF };
+	struct pollfd pfd = { .fd = k->fd, .events = POLLIN };
+	ssize_t n;
+	int r;
+
+	if (k->fd < 0 || k->late)
+		return -ESRCH;
+	r = sk_socket_send(k->fd, &m, sizeof(m), NULL, 0);
+	if (r < 0)
+		return r;
+	if (poll(&pfd, 1, SK_KEEPER_READ_MS) != 1) {
+		k->late = true;
+		return -ETIMEDOUT;
+	}
+	n = recv(k->fd, ret, size, MSG_DONTWAIT);
+	if (n < 1 || ret[n - 1] != '\0')
+		return n < 0 ? -errno : -EPROTO;
+	return (int)n - 1;
 }
 
 void sk_keeper_end(struct sk_keeper *k)

@@ -10,12 +10,13 @@
 #include "vm/state.h"
 
 /*
- * A child of the monitor, forked before the monitor gives anything up. It sleeps until it is asked for one of the two
+ * A child of the monitor, forked before the monitor gives anything up. It sleeps until it is asked for one of the
  * things that a confined monitor cannot do, and goes when the monitor goes. See keeper.c.
  */
 struct sk_keeper {
 	int fd; /* -1: there is none */
 	pid_t pid;
+	bool late; /* an answer that was not waited for is still to come */
 };
 
 #define SK_KEEPER_SOCKETS 4u
@@ -38,6 +39,8 @@ int sk_keeper_restart(struct sk_keeper *k, const struct sk_next_life *next);
 /* Takes the container's directory and the anonymous volumes that go with it away, and deletes them after this
  * returns. */
 int sk_keeper_remove(struct sk_keeper *k);
+/* Reads /etc/resolv.conf as it is now, NUL-terminated; what does not fit is left out. Its length or negative errno. */
+int sk_keeper_resolv_conf(struct sk_keeper *k, char *ret, size_t size);
 /* Tells the keeper to exit, and waits until it has. */
 void sk_keeper_end(struct sk_keeper *k);
 

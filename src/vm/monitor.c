@@ -764,6 +764,13 @@ static void fork_stand_in(const struct sk_monitor *m)
 	json_decref(json);
 }
 
+static int read_resolv_conf(void *arg, char *ret, size_t size)
+{
+	struct lifecycle *l = arg;
+
+	return sk_keeper_resolv_conf(&l->keeper, ret, size);
+}
+
 int main(int argc, char **argv)
 {
 	static struct lifecycle l = {
@@ -793,8 +800,12 @@ int main(int argc, char **argv)
 		sk_keeper_end(&l.keeper);
 		return 125;
 	}
-	if (!m->life.policy->restarts)
+	if (m->life.policy->restarts) {
+		m->config.network.resolv_conf = read_resolv_conf;
+		m->config.network.resolv_arg = &l;
+	} else {
 		sk_keeper_end(&l.keeper); /* managed containers are restarted and removed by whoever manages them */
+	}
 	if (m->life.restarts > 0)
 		m->life.start_wanted = true;
 	boot(m);

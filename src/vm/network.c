@@ -44,6 +44,8 @@ static int slirp_up(const struct sk_network_host *host, const struct sk_network_
 		.n_forwards = config->n_forwards,
 		.names = config->names,
 		.n_names = config->n_names,
+		.resolv_conf = config->resolv_conf,
+		.resolv_arg = config->resolv_arg,
 	};
 	struct slirp *s = calloc(1, sizeof(*s));
 	int sock, r;

@@ -40,6 +40,9 @@ struct sk_network_config {
 	unsigned n_forwards;
 	const char *const *names; /* of the host, which the guest's name server knows */
 	unsigned n_names;
+	/* Reads the host's resolv.conf for a confined process: as in sk_slirp_config. NULL: nobody does. */
+	int (*resolv_conf)(void *arg, char *ret, size_t size);
+	void *resolv_arg;
 };
 
 /* What a back end may use of its sandbox. Outlives it. */

@@ -29,7 +29,7 @@
  *   "uml_isolation": "separate" where programs of the engine uml run: apart from the guest kernel, or with it: "in-place"
  *   "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
  *   "machine_mounts": []    what of the host machines see beside the user's home directory and their own mounts:
- *                           ["/srv", "/mnt:ro"]; "/": every directory that is not one of a machine's own
+ *                           ["/srv", "/mnt:ro"]; "/": every directory that is not one of a machine's own; "/:ro"
  *
  * Anything else in a file is an error: it would be a misspelt word.
  */

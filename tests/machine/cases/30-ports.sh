@@ -89,3 +89,57 @@ END
 	has "$out" '^http 200$'
 	has "$out" '^172\.18\.0\.0/16$'
 }
+
+# The host's name server as it is at that moment: the file replaced, as a VPN does it, and written over.
+# case: timeout=240 root-only
+case_machine_resolver() {
+	. "$SUITE/lib.sh"
+	unshare --mount true 2>/dev/null || skip 'no mount namespaces here'
+	# Answers every question of type A with the address that it is given.
+	cat >"$WORK/server.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 53))
+print("bound", flush=True)
+while True:
+    data, peer = s.recvfrom(4096)
+    end = data.index(b"\0", 12) + 5
+    a = data[end - 4:end - 2] == b"\0\1"
+    answer = data[:2] + b"\x81\x80\0\1\0" + bytes([a]) + b"\0\0\0\0" + data[12:end]
+    s.sendto(answer + (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(sys.argv[2]) if a else b""), peer)
+END
+	pack_box
+	cat >"$WORK/host" <<END
+set -e
+mount -t tmpfs none $WORK/etc
+cp -a /etc/. $WORK/etc/
+rm -f $WORK/etc/resolv.conf
+echo 'nameserver 127.0.0.71' >$WORK/etc/resolv.conf
+mount --bind $WORK/etc /etc
+for n in 1 2 3; do python3 $WORK/server.py 127.0.0.7\$n 192.0.2.\$n >$WORK/bound\$n & done
+for n in 1 2 3; do until [ -s $WORK/bound\$n ]; do sleep 0.1; done; done
+d() { docker -H unix://$SKERRY_ROOT/run/default/docker.sock "\$@"; }
+ask() { sleep 1.5; d exec "\$1" nslookup name.example | awk '/^Address.*192/ { print "'"\$1"'", \$NF }'; }
+skerry machine init --now
+d import --change 'ENV PATH=/bin' $WORK/box.tar box:latest
+d network create own
+d run -d --name plain box sleep 1000
+d run -d --name own --network own box sleep 1000
+ask plain
+ask own
+echo 'nameserver 127.0.0.72' >/etc/resolv.conf.new
+mv /etc/resolv.conf.new /etc/resolv.conf
+ask plain
+ask own
+echo 'nameserver 127.0.0.73' >/etc/resolv.conf
+ask plain
+ask own
+d exec plain nslookup host.docker.internal
+skerry machine rm -f
+kill \$(jobs -p)
+END
+	mkdir "$WORK/etc"
+	ok unshare --mount --propagation private bash "$WORK/host"
+	same "$(grep 192 <<<"$out" | tr '\n' ' ')" 'plain 192.0.2.1 own 192.0.2.1 plain 192.0.2.2 own 192.0.2.2 plain 192.0.2.3 own 192.0.2.3 '
+	has "$out" '10\.0\.2\.2'
+}

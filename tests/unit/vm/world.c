@@ -355,6 +355,14 @@ int sk_keeper_remove(struct sk_keeper *k)
 	return 0;
 }
 
+int sk_keeper_resolv_conf(struct sk_keeper *k, char *ret, size_t size)
+{
+	(void)k;
+	(void)ret;
+	(void)size;
+	return -ESRCH;
+}
+
 void sk_keeper_end(struct sk_keeper *k)
 {
 	(void)k;

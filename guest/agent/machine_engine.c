@@ -75,8 +75,14 @@ static const char *const docker_links[] = { "/run/docker.sock", "engine/docker.s
 /* The host's socket leads to /run/docker.sock, whatever the engine. */
 static const char *const containerd_links[] = { "/run/docker.sock", "containerd/containerd.sock", "/run/xtables.lock",
 						"engine/xtables.lock", NULL };
-static const char *const podman_links[] = { "/run/docker.sock", "podman/podman.sock", "/run/xtables.lock",
-					    "engine/xtables.lock", NULL };
+/* podman looks for netavark there first: machine_netavark.c. */
+static const char *const podman_links[] = { "/run/docker.sock",
+					    "podman/podman.sock",
+					    "/run/xtables.lock",
+					    "engine/xtables.lock",
+					    "/usr/local/libexec/podman/netavark",
+					    "/sbin/skerry-machine",
+					    NULL };
 static const char *const directories[] = { "tmp", NULL };
 
 /* An image is the first one of these whose program it has: dockerd's has containerd, too. */

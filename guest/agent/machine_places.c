@@ -130,6 +130,11 @@ static int mount_place(const struct sk_machine_place *place, struct sk_error *er
 /* What the image has there, or an earlier start has left, is replaced. */
 static int make_link(const char *path, const char *target, struct sk_error *err)
 {
+	_cleanup_free_ char *directory = strndup(path, (size_t)(strrchr(path, '/') - path));
+	int r = directory ? make_directory(directory, err) : sk_error_errno(err, ENOMEM, "cannot make %s", path);
+
+	if (r < 0)
+		return r;
 	unlink(path);
 	if (symlink(target, path) < 0)
 		return sk_error_errno(err, errno, "cannot make %s", path);

@@ -18,7 +18,8 @@
  * with SIGINT or SIGTERM, and waits. Then the rule goes, and the port: the monitor has withdrawn it when it ends the
  * connection, so that the next container may have it at once. Whatever else ends us, it goes as well.
  *
- * docker 28 opens the socket of the guest's port itself and hands it over (-use-listen-fd).
+ * docker 28 opens the socket of the guest's port itself and hands it over (-use-listen-fd). podman listens on the guest's
+ * port by itself (-host-only, an option of ours: machine_netavark.c).
  *
  * Deadlines: six seconds for the monitor (machine_host.h), END_MS for its end, and those of nat.c; dockerd waits for 16 s.
  */
@@ -55,7 +56,7 @@ struct options {
 	const char *proto, *host_ip, *container_ip;
 	const char *host_port_text, *container_port_text;
 	uint16_t host_port, container_port;
-	bool udp, use_listen_fd, version;
+	bool udp, use_listen_fd, host_only, version;
 	struct sockaddr_storage host, to; /* the port; the container's */
 	socklen_t host_len, to_len;
 };
@@ -86,6 +87,7 @@ static int parse(struct options *o, int argc, char **argv, struct sk_error *err)
 		{ "container-ip", &o->container_ip, NULL },
 		{ "container-port", &o->container_port_text, NULL },
 		{ "use-listen-fd", NULL, &o->use_listen_fd },
+		{ "host-only", NULL, &o->host_only },
 		{ "v", NULL, &o->version },
 		{ "version", NULL, &o->version },
 	};
@@ -251,7 +253,7 @@ static int bind_socket(bool udp, const struct sockaddr_storage *a, socklen_t len
 /* The port as programs of the guest find it. */
 static void serve_guest(struct sk_loop *loop, const struct options *o)
 {
-	int fd = o->use_listen_fd ? LISTEN_FD : bind_socket(o->udp, &o->host, o->host_len);
+	int fd = o->host_only ? -1 : o->use_listen_fd ? LISTEN_FD : bind_socket(o->udp, &o->host, o->host_len);
 
 	if (fd >= 0)
 		sk_forward(loop, o->udp, fd, (const struct sockaddr *)&o->to, o->to_len);

@@ -44,6 +44,7 @@
 #include "init.h"
 #include "machine.h"
 #include "machine_proxy.h"
+#include "machine_netavark.h"
 #include "skerry_config.h"
 
 #define CONNECT_WAIT_MS 10000
@@ -253,6 +254,8 @@ int main(int argc, char **argv)
 	/* The kernel hands over words of its command line that it does not know itself. */
 	if (argc > 1 && strncmp(argv[1], "--", 2) == 0 && parse_options(&a, argc, argv) < 0)
 		return 2;
+	if (strcmp(name, "netavark") == 0)
+		return sk_machine_netavark_main(argc, argv);
 	if (getpid() != 1 && !a.test) {
 		fprintf(stderr, "This is process 1 of a Skerry guest.\n");
 		return 2;

@@ -78,23 +78,52 @@ engine_and_clients() {
 	ok skerry machine restart -q
 	until_ok 60 d exec keep true
 }
-# case: full timeout=600
+# case: full timeout=1800
 case_machine_engines_default() {
 	. "$SUITE/lib.sh"
 	engine_and_clients default
 }
-# case: full timeout=600
+# case: full timeout=1800
 case_machine_engines_trixie() {
 	. "$SUITE/lib.sh"
 	engine_and_clients trixie
 }
-# case: full timeout=600
+# case: full timeout=1800
 case_machine_engines_forky() {
 	. "$SUITE/lib.sh"
 	engine_and_clients forky
 }
-# What podman has of docker's interface, for docker's client and for compose. Ports that it publishes are the machine's, not the host's.
-# case: full timeout=600
+podman_ports() {
+	local p q u address
+	p=$(free_port) q=$(free_port) u=$(free_port udp)
+	ok d run -d --name web -p "$p:80" -p "127.0.0.1:$q:80" -p "$u:9/udp" box httpd -f -p 80 -h /bin
+	until_ok 20 curl -sSf -m 5 -o "$WORK/busybox" "http://127.0.0.1:$p/busybox"
+	cmp "$WORK/busybox" "$WORK/box/bin/busybox" || fail 'what came through the port is not what was served'
+	until_ok 10 curl -sSf -m 5 -o "$WORK/busybox" "http://127.0.0.1:$q/busybox"
+	[ ! -e /proc/net/if_inet6 ] || ok curl -sSf -m 5 -o "$WORK/busybox" "http://[::1]:$p/busybox"
+	expect 1 python3 -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind(("127.0.0.1", int(sys.argv[1])))' "$u"
+	has "$err" 'already in use'
+	address=$(ip -4 -o addr show scope global | awk 'NR == 1 { sub("/.*", "", $4); print $4 }')
+	[ -z "$address" ] || ! curl -sS -m 5 -o "$WORK/busybox" "http://$address:$q/busybox" 2>/dev/null || fail 'a port of 127.0.0.1 is reached from elsewhere'
+	# A port that somebody else has, and a protocol that the host is not asked for: the container does not start, and nothing is left of its ports.
+	serve tcp-echo
+	expect 125 d run -d --name second -p "$port:80" box sleep 1000
+	has "$err" 'address already in use'
+	ok d rm -f second
+	expect 125 d run -d --name second -p "$p:80" box sleep 1000
+	ok d rm -f second
+	expect 125 d run -d --name second -p 99:99/sctp box sleep 1000
+	has "$err" 'protocol SCTP is not allowed' # podman's words
+	ok curl -sSf -m 5 -o "$WORK/busybox" "http://127.0.0.1:$p/busybox"
+	ok d restart -t 1 web
+	until_ok 20 curl -sSf -m 5 -o "$WORK/busybox" "http://127.0.0.1:$p/busybox"
+	ok d rm -f web
+	! curl -sS -m 2 -o "$WORK/busybox" "http://127.0.0.1:$p/busybox" 2>/dev/null || fail 'the port is still open'
+	ok skerry machine ssh 'ls /run/engine/ports; ps' # of busybox
+	hasnt "$out" 'skerry-proxy|skerry-ports'
+}
+# What podman has of docker's interface, for docker's client and for compose, and its ports on the host.
+# case: full timeout=1800
 case_machine_engines_podman() {
 	. "$SUITE/lib.sh"
 	[ -e "$E2E_STAGE/engine-podman.tar" ] || skip 'there is no engine of podman'
@@ -110,6 +139,7 @@ case_machine_engines_podman() {
 	same "$(cat "$HOME/files/made")" made
 	expect 125 d run --rm -v /opt/nothing:/x box true
 	has "$err" 'read-only file system'
+	podman_ports
 	ok d run -d --name seven box sh -c 'exit 7'
 	ok d wait seven
 	same "$out" 7

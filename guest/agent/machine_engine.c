@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/opt.h"
 #include "machine.h"
+#include "reexec.h"
 
 #define MACHINE_BACKOFF_MIN 100u
 #define MACHINE_BACKOFF_MAX 10000u
@@ -70,8 +71,13 @@ static const struct sk_machine_place podman_places[] = {
 	{ NULL, NULL, { NULL } },
 };
 
-static const char *const docker_links[] = { "/run/docker.sock", "engine/docker.sock", "/run/xtables.lock",
-					    "engine/xtables.lock", NULL };
+static const char *const docker_links[] = { "/run/docker.sock",
+					    "engine/docker.sock",
+					    "/run/xtables.lock",
+					    "engine/xtables.lock",
+					    SK_REEXEC,
+					    "/sbin/skerry-machine",
+					    NULL };
 /* The host's socket leads to /run/docker.sock, whatever the engine. */
 static const char *const containerd_links[] = { "/run/docker.sock", "containerd/containerd.sock", "/run/xtables.lock",
 						"engine/xtables.lock", NULL };

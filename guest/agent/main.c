@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -43,8 +44,9 @@
 #include "container.h"
 #include "init.h"
 #include "machine.h"
-#include "machine_proxy.h"
 #include "machine_netavark.h"
+#include "machine_proxy.h"
+#include "reexec.h"
 #include "skerry_config.h"
 
 #define CONNECT_WAIT_MS 10000
@@ -239,23 +241,26 @@ static void answer_probe(void)
 int main(int argc, char **argv)
 {
 	struct sk_agent a = { .run_dir = "/run/skerry", .crun = "/bin/crun", .self = "/init", .inotify = -1 };
-	const char *name = strrchr(argv[0], '/');
+	const char *name = strrchr(argv[0], '/'), *executed = (const char *)(uintptr_t)getauxval(AT_EXECFN);
 	int r;
 
 	name = name ? name + 1 : argv[0];
+	/* As which path it was executed, whatever argv[0] says. */
+	if (executed && strcmp(executed, SK_REEXEC) == 0)
+		return sk_reexec_main(argc, argv);
 	if (strcmp(name, "docker-init") == 0)
 		return sk_init_main(argc, argv);
 	if (strcmp(name, "skerry-machine") == 0)
 		return sk_machine_main(argc, argv);
 	if (strcmp(name, "skerry-proxy") == 0)
 		return sk_machine_proxy_main(argc, argv);
+	if (strcmp(name, "netavark") == 0)
+		return sk_machine_netavark_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "probe") == 0 && getpid() == 1)
 		answer_probe();
 	/* The kernel hands over words of its command line that it does not know itself. */
 	if (argc > 1 && strncmp(argv[1], "--", 2) == 0 && parse_options(&a, argc, argv) < 0)
 		return 2;
-	if (strcmp(name, "netavark") == 0)
-		return sk_machine_netavark_main(argc, argv);
 	if (getpid() != 1 && !a.test) {
 		fprintf(stderr, "This is process 1 of a Skerry guest.\n");
 		return 2;

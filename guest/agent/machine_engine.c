@@ -41,6 +41,8 @@ static const struct sk_machine_place docker_places[] = {
 	{ "/run/containerd", NULL, { NULL } },
 	/* BuildKit runs runc by itself, with its default place for state. */
 	{ "/run/runc", NULL, { NULL } },
+	/* crun does not even say its version without one. */
+	{ "/run/crun", NULL, { NULL } },
 	{ "/var/lib/docker", "docker", { NULL } },
 	{ "/var/lib/containerd", "containerd", { NULL } },
 	{ "/etc/docker", "etc-docker", { "/etc/docker/daemon.json", "/etc/docker/certs.d" } },

@@ -32,6 +32,7 @@ case_machine_life() {
 	has "$out" 'Native Overlay Diff: true'
 
 	# docker's words, exit codes and streams
+	has "$out" '^ runc version: [0-9.]+$' # of the default runtime
 	ok d run --rm box busybox echo hello
 	same "$out" hello
 	expect 7 d run --rm box sh -c 'exit 7'

@@ -184,6 +184,21 @@ static void write_text(const char *path, const char *text)
 		fprintf(stderr, "skerry-machine: %s: %s\n", path, strerror(errno));
 }
 
+/*
+ * Directories of the image that are empty, where users have their own on the host. dockerd would bind an empty directory
+ * where the user meant the host's; what is not there is an error. Those with shares in them stay.
+ */
+static void remove_empty(void)
+{
+	static const char *const empty[] = { "/boot",	  "/home",    "/media",	    "/mnt",	  "/opt",
+					     "/root",	  "/srv",     "/tmp",	    "/var/cache", "/var/log",
+					     "/var/mail", "/var/opt", "/var/spool", "/var/tmp" };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(empty); i++)
+		(void)rmdir(empty[i]);
+}
+
 int sk_machine_places(const struct sk_machine_engine *engine, struct sk_error *err)
 {
 	const struct sk_machine_place *place;
@@ -196,6 +211,7 @@ int sk_machine_places(const struct sk_machine_engine *engine, struct sk_error *e
 		sk_fs_remove_tree(AT_FDCWD, path); /* only "tmp": what an interrupted build has left */
 		r = make_directory(path, err);
 	}
+	remove_empty();
 	for (place = engine->places; place->path && r == 0; place++)
 		r = mount_place(place, err);
 	for (p = engine->links; *p && r == 0; p += 2)

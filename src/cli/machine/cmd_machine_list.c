@@ -133,6 +133,17 @@ static const struct sk_opt inspect_opts[] = {
 	SK_OPT_END,
 };
 
+/* What of the host it sees: not its own tmpfs. */
+static json_t *shared_paths(const json_t *mounts)
+{
+	json_t *list = sk_jx_array(), *m;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)mounts, i, m) if (strcmp(sk_jx_get_str(m, "Type", ""), "bind") == 0)
+		sk_jx_push(list, json_incref(m));
+	return list;
+}
+
 static json_t *describe(struct sk_cli *cli, const struct sk_container *c)
 {
 	json_t *o = sk_jx(json_deep_copy(sk_machine_of(c)));
@@ -146,8 +157,7 @@ static json_t *describe(struct sk_cli *cli, const struct sk_container *c)
 	sk_jx_set_str(o, "Socket", socket);
 	sk_jx_set_str(o, "DockerContext", context);
 	sk_jx_set_str(o, "DataDisk", data);
-	sk_jx_set(o, "SharedPaths",
-		  json_incref(sk_jx_at(c->config, "Mounts") ? sk_jx_at(c->config, "Mounts") : json_null()));
+	sk_jx_set(o, "SharedPaths", shared_paths(sk_jx_at(c->config, "Mounts")));
 	return o;
 }
 

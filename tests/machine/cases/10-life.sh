@@ -17,6 +17,8 @@ case_machine_life() {
 	hasnt "$out" machine 'a machine is not listed'
 	ok skerry machine inspect --format '{{.State}} {{.Memory}} {{.Socket}}'
 	same "$out" "stopped 1073741824 $SKERRY_ROOT/run/default/docker.sock"
+	ok skerry machine inspect --format '{{range .SharedPaths}}{{.Type}} {{.Destination}}{{"\n"}}{{end}}'
+	same "$out" "bind $HOME"
 	expect 125 skerry machine ssh true
 	complaint 'machine "default" is not running'
 	ok skerry machine start
@@ -30,9 +32,9 @@ case_machine_life() {
 	has "$out" '^overlay2 2 .*skerry.mode=shared'
 	ok d info
 	has "$out" 'Native Overlay Diff: true'
+	has "$out" '^ runc version: [0-9.]+$' # of the default runtime
 
 	# docker's words, exit codes and streams
-	has "$out" '^ runc version: [0-9.]+$' # of the default runtime
 	ok d run --rm box busybox echo hello
 	same "$out" hello
 	expect 7 d run --rm box sh -c 'exit 7'

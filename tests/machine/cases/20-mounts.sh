@@ -28,7 +28,7 @@ case_machine_mounts() {
 	expect 1 d run --rm -v "$HOME/project/file:/f:ro" box sh -c 'echo x >/f'
 	# What is not shared is an error, never an empty directory.
 	local path
-	for path in "$E2E_STAGE/guest" /opt/nothing /srv/nothing /run/nothing /tmp/nothing /var/nothing /etc/nothing /nothing /dev/nothing; do
+	for path in "$E2E_STAGE/guest" /boot /media /mnt /opt /srv /var/log /var/spool /opt/nothing /srv/nothing /run/nothing /tmp/nothing /var/nothing /etc/nothing /nothing /dev/nothing; do
 		expect 125 d run --rm -v "$path:/x" box true
 		has "$err" 'read-only file system|no such file|not permitted|permission denied'
 		expect 125 d run --rm --mount "type=bind,source=$path,target=/x" box true
@@ -106,4 +106,14 @@ case_machine_everything_shared() {
 		ok skerry machine ssh "date -d '2026-01-15 12:00' +%z"
 		same "$out" +0100
 	fi
+	# the same read-only; what is named beside it stays writable
+	ok skerry machine stop
+	mkdir "$WORK/open"
+	echo '{"machine_mounts": ["'"$WORK/open"'", "/:ro"]}' >"$WORK/config.json"
+	ok skerry machine start -q
+	ok d run --rm -v "$WORK:/w" box busybox cat /w/touched
+	expect 1 d run --rm -v "$WORK:/w" box busybox touch /w/again
+	has "$err" 'Read-only file system'
+	ok d run --rm -v "$WORK/open:/o" box busybox touch /o/touched
+	[ -e "$WORK/open/touched" ] || fail 'the file is not on the host'
 }

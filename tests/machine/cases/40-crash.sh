@@ -110,6 +110,10 @@ case_machine_bad_input() {
 	complaint 'invalid mount'
 	expect 125 skerry machine init --mount /usr
 	complaint "machine's own"
+	for path in / /:ro "$WORK:/"; do
+		expect 125 skerry machine init --mount "$path"
+		complaint 'a root of its own.*"machine_mounts": \["/"\]'
+	done
 	expect 125 skerry machine init --mount "$WORK/not-there"
 	complaint 'not-there.*No such file'
 	expect 125 skerry machine init --daemon-config <(echo 'no json')

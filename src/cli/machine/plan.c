@@ -96,6 +96,11 @@ int sk_machine_check_mount(const char *spec, bool must_exist, struct sk_error *e
 
 	if (r < 0)
 		return r;
+	if (strcmp(target, "/") == 0)
+		return sk_error_set(err, EINVAL,
+				    "invalid mount \"%.200s\": the machine has a root of its own; name directories, or "
+				    "share all of the host's with \"machine_mounts\": [\"/\"] in the configuration",
+				    spec);
 	if (is_own(target))
 		return sk_error_set(
 			err, EINVAL,
@@ -142,7 +147,7 @@ static int add_spec(struct sk_run_opts *o, const char *spec, bool must_exist, st
 }
 
 /* "/" in the allow-list: all that is the host's own and not the machine's. */
-static int add_everything(struct sk_run_opts *o, struct sk_error *err)
+static int add_everything(struct sk_run_opts *o, bool readonly, struct sk_error *err)
 {
 	_cleanup_closedir_ DIR *dir = opendir("/");
 	struct dirent *de;
@@ -154,15 +159,23 @@ static int add_everything(struct sk_run_opts *o, struct sk_error *err)
 		struct stat st;
 
 		if (de->d_name[0] != '.' && !is_own(path) && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-			add_mount(o, path, path, false);
+			add_mount(o, path, path, readonly);
 	}
 	return 0;
+}
+
+/* "/", "/:ro", "/:rw" */
+static bool is_everything(const char *spec, bool *ret_readonly)
+{
+	*ret_readonly = strcmp(spec, "/:ro") == 0;
+	return *ret_readonly || strcmp(spec, "/") == 0 || strcmp(spec, "/:rw") == 0;
 }
 
 static int add_mounts(const json_t *machine, const struct sk_settings *settings, struct sk_run_opts *o,
 		      struct sk_error *err)
 {
 	const char *home = getenv("HOME");
+	bool readonly;
 	json_t *v;
 	size_t i;
 	int r = 0;
@@ -181,8 +194,8 @@ static int add_mounts(const json_t *machine, const struct sk_settings *settings,
 		return r;
 	json_array_foreach(settings->machine_mounts, i, v)
 	{
-		r = strcmp(json_string_value(v), "/") == 0 ? add_everything(o, err)
-							   : add_spec(o, json_string_value(v), false, err);
+		r = is_everything(json_string_value(v), &readonly) ? add_everything(o, readonly, err)
+								   : add_spec(o, json_string_value(v), false, err);
 		if (r < 0)
 			return sk_error_wrap(err, "\"machine_mounts\" of the configuration");
 	}

@@ -48,7 +48,7 @@ END
 }
 
 # An image of one file of 1 GiB, as `docker save` writes it.
-# case: full timeout=1200
+# case: full timeout=3000
 case_machine_load_gigabyte() {
 	. "$SUITE/lib.sh"
 	local sum

@@ -12,12 +12,13 @@ exec "$@"'
 nested() {
 	local name=$1
 	shift
-	ok d run -d --name "$name" --hostname "$name" --privileged -v /var/lib/docker -v "$HOME/box.tar:/box.tar:ro" "$@" dind sh -c "$entry" sh dockerd
-	ready_in 120 "$name" docker info
+	# An inner dockerd gives its containerd 15 s, which is not enough beside other work: then it is started again.
+	ok d run -d --name "$name" --hostname "$name" --restart on-failure:4 --privileged -v /var/lib/docker -v "$HOME/box.tar:/box.tar:ro" "$@" dind sh -c "$entry" sh dockerd
+	ready_in 300 "$name" docker info
 	ok d exec "$name" docker import -c 'ENV PATH=/bin' /box.tar box:latest
 }
 
-# case: full timeout=900
+# case: full timeout=2400
 case_machine_dind() {
 	. "$SUITE/lib.sh"
 	local p
@@ -48,13 +49,13 @@ case_machine_dind() {
 	ok d exec inner docker run --rm --privileged -v /:/root box chroot /root docker version --format '{{.Server.Os}}'
 	same "$out" linux
 	ok d restart -t 20 inner
-	ready_in 120 inner docker info
+	ready_in 300 inner docker info
 	ok d exec inner docker start web
 	until_ok 20 curl -sSf -m 5 -o "$WORK/index" "http://127.0.0.1:$p/"
 }
 
 # Nodes on a network of their own, each with an engine and containers of addresses that the others have routes to.
-# case: full timeout=1200
+# case: full timeout=3000
 case_machine_dind_nodes() {
 	. "$SUITE/lib.sh"
 	local n address=()
@@ -86,5 +87,5 @@ case_machine_dind_nodes() {
 	ok d kill node2
 	ok d exec node1 docker exec pod timeout 10 wget -q -O - http://10.244.3.10/
 	ok d start node2
-	ready_in 120 node2 docker info
+	ready_in 300 node2 docker info
 }

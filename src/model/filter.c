@@ -4,12 +4,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "model/units.h"
 
 #define SK_FILTER_BLANKS " \t\n\v\f\r"
+#define SK_FILTER_BAD_FORM "bad format of filter (expected name=value)"
 
 /* The value where `filter` is of `key`, else NULL. */
 static const char *value_of(const char *filter, const char *key)
@@ -26,13 +28,8 @@ static int check_one(const char *filter, const struct sk_strv *filters, const st
 	const char *eq = strchr(filter, '=');
 	size_t at = 0;
 
-	if (!*filter)
-		return 0;
 	if (!eq)
-		return sk_error_set(err, EINVAL,
-				    "invalid argument \"%s\" for \"-f, --filter\" flag: bad format of "
-				    "filter (expected name=value)",
-				    filter);
+		return *filter ? sk_error_set(err, EINVAL, "%s (%s)", SK_FILTER_BAD_FORM, filter) : 0;
 	for (; keys->name; keys++) {
 		const char *value = value_of(filter, keys->name), *other;
 
@@ -73,6 +70,14 @@ static void normalize(char *filter)
 		*key = (char)tolower((unsigned char)*key);
 	*key = '=';
 	memmove(key + 1, eq + 1, strlen(eq + 1) + 1);
+}
+
+int sk_filter_form(const char *value, char *why)
+{
+	if (!*value || strchr(value, '='))
+		return 0;
+	snprintf(why, 256, SK_FILTER_BAD_FORM);
+	return -EINVAL;
 }
 
 int sk_filter_check(const struct sk_strv *filters, const struct sk_filter_key *keys, struct sk_error *err)

@@ -31,6 +31,9 @@ int sk_filter_check(const struct sk_strv *filters, const struct sk_filter_key *k
 /* Whether the object that `arg` stands for is wanted. The filters were checked. */
 bool sk_filter_wants(const struct sk_strv *filters, const struct sk_filter_key *keys, void *arg);
 
+/* Checks the form of one value of --filter, for the table of options: negative with the reason in `why` (256 bytes). */
+int sk_filter_form(const char *value, char *why);
+
 bool sk_filter_has(const struct sk_strv *filters, const char *key);
 /* The next value of `key` from number `*at` on, which it moves on; NULL: no more. */
 const char *sk_filter_next(const struct sk_strv *filters, const char *key, size_t *at);

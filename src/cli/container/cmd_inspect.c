@@ -132,6 +132,8 @@ static int inspect(struct sk_cli *cli, const struct inspect_opts *o, enum object
 	struct sk_error err = SK_ERROR_INIT;
 	int i, code = 0;
 
+	if (sk_format_check(o->format, &err) < 0)
+		return sk_cli_fail(&err, SK_EXIT_TEMPLATE);
 	if (sk_cli_open(cli, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	for (i = 0; i < argc; i++) {

@@ -31,7 +31,7 @@ static void ps_defaults(void *opts)
 #define AT(f) offsetof(struct ps_opts, f)
 static const struct sk_opt ps_opts[] = {
 	SK_OPT_BOOL_("all", 'a', AT(all), "Show all containers (default shows just running)"),
-	SK_OPT_LIST_("filter", 'f', AT(filter), "filter", "Filter output based on conditions provided"),
+	SK_OPT_FILTER_('f', AT(filter), "Filter output based on conditions provided"),
 	SK_OPT_STR_("format", 0, AT(format), "string", SK_FORMAT_HELP),
 	SK_OPT_INT_("last", 'n', AT(last), "Show n last created containers (includes all states) (default -1)"),
 	SK_OPT_BOOL_("latest", 'l', AT(latest), "Show the latest created container (includes all states)"),

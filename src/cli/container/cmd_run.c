@@ -122,7 +122,7 @@ static int cmd_run(struct sk_cli *cli, void *opts, int argc, char **argv)
 
 	if (o->detach && o->attach.n) {
 		fprintf(stderr, "skerry: Conflicting options: -a and -d\n");
-		return 125;
+		return 1;
 	}
 	if (sk_detach_parse(&keys, o->detach_keys) < 0) {
 		fprintf(stderr, "skerry: invalid detach keys (%s): give letters, or ctrl- and one, joined by commas\n",

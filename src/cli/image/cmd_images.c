@@ -24,7 +24,7 @@ struct images_opts {
 static const struct sk_opt images_opts[] = {
 	SK_OPT_BOOL_("all", 'a', AT(all), "Show all images (default hides intermediate images)"),
 	SK_OPT_BOOL_("digests", 0, AT(digests), "Show digests"),
-	SK_OPT_LIST_("filter", 'f', AT(filter), "filter", "Filter output based on conditions provided"),
+	SK_OPT_FILTER_('f', AT(filter), "Filter output based on conditions provided"),
 	SK_OPT_STR_("format", 0, AT(format), "string", SK_FORMAT_HELP),
 	SK_OPT_BOOL_("no-trunc", 0, AT(no_trunc), "Don't truncate output"),
 	SK_OPT_BOOL_("quiet", 'q', AT(quiet), "Only show image IDs"),

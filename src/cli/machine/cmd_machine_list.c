@@ -170,6 +170,8 @@ static int cmd_inspect(struct sk_cli *cli, void *opts, int argc, char **argv)
 	int i, r = sk_cli_open(cli, &err), code = 0;
 	char *text;
 
+	if (r == 0 && sk_format_check(o->format, &err) < 0)
+		return sk_cli_fail(&err, SK_EXIT_TEMPLATE);
 	if (r < 0)
 		return sk_cli_fail(&err, 125);
 	only = sk_machine_default(&cli->paths);

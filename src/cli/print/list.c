@@ -59,19 +59,19 @@ static enum form form_of(const struct sk_list *list, char **ret_template)
 	return FORM_LINES;
 }
 
-int sk_list_check(const struct sk_list *list, struct sk_error *err)
-{
-	_cleanup_free_ char *template = NULL;
-	_cleanup_tmpl_ struct sk_tmpl *t = NULL;
-
-	return form_of(list, &template) == FORM_JSON ? 0 : sk_tmpl_parse(template, &t, err);
-}
-
 static void print_json(json_t *row, FILE *out)
 {
 	_cleanup_free_ char *text = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
 
 	fprintf(out, "%s\n", text ? text : "{}");
+}
+
+static void fill_header(const struct sk_list *list, json_t *row)
+{
+	const struct sk_column *c;
+
+	for (c = list->columns; c->field; c++)
+		sk_jx_set_str(row, c->field, c->header);
 }
 
 /* The row of headers: the template run on them. */
@@ -80,12 +80,31 @@ static void add_header(const struct sk_list *list, const struct sk_tmpl *t, stru
 	_cleanup_json_ json_t *row = sk_jx_object(), *labels = sk_jx_object();
 	_cleanup_text_ struct sk_text line = { 0 };
 	struct sk_error ignored = SK_ERROR_INIT;
-	const struct sk_column *c;
 
-	for (c = list->columns; c->field; c++)
-		sk_jx_set_str(row, c->field, c->header);
+	fill_header(list, row);
 	sk_tmpl_run(t, row, labels, &line, &ignored);
 	sk_table_add(table, line.s ? line.s : "");
+}
+
+int sk_list_check(const struct sk_list *list, struct sk_error *err)
+{
+	_cleanup_json_ json_t *row = sk_jx_object(), *labels = sk_jx_object();
+	_cleanup_free_ char *template = NULL;
+	_cleanup_tmpl_ struct sk_tmpl *t = NULL;
+	_cleanup_text_ struct sk_text line = { 0 };
+	struct sk_error own = SK_ERROR_INIT;
+	int r;
+
+	if (form_of(list, &template) == FORM_JSON)
+		return 0;
+	r = sk_tmpl_parse(template, &t, err);
+	if (r < 0)
+		return r;
+	fill_header(list, row);
+	/* What else fails on headers may do on rows. */
+	if (sk_tmpl_run(t, row, labels, &line, &own) < 0 && own.code == ENOENT)
+		return sk_error_set(err, EINVAL, "%s", own.message);
+	return 0;
 }
 
 int sk_list_print(const struct sk_list *list, const json_t *rows, FILE *out, struct sk_error *err)
@@ -125,6 +144,17 @@ int sk_list_print(const struct sk_list *list, const json_t *rows, FILE *out, str
 	else
 		sk_strv_fini(&table.lines);
 	return r;
+}
+
+int sk_format_check(const char *format, struct sk_error *err)
+{
+	_cleanup_free_ char *template = NULL;
+	_cleanup_tmpl_ struct sk_tmpl *t = NULL;
+
+	if (!format || strcmp(format, "json") == 0)
+		return 0;
+	template = unescape(format);
+	return sk_tmpl_parse(template, &t, err);
 }
 
 int sk_format_one(const char *format, json_t *value, FILE *out, struct sk_error *err)

@@ -22,7 +22,7 @@ struct sk_list {
 	const struct sk_column *columns; /* closed by a field NULL */
 };
 
-/* Checks the format before there is work to do. */
+/* Checks the format before there is work to do, also the names of fields that it uses whatever the rows are. */
 int sk_list_check(const struct sk_list *list, struct sk_error *err);
 /* `rows`: array of objects; a member "\1labels" of a row (an object) serves {{.Label "x"}} and is not shown. */
 int sk_list_print(const struct sk_list *list, const json_t *rows, FILE *out, struct sk_error *err);
@@ -31,6 +31,10 @@ int sk_list_print(const struct sk_list *list, const json_t *rows, FILE *out, str
 /* "key=value,…" of an object of labels; malloc'd. */
 char *sk_list_labels(const json_t *labels);
 
+/* Exit code of a broken template where one value is printed, docker's. */
+#define SK_EXIT_TEMPLATE 64
+/* Checks a format of sk_format_one() before there is work to do; NULL and "" are no template. */
+int sk_format_check(const char *format, struct sk_error *err);
 /* One value by a template or "json", for inspect, info, version. */
 int sk_format_one(const char *format, json_t *value, FILE *out, struct sk_error *err);
 

@@ -18,7 +18,8 @@ struct sk_tmpl;
 /* -EINVAL with "template parsing error: …". */
 int sk_tmpl_parse(const char *text, struct sk_tmpl **ret_tmpl, struct sk_error *err);
 void sk_tmpl_free(struct sk_tmpl *tmpl);
-/* Appends the result to `out`. `labels` (may be NULL) serves {{.Label "name"}}. */
+/* Appends the result to `out`. `labels` (may be NULL) serves {{.Label "name"}}. Negative: `err` has the code ENOENT where a
+ * field does not exist, else EINVAL. */
 int sk_tmpl_run(const struct sk_tmpl *tmpl, json_t *dot, const json_t *labels, struct sk_text *out,
 		struct sk_error *err);
 /* A value as Go prints it with %v. */

@@ -14,12 +14,17 @@ struct expr {
 	const char *start, *p;
 };
 
-static json_t *fail(struct expr *e, const char *what)
+static json_t *fail_with(struct expr *e, int code, const char *what)
 {
 	if (!e->run->err->code)
-		sk_error_set(e->run->err, EINVAL,
+		sk_error_set(e->run->err, code,
 			     "template parsing error: template: :1: executing \"\" at <%.100s>: %s", e->start, what);
 	return NULL;
+}
+
+static json_t *fail(struct expr *e, const char *what)
+{
+	return fail_with(e, EINVAL, what);
 }
 
 static void skip_space(struct expr *e)
@@ -175,7 +180,7 @@ static json_t *follow(struct expr *e, json_t *v)
 			snprintf(what, sizeof(what),
 				 json_is_object(v) ? "map has no entry for key \"%s\"" : "can't evaluate field %s",
 				 name);
-			fail(e, what);
+			fail_with(e, ENOENT, what);
 		}
 		json_decref(v);
 		v = next;

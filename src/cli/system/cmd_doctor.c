@@ -255,6 +255,8 @@ static int cmd_doctor(struct sk_cli *cli, void *opts, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (sk_format_check(o->format, &err) < 0)
+		return sk_cli_fail(&err, SK_EXIT_TEMPLATE);
 	if (o->export)
 		return show_export(o);
 	if (sk_cli_open(cli, &err) < 0)

@@ -26,7 +26,7 @@ struct events_opts {
 
 #define AT(f) offsetof(struct events_opts, f)
 static const struct sk_opt events_opts[] = {
-	SK_OPT_LIST_("filter", 'f', AT(filter), "filter", "Filter output based on conditions provided"),
+	SK_OPT_FILTER_('f', AT(filter), "Filter output based on conditions provided"),
 	SK_OPT_STR_("format", 0, AT(format), "string",
 		    "Format output using a custom template: 'json', or 'TEMPLATE' in Go's template language"),
 	SK_OPT_STR_("since", 0, AT(since), "string", "Show all events created since timestamp"),
@@ -305,6 +305,8 @@ static int cmd_events(struct sk_cli *cli, void *opts, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (sk_format_check(e.o->format, &e.err) < 0)
+		return sk_cli_fail(&e.err, SK_EXIT_TEMPLATE);
 	if (parse_bounds(&e) < 0 || sk_filter_check(&e.o->filter, filters, &e.err) < 0 || sk_cli_open(cli, &e.err) < 0)
 		return sk_cli_fail(&e.err, 1);
 	path = sk_xasprintf("%s/events.jsonl", cli->paths.root);

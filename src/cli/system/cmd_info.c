@@ -194,6 +194,8 @@ static int cmd_info(struct sk_cli *cli, void *opts, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (sk_format_check(o->format, &err) < 0)
+		return sk_cli_fail(&err, SK_EXIT_TEMPLATE);
 	if (make_info(cli, &info, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	if (!o->format)
@@ -233,12 +235,14 @@ static int cmd_version(struct sk_cli *cli, void *opts, int argc, char **argv)
 	(void)cli;
 	(void)argc;
 	(void)argv;
+	sk_jx_set(version, "Client", client);
+	sk_jx_set(version, "Guest", guest);
+	if (sk_format_check(o->format, &err) < 0)
+		return sk_cli_fail(&err, SK_EXIT_TEMPLATE);
 	add_engine(guest);
 	sk_jx_set_str(client, "Version", SK_VERSION);
 	sk_jx_set_str(client, "Os", host_os());
 	sk_jx_set_str(client, "Arch", strchr(sk_platform_host(), '/') + 1);
-	sk_jx_set(version, "Client", client);
-	sk_jx_set(version, "Guest", guest);
 	if (o->format)
 		return sk_format_one(o->format, version, stdout, &err) < 0 ? sk_cli_fail(&err, 1) : 0;
 	printf("Skerry\n Version:         %s\n OS/Arch:         %s/%s\n", SK_VERSION, host_os(),

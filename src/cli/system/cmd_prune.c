@@ -32,19 +32,19 @@ struct prune_opts {
 
 #define AT(f) offsetof(struct prune_opts, f)
 static const struct sk_opt container_prune_opts[] = {
-	SK_OPT_LIST_("filter", 0, AT(filter), "filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
+	SK_OPT_FILTER_(0, AT(filter), "Provide filter values (e.g. \"until=<timestamp>\")"),
 	SK_OPT_BOOL_("force", 'f', AT(force), "Do not prompt for confirmation"),
 	SK_OPT_END,
 };
 static const struct sk_opt image_prune_opts[] = {
 	SK_OPT_BOOL_("all", 'a', AT(all), "Remove all unused images, not just dangling ones"),
-	SK_OPT_LIST_("filter", 0, AT(filter), "filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
+	SK_OPT_FILTER_(0, AT(filter), "Provide filter values (e.g. \"until=<timestamp>\")"),
 	SK_OPT_BOOL_("force", 'f', AT(force), "Do not prompt for confirmation"),
 	SK_OPT_END,
 };
 static const struct sk_opt system_prune_opts[] = {
 	SK_OPT_BOOL_("all", 'a', AT(all), "Remove all unused images not just dangling ones"),
-	SK_OPT_LIST_("filter", 0, AT(filter), "filter", "Provide filter values (e.g. \"label=<key>=<value>\")"),
+	SK_OPT_FILTER_(0, AT(filter), "Provide filter values (e.g. \"label=<key>=<value>\")"),
 	SK_OPT_BOOL_("force", 'f', AT(force), "Do not prompt for confirmation"),
 	SK_OPT_BOOL_("volumes", 0, AT(volumes), "Prune anonymous volumes"),
 	SK_OPT_END,

@@ -80,6 +80,8 @@ static int cmd_inspect(struct sk_cli *cli, void *opts, int argc, char **argv)
 	struct sk_error err = SK_ERROR_INIT;
 	int i, rc = 0;
 
+	if (sk_format_check(o->format, &err) < 0)
+		return sk_cli_fail(&err, SK_EXIT_TEMPLATE);
 	if (sk_cli_open(cli, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	for (i = 0; i < argc; i++) {
@@ -116,7 +118,7 @@ const struct sk_command sk_cmd_volume_inspect = {
 /* ---- ls */
 
 static const struct sk_opt ls_opts[] = {
-	SK_OPT_LIST_("filter", 'f', AT(filter), "filter", "Provide filter values (e.g. \"dangling=true\")"),
+	SK_OPT_FILTER_('f', AT(filter), "Provide filter values (e.g. \"dangling=true\")"),
 	SK_OPT_STR_("format", 0, AT(format), "string", SK_FORMAT_HELP),
 	SK_OPT_BOOL_("quiet", 'q', AT(quiet), "Only display volume names"),
 	SK_OPT_END,
@@ -226,7 +228,7 @@ const struct sk_command sk_cmd_volume_rm = {
 
 static const struct sk_opt prune_opts[] = {
 	SK_OPT_BOOL_("all", 'a', AT(all), "Remove all unused volumes, not just anonymous ones"),
-	SK_OPT_LIST_("filter", 0, AT(filter), "filter", "Provide filter values (e.g. \"label=<label>\")"),
+	SK_OPT_FILTER_(0, AT(filter), "Provide filter values (e.g. \"label=<label>\")"),
 	SK_OPT_BOOL_("force", 'f', AT(force), "Do not prompt for confirmation"),
 	SK_OPT_END,
 };

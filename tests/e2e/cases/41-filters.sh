@@ -27,6 +27,17 @@ case_filters_of_prune() {
 	same "$out" ''
 }
 
+# What is no filter is a mistake in the command line, not an error of the command.
+case_filters_without_a_value() {
+	local command
+	for command in ps images 'volume ls' events 'system prune -f' 'image prune -f' 'container prune -f' 'volume prune -f'; do
+		# shellcheck disable=SC2086 # a command and its words
+		expect 125 skerry $command --filter name
+		has "$err" '^invalid argument "name" for "(-f, )?--filter" flag: bad format of filter \(expected name=value\)'
+	done
+	ok skerry ps --filter ''
+}
+
 # The anonymous volumes that nobody uses, and no others.
 case_filters_of_prune_volumes() {
 	ok skerry volume create keep

@@ -39,6 +39,27 @@ case_bad_options_without_effect() {
 	[ ! -e "$WORK/all" ] || fail 'something was copied'
 }
 
+# docker's exit codes: 64 where one value is printed, and a list's columns are known without a row.
+case_bad_formats() {
+	local command
+	for command in "inspect $IMG" "image inspect $IMG" 'inspect nothing' 'volume inspect v' version info 'events --until 0s' doctor; do
+		# shellcheck disable=SC2086 # a command and its words
+		expect 64 skerry $command --format '{{.Id'
+		same "$err" 'skerry: template parsing error: template: :1: unclosed action'
+	done
+	for command in ps 'ps -aq' images 'volume ls' 'stats --no-stream'; do
+		# shellcheck disable=SC2086
+		expect 1 skerry $command --format '{{.Nothing}}'
+		complaint 'no entry for key "Nothing"'
+		# shellcheck disable=SC2086
+		expect 1 skerry $command --format 'table {{.Nothing'
+		complaint 'unclosed action'
+	done
+	same "$(skerry ps -a --format '{{index (split .Ports ":") 1}}')" ''
+	expect 1 skerry run -d -a stdout "$IMG" true
+	same "$err" 'skerry: Conflicting options: -a and -d'
+}
+
 case_bad_missing_kernel() {
 	expect 125 env SKERRY_GUEST_DIR="$WORK/nothere" skerry run --rm "$IMG" true
 	has "$err" "nothere"

@@ -2,6 +2,7 @@
 /* --format templates, and the lists that use them. */
 #include "../sk_test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,9 +124,10 @@ static void test_depth(void **state)
 	sk_text_fini(&t);
 }
 
+static const struct sk_column columns[] = { { "ID", "CONTAINER ID" }, { "Name", "NAMES" }, { NULL, NULL } };
+
 static char *list_with(const char *format)
 {
-	static const struct sk_column columns[] = { { "ID", "CONTAINER ID" }, { "Name", "NAMES" }, { NULL, NULL } };
 	struct sk_list list = { .format = format, .table = "{{.ID}}\t{{.Name}}", .columns = columns };
 	json_t *rows = json_pack("[{s:s,s:s,s:{s:s}}]", "ID", "1", "Name", "web", SK_ROW_LABELS, "k", "v");
 	struct sk_error err = SK_ERROR_INIT;
@@ -157,12 +159,42 @@ static void test_list(void **state)
 	}
 }
 
+/* An unknown field is found without a row; what may do on rows is not. */
+static void test_list_check(void **state)
+{
+	static const struct {
+		const char *format, *says;
+	} cases[] = {
+		{ NULL, "" },
+		{ "json", "" },
+		{ "{{.ID}}{{.Name}}{{.Label \"x\"}}", "" },
+		{ "{{index (split .ID \":\") 1}}", "" },
+		{ "{{.Nothing}}", "map has no entry for key \"Nothing\"" },
+		{ "table {{.ID}} {{if .Nothing}}{{end}}", "map has no entry for key \"Nothing\"" },
+		{ "{{.ID", "unclosed action" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct sk_list list = { .format = cases[i].format, .table = "{{.ID}}", .columns = columns };
+		struct sk_error err = SK_ERROR_INIT;
+		int r = sk_list_check(&list, &err);
+
+		assert_int_equal(r, *cases[i].says ? -EINVAL : 0);
+		assert_non_null(strstr(err.message, cases[i].says));
+		if (r == 0)
+			assert_string_equal(err.message, "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_templates),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_list_check),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,7 @@ _skerry_positional() {
 	run | create)
 		[ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_images)" -- "$cur")
 		;;
-	images | rmi | tag | pull) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_images)" -- "$cur") ;;
+	images | history | rmi | tag | pull) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_images)" -- "$cur") ;;
 	start) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers)" -- "$cur") ;;
 	stop | kill | pause | top | stats | attach) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=running)" -- "$cur") ;;
 	exec) [ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=running)" -- "$cur") ;;

@@ -55,6 +55,7 @@ static const struct sk_verb container_verbs[] = {
 };
 
 static const struct sk_verb image_verbs[] = {
+	CMD("history", sk_cmd_history),
 	CMD("import", sk_cmd_import),
 	CMD("inspect", sk_cmd_image_inspect),
 	CMD("load", sk_cmd_load),
@@ -117,6 +118,7 @@ const struct sk_verb sk_verbs[] = {
 	CMD("create", sk_cmd_create),
 	CMD("doctor", sk_cmd_doctor),
 	CMD("events", sk_cmd_events),
+	CMD("history", sk_cmd_history),
 	CMD("import", sk_cmd_import),
 	CMD("inspect", sk_cmd_inspect),
 	CMD("kill", sk_cmd_kill),

@@ -42,6 +42,7 @@
 		NOT("top", NEEDS_VM), NOT("unpause", NEEDS_VM), NOT("update", NEEDS_VM), NOT("wait", NEEDS_VM)
 
 static const struct sk_verb image_verbs[] = {
+	CMD("history", sk_cmd_history),
 	CMD("import", sk_cmd_import),
 	CMD("inspect", sk_cmd_image_inspect),
 	CMD("load", sk_cmd_load),
@@ -77,6 +78,7 @@ const struct sk_verb sk_verbs[] = {
 	GROUP("system", system_verbs, "Manage Skerry"),
 	GROUP("volume", volume_verbs, "Manage volumes"),
 	CMD("events", sk_cmd_events),
+	CMD("history", sk_cmd_history),
 	CMD("import", sk_cmd_import),
 	CMD("inspect", sk_cmd_inspect),
 	CMD("prune", sk_cmd_system_prune),

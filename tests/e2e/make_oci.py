@@ -95,6 +95,12 @@ def main():
             "ExposedPorts": {"7070/tcp": {}},
             "Labels": {"own": "label"},
         },
+        "history": [
+            {"created": "2026-01-01T00:00:00Z", "created_by": "/bin/sh -c #(nop) ADD file:1 in / "},
+            {"created": "2026-01-02T00:00:00Z", "created_by": "ENV FROM_IMAGE=yes", "empty_layer": True, "comment": "own \x1b[31mwords"},
+            {"created": "2026-01-02T00:00:00Z", "created_by": "RUN mkdir\t/opaque &&\nrm -rf /opaque/* && echo new >/opaque/new # done"},
+            {"created": "2026-01-02T03:04:05Z", "created_by": "RUN rm /gone"},
+        ],
         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(t).hexdigest() for t in tars]},
     }
     manifest = {"schemaVersion": 2, "config": layout.json(config, "config.v1+json"), "layers": layers}

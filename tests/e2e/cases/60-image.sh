@@ -167,6 +167,35 @@ case_image_load_oci_archive_and_directory() {
 	ok skerry load -i oci
 }
 
+# docker's columns; an image's texts are its maker's: one line each, and no words for the terminal.
+case_image_history() {
+	need_tools skopeo
+	local sizes
+	make_oci
+	skopeo --insecure-policy copy -q oci:oci:e2e oci-archive:o.tar:history:1
+	ok skerry load -i o.tar
+	ok skerry history history:1
+	same "$(head -1 <<<"$out" | tr -s ' ')" 'IMAGE CREATED CREATED BY SIZE COMMENT'
+	same "$(wc -l <<<"$out")" 5
+	has "$out" '^[0-9a-f]{12} +[0-9]+ [a-z]+ ago +RUN rm /gone +[0-9.]+k?B'
+	has "$out" '^<missing> .* ago +RUN mkdir /opaque && rm -rf /opaque/\* && ech… '
+	has "$out" '^<missing> .* ENV FROM_IMAGE=yes +0B +own \?\[31mwords$'
+	ok skerry image history --no-trunc --format '{{.ID}}|{{.CreatedAt}}|{{.CreatedBy}}' history:1
+	same "$(head -1 <<<"$out")" "$(skerry inspect -f '{{.Id}}' history:1)|2026-01-02T03:04:05Z|RUN rm /gone"
+	has "$out" '^<missing>\|2026-01-02T00:00:00Z\|RUN mkdir /opaque && rm -rf /opaque/\* && echo new >/opaque/new # done$'
+	ok skerry history -H=false --format '{{.Size}}' history:1
+	sizes=$out
+	same "$(awk '{ n += $1 } END { print n }' <<<"$sizes")" "$(skerry inspect -f '{{.Size}}' history:1)" 'the sizes of the layers'
+	same "$(sed -n 3p <<<"$sizes")" 0
+	[ "$(sed -n 4p <<<"$sizes")" -gt 1000000 ] || fail "the lowest layer has $sizes"
+	ok skerry history -q history:1
+	same "$(tail -n +2 <<<"$out" | sort -u)" '<missing>'
+	ok skerry history "$IMG"
+	same "$(wc -l <<<"$out")" 2
+	expect 1 skerry history nosuch
+	complaint 'nosuch'
+}
+
 # case: timeout=90 quick
 case_image_config_is_honoured() {
 	need_tools skopeo

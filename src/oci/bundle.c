@@ -227,25 +227,16 @@ static const char *guest_device(char type, json_int_t major, json_int_t minor)
 		char type;
 		int major, minor;
 	} devices[] = {
-		{ "/dev/null", 'c', 1, 3 },
-		{ "/dev/zero", 'c', 1, 5 },
-		{ "/dev/full", 'c', 1, 7 },
-		{ "/dev/random", 'c', 1, 8 },
-		{ "/dev/urandom", 'c', 1, 9 },
-		{ "/dev/tty", 'c', 5, 0 },
-		{ "/dev/console", 'c', 5, 1 },
-		{ "/dev/ptmx", 'c', 5, 2 },
-		{ "/dev/fuse", 'c', 10, 229 },
-		{ "/dev/net/tun", 'c', 10, 200 },
-		{ "/dev/loop0", 'b', 7, 0 },
-		{ "/dev/loop1", 'b', 7, 1 },
-		{ "/dev/loop-control", 'c', 10, 237 },
-		{ "/dev/loop2", 'b', 7, 2 },
-		{ "/dev/loop3", 'b', 7, 3 },
-		{ "/dev/loop4", 'b', 7, 4 },
-		{ "/dev/loop5", 'b', 7, 5 },
-		{ "/dev/loop6", 'b', 7, 6 },
-		{ "/dev/loop7", 'b', 7, 7 },
+		{ "/dev/null", 'c', 1, 3 },	  { "/dev/zero", 'c', 1, 5 },
+		{ "/dev/full", 'c', 1, 7 },	  { "/dev/random", 'c', 1, 8 },
+		{ "/dev/urandom", 'c', 1, 9 },	  { "/dev/kmsg", 'c', 1, 11 },
+		{ "/dev/tty", 'c', 5, 0 },	  { "/dev/console", 'c', 5, 1 },
+		{ "/dev/ptmx", 'c', 5, 2 },	  { "/dev/fuse", 'c', 10, 229 },
+		{ "/dev/net/tun", 'c', 10, 200 }, { "/dev/loop0", 'b', 7, 0 },
+		{ "/dev/loop1", 'b', 7, 1 },	  { "/dev/loop-control", 'c', 10, 237 },
+		{ "/dev/loop2", 'b', 7, 2 },	  { "/dev/loop3", 'b', 7, 3 },
+		{ "/dev/loop4", 'b', 7, 4 },	  { "/dev/loop5", 'b', 7, 5 },
+		{ "/dev/loop6", 'b', 7, 6 },	  { "/dev/loop7", 'b', 7, 7 },
 	};
 	size_t i;
 
@@ -485,7 +476,7 @@ uint64_t sk_oci_vm_memory(const json_t *resources)
 json_t *sk_oci_guest_resources(const json_t *resources)
 {
 	/* Of the host's hardware, or of version 1 of control groups only. */
-	static const char *const host_only[] = { "hugepageLimits", "network", "rdma", "blockIO", "devices" };
+	static const char *const host_only[] = { "hugepageLimits", "network", "rdma", "blockIO" };
 	static const char *const old_memory[] = { "swappiness",	  "kernel", "kernelTCP",	"disableOOMKiller",
 						  "useHierarchy", "swap",   "checkBeforeUpdate" };
 	static const char *const host_cpu[] = { "cpus", "mems", "realtimeRuntime", "realtimePeriod" };

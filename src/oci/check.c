@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "oci/oci.h"
@@ -184,6 +185,20 @@ static int check_user(const json_t *user, struct sk_error *err)
 	return ok ? 0 : sk_error_set(err, EINVAL, "uids and gids must be in range 0-%d", ID_MAX);
 }
 
+/* On a host without the module nobody could apply them. Where there is one, they are for processes of the host, which are
+ * in a VM instead. */
+static int check_labels(const char *selinux, const char *apparmor, struct sk_error *err)
+{
+	if (selinux && *selinux && access("/sys/fs/selinux/enforce", F_OK) < 0)
+		return sk_error_set(err, EINVAL,
+				    "selinux label is specified in config, but selinux is disabled or not supported");
+	if (apparmor && *apparmor && access("/sys/kernel/security/apparmor", F_OK) < 0)
+		return sk_error_set(err, EINVAL,
+				    "apparmor failed to apply profile: this host has no AppArmor, and %s is asked for",
+				    apparmor);
+	return 0;
+}
+
 int sk_oci_check_process(const json_t *process, struct sk_error *err)
 {
 	const json_t *args = json_object_get(process, "args");
@@ -198,6 +213,8 @@ int sk_oci_check_process(const json_t *process, struct sk_error *err)
 	if (json_array_size(args) == 0)
 		return sk_error_set(err, EINVAL, "args must not be empty");
 	r = check_strings(args, "args", err);
+	if (r == 0)
+		r = check_labels(str(process, "selinuxLabel"), str(process, "apparmorProfile"), err);
 	if (r == 0 && (!cwd || cwd[0] != '/'))
 		r = sk_error_set(err, EINVAL, "Cwd must be an absolute path");
 	return r < 0 ? r : check_env(json_object_get(process, "env"), err);
@@ -378,6 +395,19 @@ static int check_proc_mount(const json_t *mount, struct sk_error *err)
 	return sk_error_set(err, EINVAL, "\"%s\" cannot be mounted because it is inside /proc", to);
 }
 
+/* The type is a name only: the kernel binds where the flag says so, and has no file system "bind". */
+static int check_bind(const json_t *mount, struct sk_error *err)
+{
+	const char *type = str(mount, "type"), *source = str(mount, "source");
+
+	if (!type || strcmp(type, "bind") != 0 || sk_oci_has_option(mount, "bind") || sk_oci_has_option(mount, "rbind"))
+		return 0;
+	return sk_error_set(err, ENODEV,
+			    "error mounting \"%s\" to rootfs at \"%s\": no such device: a bind mount needs the option "
+			    "\"bind\" or \"rbind\"",
+			    source ? source : "", str(mount, "destination"));
+}
+
 static int check_mounts(const json_t *mounts, struct sk_error *err)
 {
 	int r = 0;
@@ -390,6 +420,9 @@ static int check_mounts(const json_t *mounts, struct sk_error *err)
 
 		if (!to || !*to)
 			return sk_error_set(err, EINVAL, "mount #%zu: no destination", i);
+		r = check_bind(json_array_get(mounts, i), err);
+		if (r < 0)
+			return r;
 	}
 	for (i = 0; r == 0 && i < json_array_size(mounts); i++)
 		r = check_proc_mount(json_array_get(mounts, i), err);

@@ -73,6 +73,25 @@ int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, st
 	return SK_TAKE_FD(slave);
 }
 
+int sk_oci_console_host(struct sk_error *err)
+{
+	int fd, tty;
+
+	for (fd = 2; fd >= 0; fd--) {
+		if (!isatty(fd))
+			continue;
+		tty = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		return tty < 0 ? sk_error_errno(err, errno, "terminal") : tty;
+	}
+	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (tty < 0) {
+		const char *why = strerror(errno);
+
+		return sk_error_set(err, errno, "open /dev/tty: %c%s", *why | 0x20, why + 1);
+	}
+	return tty;
+}
+
 void sk_oci_leave_stdio(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;

@@ -274,7 +274,7 @@ int sk_oci_create(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 /* ---- start */
 
-int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err)
+int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, bool *ret_ended, struct sk_error *err)
 {
 	const char *status = sk_oci_status(o, c, NULL);
 	struct sk_msg request = { .op = SK_REQUEST_START };
@@ -282,6 +282,7 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 	_cleanup_fd_ int fd = -1;
 	int exit_code = 0, r;
 
+	*ret_ended = false;
 	if (strcmp(status, "running") == 0 || strcmp(status, "paused") == 0)
 		return sk_error_set(err, EINVAL, "cannot start an already running container");
 	if (strcmp(status, "creating") == 0)
@@ -299,21 +300,23 @@ int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct 
 	state = sk_oci_state_json(c, "running", sk_oci_pid(o, c));
 	r = sk_oci_hooks_run(json_object_get(c->record, "hooks"), "poststart", state, err);
 	json_decref(state);
-	if (r < 0) /* as with runc: a failed hook fails the container */
-		sk_oci_kill_container(o, c);
+	*ret_ended = r < 0; /* as with runc: a failed hook fails the container */
 	return r;
 }
 
 int sk_oci_start(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_oci_container c;
+	bool ended = false;
 	int r = sk_oci_options_id(NULL, NULL, argc, argv, err);
 
 	if (r >= 0)
 		r = sk_oci_container_open(o, argv[1], &c, err);
 	if (r < 0)
 		return r;
-	r = sk_oci_start_container(o, &c, err);
+	r = sk_oci_start_container(o, &c, &ended, err);
+	if (ended)
+		sk_oci_take_back(o, &c);
 	sk_oci_container_close(&c);
 	return r;
 }

@@ -76,6 +76,15 @@ int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct
 	return r;
 }
 
+void sk_oci_take_back(struct sk_oci *o, struct sk_oci_container *c)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	sk_oci_kill_container(o, c);
+	if (sk_oci_delete_container(o, c, &err) < 0)
+		sk_oci_log(o, "warning", "%s", err.message);
+}
+
 static int delete_opened(struct sk_oci *o, struct sk_oci_container *c, bool force, struct sk_error *err)
 {
 	const char *status = sk_oci_status(o, c, NULL);

@@ -21,7 +21,7 @@
 #include "vm/vm.h"
 
 struct exec_options {
-	const char *id, *process_file, *pid_file, *console_socket, *cwd, *user;
+	const char *id, *process_file, *pid_file, *console_socket, *cwd, *user, *label, *apparmor;
 	json_t *env, *groups, *caps, *args;
 	bool detach, tty, no_new_privs, ignore_paused;
 };
@@ -58,8 +58,8 @@ static const struct sk_opt exec_table[] = {
 	{ .name = "process", .letter = 'p', .type = SK_OPT_STRING, .offset = AT(process_file) },
 	{ .name = "detach", .letter = 'd', .type = SK_OPT_BOOL, .offset = AT(detach) },
 	{ .name = "pid-file", .type = SK_OPT_STRING, .offset = AT(pid_file) },
-	{ .name = "process-label", .type = SK_OPT_IGNORED },
-	{ .name = "apparmor", .type = SK_OPT_IGNORED },
+	{ .name = "process-label", .type = SK_OPT_STRING, .offset = AT(label) },
+	{ .name = "apparmor", .type = SK_OPT_STRING, .offset = AT(apparmor) },
 	{ .name = "no-new-privs", .type = SK_OPT_BOOL, .offset = AT(no_new_privs) },
 	{ .name = "cap", .letter = 'c', .type = &strings, .offset = AT(caps) },
 	{ .name = "preserve-fds", .type = &sk_oci_opt_preserve_fds },
@@ -178,6 +178,10 @@ static json_t *make_process(const struct exec_options *x, const struct sk_oci_co
 	user = json_object_get(process, "user");
 	if (json_array_size(x->groups) && user)
 		json_object_set(user, "additionalGids", x->groups);
+	if (x->label)
+		json_object_set_new(process, "selinuxLabel", json_string(x->label));
+	if (x->apparmor)
+		json_object_set_new(process, "apparmorProfile", json_string(x->apparmor));
 	if (x->no_new_privs)
 		json_object_set_new(process, "noNewPrivileges", json_true());
 	if (json_array_size(x->caps))
@@ -231,22 +235,12 @@ struct exec_job {
 	const struct exec_options *x;
 };
 
-/* The terminal whose size and modes count; a copy. As runc: any of the three that is one, else the one that controls
- * us. */
+/* The terminal whose size and modes count; a copy. */
 static int find_terminal(int console, bool is_console, struct sk_error *err)
 {
-	int fd, tty;
+	int tty = is_console ? fcntl(console, F_DUPFD_CLOEXEC, 3) : sk_oci_console_host(err);
 
-	for (fd = 2; fd >= 0 && !is_console; fd--)
-		if (isatty(fd))
-			return fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	tty = is_console ? fcntl(console, F_DUPFD_CLOEXEC, 3) : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-	if (tty < 0) {
-		const char *why = strerror(errno);
-
-		return sk_error_set(err, errno, "exec failed: open /dev/tty: %c%s", *why | 0x20, why + 1);
-	}
-	return tty;
+	return tty < 0 ? sk_error_wrap(err, "exec failed") : tty;
 }
 
 /* The process that stands for the one in the guest. `report_fd` -1: in the foreground. */

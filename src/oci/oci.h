@@ -220,6 +220,9 @@ int sk_oci_console_pair(int *ret_master, struct sk_error *err);
 /* A new terminal: sends its master to the unix socket at `socket_path`; the slave, raw, is the caller's. Negative
  * errno. */
 int sk_oci_console_new(const char *socket_path, unsigned rows, unsigned cols, struct sk_error *err);
+/* The terminal that we were started on, as runc finds it: any of the three descriptors that is one, else the one that
+ * controls us. A copy, which the caller closes, or negative with the error set. */
+int sk_oci_console_host(struct sk_error *err);
 /* Replaces descriptors 0, 1 and 2 by /dev/null. A process with a console does not use the caller's descriptors, and
  * containerd waits until they are closed before it lets clients resize the terminal. */
 void sk_oci_leave_stdio(void);
@@ -264,10 +267,13 @@ struct sk_oci_create_options {
 int sk_oci_create_parse(int argc, char **argv, bool run, struct sk_oci_create_options *ret, struct sk_error *err);
 int sk_oci_create_container(struct sk_oci *o, const struct sk_oci_create_options *co, struct sk_oci_bundle *b,
 			    struct sk_oci_container *c, pid_t *ret_pid, struct sk_error *err);
-int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err);
+/* *ret_ended: the program runs, but a poststart hook has failed, which ends the container (sk_oci_take_back()). */
+int sk_oci_start_container(struct sk_oci *o, struct sk_oci_container *c, bool *ret_ended, struct sk_error *err);
 /* delete.c: ends the VM for sure and waits until it is gone. */
 void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c);
 int sk_oci_delete_container(struct sk_oci *o, struct sk_oci_container *c, struct sk_error *err);
+/* Ends and deletes a container whose start has failed; a failure of that is logged. */
+void sk_oci_take_back(struct sk_oci *o, struct sk_oci_container *c);
 /* Only the directory. */
 int sk_oci_remove_files(struct sk_oci *o, const struct sk_oci_container *c, struct sk_error *err);
 

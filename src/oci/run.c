@@ -23,6 +23,7 @@
 struct front {
 	int signal_fd;
 	int master; /* -1: the container has our own stdio */
+	int host;   /* the terminal that we were started on; -1: none is needed */
 	bool raw, input;
 	struct termios saved;
 };
@@ -44,7 +45,7 @@ static void pass_size(const struct front *f)
 {
 	struct winsize ws;
 
-	if (f->master >= 0 && ioctl(0, TIOCGWINSZ, &ws) == 0)
+	if (f->master >= 0 && ioctl(f->host, TIOCGWINSZ, &ws) == 0)
 		ioctl(f->master, TIOCSWINSZ, &ws);
 }
 
@@ -58,7 +59,8 @@ static void terminal_down(struct front *f)
 		if (sk_fs_write_all(1, chunk, (size_t)n) < 0)
 			break;
 	if (f->raw)
-		tcsetattr(0, TCSADRAIN, &f->saved);
+		tcsetattr(f->host, TCSADRAIN, &f->saved);
+	sk_close_fd(&f->host);
 	sk_close_fd(&f->master);
 }
 
@@ -66,16 +68,19 @@ static int terminal_up(struct front *f, int *ret_slave, struct sk_error *err)
 {
 	struct termios raw;
 
+	f->host = sk_oci_console_host(err);
+	if (f->host < 0)
+		return f->host;
 	*ret_slave = sk_oci_console_pair(&f->master, err);
 	if (*ret_slave < 0)
 		return *ret_slave;
 	pass_size(f);
 	f->input = true;
-	if (tcgetattr(0, &f->saved) == 0) {
+	if (tcgetattr(f->host, &f->saved) == 0) {
 		raw = f->saved;
 		cfmakeraw(&raw);
 		raw.c_oflag |= OPOST;
-		f->raw = tcsetattr(0, TCSADRAIN, &raw) == 0;
+		f->raw = tcsetattr(f->host, TCSADRAIN, &raw) == 0;
 	}
 	return 0;
 }
@@ -138,6 +143,7 @@ static int run(struct sk_oci *o, struct sk_oci_create_options *co, struct front 
 	_cleanup_fd_ int slave = -1;
 	struct sk_oci_container c;
 	struct sk_oci_bundle b;
+	bool ended;
 	pid_t pid;
 	int r, code = 0;
 
@@ -153,10 +159,9 @@ static int run(struct sk_oci *o, struct sk_oci_create_options *co, struct front 
 	if (r < 0)
 		return r;
 	sk_close_fd(&slave);
-	r = sk_oci_start_container(o, &c, err);
+	r = sk_oci_start_container(o, &c, &ended, err);
 	if (r < 0) {
-		sk_oci_kill_container(o, &c);
-		sk_oci_delete_container(o, &c, NULL);
+		sk_oci_take_back(o, &c);
 		sk_oci_container_close(&c);
 		return r;
 	}
@@ -170,7 +175,7 @@ static int run(struct sk_oci *o, struct sk_oci_create_options *co, struct front 
 
 int sk_oci_run(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 {
-	struct front f = { .signal_fd = -1, .master = -1 };
+	struct front f = { .signal_fd = -1, .master = -1, .host = -1 };
 	struct sk_oci_create_options co;
 	int r = sk_oci_create_parse(argc, argv, true, &co, err);
 

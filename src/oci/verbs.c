@@ -40,6 +40,11 @@ int sk_oci_state(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 
 	if (r < 0)
 		return r;
+	/* Who waits for the end of a create asks until there is an answer, as runc gives none before. */
+	if (strcmp(sk_oci_status(o, &c, NULL), "creating") == 0) {
+		sk_oci_container_close(&c);
+		return sk_error_set(err, ENOENT, "container does not exist");
+	}
 	state = sk_oci_state_now(o, &c);
 	r = print_json(state, JSON_INDENT(2), err);
 	json_decref(state);

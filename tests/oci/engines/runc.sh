@@ -280,6 +280,10 @@ case_hooks_more() {
 		r run --bundle "$work/bad-$name.$runtime" h </dev/null; echo $?
 		r list -q
 	done
+	# (runc 1.1 runs it at the creation, which fails then)
+	create bad-poststart h && r start h >/dev/null 2>&1 </dev/null; echo $?
+	r state h; echo $?
+	r list -q
 	bundle bad-start "s['hooks'] = {'startContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'echo out; echo bad >&2; exit 3']}]}" sleep 100
 	r run --bundle "$work/bad-start.$runtime" h </dev/null; echo $?
 	sed -i 's|"/bin/sh"|"/no/such"|' "$work/bad-start.$runtime/config.json"
@@ -311,6 +315,14 @@ case_overlay() {
 	grep -c "$work/o.$runtime" /proc/self/mountinfo
 }
 # Devices that the guest has itself, under other names; FIFOs.
+# The guest's own kernel log.
+case_kernel_log() {
+	local rules
+	for rules in '{"allow": False, "access": "rwm"}' '{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "rw"}'; do
+		bundle kmsg "s['linux']['resources']['devices'] = [$rules]; s['linux']['devices'] = [{'path': '/dev/kmsg', 'type': 'c', 'major': 1, 'minor': 11}]; [c.append('CAP_SYSLOG') for c in s['process']['capabilities'].values()]" sh -c '{ echo hello >/dev/kmsg; } 2>/dev/null; echo $?; head -n 1 /dev/kmsg 2>/dev/null | wc -l'
+		r run --bundle "$work/kmsg.$runtime" k </dev/null; echo $?
+	done
+}
 case_devices() {
 	bundle devices 's["linux"]["devices"] = [{"path": "/dev/other", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 3, "gid": 4}, {"path": "/dev/more/zero", "type": "c", "major": 1, "minor": 5}, {"path": "/dev/ff", "type": "p", "fileMode": 0o666, "uid": 5}]
 s["mounts"] += [{"destination": "/bound", "type": "bind", "source": "/dev/null", "options": ["bind"]}, {"destination": "/dev/zz", "type": "bind", "source": "/dev/zero", "options": ["bind"]}]
@@ -431,7 +443,9 @@ case_nonsense() {
 		s["linux"]["namespaces"].append({"type": "pid"})
 		s["linux"]["devices"] = [{"type": "c", "path": "dev/zz", "major": 1, "minor": 3}]
 		s["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_FOO"]}
-		s["hooks"] = {"prestart": [{"path": "/bin/true", "timeout": -1}]}
+		s["hooks"] = {"prestart": [{"path": "/bin/sleep", "args": ["sleep", "1"], "timeout": -1}]}
+		s["mounts"].append({"destination": "/mnt", "type": "bind", "source": "/tmp", "options": ["ro"]})
+		s["mounts"].append({"destination": "/mnt", "type": "none", "source": "/tmp", "options": ["bind"]})
 	END
 	bundle nonsense '' sleep 100
 	create nonsense n; r start n
@@ -439,6 +453,30 @@ case_nonsense() {
 	r update --memory -5 n; echo $?
 	r pause n; r kill n KILL; r resume n; echo $?
 	r delete --force n
+}
+# Labels where the host has no such module; a terminal that the container is to be shown on, where there is none.
+case_nothing_to_apply() {
+	local change
+	while read -r change; do
+		bundle labels "$change" true
+		r run --bundle "$work/labels.$runtime" n >/dev/null 2>&1 </dev/null; echo "$? $change"
+	done <<-'END'
+		s["process"]["selinuxLabel"] = "system_u:system_r:container_t:s0"
+		s["process"]["selinuxLabel"] = ""
+		s["process"]["apparmorProfile"] = "docker-default"
+		s["process"]["apparmorProfile"] = ""
+	END
+	bundle labels '' sleep 100
+	create labels n; r start n
+	for change in '--apparmor docker-default' '--process-label system_u:system_r:container_t:s0'; do
+		# shellcheck disable=SC2086 # an option and its value
+		r exec $change n true >/dev/null 2>&1 </dev/null; echo "$? $change"
+	done
+	r delete --force n
+	bundle labels 's["process"]["terminal"] = True' tty
+	setsid -w "$program" --root "$work/state.$runtime" run --bundle "$work/labels.$runtime" n </dev/null 2>&1 | cat; echo "${PIPESTATUS[0]}"
+	r list -q
+	script -qec "$program --root $work/state.$runtime run --bundle $work/labels.$runtime n" /dev/null </dev/null | tr -d '\r' | sed 's/\^@//'
 }
 # Deadlines need no mask of processors to be reset (runc 1.1 does not know them).
 case_deadline() {
@@ -696,7 +734,8 @@ delete_creating() {
 	create slow c &
 	sleep 0.7
 	r start c >/dev/null 2>&1; echo $?
-	[ "$runtime" = runc ] || is c creating || status c
+	r state c >/dev/null 2>&1; echo $?
+	[ "$runtime" = runc ] || r list | grep -q creating || r list
 	begun=$SECONDS
 	r delete --force c; echo $?
 	[ $((SECONDS - begun)) -lt "$(slow 5)" ] || echo "took $((SECONDS - begun)) s"

@@ -104,7 +104,9 @@ static void test_broken(void **state)
 	refused("invalid rootfs: stat");
 	write_sound(",\"mounts\":[{\"type\":\"tmpfs\"}]", "");
 	refused("no destination");
-	write_sound(",\"mounts\":[{\"destination\":\"/x\",\"type\":\"bind\",\"source\":\"/no/such\"}]", "");
+	write_sound(",\"mounts\":[{\"destination\":\"/x\",\"type\":\"bind\",\"source\":\"/no/such\","
+		    "\"options\":[\"bind\"]}]",
+		    "");
 	refused("mount source /no/such");
 	write_sound("", "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\"}]");
 	refused("/dev/sda");
@@ -136,7 +138,9 @@ static void test_nonsense(void **state)
 		{ ",\"mounts\":{}", "", "mounts must be a list" },
 		{ ",\"mounts\":[{\"destination\":\"/proc/sys\",\"type\":\"tmpfs\"}]", "", "it is inside /proc" },
 		{ ",\"mounts\":[{\"destination\":\"//proc//uptime/x\",\"type\":\"tmpfs\"}]", "", "it is inside /proc" },
-		{ ",\"mounts\":[{\"destination\":\"proc/\",\"type\":\"bind\",\"source\":\"/tmp\"}]", "",
+		{ ",\"mounts\":[{\"destination\":\"/mnt\",\"type\":\"bind\",\"source\":\"/tmp\",\"options\":[\"ro\"]}]", "",
+		  "error mounting \"/tmp\" to rootfs at \"/mnt\": no such device" },
+		{ ",\"mounts\":[{\"destination\":\"proc/\",\"type\":\"bind\",\"source\":\"/tmp\",\"options\":[\"bind\"]}]", "",
 		  "is not of type proc" },
 		{ "", "\"rootfsPropagation\":\"foo\"", "rootfsPropagation=foo is not supported" },
 		{ "", "\"rootfsPropagation\":\"runbindable\"", "rootfsPropagation=runbindable is not supported" },
@@ -246,8 +250,8 @@ static void test_mounts_and_devices(void **state)
 		 ",\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
 		 "{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"%s\",\"options\":[\"rbind\",\"ro\"]},"
 		 "{\"destination\":\"/one\",\"source\":\"config.json\",\"options\":[\"bind\"]},"
-		 "{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\"},"
-		 "{\"destination\":\"/proc/cpuinfo\",\"type\":\"bind\",\"source\":\"config.json\"}]",
+		 "{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\",\"options\":[\"bind\"]},"
+		 "{\"destination\":\"/proc/cpuinfo\",\"source\":\"config.json\",\"options\":[\"bind\"]}]",
 		 dir);
 	write_sound(more, "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\",\"major\":8,\"minor\":0},"
 			  "{\"path\":\"/dev/other\",\"type\":\"c\",\"major\":10,\"minor\":229},"

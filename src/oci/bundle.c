@@ -30,6 +30,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/process.h"
 #include "engine/engine.h"
 #include "oci/oci.h"
 
@@ -163,6 +164,9 @@ static int find_rootfs(struct sk_oci_bundle *b, struct sk_error *err)
 	if (!b->rootfs || stat(b->rootfs, &st) < 0)
 		return sk_error_set(err, errno, "invalid rootfs: stat %s: %s", joined ? joined : path,
 				    errno == ENOENT ? "no such file or directory" : strerror(errno));
+	/* runc fails on it, too: what it mounts below the new root hides what it needs of the old one. */
+	if (strcmp(b->rootfs, "/") == 0)
+		return sk_error_set(err, EINVAL, "invalid rootfs: / is this host's own root");
 	return S_ISDIR(st.st_mode) ? 0 : sk_error_set(err, ENOTDIR, "invalid rootfs: %s is not a directory", b->rootfs);
 }
 
@@ -486,6 +490,10 @@ json_t *sk_oci_guest_resources(const json_t *resources)
 
 	for (i = 0; i < SK_ARRAY_SIZE(host_only); i++)
 		json_object_del(copy, host_only[i]);
+	/* A plain user's runtime cannot apply rules of devices on the host, so that his engine binds devices that no rule
+	 * allows. */
+	if (geteuid() != 0 || sk_in_user_namespace())
+		json_object_del(copy, "devices");
 	for (i = 0; memory && i < SK_ARRAY_SIZE(old_memory); i++)
 		json_object_del(memory, old_memory[i]);
 	for (i = 0; cpu && i < SK_ARRAY_SIZE(host_cpu); i++)

@@ -4,7 +4,6 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2128,SC2154,SC2178,SC2181 # words for shells in containers; variables of common.sh
 # shellcheck source=tests/oci/engines/common.sh
 . "$(dirname "$0")/common.sh"
-need python3
 
 # bundle NAME 'python that changes spec s' COMMAND …: $work/NAME.$runtime with a root file system of its own
 bundle() {
@@ -433,6 +432,7 @@ case_nonsense() {
 		s["mounts"].append({"destination": "/proc", "type": "bind", "source": "/tmp", "options": ["bind"]})
 		s["mounts"].append({"destination": "/proc/uptime", "type": "bind", "source": "/proc/uptime", "options": ["bind"]})
 		import os; os.path.lexists("link") or os.symlink("rootfs", "link"); s["root"]["path"] = "link"
+		s["root"]["path"] = "/"
 		s["linux"]["resources"]["blockIO"] = {"throttleReadBpsDevice": [{"major": 999, "minor": 0, "rate": 1000}]}
 		s["linux"]["intelRdt"] = {"l3CacheSchema": "L3:0=f"}
 		s["linux"]["seccomp"] = {}

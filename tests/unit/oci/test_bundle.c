@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/process.h"
 #include "oci/oci.h"
 
 static char dir[64];
@@ -115,6 +116,9 @@ static void test_broken(void **state)
 	write_config(
 		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"link\"},\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"}}");
 	refused("or a symlink");
+	write_config(
+		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"/\"},\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"}}");
+	refused("host's own root");
 	/* not dropped in silence, whatever else is allowed */
 	write_sound(
 		"",
@@ -138,10 +142,11 @@ static void test_nonsense(void **state)
 		{ ",\"mounts\":{}", "", "mounts must be a list" },
 		{ ",\"mounts\":[{\"destination\":\"/proc/sys\",\"type\":\"tmpfs\"}]", "", "it is inside /proc" },
 		{ ",\"mounts\":[{\"destination\":\"//proc//uptime/x\",\"type\":\"tmpfs\"}]", "", "it is inside /proc" },
-		{ ",\"mounts\":[{\"destination\":\"/mnt\",\"type\":\"bind\",\"source\":\"/tmp\",\"options\":[\"ro\"]}]", "",
-		  "error mounting \"/tmp\" to rootfs at \"/mnt\": no such device" },
-		{ ",\"mounts\":[{\"destination\":\"proc/\",\"type\":\"bind\",\"source\":\"/tmp\",\"options\":[\"bind\"]}]", "",
-		  "is not of type proc" },
+		{ ",\"mounts\":[{\"destination\":\"/mnt\",\"type\":\"bind\",\"source\":\"/tmp\",\"options\":[\"ro\"]}]",
+		  "", "error mounting \"/tmp\" to rootfs at \"/mnt\": no such device" },
+		{ ",\"mounts\":[{\"destination\":\"proc/\",\"type\":\"bind\",\"source\":\"/"
+		  "tmp\",\"options\":[\"bind\"]}]",
+		  "", "is not of type proc" },
 		{ "", "\"rootfsPropagation\":\"foo\"", "rootfsPropagation=foo is not supported" },
 		{ "", "\"rootfsPropagation\":\"runbindable\"", "rootfsPropagation=runbindable is not supported" },
 		{ "", "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"pid\"}]",
@@ -293,6 +298,33 @@ static void test_memory(void **state)
 	json_decref(none);
 }
 
+static void device_rules(bool wanted)
+{
+	json_t *given = json_pack("{s:[{s:b,s:s}],s:{s:i},s:{s:i}}", "devices", "allow", 0, "access", "rwm", "pids",
+				  "limit", 5, "blockIO", "weight", 100),
+	       *kept = sk_oci_guest_resources(given);
+
+	assert_int_equal(json_array_size(json_object_get(kept, "devices")), wanted);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(kept, "pids"), "limit")), 5);
+	assert_null(json_object_get(kept, "blockIO"));
+	json_decref(kept);
+	json_decref(given);
+}
+
+/* The rules of devices hold in the guest, but not those of a plain user's engine, which runc cannot apply either. */
+static void test_device_rules(void **state)
+{
+	bool root = geteuid() == 0 && !sk_in_user_namespace();
+
+	(void)state;
+	device_rules(root);
+	if (root) {
+		assert_int_equal(seteuid(65534), 0);
+		device_rules(false);
+		assert_int_equal(seteuid(0), 0);
+	}
+}
+
 static void test_start_errors(void **state)
 {
 	json_t *process = json_pack("{s:[s]}", "args", "prog"), *path = json_pack("{s:[s]}", "args", "/a/prog");
@@ -417,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_sysctls),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_device_rules),
 		cmocka_unit_test(test_start_errors),
 	};
 

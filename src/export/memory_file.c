@@ -27,6 +27,8 @@ int mem_allocate(struct sk_9p_fs *fs, struct sk_9p_file *file, uint32_t mode, ui
 int64_t mem_seek(struct sk_9p_fs *fs, struct sk_9p_file *file, uint64_t offset, uint32_t whence)
 {
 	(void)fs;
+	if (whence == P9_SEEK_SET)
+		return (int64_t)offset;
 	if (offset >= file->inode->size)
 		return -P9_ENXIO;
 	return whence == P9_SEEK_DATA ? (int64_t)offset : (int64_t)file->inode->size;

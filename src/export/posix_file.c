@@ -11,7 +11,7 @@
 #include "export/posix_internal.h"
 
 _Static_assert(FALLOC_FL_PUNCH_HOLE == P9_FALLOC_PUNCH_HOLE && FALLOC_FL_INSERT_RANGE == P9_FALLOC_INSERT_RANGE &&
-		       SEEK_DATA == P9_SEEK_DATA && SEEK_HOLE == P9_SEEK_HOLE,
+		       SEEK_SET == P9_SEEK_SET && SEEK_DATA == P9_SEEK_DATA && SEEK_HOLE == P9_SEEK_HOLE,
 	       "numbers of this system are not those of generic Linux");
 
 static int keep(struct posix_fs *p, int fd, const struct sk_override *o)
@@ -87,7 +87,9 @@ int64_t posix_seek(struct sk_9p_fs *fs, struct sk_9p_file *file, uint64_t offset
 	off_t n = lseek(file->fd, (off_t)offset, (int)whence);
 
 	(void)fs;
-	return n < 0 ? -errno : (int64_t)n;
+	if (n >= 0)
+		return (int64_t)n;
+	return whence == P9_SEEK_SET && errno == EINVAL ? -EFBIG : -errno;
 }
 
 int64_t posix_copy(struct sk_9p_fs *fs, struct sk_9p_file *from, uint64_t from_offset, struct sk_9p_file *to,

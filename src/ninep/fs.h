@@ -129,7 +129,8 @@ struct sk_9p_fs_ops {
 	/* fallocate() of a file open for writing; mode: P9_FALLOC_*. offset and length are not negative, length not 0.
 	 */
 	int (*allocate)(struct sk_9p_fs *fs, struct sk_9p_file *file, uint32_t mode, uint64_t offset, uint64_t length);
-	/* The next offset from `offset` of data or of a hole (P9_SEEK_*). -P9_ENXIO: none. */
+	/* The next offset from `offset` of data or of a hole (P9_SEEK_*). -P9_ENXIO: none. P9_SEEK_SET: whether the file
+	 * can have that size, -P9_EFBIG if not. */
 	int64_t (*seek)(struct sk_9p_fs *fs, struct sk_9p_file *file, uint64_t offset, uint32_t whence);
 	/* Copies at most `length` bytes between two open files, or, with `clone`, lets them share the range. Bytes
 	 * copied; 0 is the end of `from`. A clone: 0. */

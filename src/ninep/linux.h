@@ -102,6 +102,7 @@ enum p9_errno {
 #define P9_FALLOC_WRITE_ZEROES 0x80u
 #define P9_FALLOC_ALL 0xfbu
 /* Tseek */
+#define P9_SEEK_SET 0u
 #define P9_SEEK_DATA 3u
 #define P9_SEEK_HOLE 4u
 /* Trenamex: renameat2() */

@@ -65,10 +65,10 @@ int p9_do_seek(struct p9_req *q)
 
 	if (!f || f->state != P9_FID_OPEN)
 		return -P9_EBADF;
-	if ((f->qtype & P9_QTDIR) || (whence != P9_SEEK_DATA && whence != P9_SEEK_HOLE))
+	if ((f->qtype & P9_QTDIR) || (whence != P9_SEEK_SET && whence != P9_SEEK_DATA && whence != P9_SEEK_HOLE))
 		return -P9_EINVAL;
 	if (offset > INT64_MAX)
-		return -P9_ENXIO;
+		return whence == P9_SEEK_SET ? -P9_EFBIG : -P9_ENXIO;
 	if (!f->export->fs->ops->seek)
 		return -P9_EOPNOTSUPP;
 	n = f->export->fs->ops->seek(f->export->fs, f->file, offset, whence);

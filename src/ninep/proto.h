@@ -40,7 +40,8 @@
  *   Tnotify  count                      Rnotify  data               answered when something has happened
  *   Treaddirx fid offset flags count    Rreaddirx data              names, with attributes if P9_LIST_ATTRS
  *   Tallocate  fid mode offset length   Rallocate pre attr          fallocate(); mode: P9_FALLOC_*
- *   Tseek      fid whence offset        Rseek     offset            whence: P9_SEEK_DATA, P9_SEEK_HOLE
+ *   Tseek      fid whence offset        Rseek     offset            whence: P9_SEEK_DATA, P9_SEEK_HOLE;
+ *                                                                   P9_SEEK_SET: EFBIG if no file can be so large
  *   Trenamex   olddir oldname newdir newname flags   Rrenamex       renameat2(); flags: P9_RENAME_*
  *   Ttmpfile   fid newfid flags mode gid   Rtmpfile flags iounit attr   O_TMPFILE in the directory fid
  *   Tcopy      from offset to offset length flags   Rcopy count pre attr   copy_file_range() between two open files, or

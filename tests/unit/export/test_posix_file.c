@@ -78,6 +78,13 @@ void file_allocate(void **state)
 		hole = lseek(fd, i, SEEK_HOLE);
 		assert_int_equal(cl_seek(&c, 1, P9_SEEK_HOLE, i), hole < 0 ? -errno : hole);
 	}
+	/* How large a file can be is what the file system says. */
+	for (i = 32; i < 63; i++) {
+		int64_t size = INT64_C(1) << i;
+
+		assert_int_equal(cl_seek(&c, 1, P9_SEEK_SET, (uint64_t)size),
+				 lseek(fd, size, SEEK_SET) < 0 ? -EFBIG : size);
+	}
 	close(fd);
 	cl_end(&c);
 }

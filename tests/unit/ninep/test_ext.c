@@ -510,7 +510,9 @@ static void ext_allocate(void **state)
 	assert_int_equal(cl_seek(&c, 8, P9_SEEK_HOLE, 5), 100);
 	assert_int_equal(cl_seek(&c, 8, P9_SEEK_HOLE, 100), -P9_ENXIO);
 	assert_int_equal(cl_seek(&c, 8, P9_SEEK_DATA, UINT64_MAX), -P9_ENXIO);
-	assert_int_equal(cl_seek(&c, 8, 0, 0), -P9_EINVAL);
+	assert_int_equal(cl_seek(&c, 8, P9_SEEK_SET, UINT64_C(1) << 40), INT64_C(1) << 40);
+	assert_int_equal(cl_seek(&c, 8, P9_SEEK_SET, UINT64_MAX), -P9_EFBIG);
+	assert_int_equal(cl_seek(&c, 8, 1, 0), -P9_EINVAL);
 	assert_int_equal(cl_seek(&c, 9, P9_SEEK_DATA, 0), -P9_EINVAL);
 	assert_int_equal(cl_seek(&c, 99, P9_SEEK_DATA, 0), -P9_EBADF);
 	fx->export.readonly = true;

@@ -53,6 +53,36 @@ case_fileops_sparse() {
 	[ "$(stat -c %b share/copy)" -lt 100 ] || fail 'the copy is not sparse'
 }
 
+# A file beyond the largest that the host's file system can have is refused at write, as on the host; what fits is kept.
+case_fileops_too_large() {
+	mkdir share
+	cat >share/t.pl <<'END'
+use strict;
+use Errno;
+my ($pwrite, $data) = (`uname -m` =~ /x86_64/ ? 18 : 67, "data");
+for my $bits (33, 40, 45, 62) {
+	open(my $f, ">", "$ARGV[0]/f") or die;
+	my $n = syscall($pwrite, fileno($f), $data, 4, 1 << $bits);
+	print "$bits ", $n > 0 ? $n : $!{EFBIG} ? "EFBIG" : $!, " ", close($f) ? "closed" : $!, " ", -s "$ARGV[0]/f", "\n";
+}
+unlink("$ARGV[0]/f");
+END
+	mkdir share/here share/there
+	run -v "$PWD/share:/data" "$IMG" perl /data/t.pl /data/there
+	same "$out" "$(perl share/t.pl share/here)"
+}
+
+# All shares of a VM are one file system, but each mount of it is read-only or not by itself.
+# case: root-only
+case_fileops_remount_readonly() {
+	mkdir one two
+	run --privileged -v "$PWD/one:/one" -v "$PWD/two:/two" "$IMG" sh -c '
+		exec 3>/two/open
+		mount -o remount,ro /one && ! touch /one/f 2>/dev/null && echo a line >&3 && touch /two/f && echo two
+		mount -o remount,rw /one && touch /one/f && echo one'
+	same "$out" $'two\none'
+}
+
 # O_TMPFILE and linkat(), renameat2(), by the numbers of their system calls.
 case_fileops_names() {
 	mkdir share
@@ -111,7 +141,7 @@ case_fileops_replaced_by_host() {
 	replace_program tools/t.pl
 	echo '0  0' >share/file
 	perl tools/t.pl write share "$(slow 6)" >/dev/null &
-	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh -c 'perl /tools/t.pl read /data 2 & perl /tools/t.pl read /data 2; wait'
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh -c "for i in 1 2; do perl /tools/t.pl read /data $(slow 2) & done; wait"
 	wait
 	same "$out" $'good\ngood'
 }
@@ -152,6 +182,68 @@ case_fileops_replaced_by_guest() {
 	same "$out" good 'in another guest'
 	same "$(cat host)" good 'on the host'
 	expect 0 skerry wait writer
+}
+
+# Names that mean another file, link or directory at every moment, and are always there: whatever is asked of them by
+# their path succeeds, for root and others, as in a bind mount.
+exchange_program() {
+	cat >"$1" <<'END'
+use strict;
+use Time::HiRes qw(time);
+my ($what, $dir, $seconds, $user) = @ARGV;
+my $renameat2 = `uname -m` =~ /x86_64/ ? 316 : 276;
+my ($end, $n, %bad) = (time + $seconds, 0);
+$> = $user if $user;
+while (time < $end) {
+	$n++;
+	if ($what eq "write") {
+		open(my $f, ">", "$dir/new") or die "$dir/new: $!";
+		close($f);
+		rename("$dir/new", "$dir/file") or die $!;
+		symlink($n % 2 ? "one" : "two", "$dir/link.new") or die $!;
+		rename("$dir/link.new", "$dir/link") or die $!;
+		my ($a, $b) = ("$dir/d", "$dir/other");
+		syscall($renameat2, -100, $a, -100, $b, 2) == 0 or die "exchange: $!";
+		next;
+	}
+	stat("$dir/file") or $bad{"stat: $!"}++;
+	lstat("$dir/link") or $bad{"lstat: $!"}++;
+	readlink("$dir/link") or $bad{"readlink: $!"}++;
+	stat("$dir/link") or $bad{"stat of a link: $!"}++;
+	open(my $g, "<", "$dir/link") or $bad{"open of a link: $!"}++;
+	utime(undef, undef, "$dir/file") or $bad{"utime: $!"}++;
+	$user or chmod(0666, "$dir/file") or $bad{"chmod: $!"}++;
+	$user or chmod(0777, "$dir/d") or $bad{"chmod of a directory: $!"}++;
+	stat("$dir/d") or $bad{"stat of a directory: $!"}++;
+	stat("$dir/d/key") or $bad{"stat below: $!"}++;
+	open(my $k, "<", "$dir/d/key") or $bad{"open below: $!"}++;
+	open(my $c, ">", "$dir/d/made.$$") or $bad{"create below: $!"}++;
+	opendir(my $d, "$dir/d") or $bad{"opendir: $!"}++, next;
+	grep { $_ eq "key" } readdir($d) or $bad{"readdir: $!"}++;
+}
+print join(", ", map { "$_ ($bad{$_})" } sort keys %bad) || ($n > 10 ? "good" : "only $n"), "\n";
+END
+	mkdir share share/d share/other
+	chmod 777 share share/d share/other
+	echo key | tee share/d/key >share/other/key
+	touch share/one share/two share/file
+	chmod 666 share/file
+	ln -s one share/link
+}
+exchange_readers='for user in "" "" 1234; do perl /tools/x.pl read /data SECONDS $user & done; wait'
+case_fileops_exchanged_by_host() {
+	mkdir tools
+	exchange_program tools/x.pl
+	(umask 0 && exec perl tools/x.pl write share "$(slow 8)") >/dev/null &
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh -c "${exchange_readers/SECONDS/$(slow 3)}"
+	wait
+	same "$out" $'good\ngood\ngood'
+}
+case_fileops_exchanged_by_guest() {
+	mkdir tools
+	exchange_program tools/x.pl
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh -c "umask 0; perl /tools/x.pl write /data $(slow 5) >/tmp/writer & ${exchange_readers/SECONDS/$(slow 3)}"
+	same "$out" $'good\ngood\ngood'
 }
 
 # An overlay whose upper directory lies on a share, as dockerd and buildah make them in their data root.

@@ -36,6 +36,8 @@ build)
 	;;
 run)
 	place=$PWD
+	# The usual limit everywhere: some tests open files until there are too many of them for a program.
+	ulimit -Sn 1024
 	export LTPROOT=$SUITE PATH=$SUITE/bin:$PATH TMPDIR=$place LTP_TIMEOUT_MUL=${LTP_TIMEOUT_MUL:-3}
 	list | while read -r name command; do
 		[ -x "$SUITE/bin/${command%% *}" ] || continue

@@ -72,15 +72,35 @@ END
 	same "$out" "$(perl share/t.pl share/here)"
 }
 
+# What /proc says of locks and of mapped files is found by the inode number that stat tells.
+case_fileops_inode_numbers() {
+	mkdir share
+	run -v "$PWD/share:/data" "$IMG" sh -euc '
+		cp "$(command -v sleep)" /data/program
+		exec 3>/data/file
+		flock 3
+		grep -c ":$(stat -c %i /data/file) " /proc/locks
+		/data/program 100 3>&- & pid=$!
+		for i in $(seq 100); do grep -q /data/program /proc/$pid/maps && break; sleep 0.1; done
+		awk "\$6 == \"/data/program\" { print \$5; exit }" /proc/$pid/maps
+		stat -c %i /data/program
+		kill $pid' || true
+	same "$(sed -n 1p <<<"$out")" 1 'a lock of that inode'
+	same "$(sed -n 2p <<<"$out")" "$(sed -n 3p <<<"$out")" 'what is mapped'
+	same "$(sed -n 3p <<<"$out")" "$(stat -c %i share/program)"
+}
+
 # All shares of a VM are one file system, but each mount of it is read-only or not by itself.
 # case: root-only
 case_fileops_remount_readonly() {
 	mkdir one two
 	run --privileged -v "$PWD/one:/one" -v "$PWD/two:/two" "$IMG" sh -c '
 		exec 3>/two/open
+		mkdir /one/d
 		mount -o remount,ro /one && ! touch /one/f 2>/dev/null && echo a line >&3 && touch /two/f && echo two
+		LC_ALL=C mkdir /one/d 2>&1 | grep -o "File exists"
 		mount -o remount,rw /one && touch /one/f && echo one'
-	same "$out" $'two\none'
+	same "$out" $'two\nFile exists\none'
 }
 
 # O_TMPFILE and linkat(), renameat2(), by the numbers of their system calls.

@@ -77,14 +77,17 @@ case_fileops_inode_numbers() {
 	mkdir share
 	run -v "$PWD/share:/data" "$IMG" sh -euc '
 		cp "$(command -v sleep)" /data/program
-		exec 3>/data/file
-		flock 3
-		grep -c ":$(stat -c %i /data/file) " /proc/locks
-		/data/program 100 3>&- & pid=$!
+		touch /data/file
+		perl -e '"'"'
+			open(my $f, "<", "/data/file") or die "open: $!"; flock($f, 2) or die "flock: $!";
+			my $ino = (stat $f)[1];
+			open(my $l, "<", "/proc/locks") or die;
+			print scalar(grep { /:$ino / } <$l>), "\n"'"'"'
+		/data/program 100 & pid=$!
 		for i in $(seq 100); do grep -q /data/program /proc/$pid/maps && break; sleep 0.1; done
 		awk "\$6 == \"/data/program\" { print \$5; exit }" /proc/$pid/maps
 		stat -c %i /data/program
-		kill $pid' || true
+		kill $pid'
 	same "$(sed -n 1p <<<"$out")" 1 'a lock of that inode'
 	same "$(sed -n 2p <<<"$out")" "$(sed -n 3p <<<"$out")" 'what is mapped'
 	same "$(sed -n 3p <<<"$out")" "$(stat -c %i share/program)"

@@ -114,13 +114,15 @@ users() {
 		getent passwd "$user" >/dev/null && continue
 		echo "$user:x:$id:" >>/etc/group
 		echo "$user:x:$id:$id:skerry-suite:/tmp:/bin/bash" >>/etc/passwd
+		# without a line there su lets nobody become it
+		echo "$user:*:1:0:99999:7:::" >>/etc/shadow
 	done
 }
 
 forget_users() {
 	local user
 	awk -F: '$5 == "skerry-suite" { print $1 }' /etc/passwd | while read -r user; do
-		sed -i "/^$user:/d" /etc/passwd /etc/group
+		sed -i "/^$user:/d" /etc/passwd /etc/group /etc/shadow
 	done
 }
 

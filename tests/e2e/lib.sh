@@ -62,6 +62,11 @@ ok() { expect 0 "$@"; }
 # run ARG...: a foreground container that is removed, exit code 0.
 run() { expect 0 skerry run --rm "$@"; }
 
+# settings MEMBERS: the case's own configuration, which also says what the run says for all cases (./run --isolation). The file is $WORK/settings.json.
+settings() {
+	printf '{ %s%s }\n' "$1" "${SKERRY_TEST_ISOLATION:+, \"uml_isolation\": \"$SKERRY_TEST_ISOLATION\"}" >"$WORK/settings.json"
+}
+
 same() { [ "$1" = "$2" ] || fail "${3:-}: \`$1' instead of \`$2'"; }
 # has TEXT REGEX [WHAT]
 has() { grep -qE -- "$2" <<<"$1" || fail "${3:-text} has no match of /$2/: \`${1:0:1500}'"; }

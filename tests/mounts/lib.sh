@@ -93,6 +93,6 @@ import_image() {
 
 # The translated code of a Java, Erlang or JavaScript machine does not fit into what idle guests get.
 large_program() {
-	echo '{ "tcg_buffer": 96 }' >"$WORK/settings.json"
+	settings '"tcg_buffer": 96'
 	export SKERRY_CONFIG=$WORK/settings.json
 }

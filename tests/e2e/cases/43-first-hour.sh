@@ -15,7 +15,7 @@ case_first_path_without_sbin() {
 case_first_default_sizes() {
 	ok skerry info
 	has "$out" 'Container Default: 1 CPUs, 1GiB of memory'
-	echo '{"memory": 300, "cpus": 2}' >"$WORK/settings.json"
+	settings '"memory": 300, "cpus": 2'
 	SKERRY_CONFIG=$WORK/settings.json ok skerry info
 	has "$out" 'Container Default: 2 CPUs, 300MiB of memory'
 	SKERRY_CONFIG=$WORK/settings.json ok skerry create --name c1 "$IMG" true

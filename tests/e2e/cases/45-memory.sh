@@ -23,7 +23,7 @@ case_memory_comes_back() {
 # What an idle guest remembers of files comes back a little later, and the files are as they were.
 # case: timeout=600
 case_memory_idle_cache() {
-	echo '{"idle_reclaim": 2}' >"$WORK/settings.json"
+	settings '"idle_reclaim": 2'
 	export SKERRY_CONFIG=$WORK/settings.json
 	ok skerry run -d --name big "$IMG" sh -c 'head -c 150000000 /dev/urandom >/big; sha256sum /big; sync; sleep 1000'
 	until_ok 300 grep_log big '/big$'

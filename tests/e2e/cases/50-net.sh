@@ -88,7 +88,7 @@ case_net_out_tcp_to_the_host() {
 # Where the configuration says so, what listens on the host's loopback is not for containers.
 case_net_no_host_loopback() {
 	serve tcp-echo
-	echo '{"host_loopback": false}' >"$WORK/settings.json"
+	settings '"host_loopback": false'
 	SKERRY_CONFIG=$WORK/settings.json expect 1 skerry run --rm "$IMG" timeout 20 bash -c "exec 3<>/dev/tcp/host.skerry.internal/$port"
 	run "$IMG" bash -c "exec 3<>/dev/tcp/host.skerry.internal/$port"
 }

@@ -7,8 +7,8 @@
 case_machine_mounts() {
 	. "$SUITE/lib.sh"
 	mkdir -p "$HOME/project" "$WORK/extra" "$WORK/allowed"
-	echo '{"machine_mounts": ["'"$WORK/allowed"'", "'"$WORK/missing"'"]}' >"$WORK/config.json"
-	export SKERRY_CONFIG=$WORK/config.json
+	settings '"machine_mounts": ["'"$WORK/allowed"'", "'"$WORK/missing"'"]'
+	export SKERRY_CONFIG=$WORK/settings.json
 	start_machine --mount "$WORK/extra"
 	echo from-host >"$HOME/project/file"
 	ok d run --rm -v "$HOME/project:/p" box sh -c 'busybox cat /p/file; echo from-guest >/p/new; busybox chmod 640 /p/new'
@@ -86,8 +86,8 @@ f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print("locked", flush=True
 case_machine_everything_shared() {
 	. "$SUITE/lib.sh"
 	[[ $WORK == /tmp/* ]] || skip 'the suite does not run below /tmp'
-	echo '{"machine_mounts": ["/"]}' >"$WORK/config.json"
-	export SKERRY_CONFIG=$WORK/config.json
+	settings '"machine_mounts": ["/"]'
+	export SKERRY_CONFIG=$WORK/settings.json
 	ok env TZ=Europe/Berlin skerry machine init --home=false --host-certs=true
 	ok env TZ=Europe/Berlin skerry machine start -q
 	make_box

@@ -6,11 +6,16 @@
 daemon_pid=
 
 daemon_prepare() {
+	local config=
 	mkdir -p "$work/config" "$work/bin" "$work/data"
+	if [ -n "${SKERRY_TEST_ISOLATION:-}" ]; then
+		config=SKERRY_CONFIG=$work/settings.json
+		printf '{ "uml_isolation": "%s" }\n' "$SKERRY_TEST_ISOLATION" >"$work/settings.json"
+	fi
 	# The runtime with the build's programs: installed ones find each other by themselves.
 	cat >"$work/bin/skerry-oci" <<-END
 		#!/bin/sh
-		export SKERRY_MONITOR=$SKERRY_BUILD/src/vm/skerry-monitor SKERRY_9PD=$SKERRY_BUILD/src/ninepd/skerry-9pd SKERRY_GUEST_DIR=$SKERRY_GUEST_DIR
+		export SKERRY_MONITOR=$SKERRY_BUILD/src/vm/skerry-monitor SKERRY_9PD=$SKERRY_BUILD/src/ninepd/skerry-9pd SKERRY_GUEST_DIR=$SKERRY_GUEST_DIR $config
 		exec $SKERRY_BUILD/src/oci/skerry-oci "\$@"
 	END
 	chmod 755 "$work/bin/skerry-oci"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034
 #
-# For tests/oci/engines/*.sh. SKERRY_ENGINE: the engine (auto). Sets: here, build, work (removed at the end), runtime_skerry (a wrapper with the build's programs), rootfs.
+# For tests/oci/engines/*.sh. SKERRY_ENGINE: the engine (auto); SKERRY_TEST_ISOLATION: "uml_isolation" of all guests. Sets: here, build, work (removed at the end), runtime_skerry (a wrapper with the build's programs), rootfs.
 # A suite defines case_* functions, which print what they see with runtime $runtime (and $program, its path), and calls run_cases "$@".
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -41,6 +41,10 @@ finish() {
 trap finish EXIT
 
 engine=${SKERRY_ENGINE:+SKERRY_ENGINE=$SKERRY_ENGINE}
+if [ -n "${SKERRY_TEST_ISOLATION:-}" ]; then
+	engine+=" SKERRY_CONFIG=$work/settings.json"
+	printf '{ "uml_isolation": "%s" }\n' "$SKERRY_TEST_ISOLATION" >"$work/settings.json"
+fi
 runtime_skerry=$work/skerry
 cat >"$runtime_skerry" <<END
 #!/bin/sh

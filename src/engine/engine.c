@@ -44,6 +44,23 @@ int sk_confinement_parse(const char *name, enum sk_confinement *ret)
 	return -EINVAL;
 }
 
+int sk_uml_isolation_parse(const char *name, enum sk_uml_isolation *ret)
+{
+	static const char *const names[] = {
+		[SK_UML_AUTO] = "auto",
+		[SK_UML_SEPARATE] = "separate",
+		[SK_UML_IN_PLACE] = "in-place",
+	};
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0) {
+			*ret = (enum sk_uml_isolation)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 bool sk_engine_name_valid(const char *name)
 {
 	return strcmp(name, "auto") == 0 || by_name(name);

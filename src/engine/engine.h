@@ -42,6 +42,16 @@ enum sk_confinement {
 /* -EINVAL: not one of the names. */
 int sk_confinement_parse(const char *name, enum sk_confinement *ret);
 
+/* Where the programs of a guest of the engine uml run. */
+enum sk_uml_isolation {
+	SK_UML_AUTO,	 /* in place where that works and the sandbox is whole, else separate */
+	SK_UML_SEPARATE, /* in processes that hold nothing of the guest kernel but a page */
+	SK_UML_IN_PLACE, /* with the guest kernel; where that does not work, not at all */
+};
+#define SK_UML_ISOLATION_NAMES "\"auto\", \"separate\" or \"in-place\""
+/* -EINVAL: not one of the names. */
+int sk_uml_isolation_parse(const char *name, enum sk_uml_isolation *ret);
+
 /* What the user or the machine's administrator has decided (vm/settings.h). Strings are borrowed. */
 struct sk_engine_settings {
 	const char *cache_dir;	     /* directory for results of probes, for this boot of the host; NULL: none */
@@ -51,7 +61,7 @@ struct sk_engine_settings {
 	bool probe_again;	     /* whatever is remembered */
 	unsigned tcg_buffer;	     /* MiB for translated code under tcg; 0: by the size of the guest */
 	enum sk_confinement sandbox; /* the least that will do */
-	bool uml_in_place;	     /* the guest kernel in the processes of its programs */
+	enum sk_uml_isolation uml_isolation;
 };
 
 struct sk_engine_config {
@@ -113,10 +123,17 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 		   struct sk_error *err);
 
 /*
- * Whether this host lets the kernel of a User-mode Linux guest run in the processes of its programs ("uml_isolation":
- * "in-place"). -EOPNOTSUPP: not, with what it lacks.
+ * Whether the kernel of a User-mode Linux guest of so many processors and so much memory (bytes) can run in the
+ * processes of its programs ("uml_isolation": "in-place"). -EOPNOTSUPP: this host does not let it, and what it lacks;
+ * -EINVAL: not with a guest of this size.
  */
-int sk_uml_in_place_check(struct sk_error *err);
+int sk_uml_in_place_check(unsigned cpus, uint64_t memory, struct sk_error *err);
+
+/*
+ * Whether this host gives engines namespaces of their own, without which the sandbox is not whole. Forks: in a child of
+ * its own, as what was unshared cannot be shared again.
+ */
+bool sk_engine_namespaces(void);
 
 /*
  * Keeps a process off the processor that the guest has for itself (engine/cpu.c), if it has one and there are others:

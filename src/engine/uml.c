@@ -8,6 +8,10 @@
  * the kernel, the initramfs and the device sockets; a seccomp filter; no capabilities (confine.c, uml_filter.c). Its
  * memory is a file on a private tmpfs of exactly the size asked for.
  *
+ * The programs of the guest run in processes of their own, or in place: with the guest kernel mapped into their
+ * processes. That is faster, and what holds if nothing is said, where the host can do it and the guest has the whole
+ * sandbox (docs/security.md).
+ *
  * It dies with its parent thread (PR_SET_PDEATHSIG), and as the init of its pid namespace takes all its stubs along.
  */
 #include <errno.h>
@@ -42,9 +46,12 @@
  */
 #define SK_UML_PROCESSES 5120u
 #define SK_UML_FILES 8192u
+/* What the guest kernel has place for if it is in place (INPLACE_PHYSMEM in kernel/patches/0080). */
+#define SK_UML_IN_PLACE_MEMORY ((128ull << 30) - (32ull << 20))
 
 /* Paths are relative to the run directory where there are no namespaces. */
-static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool namespaces, const char *initramfs)
+static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool namespaces, bool in_place,
+		       const char *initramfs)
 {
 	size_t i;
 
@@ -55,7 +62,7 @@ static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool
 	sk_args_add(a, "uml_dir=%s", namespaces ? "/tmp" : "root");
 	sk_args_add(a, "umid=uml");
 	sk_args_add(a, "seccomp=on");
-	if (c->settings && c->settings->uml_in_place)
+	if (in_place)
 		sk_args_add(a, "inplace");
 	sk_args_add(a, "con=null");
 	sk_args_add(a, "con0=null,fd:1");
@@ -84,7 +91,7 @@ static bool legacy_layout(void)
 	return f && fgetc(f) == '1';
 }
 
-int sk_uml_in_place_check(struct sk_error *err)
+int sk_uml_in_place_check(unsigned cpus, uint64_t memory, struct sk_error *err)
 {
 	const char *why = NULL;
 
@@ -94,7 +101,18 @@ int sk_uml_in_place_check(struct sk_error *err)
 		why = "which has no syscall user dispatch (Linux 5.11), or refuses it by a filter of system calls";
 	else if (legacy_layout())
 		why = "which maps memory from the bottom up (sysctl vm.legacy_va_layout)";
-	return why ? sk_error_set(err, EOPNOTSUPP, "\"in-place\" does not work on this host, %s", why) : 0;
+	if (why)
+		return sk_error_set(err, EOPNOTSUPP, "\"in-place\" does not work on this host, %s", why);
+	if (cpus > 1)
+		return sk_error_set(
+			err, EINVAL,
+			"with \"uml_isolation\": \"in-place\" a guest has one processor, not %u: say --cpus 1", cpus);
+	if (memory > SK_UML_IN_PLACE_MEMORY)
+		return sk_error_set(
+			err, EINVAL,
+			"with \"uml_isolation\": \"in-place\" a guest has at most %llu MiB of memory: say less",
+			SK_UML_IN_PLACE_MEMORY >> 20);
+	return 0;
 }
 
 static int uml_probe(const struct sk_engine_settings *settings, struct sk_error *err)
@@ -104,14 +122,15 @@ static int uml_probe(const struct sk_engine_settings *settings, struct sk_error 
 
 	if (r == 0)
 		r = sk_guest_part_check(SK_GUEST_INITRAMFS, false, err);
-	if (r == 0 && settings->uml_in_place && sk_uml_in_place_check(&why) < 0)
-		r = sk_error_set(err, EOPNOTSUPP, "%s: say \"uml_isolation\": \"separate\" in the configuration",
+	if (r == 0 && settings->uml_isolation == SK_UML_IN_PLACE && sk_uml_in_place_check(1, 0, &why) < 0)
+		r = sk_error_set(err, EOPNOTSUPP, "%s: say \"uml_isolation\": \"auto\" in the configuration",
 				 why.message);
 	return r;
 }
 
 struct uml_start {
 	const struct sk_engine_config *c;
+	enum sk_uml_isolation isolation; /* auto: in place if there are namespaces */
 	char kernel[512], initramfs[512];
 };
 
@@ -138,12 +157,14 @@ static int spawn_confined(void *arg, struct sk_confine *f, struct sk_engine_proc
 	struct sk_spawn s = SK_SPAWN_INIT;
 	struct sk_args args = { 0 };
 	struct uml_start *start = arg;
+	bool in_place;
 	int r;
 
 	if (!f->namespaces)
 		find_memory_dir(f);
 	snprintf(tmpdir, sizeof(tmpdir), "TMPDIR=%s", f->memory_dir[0] ? f->memory_dir : "root");
-	build_args(&args, start->c, f->namespaces, start->initramfs);
+	in_place = start->isolation == SK_UML_IN_PLACE || (start->isolation == SK_UML_AUTO && f->namespaces);
+	build_args(&args, start->c, f->namespaces, in_place, start->initramfs);
 	s.file = f->namespaces ? "/linux" : start->kernel;
 	s.argv = (const char *const *)args.v;
 	s.envp = f->namespaces ? env : plain_env;
@@ -167,6 +188,23 @@ static void set_limits(struct sk_confine *f, const struct sk_engine_config *c)
 	f->fd_limit = SK_UML_FILES;
 }
 
+/* What was asked for, or, with auto, what becomes of it with this guest: "separate", or auto still. */
+static int choose_isolation(const struct sk_engine_config *c, enum sk_uml_isolation *ret, struct sk_error *err)
+{
+	struct sk_error why = SK_ERROR_INIT;
+	int r;
+
+	*ret = c->settings ? c->settings->uml_isolation : SK_UML_AUTO;
+	if (*ret == SK_UML_SEPARATE)
+		return 0;
+	r = sk_uml_in_place_check(c->cpus, c->memory, &why);
+	if (r < 0 && *ret == SK_UML_IN_PLACE)
+		return sk_error_set(err, -r, "%s, or \"auto\" in the configuration", why.message);
+	if (r < 0)
+		*ret = SK_UML_SEPARATE;
+	return 0;
+}
+
 static int uml_start(const struct sk_engine_config *c, struct sk_engine_process *ret, struct sk_error *err)
 {
 	struct uml_start start = { .c = c };
@@ -177,13 +215,9 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 	int r;
 
 	*ret = (struct sk_engine_process){ .pidfd = -1, .claim_fd = -1 };
-	if (c->cpus > 1 && c->settings && c->settings->uml_in_place)
-		return sk_error_set(
-			err, EINVAL,
-			"with \"uml_isolation\": \"in-place\" a guest has one processor, not %u: say --cpus 1, or "
-			"\"separate\" in the configuration",
-			c->cpus);
-	r = sk_guest_part(SK_UML_KERNEL, start.kernel, sizeof(start.kernel), err);
+	r = choose_isolation(c, &start.isolation, err);
+	if (r == 0)
+		r = sk_guest_part(SK_UML_KERNEL, start.kernel, sizeof(start.kernel), err);
 	if (r == 0)
 		r = sk_guest_part(SK_GUEST_INITRAMFS, start.initramfs, sizeof(start.initramfs), err);
 	/* The guest's memory is a file on the tmpfs that is the engine's root. */
@@ -211,15 +245,16 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 
 static int uml_info(const struct sk_engine_settings *settings, struct sk_engine_info *info, struct sk_error *err)
 {
+	struct sk_error why = SK_ERROR_INIT;
+	bool in_place = settings->uml_isolation != SK_UML_SEPARATE && sk_uml_in_place_check(1, 0, &why) == 0;
 	int r;
 
 	*info = (struct sk_engine_info){
 		.name = "uml",
 		.isolation =
-			settings->uml_in_place
-				? "own kernel in a confined process tree (User-mode Linux, in place: in the "
-				  "processes of its programs): not a hardware boundary"
-				: "own kernel in a confined process tree (User-mode Linux): not a hardware boundary",
+			in_place ? "own kernel in a confined process tree (User-mode Linux, in place: in the "
+				   "processes of its programs): not a hardware boundary"
+				 : "own kernel in a confined process tree (User-mode Linux): not a hardware boundary",
 	};
 	r = sk_guest_part(SK_UML_KERNEL, info->kernel_path, sizeof(info->kernel_path), err);
 	return r < 0 ? r : sk_guest_parts_info(info, err);

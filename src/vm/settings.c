@@ -47,6 +47,7 @@ static bool is_path_list(const json_t *value)
 
 static int check(const char *path, const char *key, const json_t *value, struct sk_error *err)
 {
+	enum sk_uml_isolation isolation;
 	enum sk_confinement sandbox;
 
 	if (strcmp(key, "engine") == 0)
@@ -86,10 +87,9 @@ static int check(const char *path, const char *key, const json_t *value, struct 
 			       ? 0
 			       : bad(err, path, "\"sandbox\" is " SK_CONFINEMENT_NAMES);
 	if (strcmp(key, "uml_isolation") == 0)
-		return json_is_string(value) && (strcmp(json_string_value(value), "separate") == 0 ||
-						 strcmp(json_string_value(value), "in-place") == 0)
+		return json_is_string(value) && sk_uml_isolation_parse(json_string_value(value), &isolation) == 0
 			       ? 0
-			       : bad(err, path, "\"uml_isolation\" is \"separate\" or \"in-place\"");
+			       : bad(err, path, "\"uml_isolation\" is " SK_UML_ISOLATION_NAMES);
 	if (strcmp(key, "machine_mounts") == 0)
 		return is_path_list(value)
 			       ? 0
@@ -191,7 +191,8 @@ int sk_settings_init(struct sk_settings *s, struct sk_error *err)
 		.tcg_buffer = (unsigned)json_integer_value(json_object_get(s->json, "tcg_buffer")),
 	};
 	isolation = json_string_value(json_object_get(s->json, "uml_isolation"));
-	s->engines.uml_in_place = isolation && strcmp(isolation, "in-place") == 0;
+	if (isolation)
+		(void)sk_uml_isolation_parse(isolation, &s->engines.uml_isolation); /* checked above */
 	sandbox = json_string_value(json_object_get(s->json, "sandbox"));
 	if (sandbox)
 		(void)sk_confinement_parse(sandbox, &s->engines.sandbox); /* checked above */

@@ -26,7 +26,8 @@
  *                           rest
  *   "machine_idle_stop": 0  seconds without containers and clients after which machines that are made from now on stop
  *                           until they are needed again, 10 to 2592000; 0: never
- *   "uml_isolation": "separate" where programs of the engine uml run: apart from the guest kernel, or with it: "in-place"
+ *   "uml_isolation": "auto" where programs of the engine uml run: with the guest kernel ("in-place") where that works
+ *                           and the sandbox is whole, else apart from it ("separate")
  *   "host_loopback": true   guests reach services on the host's own 127.0.0.1, as host.skerry.internal; false: not
  *   "machine_mounts": []    what of the host machines see beside the user's home directory and their own mounts:
  *                           ["/srv", "/mnt:ro"]; "/": every directory that is not one of a machine's own; "/:ro"

@@ -2,15 +2,12 @@
 /* doctor: what works on this machine, what does not, and what to do about it. */
 #include <errno.h>
 #include <linux/landlock.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -53,26 +50,11 @@ static void add_check(json_t *checks, const char *name, const char *state, const
 	sk_jx_push(checks, o);
 }
 
-/* In a child of its own: what was unshared cannot be shared again. With a mount: AppArmor lets a plain user have the
- * namespaces, but no capabilities in them. */
-static bool has_namespaces(void)
-{
-	int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, status = -1;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(unshare(flags | (geteuid() ? CLONE_NEWUSER : 0)) == 0 &&
-				      mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
-			      ? 0
-			      : 1);
-	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
-}
-
 static void check_confinement(json_t *checks)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
-	if (has_namespaces())
+	if (sk_engine_namespaces())
 		add_check(checks, "namespaces", "ok", "guests run with nothing of the host in sight");
 	else
 		add_check(checks, "namespaces", "bad",
@@ -89,25 +71,28 @@ static void check_confinement(json_t *checks)
 			  "is confined less, and engines have one wall less");
 }
 
-/* Which way of "uml_isolation" is in force, and whether the other one would do. */
-static void check_in_place(const json_t *engines, json_t *checks)
+/* Which way of "uml_isolation" is in force and why, and whether the other one would do. */
+static void check_uml_isolation(const json_t *engines, json_t *checks)
 {
-	const char *problem = sk_jx_get_str(engines, "UmlInPlaceProblem", "");
-	bool wanted = strcmp(sk_jx_get_str(engines, "UmlIsolation", ""), "in-place") == 0;
+	const char *problem = sk_jx_get_str(engines, "UmlInPlaceProblem", ""),
+		   *setting = sk_jx_get_str(engines, "UmlIsolationSetting", "");
+	bool in_place = strcmp(sk_jx_get_str(engines, "UmlIsolation", ""), "in-place") == 0,
+	     chosen = strcmp(setting, "auto") == 0;
 	char text[SK_ERROR_MAX + 128];
 
-	if (!*sk_jx_get_str(engines, "UmlIsolation", ""))
+	if (!*setting)
 		return; /* no settings */
-	if (*problem)
-		snprintf(text, sizeof(text), wanted ? "%s: say \"separate\" in the configuration" : "\"separate\": %s",
-			 problem);
+	if (*problem && in_place)
+		snprintf(text, sizeof(text), "%s: say \"auto\" in the configuration", problem);
+	else if (*problem)
+		snprintf(text, sizeof(text), "%s\"separate\": %s", chosen ? "auto, " : "", problem);
+	else if (in_place)
+		snprintf(text, sizeof(text),
+			 "%s\"in-place\": a guest of the engine uml has its kernel in the processes of its programs%s",
+			 chosen ? "auto, " : "", chosen ? "; one of several processors has not (\"separate\")" : "");
 	else
-		snprintf(text, sizeof(text), "%s",
-			 wanted ? "\"in-place\": a guest of the engine uml has its kernel in the processes of its "
-				  "programs"
-				: "\"separate\"; \"in-place\" works here, too: faster, see skerry(1) for what it gives "
-				  "up");
-	add_check(checks, "uml_isolation", *problem && wanted ? "bad" : "ok", text);
+		snprintf(text, sizeof(text), "\"separate\"; \"in-place\" works here, too, and is faster: skerry(1)");
+	add_check(checks, "uml_isolation", *problem && in_place ? "bad" : "ok", text);
 }
 
 static bool has_program(const char *name)
@@ -264,7 +249,7 @@ static int cmd_doctor(struct sk_cli *cli, void *opts, int argc, char **argv)
 	all = sk_engines_json(o->again);
 	checks = sk_jx_array();
 	check_confinement(checks);
-	check_in_place(all, checks);
+	check_uml_isolation(all, checks);
 	check_programs(checks);
 	check_machines(checks);
 	check_room(cli, checks);

@@ -44,6 +44,8 @@ static void add_engine(json_t *o)
 		sk_jx_set_str(o, "Error", sk_jx_get_str(all, "Error", ""));
 	sk_jx_set_str(o, "Isolation", sk_jx_get_str(e, "Isolation", ""));
 	sk_jx_set_str(o, "UmlIsolation", sk_jx_get_str(all, "UmlIsolation", ""));
+	sk_jx_set_str(o, "UmlIsolationSetting", sk_jx_get_str(all, "UmlIsolationSetting", ""));
+	sk_jx_set_str(o, "UmlInPlaceProblem", sk_jx_get_str(all, "UmlInPlaceProblem", ""));
 	sk_jx_set_str(o, "EngineProgram", sk_jx_get_str(e, "Program", ""));
 	sk_jx_set_str(o, "GuestKernelVersion", sk_jx_get_str(e, "KernelVersion", ""));
 	sk_jx_set_str(o, "GuestKernelPath", sk_jx_get_str(e, "KernelPath", ""));
@@ -51,6 +53,16 @@ static void add_engine(json_t *o)
 	sk_jx_set_int(o, "GuestInitramfsSize", sk_jx_get_int(e, "InitramfsSize", 0));
 	sk_jx_set(o, "Engines", sk_jx(json_incref(json_object_get(all, "Engines"))));
 	json_decref(all);
+}
+
+static void print_uml_isolation(const json_t *o)
+{
+	const char *problem = sk_jx_get_str(o, "UmlInPlaceProblem", "");
+
+	printf(" UML Isolation: %s", sk_jx_get_str(o, "UmlIsolation", ""));
+	if (strcmp(sk_jx_get_str(o, "UmlIsolationSetting", ""), "auto") == 0)
+		printf(" (auto: %s)", *problem ? problem : "guests of several processors are separate");
+	printf("\n");
 }
 
 /* Explains why no engine with better isolation is used. */
@@ -167,7 +179,7 @@ static void print_info(const json_t *o)
 	       *sk_jx_get_str(o, "Engine", "") ? sk_jx_get_str(o, "Engine", "") : "none",
 	       sk_jx_get_str(o, "Isolation", ""));
 	if (strcmp(sk_jx_get_str(o, "Engine", ""), "uml") == 0)
-		printf(" UML Isolation: %s\n", sk_jx_get_str(o, "UmlIsolation", ""));
+		print_uml_isolation(o);
 	print_engine_choice(o);
 	printf("Guest Kernel: %s\n Path: %s\n", sk_jx_get_str(o, "GuestKernelVersion", ""),
 	       sk_jx_get_str(o, "GuestKernelPath", ""));

@@ -8,6 +8,28 @@
 #include "engine/engine.h"
 #include "vm/settings.h"
 
+/* Where the programs of a guest of one processor run with the engine uml, as uml.c decides it, and why. */
+static bool add_uml_isolation(json_t *o, const struct sk_engine_settings *settings)
+{
+	static const char *const names[] = {
+		[SK_UML_AUTO] = "auto", [SK_UML_SEPARATE] = "separate", [SK_UML_IN_PLACE] = "in-place"
+	};
+	struct sk_error problem = SK_ERROR_INIT;
+	bool works = sk_uml_in_place_check(1, 0, &problem) == 0;
+	const char *why = problem.message;
+
+	if (works && settings->uml_isolation == SK_UML_AUTO && settings->sandbox != SK_CONFINEMENT_NAMESPACES &&
+	    !sk_engine_namespaces())
+		why = "the sandbox is not whole, as this host gives guests no namespaces";
+	sk_jx_set_str(o, "UmlIsolationSetting", names[settings->uml_isolation]);
+	sk_jx_set_str(o, "UmlIsolation",
+		      settings->uml_isolation == SK_UML_IN_PLACE || (settings->uml_isolation == SK_UML_AUTO && !*why)
+			      ? "in-place"
+			      : "separate");
+	sk_jx_set_str(o, "UmlInPlaceProblem", why);
+	return works;
+}
+
 static json_t *one_engine(const struct sk_engine *e, const struct sk_engine_settings *settings)
 {
 	struct sk_error problem = SK_ERROR_INIT, err = SK_ERROR_INIT;
@@ -60,9 +82,10 @@ static void choose(json_t *o, json_t *list, const char *setting, bool no_in_plac
 json_t *sk_engines_json(bool again)
 {
 	json_t *o = sk_jx_object(), *list = sk_jx_array();
-	struct sk_error err = SK_ERROR_INIT, in_place = SK_ERROR_INIT;
+	struct sk_error err = SK_ERROR_INIT;
 	struct sk_settings settings;
 	const struct sk_engine *e;
+	bool in_place;
 	size_t i;
 
 	sk_jx_set_str(o, "Engine", "");
@@ -76,9 +99,7 @@ json_t *sk_engines_json(bool again)
 	}
 	sk_jx_set_str(o, "Setting", settings.engine);
 	sk_jx_set_str(o, "SettingFrom", settings.source);
-	sk_jx_set_str(o, "UmlIsolation", settings.engines.uml_in_place ? "in-place" : "separate");
-	sk_uml_in_place_check(&in_place);
-	sk_jx_set_str(o, "UmlInPlaceProblem", in_place.message);
+	in_place = add_uml_isolation(o, &settings.engines);
 	settings.engines.probe_again = again;
 	for (i = 0; (e = sk_engine_at(i)); i++) {
 		json_t *one = one_engine(e, &settings.engines);
@@ -87,7 +108,7 @@ json_t *sk_engines_json(bool again)
 		sk_jx_push(list, one);
 		settings.engines.probe_again = false; /* kvm comes first, and is the one that takes long */
 	}
-	choose(o, list, settings.engine, settings.engines.uml_in_place && *in_place.message);
+	choose(o, list, settings.engine, settings.engines.uml_isolation == SK_UML_IN_PLACE && !in_place);
 	sk_jx_set(o, "Engines", list);
 	sk_settings_fini(&settings);
 	return o;

@@ -1,26 +1,50 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: Apache-2.0
-# The guest kernel in the processes of its programs: "uml_isolation": "in-place".
+# The guest kernel in the processes of its programs: "uml_isolation": "in-place", and "auto", which chooses it.
 
 in_place() {
 	[ "${SKERRY_ENGINE:-uml}" = uml ] || skip 'User-mode Linux only'
 	command -v cc >/dev/null || skip 'no C compiler here'
 	cc -O1 -static -o "$WORK/in-place" "$here/in-place.c" || skip 'no static C library here'
-	printf '{ "engine": "uml", "uml_isolation": "in-place" }\n' >"$WORK/settings.json"
+	local name
+	for name in in-place separate auto; do
+		printf '{ "engine": "uml", "uml_isolation": "%s" }\n' "$name" >"$WORK/$name.json"
+	done
+	cp "$WORK/in-place.json" "$WORK/settings.json"
 	export SKERRY_CONFIG=$WORK/settings.json
 }
+is_in_place() { has "$(tr '\0' ' ' <"/proc/$(engine_pid "$1")/cmdline")" ' inplace '; }
+is_separate() { hasnt "$(tr '\0' ' ' <"/proc/$(engine_pid "$1")/cmdline")" ' inplace '; }
 
 # case: quick
 case_in_place_runs() {
 	in_place
 	ok skerry run -d --name p1 "$IMG" sleep 1000
-	has "$(tr '\0' ' ' <"/proc/$(engine_pid p1)/cmdline")" ' inplace '
+	is_in_place p1
 	ok skerry exec p1 bash -c 'for i in $(seq 300); do /bin/true; done; ls / | wc -l'
-	SKERRY_CONFIG='' ok skerry run -d --name p2 "$IMG" sleep 1000
-	hasnt "$(tr '\0' ' ' <"/proc/$(engine_pid p2)/cmdline")" ' inplace '
+	SKERRY_CONFIG=$WORK/separate.json ok skerry run -d --name p2 "$IMG" sleep 1000
+	is_separate p2
 	expect 125 skerry run --rm --cpus 2 "$IMG" true
 	has "$err" 'a guest has one processor, not 2'
 	ok skerry rm -f p1 p2
+}
+
+# Nothing is said, or "auto": in place, if that can be.
+# case: quick
+case_in_place_default() {
+	in_place
+	SKERRY_CONFIG='' ok skerry run -d --name d1 "$IMG" sleep 1000
+	is_in_place d1
+	export SKERRY_CONFIG=$WORK/auto.json
+	ok skerry run -d --name d2 "$IMG" sleep 1000
+	is_in_place d2
+	ok skerry run -d --name d3 --cpus 2 "$IMG" sleep 1000
+	is_separate d3
+	ok skerry exec d3 nproc
+	same "$out" 2
+	ok without_dispatch skerry run -d --name d4 "$IMG" sleep 1000
+	is_separate d4
+	ok skerry rm -f d1 d2 d3 d4
 }
 
 # The kernel's place looks like a part of the address space that is taken.
@@ -49,7 +73,7 @@ case_in_place_calls() {
 	has "$out" 'getpid: a process of the host'
 	[ "$(grep -c ': refused$' <<<"$out")" = 18 ] || fail 'not all are refused'
 	hasnt "$out" ALLOWED
-	SKERRY_CONFIG='' run --user 1000 -v "$WORK/in-place:/p:ro" "$IMG" /p calls
+	SKERRY_CONFIG=$WORK/separate.json run --user 1000 -v "$WORK/in-place:/p:ro" "$IMG" /p calls
 	same "$out" 'no kernel here'
 }
 
@@ -152,23 +176,29 @@ case_in_place_refused() {
 	has "$out" '^ok +uml_isolation: "in-place": '
 	ok skerry info
 	has "$out" '^ UML Isolation: in-place$'
-	SKERRY_CONFIG='' ok skerry info
+	SKERRY_CONFIG=$WORK/separate.json ok skerry info
 	has "$out" '^ UML Isolation: separate$'
+	SKERRY_CONFIG='' ok skerry info
+	has "$out" '^ UML Isolation: in-place \(auto: guests of several processors are separate\)$'
+	SKERRY_CONFIG='' expect 0 skerry doctor
+	has "$out" '^ok +uml_isolation: auto, "in-place": '
 	expect 1 without_dispatch skerry doctor
-	has "$out" '^bad +uml_isolation: "in-place" does not work on this host, which has no syscall user dispatch \(Linux 5\.11\).*say "separate"'
+	has "$out" '^bad +uml_isolation: "in-place" does not work on this host, which has no syscall user dispatch \(Linux 5\.11\).*say "auto"'
 	has "$out" '^no +uml'
 	local kvm
 	kvm=$(grep -cE '^ok +kvm' <<<"$out") || true
 	expect 125 without_dispatch skerry run --rm "$IMG" true
-	complaint 'no syscall user dispatch \(Linux 5\.11\).*"uml_isolation": "separate"'
+	complaint 'no syscall user dispatch \(Linux 5\.11\).*"uml_isolation": "auto"'
 	# auto does not pass it over for a slower engine
 	printf '{ "uml_isolation": "in-place" }\n' >"$WORK/settings.json"
 	if [ "$kvm" = 0 ]; then
 		SKERRY_ENGINE='' expect 125 without_dispatch skerry run --rm "$IMG" true
-		complaint 'no syscall user dispatch \(Linux 5\.11\).*"uml_isolation": "separate"'
+		complaint 'no syscall user dispatch \(Linux 5\.11\).*"uml_isolation": "auto"'
 	fi
 	SKERRY_CONFIG='' expect 0 without_dispatch skerry doctor
-	has "$out" '^ok +uml_isolation: "separate": "in-place" does not work on this host'
+	has "$out" '^ok +uml_isolation: auto, "separate": "in-place" does not work on this host'
+	SKERRY_CONFIG='' ok without_dispatch skerry info
+	has "$out" '^ UML Isolation: separate \(auto: "in-place" does not work on this host, which has no syscall user dispatch'
 	SKERRY_CONFIG='' ok without_dispatch skerry run --rm "$IMG" echo fine
 	same "$out" fine
 }

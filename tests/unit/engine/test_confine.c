@@ -62,11 +62,12 @@ static int teardown(void **state)
 }
 
 /* 0 or what start() said. */
-static int run(enum sk_confinement sandbox, char *out, size_t size, struct sk_error *err)
+static int run_isolated(enum sk_confinement sandbox, enum sk_uml_isolation isolation, unsigned cpus, char *out,
+			size_t size, struct sk_error *err)
 {
 	const struct sk_engine *engine;
-	struct sk_engine_settings settings = { .sandbox = sandbox };
-	struct sk_engine_config c = { .name = "0123456789ab", .memory = 64 << 20, .cpus = 1, .settings = &settings };
+	struct sk_engine_settings settings = { .sandbox = sandbox, .uml_isolation = isolation };
+	struct sk_engine_config c = { .name = "0123456789ab", .memory = 64 << 20, .cpus = cpus, .settings = &settings };
 	struct sk_engine_process p;
 	int pipefd[2];
 	size_t len = 0;
@@ -95,6 +96,17 @@ static int run(enum sk_confinement sandbox, char *out, size_t size, struct sk_er
 	sk_close_fd(&p.pidfd);
 	sk_close_fd(&p.claim_fd);
 	return 0;
+}
+
+static int run(enum sk_confinement sandbox, char *out, size_t size, struct sk_error *err)
+{
+	return run_isolated(sandbox, SK_UML_AUTO, 1, out, size, err);
+}
+
+/* What the guest kernel was told of "uml_isolation": "in-place". */
+static bool said_in_place(const char *out)
+{
+	return strstr(out, "IS in place\n") != NULL;
 }
 
 static bool namespaces_work(void)
@@ -156,6 +168,34 @@ static void test_reach(void **state)
 	assert_int_equal(judge(out), 0);
 }
 
+/* "auto" is in place with the whole sandbox, a host that can do it and one processor. */
+static void test_isolation(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+	bool possible = sk_uml_in_place_check(1, 64 << 20, &err) == 0;
+	char out[8192];
+
+	(void)state;
+	if (geteuid() != 0 && !namespaces_work()) {
+		print_message("no user namespaces here: not tested\n");
+		skip();
+	}
+	assert_int_equal(run_isolated(SK_CONFINEMENT_NAMESPACES, SK_UML_AUTO, 1, out, sizeof(out), &err), 0);
+	assert_int_equal(said_in_place(out), possible);
+	assert_int_equal(run_isolated(SK_CONFINEMENT_FILTER, SK_UML_AUTO, 1, out, sizeof(out), &err), 0);
+	assert_int_equal(said_in_place(out), possible); /* there are namespaces all the same */
+	assert_int_equal(run_isolated(SK_CONFINEMENT_NAMESPACES, SK_UML_AUTO, 2, out, sizeof(out), &err), 0);
+	assert_false(said_in_place(out));
+	assert_int_equal(run_isolated(SK_CONFINEMENT_NAMESPACES, SK_UML_SEPARATE, 1, out, sizeof(out), &err), 0);
+	assert_false(said_in_place(out));
+	if (!possible)
+		skip();
+	assert_int_equal(run_isolated(SK_CONFINEMENT_NAMESPACES, SK_UML_IN_PLACE, 1, out, sizeof(out), &err), 0);
+	assert_true(said_in_place(out));
+	assert_int_equal(run_isolated(SK_CONFINEMENT_NAMESPACES, SK_UML_IN_PLACE, 2, out, sizeof(out), &err), -EINVAL);
+	assert_non_null(strstr(err.message, "one processor, not 2"));
+}
+
 static int write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY), r = fd < 0 || write(fd, text, strlen(text)) < 0;
@@ -199,6 +239,10 @@ static int without_namespaces(void)
 		return 1;
 	}
 	close(fd);
+	if (said_in_place(out)) {
+		print_message("in place, without namespaces\n");
+		return 1;
+	}
 	return judge(out) ? 1 : 0;
 }
 
@@ -262,7 +306,7 @@ static void test_dies_with_parent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reach), cmocka_unit_test(test_refused),
-					    cmocka_unit_test(test_dies_with_parent) };
+					    cmocka_unit_test(test_isolation), cmocka_unit_test(test_dies_with_parent) };
 
 	return cmocka_run_group_tests_name("engine-confine", tests, setup, teardown);
 }

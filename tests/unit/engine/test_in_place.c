@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "uml_isolation": "in-place" on a host that has no syscall user dispatch: a seccomp filter takes it away. */
+/* "uml_isolation" on a host that has no syscall user dispatch (a seccomp filter takes it away), and guests that are too large for "in-place". */
 #include "../sk_test.h"
 
 #include <errno.h>
@@ -72,17 +72,17 @@ static void without_dispatch(void)
 	assert_int_equal(sk_engine_find("uml", &settings, &engine, &err), 0);
 	assert_int_equal(sk_engine_find(NULL, &settings, &engine, &err), 0);
 	assert_string_equal(engine->name, "uml");
-	assert_int_equal(sk_uml_in_place_check(&err), -EOPNOTSUPP);
+	assert_int_equal(sk_uml_in_place_check(1, 1u << 30, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.message, "no syscall user dispatch (Linux 5.11)"));
-	settings.uml_in_place = true;
+	settings.uml_isolation = SK_UML_IN_PLACE;
 	err = (struct sk_error)SK_ERROR_INIT;
 	assert_int_equal(sk_engine_find("uml", &settings, &engine, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.message, "no syscall user dispatch (Linux 5.11)"));
-	assert_non_null(strstr(err.message, "\"uml_isolation\": \"separate\""));
+	assert_non_null(strstr(err.message, "\"uml_isolation\": \"auto\""));
 	/* Not passed over for the emulation. */
 	err = (struct sk_error)SK_ERROR_INIT;
 	assert_int_equal(sk_engine_find("auto", &settings, &engine, &err), -EOPNOTSUPP);
-	assert_non_null(strstr(err.message, "\"uml_isolation\": \"separate\""));
+	assert_non_null(strstr(err.message, "\"uml_isolation\": \"auto\""));
 	_exit(0);
 }
 
@@ -99,9 +99,25 @@ static void test_without_dispatch(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void test_sizes(void **state)
+{
+	struct sk_error err = SK_ERROR_INIT;
+
+	(void)state;
+	if (sk_uml_in_place_check(1, 1u << 30, &err) < 0)
+		skip();
+	assert_int_equal(sk_uml_in_place_check(1, UINT64_C(130000) << 20, &err), 0);
+	assert_int_equal(sk_uml_in_place_check(2, 1u << 30, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "one processor, not 2"));
+	err = (struct sk_error)SK_ERROR_INIT;
+	assert_int_equal(sk_uml_in_place_check(1, UINT64_C(128) << 30, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "131040 MiB"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_without_dispatch),
 	};
 

@@ -52,6 +52,7 @@ static void test_defaults(void **state)
 	assert_int_equal(s.engines.kvm_timeout_ms, 5000);
 	assert_int_equal(s.start_timeout_ms, 60000);
 	assert_int_equal(s.engines.sandbox, SK_CONFINEMENT_NAMESPACES);
+	assert_int_equal(s.engines.uml_isolation, SK_UML_AUTO);
 	sk_settings_fini(&s);
 }
 
@@ -76,13 +77,16 @@ static void test_values(void **state)
 	assert_int_equal(s.default_memory, UINT64_C(3) << 30);
 	assert_int_equal(s.default_cpus, 4);
 	assert_int_equal(s.engines.sandbox, SK_CONFINEMENT_LANDLOCK);
-	assert_true(s.engines.uml_in_place);
+	assert_int_equal(s.engines.uml_isolation, SK_UML_IN_PLACE);
 	sk_settings_fini(&s);
 	setenv("SKERRY_ENGINE", "uml", 1);
 	assert_int_equal(load("{\"engine\":\"tcg\"}", &s, &err), 0);
 	assert_string_equal(s.engine, "uml");
-	assert_false(s.engines.uml_in_place);
+	assert_int_equal(s.engines.uml_isolation, SK_UML_AUTO);
 	assert_string_equal(s.source, "SKERRY_ENGINE");
+	sk_settings_fini(&s);
+	assert_int_equal(load("{\"uml_isolation\":\"separate\"}", &s, &err), 0);
+	assert_int_equal(s.engines.uml_isolation, SK_UML_SEPARATE);
 	sk_settings_fini(&s);
 	setenv("SKERRY_ENGINE", "xen", 1);
 	assert_int_equal(load("{}", &s, &err), -EINVAL);
@@ -116,7 +120,7 @@ static void test_mistakes(void **state)
 	refused("{\"memory\":\"2g\"}", "number of MiB");
 	refused("{\"cpus\":0}", "1 to 64");
 	refused("{\"sandbox\":\"none\"}", "namespaces, landlock or filter");
-	refused("{\"uml_isolation\":\"none\"}", "\"separate\" or \"in-place\"");
+	refused("{\"uml_isolation\":\"none\"}", "\"auto\", \"separate\" or \"in-place\"");
 	refused("{\"sandbox\":false}", "namespaces, landlock or filter");
 	refused("{\n\"engine\": tcg }", "line 2");
 	refused("[]", "not a JSON object");

@@ -123,11 +123,11 @@ int sk_engine_find(const char *name, const struct sk_engine_settings *settings, 
 		   struct sk_error *err);
 
 /*
- * Whether the kernel of a User-mode Linux guest of so many processors and so much memory (bytes) can run in the
+ * Whether the kernel of a User-mode Linux guest of so much memory (bytes) can run in the
  * processes of its programs ("uml_isolation": "in-place"). -EOPNOTSUPP: this host does not let it, and what it lacks;
  * -EINVAL: not with a guest of this size.
  */
-int sk_uml_in_place_check(unsigned cpus, uint64_t memory, struct sk_error *err);
+int sk_uml_in_place_check(uint64_t memory, struct sk_error *err);
 
 /*
  * Whether this host gives engines namespaces of their own, without which the sandbox is not whole. Forks: in a child of

@@ -13,7 +13,7 @@ bool sk_engine_namespaces(void)
 	return false;
 }
 
-int sk_uml_in_place_check(unsigned cpus, uint64_t memory, struct sk_error *err)
+int sk_uml_in_place_check(uint64_t memory, struct sk_error *err)
 {
 	(void)cpus;
 	(void)memory;

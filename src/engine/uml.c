@@ -91,7 +91,7 @@ static bool legacy_layout(void)
 	return f && fgetc(f) == '1';
 }
 
-int sk_uml_in_place_check(unsigned cpus, uint64_t memory, struct sk_error *err)
+int sk_uml_in_place_check(uint64_t memory, struct sk_error *err)
 {
 	const char *why = NULL;
 
@@ -103,10 +103,6 @@ int sk_uml_in_place_check(unsigned cpus, uint64_t memory, struct sk_error *err)
 		why = "which maps memory from the bottom up (sysctl vm.legacy_va_layout)";
 	if (why)
 		return sk_error_set(err, EOPNOTSUPP, "\"in-place\" does not work on this host, %s", why);
-	if (cpus > 1)
-		return sk_error_set(
-			err, EINVAL,
-			"with \"uml_isolation\": \"in-place\" a guest has one processor, not %u: say --cpus 1", cpus);
 	if (memory > SK_UML_IN_PLACE_MEMORY)
 		return sk_error_set(
 			err, EINVAL,
@@ -122,7 +118,7 @@ static int uml_probe(const struct sk_engine_settings *settings, struct sk_error 
 
 	if (r == 0)
 		r = sk_guest_part_check(SK_GUEST_INITRAMFS, false, err);
-	if (r == 0 && settings->uml_isolation == SK_UML_IN_PLACE && sk_uml_in_place_check(1, 0, &why) < 0)
+	if (r == 0 && settings->uml_isolation == SK_UML_IN_PLACE && sk_uml_in_place_check(0, &why) < 0)
 		r = sk_error_set(err, EOPNOTSUPP, "%s: say \"uml_isolation\": \"auto\" in the configuration",
 				 why.message);
 	return r;
@@ -182,9 +178,12 @@ static int spawn_confined(void *arg, struct sk_confine *f, struct sk_engine_proc
  */
 static void set_limits(struct sk_confine *f, const struct sk_engine_config *c)
 {
+	bool separate = c->settings && c->settings->uml_isolation == SK_UML_SEPARATE;
+
 	f->data_limit = (256ull + 32ull * c->cpus) << 20;
 	f->address_limit = 8 * c->memory + (4ull << 30);
-	f->process_limit = SK_UML_PROCESSES;
+	/* In place a process has a thread for each processor that is in it at the same time. */
+	f->process_limit = SK_UML_PROCESSES * (separate ? 1 : c->cpus);
 	f->fd_limit = SK_UML_FILES;
 }
 
@@ -197,7 +196,7 @@ static int choose_isolation(const struct sk_engine_config *c, enum sk_uml_isolat
 	*ret = c->settings ? c->settings->uml_isolation : SK_UML_AUTO;
 	if (*ret == SK_UML_SEPARATE)
 		return 0;
-	r = sk_uml_in_place_check(c->cpus, c->memory, &why);
+	r = sk_uml_in_place_check(c->memory, &why);
 	if (r < 0 && *ret == SK_UML_IN_PLACE)
 		return sk_error_set(err, -r, "%s, or \"auto\" in the configuration", why.message);
 	if (r < 0)
@@ -246,7 +245,7 @@ static int uml_start(const struct sk_engine_config *c, struct sk_engine_process 
 static int uml_info(const struct sk_engine_settings *settings, struct sk_engine_info *info, struct sk_error *err)
 {
 	struct sk_error why = SK_ERROR_INIT;
-	bool in_place = settings->uml_isolation != SK_UML_SEPARATE && sk_uml_in_place_check(1, 0, &why) == 0;
+	bool in_place = settings->uml_isolation != SK_UML_SEPARATE && sk_uml_in_place_check(0, &why) == 0;
 	int r;
 
 	*info = (struct sk_engine_info){

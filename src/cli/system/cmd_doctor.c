@@ -88,8 +88,8 @@ static void check_uml_isolation(const json_t *engines, json_t *checks)
 		snprintf(text, sizeof(text), "%s\"separate\": %s", chosen ? "auto, " : "", problem);
 	else if (in_place)
 		snprintf(text, sizeof(text),
-			 "%s\"in-place\": a guest of the engine uml has its kernel in the processes of its programs%s",
-			 chosen ? "auto, " : "", chosen ? "; one of several processors has not (\"separate\")" : "");
+			 "%s\"in-place\": a guest of the engine uml has its kernel in the processes of its programs",
+			 chosen ? "auto, " : "");
 	else
 		snprintf(text, sizeof(text), "\"separate\"; \"in-place\" works here, too, and is faster: skerry(1)");
 	add_check(checks, "uml_isolation", *problem && in_place ? "bad" : "ok", text);

@@ -61,7 +61,7 @@ static void print_uml_isolation(const json_t *o)
 
 	printf(" UML Isolation: %s", sk_jx_get_str(o, "UmlIsolation", ""));
 	if (strcmp(sk_jx_get_str(o, "UmlIsolationSetting", ""), "auto") == 0)
-		printf(" (auto: %s)", *problem ? problem : "guests of several processors are separate");
+		printf(*problem ? " (auto: %s)" : " (auto)%s", problem);
 	printf("\n");
 }
 

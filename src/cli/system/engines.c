@@ -8,14 +8,14 @@
 #include "engine/engine.h"
 #include "vm/settings.h"
 
-/* Where the programs of a guest of one processor run with the engine uml, as uml.c decides it, and why. */
+/* Where the programs of a guest run with the engine uml, as uml.c decides it, and why. */
 static bool add_uml_isolation(json_t *o, const struct sk_engine_settings *settings)
 {
 	static const char *const names[] = {
 		[SK_UML_AUTO] = "auto", [SK_UML_SEPARATE] = "separate", [SK_UML_IN_PLACE] = "in-place"
 	};
 	struct sk_error problem = SK_ERROR_INIT;
-	bool works = sk_uml_in_place_check(1, 0, &problem) == 0;
+	bool works = sk_uml_in_place_check(0, &problem) == 0;
 	const char *why = problem.message;
 
 	if (works && settings->uml_isolation == SK_UML_AUTO && settings->sandbox != SK_CONFINEMENT_NAMESPACES &&

@@ -8,7 +8,7 @@
 /*
  * Which engine containers get here, and why, for info and doctor:
  *   { "Engine": "uml" or "", "Setting": "auto", "SettingFrom": "default", "Error": why there is none,
- *     "UmlIsolationSetting": "auto", "UmlIsolation": "separate" or "in-place" (of a guest of one processor),
+ *     "UmlIsolationSetting": "auto", "UmlIsolation": "separate" or "in-place",
  *     "UmlInPlaceProblem": why "in-place" does not work here, or is not chosen with "auto", or "",
  *     "Engines": [ { "Name", "Works", "Chosen", "Problem", "Isolation", "Program", "KernelVersion", "KernelPath",
  *     "KernelSize", "InitramfsSize" } … ] }

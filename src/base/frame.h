@@ -20,6 +20,7 @@ enum sk_frame_type {
 	SK_FRAME_STDIN = 2,  /* bytes; an empty one is end of file */
 	SK_FRAME_STDOUT = 3, /* bytes; with a terminal everything comes here */
 	SK_FRAME_STDERR = 4, /* bytes */
+	SK_FRAME_SECRET = 5, /* the first one of a client, where the monitor wants it (vm/endpoint.h) */
 };
 
 struct sk_frame {

@@ -28,7 +28,7 @@ struct sk_spawn {
 	size_t n_keep_fds;
 	bool die_with_parent; /* SIGKILL when the calling thread goes */
 	unsigned namespaces;  /* SK_NS_*: that the child starts in, new ones */
-	bool new_session;
+	bool new_session;     /* of its own: no terminal's keys and no end of a terminal reach it */
 	/* Runs in the child just before exec; returns 0 or negative errno. Only async-signal-safe calls. */
 	int (*prepare)(void *arg);
 	void *prepare_arg;

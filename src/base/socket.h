@@ -15,6 +15,14 @@ struct sockaddr_un;
  */
 int sk_socket_address(int fd, const char *name, struct sockaddr_un *ret);
 
+/* The socket or pipe no longer waits. 0 or negative errno. */
+int sk_socket_nonblock(int fd);
+/* A send() that waits longer than `ms` milliseconds fails; 0: it waits for ever. */
+void sk_socket_send_timeout(int fd, unsigned ms);
+/* Whoever started this program has handed it a socket as `fd`, which is the callee's: the descriptor to use, which is not
+ * handed on. -errno where it is none. */
+int sk_socket_inherited(int fd);
+
 /* Descriptors that one message can have. */
 #define SK_SOCKET_FDS 4u
 /* Sends one message with `n_fds` descriptors, which stay the caller's. 0 or negative errno (-EPIPE without a signal). */

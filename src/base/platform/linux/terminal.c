@@ -9,3 +9,14 @@ unsigned sk_terminal_width(int fd)
 
 	return ioctl(fd, TIOCGWINSZ, &ws) == 0 ? ws.ws_col : 0;
 }
+
+int sk_input_open(int fd)
+{
+	return fd;
+}
+
+void sk_input_close(int fd, int input)
+{
+	(void)fd;
+	(void)input;
+}

@@ -198,8 +198,17 @@ static bool keep(DWORD pid, HANDLE process, HANDLE job)
 	return i < CHILDREN;
 }
 
+/* A child of a program without a console would open a window for one of its own. */
+static DWORD console_flags(bool detached)
+{
+	if (detached)
+		return DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
+	return GetConsoleWindow() ? 0 : CREATE_NO_WINDOW;
+}
+
 /* Starts the program suspended, so that it is in its job before it can start others. A positive errno. */
-static int start(const char *program, wchar_t *line, wchar_t *env, HANDLE std[3], HANDLE job, PROCESS_INFORMATION *ret)
+static int start(const char *program, wchar_t *line, wchar_t *env, bool detached, HANDLE std[3], HANDLE job,
+		 PROCESS_INFORMATION *ret)
 {
 	_cleanup_free_ wchar_t *file = sk_win_wide(program);
 	STARTUPINFOEXW si = { .StartupInfo = { .cb = sizeof(si), .dwFlags = STARTF_USESTDHANDLES } };
@@ -219,7 +228,7 @@ static int start(const char *program, wchar_t *line, wchar_t *env, HANDLE std[3]
 					      3 * sizeof(*std), NULL, NULL))
 			started = CreateProcessW(file, line, NULL, NULL, TRUE,
 						 CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT |
-							 EXTENDED_STARTUPINFO_PRESENT,
+							 EXTENDED_STARTUPINFO_PRESENT | console_flags(detached),
 						 env, NULL, &si.StartupInfo, ret);
 		error = GetLastError();
 		DeleteProcThreadAttributeList(si.lpAttributeList);
@@ -261,7 +270,7 @@ int sk_spawn(const struct sk_spawn *s, sk_pid *ret_pid, int *ret_pidfd, struct s
 		if (!e && std[i] == INVALID_HANDLE_VALUE)
 			e = EBADF;
 	if (!e)
-		e = start(program, line, env, std, job, &pi);
+		e = start(program, line, env, s->new_session, std, job, &pi);
 	for (i = 0; i < 3; i++)
 		if (std[i] != INVALID_HANDLE_VALUE)
 			CloseHandle(std[i]);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/id.h"
 #include "base/platform/windows/system.h"
+#include "base/socket.h"
 
 /* The system's own, below our names. */
 #undef socket
@@ -98,6 +99,36 @@ static int wrap(SOCKET take_socket, int flags)
 	}
 	is_socket[fd] = 1;
 	return fd;
+}
+
+int sk_socket_nonblock(int fd)
+{
+	SOCKET s = sk_win_socket(fd);
+	u_long yes = 1;
+
+	return s == INVALID_SOCKET || ioctlsocket(s, (long)FIONBIO, &yes) != 0 ? -ENOTSOCK : 0;
+}
+
+void sk_socket_send_timeout(int fd, unsigned ms)
+{
+	DWORD timeout = ms;
+
+	(void)setsockopt(sk_win_socket(fd), SOL_SOCKET, SO_SNDTIMEO, (const char *)&timeout, sizeof(timeout));
+}
+
+/* The handle is one for files. The library that sockets belong to has to be told of it, which is what its way to hand sockets
+ * to other processes does, also from a process to itself. */
+int sk_socket_inherited(int fd)
+{
+	HANDLE h = sk_win_handle(fd);
+	WSAPROTOCOL_INFOW info;
+
+	if (h == INVALID_HANDLE_VALUE || !start() || WSADuplicateSocketW((SOCKET)h, GetCurrentProcessId(), &info) != 0)
+		return -ENOTSOCK;
+	fd = wrap(WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0, WSA_FLAG_OVERLAPPED),
+		  0);
+	CloseHandle(h);
+	return fd < 0 ? -errno : fd;
 }
 
 int sk_posix_socket(int family, int type, int protocol)

@@ -3,6 +3,7 @@
 #include "base/terminal.h"
 
 #include <signal.h>
+#include <sys/signalfd.h>
 
 #include "base/platform/windows/system.h"
 
@@ -101,4 +102,96 @@ void (*sk_posix_signal(int number, void (*handler)(int)))(int)
 	if (number != SIGPIPE && sk_posix_sigaction(number, &action, &old) < 0)
 		return SIG_ERR;
 	return old.sa_handler;
+}
+
+/* ---- the same for a loop */
+
+static struct {
+	int fd; /* its other end is the caller's; -1: there is none */
+	sigset_t set;
+} told = { -1, 0 };
+
+static void tell_loop(int number)
+{
+	const struct signalfd_siginfo si = { (uint32_t)number };
+
+	if (told.set & ((sigset_t)1 << number))
+		send(told.fd, &si, sizeof(si), 0);
+}
+
+int sk_posix_signalfd(int fd, const sigset_t *set, int flags)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	int pair[2];
+	size_t i;
+
+	if (fd != -1 || socketpair(AF_INET, SOCK_STREAM | (flags & SOCK_NONBLOCK), 0, pair) < 0)
+		return -1;
+	if (told.fd >= 0)
+		close(told.fd);
+	told.fd = pair[1];
+	told.set = *set;
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (*set & ((sigset_t)1 << numbers[i]))
+			signal(numbers[i], tell_loop);
+	return pair[0];
+}
+
+/* ---- what can be read, for poll() */
+
+struct feeder {
+	int from, to;
+};
+
+static DWORD WINAPI feed(void *arg)
+{
+	struct feeder *f = arg;
+	char chunk[4096];
+	ssize_t n;
+
+	while ((n = read(f->from, chunk, sizeof(chunk))) > 0) {
+		ssize_t done = 0, k = 0;
+
+		while (done < n && (k = send(f->to, chunk + done, (size_t)(n - done), 0)) > 0)
+			done += k;
+		if (k <= 0)
+			break;
+	}
+	close(f->to);
+	free(f);
+	return 0;
+}
+
+int sk_input_open(int fd)
+{
+	struct feeder *f;
+	HANDLE thread = NULL;
+	int pair[2];
+
+	if (sk_win_is_socket(fd))
+		return fd;
+	f = malloc(sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	if (socketpair(AF_INET, SOCK_STREAM, 0, pair) < 0) {
+		free(f);
+		return -errno;
+	}
+	*f = (struct feeder){ .from = fd, .to = pair[1] };
+	thread = CreateThread(NULL, 0, feed, f, 0, NULL);
+	if (!thread) {
+		close(pair[0]);
+		close(pair[1]);
+		free(f);
+		return -EAGAIN;
+	}
+	CloseHandle(thread);
+	return pair[0];
+}
+
+/* The thread may wait for its next byte for ever: it goes with the program. */
+void sk_input_close(int fd, int input)
+{
+	if (input >= 0 && input != fd)
+		close(input);
 }

@@ -180,6 +180,9 @@ int sk_posix_fallocate(int fd, int mode, int64_t offset, int64_t len);
 #define isatty sk_posix_isatty
 int sk_posix_isatty(int fd);
 
+#ifndef PIPE_BUF
+#define PIPE_BUF 4096
+#endif
 #define fcntl sk_posix_fcntl
 #define F_GETFD 1
 #define F_SETFD 2

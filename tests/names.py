@@ -8,8 +8,8 @@ import re
 import subprocess
 import sys
 
-# Each back end of the file server says what these are (ninep/fs.h), and each platform (base/loop_internal.h).
-SEVERAL = {"sk_9p_file", "sk_9p_hostlock", "sk_9p_node", "sk_poller"}
+# Each back end of the file server says what these are (ninep/fs.h), each carrier (virtio/stream.h), and each system.
+SEVERAL = {"sk_9p_file", "sk_9p_hostlock", "sk_9p_node", "sk_poller", "sk_carrier", "sk_stream", "sk_clock_watch", "sk_sandbox_vm", "sk_shares"}
 
 
 def main():

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Byte streams between guest and host, whatever carries them (vhost-user vsock; later kernel vhost-vsock,
- * virtio-serial). Everything runs on the loop of the carrier. The guest may send anything, stop reading, or never
+ * Byte streams between guest and host, whatever carries them: our vsock device (vsock_stream.c), or sockets of a hypervisor
+ * that does so itself (stream_socket.c). A program has one of the two. Everything runs on the loop of the carrier. The guest may send anything, stop reading, or never
  * answer: buffers are bounded (SK_STREAM_BUF each way) and nothing here blocks.
  *
  * Lifetime: a stream lives from connect()/accept until sk_stream_close(), or until `closed` was called, after which the

@@ -3,7 +3,8 @@
  * A "layers" root: every layer image is a stretch of one read-only device. Each gets a partition (the kernel's own
  * offset mapping, without a loop device in between), is mounted, and the overlay takes private copies of those mounts.
  * So the mounts of the layers and of the disk are detached at once: the tree that crun has to copy for the container's
- * mount namespace stays small, and one unmount of the overlay later releases, and cleanly closes, everything.
+ * mount namespace stays small, and one unmount of the overlay later releases, and cleanly closes, everything. Where the
+ * hypervisor's own disks have the layers, each is a device of its own.
  */
 #include "rootfs.h"
 
@@ -52,13 +53,32 @@ static int make_dir(char *path, size_t size, const char *dir, const char *name, 
 	return 0;
 }
 
-/* "serial:ID" becomes the path of the virtio disk with that serial number; a path stays as it is. */
-static void find_device(const char *device, char *buf, size_t size)
+/* "lun:N": a disk of a SCSI controller, and the first of those in a row that have a layer each. */
+static bool is_lun(const char *device)
 {
+	return strncmp(device, "lun:", 4) == 0;
+}
+
+/*
+ * "serial:ID" becomes the path of the virtio disk with that serial number, "lun:N" that of the disk with that number, or,
+ * with `next`, so many behind it. A path stays as it is.
+ */
+static void find_device(const char *device, unsigned next, char *buf, size_t size)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
 	char name[SK_DISK_NAME_MAX];
+	int waited, r = -ENODEV;
 
 	snprintf(buf, size, "%s", device);
-	if (strncmp(device, "serial:", 7) == 0 && sk_disk_by_serial(device + 7, name) == 0)
+	if (strncmp(device, "serial:", 7) == 0)
+		r = sk_disk_by_serial(device + 7, name);
+	/* A controller's disks are looked for while the guest boots on. */
+	for (waited = 0; is_lun(device) && r < 0 && waited < ROOTFS_DEVICE_WAIT_MS; waited += 10) {
+		r = sk_disk_by_lun((unsigned)strtoul(device + 4, NULL, 10) + next, name);
+		if (r < 0)
+			nanosleep(&pause, NULL);
+	}
+	if (r == 0)
 		snprintf(buf, size, "/dev/%s", name);
 }
 
@@ -106,6 +126,31 @@ static int mount_layer(const char *node, const char *target, struct sk_error *er
 		else if (errno != EINVAL && errno != ENODEV)
 			break;
 	return sk_error_errno(err, errno, "cannot mount layer %s", node);
+}
+
+/* Each layer is a device of its own. */
+static int mount_disks(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
+{
+	unsigned i;
+
+	for (i = 0; i < spec->n_layers; i++) {
+		char target[256], name[24], device[64];
+		int fd, r;
+
+		snprintf(name, sizeof(name), "l%u", i);
+		r = make_dir(target, sizeof(target), dir, name, err);
+		if (r < 0)
+			return r;
+		find_device(spec->device, i, device, sizeof(device));
+		fd = open_device(device, err);
+		if (fd < 0)
+			return fd;
+		close(fd);
+		r = mount_layer(device, target, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int mount_layers(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
@@ -309,13 +354,13 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
 		return mount_stream(&spec->own, false, spec->options, uplink, target, err);
 	if (spec->type == SK_ROOTFS_9P)
 		return mount_9p(spec->tag, spec->options, spec->device, target, err);
-	find_device(spec->device, device, sizeof(device));
+	find_device(spec->device, 0, device, sizeof(device));
 	here.device = device;
 	if (spec->upper) {
-		find_device(spec->upper, upper, sizeof(upper));
+		find_device(spec->upper, 0, upper, sizeof(upper));
 		here.upper = upper;
 	}
-	r = mount_layers(&here, dir, err);
+	r = is_lun(spec->device) ? mount_disks(spec, dir, err) : mount_layers(&here, dir, err);
 	if (r == 0)
 		r = mount_upper(&here, dir, err);
 	if (r == 0)

@@ -28,7 +28,9 @@ portable() {
 	git ls-files 'src/image/*.[ch]' ':!src/image/squash.c'
 	git ls-files 'src/model/*.[ch]' ':!src/model/*_linux.c'
 	git ls-files src/engine/{engine,engines_windows,fake,hcs_document,hcs_result,hcs_windows,hyperv,parts,parts_windows}.c 'src/engine/hcs*.h'
-	git ls-files src/vm/{client_windows,config,disk,places_windows,remove,settings,state}.c src/vm/places.h
+	git ls-files src/vm/{client,config,disk,remove,settings,state,clock,console,network,sandbox,session,streams,relay}.c src/vm/places.h
+	git ls-files src/vm/{conn,container,control,guest,life,logfile,monitor,pod,policy,statefile,stdio}.c 'src/vm/*_windows.c'
+	git ls-files 'src/virtio/stream*.[ch]'
 }
 
 # Formats are not checked: the compiler would do so by the rules of that system's own printf.

@@ -18,6 +18,7 @@ HARMLESS = [
     ("image", "op partial store", "to open the store is to remove what interrupted operations have left in it"),
     ("ninep", "fid ops_ext ops_file ops_io ops_lock ops_meta ops_name ops_session ops_socket server",
      "one server: its table names the operations, which answer parked requests of each other"),
+    ("vm", "sandbox sandbox_linux sandbox_windows", "two halves of one VM: what is the same on each system, and what is not (sandbox_internal.h)"),
     ("virtio", "vsock_dev vsock_stream", "two halves of one device: packets and streams (vsock_internal.h)"),
 ]
 

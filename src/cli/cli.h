@@ -57,6 +57,7 @@ struct sk_command {
 	bool stop;    /* options end at the first argument */
 	/* `opts` is zeroed, then `defaults`, then the command line. */
 	int (*run)(struct sk_cli *cli, void *opts, int argc, char **argv);
+	const char *refused; /* why this system has no such command, and nothing else is set but the name; else NULL */
 };
 
 /* A group ("container") or the program itself; closed by an entry without a name. */
@@ -67,7 +68,6 @@ struct sk_verb {
 	const char *summary; /* of a group */
 	bool common;	     /* shown under "Common Commands" */
 	bool hidden;	     /* an alias: works, not shown */
-	const char *refused; /* why this system has no such command (and no `command` either), else NULL */
 };
 extern const struct sk_verb sk_verbs[];
 

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tree of commands. Order is the order of the help. */
+/* The tree of commands, on each system: what one does not have says so itself (missing_windows.c). Order is the order of
+ * the help. */
 #include "cli/commands.h"
 
 #include <stddef.h>
 
-#define CMD(name, command)                                     \
-	{                                                      \
-		name, &command, NULL, NULL, false, false, NULL \
+#define CMD(name, command)                               \
+	{                                                \
+		name, &command, NULL, NULL, false, false \
 	}
-#define ALIAS(name, command)                                  \
-	{                                                     \
-		name, &command, NULL, NULL, false, true, NULL \
+#define ALIAS(name, command)                            \
+	{                                               \
+		name, &command, NULL, NULL, false, true \
 	}
-#define COMMON(name, command)                                 \
-	{                                                     \
-		name, &command, NULL, NULL, true, false, NULL \
+#define COMMON(name, command)                           \
+	{                                               \
+		name, &command, NULL, NULL, true, false \
 	}
-#define GROUP(name, verbs, summary)                            \
-	{                                                      \
-		name, NULL, verbs, summary, false, false, NULL \
+#define GROUP(name, verbs, summary)                      \
+	{                                                \
+		name, NULL, verbs, summary, false, false \
 	}
-#define END                                                \
-	{                                                  \
-		NULL, NULL, NULL, NULL, false, false, NULL \
+#define END                                          \
+	{                                            \
+		NULL, NULL, NULL, NULL, false, false \
 	}
 
 static const struct sk_verb container_verbs[] = {

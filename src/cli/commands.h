@@ -19,6 +19,9 @@ extern const struct sk_command sk_cmd_machine_cp, sk_cmd_machine_default, sk_cmd
 	sk_cmd_machine_logs, sk_cmd_machine_ls, sk_cmd_machine_reset, sk_cmd_machine_restart, sk_cmd_machine_rm,
 	sk_cmd_machine_set, sk_cmd_machine_ssh, sk_cmd_machine_start, sk_cmd_machine_stop;
 
+/* Into the log of events: `action` of image `id`, called `name`. */
+void sk_image_event(struct sk_cli *cli, const char *action, const char *id, const char *name);
+
 /* Calls `one` for each argument; an error is printed and the others go on, as docker does. 0, or 1 if any failed.
  * Prints the argument on success where `echo`. */
 int sk_each(struct sk_cli *cli, int argc, char **argv, bool echo,

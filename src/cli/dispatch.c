@@ -96,13 +96,13 @@ static int dispatch(struct sk_cli *cli, const struct sk_verb *verbs, const char 
 		fprintf(stderr, "skerry: '%s' is not a skerry command.\nSee '%s --help'.\n", argv[0], typed);
 		return 1;
 	}
-	if (v->refused) {
-		fprintf(stderr, "skerry: '%s %s' is not there on this system: %s\n", typed, argv[0], v->refused);
-		return SK_EXIT_USAGE;
-	}
 	longer = sk_xasprintf("%s %s", typed, argv[0]);
 	if (v->group)
 		return dispatch(cli, v->group, longer, v->summary, argc - 1, argv + 1);
+	if (v->command->refused) {
+		fprintf(stderr, "skerry: '%s' is not there on this system: %s\n", longer, v->command->refused);
+		return SK_EXIT_USAGE;
+	}
 	return run_command(cli, v->command, longer, argc - 1, argv + 1);
 }
 

@@ -102,6 +102,18 @@ void sk_help_command(const struct sk_command *c, const char *typed)
 		print_opts(c->opts, "Options");
 }
 
+/* Aliases are not, nor is what this system does not have. */
+static bool is_shown(const struct sk_verb *v)
+{
+	const struct sk_verb *below = v->group;
+
+	if (v->hidden || (v->command && v->command->refused))
+		return false;
+	while (below && below->name && !is_shown(below))
+		below++;
+	return !below || below->name;
+}
+
 static void print_verbs(const struct sk_verb *verbs, const char *title, bool (*want)(const struct sk_verb *v))
 {
 	const struct sk_verb *v;
@@ -109,10 +121,10 @@ static void print_verbs(const struct sk_verb *verbs, const char *title, bool (*w
 	bool first = true;
 
 	for (v = verbs; v->name; v++)
-		if (!v->hidden && strlen(v->name) > longest)
+		if (is_shown(v) && strlen(v->name) > longest)
 			longest = strlen(v->name);
 	for (v = verbs; v->name; v++) {
-		if (v->hidden || !want(v))
+		if (!is_shown(v) || !want(v))
 			continue;
 		if (first)
 			printf("\n%s:\n", title);

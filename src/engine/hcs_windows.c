@@ -60,6 +60,8 @@ struct sk_hcs_vm {
 	HANDLE ended; /* event: `exit` is set */
 	SRWLOCK lock;
 	struct sk_hcs_exit exit;
+	void (*on_end)(void *arg); /* called with the lock held */
+	void *on_end_arg;
 };
 
 int sk_hcs_open(const char *library, struct sk_hcs **ret, struct sk_error *err)
@@ -197,8 +199,11 @@ static void CALLBACK on_event(HCS_EVENT *event, void *arg)
 		text = sk_win_utf8(event->EventData, n);
 	AcquireSRWLockExclusive(&vm->lock);
 	sk_hcs_parse_exit(text, text ? strlen(text) : 0, &vm->exit);
-	ReleaseSRWLockExclusive(&vm->lock);
 	SetEvent(vm->ended);
+	if (vm->on_end)
+		vm->on_end(vm->on_end_arg);
+	vm->on_end = NULL;
+	ReleaseSRWLockExclusive(&vm->lock);
 }
 
 static int grant_disks(struct sk_hcs_vm *vm, const wchar_t *id, const struct sk_engine_config *config,
@@ -287,6 +292,18 @@ int sk_hcs_vm_wait(struct sk_hcs_vm *vm, unsigned ms, struct sk_hcs_exit *ret, s
 	*ret = vm->exit;
 	ReleaseSRWLockShared(&vm->lock);
 	return 0;
+}
+
+void sk_hcs_vm_on_end(struct sk_hcs_vm *vm, void (*ended)(void *arg), void *arg)
+{
+	AcquireSRWLockExclusive(&vm->lock);
+	vm->on_end = ended;
+	vm->on_end_arg = arg;
+	if (ended && WaitForSingleObject(vm->ended, 0) == WAIT_OBJECT_0) {
+		ended(arg);
+		vm->on_end = NULL;
+	}
+	ReleaseSRWLockExclusive(&vm->lock);
 }
 
 int sk_hcs_vm_kill(struct sk_hcs_vm *vm, struct sk_error *err)

@@ -30,6 +30,9 @@ int sk_hcs_vm_new(struct sk_hcs *hcs, const char *id, const json_t *document, co
 int sk_hcs_vm_start(struct sk_hcs_vm *vm, struct sk_error *err);
 /* Waits for the end of a VM that was started. -ETIMEDOUT: it runs on after `ms` milliseconds. */
 int sk_hcs_vm_wait(struct sk_hcs_vm *vm, unsigned ms, struct sk_hcs_exit *ret, struct sk_error *err);
+/* `ended` is called once when the VM ends, on a thread of the service's; at once if it has ended. NULL: no more, and none is
+ * under way when this returns. */
+void sk_hcs_vm_on_end(struct sk_hcs_vm *vm, void (*ended)(void *arg), void *arg);
 /* Ends it at once. 0 also if it has ended. */
 int sk_hcs_vm_kill(struct sk_hcs_vm *vm, struct sk_error *err);
 /* A GUID, as text. */

@@ -158,4 +158,8 @@ int sk_store_gc(struct sk_store *store, json_t *refs, uint64_t *ret_bytes, struc
 /* Takes image `id` and all its names out of `refs`; adds {"Untagged"}, {"Deleted"} to `removed`. */
 void sk_refs_drop(json_t *refs, const char *id, json_t *removed);
 
+/* form_linux.c, form_windows.c: what a layer image needs behind its end, for what shows it to guests on this system. 0 or
+ * negative errno. */
+int sk_layer_form(int fd);
+
 #endif

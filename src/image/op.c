@@ -198,9 +198,12 @@ static int convert_to(struct sk_store_op *op, struct sk_layer_read *job, int fd,
 		r = sk_squash_finish(sq, tree, err);
 	sk_squash_free(sq);
 	sk_tree_free(tree);
+	if (r < 0)
+		return r;
+	r = sk_layer_form(fd);
 	if (r == 0 && (fchmod(fd, 0444) < 0 || fsync(fd) < 0))
-		r = sk_error_errno(err, errno, "cannot write the layer image");
-	return r;
+		r = -errno;
+	return r < 0 ? sk_error_errno(err, r, "cannot write the layer image") : 0;
 }
 
 int sk_op_convert(struct sk_store_op *op, struct sk_layer_read *job, const char *what, uint64_t total,

@@ -5,6 +5,7 @@
  * all rights of its user, and says so by wanting --no-sandbox.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/opt.h"
+#include "base/socket.h"
 #include "export/winfs.h"
 #include "ninepd/ninepd.h"
 #include "skerry_config.h"
@@ -26,6 +28,10 @@ static void usage(void)
 	      "  --export [NAME=]PATH[:OPTION,…]   PATH of a directory. Options:\n"
 	      "        ro            read-only\n"
 	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
+	      "  --fd N                            a connection that exists: the socket that this program was given "
+	      "as\n"
+	      "                                    descriptor N. An attach names an export. The\n"
+	      "                                    program ends with the last of them\n"
 	      "  --secret-file FILE                clients have to know what is in FILE\n"
 	      "  --no-sandbox                      has to be given: there is no sandbox on Windows yet\n"
 	      "  --version\n",
@@ -120,6 +126,23 @@ static int add_tcp(const struct sk_opt *opt, void *to, const char *arg, struct s
 	return ninepd_add_tcp(to, arg, err);
 }
 
+static int add_connection(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
+{
+	struct ninepd *d = to;
+	char *end;
+	long fd = strtol(arg, &end, 10);
+	int sock = *end || fd < 0 || fd > INT_MAX ? -1 : sk_socket_inherited((int)fd);
+
+	(void)opt;
+	if (d->n_connected == NINEPD_CONNECTIONS)
+		return sk_error_set(err, E2BIG, "more than %u connections", NINEPD_CONNECTIONS);
+	if (sock < 0 || sk_socket_nonblock(sock) < 0)
+		return sk_error_set(err, EBADF, "--fd %s is no socket that this program was given", arg);
+	d->connected[d->n_connected++] = sock;
+	d->by_name = true;
+	return 0;
+}
+
 static int set_secret(const struct sk_opt *opt, void *to, const char *path, struct sk_error *err)
 {
 	(void)opt;
@@ -128,11 +151,13 @@ static int set_secret(const struct sk_opt *opt, void *to, const char *path, stru
 
 static const struct sk_opt_type type_export = { true, add_export, NULL };
 static const struct sk_opt_type type_listen = { true, add_tcp, NULL };
+static const struct sk_opt_type type_connection = { true, add_connection, NULL };
 static const struct sk_opt_type type_secret = { true, set_secret, NULL };
 
 static const struct sk_opt options[] = {
 	{ .name = "export", .type = &type_export },
 	{ .name = "listen", .type = &type_listen },
+	{ .name = "fd", .type = &type_connection },
 	{ .name = "secret-file", .type = &type_secret },
 	{ .name = "no-sandbox", .type = SK_OPT_BOOL, .offset = offsetof(struct ninepd, no_sandbox) },
 	{ .name = NULL },
@@ -182,7 +207,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 		return sk_error_set(err, EINVAL, "there is no sandbox on Windows yet: give --no-sandbox to do without");
 	if (!d->n_exports)
 		return sk_error_set(err, EINVAL, "nothing to share: see skerry-9pd --help");
-	if (!d->n_listeners)
+	if (!d->n_listeners && !d->n_connected)
 		return sk_error_set(err, EINVAL, "nobody to share with: see skerry-9pd --help");
 	r = sk_loop_new(&d->loop);
 	if (r < 0)

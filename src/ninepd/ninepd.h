@@ -57,6 +57,7 @@ struct ninepd {
 	unsigned n_listeners;
 	int connected[NINEPD_CONNECTIONS]; /* --fd: connections that exist; the program ends with the last of them */
 	unsigned n_connected, n_connected_open;
+	bool by_name; /* on those an attach names its export, also where there is only one */
 	uint8_t *secret;
 	size_t secret_len;
 	unsigned max_fds;

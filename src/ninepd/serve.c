@@ -214,7 +214,9 @@ static void on_no_proof(void *arg)
 static int conn_new(struct ninepd *d, int take_fd, bool counted)
 {
 	_cleanup_fd_ int fd = take_fd;
-	struct sk_9p_session_config config = { .exports = d->served, .n_exports = d->n_exports, .ext = true };
+	struct sk_9p_session_config config = {
+		.exports = d->served, .n_exports = d->n_exports, .ext = true, .by_name = counted && d->by_name
+	};
 	struct stranger peer = peer_of(fd);
 	struct ninepd_conn *c;
 

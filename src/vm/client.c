@@ -1,72 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A client's way to a monitor: start one, connect to it, one request with a deadline, and what to do when it does not
- * answer.
- */
+/* A client's way to a monitor: connect to it, one request with a deadline, and what to do when it does not answer. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/fs.h"
 #include "base/loop.h"
-#include "base/process.h"
 #include "base/socket.h"
-#include "skerry_config.h"
+#include "vm/endpoint.h"
 #include "vm/vm.h"
-
-static void monitor_path(char *buf, size_t size)
-{
-	const char *path = getenv("SKERRY_MONITOR");
-
-	snprintf(buf, size, "%s", path && *path ? path : SK_LIBEXECDIR "/skerry-monitor");
-}
-
-int sk_vm_launch(const struct sk_paths *paths, const char *id, struct sk_error *err)
-{
-	_cleanup_fd_ int ours = -1, theirs = -1;
-	char monitor[512], fd_text[16];
-	const char *argv[] = { "skerry-monitor", "--root", paths->root,	 "--run", paths->run,
-			       "--id",		 id,	   "--owner-fd", fd_text, NULL };
-	struct sk_spawn s = SK_SPAWN_INIT;
-	int pair[2], keep[1], r;
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return sk_error_errno(err, errno, "cannot start container %.12s", id);
-	ours = pair[0];
-	theirs = pair[1];
-	snprintf(fd_text, sizeof(fd_text), "%d", theirs);
-	monitor_path(monitor, sizeof(monitor));
-	keep[0] = theirs;
-	s.file = monitor;
-	s.argv = argv;
-	s.keep_fds = keep;
-	s.n_keep_fds = 1;
-	s.new_session = true;
-	r = sk_spawn(&s, &pid, NULL, err);
-	if (r == -ENOENT)
-		return sk_error_set(err, ENOENT,
-				    "monitor program %s is missing: install skerry again, or set SKERRY_MONITOR",
-				    monitor);
-	if (r < 0)
-		return r;
-	return SK_TAKE_FD(ours);
-}
-
-static void send_timeout(int fd, unsigned ms)
-{
-	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-}
 
 static int no_answer(const char *id, struct sk_error *err)
 {
@@ -78,23 +23,15 @@ static int no_answer(const char *id, struct sk_error *err)
 int sk_vm_connect(const struct sk_paths *paths, const char *id, struct sk_error *err)
 {
 	_cleanup_free_ char *dir = sk_asprintf("%s/%s", paths->run, id);
-	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dirfd = -1;
-	struct sockaddr_un addr;
+	int fd = dir ? sk_endpoint_connect(dir) : -ENOMEM;
 
-	if (fd < 0 || !dir)
-		return sk_error_errno(err, errno, "cannot reach container %.12s", id);
-	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	send_timeout(fd, SK_VM_PATIENCE); /* a monitor that accepts nobody has a full backlog */
-	if (dirfd < 0 || sk_socket_address(dirfd, "monitor.sock", &addr) < 0 ||
-	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		if (errno == ENOENT || errno == ECONNREFUSED)
-			return sk_error_set(err, ENOENT, "container %.12s is not running", id);
-		if (errno == EAGAIN || errno == ETIMEDOUT)
-			return no_answer(id, err);
-		return sk_error_errno(err, errno, "cannot reach the monitor of container %.12s", id);
-	}
-	send_timeout(fd, 0);
-	return SK_TAKE_FD(fd);
+	if (fd >= 0)
+		return fd;
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		return sk_error_set(err, ENOENT, "container %.12s is not running", id);
+	if (fd == -EAGAIN || fd == -ETIMEDOUT)
+		return no_answer(id, err);
+	return sk_error_errno(err, fd, "cannot reach the monitor of container %.12s", id);
 }
 
 /* True if the monitor answers, or at least accepts, a new connection. */
@@ -188,9 +125,9 @@ static int send_request(const struct peer *p, const struct sk_msg *request, stru
 	json_decref(json);
 	if (r < 0)
 		return sk_error_errno(err, r, "the request to the container's monitor is too large");
-	send_timeout(p->fd, p->patience);
+	sk_socket_send_timeout(p->fd, p->patience);
 	r = sk_fs_write_all(p->fd, sk_buf_data(buf), buf->len);
-	send_timeout(p->fd, 0);
+	sk_socket_send_timeout(p->fd, 0);
 	sk_buf_consume(buf, buf->len);
 	if (r == -EAGAIN)
 		return no_answer(p->id, err);

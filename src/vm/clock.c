@@ -14,13 +14,10 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/timerfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
+#include "vm/clock_watch.h"
 
 #define SK_CLOCK_SYNC_MS 200u /* its messages would delay the start of the container */
 
@@ -32,8 +29,8 @@
 
 struct sk_clock {
 	struct sk_session *session;
-	int fd;
-	struct sk_source *source, *timer;
+	struct sk_clock_watch *watch;
+	struct sk_source *timer;
 	bool running;
 };
 
@@ -104,28 +101,13 @@ static void synchronize(const struct sk_clock *c)
 	ask(sync);
 }
 
-/* A timer that never ends, but is cancelled when the clock is set: by hand, or by the kernel after the host has slept.
- */
-static void arm(int fd)
-{
-	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
-
-	if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 && errno != ECANCELED)
-		sk_log(SK_LOG_WARN, "the host's clock cannot be watched: %s", strerror(errno));
-}
-
 /* The guest's clock runs by itself and does not notice. */
-static void on_clock_set(void *arg, int fd, unsigned events)
+static void on_clock_set(void *arg)
 {
 	struct sk_msg msg = { .op = SK_OP_TIME };
 	const struct sk_clock *c = arg;
 	struct timespec ts;
-	uint64_t ticks;
 
-	(void)events;
-	if (read(fd, &ticks, sizeof(ticks)) < 0 && errno == EAGAIN)
-		return;
-	arm(fd);
 	clock_gettime(CLOCK_REALTIME, &ts);
 	if (!c->running)
 		return;
@@ -146,14 +128,11 @@ int sk_clock_new(struct sk_loop *loop, struct sk_session *session, struct sk_clo
 	if (!c)
 		return -ENOMEM;
 	c->session = session;
-	c->fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	c->source = c->fd < 0 ? NULL : sk_loop_add_fd(loop, c->fd, SK_LOOP_READ, on_clock_set, c);
 	c->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, c);
-	if (!c->source || !c->timer) {
+	if (!c->timer || sk_clock_watch_new(loop, on_clock_set, c, &c->watch) < 0) {
 		sk_clock_free(c);
 		return -ENOMEM;
 	}
-	arm(c->fd);
 	*ret_clock = c;
 	return 0;
 }
@@ -168,8 +147,7 @@ void sk_clock_free(struct sk_clock *c)
 {
 	if (!c)
 		return;
-	sk_loop_remove(c->source);
+	sk_clock_watch_free(c->watch);
 	sk_loop_remove(c->timer);
-	sk_close_fd(&c->fd);
 	free(c);
 }

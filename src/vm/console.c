@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/socket.h"
 
 #define SK_CONSOLE_MAX (1u << 20)
 #define SK_CONSOLE_TAIL 32   /* bytes that are looked at once more, with what follows: words may come in pieces */
@@ -68,7 +69,7 @@ int sk_console_new(struct sk_loop *loop, int take_log_fd, const struct sk_consol
 		return sk_error_errno(err, r, "cannot open the console log");
 	}
 	*c = (struct sk_console){ .loop = loop, .events = events, .arg = arg, .fd = pipefd[0], .log_fd = take_log_fd };
-	fcntl(c->fd, F_SETFL, O_NONBLOCK);
+	sk_socket_nonblock(c->fd);
 	c->source = sk_loop_add_fd(loop, c->fd, SK_LOOP_READ, on_console, c);
 	if (!c->source) {
 		close(pipefd[1]);

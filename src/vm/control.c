@@ -4,20 +4,15 @@
  * connections themselves are conn.c's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/log.h"
-#include "base/socket.h"
 #include "skerry_config.h"
 #include "vm/monitor.h"
 
@@ -600,11 +595,40 @@ static void pump_share(struct sk_conn *c)
 		sk_conn_dead(c);
 }
 
+/* Whether the client may speak: 1, 0: not yet; negative: it does not know the secret. */
+static int admit(struct sk_conn *c)
+{
+	const char *secret = c->m->secret;
+	struct sk_frame f;
+	uint8_t diff = 0;
+	size_t i;
+	int r;
+
+	if (!c->stranger)
+		return 1;
+	r = sk_frame_peek(&c->in, &f);
+	if (r <= 0)
+		return r;
+	if (f.type != SK_FRAME_SECRET || f.len != strlen(secret))
+		return -EACCES;
+	for (i = 0; i < f.len; i++)
+		diff |= (uint8_t)(f.payload[i] ^ (uint8_t)secret[i]);
+	if (diff)
+		return -EACCES;
+	sk_frame_consume(&c->in, &f);
+	c->stranger = false;
+	return 1;
+}
+
 static void handle_frames(struct sk_conn *c)
 {
 	struct sk_frame f;
-	int r = 0;
+	int r = admit(c);
 
+	if (r < 0)
+		sk_conn_dead(c);
+	if (r <= 0)
+		return;
 	while (!c->dead && c->kind != SK_CONN_CLOSING) {
 		json_t *o;
 
@@ -716,22 +740,23 @@ bool sk_control_has_clients(const struct sk_monitor *m)
 static void on_connection(void *arg, int take_fd)
 {
 	struct sk_monitor *m = arg;
+	struct sk_conn *c;
 
-	if (m->n_conns >= m->max_conns)
+	if (m->n_conns >= m->max_conns) {
 		close(take_fd);
-	else
-		sk_conn_new(m, take_fd);
+		return;
+	}
+	c = sk_conn_new(m, take_fd);
+	if (c)
+		c->stranger = m->secret[0];
 }
 
 bool sk_control_close(struct sk_monitor *m)
 {
-	char path[600];
-
 	sk_acceptor_poll(m->acceptor);
 	if (m->conns)
 		return false;
-	snprintf(path, sizeof(path), "%s/monitor.sock", m->run_dir);
-	unlink(path);
+	sk_endpoint_remove(m->run_dir);
 	sk_acceptor_free(SK_TAKE_PTR(m->acceptor));
 	sk_close_fd(&m->listen_fd);
 	return true;
@@ -739,15 +764,13 @@ bool sk_control_close(struct sk_monitor *m)
 
 int sk_control_listen(struct sk_monitor *m, struct sk_error *err)
 {
-	struct sockaddr_un addr;
-	_cleanup_fd_ int dirfd = open(m->run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool inherited = m->listen_fd >= 0;
-	int fd = inherited ? m->listen_fd : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = m->listen_fd; /* the last life's */
 
+	if (fd < 0)
+		fd = sk_endpoint_listen(m->run_dir, m->secret, err);
+	if (fd < 0)
+		return fd;
 	m->listen_fd = fd;
-	if (!inherited && (fd < 0 || sk_socket_address(dirfd, "monitor.sock", &addr) < 0 ||
-			   bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 64) < 0))
-		return sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
 	m->acceptor = sk_acceptor_new(m->loop, fd, on_connection, m);
-	return m->acceptor ? 0 : sk_error_errno(err, errno, "cannot listen on %s/monitor.sock", m->run_dir);
+	return m->acceptor ? 0 : sk_error_errno(err, errno, "cannot listen on %s/" SK_ENDPOINT_FILE, m->run_dir);
 }

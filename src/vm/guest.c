@@ -61,6 +61,7 @@ static int open_further(const json_t *o, struct sk_sandbox_disk *disk, struct sk
 	bool readonly = json_is_true(json_object_get(o, "readonly"));
 
 	*disk = (struct sk_sandbox_disk){ .take_fd = -1,
+					  .path = path,
 					  .readonly = readonly,
 					  .serial = json_string_value(json_object_get(o, "serial")) };
 	if (!path || !disk->serial || !*disk->serial || strlen(disk->serial) > SK_BLK_ID_MAX)
@@ -73,8 +74,8 @@ static int open_further(const json_t *o, struct sk_sandbox_disk *disk, struct sk
 	return 0;
 }
 
-static int open_disks(struct sk_monitor *m, struct sk_sandbox_disk disks[SK_SANDBOX_DISKS], unsigned *n,
-		      struct sk_error *err)
+static int open_disks(struct sk_monitor *m, const char *disk_path, struct sk_sandbox_disk disks[SK_SANDBOX_DISKS],
+		      unsigned *n, struct sk_error *err)
 {
 	const json_t *further = json_object_get(m->config.json, "disks"), *o;
 	size_t i;
@@ -84,6 +85,7 @@ static int open_disks(struct sk_monitor *m, struct sk_sandbox_disk disks[SK_SAND
 		/* A restart needs the disk again: then its contents matter, and it is no scratch disk. */
 		disks[0] = (struct sk_sandbox_disk){
 			.take_fd = openat(m->dirfd, m->config.disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW),
+			.path = disk_path,
 			.scratch = m->config.auto_remove && m->config.restart == SK_RESTART_NO
 		};
 		if (disks[0].take_fd < 0)
@@ -100,11 +102,11 @@ static int open_disks(struct sk_monitor *m, struct sk_sandbox_disk disks[SK_SAND
 	return r;
 }
 
-static int open_files(struct sk_monitor *m, struct sk_sandbox_config *c, struct sk_sandbox_disk *disks,
-		      struct sk_error *err)
+static int open_files(struct sk_monitor *m, struct sk_sandbox_config *c, const char *disk_path,
+		      struct sk_sandbox_disk *disks, struct sk_error *err)
 {
 	unsigned n = 0;
-	int r = open_disks(m, disks, &n, err);
+	int r = open_disks(m, disk_path, disks, &n, err);
 
 	c->disks = disks;
 	c->n_disks = n;
@@ -145,14 +147,16 @@ static int new_sandbox(struct sk_monitor *m, const struct sk_settings *settings,
 		.idle_reclaim = settings->idle_reclaim,
 	};
 	_cleanup_free_ struct sk_sandbox_share *shares = list_shares(m, &c.n_shares);
+	_cleanup_free_ char *disk_path =
+		m->config.disk ? sk_asprintf("%s/containers/%s/%s", m->paths.root, m->id, m->config.disk) : NULL;
 	int r;
 
-	if (!shares)
+	if (!shares || (m->config.disk && !disk_path))
 		return sk_error_errno(err, ENOMEM, "cannot start the VM");
 	c.shares = shares;
 	if (settings->no_host_loopback)
 		c.network.host_loopback = false;
-	r = open_files(m, &c, disks, err);
+	r = open_files(m, &c, disk_path, disks, err);
 	return r < 0 ? r : sk_sandbox_new(m->loop, &c, events, m, &m->sandbox, err);
 }
 
@@ -202,7 +206,8 @@ void sk_guest_down(struct sk_monitor *m)
 
 /* ---- the container */
 
-static void rootfs_spec(const struct sk_monitor *m, struct sk_rootfs_spec *ret)
+/* `addresses` outlives *ret. */
+static void rootfs_spec(const struct sk_monitor *m, struct sk_disk_addresses *addresses, struct sk_rootfs_spec *ret)
 {
 	const json_t *rootfs = json_object_get(m->config.json, "rootfs");
 	uint64_t offset = 0;
@@ -217,27 +222,36 @@ static void rootfs_spec(const struct sk_monitor *m, struct sk_rootfs_spec *ret)
 		return;
 	}
 	ret->type = SK_ROOTFS_LAYERS;
-	ret->device = "serial:" SK_BLK_ID_READONLY;
-	ret->upper = m->config.disk ? "serial:" SK_BLK_ID_WRITABLE : NULL;
+	sk_sandbox_find_disks(m->sandbox, m->config.n_layers, addresses);
+	ret->device = addresses->layers;
+	ret->upper = m->config.disk ? addresses->disk : NULL;
 	for (i = 0; i < m->config.n_layers && i < SK_LAYERS_MAX; i++) {
-		ret->layers[i].offset = offset;
+		ret->layers[i].offset = addresses->apart ? 0 : offset;
 		ret->layers[i].size = m->config.layers[i].size;
 		offset += (m->config.layers[i].size + 4095) & ~4095ull;
 	}
 	ret->n_layers = i;
 }
 
-/* "mounts" for the agent: those that are shares are told by which device. NULL: none. */
+/* "mounts" for the agent: those that are shares are told by which device, or over which stream. NULL: none. */
 static json_t *mounts_spec(const struct sk_monitor *m)
 {
 	json_t *mounts = m->config.mounts ? json_deep_copy(m->config.mounts) : NULL, *o;
 	const char *device = sk_sandbox_shares_device(m->sandbox);
+	const struct sk_token *token = sk_sandbox_shares_token(m->sandbox);
+	char hex[SK_TOKEN_HEX + 1];
 	size_t i;
 
+	if (token)
+		sk_token_hex(token, hex);
 	json_array_foreach(mounts, i, o)
 	{
-		if (json_object_get(o, "path") && device)
+		if (json_object_get(o, "path") && device) {
 			json_object_set_new(o, "device", json_string(device));
+		} else if (json_object_get(o, "path") && token) {
+			json_object_set_new(o, "token", json_string(hex));
+			json_object_set(o, "aname", json_object_get(o, "tag"));
+		}
 	}
 	return mounts;
 }
@@ -246,10 +260,11 @@ int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply
 {
 	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
 	struct sk_create *create = &msg.create;
+	struct sk_disk_addresses addresses;
 	json_t *mounts = sk_services_add_mount(m->services, mounts_spec(m));
 	int r;
 
-	rootfs_spec(m, &create->rootfs);
+	rootfs_spec(m, &addresses, &create->rootfs);
 	create->name = json_string_value(json_object_get(m->config.json, "name"));
 	create->groups = json_object_get(m->config.json, "groups");
 	create->spec = (json_t *)(uintptr_t)m->config.spec;
@@ -267,8 +282,9 @@ int sk_guest_create(struct sk_monitor *m, uint16_t rows, uint16_t cols, sk_reply
 int sk_guest_mount(struct sk_monitor *m)
 {
 	struct sk_msg msg = { .op = SK_OP_CREATE, .container = SK_CONTAINER };
+	struct sk_disk_addresses addresses;
 
 	msg.create.mount_only = true;
-	rootfs_spec(m, &msg.create.rootfs);
+	rootfs_spec(m, &addresses, &msg.create.rootfs);
 	return sk_sandbox_request(m->sandbox, &msg, NULL, NULL);
 }

@@ -34,10 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "base/cleanup.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/socket.h"
 #include "vm/vm.h"
@@ -46,7 +43,6 @@
 #define SK_KEEPER_WAIT_MS 60000
 #define SK_KEEPER_READ_MS 1000
 #define SK_KEEPER_RESOLV_MAX 16384u
-#define SK_VM_JSON_MAX (16u << 20)
 
 enum what {
 	KEEPER_RESTART = 1,
@@ -109,44 +105,10 @@ static void become_monitor(const struct place *p, const struct message *m, const
 	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
 }
 
-static json_t *own_volumes(const struct place *p)
-{
-	_cleanup_free_ char *file = sk_asprintf("%s/containers/%s/vm.json", p->root, p->id), *text = NULL;
-	json_t *vm = NULL, *volumes;
-	size_t len;
-
-	if (file && sk_fs_read(AT_FDCWD, file, SK_VM_JSON_MAX, &text, &len) == 0)
-		vm = json_loadb(text, len, 0, NULL);
-	volumes = json_incref(json_object_get(vm, "volumes"));
-	json_decref(vm);
-	return volumes;
-}
-
-/* Removes an anonymous volume, unless another container was given it by name: it has the mark SK_VOLUME_NAMED then. */
-static void remove_volume(const struct place *p, const char *name)
-{
-	_cleanup_free_ char *dir = sk_asprintf("%s/volumes/%s", p->root, name);
-	_cleanup_free_ char *mark = sk_asprintf("%s/volumes/%s/" SK_VOLUME_NAMED, p->root, name);
-	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-volume-%s", p->root, name);
-
-	if (!*name || strchr(name, '/') || !dir || !mark || !tomb || access(mark, F_OK) == 0)
-		return;
-	if (rename(dir, tomb) == 0)
-		sk_event_append(&p->paths, "volume", "destroy", name, NULL);
-}
-
 static void remove_all(const struct place *p, int fd)
 {
-	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", p->root, p->id);
-	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-%s", p->root, p->id);
-	json_t *volumes = own_volumes(p);
-	size_t i;
-	char done = dir && tomb && rename(dir, tomb) == 0;
+	char done = sk_vm_discard(&p->paths, p->id) == 0;
 
-	for (i = 0; done && i < json_array_size(volumes); i++)
-		if (json_is_string(json_array_get(volumes, i)))
-			remove_volume(p, json_string_value(json_array_get(volumes, i)));
-	json_decref(volumes);
 	if (write(fd, &done, 1) < 0)
 		done = 0;
 	sk_vm_sweep(&p->paths);

@@ -22,6 +22,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/opt.h"
+#include "base/socket.h"
 #include "vm/parent.h"
 #include "vm/keeper.h"
 
@@ -785,7 +786,7 @@ int main(int argc, char **argv)
 	m->life.policy = m->policy->life;
 	if (parse_args(argc, argv, m, &owner_fd) < 0)
 		return usage();
-	if (owner_fd >= 0 && fcntl(owner_fd, F_SETFD, FD_CLOEXEC) < 0)
+	if (owner_fd >= 0 && ((owner_fd = sk_socket_inherited(owner_fd)) < 0 || sk_socket_nonblock(owner_fd) < 0))
 		return usage();
 	umask(077);
 	if (sk_paths_check(&m->paths, &err) < 0) {

@@ -42,6 +42,7 @@
 #include "proto/message.h"
 #include "virtio/device.h"
 #include "vm/config.h"
+#include "vm/endpoint.h"
 #include "vm/life.h"
 #include "vm/logfile.h"
 #include "vm/sandbox.h"
@@ -111,6 +112,7 @@ struct sk_conn {
 	struct sk_buf in, out;
 	enum sk_conn_kind kind;
 	unsigned refs; /* pending replies that name it */
+	bool stranger; /* it has yet to say the secret */
 	bool of_proxy; /* the one of this process to itself */
 	bool dead, owner, owns_process, wants_stdin, detached, in_closed;
 	enum sk_life_verb waits; /* for this wish to come true; NO_VERB: for nothing */
@@ -182,6 +184,7 @@ struct sk_monitor {
 	struct sk_conn *conns;
 	unsigned n_conns, max_conns;
 	int listen_fd;
+	char secret[SK_ENDPOINT_SECRET + 1]; /* of clients that connect; "": they need none */
 	struct sk_acceptor *acceptor;
 	int sockets[4]; /* of vm.json's "sockets", as the last life has left them */
 	unsigned n_sockets;

@@ -99,6 +99,6 @@ int sk_network_publish(struct sk_network *network, const struct sk_slirp_forward
 void sk_network_withdraw(struct sk_network *network, const struct sk_slirp_forward *forward);
 void sk_network_down(struct sk_network *network);
 
-extern const struct sk_network_backend sk_network_netns;
+extern const struct sk_network_backend sk_network_slirp, sk_network_netns;
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/platform/windows/system.h"
 #include "vm/places.h"
 #include "vm/state.h"
 
@@ -42,6 +43,27 @@ char *sk_paths_runtime(const char *name)
 char *sk_place_config(bool of_user)
 {
 	return below(of_user ? "APPDATA" : "PROGRAMDATA", "Skerry/config.json");
+}
+
+#define PATH_CHARS 32768u
+
+char *sk_place_program(const char *name, const char *variable)
+{
+	_cleanup_free_ wchar_t *wide = malloc(PATH_CHARS * sizeof(*wide));
+	DWORD n = wide ? GetModuleFileNameW(NULL, wide, PATH_CHARS) : 0;
+	_cleanup_free_ char *self = n && n < PATH_CHARS ? sk_win_utf8(wide, n) : NULL;
+	const char *chosen = getenv(variable);
+	char *end;
+
+	if (chosen && *chosen)
+		return strdup(chosen);
+	end = self ? strrchr(self, '\\') : NULL;
+	if (!end) {
+		errno = ENOENT;
+		return NULL;
+	}
+	*end = '\0';
+	return sk_asprintf("%s/%s.exe", self, name);
 }
 
 bool sk_place_is_full(const char *path)

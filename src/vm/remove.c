@@ -8,11 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "vm/vm.h"
 
 #define SK_REMOVE_TRIES 2000 /* 5 ms each */
+#define SK_VM_JSON_MAX (16u << 20)
 
 /* A monitor that only shuts down after a copy, or is about to end, is waited for. */
 static int lock_idle(const struct sk_paths *paths, const char *id, int fd)
@@ -53,11 +56,59 @@ int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *
 		return sk_error_errno(err, errno, "cannot remove container %.12s", id);
 	if (fd >= 0 && lock_idle(paths, id, fd) < 0)
 		return sk_error_set(err, EBUSY, "cannot remove container %.12s: its monitor is running", id);
-	if (rename(dir, tomb) < 0)
+	r = rename(dir, tomb);
+	/* Some systems move no directory in which a file is open: then the lock has to go first. */
+	if (r < 0 && (errno == EACCES || errno == EPERM || errno == EBUSY)) {
+		sk_close_fd(&fd);
+		r = rename(dir, tomb);
+	}
+	if (r < 0)
 		return sk_error_errno(err, errno, "cannot remove container %.12s", id);
+	sk_close_fd(&fd); /* and keep one that is open in its place when it is removed */
 	sk_fs_remove_tree(AT_FDCWD, run);
 	r = sk_fs_remove_tree(AT_FDCWD, tomb);
 	return r < 0 ? sk_error_errno(err, r, "cannot delete all files of container %.12s in %s", id, tomb) : 0;
+}
+
+static json_t *own_volumes(const struct sk_paths *paths, const char *id)
+{
+	_cleanup_free_ char *file = sk_asprintf("%s/containers/%s/vm.json", paths->root, id), *text = NULL;
+	json_t *vm = NULL, *volumes;
+	size_t len;
+
+	if (file && sk_fs_read(AT_FDCWD, file, SK_VM_JSON_MAX, &text, &len) == 0)
+		vm = json_loadb(text, len, 0, NULL);
+	volumes = json_incref(json_object_get(vm, "volumes"));
+	json_decref(vm);
+	return volumes;
+}
+
+/* Removes an anonymous volume, unless another container was given it by name: it has the mark SK_VOLUME_NAMED then. */
+static void remove_volume(const struct sk_paths *paths, const char *name)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/volumes/%s", paths->root, name);
+	_cleanup_free_ char *mark = sk_asprintf("%s/volumes/%s/" SK_VOLUME_NAMED, paths->root, name);
+	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-volume-%s", paths->root, name);
+
+	if (!*name || strchr(name, '/') || !dir || !mark || !tomb || access(mark, F_OK) == 0)
+		return;
+	if (rename(dir, tomb) == 0)
+		sk_event_append(paths, "volume", "destroy", name, NULL);
+}
+
+int sk_vm_discard(const struct sk_paths *paths, const char *id)
+{
+	_cleanup_free_ char *dir = sk_asprintf("%s/containers/%s", paths->root, id);
+	_cleanup_free_ char *tomb = sk_asprintf("%s/tmp/removed-%s", paths->root, id);
+	json_t *volumes = own_volumes(paths, id);
+	int r = !dir || !tomb ? -ENOMEM : rename(dir, tomb) < 0 ? -errno : 0;
+	size_t i;
+
+	for (i = 0; r == 0 && i < json_array_size(volumes); i++)
+		if (json_is_string(json_array_get(volumes, i)))
+			remove_volume(paths, json_string_value(json_array_get(volumes, i)));
+	json_decref(volumes);
+	return r;
 }
 
 void sk_vm_sweep(const struct sk_paths *paths)

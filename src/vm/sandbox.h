@@ -8,6 +8,7 @@
  * sends requests to the agent.
  *
  *   sandbox.c        puts the parts together; each part knows its own header only
+ *   sandbox_linux.c, sandbox_windows.c   the VM: engine, disks, carrier
  *   session.c        requests to the agent and its events       clock.c     the guest's clock
  *   streams.c        streams from the guest, by their tokens    storage.c   layers, disks, balloon
  *   network.c        the back ends of the network               shares.c    directories of the host
@@ -115,5 +116,14 @@ const char *sk_sandbox_kernel(const struct sk_sandbox *sandbox);
 pid_t sk_sandbox_engine_pid(const struct sk_sandbox *sandbox);
 /* The agent's word for the device that has the shares; NULL: there is none. */
 const char *sk_sandbox_shares_device(const struct sk_sandbox *sandbox);
+/* As sk_shares_token(). */
+const struct sk_token *sk_sandbox_shares_token(const struct sk_sandbox *sandbox);
+/* The agent's words for the disks. */
+struct sk_disk_addresses {
+	char layers[32]; /* of the device that has all layers, end to end; or of the first layer's */
+	char disk[32];	 /* of the first of the configuration's disks */
+	bool apart;	 /* each layer is a device of its own, in a row from `layers` on */
+};
+void sk_sandbox_find_disks(const struct sk_sandbox *sandbox, unsigned n_layers, struct sk_disk_addresses *ret);
 
 #endif

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "engine/engine.h"
+#include "proto/message.h"
+#include "virtio/stream.h"
 
 /* Directories and files of the host that a sandbox is given, and their server. */
 struct sk_shares;
@@ -45,6 +47,11 @@ void sk_shares_place(const struct sk_shares *shares, const struct sk_engine_proc
 size_t sk_shares_engine_devices(const struct sk_shares *shares, struct sk_engine_device *ret, size_t max);
 /* Mount tag of the device that has them; NULL: there is none. */
 const char *sk_shares_device(const struct sk_shares *shares);
+/* Where no device has them: the token with which the guest opens the stream that does, for 9P. NULL. */
+const struct sk_token *sk_shares_token(const struct sk_shares *shares);
+/* That stream: as sk_stream_claim_cb. */
+ssize_t sk_shares_claim(struct sk_shares *shares, const struct sk_token *token, struct sk_stream *stream,
+			const uint8_t *data, size_t n);
 /* After the engine: nobody asks any more. */
 void sk_shares_free(struct sk_shares *shares);
 

@@ -22,6 +22,7 @@ struct sk_sandbox_layer {
 /* A file, a device of its own. */
 struct sk_sandbox_disk {
 	int take_fd;
+	const char *path;   /* of the same file, for an engine that opens it by itself; NULL where there is none such */
 	const char *serial; /* by which the guest finds it, SK_BLK_ID_MAX letters at most; NULL: SK_BLK_ID_WRITABLE */
 	bool readonly;
 	bool scratch; /* gone when the sandbox is: a flush need not reach the host's disk */

@@ -48,6 +48,9 @@ int sk_vm_end_holders(const char *path, struct sk_error *err);
 /* Removes a container's directory in one step (rename, then delete). The caller has made sure that no monitor runs:
  * -EBUSY otherwise. */
 int sk_vm_remove(const struct sk_paths *paths, const char *id, struct sk_error *err);
+/* Of a container that is removed by itself (--rm): its directory and the anonymous volumes that go with it are moved to the
+ * store's tmp/, from where sk_vm_sweep() deletes them. The caller has made sure that no monitor runs, or is it. */
+int sk_vm_discard(const struct sk_paths *paths, const char *id);
 /* Deletes what removed containers and volumes have left in the store's tmp/: of programs that were killed at it, or
  * that had not the right to. */
 void sk_vm_sweep(const struct sk_paths *paths);

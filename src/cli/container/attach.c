@@ -32,6 +32,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/frame.h"
+#include "base/terminal.h"
 #include "cli/cli.h"
 #include "model/jx.h"
 #include "cli/container/sink.h"
@@ -43,6 +44,7 @@
 
 struct client {
 	int fd, signal_fd;
+	int input; /* what poll() can wait for of our stdin, -1 */
 	const struct sk_attach *a;
 	struct sk_attach_result *ret;
 	struct sk_error *err;
@@ -314,7 +316,7 @@ static void read_stdin(struct client *c)
 
 	/* The filter may add the keys it held back. */
 	want = want > CHUNK ? CHUNK : want;
-	n = read(c->a->in_fd, chunk, want - SK_DETACH_KEYS_MAX);
+	n = read(c->input, chunk, want - SK_DETACH_KEYS_MAX);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) { /* an error is an end, too: a terminal that hung up gives EIO */
@@ -381,7 +383,7 @@ static int step(struct client *c)
 	struct pollfd fds[4] = {
 		{ .fd = c->fd, .events = (short)((c->blocked < 0 ? POLLIN : 0) | (c->out.len ? POLLOUT : 0)) },
 		{ .fd = c->signal_fd, .events = POLLIN },
-		{ .fd = wants_stdin(c) ? c->a->in_fd : -1, .events = POLLIN },
+		{ .fd = wants_stdin(c) ? c->input : -1, .events = POLLIN },
 		{ .fd = c->blocked < 0 ? -1 : c->sinks[c->blocked].fd, .events = POLLOUT },
 	};
 	int r = 0;
@@ -424,7 +426,9 @@ static int run(struct client *c)
 
 int sk_attach_run(int fd, const struct sk_attach *attach, struct sk_attach_result *ret, struct sk_error *err)
 {
-	struct client c = { .fd = fd, .signal_fd = -1, .a = attach, .ret = ret, .err = err, .blocked = -1 };
+	struct client c = {
+		.fd = fd, .signal_fd = -1, .input = -1, .a = attach, .ret = ret, .err = err, .blocked = -1
+	};
 	sigset_t set, before;
 	int r;
 
@@ -440,7 +444,12 @@ int sk_attach_run(int fd, const struct sk_attach *attach, struct sk_attach_resul
 	signal_set(attach, &set);
 	sigprocmask(SIG_BLOCK, &set, &before);
 	c.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	r = c.signal_fd < 0 ? lost(&c, errno, "cannot watch signals") : run(&c);
+	r = c.signal_fd < 0 ? lost(&c, errno, "cannot watch signals") : 0;
+	if (r == 0 && attach->in_fd >= 0 && (c.input = sk_input_open(attach->in_fd)) < 0)
+		r = lost(&c, c.input, "cannot read the standard input");
+	if (r == 0)
+		r = run(&c);
+	sk_input_close(attach->in_fd, c.input);
 	sk_term_restore();
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	sk_close_fd(&c.signal_fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pull, load, import, tag, rmi: what changes the image store. */
+/* load, import, tag, rmi: what changes the image store, beside pull. */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -15,70 +15,13 @@
 #include "cli/image/pull.h"
 #include "model/remove.h"
 
-static void image_event(struct sk_cli *cli, const char *action, const char *id, const char *name)
+void sk_image_event(struct sk_cli *cli, const char *action, const char *id, const char *name)
 {
 	_cleanup_json_ json_t *attributes = sk_jx_object();
 
 	sk_jx_set_str(attributes, "name", name);
 	sk_event_append(&cli->paths, "image", action, id, attributes);
 }
-
-/* ---- pull */
-
-struct pull_opts {
-	bool quiet, tls_verify;
-	const char *platform, *auth_file;
-};
-
-static void pull_defaults(void *opts)
-{
-	((struct pull_opts *)opts)->tls_verify = true;
-}
-
-#define AT(f) offsetof(struct pull_opts, f)
-static const struct sk_opt pull_opts[] = {
-	{ "all-tags", 'a', SK_OPT_REFUSED, 0, NULL, "name the tags, one pull for each", NULL, NULL, true },
-	SK_OPT_STR_("authfile", 0, AT(auth_file), "string",
-		    "File with registry credentials, as skopeo and podman have it"),
-	{ "disable-content-trust", 0, SK_OPT_IGNORED_BOOL, 0, NULL, NULL, NULL, NULL, true },
-	SK_OPT_STR_("platform", 0, AT(platform), "string", "Set platform of the image, e.g. linux/amd64"),
-	SK_OPT_BOOL_("quiet", 'q', AT(quiet), "Suppress verbose output"),
-	SK_OPT_BOOL_("tls-verify", 0, AT(tls_verify), "Require HTTPS and verify certificates (default true)"),
-	SK_OPT_END,
-};
-#undef AT
-
-static int cmd_pull(struct sk_cli *cli, void *opts, int argc, char **argv)
-{
-	const struct pull_opts *o = opts;
-	struct sk_pull pull = {
-		.ref = argv[0],
-		.quiet = o->quiet,
-		.options = { .insecure = !o->tls_verify, .platform = o->platform, .auth_file = o->auth_file }
-	};
-	_cleanup_free_ char *id = NULL, *full = sk_pull_with_tag(argv[0]);
-	struct sk_error err = SK_ERROR_INIT;
-
-	(void)argc;
-	if (sk_pull(cli, &pull, &id, &err) < 0)
-		return sk_cli_fail(&err, 1);
-	image_event(cli, "pull", id, full);
-	printf("%s\n", full);
-	return 0;
-}
-
-const struct sk_command sk_cmd_pull = {
-	.name = "pull",
-	.args = "[OPTIONS] NAME[:TAG|@DIGEST]",
-	.summary = "Download an image from a registry",
-	.aliases = "skerry image pull, skerry pull",
-	.opts = pull_opts,
-	.opts_size = sizeof(struct pull_opts),
-	.defaults = pull_defaults,
-	.min = 1,
-	.max = 1,
-	.run = cmd_pull,
-};
 
 /* ---- load */
 
@@ -127,7 +70,7 @@ static int cmd_load(struct sk_cli *cli, void *opts, int argc, char **argv)
 		const char *name = json_string_value(ref);
 
 		printf(strncmp(name, "sha256:", 7) == 0 ? "Loaded image ID: %s\n" : "Loaded image: %s\n", name);
-		image_event(cli, "load", name, name);
+		sk_image_event(cli, "load", name, name);
 	}
 	return 0;
 }
@@ -184,7 +127,7 @@ static int cmd_import(struct sk_cli *cli, void *opts, int argc, char **argv)
 		return sk_cli_fail(&err, 1);
 	sk_bars_finish(&bars);
 	printf("%s\n", id);
-	image_event(cli, "import", id, argc > 1 ? argv[1] : id);
+	sk_image_event(cli, "import", id, argc > 1 ? argv[1] : id);
 	return 0;
 }
 
@@ -211,7 +154,7 @@ static int cmd_tag(struct sk_cli *cli, void *opts, int argc, char **argv)
 	(void)argc;
 	if (sk_cli_store(cli, &store, &err) < 0 || sk_store_tag(store, argv[0], argv[1], &err) < 0)
 		return sk_cli_fail(&err, 1);
-	image_event(cli, "tag", argv[0], argv[1]);
+	sk_image_event(cli, "tag", argv[0], argv[1]);
 	return 0;
 }
 
@@ -282,8 +225,8 @@ static int rmi_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_err
 		json_object_foreach(entry, key, value)
 		{
 			printf("%s: %s\n", key, json_string_value(value));
-			image_event(cli, strcmp(key, "Deleted") == 0 ? "delete" : "untag", json_string_value(value),
-				    json_string_value(value));
+			sk_image_event(cli, strcmp(key, "Deleted") == 0 ? "delete" : "untag", json_string_value(value),
+				       json_string_value(value));
 		}
 	}
 	return 0;

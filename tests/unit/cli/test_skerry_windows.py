@@ -71,8 +71,11 @@ class Case(unittest.TestCase):
         self.assertIn("is not a skerry command", self.run_it("nonsense", code=1))
         self.assertIn("unknown flag: --bogus", self.run_it("images", "--bogus", code=125))
         self.assertIn("requires at least 1 argument", self.run_it("rmi", code=1))
-        for words in ["run", "--rm", "-v", "C:\\data:/data", "debian"], ["container", "ls"], ["pull", "debian"]:
-            self.assertIn(f"'skerry {words[0]}' is not there on this system: ", self.run_it(*words, code=125))
+        for words in ["machine", "ls"], ["container", "stats"], ["image", "pull", "debian"]:
+            self.assertIn(f"'skerry {words[0]} {words[1]}' is not there on this system: ", self.run_it(*words, code=125))
+        self.assertIn("'skerry pull' is not there on this system: it needs skopeo", self.run_it("pull", "debian", code=125))
+        self.assertNotIn("machine", text)
+        self.assertIn("\n  exec ", text)
 
     def test_info(self):
         info = json.loads(self.run_it("info", "-f", "json"))
@@ -88,7 +91,13 @@ class Case(unittest.TestCase):
             info = json.loads(self.run_it("info", "-f", "json", SKERRY_COMPUTECORE=STANDIN, **env))
             return info["Engines"][0]["Problem"]
 
-        self.assertEqual(problem(), "Hyper-V works here (schema 2.5), but this version of Skerry does not start containers on Windows")
+        self.assertIn("vmlinux-hyperv is missing", problem())
+        guest = os.path.join(self.top, "guest")
+        os.mkdir(guest)
+        for name in "vmlinux-hyperv", "initramfs.cpio":
+            with open(os.path.join(guest, name), "wb"):
+                pass
+        self.assertEqual(problem(SKERRY_GUEST_DIR="Z:" + guest), "")
         self.assertIn("version 1903 or later", problem(SKERRY_STANDIN_SCHEMA="1"))
         self.assertIn("Hyper-V Administrators", problem(SKERRY_STANDIN_DENY="1"))
 

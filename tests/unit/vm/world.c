@@ -195,6 +195,20 @@ const char *sk_sandbox_shares_device(const struct sk_sandbox *sandbox)
 	return sandbox ? "shares" : NULL;
 }
 
+const struct sk_token *sk_sandbox_shares_token(const struct sk_sandbox *sandbox)
+{
+	(void)sandbox;
+	return NULL;
+}
+
+void sk_sandbox_find_disks(const struct sk_sandbox *sandbox, unsigned n_layers, struct sk_disk_addresses *ret)
+{
+	(void)sandbox;
+	(void)n_layers;
+	*ret = (struct sk_disk_addresses){ .layers = "serial:" SK_BLK_ID_READONLY,
+					   .disk = "serial:" SK_BLK_ID_WRITABLE };
+}
+
 int sk_sandbox_listen(struct sk_sandbox *sandbox, uint32_t port, sk_stream_accept_cb accept, void *arg)
 {
 	(void)sandbox;

@@ -235,6 +235,24 @@ const char *sk_shares_device(const struct sk_shares *s)
 	return s ? SK_SHARES_TAG : NULL;
 }
 
+/* They are on a device. */
+const struct sk_token *sk_shares_token(const struct sk_shares *s)
+{
+	(void)s;
+	return NULL;
+}
+
+ssize_t sk_shares_claim(struct sk_shares *s, const struct sk_token *token, struct sk_stream *stream,
+			const uint8_t *data, size_t n)
+{
+	(void)s;
+	(void)token;
+	(void)stream;
+	(void)data;
+	(void)n;
+	return -1;
+}
+
 void sk_shares_free(struct sk_shares *s)
 {
 	unsigned i;

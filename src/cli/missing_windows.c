@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that there are not on Windows, and why. */
+#include "cli/commands.h"
+
+#define NOT(command, why) const struct sk_command command = { .name = #command, .refused = (why) }
+
+#define NEEDS_SKOPEO "it needs skopeo, which there is for Windows in no package; \"skerry load\" reads archives"
+#define NEEDS_LINUX "it looks at Linux' own ways of isolation; \"skerry info\" says what there is of Hyper-V"
+#define NO_MACHINES "VMs on Windows have no network and no further disks yet, which a machine needs"
+#define NOT_YET "it has not been made for Windows yet"
+
+NOT(sk_cmd_pull, NEEDS_SKOPEO);
+NOT(sk_cmd_doctor, NEEDS_LINUX);
+NOT(sk_cmd_cp, NOT_YET);
+NOT(sk_cmd_stats, NOT_YET);
+NOT(sk_cmd_update, NOT_YET);
+NOT(sk_cmd_machine_cp, NO_MACHINES);
+NOT(sk_cmd_machine_default, NO_MACHINES);
+NOT(sk_cmd_machine_init, NO_MACHINES);
+NOT(sk_cmd_machine_inspect, NO_MACHINES);
+NOT(sk_cmd_machine_logs, NO_MACHINES);
+NOT(sk_cmd_machine_ls, NO_MACHINES);
+NOT(sk_cmd_machine_reset, NO_MACHINES);
+NOT(sk_cmd_machine_restart, NO_MACHINES);
+NOT(sk_cmd_machine_rm, NO_MACHINES);
+NOT(sk_cmd_machine_set, NO_MACHINES);
+NOT(sk_cmd_machine_ssh, NO_MACHINES);
+NOT(sk_cmd_machine_start, NO_MACHINES);
+NOT(sk_cmd_machine_stop, NO_MACHINES);

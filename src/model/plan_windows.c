@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What containers on Windows cannot have yet: a network, a disk for their changes, restarts by policy. */
+#include "model/plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int check(const struct sk_plan *p, struct sk_error *err)
+{
+	const struct sk_run_opts *o = p->opts;
+
+	if (p->network->backend)
+		return sk_error_set(err, EOPNOTSUPP,
+				    "--network %s: containers on Windows have no network yet: leave it out, or give "
+				    "--network none",
+				    p->network->name);
+	if (o->publish.n || o->publish_all)
+		return sk_error_set(err, EOPNOTSUPP,
+				    "containers on Windows have no network yet: leave --publish and --publish-all out");
+	if (p->disk_size != SK_DEFAULT_DISK_SIZE)
+		return sk_error_set(
+			err, EOPNOTSUPP,
+			"--storage-opt size: containers on Windows have no disk yet: what they change is in their "
+			"memory");
+	if (strcmp(p->restart_policy, "no") != 0)
+		return sk_error_set(err, EOPNOTSUPP,
+				    "--restart %s: containers on Windows are not restarted by themselves yet",
+				    p->restart_policy);
+	return 0;
+}
+
+const struct sk_plan_system sk_plan_system = { .network = "none", .check = check };

@@ -5,8 +5,13 @@
  * events from a thread of its own. Its guest does nothing but to write a line to the serial port's pipe; where the
  * kernel's command line has the word "standin.exit" it powers off, with "standin.crash" it ends unexpectedly.
  *
+ * SKERRY_STANDIN_ENGINE: path of tests/windows/standin_engine.c's program on the host. It is started, and boots a real guest
+ * with the disks of the description; the guest's streams go through the directory SKERRY_TEST_STREAMS, its console to the
+ * pipe. It ends with the VM, and the VM with it. SKERRY_STANDIN_KIND: the engine for Linux that it takes (uml).
+ *
  * SKERRY_STANDIN_SCHEMA: minor number of the newest schema (5). SKERRY_STANDIN_DENY=1: the user may not use Hyper-V.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +28,7 @@
 #define UNEXPECTED 0x80370106u
 #define SYSTEMS 16u
 #define WORDS 2048u
+#define ENGINE_MS 20000
 
 enum state { NONE, CREATED, RUNNING, ENDED };
 
@@ -30,6 +36,8 @@ struct standin {
 	enum state state;
 	wchar_t id[64];
 	char command_line[4096], pipe[256];
+	json_t *document;
+	int engine; /* the connection of the engine; -1: there is none */
 	HCS_EVENT_CALLBACK callback;
 	void *arg;
 };
@@ -153,6 +161,8 @@ static void remember(struct standin *s, const json_t *document)
 
 	snprintf(s->command_line, sizeof(s->command_line), "%s", line ? line : "");
 	snprintf(s->pipe, sizeof(s->pipe), "%s", pipe ? pipe : "");
+	s->document = json_incref((json_t *)(uintptr_t)document);
+	s->engine = -1;
 }
 
 __declspec(dllexport) HRESULT WINAPI HcsCreateComputeSystem(PCWSTR id, PCWSTR configuration, HCS_OPERATION operation,
@@ -212,6 +222,152 @@ static void write_console(const struct standin *s)
 	free(pipe);
 }
 
+/* ---- a real guest */
+
+/* The host's name of a file, malloc'd, for the command line; NULL. */
+static wchar_t *host_path(const char *path)
+{
+	char *(CDECL * unix_name)(const wchar_t *);
+	wchar_t *wide = sk_win_wide(path), *name = NULL;
+	FARPROC f = GetProcAddress(GetModuleHandleW(L"kernel32.dll"), "wine_get_unix_file_name");
+	char *text;
+
+	memcpy(&unix_name, &f, sizeof(f));
+	text = f && wide ? unix_name(wide) : NULL;
+	if (text) {
+		name = sk_win_wide(text);
+		HeapFree(GetProcessHeap(), 0, text);
+	}
+	free(wide);
+	return name;
+}
+
+/* Appends a word in quotes: no path of a test has one. False: it does not fit, or there is no word. */
+static bool add_word(wchar_t *line, const wchar_t *prefix, wchar_t *take_word)
+{
+	bool fits = take_word && wcslen(line) + wcslen(prefix) + wcslen(take_word) + 4 < WORDS;
+
+	if (fits) {
+		wcscat(line, line[0] ? L" \"" : L"\"");
+		wcscat(line, prefix);
+		wcscat(line, take_word);
+		wcscat(line, L"\"");
+	}
+	free(take_word);
+	return fits;
+}
+
+static bool add_number(wchar_t *line, const json_t *number)
+{
+	wchar_t *text = calloc(24, sizeof(*text));
+
+	if (text)
+		swprintf(text, 24, L"%lld", (long long)json_integer_value(number));
+	return add_word(line, L"", text);
+}
+
+/* Adds "STREAMS MEMORY CPUS ENGINE DISK…". */
+static bool engine_line(const struct standin *s, wchar_t *line)
+{
+	const json_t *vm = json_object_get(s->document, "VirtualMachine"),
+		     *topology = json_object_get(vm, "ComputeTopology"),
+		     *list = json_object_get(
+			     json_object_get(json_object_get(json_object_get(vm, "Devices"), "Scsi"), "0"),
+			     "Attachments");
+	const char *streams = getenv("SKERRY_TEST_STREAMS"), *kind = getenv("SKERRY_STANDIN_KIND");
+	char dir[1024], number[8];
+	bool good = true;
+	unsigned i;
+
+	snprintf(dir, sizeof(dir), "%s/%ls", streams ? streams : "", s->id);
+	good = add_word(line, L"", host_path(dir)) &&
+	       add_number(line, json_object_get(json_object_get(topology, "Memory"), "SizeInMB")) &&
+	       add_number(line, json_object_get(json_object_get(topology, "Processor"), "Count")) &&
+	       add_word(line, L"", sk_win_wide(kind && *kind ? kind : "uml"));
+	for (i = 0; good && i < json_object_size(list); i++) {
+		const json_t *disk;
+
+		snprintf(number, sizeof(number), "%u", i);
+		disk = json_object_get(list, number);
+		good = add_word(line, json_is_true(json_object_get(disk, "ReadOnly")) ? L"ro:" : L"rw:",
+				host_path(json_string_value(json_object_get(disk, "Path"))));
+	}
+	return good;
+}
+
+/* A port of loopback that the engine connects to. -1. */
+static int listen_for_engine(wchar_t *line)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(address);
+	json_t *number;
+	bool good;
+
+	if (fd < 0)
+		return -1;
+	good = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0 &&
+	       getsockname(fd, (struct sockaddr *)&address, &len) == 0;
+	number = json_integer(ntohs(address.sin_port));
+	good = good && add_word(line, L"", sk_win_wide("standin_engine")) && add_number(line, number);
+	json_decref(number);
+	if (good)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Wine starts programs of its host, but has no handle for them, and not always their standard streams: they are followed,
+ * and ended, by a connection. */
+static bool start_engine(struct standin *s)
+{
+	STARTUPINFOW si = { .cb = sizeof(si) };
+	wchar_t *program = sk_win_wide(getenv("SKERRY_STANDIN_ENGINE")), *line = calloc(WORDS, sizeof(*line));
+	int listener = line ? listen_for_engine(line) : -1;
+	PROCESS_INFORMATION pi = { 0 };
+	struct pollfd pfd = { .fd = listener, .events = POLLIN };
+
+	if (program && listener >= 0 && engine_line(s, line) &&
+	    CreateProcessW(program, line, NULL, NULL, FALSE, 0, NULL, NULL, &si, &pi) && poll(&pfd, 1, ENGINE_MS) == 1)
+		s->engine = accept(listener, NULL, NULL);
+	if (listener >= 0)
+		close(listener);
+	free(program);
+	free(line);
+	return s->engine >= 0;
+}
+
+/* The console, until the engine has ended. The pipe is opened once, so that its end is seen. */
+static void carry_console(const struct standin *s, int engine)
+{
+	wchar_t *pipe = s->pipe[0] ? sk_win_wide(s->pipe) : NULL;
+	HANDLE h = pipe ? CreateFileW(pipe, GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL) : INVALID_HANDLE_VALUE;
+	char chunk[4096];
+	ssize_t n;
+	DWORD done;
+
+	while ((n = recv(engine, chunk, sizeof(chunk), 0)) > 0)
+		if (h != INVALID_HANDLE_VALUE)
+			WriteFile(h, chunk, (DWORD)n, &done, NULL);
+	if (h != INVALID_HANDLE_VALUE)
+		CloseHandle(h);
+	free(pipe);
+}
+
+static DWORD WINAPI real_guest(void *arg)
+{
+	struct standin *s = arg;
+	int engine = s->engine;
+
+	carry_console(s, engine);
+	EnterCriticalSection(&lock);
+	if (s->state == RUNNING && s->engine == engine)
+		end(s, 0, L"GracefulExit");
+	LeaveCriticalSection(&lock);
+	close(engine);
+	return 0;
+}
+
 static DWORD WINAPI guest(void *arg)
 {
 	struct standin *s = arg;
@@ -232,12 +388,19 @@ __declspec(dllexport) HRESULT WINAPI HcsStartComputeSystem(HCS_SYSTEM system, HC
 {
 	struct standin *s = (void *)system;
 	HANDLE thread = NULL;
+	HMODULE self;
 
 	(void)options;
+	/* Its threads outlive a VM, and so does this library. */
+	GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+			   (const wchar_t *)systems, &self);
 	EnterCriticalSection(&lock);
 	if (s->state == CREATED) {
 		s->state = RUNNING;
-		thread = CreateThread(NULL, 0, guest, s, 0, NULL);
+		if (!getenv("SKERRY_STANDIN_ENGINE"))
+			thread = CreateThread(NULL, 0, guest, s, 0, NULL);
+		else if (start_engine(s))
+			thread = CreateThread(NULL, 0, real_guest, s, 0, NULL);
 	}
 	LeaveCriticalSection(&lock);
 	if (!thread)
@@ -258,6 +421,8 @@ __declspec(dllexport) HRESULT WINAPI
 		r = STOPPED;
 	else
 		end(s, 0, L"ForcedExit");
+	if (s->engine >= 0)
+		shutdown(s->engine, SHUT_WR);
 	LeaveCriticalSection(&lock);
 	return done(operation, r, "The compute system has stopped");
 }
@@ -280,6 +445,9 @@ __declspec(dllexport) void WINAPI HcsCloseComputeSystem(HCS_SYSTEM system)
 	struct standin *s = (void *)system;
 
 	EnterCriticalSection(&lock);
+	if (s->engine >= 0)
+		shutdown(s->engine, SHUT_WR);
+	json_decref(s->document);
 	memset(s, 0, sizeof(*s));
 	LeaveCriticalSection(&lock);
 }

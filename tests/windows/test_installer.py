@@ -15,7 +15,7 @@ import zipfile
 WINE, OUT = sys.argv[1:3]
 KEY = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment"
 UNINSTALL = "HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\Skerry"
-FILES = ["LICENSE.txt", "skerry-9pd.exe", "skerry-path.exe", "skerry.exe"]
+FILES = ["LICENSE.txt", "skerry-9pd.exe", "skerry-monitor.exe", "skerry-path.exe", "skerry.exe"]
 
 
 def windows(*words, code=0):

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_containers.py WINE PROGRAMS COMPUTECORE.DLL TOP [unittest's arguments]: containers of skerry.exe, under Wine.
+
+PROGRAMS is the directory of skerry.exe, skerry-monitor.exe and skerry-9pd.exe. The library stands in for Windows' own; behind
+it a real guest boots with an engine for Linux (standin_engine.c). TOP is a source tree whose programs for Linux are built: its
+skerry makes the store of images, as Windows programs can make layer images only where libsquashfs was to be had."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import unittest
+
+WINE, PROGRAMS, LIBRARY, TOP = sys.argv[1:5]
+BUSYBOX = shutil.which("busybox")
+APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill".split()
+
+
+def windows(path):
+    return "Z:" + os.path.abspath(path).replace("/", "\\")
+
+
+def vhd(path):
+    """What src/image does on Windows when a layer image is made: the footer of a virtual hard disk behind it."""
+    size = (os.path.getsize(path) + 4095) // 4096 * 4096
+    footer = bytearray(512)
+    footer[0:8] = b"conectix"
+    for at, n, value in (8, 4, 2), (12, 4, 0x10000), (16, 8, (1 << 64) - 1), (40, 8, size), (48, 8, size), (60, 4, 2):
+        footer[at:at + n] = value.to_bytes(n, "big")
+    footer[64:68] = (~sum(footer) & 0xffffffff).to_bytes(4, "big")
+    os.chmod(path, 0o644)
+    with open(path, "r+b") as file:
+        file.seek(size)
+        file.write(footer)
+    os.chmod(path, 0o444)
+
+
+def of_root(member):
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    if member.isdir():
+        member.mode = 0o755
+    return member
+
+
+def make_image(path):
+    with tempfile.TemporaryDirectory() as root:
+        for name in "bin", "etc", "tmp", "proc", "sys", "dev":
+            os.mkdir(os.path.join(root, name))
+        shutil.copy(BUSYBOX, os.path.join(root, "bin/busybox"))
+        for name in APPLETS:
+            os.symlink("busybox", os.path.join(root, "bin", name))
+        with open(os.path.join(root, "etc/passwd"), "w", encoding="ascii") as file:
+            file.write("root:x:0:0:root:/:/bin/sh\n")
+        with tarfile.open(path, "w") as tar:
+            tar.add(root, ".", filter=of_root)
+
+
+class Containers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # Short: unix sockets of the engine lie in directories below it.
+        cls.top = tempfile.mkdtemp(prefix="sk-win-", dir="/tmp")
+        cls.root = os.path.join(cls.top, "root")
+        archive = os.path.join(cls.top, "image.tar")
+        make_image(archive)
+        linux = {**os.environ, "SKERRY_ROOT": cls.root}
+        linux.pop("SKERRY_CONFIG", None)
+        os.mkdir(cls.root, 0o700)
+        subprocess.run([os.path.join(TOP, "out/skerry"), "import", archive, "box:1"], env=linux, check=True, capture_output=True, timeout=120)
+        for directory, _, names in os.walk(os.path.join(cls.root, "images")):
+            for name in names:
+                if name.endswith(".squashfs"):
+                    vhd(os.path.join(directory, name))
+        guest = os.path.join(cls.top, "guest")
+        streams = os.path.join(cls.top, "streams")
+        os.mkdir(guest)
+        os.mkdir(streams)
+        # What the description of a VM has to name; the stand-in boots its own.
+        shutil.copy(os.path.join(TOP, "out/initramfs.cpio"), guest)
+        with open(os.path.join(guest, "vmlinux-hyperv"), "wb") as file:
+            file.write(b"\x7fELF")
+        cls.env = {**os.environ, "SKERRY_ROOT": windows(cls.root), "SKERRY_GUEST_DIR": windows(guest),
+                   "SKERRY_COMPUTECORE": windows(LIBRARY), "SKERRY_TEST_STREAMS": windows(streams),
+                   "SKERRY_STANDIN_ENGINE": windows(os.path.join(TOP, "build/tests/standin_engine")),
+                   "SKERRY_STANDIN_GUEST": os.path.join(TOP, "out")}
+        cls.env.pop("SKERRY_CONFIG", None)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.top)
+
+    def start(self, *words, stderr, **more):
+        return subprocess.Popen([WINE, os.path.join(PROGRAMS, "skerry.exe"), *words], env=self.env, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=stderr, **more)
+
+    def run_it(self, *words, code=0, stdin=b""):
+        # A file: under Wine a monitor has its starter's standard error as the host knows it, and would hold a pipe open.
+        with tempfile.TemporaryFile() as messages:
+            process = self.start(*words, stderr=messages)
+            try:
+                out, _ = process.communicate(stdin, timeout=120)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                self.fail(f"{words}: no end{self.logs()}")
+            messages.seek(0)
+            err = messages.read()
+        self.assertEqual(process.returncode, code, f"{words}: {out.decode()}{err.decode()}{self.logs()}")
+        return out.decode() if code == 0 else (out + err).decode()
+
+    def logs(self):
+        """What monitors and guests have said, for a case that fails."""
+        text = ""
+        for directory, _, names in os.walk(os.path.join(self.root, "containers")):
+            for name in set(names) & {"monitor.log", "console.log"}:
+                with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
+                    text += f"\n-- {name}\n{file.read()[-2000:]}"
+        return text
+
+    def nothing_left(self):
+        for _ in range(100):
+            if not os.listdir(os.path.join(self.root, "containers")):
+                break
+            time.sleep(0.1)
+        self.assertEqual(os.listdir(os.path.join(self.root, "containers")), [])
+
+    def test_1_run(self):
+        self.assertEqual(self.run_it("run", "--rm", "box:1", "echo", "hello"), "hello\n")
+        self.assertIn("bad\n", self.run_it("run", "--rm", "box:1", "sh", "-c", "echo bad >&2; exit 3", code=3))
+        self.assertIn("no-such-program", self.run_it("run", "--rm", "box:1", "no-such-program", code=127))
+        data = bytes(range(256)) * 2000
+        self.assertEqual(self.run_it("run", "--rm", "-i", "box:1", "wc", "-c", stdin=data).strip(), str(len(data)))
+        self.nothing_left()
+
+    def test_2_life(self):
+        name = self.run_it("run", "-d", "--name", "web", "box:1", "sh", "-c", "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.1; done").strip()
+        self.assertEqual(len(name), 64)
+        self.assertIn("Up", self.run_it("ps", "--format", "{{.Names}} {{.Status}}"))
+        self.assertEqual(self.run_it("exec", "web", "sh", "-c", "echo $((6*7)); exit 0"), "42\n")
+        self.assertIn("", self.run_it("exec", "web", "sh", "-c", "exit 9", code=9))
+        self.assertEqual(self.run_it("logs", "web"), "up\n")
+        self.assertEqual(json.loads(self.run_it("inspect", "web"))[0]["State"]["Status"], "running")
+        self.assertIn("is running", self.run_it("rm", "web", code=1))
+        self.assertEqual(self.run_it("stop", "web"), "web\n")
+        self.assertEqual(self.run_it("logs", "web"), "up\nbye\n")
+        self.assertEqual(json.loads(self.run_it("inspect", "web"))[0]["State"]["ExitCode"], 7)
+        self.assertEqual(self.run_it("rm", "web"), "web\n")
+        self.nothing_left()
+
+    def test_3_shares(self):
+        data = os.path.join(self.top, "data")
+        os.mkdir(data)
+        with open(os.path.join(data, "from-host"), "w", encoding="ascii") as file:
+            file.write("host\n")
+        out = self.run_it("run", "--rm", "-v", windows(data) + ":/data", "box:1", "sh", "-c", "cat /data/from-host && echo guest > /data/from-guest && ls /data")
+        self.assertEqual(out, "host\nfrom-guest\nfrom-host\n")
+        with open(os.path.join(data, "from-guest"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "guest\n")
+        self.assertIn("Read-only", self.run_it("run", "--rm", "-v", windows(data) + ":/data:ro", "box:1", "touch", "/data/x", code=1))
+        self.assertEqual(self.run_it("run", "--rm", "-v", "vol:/v", "box:1", "sh", "-c", "echo kept > /v/file"), "")
+        self.assertEqual(self.run_it("run", "--rm", "-v", "vol:/v", "box:1", "cat", "/v/file"), "kept\n")
+        self.nothing_left()
+
+    def test_4_kill(self):
+        self.run_it("run", "-d", "--name", "gone", "box:1", "sleep", "1000")
+        self.assertEqual(self.run_it("kill", "gone"), "gone\n")
+        self.assertEqual(self.run_it("wait", "gone"), "137\n")
+        self.assertEqual(self.run_it("rm", "gone"), "gone\n")
+        # A client that is killed takes its container along, and the VM.
+        client = self.start("run", "--rm", "box:1", "sh", "-c", "echo up; sleep 1000", stderr=subprocess.DEVNULL, start_new_session=True)
+        self.assertEqual(client.stdout.readline(), b"up\n")
+        client.send_signal(signal.SIGKILL)
+        client.communicate()
+        self.nothing_left()
+        self.assertEqual(self.engines(), [])
+
+    def engines(self):
+        for _ in range(100):
+            found = []
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    with open(f"/proc/{pid}/cmdline", "rb") as file:
+                        if file.read().startswith(b"standin_engine\0" + self.top.encode()):
+                            found.append(pid)
+                except OSError:
+                    pass
+            if not found:
+                break
+            time.sleep(0.1)
+        return found
+
+    def test_5_refused(self):
+        for words, text in [(["-p", "80:80"], "no network yet"), (["--network", "bridge"], "no network yet"),
+                            (["--restart", "always"], "not restarted by themselves"), (["--storage-opt", "size=1g"], "no disk yet"),
+                            (["-v", windows(BUSYBOX) + ":/b"], "only directories can be shared")]:
+            self.assertIn(text, self.run_it("run", *words, "box:1", "true", code=125))
+        self.assertIn("is not there on this system", self.run_it("machine", "ls", code=125))
+        self.nothing_left()
+
+
+if __name__ == "__main__":
+    if not BUSYBOX:
+        print("needs busybox")
+        sys.exit(77)
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[5:]])

@@ -80,18 +80,18 @@ int sk_reexec_set_ipv6(int argc, char **argv, const char *sysctl)
 
 /* --- libnetwork-setkey */
 
-struct key {
+struct setkey {
 	const char *root, *container, *controller;
 	json_int_t pid;
 };
 
-static bool parse_key(int argc, char **argv, const char *state, size_t len, struct key *ret)
+static bool parse_key(int argc, char **argv, const char *state, size_t len, struct setkey *ret)
 {
 	const char *words[2] = { NULL, NULL };
 	json_t *json = json_loadb(state, len, 0, NULL);
 	int i, n = 0;
 
-	*ret = (struct key){ .root = "/run/docker", .pid = json_integer_value(json_object_get(json, "pid")) };
+	*ret = (struct setkey){ .root = "/run/docker", .pid = json_integer_value(json_object_get(json, "pid")) };
 	json_decref(json);
 	for (i = 1; i < argc; i++) {
 		const char *word = argv[i] + (strncmp(argv[i], "--", 2) == 0);
@@ -110,7 +110,7 @@ static bool parse_key(int argc, char **argv, const char *state, size_t len, stru
 	return n == 2 && ret->pid > 0 && !strchr(words[1], '/');
 }
 
-static int connect_dockerd(const struct key *k)
+static int connect_dockerd(const struct setkey *k)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
@@ -124,7 +124,7 @@ static int connect_dockerd(const struct key *k)
 }
 
 /* Asks, and reads the answer into `answer`, NUL-terminated. */
-static int tell(const struct key *k, char *answer, size_t size)
+static int tell(const struct setkey *k, char *answer, size_t size)
 {
 	_cleanup_fd_ int fd = connect_dockerd(k);
 	_cleanup_free_ char *text = NULL;
@@ -157,7 +157,7 @@ static int tell(const struct key *k, char *answer, size_t size)
 int sk_reexec_setkey(int argc, char **argv, const char *state, size_t len)
 {
 	char answer[1024];
-	struct key k;
+	struct setkey k;
 	int r;
 
 	if (!parse_key(argc, argv, state, len, &k)) {

@@ -56,18 +56,10 @@ static const struct sk_verb container_verbs[] = {
 };
 
 static const struct sk_verb image_verbs[] = {
-	CMD("history", sk_cmd_history),
-	CMD("import", sk_cmd_import),
-	CMD("inspect", sk_cmd_image_inspect),
-	CMD("load", sk_cmd_load),
-	CMD("ls", sk_cmd_images),
-	ALIAS("list", sk_cmd_images),
-	CMD("prune", sk_cmd_image_prune),
-	CMD("pull", sk_cmd_pull),
-	CMD("rm", sk_cmd_rmi),
-	ALIAS("remove", sk_cmd_rmi),
-	CMD("tag", sk_cmd_tag),
-	END,
+	CMD("history", sk_cmd_history),	  CMD("import", sk_cmd_import), CMD("inspect", sk_cmd_image_inspect),
+	CMD("load", sk_cmd_load),	  CMD("ls", sk_cmd_images),	ALIAS("list", sk_cmd_images),
+	CMD("prune", sk_cmd_image_prune), CMD("pull", sk_cmd_pull),	CMD("rm", sk_cmd_rmi),
+	ALIAS("remove", sk_cmd_rmi),	  CMD("tag", sk_cmd_tag),	END,
 };
 
 static const struct sk_verb machine_verbs[] = {

@@ -17,8 +17,8 @@ struct expr {
 static json_t *fail_with(struct expr *e, int code, const char *what)
 {
 	if (!e->run->err->code)
-		sk_error_set(e->run->err, code,
-			     "template parsing error: template: :1: executing \"\" at <%.100s>: %s", e->start, what);
+		sk_error_set(e->run->err, code, "template parsing error: template: :1: executing \"\" at <%.100s>: %s",
+			     e->start, what);
 	return NULL;
 }
 

@@ -48,7 +48,7 @@ fi
 
 # What a container sees of its own group, and what is there on the host. Few processes: each takes its time to start there.
 show_limits() {
-	r exec c sh -c 'cd /sys/fs/cgroup && grep . memory.max memory.low memory.swap.max pids.max cpu.max cpu.weight'
+	r exec c sh -c 'cd /sys/fs/cgroup && grep . memory.max memory.low pids.max cpu.max cpu.weight'
 	(cd /sys/fs/cgroup/skerry-nested/c && grep -s . cpu.max cpu.weight)
 }
 case_controllers() {
@@ -62,13 +62,13 @@ case_controllers() {
 	show_limits
 	echo '{"memory": {"limit": 80000000, "swap": -1}, "unified": {"pids.max": "25"}}' | r update --resources - c; echo $?
 	show_limits
-	r events --stats c | grep -o -e '"type":"stats"' -e '"limit":79998976' -e '"limit":25'
+	r events --stats c | grep -o -e '"type":"stats"' -e '"limit":25'
 	"$program" --root "$work/state.$runtime" events c >"$work/ooms.$runtime" 2>/dev/null &
 	r exec c tail /dev/zero; echo $?
 	wait_for grep -q '"type":"oom"' "$work/ooms.$runtime"; echo $?
 	kill $!
 	wait $! 2>/dev/null
-	r pause c; echo $?; cat /sys/fs/cgroup/skerry-nested/c/cgroup.freeze
+	r pause c; echo $?
 	r resume c; echo $?
 	r delete --force c; echo $?
 	find /sys/fs/cgroup -depth -type d -path '*skerry-nested/*'

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The terminal of a container: made, and sent to the caller's --console-socket. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

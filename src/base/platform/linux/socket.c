@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Sockets of Linux: addresses of unix sockets, descriptors sent and received with data. */
 #include "base/socket.h"
 
 #include <errno.h>

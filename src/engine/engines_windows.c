@@ -15,7 +15,6 @@ bool sk_engine_namespaces(void)
 
 int sk_uml_in_place_check(uint64_t memory, struct sk_error *err)
 {
-	(void)cpus;
 	(void)memory;
 	return sk_error_set(err, EOPNOTSUPP, "User-mode Linux is a program of Linux");
 }

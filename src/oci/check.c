@@ -15,6 +15,20 @@
 #define MOUNTS_MAX 1024u
 #define ID_MAX 2147483647 /* of users and groups, as runc has it */
 
+bool sk_oci_has_option(const json_t *mount, const char *option)
+{
+	const json_t *options = json_object_get(mount, "options");
+	size_t i;
+
+	for (i = 0; i < json_array_size(options); i++) {
+		const char *s = json_string_value(json_array_get(options, i));
+
+		if (s && strcmp(s, option) == 0)
+			return true;
+	}
+	return false;
+}
+
 static const char *str(const json_t *o, const char *key)
 {
 	return json_string_value(json_object_get(o, key));

@@ -88,7 +88,7 @@ class Containers(unittest.TestCase):
         cls.env = {**os.environ, "SKERRY_ROOT": windows(cls.root), "SKERRY_GUEST_DIR": windows(guest),
                    "SKERRY_COMPUTECORE": windows(LIBRARY), "SKERRY_TEST_STREAMS": windows(streams),
                    "SKERRY_STANDIN_ENGINE": windows(os.path.join(TOP, "build/tests/standin_engine")),
-                   "SKERRY_STANDIN_GUEST": os.path.join(TOP, "out")}
+                   "SKERRY_STANDIN_GUEST": os.path.abspath(os.path.join(TOP, "out"))}
         cls.env.pop("SKERRY_CONFIG", None)
 
     @classmethod

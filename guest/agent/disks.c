@@ -30,7 +30,7 @@ static bool has_lun(const char *name, unsigned lun)
 int sk_disk_by_lun(unsigned lun, char ret_name[SK_DISK_NAME_MAX])
 {
 	char serial[24];
-	char letter;
+	int letter;
 
 	for (letter = 'a'; letter <= 'z'; letter++) {
 		snprintf(ret_name, SK_DISK_NAME_MAX, "sd%c", letter);

@@ -109,7 +109,7 @@ case_machine_everything_shared() {
 	# the same read-only; what is named beside it stays writable
 	ok skerry machine stop
 	mkdir "$WORK/open"
-	echo '{"machine_mounts": ["'"$WORK/open"'", "/:ro"]}' >"$WORK/config.json"
+	settings '"machine_mounts": ["'"$WORK/open"'", "/:ro"]'
 	ok skerry machine start -q
 	ok d run --rm -v "$WORK:/w" box busybox cat /w/touched
 	expect 1 d run --rm -v "$WORK:/w" box busybox touch /w/again

@@ -43,7 +43,8 @@
 /* More than any VM can have: "unlimited" as some callers write it (the kernel's own is 2^63 less a page). */
 #define SK_MEMORY_NO_LIMIT (1ll << 45)
 #define SK_MEMORY_POD (2ull << 30)
-#define SK_POD_CPUS_MAX 16
+#define SK_VM_CPUS_MAX 16    /* virtual processors */
+#define SK_CPU_PERIOD 100000 /* microseconds, where a quota comes without one */
 #define SUBMOUNTS_MAX 16u
 
 static const char *str(const json_t *o, const char *key)
@@ -748,16 +749,30 @@ static uint64_t pod_memory(const json_t *annotations)
 	return (size + 0xfffff) & ~0xfffffull;
 }
 
+/* As many virtual processors as @quota microseconds in each @period can keep busy; one where there is no quota. */
+static int cpus_of(json_int_t quota, json_int_t period)
+{
+	json_int_t n = sysconf(_SC_NPROCESSORS_ONLN), cpus = quota > 0 && period > 0 ? (quota - 1) / period + 1 : 1;
+
+	if (cpus > n)
+		cpus = n;
+	return cpus < 1 ? 1 : cpus > SK_VM_CPUS_MAX ? SK_VM_CPUS_MAX : (int)cpus;
+}
+
 static int pod_cpus(const json_t *annotations)
 {
 	const char *quota = str(annotations, "io.kubernetes.cri.sandbox-cpu-quota"),
 		   *period = str(annotations, "io.kubernetes.cri.sandbox-cpu-period");
-	long q = quota ? strtol(quota, NULL, 10) : 0, p = period ? strtol(period, NULL, 10) : 0;
-	long n = sysconf(_SC_NPROCESSORS_ONLN), cpus = q > 0 && p > 0 ? (q + p - 1) / p : 1;
 
-	if (cpus > n)
-		cpus = n;
-	return cpus < 1 ? 1 : cpus > SK_POD_CPUS_MAX ? SK_POD_CPUS_MAX : (int)cpus;
+	return cpus_of(quota ? strtol(quota, NULL, 10) : 0, period ? strtol(period, NULL, 10) : 0);
+}
+
+static int container_cpus(const json_t *resources)
+{
+	const json_t *cpu = json_object_get(resources, "cpu"), *period = json_object_get(cpu, "period");
+
+	return cpus_of(json_integer_value(json_object_get(cpu, "quota")),
+		       period ? json_integer_value(period) : SK_CPU_PERIOD);
 }
 
 /* The annotation org.skerry.engine; without one what is configured (vm/settings.h). NULL: it names none. */
@@ -785,10 +800,10 @@ json_t *sk_oci_bundle_vm(const struct sk_oci_bundle *b, const struct sk_oci_cont
 	}
 	/* A read-only root is read-only for the container: mount points that are missing in it are made before. */
 	vm = json_pack("{s:i,s:s,s:s,s:s,s:i,s:I,s:o,s:{s:s,s:s,s:s},s:o,s:o,s:b,s:b,s:{s:s}}", "version", 1, "id",
-		       c->vm_id, "hostname", hostname ? hostname : "localhost", "engine", engine, "cpus", 1, "memory",
-		       (json_int_t)sk_oci_vm_memory(resources), "network", network, "rootfs", "type", "9p", "tag",
-		       "rootfs", "path", b->rootfs, "spec", spec, "mounts", exports, "terminal", b->terminal, "managed",
-		       1, "log", "driver", "none");
+		       c->vm_id, "hostname", hostname ? hostname : "localhost", "engine", engine, "cpus",
+		       container_cpus(resources), "memory", (json_int_t)sk_oci_vm_memory(resources), "network", network,
+		       "rootfs", "type", "9p", "tag", "rootfs", "path", b->rootfs, "spec", spec, "mounts", exports,
+		       "terminal", b->terminal, "managed", 1, "log", "driver", "none");
 	if (!vm)
 		sk_error_set(err, EINVAL, "config.json: a path is not UTF-8");
 	if (vm)

@@ -281,6 +281,34 @@ static void test_mounts_and_devices(void **state)
 	json_decref(vm);
 }
 
+/* As many processors as the quota can keep busy, and no more than the host has. */
+static void check_cpus(const char *cpu, int want)
+{
+	int n = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	struct sk_error err = SK_ERROR_INIT;
+	char resources[128];
+	json_t *vm;
+
+	snprintf(resources, sizeof(resources), "\"resources\":{\"cpu\":{%s}}", cpu);
+	write_sound("", resources);
+	vm = load_vm(&err);
+	assert_non_null(vm);
+	assert_int_equal(json_integer_value(json_object_get(vm, "cpus")), want < n ? want : n);
+	json_decref(vm);
+}
+
+static void test_cpus(void **state)
+{
+	(void)state;
+	check_cpus("", 1);
+	check_cpus("\"quota\":-1,\"period\":100000", 1);
+	check_cpus("\"quota\":50000,\"period\":100000", 1);
+	check_cpus("\"quota\":200000,\"period\":100000", 2);
+	check_cpus("\"quota\":150000", 2);
+	check_cpus("\"quota\":20000,\"period\":10000", 2);
+	check_cpus("\"quota\":9223372036854775807,\"period\":1000", 16);
+}
+
 static void test_memory(void **state)
 {
 	json_t *small = json_pack("{s:{s:i}}", "memory", "limit", 6 << 20),
@@ -448,6 +476,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pod, make_dir, remove_dir),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_sysctls),
+		cmocka_unit_test_setup_teardown(test_cpus, make_dir, remove_dir),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_device_rules),
 		cmocka_unit_test(test_start_errors),

@@ -73,6 +73,25 @@ case_in_place_two_processes() {
 	two_cpus forks kill many vmalloc
 }
 
+# Of several virtual processors each keeps its host threads on one processor of the host, or most of the time.
+kept_in_place() {
+	local engine=$1 process i
+	for ((i = 0; i < 200; i++)); do
+		for process in "$engine" $(pgrep -P "$engine"); do
+			cat "/proc/$process/task/"*/status 2>/dev/null | grep -qxP 'Cpus_allowed_list:\t\d+' && return
+		done
+		sleep 0.1
+	done
+	return 1
+}
+case_in_place_places() {
+	in_place
+	[ "$(nproc)" -gt 1 ] || skip 'one processor here'
+	ok skerry run -d --name place --cpus 2 "$IMG" bash -c 'while :; do (true); done'
+	kept_in_place "$(engine_pid place)" || fail 'all threads may run anywhere'
+	ok skerry rm -f place
+}
+
 # The kernel's place looks like a part of the address space that is taken.
 case_in_place_address() {
 	in_place

@@ -464,12 +464,22 @@ uint64_t sk_oci_vm_memory(const json_t *resources)
 	return (size + 0xfffff) & ~0xfffffull;
 }
 
+/* What version 2 of control groups can say of swap: no limit, or one beside a limit of memory. An update that names swap
+ * alone is the host's only. */
+static bool is_guest_swap(const json_t *memory)
+{
+	json_int_t limit = json_integer_value(json_object_get(memory, "limit")),
+		   swap = json_integer_value(json_object_get(memory, "swap"));
+
+	return swap == -1 || (limit > 0 && swap >= limit);
+}
+
 json_t *sk_oci_guest_resources(const json_t *resources)
 {
 	/* Of the host's hardware, or of version 1 of control groups only. */
 	static const char *const host_only[] = { "hugepageLimits", "network", "rdma", "blockIO" };
-	static const char *const old_memory[] = { "swappiness",	  "kernel", "kernelTCP",	"disableOOMKiller",
-						  "useHierarchy", "swap",   "checkBeforeUpdate" };
+	static const char *const old_memory[] = { "swappiness",	      "kernel",	      "kernelTCP",
+						  "disableOOMKiller", "useHierarchy", "checkBeforeUpdate" };
 	static const char *const host_cpu[] = { "cpus", "mems", "realtimeRuntime", "realtimePeriod" };
 	json_t *copy = json_is_object(resources) ? json_deep_copy(resources) : json_object();
 	json_t *memory = json_object_get(copy, "memory"), *cpu = json_object_get(copy, "cpu");
@@ -483,6 +493,8 @@ json_t *sk_oci_guest_resources(const json_t *resources)
 		json_object_del(copy, "devices");
 	for (i = 0; memory && i < SK_ARRAY_SIZE(old_memory); i++)
 		json_object_del(memory, old_memory[i]);
+	if (memory && !is_guest_swap(memory))
+		json_object_del(memory, "swap");
 	for (i = 0; cpu && i < SK_ARRAY_SIZE(host_cpu); i++)
 		json_object_del(cpu, host_cpu[i]);
 	return copy;

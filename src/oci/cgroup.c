@@ -595,6 +595,8 @@ static json_int_t read_number(const json_t *paths, const char *file, const char 
 			at = strstr(text, key);
 			at = at ? at + strlen(key) : "0";
 		}
+		if (strncmp(at, "max", 3) == 0) /* version 2: no limit; version 1 has about this number */
+			return INT64_MAX;
 		return (json_int_t)strtoull(at, NULL, 10);
 	}
 	return 0;

@@ -353,6 +353,62 @@ static void test_device_rules(void **state)
 	}
 }
 
+/* The limit of swap that the guest is told, or 0. */
+static json_int_t guest_swap(json_int_t limit, json_int_t swap)
+{
+	json_t *given = json_pack("{s:{s:I,s:I,s:i}}", "memory", "limit", limit, "swap", swap, "swappiness", 10), *kept,
+	       *memory;
+	json_int_t told;
+
+	if (!limit)
+		json_object_del(json_object_get(given, "memory"), "limit");
+	kept = sk_oci_guest_resources(given);
+	memory = json_object_get(kept, "memory");
+	told = json_integer_value(json_object_get(memory, "swap"));
+	assert_int_equal(json_integer_value(json_object_get(memory, "limit")), limit);
+	assert_null(json_object_get(memory, "swappiness"));
+	json_decref(kept);
+	json_decref(given);
+	return told;
+}
+
+/* The guest has control groups of version 2, where swap is limited by itself: it is told what that can express. */
+static void test_guest_swap(void **state)
+{
+	(void)state;
+	assert_int_equal(guest_swap(64 << 20, 128 << 20), 128 << 20);
+	assert_int_equal(guest_swap(64 << 20, 64 << 20), 64 << 20);
+	assert_int_equal(guest_swap(64 << 20, -1), -1);
+	assert_int_equal(guest_swap(-1, -1), -1);
+	assert_int_equal(guest_swap(0, -1), -1);
+	assert_int_equal(guest_swap(64 << 20, 0), 0);
+	assert_int_equal(guest_swap(0, 128 << 20), 0);
+	assert_int_equal(guest_swap(-1, 128 << 20), 0);
+}
+
+static void stats_limit(const char *text, json_int_t wanted)
+{
+	json_t *paths = json_pack("[s]", dir), *stats;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/memory.max", dir);
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, 0), 0);
+	stats = sk_oci_cgroups_stats(paths);
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_object_get(json_object_get(stats, "memory"), "usage"), "limit")),
+			 wanted);
+	json_decref(stats);
+	json_decref(paths);
+}
+
+/* Version 2 says "max" where there is no limit: that is not a limit of 0. */
+static void test_stats_limit(void **state)
+{
+	(void)state;
+	stats_limit("67108864\n", 67108864);
+	stats_limit("max\n", INT64_MAX);
+}
+
 static void test_start_errors(void **state)
 {
 	json_t *process = json_pack("{s:[s]}", "args", "prog"), *path = json_pack("{s:[s]}", "args", "/a/prog");
@@ -479,6 +535,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cpus, make_dir, remove_dir),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_device_rules),
+		cmocka_unit_test(test_guest_swap),
+		cmocka_unit_test_setup_teardown(test_stats_limit, make_dir, remove_dir),
 		cmocka_unit_test(test_start_errors),
 	};
 

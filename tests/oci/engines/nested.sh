@@ -46,8 +46,9 @@ if [ "${SKERRY_NESTED:-}" != inside ]; then
 fi
 [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || { echo "tests/oci/nested: the VM has no control groups of version 2" && exit 1; }
 
-# What a container sees of its own group, and what is there on the host. Not compared: the memory limit of the host's group, which is
-# the VM's, and its cgroup.freeze: a paused VM's processors stand still, but its monitor has to hear of the resume. Few processes: each takes its time to start there.
+# What a container sees of its own group, and what is there on the host. Few processes: each takes its time to start there.
+# Not compared: the memory limit of the host's group, which is the VM's, and its cgroup.freeze: a paused VM's processors stand still,
+# but its monitor has to hear of the resume.
 show_limits() {
 	r exec c sh -c 'cd /sys/fs/cgroup && grep . memory.max memory.low memory.swap.max pids.max cpu.max cpu.weight'
 	(cd /sys/fs/cgroup/skerry-nested/c && grep -s . cpu.max cpu.weight)

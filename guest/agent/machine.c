@@ -564,6 +564,7 @@ static int prepare(struct machine *m, struct sk_error *err)
 		r = sk_machine_cgroups(err);
 	if (r == 0)
 		r = write_config(m, err);
+	sk_machine_read_ahead("/sys/block");
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
 	setenv("TMPDIR", SK_MACHINE_DISK "/tmp", 1);
 	setenv("HOME", "/run/engine", 1);

@@ -102,6 +102,11 @@ struct sk_machine_rest {
 bool sk_machine_rest_tick(struct sk_machine_rest *rest, bool quiet, uint64_t cpu_us, uint64_t span_us);
 /* How many of `cache` bytes of page cache are to be given back. */
 uint64_t sk_machine_rest_excess(uint64_t cache);
+/*
+ * Has the read-only disks of `sys_block` (/sys/block) read little ahead. Before anything of them is opened that is to
+ * stay open. One that refuses keeps what it has: that costs memory, no more.
+ */
+void sk_machine_read_ahead(const char *sys_block);
 /* To be called each SK_MACHINE_REST_MS; gives memory back. */
 void sk_machine_rest_look(struct sk_machine_rest *rest, bool quiet);
 struct sk_machine_idle {

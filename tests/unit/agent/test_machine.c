@@ -3,12 +3,15 @@
 #include "../sk_test.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "foreign.h"
 #include "machine.h"
 
@@ -306,6 +309,50 @@ static void test_rest(void **state)
 	assert_int_equal(sk_machine_rest_excess(8192 * MIB), 1024 * MIB);
 }
 
+static void put(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void test_read_ahead(void **state)
+{
+	static const char *const disks[] = { "vda", "vdb" };
+	char dir[] = "/tmp/sk-test-XXXXXX", path[PATH_MAX], text[16] = "";
+	size_t i;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	sk_machine_read_ahead("/no/such/directory");
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, disks[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+		put(path, "ro", i == 0 ? "1\n" : "0\n");
+		snprintf(path, sizeof(path), "%s/%s/queue", dir, disks[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+		put(path, "read_ahead_kb", "8192");
+	}
+	sk_machine_read_ahead(dir);
+	for (i = 0; i < 2; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s/queue/read_ahead_kb", dir, disks[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		assert_true(read(fd, text, sizeof(text) - 1) >= 4);
+		close(fd);
+		/* the images' disk, and the one that is written to */
+		assert_int_equal(strncmp(text, i == 0 ? "128" : "8192", i == 0 ? 3 : 4), 0);
+	}
+	assert_int_equal(sk_fs_remove_tree(AT_FDCWD, dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_probe),	      cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_backoff),	      cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_rest),	      cmocka_unit_test(test_register_lines),
+		cmocka_unit_test(test_read_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@
 #define REST_LOOKS 6u
 #define REST_CPU_PART 10u
 #define REST_COMPACT 2u
-#define REST_KEEP (24 * MIB)
+#define REST_KEEP (16 * MIB)
 #define REST_STEP_MIN (8 * MIB)
 #define READ_AHEAD_KB "128"
 #define REST_STEP_MAX (1024 * MIB) /* at one look: nothing else happens meanwhile */

@@ -304,8 +304,8 @@ static void test_rest(void **state)
 	assert_false(sk_machine_rest_tick(&rest, false, cpu, 10000000)); /* a container */
 	assert_false(sk_machine_rest_tick(&rest, true, cpu, 10000000));
 	assert_int_equal(sk_machine_rest_excess(0), 0);
-	assert_int_equal(sk_machine_rest_excess(30 * MIB), 0);
-	assert_int_equal(sk_machine_rest_excess(200 * MIB), 176 * MIB);
+	assert_int_equal(sk_machine_rest_excess(22 * MIB), 0);
+	assert_int_equal(sk_machine_rest_excess(200 * MIB), 184 * MIB);
 	assert_int_equal(sk_machine_rest_excess(8192 * MIB), 1024 * MIB);
 }
 

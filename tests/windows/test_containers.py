@@ -21,6 +21,9 @@ BUSYBOX = shutil.which("busybox")
 APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill".split()
 
 
+FULL = unittest.skipUnless(os.environ.get("SKERRY_TEST_FULL") == "1", "runs in make test-full")
+
+
 def windows(path):
     return "Z:" + os.path.abspath(path).replace("/", "\\")
 
@@ -96,13 +99,13 @@ class Containers(unittest.TestCase):
         shutil.rmtree(cls.top)
 
     def start(self, *words, stderr, **more):
-        return subprocess.Popen([WINE, os.path.join(PROGRAMS, "skerry.exe"), *words], env=self.env, stdin=subprocess.PIPE,
+        return subprocess.Popen([WINE, os.path.abspath(os.path.join(PROGRAMS, "skerry.exe")), *words], env=self.env, stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=stderr, **more)
 
-    def run_it(self, *words, code=0, stdin=b""):
+    def run_it(self, *words, code=0, stdin=b"", **more):
         # A file: under Wine a monitor has its starter's standard error as the host knows it, and would hold a pipe open.
         with tempfile.TemporaryFile() as messages:
-            process = self.start(*words, stderr=messages)
+            process = self.start(*words, stderr=messages, **more)
             try:
                 out, _ = process.communicate(stdin, timeout=120)
             except subprocess.TimeoutExpired:
@@ -201,6 +204,161 @@ class Containers(unittest.TestCase):
             self.assertIn(text, self.run_it("run", *words, "box:1", "true", code=125))
         self.assertIn("is not there on this system", self.run_it("machine", "ls", code=125))
         self.nothing_left()
+
+    # What follows runs in make test-full.
+
+    @FULL
+    def test_environment(self):
+        self.assertEqual(self.run_it("run", "--rm", "-e", "A=b c", "-e", "NAME=Zoë", "box:1", "sh", "-c", "echo $A $NAME"), "b c Zoë\n")
+        self.assertEqual(self.run_it("run", "--rm", "-w", "/tmp", "box:1", "sh", "-c", "echo $PWD"), "/tmp\n")
+        self.assertEqual(self.run_it("run", "--rm", "--user", "12:34", "box:1", "sh", "-c", "echo $(id -u) $(id -g)"), "12 34\n")
+        self.assertEqual(self.run_it("run", "--rm", "--entrypoint", "/bin/echo", "box:1", "a", "b  c"), "a b  c\n")
+        self.assertEqual(self.run_it("run", "--rm", "--hostname", "seal", "box:1", "uname", "-n"), "seal\n")
+        self.nothing_left()
+
+    @FULL
+    def test_environment_file_with_carriage_returns(self):
+        path = os.path.join(self.top, "settings.env")
+        with open(path, "wb") as file:
+            file.write(b"# of Windows\r\nONE=1\r\n\r\nTWO=2 3\r\n")
+        out = self.run_it("run", "--rm", "--env-file", windows(path), "box:1", "sh", "-c", "echo \"[$ONE][$TWO]\"")
+        self.assertEqual(out, "[1][2 3]\n")
+        self.nothing_left()
+
+    @FULL
+    def test_names_and_labels(self):
+        self.run_it("run", "-d", "--name", "one", "--label", "tier=front", "box:1", "sleep", "1000")
+        self.assertIn("one", self.run_it("run", "--name", "one", "box:1", "true", code=125))
+        self.assertEqual(self.run_it("ps", "--filter", "label=tier=front", "--format", "{{.Names}}"), "one\n")
+        self.assertEqual(self.run_it("ps", "--filter", "label=tier=back", "--format", "{{.Names}}"), "")
+        self.assertEqual(self.run_it("inspect", "--format", "{{.Config.Labels.tier}} {{.State.Running}}", "one").strip(), "front true")
+        self.assertEqual(self.run_it("rename", "one", "two"), "")
+        self.assertEqual(self.run_it("ps", "--format", "{{.Names}}"), "two\n")
+        self.assertEqual(self.run_it("rm", "-f", "two"), "two\n")
+        self.nothing_left()
+
+    @FULL
+    def test_exit_codes(self):
+        for command, code in ("exit 0", 0), ("exit 1", 1), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143):
+            with self.subTest(command):
+                self.run_it("run", "--rm", "--init", "box:1", "sh", "-c", f"sh -c '{command}'", code=code)
+        self.run_it("run", "--rm", "box:1", "/etc/passwd", code=126)
+        self.run_it("run", "--rm", "--no-such-option", "box:1", "true", code=125)
+        self.run_it("run", "--rm", "nothing-of-that-name:1", "true", code=125)
+        self.nothing_left()
+
+    @FULL
+    def test_signals(self):
+        script = "trap 'echo usr1' USR1; trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done"
+        self.run_it("run", "-d", "--name", "si", "box:1", "sh", "-c", script)
+        self.eventually(lambda: self.run_it("logs", "si"), "up\n")
+        self.assertEqual(self.run_it("kill", "--signal", "USR1", "si"), "si\n")
+        self.eventually(lambda: self.run_it("logs", "si"), "up\nusr1\n")
+        self.run_it("kill", "-s", "TERM", "si")
+        self.assertEqual(self.run_it("wait", "si"), "5\n")
+        self.assertIn("no-such", self.run_it("kill", "-s", "no-such", "si", code=1))
+        self.run_it("rm", "si")
+        self.nothing_left()
+
+    @FULL
+    def test_logs_follow(self):
+        self.run_it("run", "-d", "--name", "lo", "box:1", "sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.3; done")
+        self.assertEqual(self.run_it("logs", "-f", "lo"), "1\n2\n3\n")
+        self.assertEqual(self.run_it("logs", "--tail", "1", "lo"), "3\n")
+        self.run_it("rm", "-f", "lo")
+        self.nothing_left()
+
+    @FULL
+    def test_exec_input(self):
+        self.run_it("run", "-d", "--name", "ex", "box:1", "sleep", "1000")
+        data = bytes(range(256)) * 400
+        self.assertEqual(self.run_it("exec", "-i", "ex", "wc", "-c", stdin=data).strip(), str(len(data)))
+        self.assertEqual(self.run_it("exec", "-e", "X=y", "-w", "/etc", "-u", "7", "ex", "sh", "-c", "echo $X $PWD $(id -u)"), "y /etc 7\n")
+        self.run_it("exec", "ex", "no-such-program", code=127)
+        self.run_it("exec", "nobody-there", "true", code=1)
+        self.run_it("rm", "-f", "ex")
+        self.nothing_left()
+
+    @FULL
+    def test_monitor_is_killed(self):
+        self.run_it("run", "-d", "--name", "mo", "-v", "vm:/v", "box:1", "sleep", "1000")
+        for pid in self.monitors():
+            os.kill(pid, signal.SIGKILL)
+        self.eventually(lambda: self.run_it("ps", "--format", "{{.Names}}"), "")
+        self.assertEqual(self.engines(), [])
+        self.assertIn("Exited", self.run_it("ps", "-a", "--format", "{{.Status}}"))
+        self.assertEqual(self.run_it("rm", "mo"), "mo\n")
+        self.nothing_left()
+
+    @FULL
+    def test_paths(self):
+        for name in "with space", "Žluťoučký 文件", "a,b":
+            with self.subTest(name):
+                data = os.path.join(self.top, name)
+                os.mkdir(data)
+                self.run_it("run", "--rm", "-v", windows(data) + ":/data", "box:1", "sh", "-c", "echo x > '/data/ľ file'")
+                self.assertEqual(os.listdir(data), ["ľ file"])
+        here = os.path.join(self.top, "here")
+        os.makedirs(os.path.join(here, "x"))
+        self.run_it("run", "--rm", "-v", ".\\x:/x", "box:1", "touch", "/x/file", cwd=here)
+        self.assertEqual(os.listdir(os.path.join(here, "x")), ["file"])
+        self.assertEqual(self.run_it("run", "--rm", "-v", windows(here).replace("\\", "/") + ":/x", "box:1", "ls", "/x"), "x\n")
+        self.assertIn("drive", self.run_it("run", "--rm", "-v", "C:x:/x", "box:1", "true", code=125))
+        self.nothing_left()
+
+    @FULL
+    def test_mount_option(self):
+        data = os.path.join(self.top, "mounted")
+        os.mkdir(data)
+        bind = "type=bind,source=" + windows(data) + ",target=/data"
+        self.run_it("run", "--rm", "--mount", bind, "box:1", "touch", "/data/file")
+        self.assertEqual(os.listdir(data), ["file"])
+        self.assertIn("Read-only", self.run_it("run", "--rm", "--mount", bind + ",readonly", "box:1", "rm", "/data/file", code=1))
+        self.assertEqual(self.run_it("run", "--rm", "--mount", "type=tmpfs,target=/t", "box:1", "sh", "-c", "echo x > /t/f; cat /t/f"), "x\n")
+        self.run_it("run", "--rm", "--mount", "type=bind,source=" + windows(data) + "-not,target=/data", "box:1", "true", code=125)
+        self.nothing_left()
+
+    @FULL
+    def test_volumes(self):
+        self.assertEqual(self.run_it("volume", "create", "v1"), "v1\n")
+        self.run_it("run", "-d", "--name", "vo", "-v", "v1:/v", "box:1", "sh", "-c", "echo a > /v/f; sleep 1000")
+        self.eventually(lambda: self.run_it("run", "--rm", "-v", "v1:/v:ro", "box:1", "ls", "/v"), "f\n")
+        self.assertIn("v1", self.run_it("volume", "rm", "v1", code=1))
+        self.run_it("rm", "-f", "vo")
+        self.assertEqual(self.run_it("volume", "rm", "v1"), "v1\n")
+        self.nothing_left()
+
+    @FULL
+    def test_carriage_returns_pass(self):
+        self.assertEqual(self.run_it("run", "--rm", "-i", "box:1", "cat", stdin=b"a\r\nb\n\x1a\r").encode(), b"a\r\nb\n\x1a\r")
+        self.nothing_left()
+
+    @FULL
+    def test_refused_commands(self):
+        for words in ["pull", "box:2"], ["doctor"], ["cp", "x:/y", "z"], ["stats"], ["update", "x"]:
+            self.assertIn("is not there on this system", self.run_it(*words, code=125))
+
+    def eventually(self, ask, answer):
+        for _ in range(50):
+            if ask() == answer:
+                return
+            time.sleep(0.1)
+        self.assertEqual(ask(), answer)
+
+    def monitors(self):
+        """Of this test's prefix: other prefixes have other users of Wine."""
+        found = []
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    command = file.read()
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if b"skerry-monitor" in command and self.top.encode().replace(b"/", b"\\") in file.read():
+                        found.append(pid)
+            except OSError:
+                pass
+        self.assertTrue(found)
+        return found
 
 
 class Result(unittest.TextTestResult):

@@ -134,12 +134,12 @@ case_machine_idle_memory() {
 	local pss i above='' end=$((SECONDS + 240))
 	start_machine
 	ok d ps
-	# What is kept is the least after a minute; Go's runtime collects garbage every two and reads some of its program then.
+	# What is kept is the least after a minute; an engine that waits is not always still.
 	until pss=$(machine_pss) && [ "$pss" -le 120 ]; do
 		[ "$SECONDS" -lt "$end" ] || fail "an idle machine has $pss MiB"
 		sleep 5
 	done
-	# And it stays there: one look of seven may see such a collection.
+	# And it stays there: one look of seven may be above.
 	for i in 1 2 3 4 5 6 7; do
 		sleep 10
 		pss=$(machine_pss)

@@ -148,14 +148,14 @@ static void on_exec(void *arg, const struct sk_reply *reply)
 		sk_loop_trigger(m->reap);
 		return;
 	}
-	p->started = true;
 	sk_conn_reply(c, &(const struct sk_reply){ .key = p->key });
 	if (c->detached) { /* nobody reads it */
 		sk_proc_detach(c);
 		sk_conn_finish(c);
-	} else if (p->finished) {
-		sk_proc_tell_exit(p);
 	}
+	sk_proc_answered(p);
+	if (p->finished)
+		sk_proc_tell_exit(p);
 }
 
 static void op_exec(struct sk_conn *c, const struct sk_msg *request)

@@ -268,6 +268,7 @@ void sk_proc_signal(const struct sk_proc *p, int signal, bool all);
 void sk_proc_killed(struct sk_proc *p); /* SIGKILL is on its way; NULL is allowed */
 void sk_proc_exited(struct sk_proc *p, int code, bool oom);
 void sk_proc_tell_exit(struct sk_proc *p); /* readers hear of it, and go */
+void sk_proc_answered(struct sk_proc *p);  /* exec's client has its answer: output follows */
 void sk_proc_attach(struct sk_proc *p, struct sk_conn *c);
 void sk_proc_detach(struct sk_conn *c);
 void sk_proc_stdin(struct sk_proc *p, const uint8_t *data, size_t n); /* n 0: end of file */

@@ -301,11 +301,21 @@ static size_t readers_room(const struct sk_proc *p)
 	return room;
 }
 
+/* The answer to exec comes before any output: not every carrier keeps the order between streams. */
+static bool is_unanswered(const struct sk_proc *p)
+{
+	return p->readers && !p->init && !p->member && !p->started;
+}
+
 static size_t proc_output(struct sk_channel *ch, const uint8_t *data, size_t n)
 {
 	struct sk_proc *p = ch->proc;
 	size_t done = 0;
 
+	if (is_unanswered(p)) {
+		ch->stalled = true;
+		return 0;
+	}
 	while (done < n) {
 		size_t part = n - done, room = readers_room(p);
 		struct sk_conn *c, *next;
@@ -389,6 +399,17 @@ static void tell_end(const struct sk_channel *ch)
 	}
 }
 
+void sk_proc_answered(struct sk_proc *p)
+{
+	int i;
+
+	p->started = true;
+	for (i = 1; i < 3; i++)
+		if (p->ch[i].done && !p->terminal)
+			tell_end(&p->ch[i]);
+	sk_proc_writable(p);
+}
+
 static void channel_ended(struct sk_channel *ch)
 {
 	if (ch->done)
@@ -399,7 +420,7 @@ static void channel_ended(struct sk_channel *ch)
 		sk_loop_trigger(ch->conn->m->reap);
 		return;
 	}
-	if (ch->number > 0 && !ch->proc->terminal)
+	if (ch->number > 0 && !ch->proc->terminal && !is_unanswered(ch->proc))
 		tell_end(ch);
 	if (ch == input_channel(ch->proc))
 		flush_stdin(ch->proc);

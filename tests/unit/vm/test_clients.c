@@ -322,6 +322,8 @@ static void expect_key(struct w_client *c, const char *key)
 
 	assert_true(json_is_true(json_object_get(o, "ok")));
 	assert_string_equal(json_string_value(json_object_get(o, "key")), key);
+	/* Before any output, and its end. */
+	assert_true(!c->out[0] && !c->out[1] && !c->ends[0] && !c->ends[1]);
 	json_decref(o);
 }
 
@@ -358,6 +360,22 @@ static void exec_script(void)
 	w_ok(&r);
 	expect_key(c, "x3");
 	w_expect_end(c, 0);
+	assert_true(c->ends[0] == 1 && c->ends[1] == 1);
+	/* Its output overtakes the answer: it waits. */
+	c = ask(EXEC(""));
+	r = w_expect(SK_OP_EXEC);
+	out = w_stream(&r.msg.exec.stdio.token[1], "");
+	assert_int_equal(w_data(out, "early", 5), 0);
+	w_expect_silence(c);
+	w_ok(&r);
+	expect_key(c, "x4");
+	assert_int_equal(out->resumed, 1);
+	assert_int_equal(w_data(out, "early", 5), 5);
+	w_exit("c0", "x4", 0);
+	w_eof(out);
+	w_eof(w_stream(&r.msg.exec.stdio.token[2], ""));
+	w_expect_end(c, 0);
+	assert_int_equal(c->out[0], 5);
 	/* Its client goes: the process is killed where the client owns it, and only there. */
 	c = ask(EXEC(",\"owner\":true"));
 	d = ask(EXEC(""));
@@ -367,17 +385,21 @@ static void exec_script(void)
 	w_expect_nothing();
 	w_close(c);
 	killed = w_answer(SK_OP_SIGNAL);
-	assert_string_equal(killed.key, "x4");
+	assert_string_equal(killed.key, "x5");
 	assert_true(killed.msg.signal.number == SIGKILL && !killed.msg.signal.all);
 	/* Detached: the answer, and no more. */
 	c = ask(EXEC(",\"detach\":true"));
 	w_answer(SK_OP_EXEC);
-	expect_key(c, "x6");
+	expect_key(c, "x7");
 	w_expect_closed(c);
-	/* The client is gone when the answer comes. */
+	/* The client is gone when the answer comes: output does not wait for that any more. */
 	c = ask(EXEC(""));
 	r = w_expect(SK_OP_EXEC);
+	out = w_stream(&r.msg.exec.stdio.token[1], "");
+	assert_int_equal(w_data(out, "early", 5), 0);
 	w_close(c);
+	assert_int_equal(out->resumed, 1);
+	assert_int_equal(w_data(out, "early", 5), 5);
 	w_ok(&r);
 	down();
 }

@@ -276,6 +276,10 @@ case_kernel_runs() {
 	cc -O1 -static -o "$WORK/runs" "$here/runs.c" || skip 'no static C library here'
 	run --cap-add SYS_ADMIN -v "$WORK/runs:/r:ro" "$IMG" /r
 	same "$out" right
+	run --privileged -v "$WORK/runs:/r:ro" "$IMG" /r /bin/bash
+	same "$out" right
+	run "$IMG" cat /proc/sys/vm/compaction_proactiveness
+	same "$out" 0
 }
 
 # Loop devices, and swap on one (an overlay has no swap files, here as on a host).

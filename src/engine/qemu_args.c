@@ -102,7 +102,7 @@ static void add_kernel(struct sk_args *a, const struct sk_qemu_start *s, const s
 	sk_args_add(a,
 		    "console=ttyS0 %s panic=-1 oops=panic reboot=t pci=off dummy.numdummies=0 "
 		    "percpu_alloc=page random.trust_bootloader=on " SK_GUEST_REPORTING_ORDER
-		    " " SK_GUEST_REPORTING_DELAY "%s%s%s%s",
+		    " " SK_GUEST_REPORTING_DELAY " " SK_GUEST_GRACE_PERIODS "%s%s%s%s",
 		    debug ? "" : "quiet loglevel=4",
 		    s->kvm ? "" : " mitigations=off no_timer_check lapic_khz=1000000 init_on_alloc=1", tsc,
 		    c->extra_args ? " " : "", c->extra_args ? c->extra_args : "");

@@ -77,6 +77,7 @@ static void build_args(struct sk_args *a, const struct sk_engine_config *c, bool
 	sk_args_add(a, "random.trust_bootloader=on");
 	sk_args_add(a, SK_GUEST_REPORTING_ORDER);
 	sk_args_add(a, SK_GUEST_REPORTING_DELAY);
+	sk_args_add(a, SK_GUEST_GRACE_PERIODS);
 	for (i = 0; i < c->n_devices; i++)
 		sk_args_add(a, "virtio_uml.device=vu/%s:%u", c->devices[i].socket, c->devices[i].virtio_id);
 	if (c->extra_args)

@@ -22,7 +22,7 @@ run)
 		dir=$(mktemp -d "$place/t.XXXXXX")
 		chmod 755 "$dir"
 		cd "$dir" || exit 1
-		timeout 300 bash "$SUITE/tests/$test" 2>&1 </dev/null | awk -v t="$test" '
+		timeout "${PJDFSTEST_SECONDS:-300}" bash "$SUITE/tests/$test" 2>&1 </dev/null | awk -v t="$test" '
 			/^1\.\.[0-9]+/ { planned = substr($1, 4) }
 			/^ok .*# *(TODO|SKIP)/ { print "skip " t ":" $2; seen++; next }
 			/^not ok .*# *TODO/ { print "skip " t ":" $3; seen++; next }

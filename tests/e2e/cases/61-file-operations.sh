@@ -389,6 +389,68 @@ END
 	expect 1 skerry run --rm -w /data -v "$PWD/share:/data" "$IMG" perl -e 'my $h = pack("IIx128", 16, 0x39); open(my $m, "<", "."); exit(syscall(304, fileno($m), $h, 0) < 0 ? 1 : 0)'
 }
 
+# Handles of files that the guest's kernel does not have in memory any more: by the names that they have got since.
+case_fileops_handles_without_memory() {
+	mkdir -p share/d/e
+	echo text >share/d/e/f
+	echo held >share/k
+	cat >share/t.pl <<'END'
+use strict;
+sub handle {
+	my $h = pack("IIx128", 128, 0);
+	my ($id, $name) = (pack("i", 0), $_[0] . "");
+	syscall(303, -100, $name, $h, $id, 0) == 0 or die "name_to_handle_at: $!\n";
+	return $h;
+}
+open(my $mount, "<", ".") or die;
+sub opened {
+	my ($what, $h) = @_;
+	open(my $drop, ">", "/proc/sys/vm/drop_caches") or die;
+	syswrite($drop, "3");
+	my $fd = syscall(304, fileno($mount), $h, 0);
+	print("$what: $!\n"), return if $fd < 0;
+	my $path = readlink("/proc/self/fd/$fd");
+	open(my $f, "<&=", $fd);
+	print "$what: $path ", -d $f ? "directory\n" : <$f>;
+}
+my ($f, $e, $k) = map { handle($_) } "d/e/f", "d/e", "k";
+opened("as it was", $f);
+opened("directory", $e);
+rename("d/e/f", "d/e/g");
+opened("renamed", $f);
+rename("d", "dd");
+opened("below a renamed directory", $f);
+opened("directory", $e);
+link("dd/e/g", "dd/l");
+unlink("dd/e/g");
+opened("linked", $f);
+mkdir("new");
+rename("dd/l", "new/m");
+opened("moved", $f);
+open(my $held, "<", "k");
+unlink("k");
+opened("removed and open", $k);
+close($held);
+opened("closed", $k);
+unlink("new/m");
+opened("removed", $f);
+open(my $again, ">", "new/m");
+opened("made again", $f);
+END
+	run --privileged -w /data -v "$PWD/share:/data" "$IMG" perl t.pl
+	same "$out" 'as it was: /data/d/e/f text
+directory: /data/d/e directory
+renamed: /data/d/e/g text
+below a renamed directory: /data/dd/e/g text
+directory: /data/dd/e directory
+linked: /data/dd/l text
+moved: /data/new/m text
+removed and open: /data/k (deleted) held
+closed: Stale file handle
+removed: Stale file handle
+made again: Stale file handle'
+}
+
 # The guest's kernel once looked for the access control lists of a link with attributes, and panicked.
 # case: root-only
 case_fileops_link_with_attributes() {

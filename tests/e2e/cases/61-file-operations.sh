@@ -194,6 +194,36 @@ case_fileops_link_replaced_by_host() {
 	# One may come between, as on the host itself.
 	has "$out" "^missing [012], back 0\$"
 }
+# What a program stands in or has open stays that when the host gives its name to another one, or removes it.
+case_fileops_held_when_replaced_by_host() {
+	mkdir -p share/d share/other
+	touch share/d/one share/other/two
+	echo old >share/f
+	echo gone >share/g
+	(
+		for _ in $(seq "$(slow 300)"); do
+			[ ! -e share/ready ] || break
+			sleep 0.1
+		done
+		mv share/d share/away && mv share/other share/d
+		echo new >share/h && mv share/h share/f
+		rm share/g
+		touch share/go
+	) &
+	run -w /data -v "$PWD/share:/data" "$IMG" sh -c '
+		exec 3<f 4<g 5<d
+		cat f g
+		cd d
+		ls . .
+		touch ../ready
+		until [ -e ../go ]; do sleep 0.05; done
+		for i in 1 2 3; do
+			echo $(ls .) $(ls /proc/self/fd/5/) $(ls ../d) $(cat /proc/self/fd/3 /proc/self/fd/4 ../f)
+			sleep 0.2
+		done 2>&1'
+	wait
+	same "$out" $'old\ngone\n.:\none\n\n.:\none\none one two old gone new\none one two old gone new\none one two old gone new'
+}
 case_fileops_replaced_by_guest() {
 	mkdir share tools
 	replace_program tools/t.pl

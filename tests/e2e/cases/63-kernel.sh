@@ -87,6 +87,36 @@ case_kernel_direct_at_the_end() {
 	same "$out" right
 }
 
+# A megabyte goes in a few requests, also where the pages are not next to each other: each was one once.
+case_kernel_direct_requests() {
+	local server before after
+
+	mkdir share
+	head -c 1048576 /dev/urandom >share/from
+	skerry run -d --name c1 -v "$PWD/share:/data" -w /data "$IMG" sleep 1000 >/dev/null
+	server=$(child_pid c1 skerry-9pd)
+	calls() { awk -v w="$1" '$1 == w ":" { print $2 }' "/proc/$server/io"; }
+
+	before=$(calls syscw)
+	skerry exec c1 dd if=from of=direct bs=1M oflag=direct status=none
+	skerry exec c1 dd if=from of=synced bs=1M oflag=sync status=none
+	after=$(calls syscw)
+	[ $((after - before)) -lt 100 ] || fail "$((after - before)) writes"
+	before=$(calls syscr)
+	skerry exec c1 sh -c 'dd if=direct bs=1M iflag=direct status=none | cmp - synced'
+	after=$(calls syscr)
+	[ $((after - before)) -lt 100 ] || fail "$((after - before)) reads"
+	cmp share/from share/direct || fail 'something else was written with O_DIRECT'
+	cmp share/from share/synced || fail 'something else was written with O_SYNC'
+	# Memory that begins within a page.
+	run -v "$PWD/share:/data" -w /data "$IMG" perl -e '
+		my $b = "x" x 200000;
+		sysopen(my $s, "odd", 04010102) or die "$!"; # O_RDWR, O_CREAT, O_SYNC
+		print syswrite($s, $b, 150001, 3), "\n";'
+	same "$out" 150001
+	same "$(tr -d x <share/odd | wc -c) $(wc -c <share/odd)" '0 150001'
+}
+
 # Pages of a mapped file that the host changes are dropped without a warning of the kernel's.
 case_kernel_no_warning() {
 	mkdir "$WORK/share"

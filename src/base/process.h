@@ -64,6 +64,12 @@ int sk_run(const struct sk_spawn *spawn, struct sk_error *err);
  * those of the system, which a plain user's PATH has only in part (no sbin on Debian). A `name` with a slash is
  * returned as it is. */
 char *sk_find_program(const char *name);
+/*
+ * How many programs share a processor of this host, in the average of the last minute: 1 to SK_HOST_LOAD_MAX. A deadline
+ * for work that takes a processor is so many times as long. The first call has to come before the process is confined.
+ */
+#define SK_HOST_LOAD_MAX 10u
+unsigned sk_host_load(void);
 /* True: this process is in a user namespace, where uid 0 is not the host's and most users do not exist (rootless
  * podman). */
 bool sk_in_user_namespace(void);

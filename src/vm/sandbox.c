@@ -14,6 +14,8 @@
 
 #include "base/cleanup.h"
 #include "base/id.h"
+#include "base/log.h"
+#include "base/process.h"
 
 void sk_sandbox_lost(struct sk_sandbox *s, const char *why)
 {
@@ -201,15 +203,21 @@ static void on_bad_layer(void *arg)
 
 static const struct sk_console_events console_events = { .panic = on_panic, .bad_layer = on_bad_layer };
 
+/* On a host whose processors have more to do than they can the guest gets its share of them, and so many times the time. */
 static void on_boot_timeout(void *arg)
 {
 	struct sk_sandbox *s = arg;
 	const char *hint = s->config.start_timeout_hint;
 	char why[400];
 
+	if (++s->boot_waits < sk_host_load()) {
+		sk_log(SK_LOG_INFO, "the guest is not up yet, on a busy host: waiting on");
+		sk_loop_set_timer(s->boot_timer, s->config.start_timeout_ms);
+		return;
+	}
 	snprintf(why, sizeof(why), "the guest did not come up within %u s: see %s%s%s%s",
-		 s->config.start_timeout_ms / 1000, s->config.console_name, hint ? " (" : "", hint ? hint : "",
-		 hint ? ")" : "");
+		 s->boot_waits * s->config.start_timeout_ms / 1000, s->config.console_name, hint ? " (" : "",
+		 hint ? hint : "", hint ? ")" : "");
 	sk_sandbox_lost(s, why);
 }
 
@@ -265,6 +273,7 @@ int sk_sandbox_console_up(struct sk_sandbox *s, int *ret_write_fd, struct sk_err
 
 int sk_sandbox_await_boot(struct sk_sandbox *s, struct sk_error *err)
 {
+	sk_host_load(); /* which the monitor, once it is confined, could not ask for the first time */
 	s->boot_timer = sk_loop_add_timer(s->loop, s->config.start_timeout_ms, on_boot_timeout, s);
 	return s->boot_timer ? 0 : sk_error_errno(err, ENOMEM, "cannot watch the VM");
 }

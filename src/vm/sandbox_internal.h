@@ -20,6 +20,7 @@ struct sk_sandbox {
 	void *arg;
 	struct sk_sandbox_vm *vm;
 	struct sk_source *boot_timer;
+	unsigned boot_waits;	    /* how many times the timer has run out */
 	struct sk_carrier *carrier; /* the VM's */
 	struct sk_session *session;
 	struct sk_streams *streams;

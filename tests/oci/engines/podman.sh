@@ -220,6 +220,31 @@ case_build() {
 	rm -f "$dir/directory/new"
 	podman rmi -f "built$runtime" >/dev/null 2>&1
 }
+# Many at once: each has an image in the end, and no control group is left.
+builds_at_once() {
+	local i n=$1 list=() pids=() dir=$work/parallel
+	mkdir -p "$dir"
+	printf 'FROM box\nRUN echo hi >/made\n' >"$dir/Dockerfile"
+	for ((i = 0; i < n; i++)); do
+		list+=("built$i")
+		timeout "$(slow 300)" podman build --runtime "$program" --isolation oci --no-cache --network none -t "built$i" "$dir" >"$dir/$i" 2>&1 &
+		pids+=($!)
+	done
+	for ((i = 0; i < n; i++)); do wait "${pids[i]}" || tail -n 3 "$dir/$i"; done
+	p run --rm "built$((n - 1))" cat /made
+	podman rmi -f "${list[@]}" 2>&1 | grep -c '^Untagged'
+	find /sys/fs/cgroup -maxdepth 2 -name 'buildah-*' | grep -vxF "$groups" | wc -l
+}
+case_builds_at_once() {
+	local groups
+	groups=$(find /sys/fs/cgroup -maxdepth 2 -name 'buildah-*')
+	builds_at_once 6
+}
+full_builds_at_once() {
+	local groups
+	groups=$(find /sys/fs/cgroup -maxdepth 2 -name 'buildah-*')
+	builds_at_once 30
+}
 case_limits() {
 	p run --name oom -m 64m box tail /dev/zero >/dev/null 2>&1; echo $?
 	p inspect -f '{{.State.OOMKilled}}' oom

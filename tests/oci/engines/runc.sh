@@ -478,6 +478,34 @@ case_nothing_to_apply() {
 	r list -q
 	script -qec "$program --root $work/state.$runtime run --bundle $work/labels.$runtime n" /dev/null </dev/null | tr -d '\r' | sed 's/\^@//'
 }
+# Many at the same time, each from its creation to its removal.
+at_once() {
+	local i n=$1
+	bundle once '' sh -c 'read x; echo $x; exit 3'
+	python3 - "$work/once.$runtime" "$n" <<'END'
+import json, os, shutil, sys
+at, n = sys.argv[1], int(sys.argv[2])
+for i in range(n):
+    os.makedirs(at + "/%d" % i)
+    s = json.load(open(at + "/config.json"))
+    s["root"]["path"] = at + "/rootfs"
+    s["linux"]["cgroupsPath"] = "/skerry-test/once%d" % i
+    json.dump(s, open(at + "/%d/config.json" % i, "w"))
+END
+	for ((i = 0; i < n; i++)); do
+		(
+			echo "$i" | timeout "$(slow 300)" "$program" --root "$work/state.$runtime" run --bundle "$work/once.$runtime/$i" "once$i" >"$work/once.$runtime/$i/out" 2>&1
+			echo "exit $?" >>"$work/once.$runtime/$i/out"
+		) &
+	done
+	wait
+	for ((i = 0; i < n; i++)); do tr '\n' ' ' <"$work/once.$runtime/$i/out"; done
+	echo
+	r list -q
+	find /sys/fs/cgroup -maxdepth 3 -path '*/skerry-test/once*' | wc -l
+}
+case_at_once() { at_once 6; }
+full_at_once() { at_once 30; }
 # Deadlines need no mask of processors to be reset (runc 1.1 does not know them).
 case_deadline() {
 	bundle deadline 's["process"]["scheduler"] = {"policy": "SCHED_DEADLINE", "runtime": 10000000, "deadline": 20000000, "period": 20000000}' echo started

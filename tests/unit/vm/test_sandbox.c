@@ -296,6 +296,29 @@ static void test_devices_close(void **state)
 	assert_true(strstr(o.why, "closed its devices") || strstr(o.why, "agent in the guest has gone"));
 }
 
+static unsigned load = 1;
+
+unsigned __wrap_sk_host_load(void);
+unsigned __wrap_sk_host_load(void)
+{
+	return load;
+}
+
+/* A guest that has to share its processor may take so many times as long. */
+static void test_comes_up_late(void **state)
+{
+	uint64_t from = sk_now_ms();
+
+	(void)state;
+	load = 4;
+	o.config.start_timeout_ms = 500;
+	start_well();
+	turn_until(&o.lost);
+	load = 1;
+	assert_true(sk_now_ms() - from >= 1950);
+	assert_string_equal(o.why, "the guest did not come up within 2 s: see the console");
+}
+
 static void test_never_comes_up(void **state)
 {
 	(void)state;
@@ -511,6 +534,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_engine_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_agent_goes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_devices_close, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_comes_up_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_never_comes_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_setup_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_console, setup, teardown),

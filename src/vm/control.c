@@ -647,6 +647,8 @@ static void handle_frames(struct sk_conn *c)
 		if (r < 0)
 			break;
 		if (f.type == SK_FRAME_STDIN) {
+			if (c->deferred)
+				return; /* what a put brings, before the guest is up */
 			r = take_stdin(c, &f);
 			if (r < 0)
 				break;

@@ -666,6 +666,35 @@ static void test_early_copy(void **state)
 	run(early_copy_script, NULL);
 }
 
+/* What a put brings before the guest is up is kept for it. */
+static void early_put_script(void)
+{
+	struct w_client *c = ask("{\"op\":\"put\",\"path\":\"/tmp\"}");
+	struct w_request r;
+	struct sk_stream *s;
+
+	w_send_input(c, "early", 5);
+	w_send_input(c, NULL, 0);
+	w_hello();
+	w_ready();
+	w_answer(SK_OP_CREATE);
+	r = w_expect(SK_OP_PUT);
+	s = w_stream(&r.msg.file.stream, "");
+	assert_int_equal(s->in.len, 5);
+	assert_memory_equal(sk_buf_data(&s->in), "early", 5);
+	assert_true(s->shut);
+	w_ok(&r);
+	w_expect_ok(c);
+	w_close(w_owner());
+	down();
+}
+
+static void test_early_put(void **state)
+{
+	(void)state;
+	run(early_put_script, NULL);
+}
+
 /* ---- clients that do not keep to the protocol */
 
 static void bad_clients_script(void)
@@ -929,10 +958,11 @@ int main(void)
 		cmocka_unit_test(test_exec),	     cmocka_unit_test(test_exec_drain),
 		cmocka_unit_test(test_many_execs),   cmocka_unit_test(test_passed),
 		cmocka_unit_test(test_get),	     cmocka_unit_test(test_put),
-		cmocka_unit_test(test_early_copy),   cmocka_unit_test(test_bad_clients),
-		cmocka_unit_test(test_member),	     cmocka_unit_test(test_member_gone),
-		cmocka_unit_test(test_many_members), cmocka_unit_test(test_share),
-		cmocka_unit_test(test_standalone),   cmocka_unit_test(test_many_clients),
+		cmocka_unit_test(test_early_copy),   cmocka_unit_test(test_early_put),
+		cmocka_unit_test(test_bad_clients),  cmocka_unit_test(test_member),
+		cmocka_unit_test(test_member_gone),  cmocka_unit_test(test_many_members),
+		cmocka_unit_test(test_share),	     cmocka_unit_test(test_standalone),
+		cmocka_unit_test(test_many_clients),
 	};
 
 	return cmocka_run_group_tests_name("vm-clients", tests, setup, w_teardown);

@@ -282,8 +282,8 @@ int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_err
 	w->err = err;
 	first_name(w, path);
 	archive_write_set_format_pax_restricted(w->out);
-	/* Names are bytes here, whatever the locale. */
-	archive_write_set_options(w->out, "hdrcharset=BINARY");
+	/* A name that is not ASCII is written as it is, marked with hdrcharset=BINARY: in the locale "C" it cannot be
+	 * translated. That for all names would make GNU tar warn of each. */
 	archive_write_set_bytes_per_block(w->out, (int)ARCHIVE_CHUNK);
 	archive_write_set_bytes_in_last_block(w->out, 512);
 	r = archive_write_open_fd(w->out, fd) == ARCHIVE_OK ? 0 : fail_out(w);

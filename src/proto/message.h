@@ -185,6 +185,7 @@ struct sk_msg {
 			int signal; /* 0: the container's own */
 			bool has_timeout;
 			int timeout; /* seconds; -1: for ever */
+			bool keep;   /* although it is to be removed at its end: it will be started again */
 		} stop;
 		struct {
 			struct sk_create create;

@@ -320,6 +320,7 @@ static const struct field kill_fields[] = {
 static const struct field stop_fields[] = {
 	MSG(F_INT, int, "signal", stop.signal, 0, SIGNAL_MAX, 0),
 	MAYBE_AT(sk_msg, F_MAYBE_INT, int, "timeout", stop.timeout, stop.has_timeout, -1, INT_MOST),
+	BOOL("keep", stop.keep),
 	END,
 };
 static const struct field any_container_fields[] = { CONTAINER(0), END };

@@ -201,6 +201,8 @@ static void op_exec(struct sk_conn *c, const struct sk_msg *request)
 static void op_stop(struct sk_conn *c, const struct sk_msg *request)
 {
 	wait_for(c, SK_LIFE_STOP);
+	if (request->stop.keep)
+		c->m->config.auto_remove = false; /* of this life */
 	sk_monitor_stop(c->m, request->stop.signal ? request->stop.signal : c->m->config.stop_signal,
 			request->stop.has_timeout ? request->stop.timeout : c->m->config.stop_timeout);
 }

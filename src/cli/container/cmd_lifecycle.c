@@ -144,12 +144,13 @@ const struct sk_command sk_cmd_stop = {
 static int restart_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err)
 {
 	_cleanup_container_ struct sk_container c = { 0 };
-	const struct sk_msg request = stop_request(arg);
+	struct sk_msg request = stop_request(arg);
 	struct stopping s = { .err = SK_ERROR_INIT };
 	int r = sk_container_find(&cli->paths, ref, &c, err), code;
 
 	if (r < 0)
 		return r;
+	request.stop.keep = true;
 	stop_begin(cli, c.id, &request, &s);
 	stop_end(cli, &s);
 	if (s.r < 0) {

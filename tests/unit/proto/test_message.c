@@ -63,7 +63,7 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_REQUEST_EXEC] = "{" C ",\"process\":{},\"user\":\"u\",\"stdin\":true,\"detach\":true,\"owner\":true,"
 			    "\"ignore_paused\":true,\"bare_newlines\":true," SIZE "}",
 	[SK_REQUEST_KILL] = "{" C ",\"key\":\"x1\",\"signal\":15,\"all\":true}",
-	[SK_REQUEST_STOP] = "{\"signal\":15,\"timeout\":-1}",
+	[SK_REQUEST_STOP] = "{\"signal\":15,\"timeout\":-1,\"keep\":true}",
 	[SK_REQUEST_WAIT] = "{}",
 	[SK_REQUEST_PAUSE] = "{" C "}",
 	[SK_REQUEST_RESUME] = "{" C "}",

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/process.h"
+#include "cli/absent.h"
 #include "cli/cli.h"
 #include "skerry_config.h"
 
@@ -77,6 +78,17 @@ static bool is_help(const char *s)
 	return strcmp(s, "--help") == 0 || strcmp(s, "-h") == 0 || strcmp(s, "help") == 0;
 }
 
+static int no_command(const char *name, const char *typed)
+{
+	const char *instead = sk_cli_instead_of(name);
+
+	if (instead)
+		fprintf(stderr, "skerry: there is no '%s %s': %s.\nSee '%s --help'.\n", typed, name, instead, typed);
+	else
+		fprintf(stderr, "skerry: '%s' is not a skerry command.\nSee '%s --help'.\n", name, typed);
+	return 1;
+}
+
 static int dispatch(struct sk_cli *cli, const struct sk_verb *verbs, const char *typed, const char *summary, int argc,
 		    char **argv)
 {
@@ -93,8 +105,7 @@ static int dispatch(struct sk_cli *cli, const struct sk_verb *verbs, const char 
 			fprintf(stderr, "unknown flag: %s\nSee '%s --help'.\n", argv[0], typed);
 			return SK_EXIT_USAGE;
 		}
-		fprintf(stderr, "skerry: '%s' is not a skerry command.\nSee '%s --help'.\n", argv[0], typed);
-		return 1;
+		return no_command(argv[0], typed);
 	}
 	longer = sk_xasprintf("%s %s", typed, argv[0]);
 	if (v->group)

@@ -18,6 +18,20 @@ case_bad_words() {
 	same "$(skerry ps -aq)" ''
 }
 
+# docker's commands that are not there say what to do instead.
+# case: quick
+case_bad_commands_of_docker() {
+	local command
+	for command in build builder buildx checkpoint commit compose config context diff export login logout manifest network node \
+		plugin push save search secret service stack swarm trust 'image build' 'image save' 'container commit' 'container export'; do
+		# shellcheck disable=SC2086 # "image build" is two words
+		expect 1 skerry $command
+		complaint "^skerry: there is no 'skerry $command': .{20}"
+	done
+	expect 1 skerry image nonsense
+	complaint "^skerry: 'nonsense' is not a skerry command"
+}
+
 # Options of docker's that mean nothing to a VM are told; values that docker refuses are refused.
 case_bad_options_without_effect() {
 	local words

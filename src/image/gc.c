@@ -114,7 +114,7 @@ int sk_store_gc(struct sk_store *store, json_t *refs, uint64_t *ret_bytes, struc
 	return r;
 }
 
-void sk_refs_drop(json_t *refs, const char *id, json_t *removed)
+void sk_refs_unname(json_t *refs, const char *id, json_t *removed)
 {
 	const char *key;
 	json_t *entry;
@@ -129,6 +129,11 @@ void sk_refs_drop(json_t *refs, const char *id, json_t *removed)
 		json_array_append_new(removed, json_pack("{s:s}", "Untagged", sk_name_short(key)));
 		json_object_del(sk_refs_names(refs), key);
 	}
+}
+
+void sk_refs_drop(json_t *refs, const char *id, json_t *removed)
+{
+	sk_refs_unname(refs, id, removed);
 	json_array_append_new(removed, json_pack("{s:s}", "Deleted", id));
 	json_object_del(sk_refs_images(refs), id);
 }

@@ -73,8 +73,8 @@ int sk_store_import(struct sk_store *store, const char *path, const char *ref, c
 int sk_store_list(struct sk_store *store, json_t **ret_list, struct sk_error *err);
 /* Adds a name. */
 int sk_store_tag(struct sk_store *store, const char *name, const char *new_ref, struct sk_error *err);
-/* Removes a name, and with the last name the image; `in_use` tells whether a container uses image `id` (then -EBUSY
- * unless `force`).
+/* Removes a name, and with the last name the image; `in_use` tells whether a container uses image `id` (then -EBUSY;
+ * with `force` it loses its names only, and -EBUSY is for one without names).
  * `*ret_removed`: JSON array of {"Untagged": ref} / {"Deleted": id}. */
 int sk_store_remove(struct sk_store *store, const char *name, bool force, bool (*in_use)(void *arg, const char *id),
 		    void *arg, json_t **ret_removed, struct sk_error *err);

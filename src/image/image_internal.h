@@ -157,6 +157,8 @@ void sk_partial_clean_old(struct sk_store *store);
 int sk_store_gc(struct sk_store *store, json_t *refs, uint64_t *ret_bytes, struct sk_error *err);
 /* Takes image `id` and all its names out of `refs`; adds {"Untagged"}, {"Deleted"} to `removed`. */
 void sk_refs_drop(json_t *refs, const char *id, json_t *removed);
+/* Takes its names alone. */
+void sk_refs_unname(json_t *refs, const char *id, json_t *removed);
 
 /* form_linux.c, form_windows.c: what a layer image needs behind its end, for what shows it to guests on this system. 0 or
  * negative errno. */

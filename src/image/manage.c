@@ -197,8 +197,13 @@ static int remove_names(struct image_removal *rm, struct sk_error *err)
 		return sk_error_set(err, EBUSY,
 				    "image %.100s has names in several repositories: remove them, or use force",
 				    rm->name);
-	if (!rm->force && rm->in_use && rm->in_use(rm->in_use_arg, rm->id.text))
-		return sk_error_set(err, EBUSY, "image %.300s is used by a container", rm->name);
+	if (rm->in_use && rm->in_use(rm->in_use_arg, rm->id.text)) {
+		if (!rm->force || names == 0)
+			return sk_error_set(err, EBUSY, "image %.300s is used by a container", rm->name);
+		/* Its layers are the container's root file system: they stay until a prune after the container's end. */
+		sk_refs_unname(rm->refs, rm->id.text, rm->removed);
+		return 0;
+	}
 	sk_refs_drop(rm->refs, rm->id.text, rm->removed);
 	return 0;
 }

@@ -214,9 +214,9 @@ static int rmi_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_err
 		key = sk_jx_get_str(rmi->user->config, "Name", "");
 		return sk_error_set(
 			err, EBUSY,
-			"unable to remove image %.300s: container %.12s (%s) is using it; remove that first, "
-			"or use -f",
-			ref, rmi->user->id, *key == '/' ? key + 1 : key);
+			"unable to remove image %.300s: container %.12s (%s) is using it; remove that first%s", ref,
+			rmi->user->id, *key == '/' ? key + 1 : key,
+			rmi->opts->force ? "" : ", or use -f to remove its names");
 	}
 	if (r < 0)
 		return r;

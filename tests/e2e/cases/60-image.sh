@@ -277,6 +277,19 @@ case_image_rmi_and_prune() {
 	ok skerry create --name user "$IMG" true
 	expect 1 skerry rmi "$IMG"
 	complaint 'in use|using|used'
+	# By force the names go. The container's root file system stays, and with the container it can go.
+	ok skerry import t.tar z:1
+	ok skerry create --name kept z:1 nothing
+	ok skerry rmi -f z:1
+	same "$out" 'Untagged: z:1'
+	expect 1 skerry rmi -f "$(skerry inspect -f '{{.Image}}' kept)"
+	complaint 'kept'
+	ok skerry system prune -f --filter label=none
+	ok skerry cp kept:/a back
+	same "$(cat back)" a
+	ok skerry rm kept
+	ok skerry image prune -f
+	has "$out" 'deleted: sha256'
 	ok skerry rm user
 	local before
 	before=$(du -sk "$SKERRY_ROOT/images" | cut -f1)

@@ -38,7 +38,7 @@ _skerry_images() { skerry images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null
 # What an option takes: sets COMPREPLY and returns 0, or returns 1 when it is no option with a known kind of value.
 _skerry_option_value() {
 	case $1 in
-	--env-file | --cidfile | --label-file | --input | --root) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--env-file | --cidfile | --label-file | --input | --output | --root) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--network | --net) mapfile -t COMPREPLY < <(compgen -W 'slirp bridge none' -- "$cur") ;;
 	--restart) mapfile -t COMPREPLY < <(compgen -W 'no always on-failure unless-stopped' -- "$cur") ;;
 	--pull) mapfile -t COMPREPLY < <(compgen -W 'missing always never' -- "$cur") ;;
@@ -83,7 +83,7 @@ _skerry_positional() {
 	stop | kill | pause | top | stats | attach) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=running)" -- "$cur") ;;
 	exec) [ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=running)" -- "$cur") ;;
 	unpause) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=paused)" -- "$cur") ;;
-	restart | rm | wait | rename | logs | update | port) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers)" -- "$cur") ;;
+	restart | rm | wait | rename | logs | update | port | export) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers)" -- "$cur") ;;
 	inspect) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers) $(_skerry_images)" -- "$cur") ;;
 	cp)
 		mapfile -t COMPREPLY < <(compgen -S : -W "$(_skerry_containers)" -- "$cur" && compgen -f -- "$cur")

@@ -15,6 +15,9 @@
 /* Writes the tree at `path` as tar to `fd`; names in it begin with the last component of `path`. `follow`: when that is
  * a symbolic link, what it points to is meant. Kept: modes, owners, times, hard links, devices, extended attributes. */
 int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_error *err);
+/* The same of what is below the directory `path`, with names that begin there; what is mounted in it is left out: mount
+ * points are empty files and directories. */
+int sk_copy_get_unmounted(int rootfd, const char *path, int fd, struct sk_error *err);
 /* Unpacks the tar on `fd` under the directory `path`. `owners`: as the archive says, else root's. Names with ".." are
  * refused; a directory does not replace a file nor a file a directory. On failure the rest of the stream is left
  * unread. */

@@ -48,6 +48,7 @@ struct copy_walk {
 	char name[PATH_MAX]; /* of the entry, as it is in the archive */
 	size_t name_len;
 	char *chunk;
+	bool unmounted; /* mount points are empty, and the names begin below the first directory */
 	struct sk_error *err;
 };
 
@@ -184,7 +185,7 @@ static int send_children(struct copy_walk *w, int pathfd, int depth)
 		child = openat(dirfd(dir), de->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (child < 0 && errno == ENOENT)
 			continue; /* removed meanwhile */
-		if (w->name[len - 1] != '/')
+		if (len && w->name[len - 1] != '/')
 			w->name[len++] = '/';
 		memcpy(w->name + len, de->d_name, n + 1);
 		w->name_len = len + n;
@@ -193,6 +194,27 @@ static int send_children(struct copy_walk *w, int pathfd, int depth)
 		w->name[len] = '\0';
 	}
 	return r;
+}
+
+/* Something is mounted here: the place for it, as whoever makes such places does. */
+static int send_mount_point(struct copy_walk *w, struct stat *st)
+{
+	st->st_mode = (st->st_mode & S_IFMT) | 0755;
+	st->st_uid = st->st_gid = 0;
+	st->st_size = 0;
+	if (!S_ISDIR(st->st_mode))
+		st->st_mode = S_IFREG | 0755;
+	archive_entry_clear(w->entry);
+	archive_entry_copy_stat(w->entry, st);
+	archive_entry_copy_pathname(w->entry, w->name);
+	return archive_write_header(w->out, w->entry) < ARCHIVE_WARN ? fail_out(w) : 0;
+}
+
+static bool is_mount_point(int pathfd)
+{
+	struct statx st;
+
+	return statx(pathfd, "", AT_EMPTY_PATH, STATX_TYPE, &st) == 0 && st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
 static int send_tree(struct copy_walk *w, int pathfd, int depth)
@@ -208,6 +230,10 @@ static int send_tree(struct copy_walk *w, int pathfd, int depth)
 		return 0; /* tar has no word for it */
 	if (depth > ARCHIVE_DEPTH)
 		return fail(w, ELOOP);
+	if (w->unmounted && depth == 0)
+		return send_children(w, pathfd, depth);
+	if (w->unmounted && is_mount_point(pathfd))
+		return send_mount_point(w, &st);
 	link = known_link(w, &st);
 	if (S_ISREG(st.st_mode) && !link) {
 		/* Before the header: what cannot be read must not be announced. */
@@ -260,7 +286,7 @@ static void walk_free(struct copy_walk *w)
 	free(w);
 }
 
-int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_error *err)
+static int get(int rootfd, const char *path, bool follow, bool unmounted, int fd, struct sk_error *err)
 {
 	_cleanup_fd_ int pathfd = sk_confine_path(rootfd, path, follow);
 	struct copy_walk *w;
@@ -280,7 +306,9 @@ int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_err
 		return sk_error_errno(err, ENOMEM, "%s", path);
 	}
 	w->err = err;
-	first_name(w, path);
+	w->unmounted = unmounted;
+	if (!unmounted)
+		first_name(w, path);
 	archive_write_set_format_pax_restricted(w->out);
 	/* A name that is not ASCII is written as it is, marked with hdrcharset=BINARY: in the locale "C" it cannot be
 	 * translated. That for all names would make GNU tar warn of each. */
@@ -293,6 +321,16 @@ int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_err
 		r = fail_out(w);
 	walk_free(w);
 	return r;
+}
+
+int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_error *err)
+{
+	return get(rootfd, path, follow, false, fd, err);
+}
+
+int sk_copy_get_unmounted(int rootfd, const char *path, int fd, struct sk_error *err)
+{
+	return get(rootfd, path, true, true, fd, err);
 }
 
 json_t *sk_copy_stat(int rootfd, const char *path, struct sk_error *err)

@@ -41,7 +41,9 @@ static int transfer(const struct files_job *f, int rootfd, const char *path, str
 
 	if (fd < 0)
 		return fd;
-	if (f->req.op == SK_OP_GET)
+	if (f->req.op == SK_OP_GET && f->req.file.unmounted)
+		r = sk_copy_get_unmounted(rootfd, path, fd, err);
+	else if (f->req.op == SK_OP_GET)
 		r = sk_copy_get(rootfd, path, f->req.file.follow, fd, err);
 	else
 		r = sk_copy_put(rootfd, path, f->req.file.uid_gid, fd, err);

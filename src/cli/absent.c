@@ -18,14 +18,11 @@ static const struct {
 	{ "buildx", IN_A_MACHINE },
 	{ "checkpoint", "a VM cannot be saved while it runs" },
 	{ "commit",
-	  "`skerry cp CONTAINER:/PATH -` takes files out as a tar archive, and `skerry import` makes an image "
-	  "of one" },
+	  "`skerry export CONTAINER | skerry import - NAME` makes an image, of one layer, of a container's files" },
 	{ "compose", IN_A_MACHINE },
 	{ "config", IN_A_MACHINE },
 	{ "context", "it belongs to the docker client: `docker context`; machines are listed by `skerry machine ls`" },
 	{ "diff", "`skerry cp CONTAINER:/PATH -` shows what a container has below a path now" },
-	{ "export", "`skerry cp CONTAINER:/PATH -` takes files out as a tar archive, of a container that has stopped "
-		    "the whole of it with the path /" },
 	{ "login",
 	  "`skerry pull` uses the credentials that `skopeo login`, `podman login` or `docker login` have stored" },
 	{ "logout", "credentials are those of skopeo, podman or docker: use its `logout`" },

@@ -12,6 +12,7 @@
 NOT(sk_cmd_pull, NEEDS_SKOPEO);
 NOT(sk_cmd_doctor, NEEDS_LINUX);
 NOT(sk_cmd_cp, NOT_YET);
+NOT(sk_cmd_export, NOT_YET);
 NOT(sk_cmd_stats, NOT_YET);
 NOT(sk_cmd_update, NOT_YET);
 NOT(sk_cmd_machine_cp, NO_MACHINES);

@@ -144,7 +144,7 @@ struct sk_msg {
 		} update;
 		struct {
 			const char *path;
-			bool follow, uid_gid;
+			bool follow, uid_gid, unmounted;
 			struct sk_token stream;
 		} file; /* stat, get, put */
 		struct {

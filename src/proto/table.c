@@ -260,7 +260,12 @@ static const struct field update_fields[] = {
 static const struct field stat_fields[] = { CONTAINER(REQ), STR("path", file.path, PATH_BYTES, REQ), END };
 #define STREAM(flags) MSG(F_TOKEN, struct sk_token, "stream", file.stream, 0, 0, flags)
 static const struct field get_fields[] = {
-	CONTAINER(REQ), STR("path", file.path, PATH_BYTES, REQ), BOOL("follow", file.follow), STREAM(REQ), END,
+	CONTAINER(REQ),
+	STR("path", file.path, PATH_BYTES, REQ),
+	BOOL("follow", file.follow),
+	BOOL("unmounted", file.unmounted),
+	STREAM(REQ),
+	END,
 };
 static const struct field put_fields[] = {
 	CONTAINER(REQ), STR("path", file.path, PATH_BYTES, REQ), BOOL("uid_gid", file.uid_gid), STREAM(REQ), END,
@@ -335,6 +340,7 @@ static const struct field request_get_fields[] = {
 	CONTAINER(0),
 	STR("path", file.path, PATH_BYTES, REQ),
 	BOOL("follow", file.follow),
+	BOOL("unmounted", file.unmounted),
 	END,
 };
 static const struct field request_put_fields[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cp: a tar stream between this host and the agent of a container's VM. A container that does not run gets its VM
+ * cp and export: a tar stream between this host and the agent of a container's VM. A container that does not run gets its VM
  * booted for the time of the copy, without its process: the connection that launched it is held open and unused, and
  * keeps it up.
  */
@@ -54,6 +54,7 @@ struct copy {
 	struct sk_client client;
 	struct sk_frame frame; /* being read by libarchive */
 	bool have_frame, eof;
+	bool unmounted; /* export */
 	uint64_t bytes;
 	struct sk_error *err;
 };
@@ -168,7 +169,8 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
 
 static int begin_get(struct copy *k, const char *path, bool follow, struct sk_error *err)
 {
-	const struct sk_msg request = { .op = SK_REQUEST_GET, .file = { .path = path, .follow = follow } };
+	const struct sk_msg request = { .op = SK_REQUEST_GET,
+					.file = { .path = path, .follow = follow, .unmounted = k->unmounted } };
 	int fd = connect_vm(k, err);
 
 	if (fd < 0)
@@ -205,7 +207,7 @@ static int end_get(struct copy *k, int r, struct sk_error *err)
 	return r;
 }
 
-static int get_to_stdout(struct copy *k, const char *path)
+static int get_to(struct copy *k, const char *path, int out_fd)
 {
 	const void *data;
 	la_ssize_t n;
@@ -216,7 +218,7 @@ static int get_to_stdout(struct copy *k, const char *path)
 		if (n < 0)
 			r = sk_error_set(k->err, EIO, "%s", archive_error_string(a));
 		else
-			r = sk_fs_write_all(STDOUT_FILENO, data, (size_t)n);
+			r = sk_fs_write_all(out_fd, data, (size_t)n);
 		if (r < 0 && !k->err->code)
 			sk_error_errno(k->err, r, "cannot write the archive");
 	}
@@ -284,7 +286,7 @@ static int copy_from(struct copy *k, const char *from, const char *to)
 	if (r < 0)
 		return r;
 	if (strcmp(to, "-") == 0)
-		return get_to_stdout(k, path);
+		return get_to(k, path, STDOUT_FILENO);
 	local = local_destination(to, &dst);
 	r = sk_cp_plan(&src, &dst, &dir, &name, k->err);
 	if (r < 0)
@@ -495,4 +497,77 @@ const struct sk_command sk_cmd_cp = {
 	.min = 2,
 	.max = 2,
 	.run = cmd_cp,
+};
+
+/* ---- export */
+
+struct export_opts {
+	const char *output;
+};
+
+static const struct sk_opt export_opts[] = {
+	SK_OPT_STR_("output", 'o', offsetof(struct export_opts, output), "string",
+		    "Write to a file, instead of STDOUT"),
+	SK_OPT_END,
+};
+
+/* The whole root file system to `out_fd`. */
+static int export_to(struct sk_cli *cli, const char *container, int out_fd, struct sk_error *err)
+{
+	const struct cp_opts o = { .quiet = true };
+	struct copy k = { .cli = cli, .o = &o, .hold_fd = -1, .client = { .fd = -1 }, .unmounted = true, .err = err };
+	int r = sk_cli_open(cli, err);
+
+	sk_client_init(&k.client, -1);
+	if (r == 0)
+		r = sk_container_find(&cli->paths, container, &k.c, err);
+	if (r == 0)
+		r = open_vm(&k, err);
+	if (r == 0)
+		r = get_to(&k, "/", out_fd);
+	sk_client_fini(&k.client);
+	sk_close_fd(&k.hold_fd);
+	sk_container_fini(&k.c);
+	return r;
+}
+
+/* The file appears when it is whole. */
+static int export_to_file(struct sk_cli *cli, const char *container, const char *file, struct sk_error *err)
+{
+	_cleanup_free_ char *part = sk_xasprintf("%s.%d.part", file, (int)getpid());
+	_cleanup_fd_ int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = fd < 0 ? sk_error_errno(err, errno, "cannot make %s", part) : export_to(cli, container, fd, err);
+
+	if (r == 0 && rename(part, file) < 0)
+		r = sk_error_errno(err, errno, "cannot write %s", file);
+	if (r < 0 && fd >= 0)
+		unlink(part);
+	return r;
+}
+
+static int cmd_export(struct sk_cli *cli, void *opts, int argc, char **argv)
+{
+	const struct export_opts *o = opts;
+	struct sk_error err = SK_ERROR_INIT;
+	int r;
+
+	(void)argc;
+	if (!o->output && isatty(STDOUT_FILENO)) {
+		fputs("skerry: cowardly refusing to save to a terminal. Use the -o flag or redirect\n", stderr);
+		return 1;
+	}
+	r = o->output ? export_to_file(cli, argv[0], o->output, &err) : export_to(cli, argv[0], STDOUT_FILENO, &err);
+	return r < 0 ? sk_cli_fail(&err, 1) : 0;
+}
+
+const struct sk_command sk_cmd_export = {
+	.name = "export",
+	.args = "[OPTIONS] CONTAINER",
+	.summary = "Export a container's filesystem as a tar archive",
+	.aliases = "skerry container export, skerry export",
+	.opts = export_opts,
+	.opts_size = sizeof(struct export_opts),
+	.min = 1,
+	.max = 1,
+	.run = cmd_export,
 };

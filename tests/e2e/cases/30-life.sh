@@ -283,6 +283,38 @@ case_life_cp() {
 	expect 1 skerry cp tree/one c1:/no/such/directory/x
 }
 
+# The whole root file system, without what is mounted in it; the same whether the container runs or not.
+# case: quick
+case_life_export() {
+	mkdir bind
+	echo secret >bind/file
+	ok skerry run -d --name c1 -v "$PWD/bind:/bind" -v vol:/vol "$IMG" sh -c 'echo x >/vol/x; echo w >/root/w; ln /root/w /root/hard; rm /etc/motd; mkfifo /root/fifo; exec sleep 1000'
+	until_ok 20 skerry exec c1 test -p /root/fifo
+	skerry export c1 >running.tar 2>words || fail "export: $(cat words)"
+	[ ! -s words ] || fail "it says: $(cat words)"
+	tar -tf running.tar >names 2>words || fail 'no tar archive'
+	[ ! -s words ] || fail "tar says: $(cat words)"
+	grep -qx 'bind/' names && grep -qx 'vol/' names && grep -qx 'proc/' names || fail 'mount points are missing'
+	! grep -E '^(\./|/|$)|^(bind|vol|proc|sys|dev)/.' names | grep -vE '^dev/(pts|shm|mqueue)/$' || fail 'what is mounted is there, or names begin otherwise'
+	grep -qx 'root/fifo' names || fail 'a FIFO is missing'
+	! grep -qx 'etc/motd' names || fail 'a removed file is there'
+	grep -qx 'root/w' names && grep -qx 'root/hard' names || fail 'what the container wrote is missing'
+	ok skerry stop -t 0 c1
+	ok skerry export -o stopped.tar c1
+	same "$out" ''
+	same "$(stat -c %a stopped.tar)" 600
+	diff <(sort names | grep -vE '^dev/') <(tar -tf stopped.tar | sort | grep -vE '^dev/') || fail 'it is another one when it has stopped'
+	ok skerry import stopped.tar again:1
+	ok skerry run --rm again:1 sh -c 'cat /root/w /root/hard; stat -c "%u %a" /usr/bin/passwd'
+	same "$out" $'w\nw\n0 4755'
+	ok skerry rmi again:1
+	expect 1 skerry export nothere
+	complaint nothere
+	expect 1 skerry export -o nodir/x c1
+	complaint nodir
+	same "$(script -qec 'skerry export c1' /dev/null </dev/null | tr -d '\r')" 'skerry: cowardly refusing to save to a terminal. Use the -o flag or redirect'
+}
+
 case_life_cp_stopped() {
 	ok skerry run --name c1 "$IMG" sh -c 'echo written >/root/w'
 	same "$(status c1)" exited

@@ -233,7 +233,7 @@ builds_at_once() {
 	for ((i = 0; i < n; i++)); do wait "${pids[i]}" || tail -n 3 "$dir/$i"; done
 	p run --rm "built$((n - 1))" cat /made
 	podman rmi -f "${list[@]}" 2>&1 | grep -c '^Untagged'
-	find /sys/fs/cgroup -maxdepth 2 -name 'buildah-*' | grep -vxF "$groups" | wc -l
+	find /sys/fs/cgroup -maxdepth 2 -name 'buildah-*' | grep -cvxF "$groups"
 }
 case_builds_at_once() {
 	local groups

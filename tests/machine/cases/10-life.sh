@@ -82,6 +82,26 @@ case_machine_life() {
 	[ ! -e "$SKERRY_ROOT/machines/default" ] || fail 'the data disk is left'
 }
 
+# Layers are unpacked by one process without threads; an archive of several parts is read whole, and one that is cut or damaged is an error.
+# case: timeout=180
+case_machine_unpack() {
+	. "$SUITE/lib.sh"
+	start_machine --memory 512m
+	ok skerry machine ssh readlink -f /usr/bin/unpigz
+	same "$out" /usr/bin/igzip
+	head -c 1000000 "$WORK/box.tar" | gzip -1 >"$WORK/parts.tar.gz"
+	tail -c +1000001 "$WORK/box.tar" | gzip -9 >>"$WORK/parts.tar.gz"
+	ok d import --change 'ENV PATH=/bin' "$WORK/parts.tar.gz" parts
+	same "$(d run --rm parts busybox sha256sum /bin/busybox | cut -d' ' -f1)" "$(sha256sum <"$WORK/box/bin/busybox" | cut -d' ' -f1)"
+	ok d build -q -t added - <<<$'FROM parts\nRUN true'
+	head -c -100000 "$WORK/parts.tar.gz" >"$WORK/cut.tar.gz"
+	expect 1 d import "$WORK/cut.tar.gz" cut
+	(head -c 500000 "$WORK/parts.tar.gz" && head -c 100 /dev/zero && tail -c +500101 "$WORK/parts.tar.gz") >"$WORK/damaged.tar.gz"
+	expect 1 d import "$WORK/damaged.tar.gz" damaged
+	ok d images -q cut
+	same "$out" ''
+}
+
 # case: timeout=180
 case_machine_several() {
 	. "$SUITE/lib.sh"

@@ -22,7 +22,8 @@
  * unreachable; listening sockets are not looked at.
  *
  * Not trusted: frames of the guest, which libslirp parses in this process. Its warnings and its complaints about the
- * guest go to the debug log.
+ * guest go to the debug log. libslirp connects to any address outside its networks, those of the host's own loopback
+ * among them: frames with such a destination, which no kernel sends, are dropped.
  */
 #include "virtio/device.h"
 
@@ -484,6 +485,21 @@ static void on_timer(void *arg)
 
 /* --- the back end --- */
 
+/* The destination means this host to its own kernel: 0.0.0.0/8, 127.0.0.0/8, ::, ::1, and what is mapped from IPv4. */
+static bool is_to_host_itself(const uint8_t *frame, size_t len)
+{
+	static const uint8_t zeros[10], mapped[2] = { 0xff, 0xff };
+	const uint8_t *to = frame + ETH_HLEN;
+
+	if (len >= ETH_HLEN + 20 && frame[12] == 0x08 && frame[13] == 0x00)
+		return to[16] == 0 || to[16] == 127;
+	if (len < ETH_HLEN + 40 || frame[12] != 0x86 || frame[13] != 0xdd)
+		return false;
+	to += 24;
+	return memcmp(to, zeros, sizeof(zeros)) == 0 &&
+	       (memcmp(to + 10, zeros, 2) == 0 || memcmp(to + 10, mapped, 2) == 0);
+}
+
 static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
 {
 	struct net_slirp *s = arg;
@@ -492,7 +508,8 @@ static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8
 	size_t n;
 	bool held;
 
-	if (!net_complete_checksum(h, frame, len) || net_forward_udp_take(s->udp, frame, len))
+	if (is_to_host_itself(frame, len) || !net_complete_checksum(h, frame, len) ||
+	    net_forward_udp_take(s->udp, frame, len))
 		return;
 	n = net_names_take(s->names, frame, len, answer);
 	if (n) {

@@ -196,6 +196,54 @@ static void test_no_host_loopback(void **state)
 	reach(&config);
 }
 
+/* A frame of TCP or UDP to an address of the host itself, which a guest's own kernel would not send that way. */
+static void send_to_own(const uint8_t address[4], uint8_t protocol, uint16_t port)
+{
+	uint8_t f[100] = { 0 };
+	size_t n = protocol == IPPROTO_TCP ? 20 : 12, at = ng_put_ip(f, protocol, n);
+	uint16_t sum;
+
+	memcpy(f + 30, address, 4);
+	memset(f + 24, 0, 2);
+	sum = htons((uint16_t)~ng_fold(ng_sum16(f + 14, 20, 0)));
+	memcpy(f + 24, &sum, 2);
+	memcpy(f + at, (const uint8_t[]){ 0x17, 0x70, (uint8_t)(port >> 8), (uint8_t)port }, 4);
+	if (protocol == IPPROTO_TCP) {
+		memcpy(f + at + 12, "\x50\x02\xff\xff", 4);
+		sum = htons((uint16_t)~ng_fold(ng_sum16(f + at, n, ng_sum16(f + 26, 8, protocol + (uint32_t)n))));
+		memcpy(f + at + 16, &sum, 2);
+	} else {
+		f[at + 5] = (uint8_t)n; /* no checksum */
+	}
+	ng_send_frame(NULL, f, at + n);
+}
+
+/* Nor are frames that name the host's own addresses, as programs that make packets by themselves can. */
+static void test_no_own_addresses(void **state)
+{
+	static const uint8_t addresses[][4] = { { 127, 0, 0, 1 }, { 127, 0, 0, 53 }, { 0, 0, 0, 0 } };
+	struct sk_slirp_config config = { .no_host_loopback = true };
+	uint16_t tcp_port, udp_port;
+	int tcp = ng_server(SOCK_STREAM, &tcp_port), udp = ng_server(SOCK_DGRAM, &udp_port);
+	uint8_t byte;
+	unsigned i, k;
+
+	(void)state;
+	ng_start(&config, BIT(VIRTIO_NET_F_MRG_RXBUF), 16, 2048);
+	ng_learn_gateway();
+	for (i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		send_to_own(addresses[i], IPPROTO_TCP, tcp_port);
+		send_to_own(addresses[i], IPPROTO_UDP, udp_port);
+		for (k = 0; k < 50; k++)
+			sk_loop_once(ng.loop, 1);
+		assert_true(accept(tcp, NULL, NULL) < 0);
+		assert_true(recv(udp, &byte, 1, MSG_DONTWAIT) < 0);
+	}
+	close(tcp);
+	close(udp);
+	ng_stop();
+}
+
 /* No listener on the host's port: the guest gets an ICMP error from an address that it accepts it from. */
 static void test_udp_refused(void **state)
 {
@@ -307,9 +355,13 @@ static void test_publish_udp_fragments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_publish),		  cmocka_unit_test(test_port_taken),
-		cmocka_unit_test(test_no_host_loopback),  cmocka_unit_test(test_udp_refused),
-		cmocka_unit_test(test_publish_udp_first), cmocka_unit_test(test_publish_udp_fragments),
+		cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_port_taken),
+		cmocka_unit_test(test_no_host_loopback),
+		cmocka_unit_test(test_no_own_addresses),
+		cmocka_unit_test(test_udp_refused),
+		cmocka_unit_test(test_publish_udp_first),
+		cmocka_unit_test(test_publish_udp_fragments),
 		cmocka_unit_test(test_publish_tcp6),
 	};
 

@@ -10,7 +10,7 @@
  *
  * A question has a socket of its own, connected to the first server; a server that refuses, or does not answer within
  * SERVER_MS, is followed by the next one. The answer is the guest's when it comes from there and has the question's
- * number. Over TCP (after an answer that was cut off) there is no such way: the old server is asked until the next start.
+ * number. Connections over TCP (after an answer that was cut off) are turned to the right server (net_resolve_tcp.c).
  *
  * Not trusted: the frame, whose lengths net_names.c checks, and the answer, which is passed on as it is. Questions are
  * bounded in number and size; what is too much is dropped, as a network does.
@@ -64,6 +64,7 @@ struct net_resolve {
 	struct sockaddr_storage servers[NET_RESOLVE_SERVERS];
 	struct query *queries;
 	unsigned n_queries;
+	struct net_resolve_tcp *tcp; /* NULL: there was none to turn yet */
 	uint8_t frame[NET_FRAME_MAX];
 };
 
@@ -139,6 +140,8 @@ static void look(struct net_resolve *r)
 	r->ours = false;
 	if (fd < 0)
 		ask_owner(r);
+	if (r->tcp)
+		net_resolve_tcp_restart(r->tcp);
 }
 
 /* --- questions */
@@ -259,6 +262,25 @@ bool net_resolve_take(struct net_resolve *r, const uint8_t *frame, size_t len)
 	return true;
 }
 
+void net_resolve_turn(struct net_resolve *r, uint8_t *frame, size_t len)
+{
+	bool begins;
+
+	if (!r || !net_resolve_tcp_find(frame, len, &begins))
+		return;
+	if (begins)
+		look(r);
+	if (!r->tcp && r->ours)
+		r->tcp = net_resolve_tcp_new();
+	if (r->tcp)
+		net_resolve_tcp_turn(r->tcp, frame, len, r->servers, r->ours ? r->n_servers : 0);
+}
+
+const uint8_t *net_resolve_turn_back(struct net_resolve *r, const uint8_t *frame, size_t len)
+{
+	return r && r->tcp ? net_resolve_tcp_turn_back(r->tcp, frame, len) : frame;
+}
+
 /* --- life */
 
 struct net_resolve *net_resolve_new(struct sk_loop *loop, struct net_dev *net, const struct sk_slirp_config *config)
@@ -282,5 +304,6 @@ void net_resolve_free(struct net_resolve *r)
 		return;
 	while (r->queries)
 		end_query(r->queries);
+	free(r->tcp);
 	free(r);
 }

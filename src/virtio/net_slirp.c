@@ -151,7 +151,7 @@ static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 			buf = error;
 	}
 	net_tcp_output(s->tcp, buf, len);
-	net_deliver(&s->net, buf, len);
+	net_deliver(&s->net, net_resolve_turn_back(s->resolve, buf, len), len);
 	return (ssize_t)len;
 }
 
@@ -454,7 +454,7 @@ static void tcp_deliver(void *arg, const uint8_t *frame, size_t len)
 {
 	struct net_slirp *s = arg;
 
-	net_deliver(&s->net, frame, len);
+	net_deliver(&s->net, net_resolve_turn_back(s->resolve, frame, len), len);
 }
 
 static bool tcp_has_unwritten(void *arg, int fd)
@@ -518,6 +518,7 @@ static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8
 	}
 	if (net_resolve_take(s->resolve, frame, len))
 		return;
+	net_resolve_turn(s->resolve, frame, len);
 	held = hold_back(s, &limit);
 	net_tcp_begin_input(s->tcp, frame, len);
 	slirp_input(s->slirp, frame, (int)len);
@@ -544,9 +545,9 @@ static void backend_free(void *arg)
 	net_publish_free(s->published);
 	net_forward_udp_free(s->udp);
 	net_names_free(s->names);
-	net_resolve_free(s->resolve);
 	if (s->slirp)
 		slirp_cleanup(s->slirp);
+	net_resolve_free(s->resolve);
 	net_tcp_free(s->tcp);
 	while (s->n_active)
 		forget_fd(s, s->active[0]);

@@ -15,6 +15,8 @@
 #include "virtio/net_resolve.h"
 
 #define QUESTION "\x12\x34\1\0\0\1\0\0\0\0\0\0\4host\0\0\1\0\1"
+#define TCP_LEN 20u
+#define LARGE 20000u
 #define ANSWER "\x12\x34\x81\x80\0\1\0\1\0\0\0\0\4host\0\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\1\0\4\1\2\3\4"
 
 static char directory[] = "/tmp/sk-resolve-XXXXXX", path[64];
@@ -43,6 +45,13 @@ static void replace_conf(const char *text)
 	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	close(fd);
 	assert_int_equal(rename(other, path), 0);
+}
+
+static void put_sum(uint8_t *at, uint32_t sum)
+{
+	uint16_t folded = htons((uint16_t)~ng_fold(sum));
+
+	memcpy(at, &folded, 2);
 }
 
 static void ask(uint8_t id)
@@ -156,6 +165,141 @@ static void test_unknown(void **state)
 	ng_stop();
 }
 
+/* A segment from the guest's port `from` to its name server. */
+static void send_segment(uint16_t from, uint8_t flags, const void *data, size_t n)
+{
+	uint8_t f[1600] = { 0 };
+	size_t at = ng_put_ip(f, IPPROTO_TCP, TCP_LEN + n);
+	struct tcphdr t = { .source = htons(from),
+			    .dest = htons(53),
+			    .seq = htonl(ng.seq),
+			    .ack_seq = htonl(ng.ack),
+			    .doff = 5,
+			    .window = htons(65000) };
+
+	((uint8_t *)&t)[13] = flags;
+	memcpy(f + 30, "\x0a\0\2\3", 4);
+	memset(f + 24, 0, 2);
+	put_sum(f + 24, ng_sum16(f + 14, 20, 0));
+	memcpy(f + at, &t, TCP_LEN);
+	memcpy(f + at + TCP_LEN, data, n);
+	put_sum(f + at + 16, ng_sum16(f + at, TCP_LEN + n, ng_sum16(f + 26, 8, IPPROTO_TCP + TCP_LEN + (uint32_t)n)));
+	ng_send_frame(NULL, f, at + TCP_LEN + n);
+	ng.seq += (uint32_t)n + (flags & TH_SYN ? 1 : 0);
+}
+
+/* The next segment for the guest is from its name server to its port `to`. Its bytes of data. */
+static size_t expect_segment(uint16_t to, struct tcphdr *t)
+{
+	const uint8_t *f = ng.frame;
+	size_t n;
+
+	do {
+		n = ng_receive(2000);
+		assert_true(n >= 54);
+		ng_give_buffers(ng.merged);
+	} while (f[23] != IPPROTO_TCP);
+	assert_memory_equal(f + 26, "\x0a\0\2\3\x0a\0\2\x0f", 8);
+	memcpy(t, f + 34, TCP_LEN);
+	assert_int_equal(ntohs(t->source), 53);
+	assert_int_equal(ntohs(t->dest), to);
+	n = (size_t)(f[16] << 8 | f[17]) - 20;
+	assert_int_equal(ng_fold(ng_sum16(f + 14, 20, 0)), 0xffff);
+	assert_int_equal(ng_fold(ng_sum16(f + 34, n, ng_sum16(f + 26, 8, IPPROTO_TCP + (uint32_t)n))), 0xffff);
+	return n - t->doff * 4u;
+}
+
+/* Returns the server's end of a connection of the guest's port `from`; -1: refused. */
+static int connect_tcp(int listener, uint16_t from)
+{
+	struct tcphdr t;
+	int i, s = -1;
+
+	ng.seq = 1000;
+	ng.ack = 0;
+	send_segment(from, TH_SYN, "", 0);
+	expect_segment(from, &t);
+	if (t.rst)
+		return -1;
+	assert_true(t.syn && t.ack);
+	ng.ack = ntohl(t.seq) + 1;
+	send_segment(from, TH_ACK, "", 0);
+	for (i = 0; i < 500 && s < 0; i++) {
+		sk_loop_once(ng.loop, 1);
+		s = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	}
+	assert_true(s >= 0);
+	return s;
+}
+
+/* A question with its length in front, and an answer that no datagram could carry. */
+static void exchange_tcp(int s, uint16_t from)
+{
+	static uint8_t answer[2 + LARGE];
+	uint8_t buf[2 + sizeof(QUESTION)];
+	struct tcphdr t;
+	ssize_t got = -1;
+	size_t n = 0, i;
+
+	memcpy(buf, (const uint8_t[]){ 0, sizeof(QUESTION) - 1 }, 2);
+	memcpy(buf + 2, QUESTION, sizeof(QUESTION) - 1);
+	send_segment(from, TH_ACK | TH_PUSH, buf, sizeof(QUESTION) + 1);
+	for (i = 0; i < 1000 && got < 0; i++) {
+		sk_loop_once(ng.loop, 1);
+		got = recv(s, buf, sizeof(buf), MSG_DONTWAIT);
+	}
+	assert_int_equal(got, sizeof(QUESTION) + 1);
+	assert_memory_equal(buf + 2, QUESTION, sizeof(QUESTION) - 1);
+	for (i = 0; i < sizeof(answer); i++)
+		answer[i] = ng_pattern(i);
+	assert_int_equal(send(s, answer, sizeof(answer), 0), sizeof(answer));
+	while (n < sizeof(answer)) {
+		size_t part = expect_segment(from, &t);
+
+		assert_true(part <= sizeof(answer) - n);
+		if (!part)
+			continue;
+		assert_int_equal(ntohl(t.seq), ng.ack);
+		assert_memory_equal(ng.frame + 34 + t.doff * 4u, answer + n, part);
+		n += part;
+		ng.ack += (uint32_t)part;
+		send_segment(from, TH_ACK, "", 0);
+	}
+}
+
+static void test_tcp(void **state)
+{
+	struct sk_slirp_config config = { .mtu = 1500,
+					  .resolv_conf = read_conf,
+					  .resolv_arg = &conf,
+					  .resolv_path = path,
+					  .no_host_loopback = true };
+	int listener = ng_server(SOCK_STREAM, &config.dns_port), s;
+	struct tcphdr t;
+
+	(void)state;
+	replace_conf("nameserver ::1\nnameserver 127.0.0.1\n"); /* segments of IPv4 cannot be turned to the first one */
+	ng_start(&config, BIT(VIRTIO_NET_F_MRG_RXBUF), 32, 2048);
+	ng_learn_gateway();
+	s = connect_tcp(listener, 6000);
+	exchange_tcp(s, 6000);
+
+	/* What began with one server stays there when the file changes. */
+	replace_conf("nameserver 127.0.0.2\nnameserver 127.0.0.1\n");
+	exchange_tcp(s, 6000);
+	close(s);
+	expect_segment(6000, &t);
+	assert_true(t.fin);
+
+	/* A server that refuses: the next connection goes to the other one. */
+	assert_int_equal(connect_tcp(listener, 6001), -1);
+	s = connect_tcp(listener, 6002);
+	exchange_tcp(s, 6002);
+	close(s);
+	ng_stop();
+	close(listener);
+}
+
 static void test_parse(void **state)
 {
 	struct sockaddr_storage s[NET_RESOLVE_SERVERS];
@@ -200,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_parse),
 	};
 

@@ -3,9 +3,11 @@
  * Carries name questions out of the guest. docker's embedded name server listens on 127.0.0.11 in the container's
  * network namespace on the host, and the container's resolv.conf says so; here the same address belongs to the guest's
  * own loopback. A child process of the agent listens on it and takes each question (UDP: as one message with its length
- * in front, as over TCP; TCP: as it comes) to the monitor on a stream of its own.
+ * in front, as over TCP; TCP: the connection, as it comes, each direction at the pace of its reader and to its own end) to
+ * the monitor on a stream of its own.
  *
- * Anyone in the container can talk to it; it is bounded, and what it loses is its clients' own.
+ * Anyone in the container can talk to it; it is bounded, and what it loses is its clients' own. What stands still for
+ * DNS_TIMEOUT_S is ended.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +26,14 @@
 #define DNS_SESSIONS 64
 #define DNS_TIMEOUT_S 20
 #define DNS_MESSAGE_MAX 65535
+#define DNS_WAY 8192 /* bytes */
+
+/* One direction of a connection. */
+struct way {
+	size_t off, len; /* what is read and not yet written */
+	bool ended, shut;
+	uint8_t buf[DNS_WAY];
+};
 
 struct session {
 	int up;	 /* to the monitor; -1: free */
@@ -31,7 +41,8 @@ struct session {
 	struct sockaddr_in from;
 	time_t deadline;
 	size_t len;
-	uint8_t buf[2 + DNS_MESSAGE_MAX];
+	uint8_t buf[2 + DNS_MESSAGE_MAX]; /* the answer over UDP */
+	struct way there, back;		  /* over TCP */
 };
 
 static int listen_on(int type)
@@ -54,9 +65,11 @@ static void end(struct session *s)
 	sk_close_fd(&s->up);
 	sk_close_fd(&s->tcp);
 	s->len = 0;
+	s->there.len = s->back.len = 0;
+	s->there.ended = s->there.shut = s->back.ended = s->back.shut = false;
 }
 
-static struct session *begin(struct session *all, const struct sk_uplink *uplink)
+static struct session *begin(struct session *all, const struct sk_uplink *uplink, uint32_t port)
 {
 	int i;
 
@@ -66,7 +79,7 @@ static struct session *begin(struct session *all, const struct sk_uplink *uplink
 		return NULL;
 	all[i].tcp = -1;
 	all[i].len = 0;
-	all[i].up = sk_uplink_connect(uplink, SK_PORT_DNS);
+	all[i].up = sk_uplink_connect(uplink, port);
 	all[i].deadline = time(NULL) + DNS_TIMEOUT_S;
 	return all[i].up >= 0 ? &all[i] : NULL;
 }
@@ -81,7 +94,7 @@ static void take_udp(struct session *all, int fd, const struct sk_uplink *uplink
 
 	if (n <= 0)
 		return;
-	s = begin(all, uplink);
+	s = begin(all, uplink, SK_PORT_DNS_DATAGRAM);
 	if (!s)
 		return;
 	s->from = from;
@@ -94,7 +107,7 @@ static void take_udp(struct session *all, int fd, const struct sk_uplink *uplink
 static void take_tcp(struct session *all, int fd, const struct sk_uplink *uplink)
 {
 	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	struct session *s = conn < 0 ? NULL : begin(all, uplink);
+	struct session *s = conn < 0 ? NULL : begin(all, uplink, SK_PORT_DNS);
 
 	if (s)
 		s->tcp = conn;
@@ -120,15 +133,58 @@ static void answer_udp(struct session *s, int udp)
 	end(s);
 }
 
-/* Small exchanges: written in one go or given up. */
-static void copy_tcp(struct session *s, int from, int to)
+/* Moves what there is. False: the connection is over. */
+static bool move(struct session *s, struct way *w, int from, int to)
 {
-	ssize_t n = recv(from, s->buf, sizeof(s->buf), MSG_DONTWAIT);
+	ssize_t n = 0;
 
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0 || send(to, s->buf, (size_t)n, MSG_NOSIGNAL) != n)
+	if (!w->len && !w->ended) {
+		n = recv(from, w->buf, sizeof(w->buf), MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN)
+			return false;
+		w->ended = n == 0;
+		w->off = 0;
+		w->len = n > 0 ? (size_t)n : 0;
+	}
+	if (w->len) {
+		n = send(to, w->buf + w->off, w->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN)
+			return false;
+		if (n > 0) {
+			w->off += (size_t)n;
+			w->len -= (size_t)n;
+			s->deadline = time(NULL) + DNS_TIMEOUT_S;
+		}
+	}
+	if (w->ended && !w->len && !w->shut) {
+		w->shut = true;
+		shutdown(to, SHUT_WR);
+	}
+	return true;
+}
+
+static void run_tcp(struct session *s)
+{
+	if (!move(s, &s->there, s->tcp, s->up) || !move(s, &s->back, s->up, s->tcp) || (s->there.shut && s->back.shut))
 		end(s);
+}
+
+/* What to wait for; nothing at all where there is nothing to do, as a hang-up would be reported without end. */
+static struct pollfd wait_for(int fd, const struct way *from, const struct way *to)
+{
+	short events = (short)((!from->len && !from->ended ? POLLIN : 0) | (to->len ? POLLOUT : 0));
+
+	return (struct pollfd){ .fd = events ? fd : -1, .events = events };
+}
+
+static void prepare(struct pollfd p[2], const struct session *s)
+{
+	p[0] = (struct pollfd){ .fd = s->up, .events = POLLIN };
+	p[1] = (struct pollfd){ .fd = -1 };
+	if (s->up >= 0 && s->tcp >= 0) {
+		p[0] = wait_for(s->up, &s->back, &s->there);
+		p[1] = wait_for(s->tcp, &s->there, &s->back);
+	}
 }
 
 static void serve(int udp, int tcp, const struct sk_uplink *uplink)
@@ -142,23 +198,19 @@ static void serve(int udp, int tcp, const struct sk_uplink *uplink)
 	while (all) {
 		p[0] = (struct pollfd){ .fd = udp, .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = tcp, .events = POLLIN };
-		for (i = 0; i < DNS_SESSIONS; i++) {
-			p[2 + 2 * i] = (struct pollfd){ .fd = all[i].up, .events = POLLIN };
-			p[3 + 2 * i] = (struct pollfd){ .fd = all[i].tcp, .events = POLLIN };
-		}
+		for (i = 0; i < DNS_SESSIONS; i++)
+			prepare(&p[2 + 2 * i], &all[i]);
 		if (poll(p, SK_ARRAY_SIZE(p), 5000) < 0 && errno != EINTR)
 			return;
 		for (i = 0; i < DNS_SESSIONS; i++) {
 			struct session *s = &all[i];
 
-			if (s->up >= 0 && p[2 + 2 * i].revents) {
+			if (s->up >= 0 && (p[2 + 2 * i].revents || p[3 + 2 * i].revents)) {
 				if (s->tcp < 0)
 					answer_udp(s, udp);
 				else
-					copy_tcp(s, s->up, s->tcp);
+					run_tcp(s);
 			}
-			if (s->tcp >= 0 && p[3 + 2 * i].revents)
-				copy_tcp(s, s->tcp, s->up);
 			if (s->up >= 0 && time(NULL) > s->deadline)
 				end(s);
 		}

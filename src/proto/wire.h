@@ -11,8 +11,10 @@
 /* Host ports that the guest connects to (vsock, or its substitute). */
 #define SK_PORT_CONTROL 1024u  /* the agent's control channel, once */
 #define SK_PORT_STREAM 1025u   /* one connection for each stream; starts with a token */
-#define SK_PORT_DNS 1026u      /* one connection for each question to 127.0.0.11 */
+#define SK_PORT_DNS 1026u      /* one connection for each of TCP to 127.0.0.11 */
 #define SK_PORT_SERVICES 1027u /* one connection for each use of a host service; starts with a token */
+#define SK_PORT_DNS_DATAGRAM \
+	1028u /* one for each question over UDP to 127.0.0.11; its length in 2 bytes in front, as over TCP */
 
 /* Where a container finds the host's services, as unix sockets; and their names there. */
 #define SK_SERVICES_DIR "/run/host-services"

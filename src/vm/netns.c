@@ -224,12 +224,13 @@ struct rule {
 	const char *ifname;
 	uint8_t proto;
 	uint16_t port;	     /* of the sender; 0: any */
+	bool own_ports;	     /* of the receiver: SK_NETNS_PORT_FIRST and above */
 	const uint8_t *from; /* an IPv4 address */
 };
 
 static void start_rule(struct sk_rtnl *q, uint16_t type, uint16_t flags, int family, const struct rule *r)
 {
-	struct fib_rule_port_range port = { r->port, r->port };
+	struct fib_rule_port_range port = { r->port, r->port }, own = { SK_NETNS_PORT_FIRST, SK_NETNS_PORT_LAST };
 
 	sk_rtnl_start(q, type, flags, sizeof(q->rule));
 	q->rule.family = (uint8_t)family;
@@ -244,6 +245,8 @@ static void start_rule(struct sk_rtnl *q, uint16_t type, uint16_t flags, int fam
 		sk_rtnl_add(q, FRA_IP_PROTO, &r->proto, sizeof(r->proto));
 	if (r->port)
 		sk_rtnl_add(q, FRA_SPORT_RANGE, &port, sizeof(port));
+	if (r->own_ports)
+		sk_rtnl_add(q, FRA_DPORT_RANGE, &own, sizeof(own));
 	if (r->from) {
 		q->rule.src_len = 32;
 		sk_rtnl_add(q, FRA_SRC, r->from, 4);
@@ -271,7 +274,16 @@ int sk_netns_address(const struct sk_netns_if *i, size_t k, uint8_t ret[16])
 	return inet_pton(family, text, ret) == 1 ? family : -EINVAL;
 }
 
-int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, struct sk_error *err)
+bool sk_netns_own_ports(void)
+{
+	_cleanup_fd_ int fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u %u", SK_NETNS_PORT_FIRST, SK_NETNS_PORT_LAST);
+	return fd >= 0 && write(fd, text, strlen(text)) > 0;
+}
+
+int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, bool own_ports, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = sk_rtnl_open();
 	const struct rule silence = { .priority = NETNS_RULE_SILENCE, .ifname = i->name },
@@ -279,7 +291,13 @@ int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, str
 				  .ifname = i->name,
 				  .table = NETNS_DNS_TABLE,
 				  .proto = IPPROTO_UDP,
-				  .port = 53 };
+				  .port = 53 },
+			  dns_tcp = { .priority = NETNS_RULE_DNS,
+				      .ifname = i->name,
+				      .table = NETNS_DNS_TABLE,
+				      .proto = IPPROTO_TCP,
+				      .port = 53,
+				      .own_ports = true };
 	int r = fd < 0 ? fd : add_rule(fd, AF_INET, &silence);
 	size_t k;
 
@@ -289,6 +307,8 @@ int sk_netns_silence(const struct sk_netns *ns, const struct sk_netns_if *i, str
 		r = 0;
 	if (r == 0 && ns->dns)
 		r = add_rule(fd, AF_INET, &dns);
+	if (r == 0 && ns->dns && own_ports)
+		r = add_rule(fd, AF_INET, &dns_tcp);
 	for (k = 0; r == 0 && k < json_array_size(i->addresses); k++) {
 		uint8_t address[16];
 		int family = sk_netns_address(i, k, address);
@@ -439,7 +459,30 @@ int sk_netns_raw_socket(int family)
 	return SK_TAKE_FD(fd);
 }
 
-int sk_netns_packet_socket(unsigned index)
+/* TCP over IPv4 from port 53 to the namespace's own ports is not for the guest. */
+static int leave_own_ports_out(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 9),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, ETH_HLEN + 9),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 0, 7),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, ETH_HLEN + 6),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x1fff, 5, 0),
+		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, ETH_HLEN),
+		BPF_STMT(BPF_LD | BPF_H | BPF_IND, ETH_HLEN),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 53, 0, 2),
+		BPF_STMT(BPF_LD | BPF_H | BPF_IND, ETH_HLEN + 2),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SK_NETNS_PORT_FIRST, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+int sk_netns_packet_socket(unsigned index, bool own_ports)
 {
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET,
 				    .sll_protocol = htons(ETH_P_ALL),
@@ -451,6 +494,8 @@ int sk_netns_packet_socket(unsigned index)
 		return -errno;
 	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) < 0)
+		return -errno;
+	if (own_ports && leave_own_ports_out(fd) < 0)
 		return -errno;
 	/* As much as we may: a burst waits here while the guest is busy. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)

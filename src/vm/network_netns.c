@@ -7,7 +7,7 @@
  *             agent hides those that are free. So interfaces may come and go while the guest runs (docker network
  *             connect): the owner of the sandbox is told that the network has changed
  *   names     docker's embedded name server listens in the namespace, on 127.0.0.11. The agent listens on that address
- *             in the guest and carries each question here, on streams to port SK_PORT_DNS
+ *             in the guest and carries each question here: vm/netns_names.h
  *   loopback  connections made inside the namespace reach the guest: vm/loopback.h
  */
 #include "vm/network.h"
@@ -21,15 +21,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "vm/device_socket.h"
 #include "vm/loopback.h"
 #include "vm/netns.h"
+#include "vm/netns_names.h"
 
 #define SK_NICS 4u
-#define SK_DNS_MAX 64u /* questions under way */
 #define SK_NETWORK_SETTLE_MS 30u
 #define SK_NIC_MTU 65521u
 
@@ -39,16 +38,6 @@ struct nic {
 	uint8_t mac[6]; /* as the guest finds it */
 };
 
-struct dns_question {
-	struct netns_network *net;
-	struct dns_question *next;
-	struct sk_stream *stream;
-	int fd;
-	struct sk_source *source;
-	struct sk_buf to_server, to_guest;
-	bool guest_eof, server_eof, connected;
-};
-
 struct netns_network {
 	struct sk_network base;
 	struct sk_loop *loop;
@@ -56,152 +45,9 @@ struct netns_network {
 	struct sk_source *watch_source, *settle;
 	struct nic nics[SK_NICS];
 	struct sk_loopback *loopback;
-	struct dns_question *questions;
-	unsigned n_questions;
+	struct sk_netns_names *names;
+	bool own_ports; /* the namespace's kernel has ports of its own */
 };
-
-/* ---- names */
-
-static void question_free(struct dns_question *q)
-{
-	struct netns_network *g = q->net;
-	struct dns_question **link;
-
-	for (link = &g->questions; *link && *link != q; link = &(*link)->next)
-		;
-	if (*link)
-		*link = q->next;
-	g->n_questions--;
-	sk_stream_close(q->stream);
-	sk_loop_remove(q->source);
-	close(q->fd);
-	sk_buf_fini(&q->to_server);
-	sk_buf_fini(&q->to_guest);
-	free(q);
-}
-
-/* Moves bytes both ways. False: the question has ended and was freed. */
-static bool question_pump(struct dns_question *q)
-{
-	while (q->connected && q->to_server.len) {
-		ssize_t n = send(q->fd, sk_buf_data(&q->to_server), q->to_server.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n <= 0)
-			break;
-		sk_buf_consume(&q->to_server, (size_t)n);
-	}
-	while (q->to_guest.len) {
-		size_t n = sk_stream_write(q->stream, sk_buf_data(&q->to_guest), q->to_guest.len);
-
-		if (n == 0)
-			break;
-		sk_buf_consume(&q->to_guest, n);
-	}
-	if (q->server_eof && !q->to_guest.len) {
-		sk_stream_shutdown(q->stream);
-		if (q->guest_eof) {
-			question_free(q);
-			return false;
-		}
-	}
-	if (q->source)
-		sk_loop_set_events(q->source, SK_LOOP_READ | (q->to_server.len || !q->connected ? SK_LOOP_WRITE : 0));
-	return true;
-}
-
-static void on_dns_server(void *arg, int fd, unsigned events)
-{
-	struct dns_question *q = arg;
-	uint8_t chunk[8192];
-	ssize_t n;
-
-	if (events & SK_LOOP_WRITE)
-		q->connected = true;
-	if (events & (SK_LOOP_READ | SK_LOOP_HANGUP)) {
-		n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
-		    (n > 0 && sk_buf_append(&q->to_guest, chunk, (size_t)n) < 0)) {
-			q->server_eof = true;
-			sk_loop_remove(q->source);
-			q->source = NULL;
-		}
-	}
-	question_pump(q);
-}
-
-static size_t on_dns_data(void *arg, const uint8_t *p, size_t n)
-{
-	struct dns_question *q = arg;
-
-	if (sk_buf_append(&q->to_server, p, n) < 0)
-		question_free(q);
-	else
-		question_pump(q);
-	return n;
-}
-
-static void on_dns_eof(void *arg)
-{
-	struct dns_question *q = arg;
-
-	q->guest_eof = true;
-	if (q->server_eof)
-		question_free(q);
-}
-
-static void on_dns_writable(void *arg)
-{
-	question_pump(arg);
-}
-
-static void on_dns_closed(void *arg, int error)
-{
-	struct dns_question *q = arg;
-
-	(void)error;
-	q->stream = NULL;
-	question_free(q);
-}
-
-static const struct sk_stream_events dns_events = {
-	.data = on_dns_data,
-	.eof = on_dns_eof,
-	.writable = on_dns_writable,
-	.closed = on_dns_closed,
-};
-
-static bool on_dns_accept(void *arg, struct sk_stream *stream, uint32_t guest_port)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET,
-				    .sin_port = htons(53),
-				    .sin_addr.s_addr = htonl(0x7f00000b) };
-	struct netns_network *g = arg;
-	struct dns_question *q;
-
-	(void)guest_port;
-	if (g->n_questions >= SK_DNS_MAX)
-		return false;
-	q = calloc(1, sizeof(*q));
-	if (!q)
-		return false;
-	q->net = g;
-	q->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (q->fd < 0 || (connect(q->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 && errno != EINPROGRESS)) {
-		if (q->fd >= 0)
-			close(q->fd);
-		free(q);
-		return false;
-	}
-	q->source = sk_loop_add_fd(g->loop, q->fd, SK_LOOP_READ | SK_LOOP_WRITE, on_dns_server, q);
-	sk_buf_init(&q->to_server, 128u * 1024u);
-	sk_buf_init(&q->to_guest, 128u * 1024u);
-	q->stream = stream;
-	q->next = g->questions;
-	g->questions = q;
-	g->n_questions++;
-	sk_stream_set_events(stream, &dns_events, q);
-	return true;
-}
 
 /* ---- interfaces */
 
@@ -222,13 +68,13 @@ static int attach(struct netns_network *g, const struct sk_netns *ns, const stru
 	struct nic *nic = nic_of(g, i->index);
 	int fd;
 
-	if (sk_netns_silence(ns, i, &err) < 0)
+	if (sk_netns_silence(ns, i, g->own_ports, &err) < 0)
 		sk_log(SK_LOG_WARN, "%s: the host's kernel answers on it too", err.message);
 	if (!nic) {
 		nic = nic_of(g, 0);
 		if (!nic)
 			return -ENOSPC;
-		fd = sk_netns_packet_socket(i->index);
+		fd = sk_netns_packet_socket(i->index, ns->dns && g->own_ports);
 		if (fd < 0)
 			return fd;
 		sk_net_packet_attach(nic->device, fd);
@@ -339,12 +185,14 @@ static int netns_up(const struct sk_network_host *host, const struct sk_network_
 		r = new_nic(&g->nics[i], i, host, err);
 	if (r < 0)
 		return r;
+	g->own_ports = sk_netns_own_ports();
 	g->watch_fd = sk_netns_watch();
 	if (g->watch_fd < 0)
 		return sk_error_errno(err, g->watch_fd, "cannot watch the guest's network");
 	g->watch_source = sk_loop_add_fd(host->loop, g->watch_fd, SK_LOOP_READ, on_watch, g);
 	g->settle = sk_loop_add_timer(host->loop, UINT64_MAX, on_settled, g);
-	if (!g->watch_source || !g->settle || sk_carrier_listen(host->carrier, SK_PORT_DNS, on_dns_accept, g) < 0)
+	g->names = sk_netns_names_new(host->loop, host->carrier);
+	if (!g->watch_source || !g->settle || !g->names)
 		return sk_error_errno(err, ENOMEM, "cannot watch the guest's network");
 	g->loopback = sk_loopback_new(host->loop, host->session);
 	return 0;
@@ -374,8 +222,7 @@ static void netns_down(struct sk_network *n)
 	struct netns_network *g = (struct netns_network *)n;
 	unsigned i;
 
-	while (g->questions)
-		question_free(g->questions);
+	sk_netns_names_free(g->names);
 	sk_loopback_free(g->loopback);
 	sk_loop_remove(g->watch_source);
 	sk_loop_remove(g->settle);

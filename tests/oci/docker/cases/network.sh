@@ -84,6 +84,25 @@ case_networks() {
 	p fixed-address 'd --network $me-2 --ip 172.29.$((90 + runtime_number)).77 box sh -c "ip -o -4 addr show eth0 | grep -c \"\.77/24\""' '^1'
 	p internal 'd --network $me-3 box sh -c "ip route | grep -c default; cat /sys/class/net/eth0/mtu"' '1400'
 }
+# Names that another server knows, and answers that no datagram can carry: what is cut off says so, over TCP it is whole. $question has the number 7, and its length in front over TCP.
+case_names_of_others() {
+	local question='\0\7\1\0\0\1\0\0\0\0\0\0\5large\7example\0\0\1\0\1' server address=172.29.78.$((runtime_number + 1))
+	ip address add "$address/32" dev lo
+	python3 "$here/names.py" "$address" >"$tmp/names.log" 2>&1 &
+	server=$!
+	docker network create "$me-net" >/dev/null
+	up "$me-user" --network "$me-net" --dns "$address" box sleep 1000
+	up "$me-plain" --dns "$address" box sleep 1000
+	p embedded 'x $me-user timeout 20 nslookup small.example' '10\.3\.3\.3'
+	p embedded-cut 'x $me-user timeout 20 nslookup large.example' 'Non-authoritative answer'
+	p embedded-whole 'printf "\\0\\37$question" | x -i $me-user nc -w 3 127.0.0.11 53 | wc -c' '^[3-9][0-9]{3}[^0-9]'
+	p embedded-twice 'printf "\\0\\37$question\\0\\37$question" | x -i $me-user nc -w 3 127.0.0.11 53 | wc -c' '^[0-9]{4,5}[^0-9]'
+	p plain 'x $me-plain timeout 20 nslookup small.example' '10\.3\.3\.3'
+	p plain-cut 'x $me-plain timeout 20 nslookup large.example' 'Non-authoritative answer'
+	p plain-whole 'printf "\\0\\37$question" | x -i $me-plain nc -w 3 $address 53 | wc -c' '^3233[^0-9]'
+	p plain-server 'x $me-plain grep nameserver /etc/resolv.conf' '^nameserver 172.29.78.'
+	kill "$server"
+}
 case_compose() {
 	docker network create "$me-front" >/dev/null
 	docker network create --internal "$me-back" >/dev/null

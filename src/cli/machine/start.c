@@ -245,10 +245,12 @@ void sk_machine_make_context(struct sk_cli *cli, const char *name)
 	_cleanup_free_ char *context = sk_machine_context(name), *socket = sk_machine_socket(&cli->paths, name),
 			    *host = sk_xasprintf("host=unix://%s", socket),
 			    *words = sk_xasprintf("Skerry machine %s", name), *docker = sk_find_program("docker");
-	const char *create[] = {
-		"docker", "context", "create", context, "--description", words, "--docker", host, NULL
+	/* The user may have chosen this context already, which docker would look for first. */
+	const char *create[] = { "docker",	  "--context", "default",  "context", "create", context,
+				 "--description", words,       "--docker", host,      NULL };
+	const char *update[] = {
+		"docker", "--context", "default", "context", "update", context, "--docker", host, NULL
 	};
-	const char *update[] = { "docker", "context", "update", context, "--docker", host, NULL };
 	struct sk_error err = SK_ERROR_INIT;
 
 	if (!docker)
@@ -263,9 +265,13 @@ void sk_machine_make_context(struct sk_cli *cli, const char *name)
 void sk_machine_remove_context(const char *name)
 {
 	_cleanup_free_ char *context = sk_machine_context(name), *docker = sk_find_program("docker");
-	const char *argv[] = { "docker", "context", "rm", "--force", context, NULL };
+	/* With the user's choice of a context, which docker forgets if it is this one; without, where that does not exist. */
+	const char *rm[] = { "docker", "context", "rm", "--force", context, NULL };
+	const char *rm_by_default[] = { "docker", "--context", "default", "context", "rm", "--force", context, NULL };
 	struct sk_error ignored = SK_ERROR_INIT;
 
-	if (docker)
-		(void)run_docker(argv, &ignored);
+	if (docker && run_docker(rm, &ignored) != 0) {
+		ignored = (struct sk_error)SK_ERROR_INIT;
+		(void)run_docker(rm_by_default, &ignored);
+	}
 }

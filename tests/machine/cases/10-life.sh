@@ -125,7 +125,18 @@ case_machine_several() {
 	else
 		fail "there is no context: $(docker context ls)"
 	fi
+	# nor does a choice of it by the user stand in the way, before it is there or when it goes
+	ok docker context use skerry
 	ok skerry machine reset --force
+	! docker --context default context inspect skerry >/dev/null 2>&1 || fail 'the context is left'
+	ok docker context ls --format '{{.Name}}'
+	# Debian's client, if it is there: older ones want the chosen context to exist.
+	[ ! -x /usr/bin/docker ] || export PATH=$E2E_STAGE/bin:/usr/bin:/bin
+	ok env DOCKER_CONTEXT=skerry skerry machine init --memory 512
+	hasnt "$err" WARNING 'the context could not be made'
+	ok docker --context skerry context inspect --format '{{.Endpoints.docker.Host}}'
+	same "$out" "unix://$SKERRY_ROOT/run/default/docker.sock"
+	ok env DOCKER_CONTEXT=elsewhere skerry machine rm --force
 	! docker context inspect skerry >/dev/null 2>&1 || fail 'the context is left'
 }
 

@@ -97,16 +97,25 @@ case_machine_resolver() {
 	unshare --mount true 2>/dev/null || skip 'no mount namespaces here'
 	# Answers every question of type A with the address that it is given.
 	cat >"$WORK/server.py" <<'END'
-import socket, sys
+import socket, sys, threading
+def answer(data):
+    end = data.index(b"\0", 12) + 5
+    a = data[end - 4:end - 2] == b"\0\1"
+    head = data[:2] + b"\x81\x80\0\1\0" + bytes([a]) + b"\0\0\0\0" + data[12:end]
+    return head + (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(sys.argv[2]) if a else b"")
+def serve_tcp(listener):
+    while True:
+        conn = listener.accept()[0]
+        with conn, conn.makefile("rb") as file:
+            text = answer(file.read(int.from_bytes(file.read(2), "big")))
+            conn.sendall(len(text).to_bytes(2, "big") + text)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((sys.argv[1], 53))
+threading.Thread(target=serve_tcp, args=(socket.create_server((sys.argv[1], 53)),), daemon=True).start()
 print("bound", flush=True)
 while True:
     data, peer = s.recvfrom(4096)
-    end = data.index(b"\0", 12) + 5
-    a = data[end - 4:end - 2] == b"\0\1"
-    answer = data[:2] + b"\x81\x80\0\1\0" + bytes([a]) + b"\0\0\0\0" + data[12:end]
-    s.sendto(answer + (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(sys.argv[2]) if a else b""), peer)
+    s.sendto(answer(data), peer)
 END
 	pack_box
 	cat >"$WORK/host" <<END
@@ -120,6 +129,9 @@ for n in 1 2 3; do python3 $WORK/server.py 127.0.0.7\$n 192.0.2.\$n >$WORK/bound
 for n in 1 2 3; do until [ -s $WORK/bound\$n ]; do sleep 0.1; done; done
 d() { docker -H unix://$SKERRY_ROOT/run/default/docker.sock "\$@"; }
 ask() { sleep 1.5; d exec "\$1" nslookup name.example | awk '/^Address.*192/ { print "'"\$1"'", \$NF }'; }
+ask_tcp() {
+	printf '\0\36\0\7\1\0\0\1\0\0\0\0\0\0\4name\7example\0\0\1\0\1' | d exec -i plain nc 10.0.2.3 53 | tail -c 4 | od -An -tu1 | awk '{ print "tcp", \$1 "." \$2 "." \$3 "." \$4 }'
+}
 skerry machine init --now
 d import --change 'ENV PATH=/bin' $WORK/box.tar box:latest
 d network create own
@@ -127,19 +139,22 @@ d run -d --name plain box sleep 1000
 d run -d --name own --network own box sleep 1000
 ask plain
 ask own
+ask_tcp
 echo 'nameserver 127.0.0.72' >/etc/resolv.conf.new
 mv /etc/resolv.conf.new /etc/resolv.conf
 ask plain
 ask own
+ask_tcp
 echo 'nameserver 127.0.0.73' >/etc/resolv.conf
 ask plain
 ask own
+ask_tcp
 d exec plain nslookup host.docker.internal
 skerry machine rm -f
 kill \$(jobs -p)
 END
 	mkdir "$WORK/etc"
 	ok unshare --mount --propagation private bash "$WORK/host"
-	same "$(grep 192 <<<"$out" | tr '\n' ' ')" 'plain 192.0.2.1 own 192.0.2.1 plain 192.0.2.2 own 192.0.2.2 plain 192.0.2.3 own 192.0.2.3 '
+	same "$(grep 192 <<<"$out" | tr '\n' ' ')" 'plain 192.0.2.1 own 192.0.2.1 tcp 192.0.2.1 plain 192.0.2.2 own 192.0.2.2 tcp 192.0.2.2 plain 192.0.2.3 own 192.0.2.3 tcp 192.0.2.3 '
 	has "$out" '10\.0\.2\.2'
 }

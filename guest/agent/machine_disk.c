@@ -5,7 +5,6 @@
  * large as the disk, and freed blocks are discarded, so that the host's file shrinks. An empty disk gets a file system;
  * anything else that is not ext4 is left alone.
  */
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -24,50 +23,24 @@
 #include "base/fs.h"
 #include "base/loop.h"
 #include "disks.h"
+#include "ext4.h"
 #include "machine.h"
 
 #define PROBE_BYTES (64u * 1024)
+#define PROBE_MIN 2048u /* less is no disk */
 #define MACHINE_DISK_WAIT_MS 2000u
 #define MACHINE_NODE "/run/engine/data" /* a device node of ours: the container's /dev need not have one */
 #define E2FSCK_BAD 4			/* "File system errors left uncorrected", and all above it (e2fsck(8)) */
 
-/* Of struct ext4_super_block, at 1,024 (Documentation/filesystems/ext4/super.rst of the kernel). */
-#define EXT4_SUPER 1024u
-#define EXT4_BLOCKS_LO 0x4
-#define EXT4_LOG_BLOCK_SIZE 0x18
-#define EXT4_MAGIC_AT 0x38
-#define EXT4_MAGIC 0xEF53
-#define EXT4_INCOMPAT 0x60
-#define EXT4_INCOMPAT_64BIT 0x80u
-#define EXT4_BLOCKS_HI 0x150
-
-static uint32_t le32_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le32toh(v);
-}
-
 enum sk_machine_fs sk_machine_probe(const void *head, size_t len, uint64_t *ret_bytes)
 {
-	const uint8_t *p = head, *super = p + EXT4_SUPER;
-	uint32_t log_size;
-	uint64_t blocks;
+	const uint8_t *p = head;
 	size_t i;
 
-	*ret_bytes = 0;
-	if (len < EXT4_SUPER + 1024)
-		return SK_MACHINE_FS_OTHER;
-	if ((super[EXT4_MAGIC_AT] | super[EXT4_MAGIC_AT + 1] << 8) == EXT4_MAGIC) {
-		log_size = le32_at(super + EXT4_LOG_BLOCK_SIZE);
-		blocks = le32_at(super + EXT4_BLOCKS_LO);
-		if (le32_at(super + EXT4_INCOMPAT) & EXT4_INCOMPAT_64BIT)
-			blocks |= (uint64_t)le32_at(super + EXT4_BLOCKS_HI) << 32;
-		if (log_size <= 6 && blocks <= UINT64_MAX >> (10 + log_size))
-			*ret_bytes = blocks << (10 + log_size);
+	if (sk_ext4_probe(head, len, ret_bytes))
 		return SK_MACHINE_FS_EXT4;
-	}
+	if (len < PROBE_MIN)
+		return SK_MACHINE_FS_OTHER;
 	for (i = 0; i < len; i++)
 		if (p[i])
 			return SK_MACHINE_FS_OTHER;

@@ -26,6 +26,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "disks.h"
+#include "ext4.h"
 #include "services.h"
 #include "uplink.h"
 
@@ -182,17 +183,6 @@ static int mount_layers(const struct sk_rootfs_spec *spec, const char *dir, stru
 	return 0;
 }
 
-/* True when the host can give freed blocks of the disk back. */
-static bool can_discard(const char *device)
-{
-	_cleanup_free_ char *text = NULL;
-	const char *name = strrchr(device, '/');
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/class/block/%s/queue/discard_max_bytes", name ? name + 1 : device);
-	return sk_fs_read(AT_FDCWD, path, 64, &text, NULL) == 0 && strtoull(text, NULL, 10) > 0;
-}
-
 static int mount_upper(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
 {
 	char disk[256], sub[280];
@@ -205,9 +195,9 @@ static int mount_upper(const struct sk_rootfs_spec *spec, const char *dir, struc
 		if (fd < 0)
 			return fd;
 		close(fd);
-		if (mount(spec->upper, disk, "ext4", MS_NOATIME | MS_NODEV,
-			  can_discard(spec->upper) ? "noinit_itable,discard" : "noinit_itable") < 0)
-			return sk_error_errno(err, errno, "cannot mount the container's disk %s", spec->upper);
+		r = sk_ext4_mount(spec->upper, disk, err);
+		if (r < 0)
+			return r;
 	} else if (mount("tmpfs", disk, "tmpfs", MS_NODEV, "mode=755") < 0) {
 		return sk_error_errno(err, errno, "cannot mount a tmpfs for the container's changes");
 	}

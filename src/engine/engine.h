@@ -142,6 +142,7 @@ bool sk_engine_namespaces(void);
  */
 void sk_engine_keep_off(const struct sk_engine_process *engine, pid_t pid);
 
+#define SK_GUEST_DISK "disk.template"	   /* file systems for disks, where the host cannot make them */
 #define SK_GUEST_ENGINE_IMAGE "engine.tar" /* what machines run: an OCI archive */
 /* Path of an installed guest part ("linux-uml", "initramfs.cpio"): $SKERRY_GUEST_DIR, else <libexec>/skerry/guest.
  * -ENOENT with what to do. */

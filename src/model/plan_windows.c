@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What containers on Windows cannot have yet: a network, a disk for their changes, restarts by policy. */
+/* What containers on Windows cannot have yet: a network, restarts by policy. */
 #include "model/plan.h"
 
 #include <errno.h>
@@ -17,11 +17,6 @@ static int check(const struct sk_plan *p, struct sk_error *err)
 	if (o->publish.n || o->publish_all)
 		return sk_error_set(err, EOPNOTSUPP,
 				    "containers on Windows have no network yet: leave --publish and --publish-all out");
-	if (p->disk_size != SK_DEFAULT_DISK_SIZE)
-		return sk_error_set(
-			err, EOPNOTSUPP,
-			"--storage-opt size: containers on Windows have no disk yet: what they change is in their "
-			"memory");
 	if (strcmp(p->restart_policy, "no") != 0)
 		return sk_error_set(err, EOPNOTSUPP,
 				    "--restart %s: containers on Windows are not restarted by themselves yet",
@@ -29,4 +24,4 @@ static int check(const struct sk_plan *p, struct sk_error *err)
 	return 0;
 }
 
-const struct sk_plan_system sk_plan_system = { .network = "none", .check = check };
+const struct sk_plan_system sk_plan_system = { .network = "none", .disk = true, .check = check };

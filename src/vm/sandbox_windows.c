@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The VM of a sandbox on Windows: Hyper-V's (engine/hyperv.h). Nothing of ours is a device there. Layers and disks are
- * virtual hard disks, in the order of their numbers on the SCSI controller, streams are Hyper-V's sockets, the console is
+ * virtual hard disks (layers of a fixed size, base/vhd.h; disks that grow, base/vhdx.h), in the order of their numbers on the SCSI controller, streams are Hyper-V's sockets, the console is
  * a named pipe.
  *
  * Two things come from threads that are not the loop's: the end of the VM, from the service, and the bytes of the console,
@@ -22,6 +22,7 @@
 #include "base/id.h"
 #include "base/platform/windows/system.h"
 #include "base/vhd.h"
+#include "base/vhdx.h"
 #include "engine/hyperv.h"
 #include "virtio/stream_kinds.h"
 
@@ -106,13 +107,14 @@ static int add_disk(struct sk_sandbox *s, const char *path, bool readonly, struc
 {
 	struct sk_sandbox_vm *vm = s->vm;
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool grows = !readonly && sk_vhdx_is(fd);
 	char *link;
 
 	if (fd < 0)
 		return sk_error_errno(err, errno,
 				      "cannot open disk %s of the VM (was an image removed by hand? load it again)",
 				      path);
-	if (!sk_vhd_size(fd))
+	if (!grows && !sk_vhd_size(fd))
 		return sk_error_set(
 			err, EIO,
 			"%s is no virtual hard disk: it was made on another system, or is cut short. Remove "
@@ -120,7 +122,7 @@ static int add_disk(struct sk_sandbox *s, const char *path, bool readonly, struc
 			path);
 	if (vm->n_disks == DISKS_MAX)
 		return sk_error_set(err, E2BIG, "a VM has at most %u layers and disks", DISKS_MAX);
-	link = sk_asprintf("%s/disk%u.vhd", s->config.run_dir, vm->n_disks);
+	link = sk_asprintf("%s/disk%u.%s", s->config.run_dir, vm->n_disks, grows ? "vhdx" : "vhd");
 	if (!link)
 		return sk_error_errno(err, ENOMEM, "cannot start the VM");
 	vm->paths[vm->n_disks] = link;

@@ -55,7 +55,7 @@ int sk_vm_discard(const struct sk_paths *paths, const char *id);
  * that had not the right to. */
 void sk_vm_sweep(const struct sk_paths *paths);
 /* Prepares `<dir>/disk.img`: an empty ext4 of `size` bytes, sparse, from a template made once per store with mkfs.ext4.
- */
+ * On Windows it is a virtual hard disk that grows, whose file system the guest makes as large as the disk. */
 int sk_vm_make_disk(const struct sk_paths *paths, const char *id, uint64_t size, struct sk_error *err);
 /* The same as the new file `disk`. */
 int sk_vm_make_disk_at(const struct sk_paths *paths, const char *disk, uint64_t size, struct sk_error *err);

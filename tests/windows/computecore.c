@@ -25,6 +25,7 @@
 #define STOPPED 0x80370110u
 #define EXISTS 0x8037010fu
 #define DENIED 0x80070005u
+#define CORRUPTED 0x80070570u
 #define UNEXPECTED 0x80370106u
 #define SYSTEMS 16u
 #define WORDS 2048u
@@ -125,6 +126,25 @@ static bool denied(void)
 	return GetEnvironmentVariableA("SKERRY_STANDIN_DENY", value, sizeof(value)) != 0;
 }
 
+/* The name says what the file has to be. */
+static bool is_disk(const char *path, const wchar_t *wide)
+{
+	bool grows = strlen(path) > 5 && strcmp(path + strlen(path) - 5, ".vhdx") == 0;
+	HANDLE h = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+			       OPEN_EXISTING, 0, NULL);
+	LARGE_INTEGER end = { .QuadPart = -512 };
+	char head[8] = "";
+	DWORD n = 0;
+	bool is;
+
+	if (h == INVALID_HANDLE_VALUE)
+		return false;
+	is = (grows || SetFilePointerEx(h, end, NULL, FILE_END)) && ReadFile(h, head, 8, &n, NULL) && n == 8 &&
+	     memcmp(head, grows ? "vhdxfile" : "conectix", 8) == 0;
+	CloseHandle(h);
+	return is;
+}
+
 /* A disk that the VM's worker process may not open is refused, as a file of another user's. */
 static uint32_t check_granted(const json_t *document, char why[200])
 {
@@ -134,6 +154,7 @@ static uint32_t check_granted(const json_t *document, char why[200])
 	const char *key;
 	json_t *disk;
 	unsigned i;
+	bool is;
 
 	json_object_foreach((json_t *)(uintptr_t)list, key, disk)
 	{
@@ -142,10 +163,15 @@ static uint32_t check_granted(const json_t *document, char why[200])
 
 		for (i = 0; i < n_granted && wcscmp(granted[i], wide) != 0; i++)
 			;
+		is = is_disk(path, wide);
 		free(wide);
 		if (i == n_granted) {
 			snprintf(why, 200, "no access to disk %s", key);
 			return DENIED;
+		}
+		if (!is) {
+			snprintf(why, 200, "the file or directory of disk %s is corrupted", key);
+			return CORRUPTED;
 		}
 	}
 	return HCS_OK;

@@ -4,7 +4,8 @@
  *
  * The guest behind the stand-in for computecore.dll (computecore.c): a program of the host, which Wine starts, and which
  * boots a real guest with an engine for Linux. What Hyper-V would do is done here: the disks of the VM's description are
- * block devices whose serial numbers are "lun:0", "lun:1", …; a connection of the guest's to vsock port N is carried to the
+ * block devices whose serial numbers are "lun:0", "lun:1", …, of which those that grow (VHDX) are read and written by QEMU, which
+ * shows each as a file (qemu-storage-daemon, by FUSE); a connection of the guest's to vsock port N is carried to the
  * TCP port that STREAMS/host-N names (src/virtio/stream_kinds.h). MEMORY is in MiB.
  *
  * It connects to PORT of loopback: what it sends there is the guest's console. It ends when the guest does, or when that
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +28,9 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/vhd.h"
+#include "base/vhdx.h"
 #include "engine/engine.h"
 #include "proto/message.h"
 #include "virtio/device.h"
@@ -35,6 +39,7 @@
 
 #define DISKS 32
 #define CID 3u
+#define VIEW_TRIES 1000u /* 5 ms each */
 
 static struct {
 	struct sk_loop *loop;
@@ -45,6 +50,7 @@ static struct {
 	struct sk_engine_device devices[DISKS + 1];
 	char names[DISKS][16];
 	unsigned n_disks;
+	sk_pid views[DISKS]; /* of QEMU, for disks that grow */
 	struct sk_engine_process process;
 	int console;
 } e = { .run_dir = "/tmp/sk-standin-XXXXXX", .process = { .pidfd = -1, .claim_fd = -1 } };
@@ -89,19 +95,76 @@ static bool on_stream(void *arg, struct sk_stream *stream, uint32_t guest_port)
 	return relay != NULL;
 }
 
+static int wait_for_view(const char *view, unsigned n, struct sk_blk_part *part, struct sk_error *err)
+{
+	struct stat st = { 0 };
+	unsigned i;
+
+	for (i = 0; i < VIEW_TRIES && sk_process_runs(e.views[n], -1, 5); i++)
+		if (stat(view, &st) == 0 && st.st_size)
+			break;
+	part->take_fd = st.st_size ? open(view, O_RDWR | O_CLOEXEC) : -1;
+	part->size = (uint64_t)st.st_size;
+	return part->take_fd < 0
+		       ? sk_error_set(err, EIO, "qemu-storage-daemon does not show disk %u (is /dev/fuse there?)", n)
+		       : 0;
+}
+
+/* Its sectors as a file, which is there until that program ends. */
+static int show_disk(const char *path, unsigned n, struct sk_blk_part *part, struct sk_error *err)
+{
+	_cleanup_free_ char *view = sk_asprintf("%s/view%u", e.run_dir, n);
+	_cleanup_free_ char *export = sk_asprintf("type=fuse,id=view,node-name=disk,mountpoint=%s,writable=on", view);
+	json_t *disk = json_pack("{s:s,s:s,s:s,s:{s:s,s:s,s:s}}", "driver", "vhdx", "node-name", "disk", "discard",
+				 "unmap", "file", "driver", "file", "filename", path, "locking", "off");
+	_cleanup_free_ char *text = json_dumps(disk, JSON_COMPACT);
+	const char *argv[] = { "qemu-storage-daemon", "--blockdev", text, "--export", export, NULL };
+	struct sk_spawn s = SK_SPAWN_INIT;
+	int fd = view ? open(view, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1, r;
+
+	json_decref(disk);
+	if (fd < 0 || !export || !text)
+		return sk_error_errno(err, errno, "cannot show disk %s", path);
+	close(fd);
+	s.file = argv[0];
+	s.argv = argv;
+	s.stderr_fd = e.console;
+	s.die_with_parent = true;
+	r = sk_spawn(&s, &e.views[n], NULL, err);
+	return r < 0 ? r : wait_for_view(view, n, part, err);
+}
+
+static void hide_disks(void)
+{
+	unsigned i;
+
+	for (i = 0; i < DISKS; i++)
+		if (e.views[i] > 0) {
+			kill(e.views[i], SIGTERM);
+			sk_wait(e.views[i]);
+		}
+}
+
 static int add_disk(const char *word, struct sk_error *err)
 {
 	bool readonly = strncmp(word, "ro:", 3) == 0;
 	struct sk_blk_part part = { .take_fd = open(word + 3, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC) };
+	bool grows = part.take_fd >= 0 && sk_vhdx_is(part.take_fd);
 	char serial[SK_BLK_ID_MAX + 1];
 	unsigned n = e.n_disks;
 	int sock, r;
 
 	if (n == DISKS || part.take_fd < 0)
 		return sk_error_errno(err, errno, "%s", word);
-	part.size = sk_vhd_size(part.take_fd);
-	if (!part.size)
-		return sk_error_set(err, EINVAL, "%s is no virtual hard disk", word);
+	if (grows) {
+		close(part.take_fd);
+		r = show_disk(word + 3, n, &part, err);
+	} else {
+		part.size = sk_vhd_size(part.take_fd);
+		r = part.size ? 0 : sk_error_set(err, EINVAL, "%s is no virtual hard disk", word);
+	}
+	if (r < 0)
+		return r;
 	snprintf(e.names[n], sizeof(e.names[n]), "disk%u", n);
 	snprintf(serial, sizeof(serial), "lun:%u", n);
 	r = sk_device_socket(e.run_dir, e.names[n], &sock, err);
@@ -174,7 +237,7 @@ int main(int argc, char **argv)
 {
 	const char *guest = getenv("SKERRY_STANDIN_GUEST");
 	struct sk_error err = SK_ERROR_INIT;
-	int r;
+	int n, r;
 
 	if (argc < 6 || !guest) {
 		fputs("usage: standin_engine PORT STREAMS MEMORY CPUS ENGINE [ro:|rw:]DISK…, with "
@@ -195,6 +258,9 @@ int main(int argc, char **argv)
 		kill(e.process.pid, SIGKILL);
 		waitpid(e.process.pid, NULL, 0);
 	}
+	for (n = 0; n < DISKS; n++)
+		sk_device_free(e.disks[n]);
+	hide_disks();
 	sk_fs_remove_tree(AT_FDCWD, e.run_dir);
 	return r < 0 ? 1 : 0;
 }

@@ -18,7 +18,7 @@ import unittest
 
 WINE, PROGRAMS, LIBRARY, TOP = sys.argv[1:5]
 BUSYBOX = shutil.which("busybox")
-APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill".split()
+APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill df dd".split()
 
 
 FULL = unittest.skipUnless(os.environ.get("SKERRY_TEST_FULL") == "1", "runs in make test-full")
@@ -86,6 +86,7 @@ class Containers(unittest.TestCase):
         os.mkdir(streams)
         # What the description of a VM has to name; the stand-in boots its own.
         shutil.copy(os.path.join(TOP, "out/initramfs.cpio"), guest)
+        shutil.copy(os.path.join(PROGRAMS, "guest/disk.template"), guest)
         with open(os.path.join(guest, "vmlinux-hyperv"), "wb") as file:
             file.write(b"\x7fELF")
         cls.env = {**os.environ, "SKERRY_ROOT": windows(cls.root), "SKERRY_GUEST_DIR": windows(guest),
@@ -197,9 +198,35 @@ class Containers(unittest.TestCase):
             time.sleep(0.1)
         return found
 
+    def test_6_disk(self):
+        """What a container changes is on a disk of its own, which is as large as it was asked for, and outlives its VM."""
+        self.run_it("run", "-d", "--name", "di", "--storage-opt", "size=40m", "box:1", "sh", "-c", "[ -e /f ] || dd if=/dev/zero of=/zeros bs=1M count=20; echo life >> /f; sync; sleep 1000")
+        self.eventually(lambda: self.run_it("exec", "di", "cat", "/f"), "life\n")
+        total = int(self.run_it("exec", "di", "df", "-k", "/").split()[-5])
+        self.assertTrue(30 << 10 < total < 40 << 10, total)
+        self.assertIn("No space left", self.run_it("exec", "di", "dd", "if=/dev/zero", "of=/more", "bs=1M", "count=30", code=1))
+        self.run_it("exec", "di", "rm", "/more", "/zeros")
+        self.assertEqual(self.run_it("stop", "-t", "0", "di"), "di\n")
+        self.assertEqual(self.run_it("start", "di"), "di\n")
+        self.eventually(lambda: self.run_it("exec", "di", "cat", "/f"), "life\nlife\n")
+        # The VM ends without a word to its guest: what was synced is there.
+        self.run_it("exec", "di", "sh", "-c", "echo synced >> /f; sync")
+        self.assertEqual(self.run_it("kill", "di"), "di\n")
+        self.run_it("wait", "di")
+        self.assertEqual(self.run_it("start", "di"), "di\n")
+        self.eventually(lambda: self.run_it("exec", "di", "cat", "/f"), "life\nlife\nsynced\nlife\n")
+        disk = os.path.join(self.root, "containers", os.listdir(os.path.join(self.root, "containers"))[0], "disk.img")
+        self.assertLess(os.path.getsize(disk), 48 << 20)
+        self.assertEqual(self.run_it("rm", "-f", "di"), "di\n")
+        # The size by default: its file system needs not grow. One that does.
+        for options, least, most in ([], 62 << 20, 64 << 20), (["--storage-opt", "size=9g"], 8 << 20, 9 << 20):
+            total = int(self.run_it("run", "--rm", *options, "box:1", "df", "-k", "/").split()[-5])
+            self.assertTrue(least < total < most, (options, total))
+        self.nothing_left()
+
     def test_5_refused(self):
         for words, text in [(["-p", "80:80"], "no network yet"), (["--network", "bridge"], "no network yet"),
-                            (["--restart", "always"], "not restarted by themselves"), (["--storage-opt", "size=1g"], "no disk yet"),
+                            (["--restart", "always"], "not restarted by themselves"), (["--storage-opt", "size=1"], "at least 16m"),
                             (["-v", windows(BUSYBOX) + ":/b"], "only directories can be shared")]:
             self.assertIn(text, self.run_it("run", *words, "box:1", "true", code=125))
         self.assertIn("is not there on this system", self.run_it("machine", "ls", code=125))

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/platform/windows/system.h"
+#include "base/vhd.h"
 #include "engine/hcs_windows.h"
 
 #define ID "1b2c3d4e-0000-1111-2222-aabbccddeeff"
@@ -25,6 +26,14 @@ static void make_file(const char *cwd, const char *name, char path[600])
 {
 	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, name, "x", 1, 0600, false), 0);
 	snprintf(path, 600, "%s/%s", cwd, name);
+}
+
+/* Of a file that has been made. */
+static void make_disk(void)
+{
+	_cleanup_fd_ int fd = open(disk, O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(sk_vhd_make(fd), 0);
 }
 
 static int setup(void **state)
@@ -41,6 +50,7 @@ static int setup(void **state)
 	make_file(cwd, "vmlinux", kernel);
 	make_file(cwd, "initramfs.cpio", initramfs);
 	make_file(cwd, "disk.vhd", disk);
+	make_disk();
 	sid = sk_hcs_user(NULL);
 	return sid ? 0 : -1;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What containers on Windows cannot have yet: a network, restarts by policy. */
+/* What containers on Windows cannot have yet: a network. */
 #include "model/plan.h"
 
 #include <errno.h>
-#include <string.h>
 
 static int check(const struct sk_plan *p, struct sk_error *err)
 {
@@ -17,10 +16,6 @@ static int check(const struct sk_plan *p, struct sk_error *err)
 	if (o->publish.n || o->publish_all)
 		return sk_error_set(err, EOPNOTSUPP,
 				    "containers on Windows have no network yet: leave --publish and --publish-all out");
-	if (strcmp(p->restart_policy, "no") != 0)
-		return sk_error_set(err, EOPNOTSUPP,
-				    "--restart %s: containers on Windows are not restarted by themselves yet",
-				    p->restart_policy);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/frame.h"
 #include "base/log.h"
+#include "base/socket.h"
 #include "skerry_config.h"
 #include "vm/monitor.h"
 
@@ -768,12 +769,14 @@ bool sk_control_close(struct sk_monitor *m)
 
 int sk_control_listen(struct sk_monitor *m, struct sk_error *err)
 {
-	int fd = m->listen_fd; /* the last life's */
+	int fd = m->listen_fd, r = 0; /* the last life's */
 
 	if (fd < 0)
-		fd = sk_endpoint_listen(m->run_dir, m->secret, err);
-	if (fd < 0)
-		return fd;
+		fd = r = sk_endpoint_listen(m->run_dir, m->secret, err);
+	else if ((r = sk_endpoint_take_over(m->run_dir, m->secret)) < 0 || (r = sk_socket_nonblock(fd)) < 0)
+		sk_error_errno(err, r, "cannot go on listening on %s/" SK_ENDPOINT_FILE, m->run_dir);
+	if (r < 0)
+		return r;
 	m->listen_fd = fd;
 	m->acceptor = sk_acceptor_new(m->loop, fd, on_connection, m);
 	return m->acceptor ? 0 : sk_error_errno(err, errno, "cannot listen on %s/" SK_ENDPOINT_FILE, m->run_dir);

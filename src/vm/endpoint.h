@@ -16,6 +16,8 @@
 
 /* A listening socket. *ret_secret: what a client has to say first; "": nothing. */
 int sk_endpoint_listen(const char *run_dir, char ret_secret[SK_ENDPOINT_SECRET + 1], struct sk_error *err);
+/* For a listening socket that the container's last life has handed on: what clients have to say. 0 or -errno. */
+int sk_endpoint_take_over(const char *run_dir, char ret_secret[SK_ENDPOINT_SECRET + 1]);
 /* Nobody finds it any more. */
 void sk_endpoint_remove(const char *run_dir);
 /* Connects, and has said the secret. A descriptor, or -errno: -ENOENT, -ECONNREFUSED: no monitor is there; -EAGAIN,

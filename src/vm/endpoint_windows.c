@@ -124,6 +124,13 @@ int sk_endpoint_listen(const char *run_dir, char ret_secret[SK_ENDPOINT_SECRET +
 	return r < 0 ? sk_error_errno(err, r, "cannot listen for clients of %s", run_dir) : SK_TAKE_FD(fd);
 }
 
+int sk_endpoint_take_over(const char *run_dir, char ret_secret[SK_ENDPOINT_SECRET + 1])
+{
+	struct sockaddr_in unused;
+
+	return read_endpoint(run_dir, &unused, ret_secret);
+}
+
 void sk_endpoint_remove(const char *run_dir)
 {
 	char path[600];

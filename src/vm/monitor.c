@@ -531,6 +531,17 @@ static int watch_signals(struct sk_monitor *m, struct sk_error *err)
 	return l->signal_source ? 0 : sk_error_errno(err, ENOMEM, "cannot start the monitor");
 }
 
+/* The last life is about to end, and with it its lock. */
+static int wait_for_lock(struct sk_monitor *m, struct sk_error *err)
+{
+	_cleanup_fd_ int next = openat(m->dirfd, SK_NEXT_LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r = next < 0 ? -errno : sk_fs_lock(next, true, true);
+
+	if (r == 0)
+		r = sk_fs_lock(m->lock_fd, true, true);
+	return r < 0 ? sk_error_errno(err, r, "cannot lock container %.12s", m->id) : 0;
+}
+
 /* The lock of a monitor that has just finished may be held a moment longer. */
 static int take_lock(struct sk_monitor *m, struct sk_error *err)
 {
@@ -543,6 +554,8 @@ static int take_lock(struct sk_monitor *m, struct sk_error *err)
 	m->lock_fd = openat(m->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->lock_fd < 0)
 		return sk_error_errno(err, errno, "cannot lock container %.12s", m->id);
+	if (m->listen_fd >= 0)
+		return wait_for_lock(m, err);
 	while ((r = sk_fs_lock(m->lock_fd, true, false)) == -EWOULDBLOCK) {
 		bool alive = false;
 
@@ -740,7 +753,7 @@ static int parse_args(int argc, char **argv, struct sk_monitor *m, int *ret_owne
 	if (a.lock_fd)
 		m->lock_fd = inherited(a.lock_fd);
 	if (a.listen_fd)
-		m->listen_fd = inherited(a.listen_fd);
+		m->listen_fd = sk_socket_inherited(atoi(a.listen_fd));
 	inherit_sockets(m, a.socket_fds);
 	m->life.start_wanted = a.wanted;
 	if (a.restarts)

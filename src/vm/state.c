@@ -128,12 +128,17 @@ bool sk_vm_state_is_alive(const json_t *state)
 	return false;
 }
 
-/* Whether a monitor holds the container's lock. */
-static bool is_locked(int dirfd)
+static bool has_lock(int dirfd, const char *file)
 {
-	_cleanup_fd_ int fd = openat(dirfd, "lock", O_RDWR | O_CLOEXEC);
+	_cleanup_fd_ int fd = openat(dirfd, file, O_RDWR | O_CLOEXEC);
 
 	return fd >= 0 && sk_fs_lock(fd, false, false) == -EWOULDBLOCK;
+}
+
+/* Whether a monitor holds the container's lock. The third look is for one that got it between the first and the second. */
+static bool is_locked(int dirfd)
+{
+	return has_lock(dirfd, "lock") || has_lock(dirfd, SK_NEXT_LOCK_FILE) || has_lock(dirfd, "lock");
 }
 
 static json_t *load_once(int dirfd)

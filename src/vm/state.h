@@ -33,6 +33,10 @@ char *sk_paths_host_run(void);
 #define SK_STATE_DIR "state"
 #define SK_STATE_FILE SK_STATE_DIR "/state.json"
 
+/* In a container's directory, where a lock belongs to a process and cannot be handed on to the next life's monitor
+ * (Windows): that one locks this file first, then waits for "lock", and unlocks it. So one of the two is always locked. */
+#define SK_NEXT_LOCK_FILE "lock.next"
+
 /*
  * state.json:
  *   {

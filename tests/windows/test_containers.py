@@ -226,7 +226,7 @@ class Containers(unittest.TestCase):
 
     def test_5_refused(self):
         for words, text in [(["-p", "80:80"], "no network yet"), (["--network", "bridge"], "no network yet"),
-                            (["--restart", "always"], "not restarted by themselves"), (["--storage-opt", "size=1"], "at least 16m"),
+                            (["--storage-opt", "size=1"], "at least 16m"),
                             (["-v", windows(BUSYBOX) + ":/b"], "only directories can be shared")]:
             self.assertIn(text, self.run_it("run", *words, "box:1", "true", code=125))
         self.assertIn("is not there on this system", self.run_it("machine", "ls", code=125))
@@ -343,6 +343,43 @@ class Containers(unittest.TestCase):
         self.assertIn("Read-only", self.run_it("run", "--rm", "--mount", bind + ",readonly", "box:1", "rm", "/data/file", code=1))
         self.assertEqual(self.run_it("run", "--rm", "--mount", "type=tmpfs,target=/t", "box:1", "sh", "-c", "echo x > /t/f; cat /t/f"), "x\n")
         self.run_it("run", "--rm", "--mount", "type=bind,source=" + windows(data) + "-not,target=/data", "box:1", "true", code=125)
+        self.nothing_left()
+
+    @FULL
+    def test_restart_policies(self):
+        """A policy begins the next life by another monitor, with the same disk; the container is never seen without one."""
+        script = "echo life >> /lives; exec sh -c \"exit 3\""
+        self.assertIn("", self.run_it("run", "--name", "re", "--restart", "on-failure:2", "box:1", "sh", "-c", script, code=3))
+        self.eventually(lambda: self.run_it("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}", "re"), "exited 3 2\n")
+        self.run_it("rm", "re")
+        self.run_it("run", "-d", "--name", "re", "--restart", "always", "box:1", "sh", "-c", "echo life >> /lives; cat /lives; while [ ! -e /go ]; do sleep 0.1; done; rm /go")
+        self.eventually(lambda: self.run_it("logs", "re"), "life\n")
+        self.run_it("exec", "re", "touch", "/go")
+        seen = set()
+        for _ in range(100):
+            seen.add(self.run_it("inspect", "--format", "{{.State.Status}}", "re").strip())
+            if self.run_it("logs", "re") == "life\nlife\nlife\n":
+                break
+        self.assertEqual(self.run_it("logs", "re"), "life\nlife\nlife\n")
+        self.assertLessEqual(seen, {"running", "restarting", "starting"})
+        self.assertEqual(self.run_it("exec", "re", "cat", "/lives"), "life\nlife\n")
+        # Who stops it has it stopped.
+        self.assertEqual(self.run_it("stop", "-t", "0", "re"), "re\n")
+        self.assertEqual(self.run_it("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "re"), "exited 137\n")
+        self.assertEqual(self.run_it("rm", "re"), "re\n")
+        self.nothing_left()
+
+    @FULL
+    def test_restart_command(self):
+        self.run_it("run", "-d", "--name", "rs", "box:1", "sh", "-c", "echo up; trap 'exit 4' TERM; while :; do sleep 0.1; done")
+        self.eventually(lambda: self.run_it("logs", "rs"), "up\n")
+        self.assertEqual(self.run_it("restart", "rs"), "rs\n")
+        self.eventually(lambda: self.run_it("logs", "rs"), "up\nup\n")
+        self.assertEqual(self.run_it("inspect", "--format", "{{.State.Status}}", "rs"), "running\n")
+        self.run_it("stop", "rs")
+        self.assertEqual(self.run_it("restart", "rs"), "rs\n")
+        self.eventually(lambda: self.run_it("logs", "rs"), "up\nup\nup\n")
+        self.run_it("rm", "-f", "rs")
         self.nothing_left()
 
     @FULL

@@ -62,6 +62,12 @@ static void test_truth(void **state)
 	assert_string_equal(status_of("c1"), "running");
 	assert_int_equal(sk_vm_remove(&paths, "c1", NULL), -EBUSY);
 	sk_close_fd(&lock);
+	/* Or the other one, by which the next life's monitor waits for it. */
+	lock = openat(dirfd, SK_NEXT_LOCK_FILE, O_RDWR | O_CREAT, 0600);
+	assert_string_equal(status_of("c1"), "exited");
+	assert_int_equal(sk_fs_lock(lock, true, false), 0);
+	assert_string_equal(status_of("c1"), "running");
+	sk_close_fd(&lock);
 	assert_int_equal(sk_vm_state_load(&paths, "c1", &back, NULL), 0);
 	assert_string_equal(json_string_value(json_object_get(back, "status")), "exited");
 	assert_int_equal(json_integer_value(json_object_get(back, "exit_code")), 137);

@@ -9,12 +9,10 @@
 #define NO_MACHINES "VMs on Windows have no network and no further disks yet, which a machine needs"
 #define NOT_YET "it has not been made for Windows yet"
 
+NOT(sk_cmd_cp, NOT_YET);
 NOT(sk_cmd_pull, NEEDS_SKOPEO);
 NOT(sk_cmd_doctor, NEEDS_LINUX);
-NOT(sk_cmd_cp, NOT_YET);
 NOT(sk_cmd_export, NOT_YET);
-NOT(sk_cmd_stats, NOT_YET);
-NOT(sk_cmd_update, NOT_YET);
 NOT(sk_cmd_machine_cp, NO_MACHINES);
 NOT(sk_cmd_machine_default, NO_MACHINES);
 NOT(sk_cmd_machine_init, NO_MACHINES);

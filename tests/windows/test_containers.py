@@ -18,7 +18,7 @@ import unittest
 
 WINE, PROGRAMS, LIBRARY, TOP = sys.argv[1:5]
 BUSYBOX = shutil.which("busybox")
-APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill df dd".split()
+APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill df dd true ps od".split()
 
 
 FULL = unittest.skipUnless(os.environ.get("SKERRY_TEST_FULL") == "1", "runs in make test-full")
@@ -393,13 +393,125 @@ class Containers(unittest.TestCase):
         self.nothing_left()
 
     @FULL
+    def test_update_and_stats(self):
+        self.run_it("run", "-d", "--name", "up", "--memory", "64m", "box:1", "sh", "-c", "echo up; while [ ! -e /go ]; do sleep 0.1; done; rm /go")
+        self.eventually(lambda: self.run_it("logs", "up"), "up\n")
+        line = self.run_it("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}} {{.PIDs}}", "up")
+        self.assertRegex(line, r"^up .*iB / 64MiB [1-9]")
+        self.assertEqual(self.run_it("update", "--memory", "32m", "up"), "up\n")
+        self.assertIn("/ 32MiB", self.run_it("stats", "--no-stream", "up"))
+        # A policy that is given later holds, too.
+        self.assertEqual(self.run_it("update", "--restart", "always", "up"), "up\n")
+        self.run_it("exec", "up", "touch", "/go")
+        self.eventually(lambda: self.run_it("logs", "up"), "up\nup\n")
+        self.run_it("rm", "-f", "up")
+        self.nothing_left()
+
+    @FULL
+    def test_create_and_start(self):
+        name = self.run_it("create", "--name", "cr", "-i", "box:1", "sh", "-c", "cat; exit 6").strip()
+        self.assertEqual(self.run_it("ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.State}}"), name + " created\n")
+        self.assertEqual(self.run_it("start", "-a", "-i", "cr", stdin=b"one\ntwo\n", code=6), "one\ntwo\n")
+        self.assertEqual(self.run_it("start", "cr"), "cr\n")
+        self.run_it("kill", "cr")
+        self.assertEqual(self.run_it("rm", name[:12]), name[:12] + "\n")
+        self.assertIn("cr", self.run_it("start", "cr", code=1))
+        self.nothing_left()
+
+    @FULL
+    def test_attach(self):
+        self.run_it("run", "-d", "--name", "at", "box:1", "sh", "-c", "while [ ! -e /go ]; do sleep 0.1; done; echo out; echo err >&2; exit 4")
+        client = self.start("attach", "at", stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        self.run_it("exec", "at", "touch", "/go")
+        out, _ = client.communicate(timeout=60)
+        self.assertEqual((client.returncode, out), (4, b"out\n"))
+        self.assertEqual(self.run_it("logs", "at"), "out\n")
+        self.run_it("rm", "at")
+        self.nothing_left()
+
+    @FULL
+    def test_pause_and_top(self):
+        self.run_it("run", "-d", "--name", "pa", "box:1", "sh", "-c", "while :; do echo x; sleep 0.1; done")
+        self.assertIn("while :", self.run_it("top", "pa"))
+        self.assertEqual(self.run_it("pause", "pa"), "pa\n")
+        self.assertIn("Paused", self.run_it("ps", "--format", "{{.Status}}"))
+        before = self.run_it("logs", "pa")
+        time.sleep(1)
+        self.assertEqual(self.run_it("logs", "pa"), before)
+        self.assertEqual(self.run_it("unpause", "pa"), "pa\n")
+        time.sleep(1)
+        self.assertGreater(len(self.run_it("logs", "pa")), len(before))
+        self.run_it("rm", "-f", "pa")
+        self.nothing_left()
+
+    @FULL
+    def test_limits(self):
+        """Of memory, processes, files; capabilities, a read-only root, sysctls."""
+        self.run_it("run", "--rm", "--memory", "32m", "box:1", "sh", "-c", "dd if=/dev/zero of=/dev/null bs=100M count=1", code=137)
+        self.run_it("run", "--name", "om", "--memory", "32m", "box:1", "dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1", code=137)
+        self.assertEqual(self.run_it("inspect", "--format", "{{.State.OOMKilled}}", "om"), "true\n")
+        self.run_it("rm", "om")
+        self.assertIn("Read-only", self.run_it("run", "--rm", "--read-only", "box:1", "touch", "/x", code=1))
+        self.assertEqual(self.run_it("run", "--rm", "--read-only", "--tmpfs", "/t", "box:1", "sh", "-c", "echo x > /t/x; cat /t/x"), "x\n")
+        self.assertEqual(self.run_it("run", "--rm", "--ulimit", "nofile=77:88", "box:1", "sh", "-c", "ulimit -n"), "77\n")
+        self.assertIn("CapEff:\t0000000000000000", self.run_it("run", "--rm", "--cap-drop", "ALL", "box:1", "cat", "/proc/self/status"))
+        self.assertIn("permission denied", self.run_it("run", "--rm", "--cap-drop", "ALL", "box:1", "mount", "-t", "tmpfs", "none", "/tmp", code=1))
+        self.assertEqual(self.run_it("run", "--rm", "--sysctl", "net.ipv4.ip_forward=1", "box:1", "cat", "/proc/sys/net/ipv4/ip_forward"), "1\n")
+        self.nothing_left()
+
+    @FULL
+    def test_large_output(self):
+        data = self.run_it("run", "--rm", "box:1", "sh", "-c", "seq 200000; seq 10 >&2")
+        self.assertEqual(data, "".join(f"{i}\n" for i in range(1, 200001)))
+        # No network but loopback.
+        self.assertEqual(self.run_it("run", "--rm", "box:1", "ls", "/sys/class/net").split(), ["lo"])
+        self.nothing_left()
+
+    @FULL
+    def test_events_and_wait(self):
+        self.run_it("run", "-d", "--name", "ev", "box:1", "sh", "-c", "sleep 1; exit 8")
+        self.assertEqual(self.run_it("wait", "ev"), "8\n")
+        self.assertEqual(self.run_it("rename", "ev", "ew"), "")
+        self.run_it("rm", "ew")
+        actions = self.run_it("events", "--since", "1h", "--until", "0s", "--filter", "container=ev", "--format", "{{.Action}}").split()
+        self.assertEqual(actions, ["create", "start", "die"])
+        self.nothing_left()
+
+    @FULL
+    def test_images_and_prune(self):
+        self.assertIn("box", self.run_it("images", "--format", "{{.Repository}}:{{.Tag}}"))
+        self.assertEqual(self.run_it("tag", "box:1", "other:2"), "")
+        self.run_it("run", "--name", "im", "other:2", "true")
+        self.assertIn("other:2", self.run_it("ps", "-a", "--format", "{{.Image}}"))
+        self.assertIn("im", self.run_it("ps", "-a", "--filter", "status=exited", "--format", "{{.Names}}"))
+        self.assertIn("Total reclaimed space", self.run_it("container", "prune", "-f"))
+        self.assertIn("other:2", self.run_it("rmi", "other:2"))
+        self.assertNotIn("other", self.run_it("images"))
+        self.assertIn("Containers", self.run_it("system", "df"))
+        self.assertEqual(json.loads(self.run_it("image", "inspect", "box:1"))[0]["Os"], "linux")
+        self.nothing_left()
+
+    @FULL
+    def test_many_at_once(self):
+        """Each has a VM, a disk and a monitor of its own."""
+        for i in range(4):
+            self.run_it("run", "-d", "--name", f"m{i}", "box:1", "sh", "-c", f"echo {i} > /own; sleep 1000")
+        for i in range(4):
+            self.eventually(lambda i=i: self.run_it("exec", f"m{i}", "cat", "/own"), f"{i}\n")
+        self.assertEqual(sorted(self.run_it("ps", "--format", "{{.Names}}").split()), ["m0", "m1", "m2", "m3"])
+        self.assertEqual(self.run_it("stop", "-t", "0", "m0", "m1", "m2", "m3"), "m0\nm1\nm2\nm3\n")
+        self.assertEqual(self.run_it("rm", "m0", "m1", "m2", "m3"), "m0\nm1\nm2\nm3\n")
+        self.nothing_left()
+
+    @FULL
     def test_carriage_returns_pass(self):
         self.assertEqual(self.run_it("run", "--rm", "-i", "box:1", "cat", stdin=b"a\r\nb\n\x1a\r").encode(), b"a\r\nb\n\x1a\r")
         self.nothing_left()
 
     @FULL
     def test_refused_commands(self):
-        for words in ["pull", "box:2"], ["doctor"], ["cp", "x:/y", "z"], ["stats"], ["update", "x"]:
+        for words in ["pull", "box:2"], ["doctor"], ["cp", "x:/y", "z"]:
             self.assertIn("is not there on this system", self.run_it(*words, code=125))
 
     def eventually(self, ask, answer):

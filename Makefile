@@ -46,7 +46,7 @@ uninstall: ## remove what install put there
 	@scripts/install --remove
 
 windows: ## cross-build what there is for Windows into out/windows
-	@scripts/deps install windows && scripts/windows build
+	@scripts/deps install windows && scripts/windows build --kernel
 
 windows-test: ## all its tests, under Wine (after make windows)
 	@scripts/windows test

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_installer.py WINE OUT: what `make windows` packs, under Wine: the zip's files, the installer without its windows, the
 PATH of all users, and the removal."""
+import filecmp
 import glob
 import os
 import shutil
@@ -15,7 +16,7 @@ import zipfile
 WINE, OUT = sys.argv[1:3]
 KEY = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment"
 UNINSTALL = "HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\Skerry"
-FILES = ["LICENSE.txt", "skerry-9pd.exe", "skerry-monitor.exe", "skerry-path.exe", "skerry.exe"]
+FILES = ["LICENSE.kernel.txt", "LICENSE.txt", "guest", "skerry-9pd.exe", "skerry-monitor.exe", "skerry-path.exe", "skerry.exe"]
 
 
 def windows(*words, code=0):
@@ -47,9 +48,18 @@ class Case(unittest.TestCase):
 
     def test_zip(self):
         with zipfile.ZipFile(glob.glob(f"{OUT}/skerry-*-windows-x86_64.zip")[0]) as archive:
-            self.assertEqual(sorted(archive.namelist()), FILES)
+            self.assertEqual(sorted({name.split("/")[0] for name in archive.namelist()}), FILES)
             archive.extractall(self.top)
         self.assertTrue(windows(os.path.join(self.top, "skerry.exe"), "--version").startswith("Skerry version "))
+        self.check_guest(self.top)
+
+    def check_guest(self, top):
+        """What was built of the guest's parts; the file systems of disks always."""
+        parts = sorted(os.listdir(f"{OUT}/guest"))
+        self.assertEqual(sorted(os.listdir(os.path.join(top, "guest"))), parts)
+        self.assertIn("disk.template", parts)
+        for part in parts:
+            self.assertTrue(filecmp.cmp(f"{OUT}/guest/{part}", os.path.join(top, "guest", part), shallow=False), part)
 
     def test_setup(self):
         before = path_value()
@@ -57,6 +67,7 @@ class Case(unittest.TestCase):
         windows(setup, "/S")
         self.assertEqual(sorted(os.listdir(self.dir)), [*FILES, "uninstall.exe"])
         self.assertTrue(windows(os.path.join(self.dir, "skerry.exe"), "--version").startswith("Skerry version "))
+        self.check_guest(self.dir)
         self.assertEqual(path_value(), (before[0], f"{before[1]};{self.windows_dir}"))
         self.assertIn("DisplayVersion", windows("reg", "query", UNINSTALL))
         # A second time changes nothing.

@@ -12,6 +12,9 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 
+#define LETTERS 26u
+#define DISKS_MAX 72u /* more than a VM has (vm/sandbox_windows.c) */
+
 /* A disk of a SCSI controller, "H:C:T:L": its address is the name of its device. */
 static bool has_lun(const char *name, unsigned lun)
 {
@@ -27,13 +30,24 @@ static bool has_lun(const char *name, unsigned lun)
 	return colon && strtoul(colon + 1, NULL, 10) == lun;
 }
 
+void sk_disk_name(const char *prefix, unsigned n, char ret_name[SK_DISK_NAME_MAX])
+{
+	char letters[3] = { (char)('a' + n % LETTERS), '\0', '\0' };
+
+	if (n >= LETTERS) {
+		letters[1] = letters[0];
+		letters[0] = (char)('a' + (n / LETTERS - 1) % LETTERS);
+	}
+	snprintf(ret_name, SK_DISK_NAME_MAX, "%.8s%s", prefix, letters);
+}
+
 int sk_disk_by_lun(unsigned lun, char ret_name[SK_DISK_NAME_MAX])
 {
 	char serial[24];
-	int letter;
+	unsigned n;
 
-	for (letter = 'a'; letter <= 'z'; letter++) {
-		snprintf(ret_name, SK_DISK_NAME_MAX, "sd%c", letter);
+	for (n = 0; n < DISKS_MAX; n++) {
+		sk_disk_name("sd", n, ret_name);
 		if (has_lun(ret_name, lun))
 			return 0;
 	}
@@ -44,19 +58,18 @@ int sk_disk_by_lun(unsigned lun, char ret_name[SK_DISK_NAME_MAX])
 int sk_disk_by_serial(const char *serial, char ret_name[SK_DISK_NAME_MAX])
 {
 	char path[64];
-	int letter;
+	unsigned n;
 
-	for (letter = 'a'; letter <= 'z'; letter++) {
+	for (n = 0; n < DISKS_MAX; n++) {
 		_cleanup_free_ char *text = NULL;
 
-		snprintf(path, sizeof(path), "/sys/class/block/vd%c/serial", letter);
+		sk_disk_name("vd", n, ret_name);
+		snprintf(path, sizeof(path), "/sys/class/block/%s/serial", ret_name);
 		if (sk_fs_read(AT_FDCWD, path, 64, &text, NULL) < 0)
 			break;
 		text[strcspn(text, "\n")] = '\0';
-		if (strcmp(text, serial) == 0) {
-			snprintf(ret_name, SK_DISK_NAME_MAX, "vd%c", letter);
+		if (strcmp(text, serial) == 0)
 			return 0;
-		}
 	}
 	return -ENODEV;
 }

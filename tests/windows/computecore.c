@@ -28,7 +28,9 @@
 #define CORRUPTED 0x80070570u
 #define UNEXPECTED 0x80370106u
 #define SYSTEMS 16u
+#define GRANTED 64u
 #define WORDS 2048u
+#define LINE 16384u
 #define ENGINE_MS 20000
 
 enum state { NONE, CREATED, RUNNING, ENDED };
@@ -49,7 +51,7 @@ struct operation {
 
 static struct standin systems[SYSTEMS];
 static CRITICAL_SECTION lock; /* a callback runs with it held: none comes after HcsCloseComputeSystem() */
-static wchar_t granted[16][260];
+static wchar_t granted[GRANTED][260];
 static unsigned n_granted;
 
 BOOL WINAPI DllMain(HINSTANCE self, DWORD why, LPVOID unused);
@@ -271,7 +273,7 @@ static wchar_t *host_path(const char *path)
 /* Appends a word in quotes: no path of a test has one. False: it does not fit, or there is no word. */
 static bool add_word(wchar_t *line, const wchar_t *prefix, wchar_t *take_word)
 {
-	bool fits = take_word && wcslen(line) + wcslen(prefix) + wcslen(take_word) + 4 < WORDS;
+	bool fits = take_word && wcslen(line) + wcslen(prefix) + wcslen(take_word) + 4 < LINE;
 
 	if (fits) {
 		wcscat(line, line[0] ? L" \"" : L"\"");
@@ -348,7 +350,7 @@ static int listen_for_engine(wchar_t *line)
 static bool start_engine(struct standin *s)
 {
 	STARTUPINFOW si = { .cb = sizeof(si) };
-	wchar_t *program = sk_win_wide(getenv("SKERRY_STANDIN_ENGINE")), *line = calloc(WORDS, sizeof(*line));
+	wchar_t *program = sk_win_wide(getenv("SKERRY_STANDIN_ENGINE")), *line = calloc(LINE, sizeof(*line));
 	int listener = line ? listen_for_engine(line) : -1;
 	PROCESS_INFORMATION pi = { 0 };
 	struct pollfd pfd = { .fd = listener, .events = POLLIN };
@@ -499,7 +501,7 @@ __declspec(dllexport) HRESULT WINAPI HcsGetServiceProperties(PCWSTR query, PWSTR
 __declspec(dllexport) HRESULT WINAPI HcsGrantVmAccess(PCWSTR id, PCWSTR path)
 {
 	(void)id;
-	if (GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES || n_granted == 16)
+	if (GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES || n_granted == GRANTED)
 		return (HRESULT)HCS_NO_FILE;
 	EnterCriticalSection(&lock);
 	swprintf(granted[n_granted++], 260, L"%ls", path);

@@ -5,6 +5,8 @@
 PROGRAMS is the directory of skerry.exe, skerry-monitor.exe and skerry-9pd.exe. The library stands in for Windows' own; behind
 it a real guest boots with an engine for Linux (standin_engine.c). TOP is a source tree whose programs for Linux are built: its
 skerry makes the store of images, as Windows programs can make layer images only where libsquashfs was to be had."""
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -19,6 +21,8 @@ import unittest
 WINE, PROGRAMS, LIBRARY, TOP = sys.argv[1:5]
 BUSYBOX = shutil.which("busybox")
 APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill df dd true ps od".split()
+
+MANY_LAYERS = 30
 
 
 FULL = unittest.skipUnless(os.environ.get("SKERRY_TEST_FULL") == "1", "runs in make test-full")
@@ -64,6 +68,31 @@ def make_image(path):
             tar.add(root, ".", filter=of_root)
 
 
+def add_bytes(tar, name, data):
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def make_image_of_layers(base, path, count):
+    """An archive as docker writes it: the base and small layers on top."""
+    with open(base, "rb") as file:
+        layers = [file.read()]
+    for i in range(1, count):
+        layer = io.BytesIO()
+        with tarfile.open(fileobj=layer, mode="w") as tar:
+            add_bytes(tar, f"layers/{i}", b"layer\n")
+        layers.append(layer.getvalue())
+    diff_ids = ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers]
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode()
+    names = [f"{i}/layer.tar" for i in range(count)]
+    with tarfile.open(path, "w") as tar:
+        for name, layer in zip(names, layers):
+            add_bytes(tar, name, layer)
+        add_bytes(tar, "config.json", config)
+        add_bytes(tar, "manifest.json", json.dumps([{"Config": "config.json", "RepoTags": ["many:1"], "Layers": names}]).encode())
+
+
 class Containers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -75,7 +104,10 @@ class Containers(unittest.TestCase):
         linux = {**os.environ, "SKERRY_ROOT": cls.root}
         linux.pop("SKERRY_CONFIG", None)
         os.mkdir(cls.root, 0o700)
-        subprocess.run([os.path.join(TOP, "out/skerry"), "import", archive, "box:1"], env=linux, check=True, capture_output=True, timeout=120)
+        many = os.path.join(cls.top, "many.tar")
+        make_image_of_layers(archive, many, MANY_LAYERS)
+        for words in ["import", archive, "box:1"], ["load", "-i", many]:
+            subprocess.run([os.path.join(TOP, "out/skerry"), *words], env=linux, check=True, capture_output=True, timeout=300)
         for directory, _, names in os.walk(os.path.join(cls.root, "images")):
             for name in names:
                 if name.endswith(".squashfs"):
@@ -490,6 +522,13 @@ class Containers(unittest.TestCase):
         self.assertNotIn("other", self.run_it("images"))
         self.assertIn("Containers", self.run_it("system", "df"))
         self.assertEqual(json.loads(self.run_it("image", "inspect", "box:1"))[0]["Os"], "linux")
+        self.nothing_left()
+
+    @FULL
+    def test_many_layers(self):
+        """Each is a disk: more than there are letters."""
+        self.assertEqual(len(self.run_it("run", "--rm", "many:1", "ls", "/layers").split()), MANY_LAYERS - 1)
+        self.assertEqual(self.run_it("run", "--rm", "many:1", "sh", "-c", "rm /layers/7 && echo x > /layers/new && ls /layers").split().count("new"), 1)
         self.nothing_left()
 
     @FULL

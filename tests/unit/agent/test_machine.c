@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "disks.h"
 #include "foreign.h"
 #include "machine.h"
 
@@ -157,6 +158,23 @@ static void put32(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)(v >> 8);
 	p[2] = (uint8_t)(v >> 16);
 	p[3] = (uint8_t)(v >> 24);
+}
+
+/* As sd_format_disk_name() and virtblk_name_format() of the kernel. */
+static void test_disk_names(void **state)
+{
+	static const struct {
+		unsigned n;
+		const char *name;
+	} names[] = { { 0, "sda" }, { 25, "sdz" }, { 26, "sdaa" }, { 51, "sdaz" }, { 52, "sdba" }, { 701, "sdzz" } };
+	char name[SK_DISK_NAME_MAX];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		sk_disk_name("sd", names[i].n, name);
+		assert_string_equal(name, names[i].name);
+	}
 }
 
 static void test_probe(void **state)
@@ -356,12 +374,12 @@ static void test_read_ahead(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options),	      cmocka_unit_test(test_engine_of_image),
-		cmocka_unit_test(test_command_lines), cmocka_unit_test(test_too_many_arguments),
-		cmocka_unit_test(test_probe),	      cmocka_unit_test(test_tail),
-		cmocka_unit_test(test_backoff),	      cmocka_unit_test(test_idle),
-		cmocka_unit_test(test_rest),	      cmocka_unit_test(test_register_lines),
-		cmocka_unit_test(test_read_ahead),
+		cmocka_unit_test(test_options),	       cmocka_unit_test(test_engine_of_image),
+		cmocka_unit_test(test_command_lines),  cmocka_unit_test(test_too_many_arguments),
+		cmocka_unit_test(test_disk_names),     cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_tail),	       cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_idle),	       cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_register_lines), cmocka_unit_test(test_read_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static int win_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct
 
 	(void)cred;
 	/* What cannot be a name here is not here. */
-	if (r < 0)
+	if (r < 0 || !winfs_shows(w, dir, wide))
 		return -P9_ENOENT;
 	r = winfs_open_dir(w, dir, &d);
 	if (r < 0)
@@ -61,6 +61,9 @@ static int win_lookup(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct
 	if (r < 0)
 		return r;
 	CloseHandle(h);
+	if (w->only && info.attributes & FILE_ATTRIBUTE_DIRECTORY)
+		return -P9_ENOENT;
+	winfs_number(w, NULL, &info);
 	*ret_qid = winfs_qid(&info);
 	return winfs_node(w, dir, wide, &info, ret_node);
 }
@@ -136,6 +139,7 @@ static int win_getattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 		CloseHandle(h);
 	if (status < 0)
 		return winfs_status(status);
+	winfs_number(w, node, &info);
 	*ret_attr = (struct p9_attr){
 		.valid = P9_GETATTR_BASIC | P9_GETATTR_BTIME,
 		.qid = winfs_qid(&info),
@@ -223,6 +227,8 @@ static int win_setattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 
 	(void)cred;
 	(void)file; /* may have been opened for reading only */
+	if (winfs_of(fs)->only && node == &winfs_of(fs)->root)
+		return -P9_EPERM;
 	if (attr->valid & P9_SETATTR_SIZE)
 		how.access |= FILE_WRITE_DATA;
 	r = winfs_open(winfs_of(fs), node, &how, &h);
@@ -405,7 +411,10 @@ int sk_winfs_new(const char *path, const struct sk_winfs_config *config, struct 
 	struct sk_nt_info info;
 	long status;
 
-	if (!name || !w) {
+	if (w && config->only)
+		w->only = sk_win_wide(config->only);
+	if (!name || !w || (config->only && !w->only)) {
+		free(w ? w->only : NULL);
 		free(w);
 		return sk_error_errno(err, errno, "cannot share %s", path);
 	}
@@ -416,6 +425,7 @@ int sk_winfs_new(const char *path, const struct sk_winfs_config *config, struct 
 			CloseHandle(w->root_handle);
 	}
 	if (status < 0) {
+		free(w->only);
 		free(w);
 		return sk_error_errno(err, sk_win_status_errno(status), "cannot share %s", path);
 	}
@@ -435,5 +445,6 @@ void sk_winfs_free(struct sk_9p_fs *fs)
 	if (!fs)
 		return;
 	CloseHandle(w->root_handle);
+	free(w->only);
 	free(w);
 }

@@ -8,6 +8,9 @@
 /* A directory of a Windows host, see winfs.c. */
 struct sk_winfs_config {
 	uint32_t uid, gid; /* whose all files are, for clients */
+	/* The one file of the directory that there is for clients; none can be made, removed or renamed in it then. NULL: all
+	 * of them. */
+	const char *only;
 };
 /* `path`: UTF-8, of a directory. */
 int sk_winfs_new(const char *path, const struct sk_winfs_config *config, struct sk_9p_fs **ret_fs,

@@ -40,7 +40,9 @@ struct winfs {
 	struct sk_winfs_config config;
 	HANDLE root_handle;
 	struct sk_9p_node root;
-	unsigned held; /* nodes and files */
+	wchar_t *only;	   /* of the root, see struct sk_winfs_config; NULL */
+	uint64_t only_ino; /* its number for clients; 0: not looked up yet */
+	unsigned held;	   /* nodes and files */
 };
 
 static inline struct winfs *winfs_of(struct sk_9p_fs *fs)
@@ -59,6 +61,12 @@ int winfs_open_in(HANDLE dir, const wchar_t *name, const struct sk_nt_how *how, 
 		  struct sk_nt_info *ret_info);
 /* A handle of the directory, for names in it. */
 int winfs_open_dir(struct winfs *w, struct sk_9p_node *node, HANDLE *ret);
+/* The same for names that are about to be made, removed or renamed in it. */
+int winfs_open_to_change(struct winfs *w, struct sk_9p_node *node, HANDLE *ret);
+/* A single file has one number for clients, whichever file it is by now. `node` NULL: it is not made yet. */
+void winfs_number(struct winfs *w, const struct sk_9p_node *node, struct sk_nt_info *info);
+/* Whether clients may know of the name. */
+bool winfs_shows(const struct winfs *w, const struct sk_9p_node *dir, const wchar_t *name);
 int winfs_name(const char *name, wchar_t ret[SK_WINDOWS_NAME_MAX + 1]);
 /* The node of `name` in `dir`, a new reference. */
 int winfs_node(struct winfs *w, struct sk_9p_node *dir, const wchar_t *name, const struct sk_nt_info *info,

@@ -64,8 +64,10 @@ int winfs_open_file(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct s
 	r = file_new(w, node, h, flags, ret_file);
 	if (r < 0)
 		return r;
-	if (sk_nt_info(h, &info) >= 0)
+	if (sk_nt_info(h, &info) >= 0) {
+		winfs_number(w, node, &info);
 		*ret_qid = winfs_qid(&info);
+	}
 	return 0;
 }
 
@@ -85,7 +87,7 @@ int winfs_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 
 	(void)cred;
 	if (r == 0)
-		r = winfs_open_dir(w, dir, &d);
+		r = winfs_open_to_change(w, dir, &d);
 	if (r < 0)
 		return r;
 	r = winfs_open_in(d, wide, &how, &h, &info);
@@ -187,17 +189,33 @@ int winfs_fsync(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_file 
 /* ---- listings */
 
 struct listing {
+	const struct winfs *w;
 	struct sk_9p_file *file;
 	int error;
 };
+
+/* A name that is no string. */
+static bool is_shown(const struct listing *l, const wchar_t *name, size_t n)
+{
+	wchar_t text[SK_WINDOWS_NAME_MAX + 1];
+
+	if (n > SK_WINDOWS_NAME_MAX)
+		return false;
+	memcpy(text, name, n * sizeof(*text));
+	text[n] = L'\0';
+	return winfs_shows(l->w, l->file->node, text);
+}
 
 static bool add_entry(void *arg, const wchar_t *name, size_t n, uint32_t attributes, uint64_t ino)
 {
 	struct listing *l = arg;
 	struct sk_9p_file *f = l->file;
-	struct winfs_entry e = { .ino = ino, .attributes = attributes };
+	struct winfs_entry e = { .ino = l->w->only_ino && !f->node->parent ? l->w->only_ino : ino,
+				 .attributes = attributes };
 
 	if (n >= wcslen(WINFS_GONE) && wcsncmp(name, WINFS_GONE, wcslen(WINFS_GONE)) == 0)
+		return true;
+	if (!is_shown(l, name, n))
 		return true;
 	/* ".", "..", and what Linux has no name for. */
 	if (sk_windows_name_decode((const uint16_t *)name, n, e.name, sizeof(e.name)) < 0)
@@ -217,9 +235,9 @@ static bool add_entry(void *arg, const wchar_t *name, size_t n, uint32_t attribu
 	return true;
 }
 
-static int list(struct sk_9p_file *file)
+static int list(const struct winfs *w, struct sk_9p_file *file)
 {
-	struct listing l = { .file = file };
+	struct listing l = { .w = w, .file = file };
 	long status;
 
 	file->n = 0;
@@ -237,12 +255,11 @@ int winfs_readdir(struct sk_9p_fs *fs, struct sk_9p_node *node, struct sk_9p_fil
 	struct p9_qid qid = { .type = P9_QTDIR, .path = node->ino };
 	int r = 0;
 
-	(void)fs;
 	(void)exact;
 	if (!node->dir)
 		return -P9_ENOTDIR;
 	if (offset == 0 || !file->listed)
-		r = list(file);
+		r = list(winfs_of(fs), file);
 	if (r < 0)
 		return r;
 	if (offset == 0 && !emit(arg, &qid, ++offset, P9_DT_DIR, ".", 1))

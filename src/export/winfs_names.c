@@ -24,7 +24,7 @@ static int make(struct winfs *w, struct sk_9p_node *dir, const char *name, const
 	int r = winfs_name(name, wide);
 
 	if (r == 0)
-		r = winfs_open_dir(w, dir, &d);
+		r = winfs_open_to_change(w, dir, &d);
 	if (r < 0)
 		return r;
 	r = winfs_open_in(d, wide, how, &h, &info);
@@ -91,7 +91,7 @@ int winfs_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 	if (r == 0 && node->dir)
 		r = -P9_EPERM;
 	if (r == 0)
-		r = winfs_open_dir(w, dir, &d);
+		r = winfs_open_to_change(w, dir, &d);
 	if (r < 0)
 		return r;
 	r = winfs_open(w, node, &how, &h);
@@ -146,7 +146,7 @@ int winfs_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	(void)cred;
 	if (r < 0)
 		return -P9_ENOENT;
-	r = winfs_open_dir(w, dir, &d);
+	r = winfs_open_to_change(w, dir, &d);
 	if (r < 0)
 		return r;
 	r = winfs_open_in(d, wide, &remove_how, &h, &info);
@@ -239,10 +239,10 @@ int winfs_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 	if (r == 0 && (flags & ~P9_RENAME_NOREPLACE))
 		r = -P9_EINVAL;
 	if (r == 0)
-		r = winfs_open_dir(w, olddir, &from);
+		r = winfs_open_to_change(w, olddir, &from);
 	if (r < 0)
 		return r;
-	r = winfs_open_dir(w, newdir, &to);
+	r = winfs_open_to_change(w, newdir, &to);
 	if (r == 0) {
 		/* The same name: there is nothing to do, and nothing to put out of the way. */
 		if (olddir != newdir || wcscmp(old, new) != 0)

@@ -159,6 +159,21 @@ static int path_of(struct winfs *w, struct sk_9p_node *node, struct sk_9p_node *
 	return (int)depth;
 }
 
+/* A single file is whatever has its name: editors replace files, and clients who have mounted it keep what they got. */
+static bool follows(const struct winfs *w, const struct sk_9p_node *node, const struct sk_nt_info *info)
+{
+	return w->only && node->parent == &w->root && !(info->attributes & FILE_ATTRIBUTE_DIRECTORY);
+}
+
+void winfs_number(struct winfs *w, const struct sk_9p_node *node, struct sk_nt_info *info)
+{
+	if (!w->only || node == &w->root)
+		return;
+	if (!w->only_ino)
+		w->only_ino = info->ino;
+	info->ino = w->only_ino;
+}
+
 int winfs_open(struct winfs *w, struct sk_9p_node *node, const struct sk_nt_how *how, HANDLE *ret)
 {
 	const struct sk_nt_how through = { .access = FILE_TRAVERSE | FILE_READ_ATTRIBUTES,
@@ -181,7 +196,7 @@ int winfs_open(struct winfs *w, struct sk_9p_node *node, const struct sk_nt_how 
 		r = winfs_open_in(at, path[i]->name, i == n - 1 ? how : &through, &next, &info);
 		if (at != w->root_handle)
 			CloseHandle(at);
-		if (r == 0 && info.ino != path[i]->ino) {
+		if (r == 0 && info.ino != path[i]->ino && !follows(w, path[i], &info)) {
 			CloseHandle(next);
 			r = -P9_ESTALE;
 		}
@@ -198,6 +213,16 @@ int winfs_open_dir(struct winfs *w, struct sk_9p_node *node, HANDLE *ret)
 				       .options = FILE_DIRECTORY_FILE };
 
 	return node->dir ? winfs_open(w, node, &how, ret) : -P9_ENOTDIR;
+}
+
+bool winfs_shows(const struct winfs *w, const struct sk_9p_node *dir, const wchar_t *name)
+{
+	return !w->only || dir != &w->root || wcscmp(name, w->only) == 0;
+}
+
+int winfs_open_to_change(struct winfs *w, struct sk_9p_node *node, HANDLE *ret)
+{
+	return w->only && node == &w->root ? -P9_EPERM : winfs_open_dir(w, node, ret);
 }
 
 struct p9_qid winfs_qid(const struct sk_nt_info *info)

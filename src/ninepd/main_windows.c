@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -25,7 +26,7 @@ static void usage(void)
 	      "\n"
 	      "Serves directories over 9P2000.L.\n"
 	      "\n"
-	      "  --export [NAME=]PATH[:OPTION,…]   PATH of a directory. Options:\n"
+	      "  --export [NAME=]PATH[:OPTION,…]   PATH of a directory or file. Options:\n"
 	      "        ro            read-only\n"
 	      "  --listen ADDRESS:PORT             TCP; without a secret on loopback addresses only\n"
 	      "  --fd N                            a connection that exists: the socket that this program was given "
@@ -91,6 +92,7 @@ static int add_export(const struct sk_opt *opt, void *to, const char *arg, struc
 	struct ninepd_export *e = &d->exports[d->n_exports];
 	_cleanup_free_ char *spec = strdup(arg);
 	char *path = spec, *eq = spec ? strchr(spec, '=') : NULL, *last;
+	struct stat st;
 
 	(void)opt;
 	if (!spec)
@@ -107,15 +109,20 @@ static int add_export(const struct sk_opt *opt, void *to, const char *arg, struc
 	}
 	if (split_options(e, path, err) < 0)
 		return -EINVAL;
-	e->is_dir = true;
-	e->path = strdup(path);
-	if (!e->path)
-		return sk_error_errno(err, ENOMEM, "out of memory");
+	e->is_dir = stat(path, &st) < 0 || S_ISDIR(st.st_mode);
 	last = path + strlen(path);
 	while (last > path && !strchr("/\\:", last[-1]))
 		last--;
 	if (!e->name[0])
 		snprintf(e->name, sizeof(e->name), "%.63s", *last ? last : "root");
+	/* A file is exported as its directory, with nothing else in it. */
+	if (!e->is_dir) {
+		e->file = strdup(last);
+		*last = '\0';
+	}
+	e->path = strdup(*path ? path : ".");
+	if (!e->path || (!e->is_dir && !e->file))
+		return sk_error_errno(err, ENOMEM, "out of memory");
 	d->n_exports++;
 	return 0;
 }
@@ -195,7 +202,7 @@ static int parse(struct ninepd *d, bool secret, int argc, char **argv, struct sk
 
 static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 {
-	const struct sk_winfs_config config = { 0 };
+	struct sk_winfs_config config = { 0 };
 	unsigned i;
 	int r = parse(d, true, argc, argv, err);
 
@@ -216,6 +223,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 	for (i = 0; r == 0 && i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
 
+		config.only = e->file;
 		r = sk_winfs_new(e->path, &config, &e->fs, err);
 		d->served[i].fs = e->fs;
 		d->served[i].name = e->name;
@@ -233,6 +241,7 @@ static void finish(struct ninepd *d)
 	for (i = 0; i < d->n_exports; i++) {
 		sk_winfs_free(d->exports[i].fs);
 		free(d->exports[i].path);
+		free(d->exports[i].file);
 	}
 	for (i = 0; i < d->n_listeners; i++)
 		close(d->listeners[i].fd);

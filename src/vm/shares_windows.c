@@ -43,6 +43,15 @@ static void on_done(void *arg, struct sk_relay *relay)
 		s->lost(s->arg, "the file server of the VM has ended unexpectedly");
 }
 
+static const char *base_name(const char *path)
+{
+	const char *end = path + strlen(path);
+
+	while (end > path && !strchr("/\\", end[-1]))
+		end--;
+	return end;
+}
+
 static int add_share(struct sk_shares *s, const struct sk_sandbox_share *share, struct sk_error *err)
 {
 	const char *tag = share->tag;
@@ -53,11 +62,12 @@ static int add_share(struct sk_shares *s, const struct sk_sandbox_share *share, 
 	if (s->n == SK_SANDBOX_SHARES)
 		return sk_error_set(err, E2BIG, "more than %u directories of the host cannot be given to one VM",
 				    SK_SANDBOX_SHARES);
-	if (share->file || share->subpath)
-		return sk_error_set(
-			err, EOPNOTSUPP,
-			"cannot share %s of %s: on Windows only whole directories and volumes can be shared",
-			share->file ? share->file : share->subpath, share->path);
+	if (share->subpath)
+		return sk_error_set(err, EOPNOTSUPP,
+				    "cannot share %s of %s: on Windows only whole volumes can be shared",
+				    share->subpath, share->path);
+	if (share->file && strcmp(share->file, base_name(share->path)) != 0)
+		return sk_error_set(err, EINVAL, "vm.json: file \"%s\" is not that of %s", share->file, share->path);
 	if (stat(share->path, &st) < 0)
 		return sk_error_errno(err, errno, "cannot share %s", share->path);
 	s->exports[s->n] = sk_asprintf("%s=%s%s", tag, share->path, share->readonly && !share->copy_up ? ":ro" : "");

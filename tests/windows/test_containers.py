@@ -258,8 +258,7 @@ class Containers(unittest.TestCase):
 
     def test_5_refused(self):
         for words, text in [(["-p", "80:80"], "no network yet"), (["--network", "bridge"], "no network yet"),
-                            (["--storage-opt", "size=1"], "at least 16m"),
-                            (["-v", windows(BUSYBOX) + ":/b"], "only directories can be shared")]:
+                            (["--storage-opt", "size=1"], "at least 16m")]:
             self.assertIn(text, self.run_it("run", *words, "box:1", "true", code=125))
         self.assertIn("is not there on this system", self.run_it("machine", "ls", code=125))
         self.nothing_left()
@@ -363,6 +362,30 @@ class Containers(unittest.TestCase):
         self.assertEqual(os.listdir(os.path.join(here, "x")), ["file"])
         self.assertEqual(self.run_it("run", "--rm", "-v", windows(here).replace("\\", "/") + ":/x", "box:1", "ls", "/x"), "x\n")
         self.assertIn("drive", self.run_it("run", "--rm", "-v", "C:x:/x", "box:1", "true", code=125))
+        self.nothing_left()
+
+    @FULL
+    def test_single_file(self):
+        """Nothing else of its directory is to be had, and a file that replaces it is seen."""
+        data = os.path.join(self.top, "of file")
+        os.mkdir(data)
+        path = os.path.join(data, "settings.ini")
+        for name in path, os.path.join(data, "other"):
+            with open(name, "w", encoding="ascii") as file:
+                file.write("a\n")
+        self.assertEqual(self.run_it("run", "--rm", "-v", windows(path) + ":/etc/set:ro", "box:1", "sh", "-c", "cat /etc/set; ls /etc"), "a\nhostname\nhosts\npasswd\nresolv.conf\nset\n")
+        self.assertIn("Read-only", self.run_it("run", "--rm", "-v", windows(path) + ":/set:ro", "box:1", "sh", "-c", "echo b > /set", code=1))
+        self.run_it("run", "-d", "--name", "sf", "-v", windows(path) + ":/set", "box:1", "sleep", "1000")
+        self.run_it("exec", "sf", "sh", "-c", "echo b >> /set")
+        with open(path, encoding="ascii") as file:
+            self.assertEqual(file.read(), "a\nb\n")
+        self.run_it("exec", "sf", "rm", "/set", code=1)
+        with open(path + ".new", "w", encoding="ascii") as file:
+            file.write("new\n")
+        os.replace(path + ".new", path)
+        self.eventually(lambda: self.run_it("exec", "sf", "cat", "/set"), "new\n")
+        self.assertEqual(sorted(os.listdir(data)), ["other", "settings.ini"])
+        self.run_it("rm", "-f", "sf")
         self.nothing_left()
 
     @FULL

@@ -323,12 +323,72 @@ static void test_stale(void **state)
 	assert_int_equal(ops->unlink(fs, &me, root, "stale", false), 0);
 }
 
+/* Of a single file's directory nothing else is there, and nothing in it can be changed but the file's own bytes. */
+static void test_single(void **state)
+{
+	const struct sk_winfs_config config = { .only = "one" };
+	const struct p9_setattr touch = { .valid = P9_SETATTR_MTIME };
+	struct sk_9p_fs *all = fs;
+	struct sk_9p_node *top, *one, *node, *all_root = root;
+	struct names l = { .stop = 8 };
+	struct sk_9p_file *file;
+	struct p9_qid qid;
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, "outside/one", "x", 1, 0600, false), 0);
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, "outside/two", "y", 1, 0600, false), 0);
+	assert_int_equal(sk_winfs_new("outside", &config, &fs, NULL), 0);
+	assert_int_equal(ops->root(fs, &top, &qid), 0);
+	root = top;
+	assert_int_equal(lookup("two"), -P9_ENOENT);
+	assert_int_equal(lookup("two:stream"), -P9_ENOENT);
+	assert_int_equal(lookup("nothing"), -P9_ENOENT);
+	assert_int_equal(ops->open(fs, &me, top, P9_O_RDONLY, &file, &qid), 0);
+	assert_int_equal(ops->readdir(fs, top, file, 0, true, emit, &l), 0);
+	ops->close(fs, file);
+	assert_int_equal(l.n, 3);
+	assert_true(has(&l, "one"));
+	assert_int_equal(ops->create(fs, &me, top, "new", P9_O_RDWR, 0644, &node, &file, &qid), -P9_EPERM);
+	assert_int_equal(ops->create(fs, &me, top, "two", P9_O_RDWR, 0644, &node, &file, &qid), -P9_EPERM);
+	assert_int_equal(ops->mkdir(fs, &me, top, "new", 0755, &qid), -P9_EPERM);
+	assert_int_equal(ops->unlink(fs, &me, top, "one", false), -P9_EPERM);
+	assert_int_equal(ops->unlink(fs, &me, top, "two", false), -P9_EPERM);
+	assert_int_equal(ops->rename(fs, &me, top, "two", top, "one", 0), -P9_EPERM);
+	assert_int_equal(ops->setattr(fs, &me, top, NULL, &touch), -P9_EPERM);
+	assert_int_equal(ops->lookup(fs, &me, top, "one", &one, &qid), 0);
+	assert_int_equal(ops->link(fs, &me, one, top, "new"), -P9_EPERM);
+	assert_int_equal(ops->open(fs, &me, one, P9_O_RDWR, &file, &qid), 0);
+	assert_int_equal(put(file, "own", 0), 3);
+	assert_content(file, "own");
+	ops->close(fs, file);
+	/* What replaces the file is the file, also for who has it already; but no directory. */
+	assert_int_equal(sk_fs_write_atomic(AT_FDCWD, "outside/one", "z", 1, 0600, false), 0);
+	number = qid.path;
+	assert_int_equal(ops->open(fs, &me, one, P9_O_RDONLY, &file, &qid), 0);
+	assert_int_equal(qid.path, number);
+	assert_int_equal(lookup("one"), 0);
+	assert_content(file, "z");
+	ops->close(fs, file);
+	assert_int_equal(unlink("outside/one"), 0);
+	assert_int_equal(mkdir("outside/one", 0755), 0);
+	assert_int_equal(ops->open(fs, &me, one, P9_O_RDONLY, &file, &qid), -P9_EISDIR);
+	assert_int_equal(lookup("one"), -P9_ENOENT);
+	ops->put(fs, one);
+	assert_int_equal(rmdir("outside/one"), 0);
+	ops->put(fs, top);
+	sk_winfs_free(fs);
+	fs = all;
+	root = all_root;
+	assert_int_equal(access("outside/two", F_OK), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes),  cmocka_unit_test(test_attributes), cmocka_unit_test(test_unlink_open),
 		cmocka_unit_test(test_rename), cmocka_unit_test(test_link),	  cmocka_unit_test(test_listing),
-		cmocka_unit_test(test_inside), cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_inside), cmocka_unit_test(test_stale),	  cmocka_unit_test(test_single),
 	};
 
 	return cmocka_run_group_tests_name("export-windows", tests, setup, teardown);

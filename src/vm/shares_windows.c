@@ -7,6 +7,7 @@
 #include "vm/shares.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +53,29 @@ static const char *base_name(const char *path)
 	return end;
 }
 
+/* The share's own path, or of a part of it: that leads out by no link. malloc'd; NULL with the error. */
+static char *find_path(const struct sk_sandbox_share *share, struct sk_error *err)
+{
+	_cleanup_fd_ int top = -1, fd = -1;
+	char *path;
+
+	if (share->subpath) {
+		top = open(share->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = top < 0 ? -errno : sk_fs_open_beneath(top, share->subpath);
+		if (fd < 0) {
+			sk_error_errno(err, fd, "cannot share %s of %s", share->subpath, share->path);
+			return NULL;
+		}
+	}
+	path = sk_asprintf("%s%s%s", share->path, share->subpath ? "/" : "", share->subpath ? share->subpath : "");
+	if (!path)
+		sk_error_errno(err, ENOMEM, "cannot share %s", share->path);
+	return path;
+}
+
 static int add_share(struct sk_shares *s, const struct sk_sandbox_share *share, struct sk_error *err)
 {
+	_cleanup_free_ char *path = NULL;
 	const char *tag = share->tag;
 	struct stat st;
 
@@ -62,15 +84,14 @@ static int add_share(struct sk_shares *s, const struct sk_sandbox_share *share, 
 	if (s->n == SK_SANDBOX_SHARES)
 		return sk_error_set(err, E2BIG, "more than %u directories of the host cannot be given to one VM",
 				    SK_SANDBOX_SHARES);
-	if (share->subpath)
-		return sk_error_set(err, EOPNOTSUPP,
-				    "cannot share %s of %s: on Windows only whole volumes can be shared",
-				    share->subpath, share->path);
-	if (share->file && strcmp(share->file, base_name(share->path)) != 0)
-		return sk_error_set(err, EINVAL, "vm.json: file \"%s\" is not that of %s", share->file, share->path);
-	if (stat(share->path, &st) < 0)
-		return sk_error_errno(err, errno, "cannot share %s", share->path);
-	s->exports[s->n] = sk_asprintf("%s=%s%s", tag, share->path, share->readonly && !share->copy_up ? ":ro" : "");
+	path = find_path(share, err);
+	if (!path)
+		return -err->code;
+	if (share->file && strcmp(share->file, base_name(path)) != 0)
+		return sk_error_set(err, EINVAL, "vm.json: file \"%s\" is not that of %s", share->file, path);
+	if (stat(path, &st) < 0)
+		return sk_error_errno(err, errno, "cannot share %s", path);
+	s->exports[s->n] = sk_asprintf("%s=%s%s", tag, path, share->readonly && !share->copy_up ? ":ro" : "");
 	return s->exports[s->n++] ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", share->path);
 }
 

@@ -443,6 +443,13 @@ class Containers(unittest.TestCase):
         self.run_it("run", "-d", "--name", "vo", "-v", "v1:/v", "box:1", "sh", "-c", "echo a > /v/f; sleep 1000")
         self.eventually(lambda: self.run_it("run", "--rm", "-v", "v1:/v:ro", "box:1", "ls", "/v"), "f\n")
         self.assertIn("v1", self.run_it("volume", "rm", "v1", code=1))
+        # Parts of it.
+        self.run_it("exec", "vo", "sh", "-c", "mkdir -p /v/sub/dir; echo b > /v/sub/dir/g")
+        part = "type=volume,source=v1,target=/p,volume-subpath="
+        self.assertEqual(self.run_it("run", "--rm", "--mount", part + "sub/dir", "box:1", "ls", "/p"), "g\n")
+        self.assertEqual(self.run_it("run", "--rm", "--mount", part + "sub/dir/g", "box:1", "cat", "/p"), "b\n")
+        for wrong in "nowhere", "../../containers", "sub\\..\\..":
+            self.run_it("run", "--rm", "--mount", part + wrong, "box:1", "true", code=125)
         self.run_it("rm", "-f", "vo")
         self.assertEqual(self.run_it("volume", "rm", "v1"), "v1\n")
         self.nothing_left()

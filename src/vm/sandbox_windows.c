@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The VM of a sandbox on Windows: Hyper-V's (engine/hyperv.h). Nothing of ours is a device there. Layers and disks are
- * virtual hard disks (layers of a fixed size, base/vhd.h; disks that grow, base/vhdx.h), in the order of their numbers on the SCSI controller, streams are Hyper-V's sockets, the console is
- * a named pipe.
+ * virtual hard disks (layers of a fixed size, base/vhd.h; disks that grow, base/vhdx.h), in the order of their numbers on
+ * the SCSI controller, streams are Hyper-V's sockets, the console is a named pipe.
  *
  * Two things come from threads that are not the loop's: the end of the VM, from the service, and the bytes of the console,
  * from a thread that reads the pipe. Both go through a socket to the loop, and do nothing else.

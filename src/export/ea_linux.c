@@ -5,6 +5,9 @@
  * The lock of a regular file is one of its last byte, which there never is, as an open file description's: programs that
  * lock byte ranges meet it only if they lock everything up to the largest offset, and it is held for the time of three
  * calls. A directory is locked by flock(). What can be neither (FIFOs, symbolic links, devices) has none.
+ *
+ * Another server that has the lock may have to wait for a processor: it is waited for, a second at most. A program that
+ * has locked its file keeps it for as long as it likes: then the change is made without the lock.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +21,9 @@
 
 #include "export/ea.h"
 
-#define LOCK_TRIES 10
 #define LOCK_WAIT_US 500
+#define LOCK_TRIES 10	       /* while a program has the byte */
+#define LOCK_SERVER_TRIES 2000 /* while another server has it, or may have it */
 
 struct ea_file {
 	char path[40];
@@ -63,6 +67,17 @@ static int set_lock(int fd, mode_t type, bool on)
 	return type == S_IFDIR ? flock(fd, (on ? LOCK_EX : LOCK_UN) | LOCK_NB) : fcntl(fd, F_OFD_SETLK, &last);
 }
 
+/* How often the lock is tried, that somebody else has. */
+static int tries_for(int fd, mode_t type)
+{
+	struct flock other = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = INT64_MAX - 1, .l_len = 1 };
+
+	if (type == S_IFDIR || fcntl(fd, F_OFD_GETLK, &other) < 0 || other.l_type == F_UNLCK ||
+	    other.l_start == INT64_MAX - 1)
+		return LOCK_SERVER_TRIES;
+	return LOCK_TRIES;
+}
+
 static mode_t type_of(int fd)
 {
 	struct stat st;
@@ -79,8 +94,10 @@ static void lock(void *file)
 	if (type != S_IFREG && type != S_IFDIR)
 		return;
 	f->lock = lockable(f, type);
-	for (tries = 0; f->lock >= 0 && tries < LOCK_TRIES; tries++) {
+	for (tries = 0; f->lock >= 0; tries++) {
 		if (set_lock(f->lock, type, true) == 0 || (errno != EAGAIN && errno != EACCES && errno != EWOULDBLOCK))
+			return;
+		if (tries >= tries_for(f->lock, type))
 			return;
 		usleep(LOCK_WAIT_US);
 	}

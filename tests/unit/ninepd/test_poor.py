@@ -6,6 +6,7 @@ Each kind of store is tried as root and as a plain user, with a server that is k
 the files on any directory, NTFS (ntfs-3g) in its two mounts, exFAT. What is not to be had is skipped, and said. Needs no guest.
 """
 import errno
+import fcntl
 import os
 import random
 import shutil
@@ -698,6 +699,24 @@ class Ntfs(Beside):
         self.fails(errno.ENOENT, self.c.stat, "\uf03a")
         with self.assertRaises(OSError):
             self.c.call("mkdir", struct.pack("<I", 0) + p9.s(b"\xff\xfe") + struct.pack("<II", 0o755, 0))
+
+    def test_lock_of_another_server(self):
+        """Whoever changes a file's attributes at the same time is waited for; a program that has locked it all is not."""
+        c = self.c
+        c.put("f")
+        change = threading.Thread(target=c.set, args=("f",), kwargs={"uid": 7})
+        with open(os.path.join(self.share, "f"), "r+b") as file:
+            last = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 2**63 - 2, 1, 0)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, last)
+            change.start()
+            change.join(0.2)
+            self.assertTrue(change.is_alive(), "not waited for")
+        change.join(30)
+        self.assertEqual(c.stat("f")[1], 7)
+        with open(os.path.join(self.share, "f"), "r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            c.set("f", uid=8)
+            self.assertEqual(c.stat("f")[1], 8)
 
 
 class NtfsWsl(Ntfs):

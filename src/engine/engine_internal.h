@@ -32,7 +32,7 @@ int sk_guest_parts_info(struct sk_engine_info *info, struct sk_error *err);
  * of them or more in each second. Kernels of before Linux 7.3 know the first only. */
 #define SK_GUEST_REPORTING_ORDER "page_reporting.page_reporting_order=7"
 #define SK_GUEST_REPORTING_DELAY "page_reporting.page_reporting_delay_ms=1000"
-/* With several processors each mount, umount and network waits 10 to 30 ms for the others otherwise. */
+/* With several processors each mount, umount and network waits for some of their ticks otherwise. */
 #define SK_GUEST_GRACE_PERIODS "rcupdate.rcu_expedited=1"
 
 /*

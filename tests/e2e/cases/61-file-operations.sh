@@ -42,6 +42,53 @@ case_fileops_allocate_full() {
 	trap - EXIT
 }
 
+files_program() { cc -O1 -static -o "$WORK/files" "$here/files.c" || skip 'no static C library here'; }
+
+# To allocate sends nothing of what was written before: each step wrote its page to the server once, and waited for it.
+case_fileops_allocate_requests() {
+	local server before
+
+	files_program
+	mkdir share
+	skerry run -d --name c1 -v "$PWD/share:/data" -v "$WORK/files:/f:ro" -w /data "$IMG" sleep 1000 >/dev/null
+	server=$(child_pid c1 skerry-9pd)
+	written() { awk '$1 == "wchar:" { print $2 }' "/proc/$server/io"; }
+	before=$(written)
+	ok skerry exec c1 /f steps 3000 4000
+	same "$out" '4001 bytes'
+	# 3,500,500 bytes before; what is dirty is written twice a second, 4,001 bytes at most
+	[ $(($(written) - before)) -lt 1000000 ] || fail "$(($(written) - before)) bytes for 1,000"
+	same "$(tr -d x <share/steps | wc -c) $(wc -c <share/steps)" '3001 4001'
+	ok skerry exec c1 /f mapped 5000
+	same "$out" '5000 bytes, 0 wrong'
+	same "$(tr -d x <share/mapped | wc -c) $(wc -c <share/mapped)" '0 5000'
+}
+
+# What is held without being open (O_PATH, a working directory, a mount of a file) stays when a program of the guest removes its
+# name. It was ESTALE, and where the name was given to another file, that one was changed.
+case_fileops_held_names() {
+	local place
+
+	files_program
+	mkdir share native
+	for place in held private; do
+		(cd native && "$WORK/files" $place) >right
+		run -v "$PWD/share:/data" -v "$WORK/files:/f:ro" -w /data "$IMG" /f $place
+		same "$out" "$(cat right)" "$place"
+	done
+	run --privileged -v "$PWD/share:/data" -v "$WORK/files:/f:ro" -w /data "$IMG" /f mounts
+	same "$out" $'mount of a replaced file: source\nits name: new\nmount of a removed file: written'
+}
+
+# A reply waits for the only processor for less than a tick, beside a program that computes: for 3 to 7 ms before.
+case_fileops_beside_a_busy_program() {
+	[ "${SKERRY_ENGINE:-uml}" = uml ] || skip 'User-mode Linux only'
+	files_program
+	mkdir share
+	run --cpus 1 -v "$PWD/share:/data" -v "$WORK/files:/f:ro" -w /data "$IMG" sh -c '/f busy; /f busy; /f busy'
+	[ "$(sort -n <<<"$out" | head -1)" -lt 2000 ] || fail "waited for $(tr '\n' ' ' <<<"$out")µs"
+}
+
 case_fileops_sparse() {
 	mkdir share
 	truncate -s 16M share/host

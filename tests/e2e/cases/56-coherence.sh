@@ -238,3 +238,51 @@ case_coherence_flock_descriptor() {
 	touch share/release
 	until_ok 20 skerry exec two flock -n /data/l true
 }
+
+# What guests and the host write next to each other in one page, within a moment and without locks, stays: each sends what it has
+# written, and no more. Two of three were lost.
+case_coherence_disjoint_writes() {
+	local i
+
+	mkdir -p share
+	expect 0 skerry run -d --name one -v "$PWD/share:/data" "$IMG" sleep 1000
+	expect 0 skerry run -d --name two -v "$PWD/share:/data" "$IMG" sleep 1000
+	for i in $(seq 400); do printf .; done >share/f
+	write() { printf 'open(my $f, "+<", "%s/f"); sysread $f, my $b, 400; $b = "%s" x 50; for (%s) { sysseek $f, $_, 0; syswrite $f, $b; } print "written\\n"; $| = 1; print ""; sleep 3' "$@"; }
+	skerry exec one perl -e "$(write /data A '0, 200')" &
+	local one=$!
+	skerry exec two perl -e "$(write /data B '50, 250')" &
+	local two=$!
+	perl -e "$(write "$PWD/share" H '100, 300')"
+	wait "$one" "$two"
+	for i in A B H .; do
+		same "$(tr -cd "$i" <share/f | wc -c)" 100 "$i"
+	done
+	same "$(skerry exec one cat /data/f)" "$(cat share/f)"
+}
+
+# A mapping beyond the end of a file is good when others have made the file longer. A directory that the host moves is known by
+# its new name to who stands in it, and watchers hear what becomes of it.
+case_coherence_grown_and_moved() {
+	mkdir -p share/d/e
+	printf x >share/f
+	expect 0 skerry run -d --name one -v "$PWD/share:/data" "$IMG" perl -e '
+		open(my $f, "+<", "/data/f");
+		my $p = syscall(9, 0, 8192, 1, 1, fileno($f), 0);
+		my $fd = syscall(253);
+		my $path = "/data/d/e";
+		syscall(254, $fd, $path, 0xc00);
+		chdir "/data/d/e"; opendir my $d, "."; readdir $d;
+		open(my $r, ">", "/data/ready"); close $r;
+		select undef, undef, undef, 0.05 until -e "/data/go";
+		select undef, undef, undef, 0.5;
+		print unpack("x4096 A1", unpack("P8192", pack("Q", $p))), " ", readlink("/proc/self/cwd"), "\n";
+		sysread_n(); sub sysread_n { open(my $i, "<&=", $fd); sysread $i, my $b, 4096; print join(" ", map { sprintf "%x", $_ } unpack("x4 L x8", $b)), "\n" }'
+	until_ok 20 test -e share/ready
+	head -c 8192 /dev/zero | tr '\0' z >share/more
+	cat share/more >share/f
+	mv share/d/e share/d/e2
+	touch share/go
+	expect 0 skerry wait one
+	same "$(skerry logs one)" $'z /data/d/e2\n800'
+}

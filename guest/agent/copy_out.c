@@ -26,38 +26,17 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "confine.h"
+#include "copy_walk.h"
 
-#define ARCHIVE_DEPTH 1024	 /* directories within directories */
 #define ARCHIVE_LINKS (1u << 20) /* files with several names that are remembered */
 #define ARCHIVE_XATTR_LIST (64u * 1024u)
-#define ARCHIVE_CHUNK (128u * 1024u)
 
-/* A file that was already written under a name. */
-struct hard_link {
-	struct hard_link *next;
-	dev_t dev;
-	ino_t ino;
-	char name[];
-};
-
-struct copy_walk {
-	struct archive *out;
-	struct archive_entry *entry;
-	struct hard_link *links[4096];
-	size_t n_links;
-	char name[PATH_MAX]; /* of the entry, as it is in the archive */
-	size_t name_len;
-	char *chunk;
-	bool unmounted; /* mount points are empty, and the names begin below the first directory */
-	struct sk_error *err;
-};
-
-static int fail(struct copy_walk *w, int code)
+int sk_copy_fail(struct sk_copy_walk *w, int code)
 {
 	return sk_error_errno(w->err, code, "cannot read %.512s", w->name);
 }
 
-static int fail_out(struct copy_walk *w)
+int sk_copy_fail_out(struct sk_copy_walk *w)
 {
 	int code = archive_errno(w->out);
 
@@ -66,9 +45,9 @@ static int fail_out(struct copy_walk *w)
 }
 
 /* The name under which the file is in the archive already, or NULL, and then this one is remembered. */
-static const char *known_link(struct copy_walk *w, const struct stat *st)
+static const char *known_link(struct sk_copy_walk *w, const struct stat *st)
 {
-	struct hard_link **slot = &w->links[(st->st_ino * 31 + st->st_dev) % SK_ARRAY_SIZE(w->links)], *l;
+	struct sk_copy_link **slot = &w->links[(st->st_ino * 31 + st->st_dev) % SK_ARRAY_SIZE(w->links)], *l;
 
 	if (st->st_nlink < 2 || S_ISDIR(st->st_mode))
 		return NULL;
@@ -89,7 +68,7 @@ static const char *known_link(struct copy_walk *w, const struct stat *st)
 	return NULL;
 }
 
-static void add_xattrs(struct copy_walk *w, int fd)
+static void add_xattrs(struct sk_copy_walk *w, int fd)
 {
 	_cleanup_free_ char *list = malloc(ARCHIVE_XATTR_LIST);
 	char path[64], *name;
@@ -106,7 +85,7 @@ static void add_xattrs(struct copy_walk *w, int fd)
 	}
 }
 
-static int send_data(struct copy_walk *w, int fd, off_t size)
+static int send_data(struct sk_copy_walk *w, int fd, off_t size)
 {
 	off_t left = size;
 
@@ -117,20 +96,20 @@ static int send_data(struct copy_walk *w, int fd, off_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return fail(w, errno);
+			return sk_copy_fail(w, errno);
 		if (n == 0) {
 			memset(w->chunk, 0, want);
 			n = (ssize_t)want;
 		}
 		if (archive_write_data(w->out, w->chunk, (size_t)n) < 0)
-			return fail_out(w);
+			return sk_copy_fail_out(w);
 		left -= n;
 	}
 	return 0;
 }
 
 /* Describes the file behind `pathfd` (O_PATH) in w->entry and writes its header. */
-static int send_header(struct copy_walk *w, int pathfd, const struct stat *st, const char *link)
+static int send_header(struct sk_copy_walk *w, int pathfd, const struct stat *st, const char *link)
 {
 	char target[PATH_MAX];
 	ssize_t n;
@@ -144,7 +123,7 @@ static int send_header(struct copy_walk *w, int pathfd, const struct stat *st, c
 	} else if (S_ISLNK(st->st_mode)) {
 		n = readlinkat(pathfd, "", target, sizeof(target) - 1);
 		if (n < 0)
-			return fail(w, errno);
+			return sk_copy_fail(w, errno);
 		target[n] = '\0';
 		archive_entry_copy_symlink(w->entry, target);
 		archive_entry_set_size(w->entry, 0);
@@ -154,13 +133,11 @@ static int send_header(struct copy_walk *w, int pathfd, const struct stat *st, c
 		add_xattrs(w, pathfd);
 	}
 	if (archive_write_header(w->out, w->entry) < ARCHIVE_WARN)
-		return fail_out(w);
+		return sk_copy_fail_out(w);
 	return 0;
 }
 
-static int send_tree(struct copy_walk *w, int pathfd, int depth);
-
-static int send_children(struct copy_walk *w, int pathfd, int depth)
+static int send_children(struct sk_copy_walk *w, int pathfd, int depth)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	size_t len = w->name_len;
@@ -168,11 +145,11 @@ static int send_children(struct copy_walk *w, int pathfd, int depth)
 	int fd = openat(pathfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 
 	if (fd < 0)
-		return fail(w, errno);
+		return sk_copy_fail(w, errno);
 	dir = fdopendir(fd);
 	if (!dir) {
 		close(fd);
-		return fail(w, ENOMEM);
+		return sk_copy_fail(w, ENOMEM);
 	}
 	while (r == 0 && (de = readdir(dir))) {
 		_cleanup_fd_ int child = -1;
@@ -181,7 +158,7 @@ static int send_children(struct copy_walk *w, int pathfd, int depth)
 		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
 			continue;
 		if (n + 2 > sizeof(w->name) - len)
-			return fail(w, ENAMETOOLONG);
+			return sk_copy_fail(w, ENAMETOOLONG);
 		child = openat(dirfd(dir), de->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (child < 0 && errno == ENOENT)
 			continue; /* removed meanwhile */
@@ -189,7 +166,7 @@ static int send_children(struct copy_walk *w, int pathfd, int depth)
 			w->name[len++] = '/';
 		memcpy(w->name + len, de->d_name, n + 1);
 		w->name_len = len + n;
-		r = child < 0 ? fail(w, errno) : send_tree(w, child, depth + 1);
+		r = child < 0 ? sk_copy_fail(w, errno) : sk_copy_tree(w, child, depth + 1);
 		w->name_len = len;
 		w->name[len] = '\0';
 	}
@@ -197,7 +174,7 @@ static int send_children(struct copy_walk *w, int pathfd, int depth)
 }
 
 /* Something is mounted here: the place for it, as whoever makes such places does. */
-static int send_mount_point(struct copy_walk *w, struct stat *st)
+static int send_mount_point(struct sk_copy_walk *w, struct stat *st)
 {
 	st->st_mode = (st->st_mode & S_IFMT) | 0755;
 	st->st_uid = st->st_gid = 0;
@@ -207,7 +184,7 @@ static int send_mount_point(struct copy_walk *w, struct stat *st)
 	archive_entry_clear(w->entry);
 	archive_entry_copy_stat(w->entry, st);
 	archive_entry_copy_pathname(w->entry, w->name);
-	return archive_write_header(w->out, w->entry) < ARCHIVE_WARN ? fail_out(w) : 0;
+	return archive_write_header(w->out, w->entry) < ARCHIVE_WARN ? sk_copy_fail_out(w) : 0;
 }
 
 static bool is_mount_point(int pathfd)
@@ -217,7 +194,7 @@ static bool is_mount_point(int pathfd)
 	return statx(pathfd, "", AT_EMPTY_PATH, STATX_TYPE, &st) == 0 && st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
-static int send_tree(struct copy_walk *w, int pathfd, int depth)
+int sk_copy_tree(struct sk_copy_walk *w, int pathfd, int depth)
 {
 	_cleanup_fd_ int fd = -1;
 	const char *link;
@@ -225,11 +202,11 @@ static int send_tree(struct copy_walk *w, int pathfd, int depth)
 	int r;
 
 	if (fstatat(pathfd, "", &st, AT_EMPTY_PATH) < 0)
-		return fail(w, errno);
+		return sk_copy_fail(w, errno);
 	if (S_ISSOCK(st.st_mode))
 		return 0; /* tar has no word for it */
 	if (depth > ARCHIVE_DEPTH)
-		return fail(w, ELOOP);
+		return sk_copy_fail(w, ELOOP);
 	if (w->unmounted && depth == 0)
 		return send_children(w, pathfd, depth);
 	if (w->unmounted && is_mount_point(pathfd))
@@ -239,18 +216,18 @@ static int send_tree(struct copy_walk *w, int pathfd, int depth)
 		/* Before the header: what cannot be read must not be announced. */
 		fd = sk_confine_reopen(pathfd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0)
-			return fail(w, fd);
+			return sk_copy_fail(w, fd);
 	}
 	r = send_header(w, pathfd, &st, link);
 	if (r == 0 && fd >= 0)
 		r = send_data(w, fd, st.st_size);
-	if (r == 0 && S_ISDIR(st.st_mode))
+	if (r == 0 && S_ISDIR(st.st_mode) && !w->flat)
 		r = send_children(w, pathfd, depth);
 	return r;
 }
 
 /* The archive's name for `path`: its last component, "./" for the root. */
-static void first_name(struct copy_walk *w, const char *path)
+static void first_name(struct sk_copy_walk *w, const char *path)
 {
 	size_t n = strlen(path), start;
 
@@ -269,13 +246,15 @@ static void first_name(struct copy_walk *w, const char *path)
 	w->name_len = n;
 }
 
-static void walk_free(struct copy_walk *w)
+void sk_copy_walk_free(struct sk_copy_walk *w)
 {
 	size_t i;
 
+	if (!w)
+		return;
 	for (i = 0; i < SK_ARRAY_SIZE(w->links); i++)
 		while (w->links[i]) {
-			struct hard_link *l = w->links[i];
+			struct sk_copy_link *l = w->links[i];
 
 			w->links[i] = l->next;
 			free(l);
@@ -286,41 +265,56 @@ static void walk_free(struct copy_walk *w)
 	free(w);
 }
 
-static int get(int rootfd, const char *path, bool follow, bool unmounted, int fd, struct sk_error *err)
+struct sk_copy_walk *sk_copy_walk_new(int fd, struct sk_error *err)
 {
-	_cleanup_fd_ int pathfd = sk_confine_path(rootfd, path, follow);
-	struct copy_walk *w;
-	int r;
+	struct sk_copy_walk *w = calloc(1, sizeof(*w));
 
-	if (pathfd < 0)
-		return sk_error_errno(err, pathfd, "%s", path);
-	w = calloc(1, sizeof(*w));
 	if (w) {
 		w->out = archive_write_new();
 		w->entry = archive_entry_new();
 		w->chunk = malloc(ARCHIVE_CHUNK);
+		w->err = err;
 	}
 	if (!w || !w->out || !w->entry || !w->chunk) {
-		if (w)
-			walk_free(w);
-		return sk_error_errno(err, ENOMEM, "%s", path);
+		sk_copy_walk_free(w);
+		sk_error_errno(err, ENOMEM, "cannot write an archive");
+		return NULL;
 	}
-	w->err = err;
-	w->unmounted = unmounted;
-	if (!unmounted)
-		first_name(w, path);
 	archive_write_set_format_pax_restricted(w->out);
 	/* A name that is not ASCII is written as it is, marked with hdrcharset=BINARY: in the locale "C" it cannot be
 	 * translated. That for all names would make GNU tar warn of each. */
 	archive_write_set_bytes_per_block(w->out, (int)ARCHIVE_CHUNK);
 	archive_write_set_bytes_in_last_block(w->out, 512);
-	r = archive_write_open_fd(w->out, fd) == ARCHIVE_OK ? 0 : fail_out(w);
-	if (r == 0)
-		r = send_tree(w, pathfd, 0);
+	if (archive_write_open_fd(w->out, fd) != ARCHIVE_OK) {
+		sk_copy_fail_out(w);
+		sk_copy_walk_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+int sk_copy_walk_end(struct sk_copy_walk *w, int r)
+{
 	if (r == 0 && archive_write_close(w->out) != ARCHIVE_OK)
-		r = fail_out(w);
-	walk_free(w);
+		r = sk_copy_fail_out(w);
+	sk_copy_walk_free(w);
 	return r;
+}
+
+static int get(int rootfd, const char *path, bool follow, bool unmounted, int fd, struct sk_error *err)
+{
+	_cleanup_fd_ int pathfd = sk_confine_path(rootfd, path, follow);
+	struct sk_copy_walk *w;
+
+	if (pathfd < 0)
+		return sk_error_errno(err, pathfd, "%s", path);
+	w = sk_copy_walk_new(fd, err);
+	if (!w)
+		return sk_error_wrap(err, "%s", path);
+	w->unmounted = unmounted;
+	if (!unmounted)
+		first_name(w, path);
+	return sk_copy_walk_end(w, sk_copy_tree(w, pathfd, 0));
 }
 
 int sk_copy_get(int rootfd, const char *path, bool follow, int fd, struct sk_error *err)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "copy_changes.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/process.h"
@@ -41,7 +42,9 @@ static int transfer(const struct files_job *f, int rootfd, const char *path, str
 
 	if (fd < 0)
 		return fd;
-	if (f->req.op == SK_OP_GET && f->req.file.unmounted)
+	if (f->req.op == SK_OP_GET && (f->req.file.changes || f->req.file.list))
+		r = sk_changes_send_container(f->dir, f->req.file.list, fd, err);
+	else if (f->req.op == SK_OP_GET && f->req.file.unmounted)
 		r = sk_copy_get_unmounted(rootfd, path, fd, err);
 	else if (f->req.op == SK_OP_GET)
 		r = sk_copy_get(rootfd, path, f->req.file.follow, fd, err);

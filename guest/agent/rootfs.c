@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "disks.h"
 #include "ext4.h"
+#include "rootfs_parts.h"
 #include "services.h"
 #include "uplink.h"
 
@@ -116,21 +117,21 @@ static int add_partition(int fd, const char *device, int number, uint64_t offset
 			      (unsigned long long)size, device);
 }
 
-static int mount_layer(const char *node, const char *target, struct sk_error *err)
+static int mount_layer(const char *node, const char *target, FILE *parts, struct sk_error *err)
 {
 	static const char *const types[] = { "squashfs", "erofs" };
 	size_t i;
 
 	for (i = 0; i < SK_ARRAY_SIZE(types); i++)
 		if (mount(node, target, types[i], MS_RDONLY | MS_NODEV, NULL) == 0)
-			return 0;
+			return sk_parts_add(parts, types[i], node, err);
 		else if (errno != EINVAL && errno != ENODEV)
 			break;
 	return sk_error_errno(err, errno, "cannot mount layer %s", node);
 }
 
 /* Each layer is a device of its own. */
-static int mount_disks(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
+static int mount_disks(const struct sk_rootfs_spec *spec, const char *dir, FILE *parts, struct sk_error *err)
 {
 	unsigned i;
 
@@ -147,14 +148,14 @@ static int mount_disks(const struct sk_rootfs_spec *spec, const char *dir, struc
 		if (fd < 0)
 			return fd;
 		close(fd);
-		r = mount_layer(device, target, err);
+		r = mount_layer(device, target, parts, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int mount_layers(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
+static int mount_layers(const struct sk_rootfs_spec *spec, const char *dir, FILE *parts, struct sk_error *err)
 {
 	_cleanup_fd_ int fd = open_device(spec->device, err);
 	size_t len = strlen(spec->device), i;
@@ -176,14 +177,14 @@ static int mount_layers(const struct sk_rootfs_spec *spec, const char *dir, stru
 		else if ((r = add_partition(fd, spec->device, (int)i + 1, spec->layers[i].offset, spec->layers[i].size,
 					    err)) < 0)
 			return r;
-		r = mount_layer(node, target, err);
+		r = mount_layer(node, target, parts, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int mount_upper(const struct sk_rootfs_spec *spec, const char *dir, struct sk_error *err)
+static int mount_upper(const struct sk_rootfs_spec *spec, const char *dir, FILE *parts, struct sk_error *err)
 {
 	char disk[256], sub[280];
 	int fd, r = make_dir(disk, sizeof(disk), dir, "disk", err);
@@ -196,6 +197,8 @@ static int mount_upper(const struct sk_rootfs_spec *spec, const char *dir, struc
 			return fd;
 		close(fd);
 		r = sk_ext4_mount(spec->upper, disk, err);
+		if (r == 0)
+			r = sk_parts_add(parts, "ext4", spec->upper, err);
 		if (r < 0)
 			return r;
 	} else if (mount("tmpfs", disk, "tmpfs", MS_NODEV, "mode=755") < 0) {
@@ -336,6 +339,7 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
 {
 	char target[256], device[64], upper[64];
 	struct sk_rootfs_spec here = *spec;
+	FILE *parts;
 	int r = make_dir(target, sizeof(target), dir, "rootfs", err);
 
 	if (r < 0)
@@ -350,9 +354,14 @@ int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *u
 		find_device(spec->upper, 0, upper, sizeof(upper));
 		here.upper = upper;
 	}
-	r = is_lun(spec->device) ? mount_disks(spec, dir, err) : mount_layers(&here, dir, err);
+	parts = sk_parts_new(dir, err);
+	if (!parts)
+		return -EIO;
+	r = is_lun(spec->device) ? mount_disks(spec, dir, parts, err) : mount_layers(&here, dir, parts, err);
 	if (r == 0)
-		r = mount_upper(&here, dir, err);
+		r = mount_upper(&here, dir, parts, err);
+	if (fclose(parts) != 0 && r == 0)
+		r = sk_error_errno(err, errno, "cannot note the parts of the root file system");
 	if (r == 0)
 		r = mount_overlay(spec->n_layers, dir, target, err);
 	detach_parts(spec->n_layers, dir);

@@ -16,6 +16,9 @@
 /* Puts the root file system at `<dir>/rootfs`. */
 int sk_rootfs_build(const struct sk_rootfs_spec *spec, const struct sk_uplink *uplink, const char *dir,
 		    struct sk_error *err);
+/* Opens what the container of `dir` has written, and what it started from, each as a directory of its own. Mounts them
+ * for that in the caller's mount namespace, which has to be its own. -ENOTSUP: it has no layers, or they are in memory. */
+int sk_rootfs_parts(const char *dir, int *ret_upper, int *ret_lower, struct sk_error *err);
 /* Mounts the shares of a create request's `mounts` and writes its `files`; appends what the OCI spec needs to bind them
  * to `binds`, ordered so that a mount never hides one that belongs below it. Shares over streams are the container's
  * own, below `<dir>/shares`; devices, and memory that containers have in common, are mounted once, below `shares_dir`.

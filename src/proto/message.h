@@ -144,7 +144,7 @@ struct sk_msg {
 		} update;
 		struct {
 			const char *path;
-			bool follow, uid_gid, unmounted;
+			bool follow, uid_gid, unmounted, changes, list;
 			struct sk_token stream;
 		} file; /* stat, get, put */
 		struct {

@@ -264,6 +264,8 @@ static const struct field get_fields[] = {
 	STR("path", file.path, PATH_BYTES, REQ),
 	BOOL("follow", file.follow),
 	BOOL("unmounted", file.unmounted),
+	BOOL("changes", file.changes),
+	BOOL("list", file.list),
 	STREAM(REQ),
 	END,
 };
@@ -341,6 +343,8 @@ static const struct field request_get_fields[] = {
 	STR("path", file.path, PATH_BYTES, REQ),
 	BOOL("follow", file.follow),
 	BOOL("unmounted", file.unmounted),
+	BOOL("changes", file.changes),
+	BOOL("list", file.list),
 	END,
 };
 static const struct field request_put_fields[] = {

@@ -46,7 +46,10 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_OP_PS] = "{" C "}",
 	[SK_OP_DELETE] = "{" C "}",
 	[SK_OP_STAT] = "{" C ",\"path\":\"/etc\"}",
-	[SK_OP_GET] = "{" C ",\"path\":\"/etc\",\"follow\":true,\"unmounted\":true,\"stream\":" TOKEN "}",
+	[SK_OP_GET] =
+		"{" C
+		",\"path\":\"/etc\",\"follow\":true,\"unmounted\":true,\"changes\":true,\"list\":true,\"stream\":" TOKEN
+		"}",
 	[SK_OP_PUT] = "{" C ",\"path\":\"/etc\",\"uid_gid\":true,\"stream\":" TOKEN "}",
 	[SK_OP_TIME] = "{\"time\":[1,2],\"adjust\":-5}",
 	[SK_OP_NETWORK] = "{" NETWORK "}",
@@ -72,7 +75,8 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_REQUEST_PS] = "{" C "}",
 	[SK_REQUEST_STAT] = "{" C ",\"path\":\"/etc\"}",
 	[SK_REQUEST_RESIZE] = "{" C ",\"key\":\"x1\"," SIZE "}",
-	[SK_REQUEST_GET] = "{" C ",\"path\":\"/etc\",\"follow\":true,\"unmounted\":true}",
+	[SK_REQUEST_GET] =
+		"{" C ",\"path\":\"/etc\",\"follow\":true,\"unmounted\":true,\"changes\":true,\"list\":true}",
 	[SK_REQUEST_PUT] = "{" C ",\"path\":\"/etc\",\"uid_gid\":true}",
 	[SK_REQUEST_INFO] = "{}",
 	[SK_REQUEST_JOIN] =

@@ -78,12 +78,12 @@ _skerry_positional() {
 	run | create)
 		[ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_images)" -- "$cur")
 		;;
-	images | history | rmi | tag | pull) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_images)" -- "$cur") ;;
+	images | history | rmi | save | tag | pull) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_images)" -- "$cur") ;;
 	start) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers)" -- "$cur") ;;
 	stop | kill | pause | top | stats | attach) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=running)" -- "$cur") ;;
 	exec) [ "$count" = 0 ] && mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=running)" -- "$cur") ;;
 	unpause) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers status=paused)" -- "$cur") ;;
-	restart | rm | wait | rename | logs | update | port | export) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers)" -- "$cur") ;;
+	restart | rm | wait | rename | logs | update | port | export | diff | commit) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers)" -- "$cur") ;;
 	inspect) mapfile -t COMPREPLY < <(compgen -W "$(_skerry_containers) $(_skerry_images)" -- "$cur") ;;
 	cp)
 		mapfile -t COMPREPLY < <(compgen -S : -W "$(_skerry_containers)" -- "$cur" && compgen -f -- "$cur")

@@ -28,8 +28,10 @@
 
 static const struct sk_verb container_verbs[] = {
 	CMD("attach", sk_cmd_attach),
+	CMD("commit", sk_cmd_commit),
 	CMD("cp", sk_cmd_cp),
 	CMD("create", sk_cmd_create),
+	CMD("diff", sk_cmd_diff),
 	CMD("exec", sk_cmd_exec),
 	CMD("export", sk_cmd_export),
 	CMD("inspect", sk_cmd_container_inspect),
@@ -57,10 +59,19 @@ static const struct sk_verb container_verbs[] = {
 };
 
 static const struct sk_verb image_verbs[] = {
-	CMD("history", sk_cmd_history),	  CMD("import", sk_cmd_import), CMD("inspect", sk_cmd_image_inspect),
-	CMD("load", sk_cmd_load),	  CMD("ls", sk_cmd_images),	ALIAS("list", sk_cmd_images),
-	CMD("prune", sk_cmd_image_prune), CMD("pull", sk_cmd_pull),	CMD("rm", sk_cmd_rmi),
-	ALIAS("remove", sk_cmd_rmi),	  CMD("tag", sk_cmd_tag),	END,
+	CMD("history", sk_cmd_history),
+	CMD("import", sk_cmd_import),
+	CMD("inspect", sk_cmd_image_inspect),
+	CMD("load", sk_cmd_load),
+	CMD("ls", sk_cmd_images),
+	ALIAS("list", sk_cmd_images),
+	CMD("prune", sk_cmd_image_prune),
+	CMD("pull", sk_cmd_pull),
+	CMD("rm", sk_cmd_rmi),
+	ALIAS("remove", sk_cmd_rmi),
+	CMD("save", sk_cmd_save),
+	CMD("tag", sk_cmd_tag),
+	END,
 };
 
 static const struct sk_verb machine_verbs[] = {
@@ -108,8 +119,10 @@ const struct sk_verb sk_verbs[] = {
 	GROUP("system", system_verbs, "Manage Skerry"),
 	GROUP("volume", volume_verbs, "Manage volumes"),
 	CMD("attach", sk_cmd_attach),
+	CMD("commit", sk_cmd_commit),
 	CMD("cp", sk_cmd_cp),
 	CMD("create", sk_cmd_create),
+	CMD("diff", sk_cmd_diff),
 	CMD("doctor", sk_cmd_doctor),
 	CMD("events", sk_cmd_events),
 	CMD("export", sk_cmd_export),
@@ -126,6 +139,7 @@ const struct sk_verb sk_verbs[] = {
 	CMD("restart", sk_cmd_restart),
 	CMD("rm", sk_cmd_rm),
 	CMD("rmi", sk_cmd_rmi),
+	CMD("save", sk_cmd_save),
 	CMD("start", sk_cmd_start),
 	CMD("stats", sk_cmd_stats),
 	CMD("stop", sk_cmd_stop),

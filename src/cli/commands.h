@@ -5,11 +5,11 @@
 #include "cli/cli.h"
 
 /* cmd_run.c, cmd_create.c, … */
-extern const struct sk_command sk_cmd_attach, sk_cmd_cp, sk_cmd_create, sk_cmd_events, sk_cmd_exec, sk_cmd_export,
-	sk_cmd_history, sk_cmd_images, sk_cmd_import, sk_cmd_info, sk_cmd_inspect, sk_cmd_kill, sk_cmd_load,
-	sk_cmd_logs, sk_cmd_pause, sk_cmd_port, sk_cmd_ps, sk_cmd_pull, sk_cmd_rename, sk_cmd_restart, sk_cmd_rm,
-	sk_cmd_rmi, sk_cmd_run, sk_cmd_start, sk_cmd_stats, sk_cmd_stop, sk_cmd_tag, sk_cmd_top, sk_cmd_unpause,
-	sk_cmd_update, sk_cmd_version, sk_cmd_wait, sk_cmd_df, sk_cmd_doctor;
+extern const struct sk_command sk_cmd_attach, sk_cmd_commit, sk_cmd_cp, sk_cmd_create, sk_cmd_diff, sk_cmd_events,
+	sk_cmd_exec, sk_cmd_export, sk_cmd_history, sk_cmd_images, sk_cmd_import, sk_cmd_info, sk_cmd_inspect,
+	sk_cmd_kill, sk_cmd_load, sk_cmd_logs, sk_cmd_pause, sk_cmd_port, sk_cmd_ps, sk_cmd_pull, sk_cmd_rename,
+	sk_cmd_restart, sk_cmd_rm, sk_cmd_rmi, sk_cmd_run, sk_cmd_save, sk_cmd_start, sk_cmd_stats, sk_cmd_stop,
+	sk_cmd_tag, sk_cmd_top, sk_cmd_unpause, sk_cmd_update, sk_cmd_version, sk_cmd_wait, sk_cmd_df, sk_cmd_doctor;
 extern const struct sk_command sk_cmd_volume_create, sk_cmd_volume_inspect, sk_cmd_volume_ls, sk_cmd_volume_prune,
 	sk_cmd_volume_rm;
 extern const struct sk_command sk_cmd_container_inspect, sk_cmd_container_prune, sk_cmd_image_inspect,

@@ -13,6 +13,8 @@ NOT(sk_cmd_cp, NOT_YET);
 NOT(sk_cmd_pull, NEEDS_SKOPEO);
 NOT(sk_cmd_doctor, NEEDS_LINUX);
 NOT(sk_cmd_export, NOT_YET);
+NOT(sk_cmd_commit, NOT_YET);
+NOT(sk_cmd_diff, NOT_YET);
 NOT(sk_cmd_machine_cp, NO_MACHINES);
 NOT(sk_cmd_machine_default, NO_MACHINES);
 NOT(sk_cmd_machine_init, NO_MACHINES);

@@ -63,10 +63,26 @@ int sk_store_pull(struct sk_store *store, const char *ref, const struct sk_pull_
  * `*ret_refs`: JSON array of the names (or ids where nameless) that were loaded. */
 int sk_store_load(struct sk_store *store, const char *path, const struct sk_progress *progress, json_t **ret_refs,
 		  struct sk_error *err);
-/* A root file system as a tar (also compressed) becomes an image of one layer. `changes`: NULL-terminated Dockerfile
- * lines (CMD, ENV, …) or NULL. */
-int sk_store_import(struct sk_store *store, const char *path, const char *ref, const char *const *changes,
+/* An image that is made here, of one new layer. All borrowed; NULL: none. */
+struct sk_new_image {
+	const char *ref;    /* its name */
+	const char *parent; /* name or id of the image whose layers are below, and whose platform and history it has */
+	const json_t *config;	    /* the "config" object; NULL: one with a PATH */
+	const char *const *changes; /* Dockerfile lines (CMD, ENV, …) that are applied to it; NULL-terminated */
+	const char *author, *comment, *created_by;
+};
+/* Whether name and changes are valid, before the work begins. */
+int sk_store_check_new(const struct sk_new_image *image, struct sk_error *err);
+/* A root file system as a tar (also compressed) becomes an image of one layer. */
+int sk_store_import(struct sk_store *store, const char *path, const struct sk_new_image *image,
 		    const struct sk_progress *progress, char **ret_id, struct sk_error *err);
+/* The layer that `layer` gives, with whiteouts, becomes an image on its parent. */
+struct sk_input;
+int sk_store_commit(struct sk_store *store, struct sk_input *layer, const struct sk_new_image *image, char **ret_id,
+		    struct sk_error *err);
+/* Writes images to `fd`, which need not be seekable, as an archive of `docker save`, with the names that they are asked by;
+ * a repository without a tag means all its tags. save.c says which images keep their ids. */
+int sk_store_save(struct sk_store *store, const char *const *names, size_t n, int fd, struct sk_error *err);
 
 /* JSON array of {"Id","RepoTags","RepoDigests","Created" (RFC 3339),"Size","Digest","Labels" (where there are any)};
  * one object per image id. */

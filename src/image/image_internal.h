@@ -123,6 +123,12 @@ int sk_op_convert(struct sk_store_op *op, struct sk_layer_read *job, const char 
 		  struct sk_error *err);
 /* Takes a layer image that was made before into the operation; negative errno. */
 int sk_op_take_layer(struct sk_store_op *op, int dirfd, const char *name, const struct sk_digest *diff_id);
+/* Gives a layer of the operation another name. */
+int sk_op_rename_layer(struct sk_store_op *op, const struct sk_digest *from, const struct sk_digest *to,
+		       struct sk_error *err);
+/* Digest and size of the tar that a save makes of a layer of the operation; in save.c. */
+int sk_op_measure_layer(struct sk_store_op *op, const struct sk_digest *diff_id, struct sk_digest *ret_written,
+			uint64_t *ret_size, struct sk_error *err);
 /* Keeps a blob for the commit. */
 int sk_op_blob(struct sk_store_op *op, const struct sk_digest *digest, const void *data, size_t len,
 	       struct sk_error *err);

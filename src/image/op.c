@@ -239,6 +239,21 @@ int sk_op_convert(struct sk_store_op *op, struct sk_layer_read *job, const char 
 	return r;
 }
 
+int sk_op_rename_layer(struct sk_store_op *op, const struct sk_digest *from, const struct sk_digest *to,
+		       struct sk_error *err)
+{
+	char layer[2][FILE_NAME_MAX], sum[2][FILE_NAME_MAX];
+
+	op_layer_name(from, layer[0]);
+	op_layer_name(to, layer[1]);
+	op_sum_name(from, sum[0]);
+	op_sum_name(to, sum[1]);
+	if (renameat(op->dirfd, layer[0], op->dirfd, layer[1]) < 0 ||
+	    renameat(op->dirfd, sum[0], op->dirfd, sum[1]) < 0)
+		return sk_error_errno(err, errno, "cannot write the layer image");
+	return 0;
+}
+
 int sk_op_blob(struct sk_store_op *op, const struct sk_digest *digest, const void *data, size_t len,
 	       struct sk_error *err)
 {

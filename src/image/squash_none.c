@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "image/squash.h"
+#include "image/unsquash.h"
 
 const struct sk_squash_options sk_squash_default = { .jobs = 1 };
 const struct sk_squash_options sk_squash_small = { .jobs = 1 };
@@ -51,4 +52,12 @@ int sk_squash_finish(struct sk_squash *sq, struct sk_tree *tree, struct sk_error
 	(void)sq;
 	(void)tree;
 	return fail(err);
+}
+
+int sk_unsquash(int fd, const struct sk_tar_output *out, const volatile sig_atomic_t *cancelled, struct sk_error *err)
+{
+	(void)fd;
+	(void)out;
+	(void)cancelled;
+	return sk_error_set(err, ENOSYS, "cannot read a layer image: this program was built without libsquashfs");
 }

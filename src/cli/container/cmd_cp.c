@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cp and export: a tar stream between this host and the agent of a container's VM. A container that does not run gets its VM
+ * cp: a tar stream between this host and the agent of a container's VM. A container that does not run gets its VM
  * booted for the time of the copy, without its process: the connection that launched it is held open and unused, and
  * keeps it up.
  */
@@ -22,6 +22,7 @@
 #include "cli/commands.h"
 #include "model/container.h"
 #include "cli/container/cp_plan.h"
+#include "cli/container/cp_stream.h"
 #include "cli/container/cp_tar.h"
 #include "model/create.h"
 #include "model/jx.h"
@@ -54,7 +55,6 @@ struct copy {
 	struct sk_client client;
 	struct sk_frame frame; /* being read by libarchive */
 	bool have_frame, eof;
-	bool unmounted; /* export */
 	uint64_t bytes;
 	struct sk_error *err;
 };
@@ -167,10 +167,8 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
 	return 0;
 }
 
-static int begin_get(struct copy *k, const char *path, bool follow, struct sk_error *err)
+static int begin_get(struct copy *k, const struct sk_msg *request, struct sk_error *err)
 {
-	const struct sk_msg request = { .op = SK_REQUEST_GET,
-					.file = { .path = path, .follow = follow, .unmounted = k->unmounted } };
 	int fd = connect_vm(k, err);
 
 	if (fd < 0)
@@ -178,7 +176,7 @@ static int begin_get(struct copy *k, const char *path, bool follow, struct sk_er
 	sk_client_init(&k->client, fd);
 	k->client.paths = &k->cli->paths;
 	k->client.id = k->c.id;
-	return sk_client_request(&k->client, &request, err);
+	return sk_client_request(&k->client, request, err);
 }
 
 /* The reply behind the archive has the last word: its error explains a broken archive. */
@@ -207,23 +205,67 @@ static int end_get(struct copy *k, int r, struct sk_error *err)
 	return r;
 }
 
-static int get_to(struct copy *k, const char *path, int out_fd)
-{
-	const void *data;
-	la_ssize_t n;
-	struct archive *a = archive_read_new(); /* for its error only */
-	int r = begin_get(k, path, k->o->follow, k->err);
+struct guest_input {
+	struct sk_input in;
+	struct copy *k;
+	struct archive *a; /* for its error only */
+	const uint8_t *data;
+	size_t len;
+};
 
-	while (r == 0 && (n = on_read(a, k, &data)) != 0) {
-		if (n < 0)
-			r = sk_error_set(k->err, EIO, "%s", archive_error_string(a));
-		else
-			r = sk_fs_write_all(out_fd, data, (size_t)n);
-		if (r < 0 && !k->err->code)
-			sk_error_errno(k->err, r, "cannot write the archive");
+static ssize_t read_guest(struct sk_input *in, void *buf, size_t len, struct sk_error *err)
+{
+	struct guest_input *g = (struct guest_input *)in;
+	const void *data;
+
+	if (g->len == 0) {
+		la_ssize_t n = on_read(g->a, g->k, &data);
+
+		if (n <= 0)
+			return n < 0 ? sk_error_set(err, EIO, "%s", archive_error_string(g->a)) : 0;
+		g->data = data;
+		g->len = (size_t)n;
 	}
-	archive_read_free(a);
+	if (len > g->len)
+		len = g->len;
+	memcpy(buf, g->data, len);
+	g->data += len;
+	g->len -= len;
+	return (ssize_t)len;
+}
+
+static int get_to(struct copy *k, const struct sk_msg *request, const struct sk_cp_use *use)
+{
+	struct guest_input g = { .in = { read_guest }, .k = k, .a = archive_read_new() };
+	int r = begin_get(k, request, k->err);
+
+	if (r == 0)
+		r = use->use(use->arg, &g.in, k->err);
+	archive_read_free(g.a);
 	return end_get(k, r, k->err);
+}
+
+int sk_cp_to_fd(void *arg, struct sk_input *in, struct sk_error *err)
+{
+	_cleanup_free_ char *buf = sk_xcalloc(1, CHUNK);
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = in->read(in, buf, CHUNK, err)) != 0) {
+		if (n < 0)
+			return (int)n;
+		r = sk_fs_write_all(*(const int *)arg, buf, (size_t)n);
+	}
+	return r < 0 ? sk_error_errno(err, r, "cannot write the archive") : 0;
+}
+
+static int get_to_stdout(struct copy *k, const char *path)
+{
+	const struct sk_msg request = { .op = SK_REQUEST_GET, .file = { .path = path, .follow = k->o->follow } };
+	int fd = STDOUT_FILENO;
+	const struct sk_cp_use use = { sk_cp_to_fd, &fd };
+
+	return get_to(k, &request, &use);
 }
 
 /* Our side of a copy: links of the destination itself are followed, as docker does. malloc'd. */
@@ -250,6 +292,7 @@ static char *local_destination(const char *path, struct sk_cp_side *side)
 
 static int extract(struct copy *k, const char *dir, struct sk_cp_extract *x, const char *path)
 {
+	const struct sk_msg request = { .op = SK_REQUEST_GET, .file = { .path = path } };
 	struct archive *a = archive_read_new();
 	_cleanup_fd_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
@@ -261,7 +304,7 @@ static int extract(struct copy *k, const char *dir, struct sk_cp_extract *x, con
 				       : sk_error_errno(k->err, errno, "cannot open %s", dir);
 	}
 	archive_read_support_format_tar(a);
-	r = begin_get(k, path, false, k->err);
+	r = begin_get(k, &request, k->err);
 	if (r == 0 && archive_read_open(a, k, NULL, on_read, NULL) != ARCHIVE_OK && !k->eof)
 		r = sk_error_set(k->err, EIO, "cannot read from the container: %s", archive_error_string(a));
 	if (r == 0)
@@ -286,7 +329,7 @@ static int copy_from(struct copy *k, const char *from, const char *to)
 	if (r < 0)
 		return r;
 	if (strcmp(to, "-") == 0)
-		return get_to(k, path, STDOUT_FILENO);
+		return get_to_stdout(k, path);
 	local = local_destination(to, &dst);
 	r = sk_cp_plan(&src, &dst, &dir, &name, k->err);
 	if (r < 0)
@@ -499,75 +542,20 @@ const struct sk_command sk_cmd_cp = {
 	.run = cmd_cp,
 };
 
-/* ---- export */
+/* ---- for others */
 
-struct export_opts {
-	const char *output;
-};
-
-static const struct sk_opt export_opts[] = {
-	SK_OPT_STR_("output", 'o', offsetof(struct export_opts, output), "string",
-		    "Write to a file, instead of STDOUT"),
-	SK_OPT_END,
-};
-
-/* The whole root file system to `out_fd`. */
-static int export_to(struct sk_cli *cli, const char *container, int out_fd, struct sk_error *err)
+int sk_cp_stream(struct sk_cli *cli, const struct sk_container *container, const struct sk_msg *request,
+		 const struct sk_cp_use *use, struct sk_error *err)
 {
 	const struct cp_opts o = { .quiet = true };
-	struct copy k = { .cli = cli, .o = &o, .hold_fd = -1, .client = { .fd = -1 }, .unmounted = true, .err = err };
-	int r = sk_cli_open(cli, err);
-
-	sk_client_init(&k.client, -1);
-	if (r == 0)
-		r = sk_container_find(&cli->paths, container, &k.c, err);
-	if (r == 0)
-		r = open_vm(&k, err);
-	if (r == 0)
-		r = get_to(&k, "/", out_fd);
-	sk_client_fini(&k.client);
-	sk_close_fd(&k.hold_fd);
-	sk_container_fini(&k.c);
-	return r;
-}
-
-/* The file appears when it is whole. */
-static int export_to_file(struct sk_cli *cli, const char *container, const char *file, struct sk_error *err)
-{
-	_cleanup_free_ char *part = sk_xasprintf("%s.%d.part", file, (int)getpid());
-	_cleanup_fd_ int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r = fd < 0 ? sk_error_errno(err, errno, "cannot make %s", part) : export_to(cli, container, fd, err);
-
-	if (r == 0 && rename(part, file) < 0)
-		r = sk_error_errno(err, errno, "cannot write %s", file);
-	if (r < 0 && fd >= 0)
-		unlink(part);
-	return r;
-}
-
-static int cmd_export(struct sk_cli *cli, void *opts, int argc, char **argv)
-{
-	const struct export_opts *o = opts;
-	struct sk_error err = SK_ERROR_INIT;
+	struct copy k = { .cli = cli, .o = &o, .hold_fd = -1, .client = { .fd = -1 }, .err = err, .c = *container };
 	int r;
 
-	(void)argc;
-	if (!o->output && isatty(STDOUT_FILENO)) {
-		fputs("skerry: cowardly refusing to save to a terminal. Use the -o flag or redirect\n", stderr);
-		return 1;
-	}
-	r = o->output ? export_to_file(cli, argv[0], o->output, &err) : export_to(cli, argv[0], STDOUT_FILENO, &err);
-	return r < 0 ? sk_cli_fail(&err, 1) : 0;
+	sk_client_init(&k.client, -1);
+	r = open_vm(&k, err);
+	if (r == 0)
+		r = get_to(&k, request, use);
+	sk_client_fini(&k.client);
+	sk_close_fd(&k.hold_fd);
+	return r;
 }
-
-const struct sk_command sk_cmd_export = {
-	.name = "export",
-	.args = "[OPTIONS] CONTAINER",
-	.summary = "Export a container's filesystem as a tar archive",
-	.aliases = "skerry container export, skerry export",
-	.opts = export_opts,
-	.opts_size = sizeof(struct export_opts),
-	.min = 1,
-	.max = 1,
-	.run = cmd_export,
-};

@@ -108,6 +108,7 @@ static int cmd_import(struct sk_cli *cli, void *opts, int argc, char **argv)
 	struct sk_error err = SK_ERROR_INIT;
 	_cleanup_free_ const char **changes = sk_xcalloc(o->change.n + 1, sizeof(*changes));
 	_cleanup_free_ char *id = NULL;
+	struct sk_new_image image = { .ref = argc > 1 ? argv[1] : NULL, .comment = o->message };
 	struct sk_progress progress;
 	struct sk_store *store;
 	struct sk_bars bars;
@@ -115,6 +116,7 @@ static int cmd_import(struct sk_cli *cli, void *opts, int argc, char **argv)
 
 	for (i = 0; i < o->change.n; i++)
 		changes[i] = o->change.v[i];
+	image.changes = changes;
 	if (strstr(argv[0], "://")) {
 		fprintf(stderr, "skerry: cannot import %s: download it first, then import the file\n", argv[0]);
 		return 1;
@@ -123,7 +125,7 @@ static int cmd_import(struct sk_cli *cli, void *opts, int argc, char **argv)
 		return sk_cli_fail(&err, 1);
 	sk_bars_init(&bars, stderr, !isatty(STDERR_FILENO), &progress);
 	sk_pull_cancel_on_signals(store);
-	if (sk_store_import(store, argv[0], argc > 1 ? argv[1] : NULL, changes, &progress, &id, &err) < 0)
+	if (sk_store_import(store, argv[0], &image, &progress, &id, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	sk_bars_finish(&bars);
 	printf("%s\n", id);

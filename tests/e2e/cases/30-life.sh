@@ -545,3 +545,68 @@ case_life_monitor_is_confined() {
 	# CAP_KILL at most.
 	has "$s" '^CapEff:.00000000000000[02]0$'
 }
+
+# What docker's diff says, of a container that runs, and of the same one when it has stopped.
+case_life_diff() {
+	mkdir bind
+	ok skerry run -d --name c1 -v "$PWD/bind:/bind" --tmpfs /scratch "$IMG" sh -c 'exec sleep 1000'
+	ok skerry diff c1
+	same "$out" $'A /bind\nA /scratch' 'the places of mounts alone'
+	ok skerry exec c1 sh -c 'echo x >/root/new; echo y >>/etc/passwd; rm -r /usr/share/doc /etc/motd; mkdir -p /opt/a/b; touch /opt/a/b/f
+		echo t >/scratch/t; echo b >/bind/b; chmod 700 /srv; mv /var/lib/dpkg /var/lib/moved; rm -rf /media; mkdir /media; touch /media/m'
+	ok skerry diff c1
+	has "$out" '^A /root/new$'
+	has "$out" '^C /root$'
+	has "$out" '^C /etc/passwd$'
+	has "$out" '^D /etc/motd$'
+	has "$out" '^D /usr/share/doc$'
+	has "$out" '^C /srv$'
+	has "$out" '^D /var/lib/dpkg$'
+	has "$out" '^A /var/lib/moved/status$' 'a directory that was moved'
+	has "$out" '^A /media/m$'
+	hasnt "$out" '^. /(scratch/t|bind/b|etc/hosts|etc/resolv.conf|etc/hostname|proc|sys|dev)' 'mounts'
+	hasnt "$out" '^. /usr/share/doc/' 'what was below a removed directory'
+	same "$(grep -A2 '^A /opt/a$' <<<"$out")" $'A /opt/a\nA /opt/a/b\nA /opt/a/b/f' 'a directory before what is in it'
+	local running=$out
+	ok skerry stop -t 0 c1
+	ok skerry container diff c1
+	same "$out" "$running" 'stopped'
+	expect 1 skerry diff nothere
+	complaint nothere
+	ok skerry create --name c2 "$IMG" true
+	ok skerry diff c2
+	same "$out" '' 'one that has not run'
+}
+
+case_life_commit() {
+	ok skerry run -d --name c1 -e A=b -w /srv --label l=1 "$IMG" sh -c 'echo x >/root/new; ln /root/new /root/hard; rm /etc/motd
+		rm -rf /media; mkdir /media; touch /media/m; mv /var/lib/dpkg /var/lib/moved; chown 5:6 /srv; touch /root/done; exec sleep 1000'
+	until_ok 20 skerry exec c1 test -e /root/done
+	ok skerry commit -a 'Some One <one@example.org>' -m 'a message' -c 'CMD ["cat", "/root/new"]' -c 'ENV C=d' c1 made:1
+	local id=$out
+	has "$id" '^sha256:[0-9a-f]{64}$'
+	same "$(skerry inspect -f '{{.State.Status}}' c1)" running 'paused and not let go'
+	same "$(skerry inspect -f '{{.Author}} {{json .Config.Cmd}} {{.Config.WorkingDir}} {{index .Config.Labels "l"}}' made:1)" \
+		'Some One <one@example.org> ["cat","/root/new"] /srv 1'
+	has "$(skerry inspect -f '{{json .Config.Env}}' made:1)" '"A=b".*"C=d"'
+	same "$(skerry inspect -f '{{slice .RootFS.Layers 0 1}}' made:1)" "$(skerry inspect -f '{{slice .RootFS.Layers 0 1}}' "$IMG")" 'the layers below'
+	has "$(skerry history --format '{{.CreatedBy}}|{{.Comment}}' made:1 | head -1)" '^sh -c echo.*\|a message$'
+	run made:1
+	same "$out" x
+	run made:1 sh -c 'stat -c %h /root/hard; stat -c %u:%g /srv; test ! -e /etc/motd && ls /media /var/lib/moved/status; test ! -e /var/lib/dpkg'
+	same "$out" $'2\n5:6\n/var/lib/moved/status\n\n/media:\nm'
+	ok skerry stop -t 0 c1
+	ok skerry commit --pause=false c1
+	has "$out" '^sha256:'
+	ok skerry run --rm "$out" cat /root/new
+	same "$out" x 'of one that has stopped, without a name'
+	expect 1 skerry commit c1 Bad/Name
+	complaint Name
+	expect 1 skerry commit -c 'RUN x' c1 made:2
+	complaint RUN
+	expect 1 skerry commit nothere made:2
+	complaint nothere
+	ok skerry rm c1
+	run made:1
+	same "$out" x 'without its container'
+}

@@ -461,3 +461,58 @@ case_image_is_one_file_system() {
 	same "${lines[1]}" "${lines[2]}" 'du -x'
 	same "${lines[*]:3}" '/etc/passwd 0 1'
 }
+
+case_image_save() {
+	ok skerry tag "$IMG" saved:1
+	ok skerry tag "$IMG" saved:2
+	ok skerry save -o one.tar saved:1
+	same "$out$err" ''
+	same "$(stat -c %a one.tar)" 600
+	skerry save saved:1 >two.tar || fail 'save to standard output'
+	cmp one.tar two.tar || fail 'the same image twice gives two archives'
+	ok skerry save -o all.tar saved
+	has "$(tar -xOf all.tar manifest.json)" '"RepoTags":\["saved:1","saved:2"\]'
+	local layers id
+	layers=$(skerry run --rm saved:1 sh -c 'cd / && find bin etc lib usr sbin -mindepth 1 ! -path "etc/host*" ! -name resolv.conf -exec stat -c "%n %A %u %g %Y %h" {} +' | sort | sha256sum)
+	ok skerry rmi saved:1 saved:2
+	ok skerry load -i one.tar
+	same "$out" 'Loaded image: saved:1'
+	same "$(skerry run --rm saved:1 sh -c 'cd / && find bin etc lib usr sbin -mindepth 1 ! -path "etc/host*" ! -name resolv.conf -exec stat -c "%n %A %u %g %Y %h" {} +' | sort | sha256sum)" "$layers" 'files'
+	id=$(skerry images -q --no-trunc saved:1)
+	ok skerry save -o three.tar "$id"
+	ok skerry rmi saved:1
+	ok skerry load -i three.tar
+	same "$out" "Loaded image ID: $id" 'a second time the id stays'
+	ok skopeo copy -q docker-archive:one.tar dir:copied
+	ok skopeo copy -q dir:copied oci-archive:oci.tar:again:1
+	ok skerry load -i oci.tar
+	ok skerry run --rm again:1 true
+	ok skerry rmi again:1 "$id"
+	expect 1 skerry save nothere
+	complaint nothere
+	expect 1 skerry save -o nodir/x "$IMG"
+	complaint 'directory "nodir" does not exist'
+	local command
+	for command in save export; do
+		ok skerry create --name "c-$command" "$IMG" true
+		expect 1 skerry "$command" -o /dev/null "$([ $command = save ] && echo "$IMG" || echo c-export)"
+		complaint 'got a device'
+		[ -c /dev/null ] || fail "$command has replaced /dev/null"
+	done
+	same "$(script -qec "skerry save $IMG" /dev/null </dev/null | tr -d '\r')" 'skerry: cowardly refusing to save to a terminal. Use the -o flag or redirect'
+	mkfifo fifo
+	cat fifo >read.tar &
+	ok skerry save -o fifo "$IMG"
+	wait $!
+	tar -tf read.tar >/dev/null || fail 'a FIFO got no archive'
+	[ -p fifo ] || fail 'the FIFO is gone'
+	[ -z "$(ls -- *.part 2>/dev/null)" ] || fail 'parts are left'
+}
+
+case_image_import_message() {
+	ok skerry create --name c1 "$IMG" true
+	ok skerry export -o c1.tar c1
+	ok skerry import -m 'from c1' c1.tar imported:1
+	same "$(skerry history --format '{{.Comment}}' imported:1)" 'from c1'
+	ok skerry rmi imported:1
+}

@@ -22,8 +22,8 @@ case_bad_words() {
 # case: quick
 case_bad_commands_of_docker() {
 	local command
-	for command in build builder buildx checkpoint commit compose config context diff login logout manifest network node \
-		plugin push save search secret service stack swarm trust 'image build' 'image save' 'container commit'; do
+	for command in build builder buildx checkpoint compose config context login logout manifest network node \
+		plugin push search secret service stack swarm trust 'image build'; do
 		# shellcheck disable=SC2086 # "image build" is two words
 		expect 1 skerry $command
 		complaint "^skerry: there is no 'skerry $command': .{20}"

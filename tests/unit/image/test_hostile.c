@@ -756,7 +756,7 @@ static void test_bomb_cancelled(void **state)
 	store->cancelled = 0;
 	err = (struct sk_error)SK_ERROR_INIT;
 	setitimer(ITIMER_REAL, &soon, NULL);
-	assert_int_equal(sk_store_import(store, "bomb.tar.bz2", "x", NULL, NULL, &id, &err), -EINTR);
+	assert_int_equal(import_image(store, "bomb.tar.bz2", "x", NULL, NULL, &id, &err), -EINTR);
 	store->cancelled = 0;
 	blob_free(&b);
 }

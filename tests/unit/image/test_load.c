@@ -397,7 +397,7 @@ static void test_killed(void **state)
 
 		dup2(p[0], 0);
 		close(p[1]);
-		sk_store_import(store, "-", "killed", NULL, NULL, &id, NULL);
+		import_image(store, "-", "killed", NULL, NULL, &id, NULL);
 		_exit(0);
 	}
 	close(p[0]);
@@ -453,7 +453,7 @@ static void test_cancel(void **state)
 
 	(void)state;
 	write_file("big.tar", b.data, b.len);
-	assert_int_equal(sk_store_import(store, "big.tar", "x", NULL, &progress, &id, &err), -EINTR);
+	assert_int_equal(import_image(store, "big.tar", "x", NULL, &progress, &id, &err), -EINTR);
 	assert_non_null(strstr(err.message, "interrupted"));
 	after = snapshot("store");
 	assert_string_equal(before, after);
@@ -487,7 +487,7 @@ static void test_cancel_waiting(void **state)
 	alarm_store = open_store();
 	before = snapshot("store");
 	setitimer(ITIMER_REAL, &soon, NULL);
-	r[0] = sk_store_import(alarm_store, "-", "x", NULL, NULL, &id, &err);
+	r[0] = import_image(alarm_store, "-", "x", NULL, NULL, &id, &err);
 	sk_store_close(alarm_store);
 	alarm_store = open_store();
 	setitimer(ITIMER_REAL, &soon, NULL);
@@ -524,7 +524,7 @@ static void test_write_fails(void **state)
 		int r;
 
 		assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-		r = sk_store_import(store, "import.tar", "x", NULL, NULL, &id, &err);
+		r = import_image(store, "import.tar", "x", NULL, NULL, &id, &err);
 		assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 		assert_int_equal(r, -EFBIG);
 		assert_non_null(strstr(err.message, "File too large"));
@@ -616,7 +616,7 @@ static void test_import(void **state)
 
 	(void)state;
 	write_file("import.tar", b.data, b.len);
-	if (sk_store_import(store, "import.tar", "mine:1", changes, NULL, &id, &err) < 0)
+	if (import_image(store, "import.tar", "mine:1", changes, NULL, &id, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_int_equal(sk_store_find(store, id, &image, NULL), 0);
 	assert_string_equal(image->id, id);
@@ -627,11 +627,11 @@ static void test_import(void **state)
 	assert_string_equal(json_string_value(json_object_get(image->config, "os")), "linux");
 	sk_image_free(image);
 	free(id);
-	assert_int_equal(sk_store_import(store, "import.tar", "mine:2", bad, NULL, &id, &err), -EINVAL);
+	assert_int_equal(import_image(store, "import.tar", "mine:2", bad, NULL, &id, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "RUN is not supported"));
-	assert_int_equal(sk_store_import(store, "import.tar", "Bad Name", NULL, NULL, &id, &err), -EINVAL);
-	assert_int_equal(sk_store_import(store, ".", "x", NULL, NULL, &id, &err), -EISDIR);
-	assert_int_equal(sk_store_import(store, "import.tar", NULL, NULL, NULL, &id, &err), 0);
+	assert_int_equal(import_image(store, "import.tar", "Bad Name", NULL, NULL, &id, &err), -EINVAL);
+	assert_int_equal(import_image(store, ".", "x", NULL, NULL, &id, &err), -EISDIR);
+	assert_int_equal(import_image(store, "import.tar", NULL, NULL, NULL, &id, &err), 0);
 	free(id);
 	blob_free(&b);
 	sk_store_close(store);

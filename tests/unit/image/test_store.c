@@ -23,7 +23,7 @@ static char *import(struct sk_store *store, const char *contents, const char *re
 	tar_file(t, contents, 0600, contents);
 	b = tar_end(t);
 	write_file("import.tar", b.data, b.len);
-	if (sk_store_import(store, "import.tar", ref, NULL, NULL, &id, &err) < 0)
+	if (import_image(store, "import.tar", ref, NULL, NULL, &id, &err) < 0)
 		fail_msg("%s", err.message);
 	blob_free(&b);
 	return id;

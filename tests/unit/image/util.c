@@ -490,13 +490,21 @@ void load_ok(struct sk_store *store, const char *path)
 	json_decref(refs);
 }
 
+int import_image(struct sk_store *store, const char *path, const char *ref, const char *const *changes,
+		 const struct sk_progress *progress, char **ret_id, struct sk_error *err)
+{
+	const struct sk_new_image image = { .ref = ref, .changes = changes };
+
+	return sk_store_import(store, path, &image, progress, ret_id, err);
+}
+
 void import_ok(struct sk_store *store, const struct blob *tar, const char *ref)
 {
 	struct sk_error err = SK_ERROR_INIT;
 	char *id = NULL;
 
 	write_file("import.tar", tar->data, tar->len);
-	if (sk_store_import(store, "import.tar", ref, NULL, NULL, &id, &err) < 0)
+	if (import_image(store, "import.tar", ref, NULL, NULL, &id, &err) < 0)
 		fail_msg("%s", err.message);
 	free(id);
 }
@@ -530,7 +538,7 @@ void import_fails(struct sk_store *store, const struct blob *tar, const char *wo
 	char *id = NULL;
 
 	write_file("import.tar", tar->data, tar->len);
-	check_failure(sk_store_import(store, "import.tar", "x", NULL, NULL, &id, &err), &err, words, before);
+	check_failure(import_image(store, "import.tar", "x", NULL, NULL, &id, &err), &err, words, before);
 	assert_null(id);
 }
 

@@ -88,6 +88,9 @@ struct sk_store *open_store(void);
 char *snapshot(const char *path);
 /* Loads, expecting success. */
 void load_ok(struct sk_store *store, const char *path);
+/* sk_store_import() by name and changes alone. */
+int import_image(struct sk_store *store, const char *path, const char *ref, const char *const *changes,
+		 const struct sk_progress *progress, char **ret_id, struct sk_error *err);
 void import_ok(struct sk_store *store, const struct blob *tar, const char *ref);
 /* Loads, expecting a failure with one line that has `words` in it, and the store as it was. */
 void load_fails(struct sk_store *store, const char *path, const char *words);

@@ -34,13 +34,15 @@ static void finish(struct sk_agent *a, struct sk_msg *take_req, int r, const str
 static int op_signal(struct sk_agent_container *c, const struct sk_msg *req, struct sk_error *err)
 {
 	struct sk_process *p = sk_container_process(c, req->key);
+	pid_t pid;
 
 	if (req->signal.all && c->agent->cgroups)
 		return sk_cgroup_signal(c->id, req->signal.number);
 	if (!p || p->pid <= 0)
 		return sk_error_set(err, ESRCH, "process %s of container %s is not running", req->key, c->id);
 	/* Ours until it is reaped, which only we do: the number cannot mean anyone else. */
-	return kill(p->pid, req->signal.number) < 0 ? sk_error_errno(err, errno, "cannot send the signal") : 0;
+	pid = req->signal.group && getpgid(p->pid) == p->pid ? -p->pid : p->pid;
+	return kill(pid, req->signal.number) < 0 ? sk_error_errno(err, errno, "cannot send the signal") : 0;
 }
 
 static int op_resize(struct sk_agent_container *c, const struct sk_msg *req, struct sk_error *err)

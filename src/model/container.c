@@ -3,6 +3,7 @@
  * Containers as the store has them: found by name or prefix of the ID, listed, with their state in docker's words. One
  * whose config.json is damaged can still be seen and removed.
  */
+#include "model/health.h"
 #include "model/container.h"
 
 #include <ctype.h>
@@ -281,6 +282,16 @@ static const char *time_or_zero(const json_t *state, const char *key)
 	return *s ? s : ZERO_TIME;
 }
 
+/* A check that nobody makes any more says nothing: as docker, such a container is unhealthy. */
+static json_t *health_of(const struct sk_container *c)
+{
+	json_t *health = sk_jx(json_copy(json_object_get(c->state, "health")));
+
+	if (!sk_container_is_alive(c))
+		sk_jx_set_str(health, "Status", "unhealthy");
+	return health;
+}
+
 json_t *sk_container_inspect_state(const struct sk_container *c)
 {
 	const char *status = sk_container_status(c);
@@ -299,6 +310,8 @@ json_t *sk_container_inspect_state(const struct sk_container *c)
 	sk_jx_set_str(o, "Error", sk_jx_get_str(c->state, "error", ""));
 	sk_jx_set_str(o, "StartedAt", time_or_zero(c->state, "started_at"));
 	sk_jx_set_str(o, "FinishedAt", time_or_zero(c->state, "finished_at"));
+	if (json_is_object(json_object_get(c->state, "health")))
+		sk_jx_set(o, "Health", health_of(c));
 	return o;
 }
 
@@ -319,7 +332,8 @@ void sk_container_status_text(const struct sk_container *c, int64_t now_ns, char
 	char age[40];
 
 	if (strcmp(status, "running") == 0)
-		snprintf(buf, 96, "Up %s", since(c->state, "started_at", now_ns, age));
+		snprintf(buf, 96, "Up %s%s", since(c->state, "started_at", now_ns, age),
+			 sk_health_note(json_object_get(c->state, "health")));
 	else if (strcmp(status, "paused") == 0)
 		snprintf(buf, 96, "Up %s (Paused)", since(c->state, "started_at", now_ns, age));
 	else if (strcmp(status, "restarting") == 0)

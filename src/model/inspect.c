@@ -59,6 +59,8 @@ static json_t *config_object(const struct sk_plan *p)
 	sk_jx_set_bool(c, "StdinOnce", o->interactive && p->stdin_attached);
 	sk_jx_set(c, "Env", sk_jx_strv(&p->env));
 	sk_jx_set(c, "Cmd", list_or_null(&p->cmd));
+	if (p->health)
+		sk_jx_set(c, "Healthcheck", json_incref(p->health));
 	sk_jx_set_str(c, "Image", p->image_ref);
 	sk_jx_set(c, "Volumes", p->volumes.n ? key_set(&p->volumes) : json_null());
 	sk_jx_set_str(c, "WorkingDir", p->workdir);

@@ -31,6 +31,9 @@ struct sk_run_opts {
 	bool interactive, tty, rm, read_only, privileged, init, publish_all, quiet;
 	const char *name, *workdir, *user, *entrypoint, *hostname, *domainname, *stop_signal, *restart, *network,
 		*cidfile, *pull, *platform, *mac, *engine, *log_driver, *unused;
+	const char *health_cmd, *health_interval, *health_timeout, *health_start_period; /* durations as text */
+	int64_t health_retries;
+	bool no_healthcheck;
 	struct sk_strv env, env_file, add_host, dns, dns_search, dns_option, tmpfs, cap_add, cap_drop, security_opt,
 		ulimit, label, label_file, publish, expose, sysctl, group_add, log_opt, volume, mount, annotation,
 		storage_opt, device, idle;

@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "model/caps.h"
 #include "model/env.h"
+#include "model/health.h"
 #include "model/hosts.h"
 #include "model/jx.h"
 #include "model/path.h"
@@ -48,6 +49,7 @@ void sk_plan_fini(struct sk_plan *p)
 	sk_ports_fini(&p->given);
 	sk_mounts_fini(&p->mounts);
 	json_decref(p->seccomp);
+	json_decref(p->health);
 	*p = (struct sk_plan){ 0 };
 }
 
@@ -468,5 +470,7 @@ int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct
 		r = set_log(p, err);
 	if (r == 0)
 		r = set_stop(p, config, err);
+	if (r == 0)
+		r = sk_health_plan(opts, json_object_get(config, "Healthcheck"), &p->health, err);
 	return r;
 }

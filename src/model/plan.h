@@ -36,6 +36,7 @@ struct sk_plan {
 	struct sk_ports given;			    /* with host ports; filled by sk_create() */
 	struct sk_mounts mounts;
 	char *user, *workdir;
+	json_t *health;		    /* docker's object; NULL: none */
 	json_t *seccomp;	    /* NULL: unconfined */
 	const char *seccomp_option; /* as given, NULL: default */
 	const struct sk_network_kind *network;

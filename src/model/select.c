@@ -222,11 +222,14 @@ static bool container_volume(const char *value, void *arg)
 	return false;
 }
 
-/* Containers have no health checks. */
+/* "none" for a container without a check. */
 static bool container_health(const char *value, void *arg)
 {
-	(void)arg;
-	return strcmp(value, "none") == 0;
+	const struct sk_select_container *s = arg;
+	const json_t *health = json_object_get(s->c->state, "health");
+	const char *status = sk_jx_get_str(health, "Status", "none");
+
+	return strcmp(json_is_object(health) && !sk_container_is_alive(s->c) ? "unhealthy" : status, value) == 0;
 }
 
 static bool is_health(const char *value)

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "engine/engine.h"
 #include "image/manifest.h"
+#include "model/health.h"
 #include "model/hosts.h"
 #include "model/jx.h"
 #include "model/plan.h"
@@ -141,6 +142,7 @@ json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 {
 	bool auto_remove = sk_jx_get_bool(config, "HostConfig.AutoRemove", false);
 	json_t *o = sk_jx_object(), *labels = sk_jx_at(config, "Config.Labels"), *further;
+	json_t *health = sk_health_to_vm(p->health, sk_jx_at(p->image->config, "config.Shell"));
 	json_t *attributes = json_is_object(labels) ? sk_jx(json_copy(labels)) : sk_jx_object();
 
 	sk_jx_set_int(o, "version", 1);
@@ -171,6 +173,8 @@ json_t *sk_plan_vm(const struct sk_plan *p, const json_t *config)
 	if (auto_remove)
 		sk_jx_set(o, "volumes", sk_mounts_anonymous(&p->mounts));
 	sk_jx_set(o, "log", log_settings(p));
+	if (health)
+		sk_jx_set(o, "healthcheck", health);
 	sk_jx_set_str(attributes, "image", p->image_ref);
 	sk_jx_set_str(attributes, "name", p->name);
 	sk_jx_set(o, "attributes", attributes);

@@ -134,7 +134,7 @@ struct sk_msg {
 		} exec; /* to the agent */
 		struct {
 			int number;
-			bool all;
+			bool all, group;
 		} signal; /* also a client's "kill" */
 		struct {
 			uint16_t rows, cols;

@@ -248,8 +248,12 @@ static const struct field exec_fields[] = {
 	END,
 };
 static const struct field signal_fields[] = {
-	CONTAINER(REQ),		 KEY(0), MSG(F_INT, int, "signal", signal.number, 1, SIGNAL_MAX, REQ),
-	BOOL("all", signal.all), END,
+	CONTAINER(REQ),
+	KEY(0),
+	MSG(F_INT, int, "signal", signal.number, 1, SIGNAL_MAX, REQ),
+	BOOL("all", signal.all),
+	BOOL("group", signal.group),
+	END,
 };
 static const struct field resize_fields[] = { CONTAINER(REQ), KEY(0), SIZE(size, 1), END };
 static const struct field update_fields[] = {

@@ -55,6 +55,8 @@
  *                   "idle_stop": 0,    seconds without a connection to "sockets" after which the container may end
  *                                    because nobody needs it; the next connection starts it again. 0: it may not
  *                   "ssh_auth": null },   path of the ssh-agent's socket that they are given
+ *     "healthcheck": { "args": ["/bin/sh", "-c", "test -e /ok"], "interval_ms": 30000, "timeout_ms": 30000,
+ *                      "start_period_ms": 0, "retries": 3 },
  *     "attributes": { "image": "debian:latest", "name": "web" }   copied into events
  *   }
  */

@@ -86,6 +86,7 @@ static void started(struct sk_monitor *m)
 		json_object_set_new(m->state, "oom_killed", json_false());
 		json_object_set_new(m->state, "error", json_string(""));
 		json_object_set_new(m->state, "engine_pid", json_integer(sk_sandbox_engine_pid(m->sandbox)));
+		sk_health_begin(m);
 		sk_monitor_set_status(m, "running");
 		sk_monitor_event(m, "start");
 	}

@@ -83,6 +83,7 @@ static void reload_restart_policy(struct sk_monitor *m)
 static void begin_stopping(struct sk_monitor *m)
 {
 	sk_life_stopping(&m->life, m->init->code, m->init->oom);
+	sk_health_end(m);
 	reload_restart_policy(m);
 	sk_loop_remove(m->stop_timer);
 	sk_loop_remove(m->down_timer);
@@ -273,6 +274,7 @@ static void go_down(struct sk_monitor *m)
 	struct sk_conn *c;
 	struct sk_proc *p;
 
+	sk_health_end(m);
 	sk_loop_remove(m->stop_timer);
 	sk_loop_remove(m->down_timer);
 	m->stop_timer = m->down_timer = NULL;

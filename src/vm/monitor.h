@@ -14,6 +14,7 @@
  *   guest.c     the sandbox and the container in it, from vm.json
  *   container.c what is wished of the container, and what the agent answers
  *   confine.c   what is given up when the VM runs
+ *   health.c    health checks
  *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, create apart from start
  *   policy.c    the table of policies
@@ -57,6 +58,7 @@
 #define SK_CONN_HIGH (512u * 1024u) /* a reader with more than this unsent holds up the output it reads */
 
 struct sk_forwards;
+struct sk_health;
 struct sk_managed;
 struct sk_monitor;
 struct sk_conn;
@@ -84,6 +86,9 @@ struct sk_proc {
 	bool init, terminal, started, exited, finished;
 	/* It has exited and its output is out. NULL: its readers are told. */
 	void (*finished_cb)(struct sk_proc *p);
+	/* Takes its output, all of it, in the place of readers; NULL: none does. */
+	void (*output_cb)(struct sk_proc *p, const uint8_t *data, size_t n);
+	void *owner; /* of the two callbacks */
 	bool killed; /* with SIGKILL: what it has not got rid of is not waited for */
 	int code;
 	bool oom;
@@ -170,6 +175,7 @@ struct sk_monitor {
 	struct sk_services *services; /* NULL: the container has none */
 	struct sk_source *stop_timer, *down_timer, *restart_timer;
 	struct sk_managed *managed; /* that policy's own */
+	struct sk_health *health;   /* NULL: the container is not checked */
 
 	/* the container */
 	struct sk_proc *procs;
@@ -214,6 +220,10 @@ void sk_monitor_kill(struct sk_monitor *m);			     /* the VM, at once */
 void sk_monitor_kill_soon(struct sk_monitor *m);	     /* the same, if SIGKILL does not end the container */
 void sk_monitor_lost(struct sk_monitor *m, const char *why); /* agent or engine went away */
 void sk_monitor_answer(struct sk_monitor *m); /* tells those who wait what has come of their wishes (sk_life_reply()) */
+
+/* health.c */
+void sk_health_begin(struct sk_monitor *m); /* the container has started */
+void sk_health_end(struct sk_monitor *m);   /* it has ended; nothing where it is not checked */
 
 /* guest.c */
 /* `idle`: asked whether a machine that nobody needs may stop, see sk_services_set_idle(). */

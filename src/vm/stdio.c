@@ -312,6 +312,10 @@ static size_t proc_output(struct sk_channel *ch, const uint8_t *data, size_t n)
 	struct sk_proc *p = ch->proc;
 	size_t done = 0;
 
+	if (p->output_cb) {
+		p->output_cb(p, data, n);
+		return n;
+	}
 	if (is_unanswered(p)) {
 		ch->stalled = true;
 		return 0;

@@ -50,6 +50,24 @@ static json_t *inspect_container(struct sk_cli *cli, const struct sk_container *
 	return o;
 }
 
+/* What docker leaves out of JSON where there is none, and templates may ask for all the same ("{{if .State.Health}}"). */
+static void add_absent(json_t *container)
+{
+	static const char *const absent[][2] = { { "State", "Health" },
+						 { "Config", "Healthcheck" },
+						 { "Config", "ExposedPorts" },
+						 { "Config", "Shell" },
+						 { "Config", "StopTimeout" } };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(absent); i++) {
+		json_t *o = json_object_get(container, absent[i][0]);
+
+		if (json_is_object(o) && !json_object_get(o, absent[i][1]))
+			sk_jx_set(o, absent[i][1], json_null());
+	}
+}
+
 static json_t *find_listed(struct sk_store *store, const char *id)
 {
 	_cleanup_json_ json_t *list = NULL;
@@ -141,6 +159,8 @@ static int inspect(struct sk_cli *cli, const struct inspect_opts *o, enum object
 		struct sk_error e = SK_ERROR_INIT;
 		int r = find_object(cli, argv[i], kind, o->size, &one, &e);
 
+		if (r == 0 && o->format && strcmp(o->format, "json") != 0)
+			add_absent(one);
 		if (r == 0 && o->format)
 			r = sk_format_one(o->format, one, stdout, &e);
 		else if (r == 0)

@@ -610,3 +610,52 @@ case_life_commit() {
 	run made:1
 	same "$out" x 'without its container'
 }
+
+# A check that succeeds, fails, takes too long, and is none.
+case_life_health() {
+	local f='{{.State.Health.Status}} {{.State.Health.FailingStreak}}'
+	ok skerry run -d --name c1 --health-cmd 'test -e /tmp/well && echo fine || { echo ill; exit 3; }' --health-interval 300ms --health-retries 2 --health-start-period 1s "$IMG" sleep 1000
+	same "$(skerry inspect -f '{{.State.Health.Status}}' c1)" starting
+	has "$(skerry ps --format '{{.Status}}' --filter name=c1)" '^Up .* \(health: starting\)$'
+	until_ok "$(slow 30)" sh -c '[ "$(skerry inspect -f "{{.State.Health.Status}}" c1)" = unhealthy ]'
+	has "$(skerry ps --format '{{.Status}}' --filter health=unhealthy)" '^Up .* \(unhealthy\)$'
+	has "$(skerry inspect -f '{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' c1)" '^3 ill'
+	ok skerry exec c1 touch /tmp/well
+	until_ok "$(slow 30)" sh -c '[ "$(skerry inspect -f "{{.State.Health.Status}}" c1)" = healthy ]'
+	same "$(skerry inspect -f "$f" c1)" 'healthy 0'
+	has "$(skerry inspect -f '{{json .Config.Healthcheck}}' c1)" '"Test":\["CMD-SHELL",.*"Interval":300000000'
+	sleep 3
+	[ "$(skerry inspect -f '{{len .State.Health.Log}}' c1)" -le 5 ] || fail 'the log of checks is too long'
+	ok skerry ps -q --filter health=healthy --filter name=c1
+	[ -n "$out" ] || fail 'the filter does not find it'
+	has "$(timeout 5 skerry events --since 10m --until 0s --filter container=c1)" 'container health_status: healthy'
+	has "$(timeout 5 skerry events --since 10m --until 0s --filter event=health_status)" 'container health_status: unhealthy'
+	ok skerry stop -t 0 c1
+	same "$(skerry inspect -f '{{.State.Health.Status}}' c1)" unhealthy
+	hasnt "$(skerry ps -a --format '{{.Status}}' --filter name=c1)" health
+	# One that hangs is ended; one that cannot be run says why.
+	ok skerry run -d --name c2 --health-cmd 'sleep 100' --health-interval 200ms --health-timeout 300ms --health-retries 1 "$IMG" sleep 1000
+	until_ok "$(slow 30)" sh -c '[ "$(skerry inspect -f "{{.State.Health.Status}}" c2)" = unhealthy ]'
+	same "$(skerry inspect -f '{{(index .State.Health.Log 0).ExitCode}} {{(index .State.Health.Log 0).Output}}' c2)" '-1 Health check exceeded timeout (300ms)'
+	sleep 1
+	[ "$(skerry top c2 | grep -c 'sleep 100$')" -le 1 ] || fail 'probes are left running'
+	ok skerry rm -f c2
+	# An image's own.
+	ok skerry create --name c3 --health-cmd true --health-interval 1s "$IMG" sleep 1000
+	ok skerry commit c3 checked:1
+	ok skerry run -d --name c4 checked:1
+	until_ok "$(slow 30)" sh -c '[ "$(skerry inspect -f "{{.State.Health.Status}}" c4)" = healthy ]'
+	ok skerry run -d --name c5 --no-healthcheck checked:1
+	same "$(skerry inspect -f '{{json .State.Health}} {{json .Config.Healthcheck.Test}}' c5)" 'null ["NONE"]'
+	same "$(skerry inspect -f '{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}' c5)" none
+	hasnt "$(skerry inspect c5)" '"Health"'
+	same "$(skerry ps -q --filter health=none --filter name=c5 | wc -l)" 1
+	expect 125 skerry run --no-healthcheck --health-cmd true "$IMG" true
+	complaint 'conflicts with --health-\* options'
+	expect 125 skerry run --health-interval -1s "$IMG" true
+	complaint '--health-interval cannot be negative'
+	expect 125 skerry run --health-timeout x "$IMG" true
+	complaint 'health-timeout'
+	ok skerry rm -f c3 c4 c5
+	ok skerry rmi checked:1
+}

@@ -37,7 +37,7 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_OP_START] = "{" C "}",
 	[SK_OP_EXEC] =
 		"{" C ",\"key\":\"x1\",\"process\":{},\"groups\":[],\"user\":\"u\",\"ignore_paused\":true," STDIO "}",
-	[SK_OP_SIGNAL] = "{" C ",\"key\":\"x1\",\"signal\":9,\"all\":true}",
+	[SK_OP_SIGNAL] = "{" C ",\"key\":\"x1\",\"signal\":9,\"all\":true,\"group\":true}",
 	[SK_OP_RESIZE] = "{" C ",\"key\":\"x1\"," SIZE "}",
 	[SK_OP_PAUSE] = "{" C "}",
 	[SK_OP_RESUME] = "{" C "}",

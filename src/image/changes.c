@@ -262,15 +262,118 @@ static int do_expose(json_t *config, const char *args, struct sk_error *err)
 	return add_keys(config, "ExposedPorts", args, "/tcp", err);
 }
 
+static int do_onbuild(json_t *config, const char *args, struct sk_error *err)
+{
+	json_t *list = json_object_get(config, "OnBuild");
+
+	if (!json_is_array(list) && json_object_set_new(config, "OnBuild", list = json_array()) < 0)
+		return no_memory(err);
+	return json_array_append_new(list, json_string(args)) < 0 ? sk_error_set(err, EINVAL, "not valid UTF-8") : 0;
+}
+
+/* "1m30s", "500ms" in nanoseconds; -1: it is not a time. */
+static json_int_t duration_ns(const char *s)
+{
+	static const struct {
+		const char *unit;
+		json_int_t ns;
+	} units[] = { { "ms", 1000000 },      { "us", 1000 },	    { "ns", 1 },
+		      { "h", 3600000000000 }, { "m", 60000000000 }, { "s", 1000000000 } };
+	json_int_t total = 0;
+
+	while (*s) {
+		char *end;
+		double n = isdigit((unsigned char)*s) ? strtod(s, &end) : -1;
+		size_t i;
+
+		if (n < 0 || n > 1e6)
+			return -1;
+		for (i = 0; i < SK_ARRAY_SIZE(units) && strncmp(end, units[i].unit, strlen(units[i].unit)) != 0; i++)
+			;
+		if (i == SK_ARRAY_SIZE(units))
+			return -1;
+		total += (json_int_t)(n * (double)units[i].ns);
+		s = end + strlen(units[i].unit);
+	}
+	return total;
+}
+
+/* --interval=30s and the like, before CMD. */
+static int health_option(json_t *health, const char *word, struct sk_error *err)
+{
+	static const char *const names[][2] = { { "--interval=", "Interval" },
+						{ "--timeout=", "Timeout" },
+						{ "--start-period=", "StartPeriod" } };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(names); i++) {
+		size_t n = strlen(names[i][0]);
+		json_int_t ns;
+
+		if (strncmp(word, names[i][0], n) != 0)
+			continue;
+		ns = duration_ns(word + n);
+		if (ns < 1000000)
+			return sk_error_set(err, EINVAL, "%.60s is not a time of at least 1ms", word);
+		return json_object_set_new(health, names[i][1], json_integer(ns));
+	}
+	if (strncmp(word, "--retries=", 10) == 0 && atoi(word + 10) > 0)
+		return json_object_set_new(health, "Retries", json_integer(atoi(word + 10)));
+	return sk_error_set(err, EINVAL, "%.60s is not an option of HEALTHCHECK", word);
+}
+
+/* [--interval=30s …] CMD command, or NONE */
+static int do_healthcheck(json_t *config, const char *args, struct sk_error *err)
+{
+	json_t *health = json_object(), *test = NULL;
+	int r = 0;
+
+	while (r == 0 && args[0] == '-' && args[1] == '-') {
+		size_t n = strcspn(args, " \t");
+		_cleanup_free_ char *word = strndup(args, n);
+
+		r = word ? health_option(health, word, err) : no_memory(err);
+		args = skip_space(args + n);
+	}
+	if (r == 0 && strncasecmp(args, "CMD", 3) == 0 && isspace((unsigned char)args[3])) {
+		const char *command = skip_space(args + 3);
+
+		test = json_form(command);
+		if (test)
+			json_array_insert_new(test, 0, json_string("CMD"));
+		else
+			test = json_pack("[s, s]", "CMD-SHELL", command);
+	} else if (r == 0 && strcasecmp(args, "NONE") == 0) {
+		test = json_pack("[s]", "NONE");
+	}
+	if (r == 0 && !test)
+		r = sk_error_set(err, EINVAL, "HEALTHCHECK needs CMD and a command, or NONE");
+	if (r == 0) {
+		json_object_set_new(health, "Test", test);
+		return json_object_set_new(config, "Healthcheck", health) < 0 ? no_memory(err) : 0;
+	}
+	json_decref(test);
+	json_decref(health);
+	return r;
+}
+
 int sk_change_apply(json_t *config, const char *line, struct sk_error *err)
 {
 	static const struct {
 		const char *word;
 		int (*apply)(json_t *config, const char *args, struct sk_error *err);
 	} table[] = {
-		{ "CMD", do_cmd },	 { "ENTRYPOINT", do_entrypoint }, { "ENV", do_env },
-		{ "EXPOSE", do_expose }, { "LABEL", do_label },		  { "STOPSIGNAL", do_stopsignal },
-		{ "USER", do_user },	 { "VOLUME", do_volume },	  { "WORKDIR", do_workdir },
+		{ "CMD", do_cmd },
+		{ "ENTRYPOINT", do_entrypoint },
+		{ "ENV", do_env },
+		{ "EXPOSE", do_expose },
+		{ "LABEL", do_label },
+		{ "STOPSIGNAL", do_stopsignal },
+		{ "USER", do_user },
+		{ "VOLUME", do_volume },
+		{ "WORKDIR", do_workdir },
+		{ "ONBUILD", do_onbuild },
+		{ "HEALTHCHECK", do_healthcheck },
 	};
 	const char *word = skip_space(line);
 	_cleanup_free_ char *args = NULL;

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-/* Applies one Dockerfile line (CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR; JSON or shell
+/* Applies one Dockerfile line (CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR, HEALTHCHECK, ONBUILD; JSON or shell
  * form) to an image config's "config" object. -EINVAL with err. */
 int sk_change_apply(json_t *config, const char *line, struct sk_error *err);
 

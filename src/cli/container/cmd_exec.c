@@ -96,10 +96,10 @@ static int check_running(const struct sk_container *c, struct sk_error *err)
 	const char *status = sk_container_status(c);
 
 	if (strcmp(status, "paused") == 0)
-		return sk_error_set(err, EBUSY, "container %s is paused, unpause the container before exec",
+		return sk_error_set(err, EBUSY, "Container %s is paused, unpause the container before exec",
 				    sk_container_name(c));
 	if (strcmp(status, "running") != 0)
-		return sk_error_set(err, EINVAL, "container %s is not running", c->id);
+		return sk_error_set(err, EINVAL, "Container %s is not running", c->id);
 	return 0;
 }
 

@@ -28,11 +28,19 @@ static const struct sk_opt inspect_opts[] = {
 	SK_OPT_END,
 };
 
+static void set_empty(json_t *o, const char *key)
+{
+	if (!json_object_get(o, key))
+		sk_jx_set_str(o, key, "");
+}
+
 static json_t *inspect_container(struct sk_cli *cli, const struct sk_container *c, bool size)
 {
 	json_t *o = sk_jx_object(), *v;
+	static const char *const empty[] = { "AppArmorProfile", "MountLabel", "ProcessLabel" };
 	_cleanup_free_ char *log = sk_xasprintf("%s/containers/%s/log/container.log", cli->paths.root, c->id);
 	const char *key;
+	size_t i;
 
 	/* State comes fourth, where docker has it. */
 	json_object_foreach(c->config, key, v)
@@ -44,27 +52,72 @@ static json_t *inspect_container(struct sk_cli *cli, const struct sk_container *
 	if (!json_object_get(o, "State"))
 		sk_jx_set(o, "State", sk_container_inspect_state(c));
 	sk_jx_set_str(o, "LogPath", log);
+	for (i = 0; i < SK_ARRAY_SIZE(empty); i++)
+		set_empty(o, empty[i]);
+	if (!sk_container_is_alive(c) && json_is_object(json_object_get(o, "NetworkSettings"))) {
+		v = sk_jx(json_copy(json_object_get(o, "NetworkSettings")));
+		sk_jx_set(v, "Ports", sk_jx_object()); /* as docker: nothing is published now */
+		sk_jx_set(o, "NetworkSettings", v);
+	}
 	sk_jx_set_int(o, "RestartCount", sk_jx_get_int(c->state, "restart_count", 0));
 	if (size)
 		sk_jx_set_int(o, "SizeRw", (int64_t)sk_container_disk_usage(&cli->paths, c->id));
 	return o;
 }
 
-/* What docker leaves out of JSON where there is none, and templates may ask for all the same ("{{if .State.Health}}"). */
-static void add_absent(json_t *container)
+/*
+ * What docker's templates find where JSON has nothing or null: empty lists and maps, and null for what is one object or
+ * none ("{{if .State.Health}}"). Not for templates with the function json, which shows null.
+ */
+static void fill_for_template(json_t *o, const char *format)
 {
-	static const char *const absent[][2] = { { "State", "Health" },
-						 { "Config", "Healthcheck" },
-						 { "Config", "ExposedPorts" },
-						 { "Config", "Shell" },
-						 { "Config", "StopTimeout" } };
+	static const struct {
+		const char *path, *key;
+		char kind;
+	} fields[] = {
+		{ "State", "Health", '-' },
+		{ "Config", "Healthcheck", '-' },
+		{ "Config", "StopTimeout", '-' },
+		{ "Config", "Cmd", '[' },
+		{ "Config", "Entrypoint", '[' },
+		{ "Config", "Env", '[' },
+		{ "Config", "OnBuild", '[' },
+		{ "Config", "Shell", '[' },
+		{ "Config", "ExposedPorts", '{' },
+		{ "Config", "Labels", '{' },
+		{ "Config", "Volumes", '{' },
+		{ "HostConfig", "Binds", '[' },
+		{ "HostConfig", "CapAdd", '[' },
+		{ "HostConfig", "CapDrop", '[' },
+		{ "HostConfig", "Devices", '[' },
+		{ "HostConfig", "Dns", '[' },
+		{ "HostConfig", "DnsOptions", '[' },
+		{ "HostConfig", "DnsSearch", '[' },
+		{ "HostConfig", "ExtraHosts", '[' },
+		{ "HostConfig", "GroupAdd", '[' },
+		{ "HostConfig", "Links", '[' },
+		{ "HostConfig", "SecurityOpt", '[' },
+		{ "HostConfig", "Ulimits", '[' },
+		{ "HostConfig", "VolumesFrom", '[' },
+		{ "HostConfig", "PortBindings", '{' },
+	};
+	bool shows_null = strstr(format, "json") != NULL;
 	size_t i;
 
-	for (i = 0; i < SK_ARRAY_SIZE(absent); i++) {
-		json_t *o = json_object_get(container, absent[i][0]);
+	for (i = 0; i < SK_ARRAY_SIZE(fields); i++) {
+		json_t *at = json_object_get(o, fields[i].path), *is;
 
-		if (json_is_object(o) && !json_object_get(o, absent[i][1]))
-			sk_jx_set(o, absent[i][1], json_null());
+		if (!json_is_object(at))
+			continue;
+		is = json_object_get(at, fields[i].key);
+		if (is && !json_is_null(is))
+			continue;
+		at = sk_jx(json_copy(at)); /* the container's own stays as it is */
+		sk_jx_set(at, fields[i].key,
+			  shows_null || fields[i].kind == '-' ? json_null()
+			  : fields[i].kind == '['	      ? sk_jx_array()
+							      : sk_jx_object());
+		sk_jx_set(o, fields[i].path, at);
 	}
 }
 
@@ -87,6 +140,8 @@ static json_t *inspect_image(struct sk_store *store, const struct sk_image *imag
 		{ "created", "Created" }, { "author", "Author" }, { "architecture", "Architecture" },
 		{ "variant", "Variant" }, { "os", "Os" },	  { "config", "Config" }
 	};
+	static const char *const empty[] = { "Author", "Parent", "Container", "DockerVersion" };
+	const json_t *history;
 	_cleanup_json_ json_t *listed = find_listed(store, image->id);
 	json_t *o = sk_jx_object(), *rootfs = sk_jx_object(), *v;
 	size_t i;
@@ -101,6 +156,12 @@ static json_t *inspect_image(struct sk_store *store, const struct sk_image *imag
 		if (v)
 			sk_jx_set(o, copied[i][1], json_incref(v));
 	}
+	for (i = 0; i < SK_ARRAY_SIZE(empty); i++)
+		set_empty(o, empty[i]);
+	history = json_object_get(image->config, "history");
+	sk_jx_set_str(o, "Comment",
+		      sk_jx_get_str(json_array_get(history, json_array_size(history) - 1), "comment",
+				    sk_jx_get_str(image->config, "comment", "")));
 	sk_jx_set_int(o, "Size", sk_jx_get_int(listed, "Size", 0));
 	sk_jx_set_str(rootfs, "Type", sk_jx_get_str(image->config, "rootfs.type", "layers"));
 	v = sk_jx_at(image->config, "rootfs.diff_ids");
@@ -160,7 +221,7 @@ static int inspect(struct sk_cli *cli, const struct inspect_opts *o, enum object
 		int r = find_object(cli, argv[i], kind, o->size, &one, &e);
 
 		if (r == 0 && o->format && strcmp(o->format, "json") != 0)
-			add_absent(one);
+			fill_for_template(one, o->format);
 		if (r == 0 && o->format)
 			r = sk_format_one(o->format, one, stdout, &e);
 		else if (r == 0)
@@ -272,7 +333,7 @@ static int cmd_port(struct sk_cli *cli, void *opts, int argc, char **argv)
 
 		list = json_object_get(ports, wanted);
 		if (!json_array_size(list)) {
-			fprintf(stderr, "skerry: no public port '%s' published for %s\n", wanted, argv[0]);
+			fprintf(stderr, "Error: No public port '%s' published for %s\n", wanted, argv[0]);
 			return 1;
 		}
 		print_port(wanted, list, false);

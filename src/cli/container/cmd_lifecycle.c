@@ -192,7 +192,7 @@ static const struct sk_opt kill_opts[] = {
 static int kill_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_error *err)
 {
 	const struct kill_opts *o = arg;
-	int sig = o->signal ? sk_signal_parse(o->signal) : 9, r;
+	int sig = o->signal && *o->signal ? sk_signal_parse(o->signal) : 9, r;
 	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { sig, false } };
 	_cleanup_json_ json_t *attributes = NULL;
 	_cleanup_container_ struct sk_container c = { 0 };
@@ -222,7 +222,7 @@ static int cmd_kill(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct kill_opts *o = opts;
 
-	if (o->signal && sk_signal_parse(o->signal) < 0) {
+	if (o->signal && *o->signal && sk_signal_parse(o->signal) < 0) {
 		fprintf(stderr, "skerry: Invalid signal: %s\n", o->signal);
 		return 1;
 	}
@@ -421,7 +421,7 @@ static int rename_locked(struct sk_cli *cli, struct sk_container *c, const char 
 	int r = sk_container_check_name(&cli->paths, name, NULL, err);
 
 	if (r < 0)
-		return r;
+		return r == -EEXIST ? sk_error_wrap(err, "Error when allocating new name") : r;
 	r = sk_container_load_vm(&cli->paths, c->id, &vm, err);
 	if (r < 0)
 		return r;

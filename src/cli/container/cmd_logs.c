@@ -89,6 +89,8 @@ static void show(struct logs *l, const char *line, size_t n)
 	l->last = out;
 	if (l->o->timestamps)
 		fprintf(out, "%s ", time);
+	if (l->o->details)
+		fputc(' ', out); /* behind the details, of which there are none: --log-opt knows no env and labels */
 	/* "raw" has the unchanged bytes of text that is not UTF-8. */
 	coded = sk_jx_get_str(o, "raw", NULL);
 	if (coded) {
@@ -262,10 +264,12 @@ static int parse_bounds(struct logs *l, struct sk_error *err)
 	l->since_ns = INT64_MIN;
 	l->until_ns = INT64_MAX;
 	if (l->o->since && sk_parse_time(l->o->since, now, &l->since_ns) < 0)
-		return sk_error_set(err, EINVAL, "invalid value for \"since\": %s: give a time or a duration",
+		return sk_error_set(err, EINVAL,
+				    "invalid value for \"since\": failed to parse value as time or duration: \"%s\"",
 				    l->o->since);
 	if (l->o->until && sk_parse_time(l->o->until, now, &l->until_ns) < 0)
-		return sk_error_set(err, EINVAL, "invalid value for \"until\": %s: give a time or a duration",
+		return sk_error_set(err, EINVAL,
+				    "invalid value for \"until\": failed to parse value as time or duration: \"%s\"",
 				    l->o->until);
 	return 0;
 }

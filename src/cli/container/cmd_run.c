@@ -254,7 +254,7 @@ static int cmd_start(struct sk_cli *cli, void *opts, int argc, char **argv)
 	if (sk_cli_open(cli, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	if (!o->attach && !o->interactive)
-		return sk_each(cli, argc, argv, true, start_one, NULL);
+		return sk_each(cli, argc, argv, true, start_one, NULL); /* each failure names its container */
 	if (argc > 1) {
 		fprintf(stderr, "skerry: you cannot start and attach multiple containers at once\n");
 		return 1;

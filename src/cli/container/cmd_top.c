@@ -189,7 +189,7 @@ static int cmd_top(struct sk_cli *cli, void *opts, int argc, char **argv)
 	    sk_container_find(&cli->paths, argv[0], &c, &err) < 0)
 		return sk_cli_fail(&err, 1);
 	if (!sk_container_is_alive(&c)) {
-		fprintf(stderr, "skerry: container %s is not running\n", c.id);
+		fprintf(stderr, "skerry: Container %s is not running\n", c.id);
 		return 1;
 	}
 	if (sk_vm_call(&cli->paths, c.id, &(const struct sk_msg){ .op = SK_REQUEST_PS }, &reply, &err) < 0)

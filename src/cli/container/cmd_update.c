@@ -62,6 +62,9 @@ static int change_host(const struct update_opts *o, json_t *host, struct sk_erro
 {
 	if (o->memory && o->memory < SK_MIN_MEMORY_LIMIT)
 		return sk_error_set(err, EINVAL, "Minimum memory limit allowed is 6MB");
+	if (o->memory && o->memory_swap > 0 && o->memory_swap < o->memory)
+		return sk_error_set(err, EINVAL,
+				    "Minimum memoryswap limit should be larger than memory limit, see usage");
 	if ((o->cpus && o->cpu_quota) || (o->cpus && sk_jx_get_int(host, "CpuQuota", 0)) ||
 	    (o->cpu_quota && sk_jx_get_int(host, "NanoCpus", 0)))
 		return sk_error_set(err, EINVAL, "Conflicting options: Nano CPUs and CPU Quota cannot both be set.");

@@ -220,6 +220,10 @@ static int rmi_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_err
 			rmi->user->id, *key == '/' ? key + 1 : key,
 			rmi->opts->force ? "" : ", or use -f to remove its names");
 	}
+	if (r == -ENOENT && rmi->opts->force) { /* docker's -f: said, and no failure */
+		sk_cli_fail(err, 0);
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	json_array_foreach(removed, i, entry)

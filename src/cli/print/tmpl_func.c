@@ -61,11 +61,21 @@ static json_t *f_split(struct sk_tmpl_run *run, json_t *const *args, size_t n)
 	json_t *list;
 
 	(void)n;
-	if (!s || !sep || !*sep) {
+	if (!s || !sep) {
 		sk_error_set(run->err, EINVAL, "template: split needs a string and a separator");
 		return NULL;
 	}
 	list = sk_jx_array();
+	if (!*sep) { /* Go: into its characters */
+		size_t len;
+
+		for (; *s; s += len) {
+			for (len = 1; ((unsigned char)s[len] & 0xc0) == 0x80; len++)
+				;
+			sk_jx_push(list, json_stringn(s, len));
+		}
+		return list;
+	}
 	for (; (end = strstr(s, sep)); s = end + strlen(sep))
 		sk_jx_push(list, json_stringn(s, (size_t)(end - s)));
 	sk_jx_push_str(list, s);
@@ -262,6 +272,15 @@ static json_t *f_index(struct sk_tmpl_run *run, json_t *const *args, size_t n)
 					     (long long)json_integer_value(args[i]));
 				return NULL;
 			}
+		} else if (json_is_string(v) && json_is_integer(args[i])) {
+			json_int_t at = json_integer_value(args[i]);
+
+			if (at < 0 || (size_t)at >= json_string_length(v)) {
+				sk_error_set(run->err, EINVAL,
+					     "template: error calling index: index out of range: %lld", (long long)at);
+				return NULL;
+			}
+			return json_integer((unsigned char)json_string_value(v)[at]);
 		} else if (json_is_null(v)) {
 			v = NULL;
 		} else {
@@ -272,6 +291,40 @@ static json_t *f_index(struct sk_tmpl_run *run, json_t *const *args, size_t n)
 	}
 	/* docker's maps are of strings: a missing member is the empty string */
 	return v ? json_incref(v) : sk_jx_str("");
+}
+
+/* slice LIST|TEXT [FROM [TO]] */
+static json_t *f_slice(struct sk_tmpl_run *run, json_t *const *args, size_t n)
+{
+	const json_t *v = args[0];
+	size_t len = json_is_string(v) ? json_string_length(v) : json_array_size(v), from = 0, to = len, i;
+	json_t *list;
+
+	if (!json_is_string(v) && !json_is_array(v)) {
+		sk_error_set(run->err, EINVAL, "template: error calling slice: can't slice item of that type");
+		return NULL;
+	}
+	for (i = 1; i < n; i++) {
+		json_int_t at = json_integer_value(args[i]);
+
+		if (!json_is_integer(args[i]) || at < 0 || (size_t)at > len) {
+			sk_error_set(run->err, EINVAL, "template: error calling slice: index out of range: %lld",
+				     (long long)at);
+			return NULL;
+		}
+		*(i == 1 ? &from : &to) = (size_t)at;
+	}
+	if (from > to) {
+		sk_error_set(run->err, EINVAL, "template: error calling slice: invalid slice index: %zu > %zu", from,
+			     to);
+		return NULL;
+	}
+	if (json_is_string(v))
+		return json_stringn_nocheck(json_string_value(v) + from, to - from);
+	list = sk_jx_array();
+	for (i = from; i < to; i++)
+		sk_jx_push(list, json_incref(json_array_get(v, i)));
+	return list;
 }
 
 /* < 0, 0, > 0; 2 where they cannot be compared. */
@@ -383,6 +436,7 @@ static const struct {
 	{ "printf", 1, SK_TMPL_ARGS, f_printf },
 	{ "len", 1, 1, f_len },
 	{ "index", 1, SK_TMPL_ARGS, f_index },
+	{ "slice", 1, 3, f_slice },
 	{ "eq", 2, SK_TMPL_ARGS, f_eq },
 	{ "ne", 2, 2, f_ne },
 	{ "lt", 2, 2, f_lt },

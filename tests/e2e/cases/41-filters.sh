@@ -107,3 +107,39 @@ case_filters_of_lists() {
 	ok skerry events --since 1h --until 0s --filter image=other --filter type=image --format '{{.Action}} {{.Actor.Attributes.none}}'
 	same "$out" 'tag <no value>'
 }
+
+# What docker's templates find in a container or image that has nothing there, and the functions that they have.
+case_filters_templates() {
+	ok skerry create --name c1 -p 127.0.0.1:18097:80 -l a=b "$IMG" true
+	local i="skerry inspect -f"
+	same "$($i '{{.Config.Entrypoint}} {{.Config.Volumes}} {{.HostConfig.Binds}} {{.HostConfig.CapAdd}} {{len .HostConfig.Dns}}' c1)" '[] map[] [] [] 0'
+	same "$($i '{{json .Config.Entrypoint}} {{json .State.Health}}' c1)" 'null null'
+	same "$($i '{{if .Config.Healthcheck}}checked{{else}}not{{end}}{{with .Config.Entrypoint}}{{.}}{{end}}' c1)" not
+	same "$($i '{{.NetworkSettings.Ports}} {{len .HostConfig.PortBindings}}' c1)" 'map[] 1' 'nothing is published while it does not run'
+	same "$($i '{{.AppArmorProfile}}|{{.MountLabel}}' c1)" '|'
+	same "$($i '{{.Author}}|{{.Parent}}|{{.DockerVersion}}|{{.Config.Cmd}}' "$IMG")" '|||[]'
+	has "$($i '{{.Comment}}' "$IMG")" '^Imported from '
+	same "$($i '{{slice .Config.Cmd 0 1}} {{slice .Name 1 3}} {{index .Name 0}}' c1)" '[true] c1 47'
+	same "$(skerry ps -a --format '{{join (split .Names "") "-"}}')" c-1
+	expect 1 $i '{{slice .Name 5}}' c1
+	has "$err" 'out of range'
+}
+
+case_filters_details_and_words() {
+	ok skerry run --name c1 "$IMG" sh -c 'echo one; echo two'
+	same "$(skerry logs --details c1)" $' one\n two'
+	has "$(skerry logs --details -t --tail 1 c1)" '^[0-9T:.-]+Z  two$'
+	expect 1 skerry logs --since x c1
+	complaint 'failed to parse value as time or duration: "x"'
+	ok skerry rmi -f nothere:1
+	has "$err" 'nothere'
+	expect 1 skerry rmi nothere:1
+	ok skerry create --name c2 "$IMG" true
+	expect 1 skerry rename c2 c1
+	complaint 'Error when allocating new name: Conflict'
+	expect 1 skerry update -m 64m --memory-swap 32m c2
+	complaint 'memoryswap limit should be larger'
+	ok skerry run -d --name c3 "$IMG" sleep 1000
+	ok skerry kill -s '' c3
+	same "$(skerry wait c3)" 137
+}

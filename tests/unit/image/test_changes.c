@@ -31,6 +31,12 @@ static void test_lines(void **state)
 		{ "WORKDIR /w", "{\"WorkingDir\":\"/w\"}" },
 		{ "WORKDIR w", "{\"WorkingDir\":\"/w\"}" },
 		{ "STOPSIGNAL SIGINT", "{\"StopSignal\":\"SIGINT\"}" },
+		{ "ONBUILD RUN x y", "{\"OnBuild\":[\"RUN x y\"]}" },
+		{ "HEALTHCHECK NONE", "{\"Healthcheck\":{\"Test\":[\"NONE\"]}}" },
+		{ "HEALTHCHECK CMD curl -f x", "{\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"curl -f x\"]}}" },
+		{ "HEALTHCHECK --interval=1m30s --timeout=1.5s --start-period=500ms --retries=4 CMD [\"a\", \"b\"]",
+		  "{\"Healthcheck\":{\"Test\":[\"CMD\",\"a\",\"b\"],\"Interval\":90000000000,\"Timeout\":1500000000,"
+		  "\"StartPeriod\":500000000,\"Retries\":4}}" },
 	};
 	size_t i;
 

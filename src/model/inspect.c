@@ -138,6 +138,7 @@ static json_t *host_config(const struct sk_plan *p)
 	json_t *h = sk_jx_object(), *restart = sk_jx_object();
 
 	sk_jx_set(h, "Binds", list_or_null(&o->volume));
+	sk_jx_set(h, "VolumesFrom", list_or_null(&o->volumes_from));
 	sk_jx_set_str(h, "ContainerIDFile", o->cidfile ? o->cidfile : "");
 	sk_jx_set(h, "LogConfig", log_config(p));
 	sk_jx_set_str(h, "NetworkMode", p->network->name);

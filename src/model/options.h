@@ -36,7 +36,8 @@ struct sk_run_opts {
 	bool no_healthcheck;
 	struct sk_strv env, env_file, add_host, dns, dns_search, dns_option, tmpfs, cap_add, cap_drop, security_opt,
 		ulimit, label, label_file, publish, expose, sysctl, group_add, log_opt, volume, mount, annotation,
-		storage_opt, device, idle;
+		storage_opt, device, idle, volumes_from;
+	struct sk_strv inherited; /* what sk_volumes_from() says of volumes_from; the front end's */
 	int64_t memory, memory_reservation, memory_swap, cpus, cpu_period, cpu_quota, cpu_shares, stop_timeout,
 		pids_limit, shm_size, oom_score_adj, storage_size;
 	bool oom_kill_disable, tls_verify;

@@ -281,6 +281,13 @@ static int set_mounts(struct sk_plan *p, const json_t *image, struct sk_error *e
 		for (k = 0; k < lists[i]->n; k++)
 			if (parsers[i](&p->mounts, lists[i]->v[k], why) < 0)
 				return sk_error_set(err, EINVAL, "%s", why);
+	/* What is mounted at a place by another option has precedence. */
+	for (i = 0; i + 1 < p->opts->inherited.n; i += 2) {
+		for (k = 0; k < p->mounts.n && strcmp(p->mounts.v[k].target, p->opts->inherited.v[i]) != 0; k++)
+			;
+		if (k == p->mounts.n && sk_mounts_parse_mount(&p->mounts, p->opts->inherited.v[i + 1], why) < 0)
+			return sk_error_set(err, EINVAL, "%s", why);
+	}
 	if (sk_mounts_check(&p->mounts, err) < 0)
 		return -err->code;
 	if (add_image_volumes(p, why) < 0)

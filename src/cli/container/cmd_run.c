@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "cli/commands.h"
+#include "model/volumes_from.h"
 #include "model/container.h"
 #include "model/create.h"
 #include "model/jx.h"
@@ -64,12 +65,15 @@ static int make(struct sk_cli *cli, struct sk_run_opts *o, int argc, char **argv
 	if (r < 0)
 		return r;
 	sk_launch_hold_signals();
-	r = sk_plan_init(plan, o, image, argv[0], argv + 1, argc - 1, err);
+	r = sk_volumes_from(&cli->paths, &o->volumes_from, &o->inherited, err);
+	if (r == 0)
+		r = sk_plan_init(plan, o, image, argv[0], argv + 1, argc - 1, err);
 	if (r == 0)
 		sk_run_opts_warn(&o->idle);
 	if (r == 0)
 		r = sk_create(&cli->paths, plan, ret_config, err);
 	plan->image = NULL;
+	sk_strv_fini(&o->inherited);
 	if (r == 0 && o->cidfile) {
 		r = write_cidfile(o->cidfile, plan->id, err);
 		if (r < 0)

@@ -659,3 +659,37 @@ case_life_health() {
 	ok skerry rm -f c3 c4 c5
 	ok skerry rmi checked:1
 }
+
+case_life_volumes_from() {
+	mkdir 'a,b"c'
+	echo host >'a,b"c/f'
+	ok skerry create --name c1 -v v1:/data -v /anon --mount "type=bind,\"src=$PWD/a,b\"\"c\",dst=/host,readonly" --tmpfs /scratch "$IMG" true
+	ok skerry run --rm --volumes-from c1 "$IMG" sh -c 'echo x >/data/x; echo y >/anon/y; cat /host/f; test ! -e /scratch'
+	same "$out" host
+	expect 1 skerry run --rm --volumes-from c1 "$IMG" sh -c 'touch /host/g 2>/dev/null'
+	expect 1 skerry run --name c2 --volumes-from c1:ro -v v2:/data "$IMG" sh -c 'cat /anon/y; ls /data; touch /anon/z'
+	same "$out" y
+	has "$err" 'Read-only'
+	same "$(skerry inspect -f '{{.HostConfig.VolumesFrom}}' c2)" '[c1:ro]'
+	ok skerry rm -v c2
+	ok skerry run --rm --volumes-from c1 "$IMG" cat /anon/y /data/x
+	same "$out" $'y\nx' 'what another container had of it is kept'
+	expect 125 skerry run --rm --volumes-from nothere "$IMG" true
+	complaint 'No such container: nothere'
+	expect 125 skerry run --rm --volumes-from c1:foo "$IMG" true
+	complaint 'invalid mode'
+}
+
+case_life_df_verbose() {
+	ok skerry create --name c1 -v v1:/data "$IMG" true
+	ok skerry run --rm -v v1:/data "$IMG" sh -c 'head -c 300000 /dev/zero >/data/f'
+	ok skerry commit c1 more:1
+	ok skerry system df -v
+	has "$out" '^Images space usage:$'
+	has "$out" '^more +1 +[0-9a-f]{12} .* [1-9][0-9.]*MB +[0-9.]+k?B +0$' 'an image that shares a layer'
+	has "$out" '^[0-9a-f]{12} +[^ ]+ +"true" +1 +.* c1$'
+	has "$out" '^v1 +1 +3[0-9.]+kB$'
+	expect 1 skerry system df -v --format '{{.Type}}'
+	complaint 'do not go together'
+	ok skerry rmi more:1
+}

@@ -451,8 +451,8 @@ int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct
 	sk_random_hex(p->id, SK_ID_LEN / 2);
 	p->image_ref = sk_xstrdup(image_ref);
 	p->image_id = sk_xstrdup(image->id);
-	workdir = opts->workdir ? opts->workdir : sk_jx_get_str(config, "WorkingDir", "");
-	if (opts->workdir && *opts->workdir != '/')
+	workdir = opts->workdir && *opts->workdir ? opts->workdir : sk_jx_get_str(config, "WorkingDir", "");
+	if (*workdir && workdir == opts->workdir && *workdir != '/')
 		return sk_error_set(err, EINVAL,
 				    "the working directory '%.128s' is invalid, it needs to be an absolute path",
 				    opts->workdir);

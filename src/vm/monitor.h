@@ -12,9 +12,9 @@
  *   forward.c   sockets of the host that lead into the guest
  *   services.c  what programs in the guest may ask of the host; with relay.c and dialler.c
  *   guest.c     the sandbox and the container in it, from vm.json
+ *   health.c    health checks
  *   container.c what is wished of the container, and what the agent answers
  *   confine.c   what is given up when the VM runs
- *   health.c    health checks
  *   pod.c       further containers in the same VM
  *   managed.c   what is different for the OCI runtime: inherited stdio, create apart from start
  *   policy.c    the table of policies

@@ -272,7 +272,7 @@ int sk_vm_state_check(const struct sk_paths *paths, const char *id, bool repair)
 }
 
 #define SK_STATE_RESERVE SK_STATE_DIR "/reserve"
-#define SK_STATE_RESERVE_BYTES 32768
+#define SK_STATE_RESERVE_BYTES 163840 /* with what five health checks may have written, each byte as JSON's \u0001 */
 
 int sk_vm_state_reserve(int dirfd, struct sk_error *err)
 {

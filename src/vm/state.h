@@ -45,7 +45,8 @@ char *sk_paths_host_run(void);
  *     "started_at", "finished_at"   RFC 3339, nanoseconds, UTC; "": never
  *     "exit_code", "oom_killed", "error", "restart_count",
  *     "engine": "uml", "kernel": "7.3.4", "ip": "10.0.2.15",
- *     "stopped_by_user": bool
+ *     "stopped_by_user": bool,
+ *     "health": { "Status", "FailingStreak", "Log" }   docker's State.Health; only where the container is checked
  *   }
  *
  * The truth about life is the lock: sk_vm_state_load() turns a "running" of a monitor that is gone into "exited" with

@@ -207,6 +207,7 @@ static int cmd_commit(struct sk_cli *cli, void *opts, int argc, char **argv)
 	m.image.config = config;
 	m.image.created_by = by;
 	m.image.parent = sk_jx_get_str(c.config, "Image", "");
+	sk_pull_cancel_on_signals(m.store); /* a container that is paused for this goes on then */
 	r = commit(cli, &c, &m, o->pause, &err);
 	if (r == 0) {
 		printf("%s\n", m.id);

@@ -168,8 +168,9 @@ static int cmd_create(struct sk_cli *cli, void *opts, int argc, char **argv)
 	struct sk_plan plan = { 0 };
 	int code = 0;
 
+	/* docker's code: 125 is for options, which are read into the plan before anything else is tried. */
 	if (make(cli, opts, argc, argv, &plan, NULL, &err) < 0)
-		code = sk_cli_fail(&err, 125);
+		code = sk_cli_fail(&err, err.code == EINVAL ? 125 : 1);
 	else
 		printf("%s\n", plan.id);
 	sk_plan_fini(&plan);

@@ -15,7 +15,7 @@ static const struct sk_opt save_opts[] = {
 	SK_OPT_END,
 };
 
-struct save {
+struct save_images {
 	struct sk_store *store;
 	const char *const *names;
 	size_t n;
@@ -23,7 +23,7 @@ struct save {
 
 static int save_to(void *arg, int fd, struct sk_error *err)
 {
-	const struct save *s = arg;
+	const struct save_images *s = arg;
 
 	return sk_store_save(s->store, s->names, s->n, fd, err);
 }
@@ -31,7 +31,7 @@ static int save_to(void *arg, int fd, struct sk_error *err)
 static int cmd_save(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
 	const struct save_opts *o = opts;
-	struct save s = { .names = (const char *const *)argv, .n = (size_t)argc };
+	struct save_images s = { .names = (const char *const *)argv, .n = (size_t)argc };
 	struct sk_error err = SK_ERROR_INIT;
 	int i, r = sk_cli_store(cli, &s.store, &err);
 

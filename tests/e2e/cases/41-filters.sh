@@ -142,4 +142,11 @@ case_filters_details_and_words() {
 	ok skerry run -d --name c3 "$IMG" sleep 1000
 	ok skerry kill -s '' c3
 	same "$(skerry wait c3)" 137
+	# create's own code: 125 is for options.
+	expect 1 skerry create --name c1 "$IMG" true
+	complaint 'already in use'
+	expect 1 skerry create --pull never nothere:1 true
+	expect 125 skerry create -p x "$IMG" true
+	run -w '' "$IMG" pwd
+	same "$out" /
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Dockerfile lines: each applied to a configuration, and those that are refused. */
 #include "../sk_test.h"
 
 #include <errno.h>

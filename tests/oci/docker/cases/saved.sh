@@ -7,7 +7,8 @@ case_saved_archives() {
 	export SKERRY_ROOT=$tmp/root XDG_RUNTIME_DIR=$tmp/rt
 	mkdir -m 700 "$SKERRY_ROOT" "$XDG_RUNTIME_DIR"
 	export SKERRY_MONITOR=$SKERRY_BUILD/src/vm/skerry-monitor SKERRY_9PD=$SKERRY_BUILD/src/ninepd/skerry-9pd
-	local skerry=$SKERRY_BUILD/src/cli/skerry image=saved-$me
+	local skerry=$SKERRY_BUILD/src/cli/skerry image=saved-$me short
+	short=$(mktemp -d /tmp/sk-pod.XXXXXX) # podman takes no long one
 	docker save box | "$skerry" load >/dev/null
 	p container "$skerry create --name c1 box sh -c 'cat /root/new' >/dev/null; echo x >$tmp/new; $skerry cp $tmp/new c1:/root/new; $skerry diff c1" 'A /root/new'
 	p commit "$skerry commit -c 'ENV A=b' c1 $image:1 >/dev/null; $skerry save -o $tmp/saved.tar $image:1" 'exit 0'
@@ -18,8 +19,9 @@ case_saved_archives() {
 	p again "docker save $image:1 | $skerry load >/dev/null; $skerry save $image:1 >$tmp/second.tar; docker load -i $tmp/second.tar >/dev/null
 		[ \"\$(docker images -q --no-trunc $image:1)\" = \"\$($skerry images -q --no-trunc $image:1)\" ] && echo the same" 'the same'
 	p podman "command -v podman >/dev/null || { echo the same; exit; }
-		podman --root $tmp/pod --runroot $tmp/podrun --storage-driver vfs load -q -i $tmp/saved.tar >/dev/null
-		[ \"\$(podman --root $tmp/pod --runroot $tmp/podrun --storage-driver vfs images -q --no-trunc)\" = \"\$(docker images -q --no-trunc $image:1)\" ] && echo the same" 'the same'
+		podman --root $tmp/pod --runroot $short --storage-driver vfs load -q -i $tmp/saved.tar >/dev/null
+		[ \"\$(podman --root $tmp/pod --runroot $short --storage-driver vfs images -q --no-trunc)\" = \"\$(docker images -q --no-trunc $image:1)\" ] && echo the same" 'the same'
 	"$skerry" rm -f c1 >/dev/null
 	docker rmi -f "$image:1" >/dev/null
+	rm -rf "$short"
 }

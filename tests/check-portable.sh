@@ -24,12 +24,12 @@ portable() {
 	git ls-files 'src/base/*.[ch]' ':!src/base/platform/linux' ':!src/base/platform/windows/posix' ':!src/base/rtnl.h'
 	git ls-files 'src/proto/*.[ch]' 'src/ninep/*.[ch]' 'src/export/memory*.[ch]' 'src/export/lxmeta.[ch]' 'src/export/ea.[ch]' 'src/export/win*.[ch]' src/export/export.h
 	git ls-files src/ninepd/{auth,listen,serve,main_windows}.c
-	# All but what writes layer images, for which this machine's headers are of the wrong library.
-	git ls-files 'src/image/*.[ch]' ':!src/image/squash.c'
+	# All but what writes and reads layer images, for which this machine's headers are of the wrong library.
+	git ls-files 'src/image/*.[ch]' ':!src/image/squash.c' ':!src/image/unsquash.c'
 	git ls-files 'src/model/*.[ch]' ':!src/model/*_linux.c'
 	git ls-files src/engine/{engine,engines_windows,fake,hcs_document,hcs_result,hcs_windows,hyperv,parts,parts_windows}.c 'src/engine/hcs*.h'
 	git ls-files src/vm/{client,config,disk,remove,settings,state,clock,console,network,sandbox,session,streams,relay}.c src/vm/places.h
-	git ls-files src/vm/{conn,container,control,guest,life,logfile,monitor,pod,policy,statefile,stdio}.c 'src/vm/*_windows.c'
+	git ls-files src/vm/{conn,container,control,guest,health,life,logfile,monitor,pod,policy,statefile,stdio}.c 'src/vm/*_windows.c'
 	git ls-files 'src/virtio/stream*.[ch]'
 }
 

@@ -121,7 +121,7 @@ case_filters_templates() {
 	has "$($i '{{.Comment}}' "$IMG")" '^Imported from '
 	same "$($i '{{slice .Config.Cmd 0 1}} {{slice .Name 1 3}} {{index .Name 0}}' c1)" '[true] c1 47'
 	same "$(skerry ps -a --format '{{join (split .Names "") "-"}}')" c-1
-	expect 1 $i '{{slice .Name 5}}' c1
+	expect 1 skerry inspect -f '{{slice .Name 5}}' c1
 	has "$err" 'out of range'
 }
 

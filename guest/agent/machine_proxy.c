@@ -8,8 +8,9 @@
  * of iptables (nat.h), so that the container sees the client's address and no byte passes through here.
  *
  * The guest's port is one of IPv4. To a container's IPv6 address, which an engine names for [::] where its network has
- * such, iptables cannot lead; then the rule leads to a socket of ours, and we pass on what comes (forward.h). Clients by
- * IPv6 look like the guest's gateway in any case (src/virtio/net_forward.c).
+ * such, iptables cannot lead; and what comes for a port of the host's IPv6 the engine's filter lets pass to a container
+ * only where the same port is published by IPv4, too. In both cases the rule leads to a socket of ours, and we pass on what
+ * comes (forward.h), as docker-proxy does. Clients by IPv6 look like a gateway in any case (src/virtio/net_forward.c).
  *
  * Programs of the guest that have the engine's own network find the port as docker-proxy's, too, on loopback. What is not
  * to be had of that is left out.
@@ -269,7 +270,7 @@ static int choose_target(struct sk_loop *loop, const struct options *o, struct s
 
 	rule->container_ip = o->container_ip;
 	rule->container_port = o->container_port;
-	if (o->to.ss_family == AF_INET)
+	if (o->to.ss_family == AF_INET && o->host.ss_family == AF_INET)
 		return 0;
 	if (!parse_address(rule->guest_ip, 0, &a, &len) || a.ss_family != AF_INET)
 		return sk_error_set(err, EPROTO, "the host gave port %u to %s", o->host_port, rule->guest_ip);

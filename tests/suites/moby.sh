@@ -35,13 +35,13 @@ build_tests() {
 
 make_images() {
 	local name
-	mkdir -p image/bin image/etc image/tmp image/root
-	cp "$(command -v busybox)" image/bin/busybox
-	for name in $(busybox --list); do [ "$name" = busybox ] || ln -sf busybox "image/bin/$name"; done
-	printf '%s\n' root:x:0:0:root:/root:/bin/sh daemon:x:1:1:daemon:/usr/sbin:/bin/false nobody:x:65534:65534:nobody:/:/bin/false >image/etc/passwd
-	printf '%s\n' root:x:0: daemon:x:1: nobody:x:65534: >image/etc/group
-	tar -C image -cf image.tar .
-	rm -rf image
+	mkdir -p box/bin box/etc box/tmp box/root
+	cp "$(command -v busybox)" box/bin/busybox
+	for name in $(busybox --list); do [ "$name" = busybox ] || ln -sf busybox "box/bin/$name"; done
+	printf '%s\n' root:x:0:0:root:/root:/bin/sh daemon:x:1:1:daemon:/usr/sbin:/bin/false nobody:x:65534:65534:nobody:/:/bin/false >box/etc/passwd
+	printf '%s\n' root:x:0: daemon:x:1: nobody:x:65534: >box/etc/group
+	tar -C box -cf image.tar .
+	rm -rf box
 }
 
 case $1 in

@@ -196,6 +196,19 @@ int sk_machine_make_data(const struct sk_paths *paths, const char *name, uint64_
 	return sk_vm_make_disk_at(paths, path, size, err);
 }
 
+int sk_machine_lock(const struct sk_paths *paths, const char *name, struct sk_error *err)
+{
+	_cleanup_free_ char *dir = sk_xasprintf("%s/" MACHINES_DIR "/%s", paths->root, name);
+	_cleanup_fd_ int fd = -1;
+	int r = sk_fs_mkdir_p(dir, 0700);
+
+	if (r == 0 || r == -EEXIST) {
+		fd = open(dir, O_RDONLY | O_CLOEXEC);
+		r = fd < 0 ? -errno : sk_fs_lock(fd, true, false);
+	}
+	return r < 0 ? sk_error_errno(err, r, "cannot lock %s", dir) : SK_TAKE_FD(fd);
+}
+
 /* ---- sockets */
 
 char *sk_machine_socket(const struct sk_paths *paths, const char *name)

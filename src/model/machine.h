@@ -59,6 +59,8 @@ char *sk_machine_data(const struct sk_paths *paths, const char *name);
 char *sk_machine_socket(const struct sk_paths *paths, const char *name);
 /* Makes the data disk, or lets an existing one grow to `size` bytes. It never shrinks: -EINVAL. */
 int sk_machine_make_data(const struct sk_paths *paths, const char *name, uint64_t size, struct sk_error *err);
+/* Who starts the machine holds this while it does: a descriptor, to be closed. -EWOULDBLOCK: somebody else does. */
+int sk_machine_lock(const struct sk_paths *paths, const char *name, struct sk_error *err);
 /* -ENAMETOOLONG when no client could connect to the machine's socket. */
 int sk_machine_check_socket(const struct sk_paths *paths, const char *name, struct sk_error *err);
 /* Makes <run>/NAME lead to the runtime directory of container `id`. */

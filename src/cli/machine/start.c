@@ -19,7 +19,6 @@
 #include "base/loop.h"
 #include "base/process.h"
 #include "base/socket.h"
-#include "cli/container/launch.h"
 #include "cli/machine/machine.h"
 #include "model/create.h"
 #include "model/jx.h"
@@ -82,6 +81,16 @@ static bool answers(const struct sk_paths *paths, const char *id)
 	if (fd < 0 || send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) < 0 || poll(&p, 1, PING_MS) != 1)
 		return false;
 	return recv(fd, answer, sizeof(answer), 0) > 0;
+}
+
+/* Somebody has stopped the machine, or removed it, while it was starting: nothing is wrong with it. */
+static const char *called_off(struct sk_cli *cli, struct sk_container *c)
+{
+	struct sk_error ignored = SK_ERROR_INIT;
+
+	if (sk_container_refresh(&cli->paths, c, &ignored) < 0)
+		return "removed";
+	return !sk_container_is_alive(c) && sk_jx_get_bool(c->state, "stopped_by_user", false) ? "stopped" : NULL;
 }
 
 static int wait_for_engine(struct sk_cli *cli, struct sk_container *c, struct sk_error *err)
@@ -154,11 +163,53 @@ static int renew(struct sk_cli *cli, struct sk_container *c, struct sk_error *er
 	return r;
 }
 
+static int boot(struct sk_cli *cli, const struct sk_container *c, struct sk_error *err)
+{
+	const struct sk_msg start = { .op = SK_REQUEST_START };
+	_cleanup_fd_ int fd = sk_boot(&cli->paths, c->id, c->config, err);
+
+	return fd < 0 ? fd : sk_vm_request(&cli->paths, c->id, fd, &start, NULL, NULL, err);
+}
+
+/* Boots it and waits for its engine. */
+static int launch(struct sk_cli *cli, const char *name, struct sk_container *c, struct sk_error *err)
+{
+	const char *how;
+	int r = boot(cli, c, err);
+	bool up = r == 0;
+
+	if (r == 0)
+		r = wait_for_engine(cli, c, err);
+	if (r == 0)
+		return 0;
+	how = called_off(cli, c);
+	if (how) {
+		*err = (struct sk_error)SK_ERROR_INIT;
+		return sk_error_set(err, ECANCELED, "unable to start \"%s\": it was %s while it started", name, how);
+	}
+	sk_error_wrap(err, "cannot start machine \"%s\"", name);
+	if (up) {
+		show_log(cli, c->id, sk_jx_get_str(c->config, "Machine.LastUp", "0"));
+		(void)sk_machine_stop(cli, c, &(struct sk_error)SK_ERROR_INIT);
+	}
+	return r;
+}
+
 int sk_machine_start(struct sk_cli *cli, const char *name, bool quiet, struct sk_error *err)
 {
 	_cleanup_container_ struct sk_container c = { 0 };
-	int code = 0, r = sk_machine_find(&cli->paths, name, &c, err);
+	_cleanup_fd_ int lock = -1;
+	int r = sk_machine_find(&cli->paths, name, &c, err);
 
+	if (r == 0)
+		r = lock = sk_machine_lock(&cli->paths, name, err);
+	if (r == -EWOULDBLOCK) {
+		*err = (struct sk_error)SK_ERROR_INIT;
+		return sk_error_set(err, EBUSY, "unable to start \"%s\": somebody else is starting it", name);
+	}
+	/* What it was before the lock may have changed meanwhile. */
+	if (r >= 0)
+		r = sk_container_refresh(&cli->paths, &c, err);
 	if (r < 0)
 		return r;
 	/* Its settings may be others since it was suspended: it is started as if it had been stopped. */
@@ -183,17 +234,9 @@ int sk_machine_start(struct sk_cli *cli, const char *name, bool quiet, struct sk
 			(uint64_t)sk_jx_get_int(c.config, "Machine.DiskSize", (int64_t)SK_MACHINE_DISK), err);
 	if (r == 0)
 		r = sk_machine_link(&cli->paths, name, c.id, err);
-	if (r == 0)
-		r = sk_launch_detached(cli, c.id, c.config, &code, err);
 	if (r < 0)
 		return sk_error_wrap(err, "cannot start machine \"%s\"", name);
-	r = wait_for_engine(cli, &c, err);
-	if (r < 0) {
-		sk_error_wrap(err, "cannot start machine \"%s\"", name);
-		show_log(cli, c.id, sk_jx_get_str(c.config, "Machine.LastUp", "0"));
-		(void)sk_machine_stop(cli, &c, &(struct sk_error)SK_ERROR_INIT);
-	}
-	return r;
+	return launch(cli, name, &c, err);
 }
 
 int sk_machine_wake(struct sk_cli *cli, struct sk_container *c, struct sk_error *err)

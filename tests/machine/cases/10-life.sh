@@ -102,6 +102,41 @@ case_machine_unpack() {
 	same "$out" ''
 }
 
+# Who starts a machine that somebody else starts, stops or removes.
+# case: timeout=240
+case_machine_starts() {
+	. "$SUITE/lib.sh"
+	local pids codes i code
+	ok skerry machine init --memory 512
+	for i in 1 2; do
+		skerry machine start >"$WORK/out$i" 2>"$WORK/err$i" &
+		pids[i]=$!
+	done
+	for i in 1 2; do
+		codes[i]=0
+		wait "${pids[i]}" || codes[i]=$?
+	done
+	same "$((codes[1] + codes[2]))" 125 'one of two starts'
+	has "$(cat "$WORK"/err[12])" 'unable to start "default": (somebody else is starting it|already running)$'
+	hasnt "$(cat "$WORK"/err[12])" 'container|log'
+	ok d version
+	ok skerry machine stop
+	# stopped, and removed, while it starts
+	for i in stop 'rm -f'; do
+		skerry machine start -q >"$WORK/out1" 2>"$WORK/err1" &
+		until_ok 20 eval '[ "$(skerry machine inspect --format "{{.State}}")" = running ]'
+		# shellcheck disable=SC2086
+		ok skerry machine $i
+		code=0
+		wait $! || code=$?
+		same "$code" 125
+		has "$(cat "$WORK/err1")" '^skerry: unable to start "default": it was (stopped|removed) while it started$'
+		same "$(wc -l <"$WORK/err1")" 1
+	done
+	ok skerry machine ls -q
+	same "$out" ''
+}
+
 # case: timeout=180
 case_machine_several() {
 	. "$SUITE/lib.sh"

@@ -95,6 +95,7 @@ struct machine {
 	struct sk_source *rest_timer;
 	struct sk_source *idle_timer; /* NULL: it does not stop by itself */
 	pid_t ending;		      /* the engine's `end` runs; 0: it does not */
+	pid_t later;		      /* machine_later.c's process; 0: there is none */
 	int code;
 };
 
@@ -348,11 +349,11 @@ static void stop_machine(struct machine *m, int code)
 /* Nothing runs but the engine, which is up. */
 static bool is_quiet(const struct machine *m)
 {
-	pid_t own[MACHINE_PROCESSES + 1] = { getpid() };
+	pid_t own[MACHINE_PROCESSES + 2] = { getpid(), m->later ? m->later : getpid() };
 	unsigned i;
 
 	for (i = 0; i < MACHINE_PROCESSES; i++)
-		own[i + 1] = m->processes[i].pid;
+		own[i + 2] = m->processes[i].pid;
 	return m->phase == RUNNING && sk_machine_is_quiet("/proc", own, SK_ARRAY_SIZE(own));
 }
 
@@ -469,6 +470,8 @@ static void reap(struct machine *m)
 			m->ending = 0;
 			stop_next(m);
 		}
+		if (pid == m->later)
+			m->later = 0;
 		for (i = 0; i < MACHINE_PROCESSES; i++)
 			if (m->processes[i].pid == pid)
 				process_ended(&m->processes[i], status);
@@ -558,8 +561,10 @@ static int prepare(struct machine *m, struct sk_error *err)
 		r = sk_machine_places_first(err);
 	if (r == 0)
 		r = sk_machine_disk_mount(m->o.data, err);
-	if (r == 0)
+	if (r == 0) {
+		m->later = sk_machine_later_start(&m->o.later);
 		r = sk_machine_places(engine, err);
+	}
 	if (r == 0)
 		r = sk_machine_cgroups(err);
 	if (r == 0)

@@ -13,7 +13,7 @@
  * The program as PID 1 of a `skerry machine`'s container:
  *
  *   skerry-machine [--engine docker|podman|containerd] --data DEVICE|serial:NAME|tmpfs [--host-gateway-ip IP]
- *                  [--idle-stop SECONDS] [--debug] [-- further arguments of the engine]
+ *                  [--idle-stop SECONDS] [--later DIRECTORY]… [--debug] [-- further arguments of the engine]
  *
  * Without --engine it runs the one that the image has.
  * Ends with 0 after SIGTERM or SIGINT, or when it was idle for --idle-stop and the host agrees, with 1 when the disk cannot be used or the engine does not come up, with 2 for a
@@ -25,6 +25,7 @@ int sk_machine_main(int argc, char **argv);
 
 #define SK_MACHINE_DISK "/run/engine/disk" /* where the data disk is mounted as a whole */
 #define SK_MACHINE_ARGS_MAX 96u
+#define SK_MACHINE_LATER_MAX 64u
 
 /* A process of an engine. */
 struct sk_machine_process {
@@ -58,6 +59,10 @@ struct sk_machine_options {
 	const char *data, *gateway;
 	uint64_t idle_stop; /* seconds; 0: never */
 	bool debug;
+	struct sk_machine_later {
+		const char *paths[SK_MACHINE_LATER_MAX];
+		unsigned n;
+	} later;      /* directories that the host is asked for when somebody looks for them */
 	char **extra; /* NULL-terminated, borrowed from argv */
 };
 
@@ -132,6 +137,11 @@ void sk_machine_disk_unmount(const struct sk_machine_engine *engine);
 int sk_machine_places_first(struct sk_error *err);
 /* Mounts the engine's places, makes everything else read-only and the mounts shared. */
 int sk_machine_places(const struct sk_machine_engine *engine, struct sk_error *err);
+/*
+ * machine_later.c: mounts autofs where these directories would be, and starts the process that answers it. Before the
+ * places are made read-only. Its pid; 0: there is nothing to do, or it cannot be had, which the log says.
+ */
+pid_t sk_machine_later_start(const struct sk_machine_later *later);
 /* The control group that the engine runs in, so that those of its containers can have limits. */
 int sk_machine_cgroups(struct sk_error *err);
 /* Runs a program to its end. Its exit code, 128 + signal, or negative errno. Output goes to ours. */

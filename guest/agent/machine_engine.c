@@ -171,16 +171,30 @@ static int set_seconds(const struct sk_opt *opt, void *to, const char *value, st
 	return 0;
 }
 
+static int add_later(const struct sk_opt *opt, void *to, const char *value, struct sk_error *err)
+{
+	struct sk_machine_later *later = to;
+
+	(void)opt;
+	if (value[0] != '/' || later->n == SK_MACHINE_LATER_MAX)
+		return sk_error_set(err, EINVAL, "invalid --later %.200s: an absolute path, at most %u of them", value,
+				    SK_MACHINE_LATER_MAX);
+	later->paths[later->n++] = value;
+	return 0;
+}
+
 int sk_machine_options(struct sk_machine_options *ret, int argc, char **argv, struct sk_error *err)
 {
 #define AT(f) offsetof(struct sk_machine_options, f)
 	static const struct sk_opt_type type_engine = { true, set_engine, NULL };
 	static const struct sk_opt_type type_seconds = { true, set_seconds, NULL };
+	static const struct sk_opt_type type_later = { true, add_later, NULL };
 	static const struct sk_opt options[] = {
 		{ .name = "engine", .type = &type_engine, .offset = AT(engine) },
 		{ .name = "data", .type = SK_OPT_STRING, .offset = AT(data) },
 		{ .name = "host-gateway-ip", .type = SK_OPT_STRING, .offset = AT(gateway) },
 		{ .name = "idle-stop", .type = &type_seconds, .offset = AT(idle_stop) },
+		{ .name = "later", .type = &type_later, .offset = AT(later) },
 		{ .name = "debug", .type = SK_OPT_BOOL, .offset = AT(debug) },
 		{ .name = NULL },
 	};

@@ -141,12 +141,13 @@ static int make_link(const char *path, const char *target, struct sk_error *err)
 	return 0;
 }
 
-/* A share of the host is as writable as it was made: nothing of the machine's can come to be there. */
+/* A share of the host is as writable as it was made, and in an autofs only machine_later.c makes anything: nothing of
+ * the machine's can come to be there. */
 static bool is_share(const char *path)
 {
 	struct statfs st;
 
-	return statfs(path, &st) == 0 && st.f_type == V9FS_MAGIC;
+	return statfs(path, &st) == 0 && (st.f_type == V9FS_MAGIC || st.f_type == AUTOFS_SUPER_MAGIC);
 }
 
 static bool is_place(const struct sk_machine_engine *engine, const char *path)

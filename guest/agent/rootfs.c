@@ -293,6 +293,11 @@ static int mount_on_stream(const char *share, const char *target, const char *op
 	return -ENOMEM;
 }
 
+int sk_rootfs_mount_stream(const char *share, const char *target, int fd, const char *aname)
+{
+	return mount_on_stream(share, target, SHARE_OPTIONS, fd, aname);
+}
+
 /*
  * `device` not NULL: it has all shares of the VM, and this one is attached to by its tag. All mounts of the device are
  * one file system ("share="): a file that is in several of them has one inode.

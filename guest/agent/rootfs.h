@@ -26,6 +26,9 @@ int sk_rootfs_parts(const char *dir, int *ret_upper, int *ret_lower, struct sk_e
  */
 int sk_rootfs_mounts(const json_t *mounts, const json_t *files, const struct sk_uplink *uplink, const char *dir,
 		     const char *shares_dir, const char *self, const char *crun, json_t *binds, struct sk_error *err);
+/* A share that comes over connection `fd`, which the kernel keeps: export `aname` ("": its only one), mounted at `target`. `share` is a name
+ * that no other connection has. 0 or negative errno. */
+int sk_rootfs_mount_stream(const char *share, const char *target, int fd, const char *aname);
 /* Unmounts and removes `<dir>/rootfs` and `<dir>/shares`; its disk is synced by that. */
 void sk_rootfs_remove(const char *dir);
 

@@ -97,6 +97,7 @@ enum sk_op {
 	SK_SERVICE_PUBLISH,
 	SK_SERVICE_SSH_AUTH,
 	SK_SERVICE_IDLE,
+	SK_SERVICE_SHARE,
 	SK_OP_COUNT,
 };
 
@@ -203,6 +204,9 @@ struct sk_msg {
 			const char *host_ip; /* numbers */
 			uint16_t host_port;
 		} publish;
+		struct {
+			const char *path; /* in the guest */
+		} place;		  /* SK_SERVICE_SHARE */
 	};
 	json_t *json; /* of a decoded message: owned, the rest points into it */
 };

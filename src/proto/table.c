@@ -393,6 +393,11 @@ static const struct field publish_fields[] = {
 	END,
 };
 
+static const struct field place_fields[] = {
+	STR("path", place.path, PATH_BYTES, REQ),
+	END,
+};
+
 /* ---- replies */
 
 #define REPLY(kind, type, name, member, least, most, flags) \
@@ -529,5 +534,6 @@ const struct op_row sk_op_rows[SK_OP_COUNT] = {
 	[SK_SERVICE_PUBLISH] = SERVICE("publish", publish_fields, publish_reply),
 	[SK_SERVICE_SSH_AUTH] = SERVICE("ssh-auth", NULL, NULL),
 	[SK_SERVICE_IDLE] = SERVICE("idle", NULL, NULL),
+	[SK_SERVICE_SHARE] = SERVICE("share", place_fields, NULL),
 };
 _Static_assert(SK_OP_COUNT <= UINT8_MAX, "passed_as");

@@ -125,6 +125,31 @@ static int parse_names(struct sk_vm_config *c, const json_t *names, struct sk_er
 	return 0;
 }
 
+static int parse_later(struct sk_vm_config *c, const json_t *later, struct sk_error *err)
+{
+	size_t i, n = json_array_size(later);
+
+	if (!later || json_is_null(later))
+		return 0;
+	if (!json_is_array(later) || n > SK_VM_LATER_MAX)
+		return bad(err, "services.later");
+	c->later = calloc(n + 1, sizeof(*c->later));
+	if (!c->later)
+		return sk_error_errno(err, ENOMEM, "cannot read vm.json");
+	for (i = 0; i < n; i++) {
+		const json_t *o = json_array_get(later, i);
+		struct sk_later_share *s = &c->later[i];
+
+		s->path = get_string(o, "path", "");
+		s->target = get_string(o, "target", "");
+		s->readonly = json_is_true(json_object_get(o, "readonly"));
+		if (s->path[0] != '/' || s->target[0] != '/')
+			return bad(err, "services.later");
+		c->n_later++;
+	}
+	return 0;
+}
+
 static int parse_services(struct sk_vm_config *c, const json_t *services, struct sk_error *err)
 {
 	const json_t *publish = json_object_get(services, "publish"), *ssh = json_object_get(services, "ssh_auth"),
@@ -143,7 +168,7 @@ static int parse_services(struct sk_vm_config *c, const json_t *services, struct
 	c->ssh_auth = json_string_value(ssh);
 	if (ssh && !json_is_null(ssh) && (!c->ssh_auth || c->ssh_auth[0] != '/'))
 		return bad(err, "services.ssh_auth");
-	return 0;
+	return parse_later(c, json_object_get(services, "later"), err);
 }
 
 static int parse_network(struct sk_vm_config *c, const json_t *net, struct sk_error *err)
@@ -288,6 +313,7 @@ void sk_vm_config_fini(struct sk_vm_config *c)
 	free(c->forwards);
 	free(c->layers);
 	free(c->names);
+	free(c->later);
 	json_decref(c->json);
 	*c = (struct sk_vm_config){ 0 };
 }

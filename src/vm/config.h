@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "vm/network.h"
+#include "vm/sharer.h"
 #include "vm/storage.h"
 
 /*
@@ -54,7 +55,9 @@
  *     "services": { "publish": false,   programs in the container may publish ports of the host (services.h)
  *                   "idle_stop": 0,    seconds without a connection to "sockets" after which the container may end
  *                                    because nobody needs it; the next connection starts it again. 0: it may not
- *                   "ssh_auth": null },   path of the ssh-agent's socket that they are given
+ *                   "ssh_auth": null,  path of the ssh-agent's socket that they are given
+ *                   "later": [ {"path": "/mnt/disk", "target": "/mnt/disk", "readonly": false} ] },   directories
+ *                                    that the host does not have yet, and the guest may ask for when it has
  *     "healthcheck": { "args": ["/bin/sh", "-c", "test -e /ok"], "interval_ms": 30000, "timeout_ms": 30000,
  *                      "start_period_ms": 0, "retries": 3 },
  *     "attributes": { "image": "debian:latest", "name": "web" }   copied into events
@@ -85,8 +88,10 @@ struct sk_vm_config {
 	const char *disk; /* NULL: none */
 	bool rootfs_readonly;
 	bool services, services_publish;
-	unsigned idle_stop;				  /* seconds; 0: never */
-	const char *ssh_auth;				  /* NULL: there is none */
+	unsigned idle_stop;	      /* seconds; 0: never */
+	const char *ssh_auth;	      /* NULL: there is none */
+	struct sk_later_share *later; /* services.later */
+	unsigned n_later;
 	const json_t *spec, *files, *mounts, *attributes; /* borrowed from `json`, NULL if absent */
 	const char *user;
 	bool terminal, stdin_open, stdin_once, init, auto_remove, log_none;

@@ -9,7 +9,11 @@
  *
  * The socket may be replaced while the guest runs, by a new session of the user's: the path is walked each time.
  *
- * Not trusted: the monitor, which can ask for connections to this one socket and nothing more. connect(2) does not wait:
+ * A second one has a few directories in the socket's place, which were not there when the VM began and were named then:
+ * it starts a file server for one of them (sharer.c). That takes a program, and the user's rights to what the server
+ * then confines itself to, so that this one has no filter of its own; it reads nothing but pairs of numbers.
+ *
+ * Not trusted: the monitor, which can ask for connections to these and nothing more. connect(2) does not wait:
  * a listener whose queue is full is an error.
  */
 #include "vm/dialler.h"
@@ -35,14 +39,26 @@
 
 #define DIALLER_FD 3
 
+struct dial_request {
+	uint32_t number, index;
+};
+
 struct answer {
 	uint32_t number;
 	int32_t error; /* errno; 0: there is a descriptor */
 };
 
+/* What is connected to. */
+struct targets {
+	const char *path; /* of a socket; NULL: directories */
+	const struct sk_later_share *shares;
+	unsigned n_shares;
+};
+
 struct sk_dialler {
 	int fd;
 	pid_t pid;
+	const char *what;
 	struct sk_source *source;
 	sk_dialled_cb cb;
 	void *arg;
@@ -90,14 +106,23 @@ static bool send_answer(const struct answer *a, int conn)
 	return sendmsg(DIALLER_FD, &h, MSG_NOSIGNAL) >= 0;
 }
 
-static void serve(const char *path)
+static int connect_to(const struct targets *t, uint32_t index)
 {
+	if (t->path)
+		return dial(t->path);
+	return index < t->n_shares ? sk_sharer_open(&t->shares[index]) : -EINVAL;
+}
+
+static void serve(const struct targets *t)
+{
+	struct dial_request q;
 	struct answer a;
 	bool sent = true;
 	int conn;
 
-	while (sent && read(DIALLER_FD, &a.number, sizeof(a.number)) == (ssize_t)sizeof(a.number)) {
-		conn = dial(path);
+	while (sent && read(DIALLER_FD, &q, sizeof(q)) == (ssize_t)sizeof(q)) {
+		conn = connect_to(t, q.index);
+		a.number = q.number;
 		a.error = conn < 0 ? -conn : 0;
 		sent = send_answer(&a, conn);
 		sk_close_fd(&conn);
@@ -137,11 +162,11 @@ static int confine(void)
 	return r;
 }
 
-static void dialler_main(const char *path, int fd, pid_t parent)
+static void dialler_main(const struct targets *t, int fd, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR), i;
 
-	prctl(PR_SET_NAME, "skerry-dialler");
+	prctl(PR_SET_NAME, t->path ? "skerry-dialler" : "skerry-sharer");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		return;
@@ -152,9 +177,10 @@ static void dialler_main(const char *path, int fd, pid_t parent)
 	syscall(SYS_close_range, DIALLER_FD + 1, ~0u, 0);
 	fcntl(DIALLER_FD, F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	drop_capabilities();
-	if (confine() == 0)
-		serve(path);
+	if (t->path)
+		drop_capabilities();
+	if (!t->path || confine() == 0)
+		serve(t);
 }
 
 /* ---- in the monitor */
@@ -182,7 +208,7 @@ static void on_answer(void *arg, int fd, unsigned events)
 		memcpy(&conn, CMSG_DATA(c), sizeof(int));
 	if (n != (ssize_t)sizeof(a)) {
 		sk_close_fd(&conn);
-		sk_log(SK_LOG_WARN, "the process that connects to the ssh-agent has gone");
+		sk_log(SK_LOG_WARN, "the process that connects to %s has gone", d->what);
 		sk_loop_remove(SK_TAKE_PTR(d->source));
 		return;
 	}
@@ -193,21 +219,22 @@ static void on_answer(void *arg, int fd, unsigned events)
 	d->cb(d->arg, a.number, conn);
 }
 
-int sk_dialler_new(struct sk_loop *loop, const char *path, sk_dialled_cb cb, void *arg, struct sk_dialler **ret,
-		   struct sk_error *err)
+static int start(struct sk_loop *loop, const struct targets *t, sk_dialled_cb cb, void *arg, struct sk_dialler **ret,
+		 struct sk_error *err)
 {
+	const char *what = t->path ? "the ssh-agent" : "directories that come later";
 	struct sk_dialler *d = calloc(1, sizeof(*d));
 	pid_t parent = getpid();
 	int pair[2];
 
 	if (!d || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		free(d);
-		return sk_error_errno(err, errno, "cannot share the ssh-agent");
+		return sk_error_errno(err, errno, "cannot share %s", what);
 	}
-	*d = (struct sk_dialler){ .fd = pair[0], .cb = cb, .arg = arg };
+	*d = (struct sk_dialler){ .fd = pair[0], .what = what, .cb = cb, .arg = arg };
 	d->pid = fork();
 	if (d->pid == 0) {
-		dialler_main(path, pair[1], parent);
+		dialler_main(t, pair[1], parent);
 		_exit(0);
 	}
 	close(pair[1]);
@@ -215,17 +242,31 @@ int sk_dialler_new(struct sk_loop *loop, const char *path, sk_dialled_cb cb, voi
 		d->source = sk_loop_add_fd(loop, d->fd, SK_LOOP_READ, on_answer, d);
 	if (!d->source) {
 		sk_dialler_free(d);
-		return sk_error_errno(err, errno, "cannot share the ssh-agent");
+		return sk_error_errno(err, errno, "cannot share %s", what);
 	}
 	*ret = d;
 	return 0;
 }
 
-int sk_dialler_ask(struct sk_dialler *d, uint32_t number)
+int sk_dialler_new(struct sk_loop *loop, const char *path, sk_dialled_cb cb, void *arg, struct sk_dialler **ret,
+		   struct sk_error *err)
 {
+	return start(loop, &(const struct targets){ .path = path }, cb, arg, ret, err);
+}
+
+int sk_dialler_new_shares(struct sk_loop *loop, const struct sk_later_share *shares, unsigned n, sk_dialled_cb cb,
+			  void *arg, struct sk_dialler **ret, struct sk_error *err)
+{
+	return start(loop, &(const struct targets){ .shares = shares, .n_shares = n }, cb, arg, ret, err);
+}
+
+int sk_dialler_ask(struct sk_dialler *d, uint32_t number, uint32_t index)
+{
+	const struct dial_request q = { number, index };
+
 	if (!d->source)
 		return -EPIPE;
-	return send(d->fd, &number, sizeof(number), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	return send(d->fd, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 void sk_dialler_free(struct sk_dialler *d)

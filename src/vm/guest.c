@@ -168,6 +168,8 @@ static int new_services(struct sk_monitor *m, sk_services_idle_cb idle, struct s
 	if (r < 0 || !m->config.services)
 		return r;
 	r = sk_services_new(m->loop, m->config.services_publish, m->config.ssh_auth, &m->services, err);
+	if (r == 0)
+		r = sk_services_set_later(m->services, m->config.later, m->config.n_later, err);
 	if (r == 0 && m->config.idle_stop && m->forwards)
 		sk_services_set_idle(m->services, idle, m);
 	return r;

@@ -93,6 +93,15 @@ int sk_services_new(struct sk_loop *loop, bool publish, const char *ssh_auth, st
 	return sk_error_set(err, EOPNOTSUPP, "vm.json: \"services\" are not there on Windows");
 }
 
+int sk_services_set_later(struct sk_services *s, const struct sk_later_share *shares, unsigned n, struct sk_error *err)
+{
+	(void)s;
+	(void)shares;
+	(void)n;
+	(void)err;
+	return 0;
+}
+
 void sk_services_set_idle(struct sk_services *s, sk_services_idle_cb allow, void *arg)
 {
 	(void)s;

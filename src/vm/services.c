@@ -6,7 +6,8 @@
  * ports of the host. A helper of its asks for one over a unix socket in its file system; the agent carries each such
  * connection to us (guest/agent/services.c). One that is accepted is as old as what it asked for: the port is withdrawn
  * when the connection ends, by whatever cause. An ssh-agent is another such service, whose connections are joined to new
- * ones of the host's (dialler.c, relay.c).
+ * ones of the host's (dialler.c, relay.c); and so are directories of the host that were not there when the VM began: the
+ * connection is one to a file server.
  *
  * Any program of the guest that may open AF_VSOCK can connect to us, those in containers of the engine too. So the agent
  * says a token first, which it was told with the container's mounts and never says to anybody.
@@ -66,6 +67,7 @@ struct service_conn {
 	bool knows_token;
 	uint64_t due_ms;		 /* NEW, ENDING */
 	uint32_t number;		 /* DIALLING */
+	enum sk_op op;			 /* DIALLING: what was asked */
 	struct sk_slirp_forward forward; /* PUBLISHED */
 	struct sk_relay *relay;		 /* RELAYED */
 };
@@ -74,7 +76,10 @@ struct sk_services {
 	struct sk_loop *loop;
 	struct sk_sandbox *sandbox;
 	bool publish;
-	struct sk_dialler *dialler;	/* NULL: no ssh-agent */
+	struct sk_dialler *dialler; /* NULL: no ssh-agent */
+	struct sk_dialler *sharer;  /* NULL: no directories that come later */
+	const struct sk_later_share *later;
+	unsigned n_later;
 	sk_services_idle_cb allow_idle; /* NULL: it stops when it is told to */
 	void *idle_arg;
 	struct sk_source *timer;
@@ -229,22 +234,31 @@ static void on_idle(struct service_conn *c, const struct sk_msg *msg)
 	conn_end(c);
 }
 
-/* True: what follows is for the ssh-agent. */
-static bool on_ssh_auth(struct service_conn *c)
+/* True: what follows is for who is connected. */
+static bool ask_dialler(struct service_conn *c, struct sk_dialler *dialler, uint32_t index, const char *none)
 {
 	struct sk_services *s = c->s;
-	int r = !s->dialler							       ? -ENOENT
-		: s->n[CONN_DIALLING] + s->n[CONN_RELAYED] >= phase_max[CONN_DIALLING] ? -EMFILE
-										       : 0;
+	int r = !dialler ? -ENOENT : s->n[CONN_DIALLING] + s->n[CONN_RELAYED] >= phase_max[CONN_DIALLING] ? -EMFILE : 0;
 
 	c->number = s->next_number++;
 	if (r == 0)
-		r = sk_dialler_ask(s->dialler, c->number);
+		r = sk_dialler_ask(dialler, c->number, index);
 	if (r < 0)
-		refuse(c, SK_SERVICE_SSH_AUTH, -r, r == -ENOENT ? "no ssh-agent is shared" : NULL);
+		refuse(c, c->op, -r, r == -ENOENT ? none : NULL);
 	else
 		set_phase(c, CONN_DIALLING);
 	return r == 0;
+}
+
+/* A directory that was named when the VM began; any other is none. */
+static bool on_share(struct service_conn *c, const struct sk_msg *msg)
+{
+	struct sk_services *s = c->s;
+	unsigned i;
+
+	for (i = 0; i < s->n_later && strcmp(s->later[i].target, msg->place.path) != 0; i++)
+		;
+	return ask_dialler(c, i < s->n_later ? s->sharer : NULL, i, "this directory is not shared");
 }
 
 static void on_relay_done(void *arg, struct sk_relay *relay)
@@ -266,10 +280,10 @@ static void on_dialled(void *arg, uint32_t number, int take_fd)
 		return;
 	}
 	if (take_fd < 0) {
-		refuse(c, SK_SERVICE_SSH_AUTH, -take_fd, NULL);
+		refuse(c, c->op, -take_fd, NULL);
 		return;
 	}
-	if (!answer(c, SK_SERVICE_SSH_AUTH, &(const struct sk_reply){ .ok = true })) {
+	if (!answer(c, c->op, &(const struct sk_reply){ .ok = true })) {
 		sk_close_fd(&take_fd);
 		conn_free(c);
 		return;
@@ -302,11 +316,13 @@ static enum rest handle(struct service_conn *c, json_t *take_json)
 		refuse(c, SK_SERVICE_PUBLISH, -r, err.message);
 		return rest;
 	}
+	c->op = msg.op;
 	if (msg.op == SK_SERVICE_PUBLISH)
 		on_publish(c, &msg);
 	else if (msg.op == SK_SERVICE_IDLE)
 		on_idle(c, &msg);
-	else if (on_ssh_auth(c))
+	else if (msg.op == SK_SERVICE_SHARE ? on_share(c, &msg)
+					    : ask_dialler(c, c->s->dialler, 0, "no ssh-agent is shared"))
 		rest = REST_KEPT;
 	sk_msg_fini(&msg);
 	return rest;
@@ -487,6 +503,13 @@ int sk_services_new(struct sk_loop *loop, bool publish, const char *ssh_auth, st
 	return 0;
 }
 
+int sk_services_set_later(struct sk_services *s, const struct sk_later_share *shares, unsigned n, struct sk_error *err)
+{
+	s->later = shares;
+	s->n_later = n;
+	return n ? sk_dialler_new_shares(s->loop, shares, n, on_dialled, s, &s->sharer, err) : 0;
+}
+
 void sk_services_set_idle(struct sk_services *s, sk_services_idle_cb allow, void *arg)
 {
 	s->allow_idle = allow;
@@ -508,6 +531,7 @@ void sk_services_free(struct sk_services *s)
 	while (s->conns)
 		conn_free(s->conns);
 	sk_dialler_free(s->dialler);
+	sk_dialler_free(s->sharer);
 	sk_loop_remove(s->timer);
 	free(s);
 }

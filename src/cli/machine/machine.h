@@ -16,9 +16,9 @@ struct sk_machine_plan {
 	struct sk_run_opts opts;
 	struct sk_plan plan;
 	struct sk_image *image;
-	char *name; /* of the container */
-	char idle_stop[24];
-	char *args[6]; /* of its PID 1 */
+	char *name;	     /* of the container */
+	struct sk_strv args; /* of its PID 1 */
+	json_t *later;	     /* vm.json's "services.later": what the host may come to have */
 };
 /* `machine`: the object of config.json. Finds the image (pulls it, or loads the one that Skerry brings), looks at the
  * mounts and at the environment. sk_machine_plan_fini() in any case. */

@@ -25,6 +25,7 @@
 #include "model/mounts.h"
 #include "model/path.h"
 #include "vm/settings.h"
+#include "vm/sharer.h"
 #include "vm/vm.h"
 
 #define CERTIFICATES "/etc/ssl/certs/ca-certificates.crt"
@@ -129,7 +130,33 @@ static void add_mount(struct sk_run_opts *o, const char *source, const char *tar
 				  real && sk_mount_check_propagation(&probe, &ignored) == 0 ? ",rslave" : ""));
 }
 
-static int add_spec(struct sk_run_opts *o, const char *spec, bool must_exist, struct sk_error *err)
+/*
+ * What the allow-list names and the host does not have now, the machine asks for when somebody looks for it. It has to
+ * lie in a directory that is not the machine's own; elsewhere it is seen from the next start on.
+ */
+static int add_later(struct sk_machine_plan *p, const char *source, const char *target, bool readonly,
+		     struct sk_error *err)
+{
+	_cleanup_free_ char *parent = sk_xstrdup(target);
+	json_t *o;
+
+	*strrchr(parent, '/') = '\0';
+	if (is_own(*parent ? parent : "/"))
+		return 0;
+	if (json_array_size(p->later) >= SK_VM_LATER_MAX)
+		return sk_error_set(err, E2BIG, "more than %u directories that the host does not have",
+				    SK_VM_LATER_MAX);
+	o = sk_jx_object();
+	sk_jx_set_str(o, "path", source);
+	sk_jx_set_str(o, "target", target);
+	sk_jx_set_bool(o, "readonly", readonly);
+	sk_jx_push(p->later, o);
+	sk_strv_add(&p->args, "--later");
+	sk_strv_add(&p->args, target);
+	return 0;
+}
+
+static int add_spec(struct sk_machine_plan *p, const char *spec, bool must_exist, struct sk_error *err)
 {
 	_cleanup_free_ char *source = NULL, *target = NULL;
 	bool readonly;
@@ -139,11 +166,13 @@ static int add_spec(struct sk_run_opts *o, const char *spec, bool must_exist, st
 		r = split(spec, &source, &target, &readonly, err);
 	if (r < 0)
 		return r;
-	if (access(source, F_OK) == 0)
-		add_mount(o, source, target, readonly);
-	else if (errno == ENAMETOOLONG) /* which is not a matter of what is there today */
+	if (access(source, F_OK) == 0) {
+		add_mount(&p->opts, source, target, readonly);
+		return 0;
+	}
+	if (errno == ENAMETOOLONG) /* which is not a matter of what is there today */
 		return sk_error_errno(err, errno, "invalid mount \"%.200s\"", spec);
-	return 0;
+	return add_later(p, source, target, readonly, err);
 }
 
 /* "/" in the allow-list: all that is the host's own and not the machine's. */
@@ -171,9 +200,10 @@ static bool is_everything(const char *spec, bool *ret_readonly)
 	return *ret_readonly || strcmp(spec, "/") == 0 || strcmp(spec, "/:rw") == 0;
 }
 
-static int add_mounts(const json_t *machine, const struct sk_settings *settings, struct sk_run_opts *o,
+static int add_mounts(const json_t *machine, const struct sk_settings *settings, struct sk_machine_plan *p,
 		      struct sk_error *err)
 {
+	struct sk_run_opts *o = &p->opts;
 	const char *home = getenv("HOME");
 	bool readonly;
 	json_t *v;
@@ -181,7 +211,7 @@ static int add_mounts(const json_t *machine, const struct sk_settings *settings,
 	int r = 0;
 
 	json_array_foreach(json_object_get(machine, "Mounts"), i, v) if (r == 0) r =
-		add_spec(o, json_string_value(v), true, err);
+		add_spec(p, json_string_value(v), true, err);
 	if (r == 0 && sk_jx_get_bool(machine, "Home", true) && home && *home == '/' && !is_own(home) &&
 	    access(home, F_OK) == 0) {
 		_cleanup_free_ char *real = realpath(home, NULL), *clean = sk_model_path_clean(home);
@@ -195,7 +225,7 @@ static int add_mounts(const json_t *machine, const struct sk_settings *settings,
 	json_array_foreach(settings->machine_mounts, i, v)
 	{
 		r = is_everything(json_string_value(v), &readonly) ? add_everything(o, readonly, err)
-								   : add_spec(o, json_string_value(v), false, err);
+								   : add_spec(p, json_string_value(v), false, err);
 		if (r < 0)
 			return sk_error_wrap(err, "\"machine_mounts\" of the configuration");
 	}
@@ -283,7 +313,7 @@ static int find_image(struct sk_cli *cli, const char *ref, struct sk_machine_pla
 int sk_machine_plan_init(struct sk_cli *cli, const json_t *machine, struct sk_machine_plan *p, struct sk_error *err)
 {
 	static const char data[] = "serial:" SK_MACHINE_SERIAL;
-	const char *args[] = { "--data", data, "--host-gateway-ip", SK_NET_GATEWAY, "--idle-stop", p->idle_stop };
+	const char *const args[] = { "--data", data, "--host-gateway-ip", SK_NET_GATEWAY, "--idle-stop" };
 	const char *name = sk_jx_get_str(machine, "Name", ""), *ref = sk_jx_get_str(machine, "Image", "");
 	struct sk_run_opts *o = &p->opts;
 	struct sk_settings settings;
@@ -292,9 +322,10 @@ int sk_machine_plan_init(struct sk_cli *cli, const json_t *machine, struct sk_ma
 
 	*p = (struct sk_machine_plan){ 0 };
 	sk_run_opts_defaults(o);
-	snprintf(p->idle_stop, sizeof(p->idle_stop), "%lld", (long long)sk_jx_get_int(machine, "IdleStop", 0));
+	p->later = sk_jx_array();
 	for (i = 0; i < SK_ARRAY_SIZE(args); i++)
-		p->args[i] = (char *)(uintptr_t)args[i];
+		sk_strv_add(&p->args, args[i]);
+	sk_strv_take(&p->args, sk_xasprintf("%lld", (long long)sk_jx_get_int(machine, "IdleStop", 0)));
 	p->name = sk_xasprintf("skerry-machine-%s", name);
 	o->name = p->name;
 	o->hostname = name;
@@ -319,11 +350,11 @@ int sk_machine_plan_init(struct sk_cli *cli, const json_t *machine, struct sk_ma
 	r = sk_settings_init(&settings, err);
 	if (r < 0)
 		return r;
-	r = add_mounts(machine, &settings, o, err);
+	r = add_mounts(machine, &settings, p, err);
 	sk_settings_fini(&settings);
 	if (r == 0)
 		r = find_image(cli, ref, p, err);
-	return r < 0 ? r : sk_plan_init(&p->plan, o, p->image, ref, p->args, (int)SK_ARRAY_SIZE(args), err);
+	return r < 0 ? r : sk_plan_init(&p->plan, o, p->image, ref, p->args.v, (int)p->args.n, err);
 }
 
 void sk_machine_plan_fini(struct sk_machine_plan *p)
@@ -336,6 +367,8 @@ void sk_machine_plan_fini(struct sk_machine_plan *p)
 	sk_strv_fini(&p->opts.dns);
 	sk_strv_fini(&p->opts.sysctl);
 	sk_strv_fini(&p->opts.env);
+	sk_strv_fini(&p->args);
+	json_decref(p->later);
 	free(p->name);
 	*p = (struct sk_machine_plan){ 0 };
 }

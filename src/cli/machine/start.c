@@ -152,6 +152,7 @@ static int renew(struct sk_cli *cli, struct sk_container *c, struct sk_error *er
 		sk_jx_set(config, "Machine", json_incref(machine));
 		vm = sk_plan_vm(&p.plan, config);
 		sk_machine_complete_vm(&cli->paths, machine, vm);
+		sk_jx_set(json_object_get(vm, "services"), "later", json_incref(p.later));
 		r = sk_container_save_vm(&cli->paths, c->id, vm, err);
 		if (r == 0)
 			r = sk_container_save(&cli->paths, c->id, config, err);

@@ -82,6 +82,78 @@ f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print("locked", flush=True
 	has "$(client udp-ask 127.0.0.1 "$p" ping)" '^to ping'
 }
 
+# Directories of the allow-list that come after the machine's start, in directories that are not shared.
+# case: timeout=240
+case_machine_later() {
+	. "$SUITE/lib.sh"
+	local path far=$WORK/far server
+	mkdir -p "$far/there"
+	settings '"machine_mounts": ["'"$far/there"'", "'"$far/disk"'", "'"$far/ro"':ro", "'"$far/deep/inside"'"]'
+	export SKERRY_CONFIG=$WORK/settings.json
+	start_machine --home=false
+	# Not there yet, or not allowed: an error, and nothing is made.
+	mkdir "$far/other"
+	for path in disk ro deep/inside other; do
+		# 126: the client's code for "permission denied"
+		try d run --rm -v "$far/$path:/x" box true
+		[ "$rc" = 125 ] || [ "$rc" = 126 ] || fail "exit code $rc: $path"
+		has "$err" 'read-only file system|no such file|not permitted|permission denied'
+		expect 125 d run --rm --mount "type=bind,source=$far/$path,target=/x" box true
+		has "$err" 'does not exist'
+	done
+	same "$(ls "$far")" $'other\nthere'
+	# What is shared beside them stays.
+	ok d run --rm -v "$far/there:/x" box touch /x/touched
+	[ -e "$far/there/touched" ] || fail 'the file is not on the host'
+	# and as soon as the host has it
+	mkdir -p "$far/disk" "$far/ro" "$far/deep/inside/sub"
+	echo from-host >"$far/disk/file"
+	ok d run --rm -v "$far/disk:/x" box sh -c 'cat /x/file; echo from-guest >/x/new; chmod 640 /x/new'
+	same "$out" from-host
+	same "$(cat "$far/disk/new")" from-guest
+	same "$(stat -c %a "$far/disk/new")" 640
+	ok d run --rm --mount "type=bind,source=$far/deep/inside/sub,target=/x" box touch /x/touched
+	[ -e "$far/deep/inside/sub/touched" ] || fail 'the file is not on the host'
+	expect 1 d run --rm -v "$far/ro:/x" box touch /x/touched
+	has "$err" 'Read-only file system'
+	try d run --rm -v "$far/other:/x" box true
+	[ "$rc" = 125 ] || [ "$rc" = 126 ] || fail "exit code $rc"
+	# what the host changes is seen in a container that runs
+	ok d run -d --name reader -v "$far/disk:/x" box sleep 1000
+	ok d exec reader cat /x/file
+	echo changed >"$far/disk/file"
+	until_ok 5 eval '[ "$(d exec reader cat /x/file)" = changed ]'
+	ok d rm -f reader
+	# A file server that ends takes nothing else along, and there is another one for who comes then.
+	for server in $(pgrep -P "$(pgrep -P "$(machine_pid)" skerry-sharer)"); do kill -9 "$server"; done
+	until_ok 10 d run --rm -v "$far/disk:/x" box cat /x/file
+	ok d run --rm -v "$far/there:/x" box ls /x/touched
+	# shares like any other from the next start on
+	ok skerry machine restart -q
+	ok d run --rm -v "$far/disk:/x" box cat /x/file
+	same "$out" changed
+}
+
+# More directories than a VM has slots for devices.
+# case: timeout=240
+case_machine_many_mounts() {
+	. "$SUITE/lib.sh"
+	local i mounts=()
+	for i in {1..45}; do
+		mkdir -p "$WORK/many/$i"
+		echo "$i" >"$WORK/many/$i/file"
+		mounts+=(--mount "$WORK/many/$i")
+	done
+	start_machine --home=false "${mounts[@]}"
+	ok d run --rm -v "$WORK/many/1:/1" -v "$WORK/many/27:/27" -v "$WORK/many/45:/45" box cat /1/file /27/file /45/file
+	same "$out" $'1\n27\n45'
+	# and as many in one container
+	mounts=()
+	for i in {1..100}; do mounts+=(-v "$WORK/many/$((i % 45 + 1)):/m/$i"); done
+	ok d run --rm "${mounts[@]}" box sh -c 'cat /m/*/file | sort -n | tail -1; ls /m | wc -l'
+	same "$(tr '\n' ' ' <<<"$out")" '45 100 '
+}
+
 # case: timeout=240
 case_machine_everything_shared() {
 	. "$SUITE/lib.sh"

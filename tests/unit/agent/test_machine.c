@@ -371,9 +371,33 @@ static void test_read_ahead(void **state)
 	assert_int_equal(sk_fs_remove_tree(AT_FDCWD, dir), 0);
 }
 
+static void test_later_options(void **state)
+{
+	const char *const two[] = { "--later", "/srv/a", "--later", "/mnt/b c", NULL };
+	const char *const relative[] = { "--later", "srv", NULL };
+	static char *argv[2 * SK_MACHINE_LATER_MAX + 4];
+	struct sk_machine_options o;
+	struct sk_error err = SK_ERROR_INIT;
+	int argc;
+
+	(void)state;
+	assert_int_equal(parse(&o, &err, two), 0);
+	assert_int_equal(o.later.n, 2);
+	assert_string_equal(o.later.paths[0], "/srv/a");
+	assert_string_equal(o.later.paths[1], "/mnt/b c");
+	assert_int_equal(parse(&o, &err, relative), -EINVAL);
+	for (argc = 1; argc < (int)(2 * SK_MACHINE_LATER_MAX) + 3; argc++)
+		argv[argc] = argc % 2 ? (char *)(uintptr_t) "--later" : (char *)(uintptr_t) "/srv";
+	argv[0] = (char *)(uintptr_t) "/sbin/skerry-machine";
+	assert_int_equal(sk_machine_options(&o, (int)(2 * SK_MACHINE_LATER_MAX) + 1, argv, &err), 0);
+	assert_int_equal(o.later.n, SK_MACHINE_LATER_MAX);
+	assert_int_equal(sk_machine_options(&o, (int)(2 * SK_MACHINE_LATER_MAX) + 3, argv, &err), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_later_options),
 		cmocka_unit_test(test_options),	       cmocka_unit_test(test_engine_of_image),
 		cmocka_unit_test(test_command_lines),  cmocka_unit_test(test_too_many_arguments),
 		cmocka_unit_test(test_disk_names),     cmocka_unit_test(test_probe),

@@ -95,6 +95,7 @@ static const char *const samples[SK_OP_COUNT] = {
 	[SK_SERVICE_PUBLISH] = "{\"proto\":\"tcp\",\"host_ip\":\"0.0.0.0\",\"host_port\":8080}",
 	[SK_SERVICE_SSH_AUTH] = "{}",
 	[SK_SERVICE_IDLE] = "{}",
+	[SK_SERVICE_SHARE] = "{\"path\":\"/srv/later\"}",
 };
 
 static json_t *json(const char *text)

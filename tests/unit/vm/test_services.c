@@ -3,8 +3,11 @@
 #include "../sk_test.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -349,6 +352,50 @@ static void test_ssh_auth(void **state)
 }
 
 /* Neither side waits for the other's pace: what has no room stays where it is. */
+/* Directories that the host has later: those that were named, once they are there. */
+static void test_share(void **state)
+{
+	char dir[] = "/tmp/sk-services-XXXXXX", path[64], file[64];
+	struct sk_later_share shares[2] = { { .target = "/srv/later" }, { .target = "/srv/file" } };
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_stream *s;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/later", dir);
+	snprintf(file, sizeof(file), "%s/file", dir);
+	shares[0].path = path;
+	shares[1].path = file;
+	close(open(file, O_WRONLY | O_CREAT, 0600));
+	setenv("SKERRY_9PD", "/bin/cat", 1); /* which does not know its command line, and ends */
+	start(false, NULL);
+	s = ask("{\"op\":\"share\",\"path\":\"/srv/later\"}");
+	assert_int_equal(answer_errno(s), ENOENT);
+	guest_drop(s);
+	assert_int_equal(sk_services_set_later(services, shares, 2, &err), 0);
+	s = ask("{\"op\":\"share\",\"path\":\"/srv\"}");
+	assert_int_equal(answer_errno(s), ENOENT);
+	guest_drop(s);
+	s = ask("{\"op\":\"share\",\"path\":\"/srv/later\"}");
+	run(200);
+	assert_int_equal(answer_errno(s), ENOENT);
+	guest_drop(s);
+	s = ask("{\"op\":\"share\",\"path\":\"/srv/file\"}");
+	run(200);
+	assert_int_equal(answer_errno(s), ENOTDIR);
+	guest_drop(s);
+	mkdir(path, 0700);
+	s = ask("{\"op\":\"share\",\"path\":\"/srv/later\"}");
+	run(500);
+	assert_int_equal(answer_errno(s), 0);
+	assert_true(s->shut); /* the server has ended */
+	guest_drop(s);
+	stop();
+	rmdir(path);
+	unlink(file);
+	rmdir(dir);
+}
+
 static void test_ssh_auth_pace(void **state)
 {
 	char dir[] = "/tmp/sk-services-XXXXXX", path[64];
@@ -435,10 +482,9 @@ static void test_idle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_token),	 cmocka_unit_test(test_publish),
-		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_limits),	 cmocka_unit_test(test_ports_in_turn),
-		cmocka_unit_test(test_ssh_auth), cmocka_unit_test(test_ssh_auth_pace),
+		cmocka_unit_test(test_token),  cmocka_unit_test(test_publish),	cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_broken), cmocka_unit_test(test_limits),	cmocka_unit_test(test_ports_in_turn),
+		cmocka_unit_test(test_share),  cmocka_unit_test(test_ssh_auth), cmocka_unit_test(test_ssh_auth_pace),
 		cmocka_unit_test(test_idle),
 	};
 

@@ -47,6 +47,7 @@
 #define MACHINE_STABLE_MS 30000u /* one that ran this long begins anew with its backoff */
 #define MACHINE_STOP_MS 120000u	 /* dockerd gives its containers 15 s each by itself; the host has a deadline, too */
 #define MACHINE_STOP_LAST_MS 5000u
+#define MACHINE_INGRESS_MS 3000u
 #define MACHINE_TRY_MS 20u   /* between looks at a socket */
 #define MACHINE_OUTPUT 4096u /* what a pipe takes at once when it is writable at all (PIPE_BUF) */
 #define MACHINE_OOM "-500"
@@ -96,6 +97,8 @@ struct machine {
 	struct sk_source *idle_timer; /* NULL: it does not stop by itself */
 	pid_t ending;		      /* the engine's `end` runs; 0: it does not */
 	pid_t later;		      /* machine_later.c's process; 0: there is none */
+	pid_t ingress;		      /* machine_ingress.c's; 0: there is none */
+	struct sk_source *ingress_timer;
 	int code;
 };
 
@@ -349,11 +352,12 @@ static void stop_machine(struct machine *m, int code)
 /* Nothing runs but the engine, which is up. */
 static bool is_quiet(const struct machine *m)
 {
-	pid_t own[MACHINE_PROCESSES + 2] = { getpid(), m->later ? m->later : getpid() };
+	pid_t own[MACHINE_PROCESSES + 3] = { getpid(), m->later ? m->later : getpid(),
+					     m->ingress ? m->ingress : getpid() };
 	unsigned i;
 
 	for (i = 0; i < MACHINE_PROCESSES; i++)
-		own[i + 2] = m->processes[i].pid;
+		own[i + 3] = m->processes[i].pid;
 	return m->phase == RUNNING && sk_machine_is_quiet("/proc", own, SK_ARRAY_SIZE(own));
 }
 
@@ -363,6 +367,15 @@ static void look_if_resting(void *arg)
 
 	sk_machine_rest_look(&m->rest, is_quiet(m));
 	sk_loop_set_timer(m->rest_timer, SK_MACHINE_REST_MS);
+}
+
+static void look_for_ingress(void *arg)
+{
+	struct machine *m = arg;
+
+	if (!m->ingress && m->phase == RUNNING && access(SK_MACHINE_INGRESS, F_OK) == 0)
+		m->ingress = sk_machine_ingress_start();
+	sk_loop_set_timer(m->ingress_timer, MACHINE_INGRESS_MS);
 }
 
 static void look_if_idle(void *arg)
@@ -472,6 +485,8 @@ static void reap(struct machine *m)
 		}
 		if (pid == m->later)
 			m->later = 0;
+		if (pid == m->ingress)
+			m->ingress = 0;
 		for (i = 0; i < MACHINE_PROCESSES; i++)
 			if (m->processes[i].pid == pid)
 				process_ended(&m->processes[i], status);
@@ -639,6 +654,7 @@ static int run_machine(struct machine *m, struct sk_error *err)
 	if (m->idle.after_ms)
 		m->idle_timer = sk_loop_add_timer(m->loop, sk_machine_idle_look_ms(m->idle.after_ms), look_if_idle, m);
 	m->rest_timer = sk_loop_add_timer(m->loop, SK_MACHINE_REST_MS, look_if_resting, m);
+	m->ingress_timer = sk_loop_add_timer(m->loop, MACHINE_INGRESS_MS, look_for_ingress, m);
 	m->deadline = sk_loop_add_timer(m->loop, MACHINE_START_MS, deadline_over, m);
 	for (i = 0; i < MACHINE_PROCESSES && r == 0; i++)
 		r = add_process(m, i, err);

@@ -127,6 +127,19 @@ bool sk_machine_is_quiet(const char *proc, const pid_t *own, size_t n);
 /* 0: the host waits for the machine's end. -EBUSY: a client is connected, or was not long ago. */
 int sk_machine_ask_to_stop(struct sk_error *err);
 
+/* machine_ingress.c: what a swarm's services publish on all nodes. */
+#define SK_MACHINE_INGRESS "/run/docker/netns/ingress_sbox" /* where the engine has an ingress network */
+#define SK_MACHINE_INGRESS_MAX 256u
+struct sk_machine_ingress {
+	bool udp;
+	unsigned port, to; /* of all nodes; at the address */
+	char address[16];
+};
+/* The ports in the output of `iptables -t nat -S DOCKER-INGRESS`. How many; what is no such rule is left out. */
+unsigned sk_machine_ingress_parse(const char *rules, struct sk_machine_ingress *ret, unsigned max);
+/* Starts the process that publishes them, until SK_MACHINE_INGRESS goes. Its pid; 0: it cannot be started. */
+pid_t sk_machine_ingress_start(void);
+
 /* --- steps ---------------------------------------------------------------------------------------------------------*/
 
 /* Checks the data disk, enlarges its file system, mounts it at SK_MACHINE_DISK. `data`: see above. */

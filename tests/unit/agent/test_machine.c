@@ -394,10 +394,35 @@ static void test_later_options(void **state)
 	assert_int_equal(sk_machine_options(&o, (int)(2 * SK_MACHINE_LATER_MAX) + 3, argv, &err), -EINVAL);
 }
 
+static void test_ingress_rules(void **state)
+{
+	static const char rules[] =
+		"-N DOCKER-INGRESS\n"
+		"-A DOCKER-INGRESS -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.18.0.2:8080\n"
+		"-A DOCKER-INGRESS -p udp -m udp --dport 53 -j DNAT --to-destination 172.18.0.2:53\n"
+		"-A DOCKER-INGRESS -p sctp -m sctp --dport 9 -j DNAT --to-destination 172.18.0.2:9\n"
+		"-A DOCKER-INGRESS -p tcp -m tcp --dport 70000 -j DNAT --to-destination 172.18.0.2:70000\n"
+		"-A DOCKER-INGRESS -p tcp -m tcp --dport 81 -j DNAT --to-destination fd00::2:81\n"
+		"-A DOCKER-INGRESS -j RETURN\n"
+		"-A DOCKER-INGRESS -p tcp -m tcp --dport 82 -j DNAT --to-destination 172.18.0.3:82";
+	struct sk_machine_ingress ports[4];
+
+	(void)state;
+	assert_int_equal(sk_machine_ingress_parse("", ports, 4), 0);
+	assert_int_equal(sk_machine_ingress_parse("iptables: No chain/target/match by that name.\n", ports, 4), 0);
+	assert_int_equal(sk_machine_ingress_parse(rules, ports, 4), 3);
+	assert_true(!ports[0].udp && ports[0].port == 8080 && ports[0].to == 8080);
+	assert_string_equal(ports[0].address, "172.18.0.2");
+	assert_true(ports[1].udp && ports[1].port == 53);
+	assert_true(!ports[2].udp && ports[2].port == 82);
+	assert_string_equal(ports[2].address, "172.18.0.3");
+	assert_int_equal(sk_machine_ingress_parse(rules, ports, 1), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_later_options),
+		cmocka_unit_test(test_later_options),  cmocka_unit_test(test_ingress_rules),
 		cmocka_unit_test(test_options),	       cmocka_unit_test(test_engine_of_image),
 		cmocka_unit_test(test_command_lines),  cmocka_unit_test(test_too_many_arguments),
 		cmocka_unit_test(test_disk_names),     cmocka_unit_test(test_probe),

@@ -251,7 +251,7 @@ case_machine_user_traffic() {
 s.sendto(b"ping", ("::1", int(sys.argv[1]))); print(s.recv(99).decode())' "$u"
 		has "$out" '^echo 4 '
 	fi
-	has "$(client udp-ask 127.0.0.1 "$u" "$(head -c 8000 /dev/zero | tr '\0' x)")" '^echo 8000 '
+	has "$(client udp-ask 127.0.0.1 "$u" "$(head -c 8000 /dev/zero | tr '\0' x)")" '^echo 8001 ' # with its newline
 	# Who asks: the host's own address.
 	ok d run -d --name peer -p "$p:9" debian perl -e 'use IO::Socket::IP; my $s = IO::Socket::IP->new(LocalHost => "0.0.0.0", LocalPort => 9, Listen => 5, ReuseAddr => 1) or die;
 		while (my $c = $s->accept) { print $c $c->peerhost, "\n"; close $c }'

@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 	struct sk_guest_mem mem = { .n = 2 };
-	struct sk_virtqueue vq = { .call_fd = -1 };
+	struct sk_virtqueue vq = { .mem = NULL };
 	unsigned heads[NUM + 1], n_heads = 0, steps = 0;
 	uint8_t how = in_u8(&in);
 

@@ -136,6 +136,7 @@ int sk_balloon_new(struct sk_loop *loop, int take_listen_fd, struct sk_device **
 		return sk_error_errno(err, ENOMEM, "cannot set up the balloon device");
 	}
 	b->dev.ops = &balloon_ops;
+	b->dev.id = SK_VIRTIO_BALLOON;
 	b->dev.name = "balloon";
 	b->dev.features = UINT64_C(1) << VIRTIO_BALLOON_F_REPORTING;
 	b->page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;

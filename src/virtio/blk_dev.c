@@ -547,6 +547,7 @@ int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_par
 		return sk_error_errno(err, ENOMEM, "cannot set up the disk");
 	}
 	b->dev.ops = &blk_ops;
+	b->dev.id = SK_VIRTIO_BLOCK;
 	b->dev.name = "block";
 	sk_blk_set_id(&b->dev, readonly ? SK_BLK_ID_READONLY : SK_BLK_ID_WRITABLE);
 	b->readonly = readonly;

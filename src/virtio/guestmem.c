@@ -2,56 +2,43 @@
 #include "virtio/guestmem.h"
 
 #include <errno.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/* More than any host has; keeps sums of sizes far away from overflow. */
-#define REGION_MAX (UINT64_C(1) << 44)
-
-int sk_mem_add(struct sk_guest_mem *mem, int fd, uint64_t gpa, uint64_t uva, uint64_t size, uint64_t offset)
+int sk_mem_insert(struct sk_guest_mem *mem, const struct sk_mem_region *region)
 {
-	uint64_t align = (uint64_t)sysconf(_SC_PAGESIZE) - 1, skip;
-	struct sk_mem_region *r;
-	struct stat st;
-	void *map;
-
 	if (mem->n == SK_MEM_REGIONS)
 		return -ENOSPC;
-	if (size == 0 || size > REGION_MAX || gpa > UINT64_MAX - size || uva > UINT64_MAX - size)
-		return -EINVAL;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	/* A device or a pipe has no length to check against. */
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < size || offset > (uint64_t)st.st_size - size)
-		return -EINVAL;
-	skip = offset & align;
-	map = mmap(NULL, (size_t)(size + skip), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		   (off_t)(offset - skip));
-	if (map == MAP_FAILED)
-		return -errno;
-	r = &mem->regions[mem->n++];
-	*r = (struct sk_mem_region){
-		.gpa = gpa,
-		.uva = uva,
-		.size = size,
-		.host = (uint8_t *)map + skip,
-		.map = map,
-		.map_len = (size_t)(size + skip),
-	};
+	mem->regions[mem->n++] = *region;
 	return 0;
 }
 
-void sk_mem_fini(struct sk_guest_mem *mem)
+int sk_mem_take(struct sk_guest_mem *mem, uint64_t gpa, uint64_t size, struct sk_mem_region *ret)
 {
 	unsigned i;
 
-	for (i = 0; i < mem->n; i++)
-		munmap(mem->regions[i].map, mem->regions[i].map_len);
-	mem->n = 0;
+	for (i = 0; i < mem->n; i++) {
+		if (mem->regions[i].gpa != gpa || mem->regions[i].size != size)
+			continue;
+		*ret = mem->regions[i];
+		mem->regions[i] = mem->regions[--mem->n];
+		return 0;
+	}
+	return -ENOENT;
 }
 
-size_t sk_mem_span(const struct sk_guest_mem *mem, uint64_t addr, size_t len, void **ret_host)
+bool sk_mem_overlaps(const struct sk_guest_mem *mem, uint64_t gpa, uint64_t size)
+{
+	unsigned i;
+
+	for (i = 0; i < mem->n; i++) {
+		const struct sk_mem_region *r = &mem->regions[i];
+
+		if (gpa < r->gpa ? r->gpa - gpa < size : gpa - r->gpa < r->size)
+			return true;
+	}
+	return false;
+}
+
+static size_t find(const struct sk_guest_mem *mem, uint64_t addr, size_t len, void **ret_host)
 {
 	unsigned i;
 
@@ -68,6 +55,15 @@ size_t sk_mem_span(const struct sk_guest_mem *mem, uint64_t addr, size_t len, vo
 	return 0;
 }
 
+size_t sk_mem_span(const struct sk_guest_mem *mem, uint64_t addr, size_t len, void **ret_host)
+{
+	size_t n = find(mem, addr, len, ret_host);
+
+	if (n == 0 && mem->miss && mem->miss(mem->miss_arg, addr))
+		n = find(mem, addr, len, ret_host);
+	return n;
+}
+
 void *sk_mem_gpa(const struct sk_guest_mem *mem, uint64_t addr, uint64_t len)
 {
 	void *host;
@@ -77,7 +73,7 @@ void *sk_mem_gpa(const struct sk_guest_mem *mem, uint64_t addr, uint64_t len)
 	return host;
 }
 
-void *sk_mem_uva(const struct sk_guest_mem *mem, uint64_t addr, uint64_t len)
+static void *find_uva(const struct sk_guest_mem *mem, uint64_t addr, uint64_t len)
 {
 	unsigned i;
 
@@ -89,4 +85,13 @@ void *sk_mem_uva(const struct sk_guest_mem *mem, uint64_t addr, uint64_t len)
 			return r->host + off;
 	}
 	return NULL;
+}
+
+void *sk_mem_uva(const struct sk_guest_mem *mem, uint64_t addr, uint64_t len)
+{
+	void *host = find_uva(mem, addr, len);
+
+	if (!host && mem->miss && mem->miss(mem->miss_arg, addr))
+		host = find_uva(mem, addr, len);
+	return host;
 }

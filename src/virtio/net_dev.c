@@ -311,6 +311,7 @@ static const struct sk_virtio_ops net_ops = {
 int net_dev_init(struct net_dev *n, struct sk_loop *loop, int take_listen_fd, uint64_t features, struct sk_error *err)
 {
 	n->dev.ops = &net_ops;
+	n->dev.id = SK_VIRTIO_NET;
 	n->dev.name = "network";
 	n->dev.features = features | UINT64_C(1) << VIRTIO_NET_F_MAC | UINT64_C(1) << VIRTIO_NET_F_MTU |
 			  UINT64_C(1) << VIRTIO_NET_F_MRG_RXBUF | UINT64_C(1) << VIRTIO_NET_F_STATUS;

@@ -244,6 +244,7 @@ int sk_ninep_dev_new(struct sk_loop *loop, int take_listen_fd, const char *tag, 
 	if (!n)
 		return sk_error_errno(err, ENOMEM, "cannot share %s", tag);
 	n->dev.ops = &ninep_ops;
+	n->dev.id = SK_VIRTIO_9P;
 	n->dev.name = "9p";
 	n->dev.features = UINT64_C(1) << VIRTIO_9P_MOUNT_TAG;
 	memcpy(n->tag, tag, strlen(tag));

@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -67,4 +69,27 @@ int sk_notify(int eventfd)
 		drain();
 	}
 	return -EAGAIN;
+}
+
+int sk_notify_check(int fd, bool *ret_socket)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret_socket = S_ISSOCK(st.st_mode);
+	return *ret_socket || (st.st_mode & S_IFMT) == 0 ? 0 : -EINVAL;
+}
+
+/* 8 bytes are sent without waiting. A full socket holds wake-ups that have not been read yet, so that EAGAIN loses
+ * nothing; any other failure means that nobody waits. */
+void sk_notify_call(void *arg)
+{
+	const struct sk_notify_fd *n = arg;
+	uint64_t one = 1;
+
+	if (n->fd >= 0 && n->is_socket)
+		(void)!send(n->fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+	else if (n->fd >= 0)
+		(void)sk_notify(n->fd);
 }

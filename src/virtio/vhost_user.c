@@ -15,7 +15,7 @@
  * frontend that does not read its replies is dropped.
  *
  * Lifetime: sk_vu_conn lives from accept to conn_end(). Handlers and devices never end it themselves: they return an
- * error or call sk_virtio_fail(), and it goes in on_message() or in the deferred call.
+ * error or call sk_virtio_fail(), and it goes in on_message() or in the deferred call (server.c).
  */
 #include "virtio/vu_internal.h"
 
@@ -23,7 +23,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,78 +31,18 @@
 
 /* Messages handled before the loop serves others. */
 #define MESSAGE_BATCH 32
-/* Turns of each queue when the frontend has gone: enough for a full ring. */
-#define LAST_ROUNDS (SK_VQ_MAX_SIZE / SK_VIRTIO_BUDGET)
-
-static void close_message_fds(struct sk_vu_conn *c)
-{
-	unsigned i;
-
-	for (i = 0; i < c->n_fds; i++)
-		sk_close_fd(&c->fds[i]);
-	c->n_fds = 0;
-}
 
 static int dispatch(struct sk_vu_conn *c)
 {
 	const struct vu_handler *h = &vu_handlers[c->msg.h.request];
 	int r;
 
-	if (c->n_fds > h->max_fds)
+	if (c->fds.n > h->max_fds)
 		return -EINVAL;
 	r = h->run(c);
 	if (r == 0 && (c->msg.h.flags & VU_FLAG_NEED_REPLY) && (c->protocol >> VU_PROTOCOL_F_REPLY_ACK & 1))
 		r = vu_reply_u64(c, 0);
 	return r < 0 ? r : 0;
-}
-
-/* Descriptors that came with the last bytes. A kernel that had to cut the list has closed the rest already. */
-static int collect_fds(struct sk_vu_conn *c, struct msghdr *m)
-{
-	struct cmsghdr *cm;
-	int r = m->msg_flags & MSG_CTRUNC ? -EMSGSIZE : 0;
-
-	for (cm = CMSG_FIRSTHDR(m); cm; cm = CMSG_NXTHDR(m, cm)) {
-		size_t n, i;
-
-		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(int), sizeof(fd));
-			if (c->n_fds < VU_MAX_FDS) {
-				c->fds[c->n_fds++] = fd;
-			} else {
-				close(fd);
-				r = -EMSGSIZE;
-			}
-		}
-	}
-	return r;
-}
-
-/* Reads up to `n` bytes to `p`. Returns how many, -EAGAIN, -EPIPE at the end of the stream, or another errno. */
-static ssize_t receive(struct sk_vu_conn *c, void *p, size_t n)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * VU_MAX_FDS)];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { p, n };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
-	};
-	ssize_t got = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int r;
-
-	if (got < 0)
-		return -errno;
-	r = collect_fds(c, &m);
-	if (r < 0)
-		return r;
-	return got == 0 ? -EPIPE : got;
 }
 
 /* Reads on. 1: a whole message is there; 0: not yet; negative: the connection ends. */
@@ -130,7 +69,7 @@ static int read_message(struct sk_vu_conn *c)
 			if (want == 0)
 				return 1;
 		}
-		n = receive(c, to, want);
+		n = sk_recv_fds(c->fd, to, want, &c->fds);
 		if (n == -EAGAIN || n == -EINTR)
 			return 0;
 		if (n < 0)
@@ -139,27 +78,16 @@ static int read_message(struct sk_vu_conn *c)
 	}
 }
 
-static int listen_again(struct sk_device *dev);
-
 static void conn_end(struct sk_vu_conn *c)
 {
 	struct sk_device *dev = c->dev;
-	unsigned i, round;
+	unsigned i;
 
-	/* The chains that the guest left on its queues are still served: the last output of a guest that powers off. */
-	for (i = 0; i < dev->ops->n_queues; i++)
-		for (round = 0; round < LAST_ROUNDS && dev->vq[i].running && !dev->failed; round++)
-			if (!dev->ops->queue_kick(dev, i))
-				break;
+	sk_virtio_drain(dev);
 	for (i = 0; i < dev->ops->n_queues; i++)
 		vu_queue_reset(&c->queues[i]);
-	dev->conn = NULL;
-	dev->acked = 0;
-	dev->failed = false;
-	dev->again = 0;
-	if (dev->ops->disconnected)
-		dev->ops->disconnected(dev);
-	close_message_fds(c);
+	sk_virtio_gone(dev);
+	sk_fds_close(&c->fds);
 	sk_loop_remove(c->source);
 	sk_close_fd(&c->backend_req_fd);
 	sk_close_fd(&c->fd);
@@ -180,7 +108,7 @@ static void on_message(void *arg, int fd, unsigned events)
 		if (r <= 0)
 			break;
 		r = dispatch(c);
-		close_message_fds(c);
+		sk_fds_close(&c->fds);
 		c->have = 0;
 		if (r < 0) {
 			sk_log(SK_LOG_WARN, "%s device: connection ended: frontend's request %u: %s", dev->name,
@@ -194,7 +122,7 @@ static void on_message(void *arg, int fd, unsigned events)
 	if (r != -EPIPE && r != -ECONNRESET)
 		sk_log(SK_LOG_WARN, "%s device: connection ended: %s", dev->name, strerror(-r));
 	conn_end(c);
-	listen_again(dev);
+	sk_virtio_listen(dev);
 }
 
 int sk_vu_adopt(struct sk_device *dev, int take_fd)
@@ -214,7 +142,8 @@ int sk_vu_adopt(struct sk_device *dev, int take_fd)
 		c->queues[i].conn = c;
 		c->queues[i].index = i;
 		c->queues[i].kick_fd = -1;
-		dev->vq[i] = (struct sk_virtqueue){ .call_fd = -1 };
+		c->queues[i].call.fd = -1;
+		dev->vq[i] = (struct sk_virtqueue){ .call = sk_notify_call, .call_arg = &c->queues[i].call };
 	}
 	c->source = sk_loop_add_fd(dev->loop, take_fd, SK_LOOP_READ, on_message, c);
 	if (!c->source) {
@@ -230,96 +159,25 @@ int sk_vu_adopt(struct sk_device *dev, int take_fd)
 	return 0;
 }
 
-static void on_connection(void *arg, int take_fd)
+static void end(struct sk_device *dev)
 {
-	struct sk_device *dev = arg;
-	int r = sk_vu_adopt(dev, take_fd);
-
-	if (r < 0) {
-		sk_log(SK_LOG_ERROR, "%s device: cannot serve a frontend: %s", dev->name, strerror(-r));
-		return;
-	}
-	/* The next one waits in the backlog until this one has gone. */
-	sk_acceptor_free(SK_TAKE_PTR(dev->acceptor));
-}
-
-/* Accepts connections only while no frontend is connected. */
-static int listen_again(struct sk_device *dev)
-{
-	if (dev->listen_fd < 0 || dev->acceptor || dev->conn)
-		return 0;
-	dev->acceptor = sk_acceptor_new(dev->loop, dev->listen_fd, on_connection, dev);
-	if (dev->acceptor)
-		return 0;
-	sk_log(SK_LOG_ERROR, "%s device: cannot listen: %s", dev->name, strerror(errno));
-	return -errno;
-}
-
-static void on_deferred(void *arg)
-{
-	struct sk_device *dev = arg;
-
-	if (!dev->failed || !dev->conn)
-		return;
 	conn_end(dev->conn);
-	listen_again(dev);
 }
 
-void sk_virtio_fail(struct sk_device *dev, const char *why)
+static void failed(struct sk_device *dev)
 {
-	if (dev->failed || !dev->conn)
-		return;
-	sk_log(SK_LOG_WARN, "%s device: %s: connection ended", dev->name, why);
-	dev->failed = true;
-	sk_loop_trigger(dev->deferred);
+	conn_end(dev->conn);
+	sk_virtio_listen(dev);
 }
+
+static const struct sk_virtio_server server = {
+	.consequence = "connection ended",
+	.adopt = sk_vu_adopt,
+	.failed = failed,
+	.end = end,
+};
 
 int sk_virtio_init(struct sk_device *dev, struct sk_loop *loop, int take_listen_fd, struct sk_error *err)
 {
-	unsigned i;
-
-	assert(dev->ops->n_queues > 0 && dev->ops->n_queues <= SK_VIRTIO_QUEUES && dev->ops->config &&
-	       dev->ops->queue_kick && dev->ops->free);
-	dev->loop = loop;
-	dev->listen_fd = take_listen_fd;
-	for (i = 0; i < SK_VIRTIO_QUEUES; i++)
-		dev->vq[i].call_fd = -1;
-	dev->deferred = sk_loop_add_deferred(loop, on_deferred, dev);
-	dev->again_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (dev->again_fd >= 0)
-		dev->again_source = sk_loop_add_fd(loop, dev->again_fd, 0, vu_on_again, dev);
-	if (!dev->deferred || !dev->again_source) {
-		int r = errno;
-
-		sk_virtio_fini(dev);
-		return sk_error_errno(err, r, "cannot set up the %s device", dev->name);
-	}
-	if (listen_again(dev) < 0) {
-		int r = errno;
-
-		sk_virtio_fini(dev);
-		return sk_error_errno(err, r, "cannot listen for the %s device's frontend", dev->name);
-	}
-	return 0;
-}
-
-void sk_virtio_fini(struct sk_device *dev)
-{
-	if (!dev->loop)
-		return;
-	dev->failed = true; /* no last round of kicks: the device is being taken apart */
-	if (dev->conn)
-		conn_end(dev->conn);
-	sk_acceptor_free(SK_TAKE_PTR(dev->acceptor));
-	sk_loop_remove(dev->deferred);
-	sk_loop_remove(dev->again_source);
-	sk_close_fd(&dev->again_fd);
-	sk_close_fd(&dev->listen_fd);
-	dev->loop = NULL;
-}
-
-void sk_device_free(struct sk_device *dev)
-{
-	if (dev)
-		dev->ops->free(dev);
+	return sk_virtio_init_server(dev, loop, take_listen_fd, &server, err);
 }

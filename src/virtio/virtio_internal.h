@@ -49,37 +49,69 @@ struct sk_virtio_ops {
 	void (*free)(struct sk_device *dev);
 };
 
-struct sk_vu_conn;
+/* How a device meets its guest: the transport. */
+struct sk_virtio_server {
+	const char *consequence; /* of sk_virtio_fail(), for the log */
+	/* Serves a frontend that has connected (the socket is taken, also on failure): sets dev->conn. Negative errno. */
+	int (*adopt)(struct sk_device *dev, int take_fd);
+	/* The device has failed. Not called from one of its callbacks. */
+	void (*failed)(struct sk_device *dev);
+	/* Stops the queues and forgets dev->conn, with sk_virtio_gone(). */
+	void (*end)(struct sk_device *dev);
+};
 
 struct sk_device {
 	const struct sk_virtio_ops *ops;
+	enum sk_virtio_id id;
 	struct sk_loop *loop;
 	const char *name;  /* for the log */
 	uint64_t features; /* offered by the device; the server adds those of the ring and of vhost-user */
 	uint64_t acked;	   /* accepted by the guest */
 	struct sk_virtqueue vq[SK_VIRTIO_QUEUES];
 	/* The server's. */
-	int listen_fd;
+	const struct sk_virtio_server *server;
+	int listen_fd; /* -1: none */
 	struct sk_acceptor *acceptor;
 	struct sk_source *deferred, *again_source;
-	int again_fd;		 /* always readable; watched while `again` is set */
-	struct sk_vu_conn *conn; /* NULL: no frontend */
-	uint32_t again;		 /* bit q: queue_kick wants to be called again */
-	bool failed;		 /* the connection is to be ended */
+	int again_fds[2]; /* the first is always readable; watched while `again` is set */
+	void *conn;	  /* the server's, for its frontend; NULL: there is none */
+	uint32_t again;	  /* bit q: queue_kick wants to be called again */
+	bool failed;	  /* server->failed() is due, or was called and the guest has not reset the device yet */
 };
 
-/* Sets up the server part and starts to listen. `dev` is zeroed but for ops, name and features. The descriptor is
- * taken, also on failure. */
+/* The features of every ring of ours. */
+#define SK_VIRTIO_RING_FEATURES                                                       \
+	(UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | \
+	 UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC)
+
+/* Sets up the server part and starts to listen; the transport is the system's own, vhost-user on Linux. `dev` is zeroed
+ * but for ops, id, name and features. The descriptor is taken, also on failure; -1: nobody connects, the device gets its
+ * guest otherwise. */
 int sk_virtio_init(struct sk_device *dev, struct sk_loop *loop, int take_listen_fd, struct sk_error *err);
 /* Ends the connection (with queue_stopped and disconnected) and closes everything. Accepts a zeroed device. */
 void sk_virtio_fini(struct sk_device *dev);
-/* The guest broke the rules of the device: the connection ends when the loop comes round. `why` is logged. */
+/* The guest broke the rules of the device: when the loop comes round its connection ends, or it wants to be reset.
+ * `why` is logged. */
 void sk_virtio_fail(struct sk_device *dev, const char *why);
 static inline bool sk_virtio_has(const struct sk_device *dev, unsigned feature)
 {
 	return dev->acked >> feature & 1;
 }
 
+/* For transports. */
+
+/* Calls queue_kick, and again later if it stopped at its budget. */
+void sk_virtio_kick(struct sk_device *dev, unsigned q);
+/* Serves the chains that a guest which has gone left on its queues: the last output of one that powers off. */
+void sk_virtio_drain(struct sk_device *dev);
+/* The frontend has gone and the queues are stopped. */
+void sk_virtio_gone(struct sk_device *dev);
+/* Accepts connections, while there is no frontend. 0 or negative errno. */
+int sk_virtio_listen(struct sk_device *dev);
+
+/* sk_virtio_init() with the transport that the device has when it is made. */
+int sk_virtio_init_server(struct sk_device *dev, struct sk_loop *loop, int take_listen_fd,
+			  const struct sk_virtio_server *server, struct sk_error *err);
 /* The server's entry for tests and fuzzing: serves a connected frontend socket (taken). */
 int sk_vu_adopt(struct sk_device *dev, int take_fd);
 

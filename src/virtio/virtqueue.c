@@ -17,9 +17,6 @@
  * a full barrier, the index looked at again: either we see the new chain or the guest sees the condition. In the other
  * direction flush() notifies once for all chains pushed since the last time, if the guest's used_event (or flag) asks
  * for it.
- *
- * The call descriptor is an eventfd (QEMU, notify.c) or one end of a stream socket pair (User-mode Linux): 8 bytes are
- * sent without waiting. A full socket holds wake-ups that the guest has not read yet, so that EAGAIN loses nothing.
  */
 #include "virtio/virtqueue.h"
 
@@ -27,10 +24,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "virtio/notify.h"
 
 static uint16_t load_le16(const void *p)
 {
@@ -75,6 +68,27 @@ int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigne
 	/* As if kicks were enabled: the first next() that finds nothing enables them for the guest. */
 	vq->kicks_off = true;
 	vq->running = true;
+	return 0;
+}
+
+int sk_vq_remap(struct sk_virtqueue *vq, uint64_t desc, uint64_t avail, uint64_t used)
+{
+	struct sk_virtqueue copy;
+	int r;
+
+	if (!vq->running)
+		return 0;
+	sk_vq_publish(vq);
+	copy = *vq;
+	r = sk_vq_start(vq, copy.mem, copy.num, desc, avail, used, copy.last_avail);
+	if (r < 0) {
+		*vq = copy;
+		return r;
+	}
+	vq->used_idx = vq->published_idx = copy.used_idx;
+	vq->notified_idx = copy.notified_idx;
+	vq->taken = copy.taken;
+	vq->broken = copy.broken;
 	return 0;
 }
 
@@ -271,16 +285,8 @@ void sk_vq_publish(struct sk_virtqueue *vq)
 
 void sk_vq_call(struct sk_virtqueue *vq)
 {
-	uint64_t one = 1;
-
-	if (vq->call_fd < 0)
-		return;
-	/* MSG_NOSIGNAL: the guest may have closed its end already. Any failure means that nobody waits or everybody
-	 * knows. */
-	if (vq->call_is_socket)
-		(void)!send(vq->call_fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		(void)sk_notify(vq->call_fd);
+	if (vq->call)
+		vq->call(vq->call_arg);
 }
 
 void sk_vq_flush(struct sk_virtqueue *vq)

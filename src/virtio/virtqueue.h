@@ -31,8 +31,8 @@ struct sk_virtqueue {
 	const struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
-	int call_fd; /* -1: the guest polls */
-	bool call_is_socket;
+	void (*call)(void *arg); /* notifies the guest, and never waits; NULL: it polls */
+	void *call_arg;
 };
 
 /*
@@ -60,6 +60,9 @@ static inline bool sk_vq_unmapped(const struct sk_vq_chain *chain)
 /* Maps the rings at the frontend's addresses and starts at `base`. -EINVAL: bad size, alignment or address. */
 int sk_vq_start(struct sk_virtqueue *vq, const struct sk_guest_mem *mem, unsigned num, uint64_t desc, uint64_t avail,
 		uint64_t used, uint16_t base);
+/* The memory table of a queue that runs has changed: maps its rings again, and it goes on. What sk_vq_start() returns; on
+ * failure the queue still has the old mapping. */
+int sk_vq_remap(struct sk_virtqueue *vq, uint64_t desc, uint64_t avail, uint64_t used);
 /* Takes the next chain. 1: taken (push it later); 0: none, and the guest will notify when there is one; -EPROTO: the
  * guest broke the ring, sk_virtio_fail() is due. */
 int sk_vq_next(struct sk_virtqueue *vq, struct sk_vq_chain *chain);

@@ -546,6 +546,7 @@ int sk_vsock_new(struct sk_loop *loop, int take_listen_fd, uint64_t guest_cid, v
 	if (!c)
 		return sk_error_errno(err, ENOMEM, "cannot set up the vsock device");
 	c->dev.ops = &vsock_ops;
+	c->dev.id = SK_VIRTIO_VSOCK;
 	c->dev.name = "vsock";
 	c->guest_cid = guest_cid;
 	c->lost = lost;

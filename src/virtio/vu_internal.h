@@ -2,6 +2,8 @@
 #ifndef SK_VIRTIO_VU_INTERNAL_H
 #define SK_VIRTIO_VU_INTERNAL_H
 
+#include "virtio/notify.h"
+#include "virtio/recv_fds.h"
 #include "virtio/vhost_user.h"
 #include "virtio/virtio_internal.h"
 
@@ -16,6 +18,7 @@ struct vu_queue {
 	uint64_t desc, avail, used; /* the frontend's addresses */
 	int kick_fd;
 	bool kick_is_socket;
+	struct sk_notify_fd call;
 	struct sk_source *kick;
 };
 
@@ -30,9 +33,9 @@ struct sk_vu_conn {
 	/* The message being read. */
 	struct vu_msg msg;
 	size_t have; /* bytes of header and payload read */
-	int fds[VU_MAX_FDS];
-	unsigned n_fds;
+	struct sk_fds fds;
 };
+_Static_assert(VU_MAX_FDS <= SK_FDS_MAX, "a message's descriptors fit");
 
 /* The handler of a message type. `run` returns 0: acknowledge if asked; 1: replied; negative errno: the connection
  * ends. It may take descriptors out of c->fds. */
@@ -47,7 +50,5 @@ extern const struct vu_handler vu_handlers[VU_REQUESTS]; /* run is NULL: no such
 int vu_reply_u64(struct sk_vu_conn *c, uint64_t v);
 /* Stops the queue and forgets everything about it. */
 void vu_queue_reset(struct vu_queue *q);
-/* Calls again devices that stopped at their budget; the callback of again_source. */
-void vu_on_again(void *arg, int fd, unsigned events);
 
 #endif

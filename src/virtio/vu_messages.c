@@ -20,9 +20,6 @@
 #include "base/cleanup.h"
 #include "virtio/notify.h"
 
-#define RING_FEATURES                                                                 \
-	(UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | \
-	 UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC)
 #define PROTOCOL_FEATURES                                                                       \
 	(1u << VU_PROTOCOL_F_MQ | 1u << VU_PROTOCOL_F_REPLY_ACK | 1u << VU_PROTOCOL_F_NET_MTU | \
 	 1u << VU_PROTOCOL_F_BACKEND_REQ | 1u << VU_PROTOCOL_F_CONFIG | 1u << VU_PROTOCOL_F_RESET_DEVICE)
@@ -30,34 +27,6 @@
 static int on_kick_fd(struct vu_queue *q);
 
 /* --- queues --- */
-
-static void queue_run_kick(struct sk_device *dev, unsigned q)
-{
-	if (!dev->vq[q].running || dev->failed)
-		return;
-	if (!dev->ops->queue_kick(dev, q))
-		return;
-	if (dev->again == 0)
-		sk_loop_set_events(dev->again_source, SK_LOOP_READ);
-	dev->again |= 1u << q;
-}
-
-/* A device stopped at its budget in the round before: its turn again, now that everybody else had theirs. */
-void vu_on_again(void *arg, int fd, unsigned events)
-{
-	struct sk_device *dev = arg;
-	uint32_t again = dev->again;
-	unsigned i;
-
-	(void)fd;
-	(void)events;
-	dev->again = 0;
-	for (i = 0; i < dev->ops->n_queues; i++)
-		if (again >> i & 1)
-			queue_run_kick(dev, i);
-	if (dev->again == 0)
-		sk_loop_set_events(dev->again_source, 0);
-}
 
 static void on_kick(void *arg, int fd, unsigned events)
 {
@@ -74,7 +43,7 @@ static void on_kick(void *arg, int fd, unsigned events)
 			q->kick = NULL;
 		}
 	}
-	queue_run_kick(q->conn->dev, q->index);
+	sk_virtio_kick(q->conn->dev, q->index);
 }
 
 static void queue_stop(struct vu_queue *q)
@@ -115,7 +84,7 @@ static int queue_try_start(struct vu_queue *q)
 		return r;
 	if (dev->ops->queue_ready)
 		dev->ops->queue_ready(dev, q->index);
-	queue_run_kick(dev, q->index);
+	sk_virtio_kick(dev, q->index);
 	return 0;
 }
 
@@ -135,27 +104,12 @@ static int on_kick_fd(struct vu_queue *q)
 /* Back to the state of a new connection. */
 void vu_queue_reset(struct vu_queue *q)
 {
-	struct sk_virtqueue *vq = &q->conn->dev->vq[q->index];
-
 	queue_stop(q);
 	sk_close_fd(&q->kick_fd);
-	sk_close_fd(&vq->call_fd);
+	sk_close_fd(&q->call.fd);
 	q->has_addr = q->enabled = false;
 	q->num = 0;
 	q->base = 0;
-}
-
-/* A descriptor that notifications go through: a stream socket, or a file without a type (an eventfd). It is shared with
- * the frontend, and so are its flags: O_NONBLOCK means nothing here. Sockets are used with MSG_DONTWAIT, eventfds only
- * watched (kick) or signalled by the kernel (call, notify.c). */
-static int check_notify_fd(int fd, bool *ret_socket)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	*ret_socket = S_ISSOCK(st.st_mode);
-	return *ret_socket || (st.st_mode & S_IFMT) == 0 ? 0 : -EINVAL;
 }
 
 /* --- message handlers --- */
@@ -184,7 +138,7 @@ static struct vu_queue *get_queue(struct sk_vu_conn *c, uint64_t index)
 
 static uint64_t offered(const struct sk_device *dev)
 {
-	return dev->features | RING_FEATURES | UINT64_C(1) << VU_F_PROTOCOL_FEATURES;
+	return dev->features | SK_VIRTIO_RING_FEATURES | UINT64_C(1) << VU_F_PROTOCOL_FEATURES;
 }
 
 static int do_get_features(struct sk_vu_conn *c)
@@ -240,24 +194,12 @@ static int do_reset(struct sk_vu_conn *c)
  * there. */
 static int remap_queue(struct vu_queue *q)
 {
-	struct sk_virtqueue *vq = &q->conn->dev->vq[q->index], copy;
-	int r;
+	struct sk_virtqueue *vq = &q->conn->dev->vq[q->index];
+	int r = sk_vq_remap(vq, q->desc, q->avail, q->used);
 
-	if (!vq->running)
-		return 0;
-	sk_vq_publish(vq);
-	copy = *vq;
-	r = sk_vq_start(vq, &q->conn->mem, q->num, q->desc, q->avail, q->used, copy.last_avail);
-	if (r < 0) {
-		*vq = copy;
+	if (r < 0)
 		queue_stop(q);
-		return r;
-	}
-	vq->used_idx = vq->published_idx = copy.used_idx;
-	vq->notified_idx = copy.notified_idx;
-	vq->taken = copy.taken;
-	vq->broken = copy.broken;
-	return 0;
+	return r;
 }
 
 /* Remap or stop every queue before the old mapping is removed, also those after a queue that does not fit. */
@@ -268,13 +210,13 @@ static int do_set_mem_table(struct sk_vu_conn *c)
 	unsigned i;
 	int r;
 
-	if (c->msg.h.size < 8 || t->n == 0 || t->n > VU_MAX_REGIONS || t->n != c->n_fds ||
+	if (c->msg.h.size < 8 || t->n == 0 || t->n > VU_MAX_REGIONS || t->n != c->fds.n ||
 	    c->msg.h.size != 8 + t->n * sizeof(t->regions[0]))
 		return -EINVAL;
 	for (i = 0; i < t->n; i++) {
 		const struct vu_mem_region *g = &t->regions[i];
 
-		r = sk_mem_add(&fresh, c->fds[i], g->guest_addr, g->user_addr, g->size, g->mmap_offset);
+		r = sk_mem_add(&fresh, c->fds.fd[i], g->guest_addr, g->user_addr, g->size, g->mmap_offset);
 		if (r < 0) {
 			sk_mem_fini(&fresh);
 			return r;
@@ -326,7 +268,7 @@ static int do_get_vring_base(struct sk_vu_conn *c)
 		return -EINVAL;
 	queue_stop(q);
 	sk_close_fd(&q->kick_fd);
-	sk_close_fd(&c->dev->vq[q->index].call_fd);
+	sk_close_fd(&q->call.fd);
 	s = (struct vu_vring_state){ q->index, q->base };
 	return reply(c, &s, sizeof(s));
 }
@@ -360,13 +302,13 @@ static int vring_fd(struct sk_vu_conn *c, struct vu_queue **ret_q, int *ret_fd, 
 	if (!*ret_q || (v & ~(uint64_t)(VU_VRING_INDEX_MASK | VU_VRING_NOFD)))
 		return -EINVAL;
 	if (v & VU_VRING_NOFD)
-		return c->n_fds == 0 ? 0 : -EINVAL;
-	if (c->n_fds != 1)
+		return c->fds.n == 0 ? 0 : -EINVAL;
+	if (c->fds.n != 1)
 		return -EINVAL;
-	r = check_notify_fd(c->fds[0], ret_socket);
+	r = sk_notify_check(c->fds.fd[0], ret_socket);
 	if (r < 0)
 		return r;
-	*ret_fd = SK_TAKE_FD(c->fds[0]);
+	*ret_fd = SK_TAKE_FD(c->fds.fd[0]);
 	return 0;
 }
 
@@ -404,9 +346,8 @@ static int do_set_vring_call(struct sk_vu_conn *c)
 		return r;
 	}
 	vq = &c->dev->vq[q->index];
-	sk_close_fd(&vq->call_fd);
-	vq->call_fd = fd;
-	vq->call_is_socket = is_socket;
+	sk_close_fd(&q->call.fd);
+	q->call = (struct sk_notify_fd){ fd, is_socket };
 	/* QEMU restarts a queue before it sets the call descriptor: without this it would miss buffers used in
 	 * between. */
 	if (vq->running)
@@ -417,7 +358,7 @@ static int do_set_vring_call(struct sk_vu_conn *c)
 static int do_set_vring_err(struct sk_vu_conn *c)
 {
 	/* Never used: a queue with an error ends the connection. The descriptor is closed with the message. */
-	return c->n_fds <= 1 ? 0 : -EINVAL;
+	return c->fds.n <= 1 ? 0 : -EINVAL;
 }
 
 static int do_get_protocol_features(struct sk_vu_conn *c)
@@ -453,10 +394,10 @@ static int do_set_vring_enable(struct sk_vu_conn *c)
 
 static int do_set_backend_req_fd(struct sk_vu_conn *c)
 {
-	if (c->n_fds != 1)
+	if (c->fds.n != 1)
 		return -EINVAL;
 	sk_close_fd(&c->backend_req_fd);
-	c->backend_req_fd = SK_TAKE_FD(c->fds[0]);
+	c->backend_req_fd = SK_TAKE_FD(c->fds.fd[0]);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "virtio/notify.h"
 #include "virtio/virtqueue.h"
 
 #define NUM 8u
@@ -19,6 +20,7 @@
  * hole. */
 struct fixture {
 	int memfd, call;
+	struct sk_notify_fd notify;
 	uint8_t *mem;
 	struct sk_guest_mem gm;
 	struct vring ring;
@@ -37,7 +39,9 @@ static void setup_vq(struct fixture *f)
 	assert_int_equal(sk_mem_add(&f->gm, f->memfd, GPA + 3 * REGION, GPA + 3 * REGION, REGION, 2 * REGION), 0);
 	vring_init(&f->ring, NUM, f->mem, 16);
 	f->call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	f->vq.call_fd = f->call;
+	f->notify.fd = f->call;
+	f->vq.call = sk_notify_call;
+	f->vq.call_arg = &f->notify;
 	f->vq.indirect = true;
 	assert_int_equal(sk_vq_start(&f->vq, &f->gm, NUM, GPA + (uint64_t)((uint8_t *)f->ring.desc - f->mem),
 				     GPA + (uint64_t)((uint8_t *)f->ring.avail - f->mem),
@@ -482,7 +486,7 @@ static void test_unget_and_reload(void **state)
 static void test_start_checks(void **state)
 {
 	struct fixture f;
-	struct sk_virtqueue vq = { .call_fd = -1 };
+	struct sk_virtqueue vq = { .mem = NULL };
 	const uint64_t top = GPA + REGION; /* the second region's start: rings may not cross into it */
 
 	(void)state;

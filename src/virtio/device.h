@@ -10,8 +10,8 @@
 #include "virtio/stream.h"
 
 /*
- * The devices that a guest sees, each a vhost-user backend on a unix socket of its own (`listen_fd`: a listening stream
- * socket, taken). A device serves one frontend (engine) connection at a time and accepts a new one after the old one
+ * The devices that a guest sees, each a vhost-user backend (or a vfio-user server, sk_device_serve_vfio_user()) on a unix
+ * socket of its own (`listen_fd`: a listening stream socket, taken). A device serves one frontend (engine) connection at a time and accepts a new one after the old one
  * has gone. One loop per device or several on one loop: a device touches nothing but its own state.
  */
 struct sk_device;
@@ -105,6 +105,9 @@ void sk_net_slirp_withdraw(struct sk_device *device, const struct sk_slirp_forwa
 int sk_net_packet_new(struct sk_loop *loop, int take_listen_fd, const uint8_t mac[6], uint16_t mtu,
 		      struct sk_device **ret_device, struct sk_error *err);
 int sk_net_packet_attach(struct sk_device *device, int take_fd);
+
+/* The engines that connect speak vfio-user, and the guest sees a PCI device. Before the loop turns. */
+void sk_device_serve_vfio_user(struct sk_device *device);
 
 void sk_device_free(struct sk_device *device);
 

@@ -114,5 +114,6 @@ int sk_virtio_init_server(struct sk_device *dev, struct sk_loop *loop, int take_
 			  const struct sk_virtio_server *server, struct sk_error *err);
 /* The server's entry for tests and fuzzing: serves a connected frontend socket (taken). */
 int sk_vu_adopt(struct sk_device *dev, int take_fd);
+int sk_vfu_adopt(struct sk_device *dev, int take_fd); /* after sk_device_serve_vfio_user() */
 
 #endif

@@ -156,7 +156,7 @@ void fe_send_mem_table(struct fe *fe)
 	fe_ok(fe, VU_SET_MEM_TABLE, &t, 8 + 2 * sizeof(t.regions[0]), fds, 2);
 }
 
-static void init_queue(struct fe *fe, unsigned i)
+void fe_init_queue(struct fe *fe, unsigned i)
 {
 	struct fe_queue *q = &fe->q[i];
 	unsigned d;
@@ -208,7 +208,7 @@ void fe_start(struct fe *fe, uint64_t features, unsigned n)
 	fe_ok(fe, VU_SET_FEATURES, &fe->features, 8, NULL, 0);
 	fe_send_mem_table(fe);
 	for (i = 0; i < n; i++) {
-		init_queue(fe, i);
+		fe_init_queue(fe, i);
 		fe_start_queue(fe, i);
 	}
 }

@@ -69,6 +69,8 @@ uint64_t fe_get_u64(struct fe *fe, uint32_t request);
 void fe_get_config(struct fe *fe, void *ret, uint32_t size);
 bool fe_closed(struct fe *fe);
 void fe_send_mem_table(struct fe *fe);
+/* Makes the rings and descriptors of a queue, and tells nobody. */
+void fe_init_queue(struct fe *fe, unsigned q);
 void fe_start_queue(struct fe *fe, unsigned q);
 
 /* Guest memory, zeroed, 16-aligned. */

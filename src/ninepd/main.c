@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * skerry-9pd: the file server. One per VM, serving all its shares (each a virtio-9p device on a vhost-user socket of
- * its own), or on its own, serving 9P clients on unix and TCP sockets. One thread, one loop: a request is answered
- * where it is read.
+ * skerry-9pd: the file server. One per VM, serving all its shares (each a virtio-9p device on a vhost-user or vfio-user
+ * socket of its own), or on its own, serving 9P clients on unix and TCP sockets. One thread, one loop: a request is
+ * answered where it is read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -352,10 +352,14 @@ static int set_up_devices(struct ninepd *d, struct sk_error *err)
 		if (e->vhost_fd >= 0)
 			r = sk_ninep_dev_new(d->loop, SK_TAKE_FD(e->vhost_fd), e->name, d->server, &d->served[i], 1,
 					     false, &e->device, err);
+		if (r == 0 && e->vfio)
+			sk_device_serve_vfio_user(e->device);
 	}
 	if (r == 0 && d->all_fd >= 0)
 		r = sk_ninep_dev_new(d->loop, SK_TAKE_FD(d->all_fd), d->all_tag, d->server, d->served, d->n_exports,
 				     true, &d->all, err);
+	if (r == 0 && d->all && d->all_vfio)
+		sk_device_serve_vfio_user(d->all);
 	return r;
 }
 

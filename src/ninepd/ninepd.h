@@ -38,6 +38,7 @@ struct ninepd_export {
 	struct sk_9p_fs *fs; /* its own; NULL: it is a part of another export */
 	/* The virtio device, where the export has one of its own. */
 	int vhost_fd;
+	bool vfio; /* the socket's clients speak vfio-user, not vhost-user */
 	struct sk_device *device;
 };
 
@@ -46,6 +47,7 @@ struct ninepd {
 	struct sk_9p_export served[NINEPD_EXPORTS];
 	/* The virtio device that has all exports (no socket: none). */
 	int all_fd;
+	bool all_vfio;
 	char all_tag[64];
 	struct sk_device *all;
 	unsigned n_exports;

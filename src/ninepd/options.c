@@ -22,7 +22,7 @@
 void ninepd_usage(void)
 {
 	fputs("Usage: skerry-9pd --export [NAME=]PATH[:OPTION,…] … (--socket PATH | --listen ADDRESS:PORT | "
-	      "--vhost-user NAME=SOCKET | --fd N) …\n"
+	      "--vhost-user NAME=SOCKET | --vfio-user NAME=SOCKET | --fd N) …\n"
 	      "\n"
 	      "Serves directories and single files over 9P2000.L.\n"
 	      "\n"
@@ -53,6 +53,8 @@ void ninepd_usage(void)
 	      "  --vhost-user NAME=SOCKET          virtio-9p device for export NAME; SOCKET is a path or fd:N, a "
 	      "listening socket\n"
 	      "  --vhost-user-all TAG=SOCKET       one device for all exports; an attach names one\n"
+	      "  --vfio-user NAME=SOCKET           the same two as PCI devices, over vfio-user (QEMU 10.1 and later)\n"
+	      "  --vfio-user-all TAG=SOCKET\n"
 	      "  --fd N                            serves the connection on descriptor N, and ends with the last "
 	      "such one\n"
 	      "  --secret-file FILE                clients of sockets have to know what is in FILE\n"
@@ -258,15 +260,20 @@ static int vhost_socket(const char *arg, int *ret_fd, struct sk_error *err)
 	return fcntl(*ret_fd, F_SETFD, FD_CLOEXEC) < 0 ? sk_error_errno(err, errno, "descriptor %d", *ret_fd) : 0;
 }
 
+static bool is_vfio(const struct sk_opt *opt)
+{
+	return strncmp(opt->name, "vfio", 4) == 0;
+}
+
 static int add_vhost_all(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
 {
 	struct ninepd *d = to;
 	const char *eq = strchr(arg, '=');
 
-	(void)opt;
 	if (!eq || eq == arg || (size_t)(eq - arg) >= sizeof(d->all_tag) || d->all_fd >= 0)
-		return sk_error_set(err, EINVAL, "--vhost-user-all wants TAG=SOCKET, once, not %s", arg);
+		return sk_error_set(err, EINVAL, "--%s wants TAG=SOCKET, once, not %s", opt->name, arg);
 	memcpy(d->all_tag, arg, (size_t)(eq - arg));
+	d->all_vfio = is_vfio(opt);
 	return vhost_socket(eq + 1, &d->all_fd, err);
 }
 
@@ -276,16 +283,19 @@ static int add_vhost(const struct sk_opt *opt, void *to, const char *arg, struct
 	const char *eq = strchr(arg, '=');
 	unsigned i;
 
-	(void)opt;
 	for (i = 0; eq && i < d->n_exports; i++) {
 		struct ninepd_export *e = &d->exports[i];
 
 		if (strlen(e->name) != (size_t)(eq - arg) || memcmp(e->name, arg, strlen(e->name)) != 0)
 			continue;
+		if (e->vhost_fd >= 0)
+			return sk_error_set(err, EINVAL, "export %s has a device already: --%s %s", e->name, opt->name,
+					    arg);
+		e->vfio = is_vfio(opt);
 		return vhost_socket(eq + 1, &e->vhost_fd, err);
 	}
-	return sk_error_set(err, EINVAL,
-			    "--vhost-user wants NAME=SOCKET with the name of an export given before, not %s", arg);
+	return sk_error_set(err, EINVAL, "--%s wants NAME=SOCKET with the name of an export given before, not %s",
+			    opt->name, arg);
 }
 
 static int add_connected(const struct sk_opt *opt, void *to, const char *arg, struct sk_error *err)
@@ -373,6 +383,8 @@ static const struct sk_opt options[] = {
 	{ .name = "listen", .type = &type_listen },
 	{ .name = "vhost-user", .type = &type_vhost },
 	{ .name = "vhost-user-all", .type = &type_vhost_all },
+	{ .name = "vfio-user", .type = &type_vhost },
+	{ .name = "vfio-user-all", .type = &type_vhost_all },
 	{ .name = "fd", .type = &type_fd },
 	{ .name = "secret-file", .type = &type_secret },
 	{ .name = "max-fds", .type = &type_max_fds },

@@ -713,6 +713,60 @@ class Locks(Case):
 
 
 @unittest.skipUnless(ROOT, "needs root, to mount file systems that fail")
+class Devices(Case):
+    """Virtio devices, as far as they can be seen without a guest."""
+
+    def vfio(self, sock, command, payload=b""):
+        """Asks and returns the payload of the answer; its error as OSError."""
+        sock.sendall(struct.pack("<HHIII", 7, command, 16 + len(payload), 0, 0) + payload)
+        _, _, size, flags, error = struct.unpack("<HHIII", self.read(sock, 16))
+        body = self.read(sock, size - 16)
+        if flags & 0x20:
+            raise OSError(error, os.strerror(error))
+        return body
+
+    @staticmethod
+    def read(sock, n):
+        data = b""
+        while len(data) < n:
+            more = sock.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def test_vfio_user(self):
+        """A PCI device, in the cage; when its client goes, the next one is served."""
+        path = os.path.join(self.sockets, "vfio")
+        self.serve("--vfio-user", f"x={path}")
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.settimeout(30)
+                sock.connect(path)
+                self.vfio(sock, 1, struct.pack("<HH", 0, 1))
+                config = self.vfio(sock, 9, struct.pack("<QII", 0, 7, 4))[16:]
+                self.assertEqual(struct.unpack("<HH", config), (0x1AF4, 0x1049))
+                tag = self.vfio(sock, 9, struct.pack("<QII", 0x2000, 0, 3))[16:]
+                self.assertEqual(tag, b"\1\0x")
+                self.fails(errno.EOPNOTSUPP, self.vfio, sock, 6)
+
+    def test_all_exports_as_one(self):
+        path = os.path.join(self.sockets, "vfio")
+        self.serve("--vfio-user-all", f"every={path}")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(30)
+            sock.connect(path)
+            self.vfio(sock, 1, struct.pack("<HH", 0, 1))
+            self.assertEqual(self.vfio(sock, 9, struct.pack("<QII", 0x2000, 0, 7))[16:], b"\5\0every")
+
+    def test_one_device_of_an_export(self):
+        for first, second in (("vhost", "vfio"), ("vfio", "vfio"), ("vfio", "vhost")):
+            server = self.launch("--export", f"x={self.share}", f"--{first}-user", f"x={self.sockets}/a", f"--{second}-user", f"x={self.sockets}/b")
+            said = server.communicate(timeout=30)[1]
+            self.assertEqual(server.returncode, 1)
+            self.assertIn("export x has a device already", said)
+
+
 class Failing(Case):
     def mounted(self, *words):
         where = os.path.join(self.top, "mounted")
@@ -938,7 +992,7 @@ class PropagationOfWhatIsThere(Propagation):
 
 def load_tests(loader, _tests, _pattern):
     suite = unittest.TestSuite()
-    for base in (Sockets, Secret, Cage, Hostile, Locks):
+    for base in (Sockets, Secret, Cage, Hostile, Locks, Devices):
         suite.addTests(loader.loadTestsFromTestCase(base))
         if ROOT:
             suite.addTests(loader.loadTestsFromTestCase(type(base.__name__ + "AsUser", (base,), {"plain": True})))

@@ -3,12 +3,12 @@
  * Devices for a guest that bench/mounts boots by hand, without a monitor: the same block and vsock devices that a
  * monitor has.
  *
- *   bench-devices [--disk SOCKET=IMAGE]… [--vsock SOCKET=PORT:UNIX-SOCKET]
+ *   bench-devices [--disk SOCKET=IMAGE]… [--vfio-disk SOCKET=IMAGE]… [--vsock SOCKET=PORT:UNIX-SOCKET]
  *   bench-devices --tsc
  *
- * --vsock: what the guest connects to on host port PORT is carried to UNIX-SOCKET. Ends with SIGTERM, or with its
- * parent. --tsc: prints how many kHz the processor's time stamp counter has, which a guest of QEMU's emulation has to
- * be told (see src/engine/qemu_args.c).
+ * --vfio-disk: a disk over vfio-user, for a guest of QEMU 10.1 or later. --vsock: what the guest connects to on host
+ * port PORT is carried to UNIX-SOCKET. Ends with SIGTERM, or with its parent. --tsc: prints how many kHz the processor's
+ * time stamp counter has, which a guest of QEMU's emulation has to be told (see src/engine/qemu_args.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -178,16 +178,20 @@ static int listen_on(const char *path)
 	return fd;
 }
 
-static int add_disk(const char *socket, const char *image, struct sk_error *err)
+static int add_disk(const char *socket, const char *image, bool vfio, struct sk_error *err)
 {
 	struct sk_blk_part part = { .take_fd = open(image, O_RDWR | O_CLOEXEC) };
 	struct sk_device *dev;
 	struct stat st;
+	int r;
 
 	if (part.take_fd < 0 || fstat(part.take_fd, &st) < 0)
 		return sk_error_errno(err, errno, "%s", image);
 	part.size = (uint64_t)st.st_size;
-	return sk_blk_new(loop, listen_on(socket), &part, 1, false, &dev, err);
+	r = sk_blk_new(loop, listen_on(socket), &part, 1, false, &dev, err);
+	if (r == 0 && vfio)
+		sk_device_serve_vfio_user(dev);
+	return r;
 }
 
 static int add_vsock(const char *socket, char *spec, struct sk_error *err)
@@ -247,7 +251,9 @@ int main(int argc, char **argv)
 			break;
 		*eq = 0;
 		if (strcmp(argv[i], "--disk") == 0)
-			r = add_disk(argv[i + 1], eq + 1, &err);
+			r = add_disk(argv[i + 1], eq + 1, false, &err);
+		else if (strcmp(argv[i], "--vfio-disk") == 0)
+			r = add_disk(argv[i + 1], eq + 1, true, &err);
 		else if (strcmp(argv[i], "--vsock") == 0)
 			r = add_vsock(argv[i + 1], eq + 1, &err);
 		else

@@ -30,7 +30,7 @@ portable() {
 	git ls-files src/engine/{engine,engines_windows,fake,hcs_document,hcs_result,hcs_windows,hyperv,parts,parts_windows}.c 'src/engine/hcs*.h'
 	git ls-files src/vm/{client,config,disk,remove,settings,state,clock,console,network,sandbox,session,streams,relay}.c src/vm/places.h
 	git ls-files src/vm/{conn,container,control,guest,health,life,logfile,monitor,pod,policy,statefile,stdio}.c 'src/vm/*_windows.c'
-	git ls-files 'src/virtio/stream*.[ch]'
+	git ls-files 'src/virtio/stream*.[ch]' src/virtio/{guestmem,hdv_windows,ninep_dev,server,virtio_pci,virtqueue}.c src/virtio/hdv{_api,}_windows.h
 }
 
 # Formats are not checked: the compiler would do so by the rules of that system's own printf.

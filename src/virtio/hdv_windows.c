@@ -31,7 +31,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/platform/windows/system.h"
-#include "virtio/hdv.h"
+#include "virtio/hdv_api_windows.h"
 #include "virtio/virtio_pci.h"
 
 #define DEVICES_MAX 16u
@@ -471,9 +471,13 @@ static const struct sk_virtio_server server = {
 	.end = end,
 };
 
-const struct sk_virtio_server sk_virtio_default_server = {
-	.consequence = "it stops",
-};
+/* Of a device that is in no VM. */
+static const struct sk_virtio_server nowhere = { .consequence = "it stops" };
+
+int sk_virtio_init(struct sk_device *dev, struct sk_loop *loop, int take_listen_fd, struct sk_error *err)
+{
+	return sk_virtio_init_server(dev, loop, take_listen_fd, &nowhere, err);
+}
 
 /* --- hosts and instances --- */
 
@@ -512,7 +516,7 @@ static void instance_free(struct instance *in)
 	sk_close_fd(&in->wake[1]);
 	if (in->dev->conn == in)
 		in->dev->server->end(in->dev);
-	in->dev->server = &sk_virtio_default_server;
+	in->dev->server = &nowhere;
 	sk_pci_free(in->pci);
 	free(in);
 }

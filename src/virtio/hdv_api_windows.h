@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SK_VIRTIO_HDV_H
-#define SK_VIRTIO_HDV_H
+#ifndef SK_VIRTIO_HDV_API_WINDOWS_H
+#define SK_VIRTIO_HDV_API_WINDOWS_H
 
 /*
  * What vmdevicehost.dll takes and calls, as Microsoft documents it ("Device Virtualization" of the Host Compute System's
- * reference); mingw-w64 has no header of it. Shared with the tests' stand-in. After <windows.h>.
+ * reference); mingw-w64 has no header of it. Shared with the tests' stand-in.
  */
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+
 typedef void *HDV_HOST, *HDV_DEVICE;
 
 #define HDV_DEVICE_TYPE_PCI 1

@@ -23,6 +23,24 @@ void sk_socket_send_timeout(int fd, unsigned ms);
  * handed on. -errno where it is none. */
 int sk_socket_inherited(int fd);
 
+/* The state of a TCP connection, as far as anybody here asks; negative errno where the system does not tell. */
+enum sk_tcp_state {
+	SK_TCP_OTHER,
+	SK_TCP_MAY_SEND, /* established, or only the peer has ended its half */
+	SK_TCP_CLOSED,	 /* reset, or never was one */
+};
+int sk_socket_tcp_state(int fd);
+
+/* Sockets that this process may have, as descriptors. */
+unsigned sk_socket_most(void);
+/* Until sk_socket_let_go() this process gets no more sockets (EMFILE): around calls into a library that has no limit of
+ * its own. False: they cannot be held back. */
+struct sk_socket_hold {
+	unsigned long long soft, hard; /* the platform's */
+};
+bool sk_socket_hold_back(struct sk_socket_hold *ret);
+void sk_socket_let_go(const struct sk_socket_hold *hold);
+
 /* Descriptors that one message can have. */
 #define SK_SOCKET_FDS 4u
 /* Sends one message with `n_fds` descriptors, which stay the caller's. 0 or negative errno (-EPIPE without a signal). */

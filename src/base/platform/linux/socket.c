@@ -4,13 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 int sk_socket_address(int fd, const char *name, struct sockaddr_un *ret)
 {
@@ -36,6 +41,45 @@ void sk_socket_send_timeout(int fd, unsigned ms)
 	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+}
+
+int sk_socket_tcp_state(int fd)
+{
+	struct tcp_info info = { .tcpi_state = 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return -errno;
+	if (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT)
+		return SK_TCP_MAY_SEND;
+	return info.tcpi_state == TCP_CLOSE ? SK_TCP_CLOSED : SK_TCP_OTHER;
+}
+
+unsigned sk_socket_most(void)
+{
+	struct rlimit limit = { 1024, 1024 };
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur < UINT32_MAX ? (unsigned)limit.rlim_cur : UINT32_MAX;
+}
+
+bool sk_socket_hold_back(struct sk_socket_hold *ret)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return false;
+	*ret = (struct sk_socket_hold){ limit.rlim_cur, limit.rlim_max };
+	limit.rlim_cur = 0;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+void sk_socket_let_go(const struct sk_socket_hold *hold)
+{
+	const struct rlimit limit = { hold->soft, hold->hard };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		sk_log(SK_LOG_ERROR, "the limit of descriptors cannot be set: %s", strerror(errno));
 }
 
 int sk_socket_inherited(int fd)

@@ -27,8 +27,16 @@
 #undef getaddrinfo
 
 #define FDS_MAX 2048
+/* Of mstcpip.h, newer than mingw-w64's. */
+#ifndef SIO_TCP_INFO
+#define SIO_TCP_INFO _WSAIORW(IOC_VENDOR, 39)
+#endif
+#define STATE_CLOSED 0
+#define STATE_ESTABLISHED 4
+#define STATE_CLOSE_WAIT 7
 
 static volatile uint8_t is_socket[FDS_MAX];
+static volatile LONG held_back; /* no new ones: sk_socket_hold_back() */
 
 static int fail(void)
 {
@@ -83,6 +91,11 @@ static int wrap(SOCKET take_socket, int flags)
 
 	if (take_socket == INVALID_SOCKET)
 		return fail();
+	if (held_back) {
+		closesocket(take_socket);
+		errno = EMFILE;
+		return -1;
+	}
 	SetHandleInformation((HANDLE)take_socket, HANDLE_FLAG_INHERIT, 0);
 	if ((flags & SOCK_NONBLOCK) && ioctlsocket(take_socket, (long)FIONBIO, &yes) != 0) {
 		fail();
@@ -114,6 +127,43 @@ void sk_socket_send_timeout(int fd, unsigned ms)
 	DWORD timeout = ms;
 
 	(void)setsockopt(sk_win_socket(fd), SOL_SOCKET, SO_SNDTIMEO, (const char *)&timeout, sizeof(timeout));
+}
+
+/* The system tells since Windows 10 1703. */
+int sk_socket_tcp_state(int fd)
+{
+	SOCKET s = sk_win_socket(fd);
+	DWORD version = 0, n;
+	struct {
+		DWORD state;
+		uint8_t rest[124];
+	} info; /* TCP_INFO_v0, which mingw-w64 does not have, and room */
+
+	if (s == INVALID_SOCKET)
+		return -errno;
+	if (WSAIoctl(s, SIO_TCP_INFO, &version, sizeof(version), &info, sizeof(info), &n, NULL, NULL) == SOCKET_ERROR)
+		return -sk_win_errno((unsigned long)WSAGetLastError());
+	if (info.state == STATE_ESTABLISHED || info.state == STATE_CLOSE_WAIT)
+		return SK_TCP_MAY_SEND;
+	return info.state == STATE_CLOSED ? SK_TCP_CLOSED : SK_TCP_OTHER;
+}
+
+unsigned sk_socket_most(void)
+{
+	return FDS_MAX;
+}
+
+bool sk_socket_hold_back(struct sk_socket_hold *ret)
+{
+	*ret = (struct sk_socket_hold){ 0, 0 };
+	held_back = 1;
+	return true;
+}
+
+void sk_socket_let_go(const struct sk_socket_hold *hold)
+{
+	(void)hold;
+	held_back = 0;
 }
 
 /* The handle is one for files. The library that sockets belong to has to be told of it, which is what its way to hand sockets
@@ -157,7 +207,16 @@ int sk_posix_listen(int fd, int backlog)
 
 int sk_posix_connect(int fd, const struct sockaddr *address, socklen_t len)
 {
-	WITH_SOCKET(connect(s, address, len));
+	SOCKET s = sk_win_socket(fd);
+
+	if (s == INVALID_SOCKET)
+		return -1;
+	if (connect(s, address, len) != SOCKET_ERROR)
+		return 0;
+	fail();
+	if (errno == EAGAIN)
+		errno = EINPROGRESS; /* POSIX's word for a socket that does not wait */
+	return -1;
 }
 
 int sk_posix_shutdown(int fd, int how)

@@ -13,11 +13,12 @@
  * Not trusted: the frame, its header, the number and size of buffers. A frame that makes no sense, or lies in memory
  * that is not mapped, is dropped; a chain without room for a header ends the connection.
  */
-#include "virtio/net_internal.h"
+#include "virtio/net_dev.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <linux/virtio_net.h>
+#include <stddef.h>
 #include <string.h>
 
 enum net_queue {
@@ -29,56 +30,6 @@ enum net_queue {
 static struct net_dev *net_of(struct sk_device *dev)
 {
 	return (struct net_dev *)dev;
-}
-
-uint32_t net_sum(const uint8_t *p, size_t n, uint32_t sum)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < n; i += 2)
-		sum += (uint32_t)p[i] << 8 | p[i + 1];
-	return n & 1 ? sum + ((uint32_t)p[n - 1] << 8) : sum;
-}
-
-uint16_t net_fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
-{
-	size_t start = le16toh(h->csum_start), at = start + le16toh(h->csum_offset), i;
-	uint64_t sum = 0;
-	uint16_t folded;
-
-	if (!(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
-		return true;
-	if (start >= len || at + 2 > len)
-		return false;
-	/* The sum of 32-bit words folds to the sum of 16-bit words. The field holds the sum of the pseudo header. */
-	for (i = start; i + 4 <= len; i += 4) {
-		uint32_t w;
-
-		memcpy(&w, frame + i, sizeof(w));
-		sum += w;
-	}
-	if (i < len) {
-		uint8_t rest[4] = { 0 };
-		uint32_t w;
-
-		memcpy(rest, frame + i, len - i);
-		memcpy(&w, rest, sizeof(w));
-		sum += w;
-	}
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	folded = (uint16_t)~sum;
-	if (folded == 0)
-		folded = 0xffff;
-	memcpy(frame + at, &folded, sizeof(folded));
-	return true;
 }
 
 /* --- to the guest --- */
@@ -99,10 +50,17 @@ static size_t fill(const struct sk_vq_chain *c, const struct virtio_net_hdr_v1 *
 	return done + sk_iovec_write(in, c->n_in, done, frame + (off - sizeof(*h)), len - (off - sizeof(*h)));
 }
 
+/* One is laid out like the other. */
+_Static_assert(sizeof(struct net_offload) == sizeof(struct virtio_net_hdr) &&
+		       offsetof(struct net_offload, csum_start) == offsetof(struct virtio_net_hdr, csum_start) &&
+		       NET_OFFLOAD_NEEDS_CSUM == VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+		       NET_OFFLOAD_DATA_VALID == VIRTIO_NET_HDR_F_DATA_VALID,
+	       "struct net_offload");
+
 /* A frame in the backlog. */
 struct net_waiting {
 	uint32_t len;
-	struct virtio_net_hdr header;
+	struct net_offload header;
 };
 
 /* A buffer that was taken for a frame, and how many bytes of it are in there. */
@@ -123,7 +81,7 @@ static void return_empty(struct sk_virtqueue *vq, const struct net_used *used, u
 }
 
 /* 0: delivered, or not deliverable at all; -EAGAIN: not enough buffers now. */
-static int try_deliver(struct net_dev *n, const struct virtio_net_hdr *offload, const uint8_t *frame, size_t len)
+static int try_deliver(struct net_dev *n, const struct net_offload *offload, const uint8_t *frame, size_t len)
 {
 	struct sk_virtqueue *vq = &n->dev.vq[NET_RX];
 	struct virtio_net_hdr_v1 h = {
@@ -181,7 +139,7 @@ static int try_deliver(struct net_dev *n, const struct virtio_net_hdr *offload, 
 	return 0;
 }
 
-void net_deliver_offload(struct net_dev *n, const struct virtio_net_hdr *h, const uint8_t *frame, size_t len)
+void net_deliver_offload(struct net_dev *n, const struct net_offload *h, const uint8_t *frame, size_t len)
 {
 	struct net_waiting w = { (uint32_t)len, *h };
 	uint8_t *to;
@@ -198,17 +156,22 @@ void net_deliver_offload(struct net_dev *n, const struct virtio_net_hdr *h, cons
 	sk_buf_commit(&n->backlog, sizeof(w) + len);
 }
 
-void net_deliver(struct net_dev *n, const uint8_t *frame, size_t len)
+static struct net_dev *net_of_link(struct net_link *link)
 {
-	static const struct virtio_net_hdr checked = { .flags = VIRTIO_NET_HDR_F_DATA_VALID };
-
-	net_deliver_offload(n, &checked, frame, len);
+	return (struct net_dev *)((char *)link - offsetof(struct net_dev, link));
 }
 
-void net_flush(struct net_dev *n)
+static void link_deliver(struct net_link *link, const struct net_offload *h, const uint8_t *frame, size_t len)
 {
-	sk_vq_flush(&n->dev.vq[NET_RX]);
+	net_deliver_offload(net_of_link(link), h, frame, len);
 }
+
+static void link_flush(struct net_link *link)
+{
+	sk_vq_flush(&net_of_link(link)->dev.vq[NET_RX]);
+}
+
+const struct net_link_ops net_dev_link_ops = { link_deliver, link_flush };
 
 static void drain_backlog(struct net_dev *n)
 {
@@ -221,7 +184,7 @@ static void drain_backlog(struct net_dev *n)
 			break;
 		sk_buf_consume(&n->backlog, sizeof(w) + w.len);
 	}
-	net_flush(n);
+	net_flush(&n->link);
 }
 
 /* --- from the guest --- */
@@ -234,6 +197,7 @@ static bool drain_tx(struct net_dev *n)
 
 	for (budget = SK_VIRTIO_BUDGET; budget > 0; budget--) {
 		struct virtio_net_hdr_v1 h;
+		struct net_offload offload;
 		size_t len;
 
 		r = sk_vq_next(vq, &n->tx);
@@ -250,8 +214,9 @@ static bool drain_tx(struct net_dev *n)
 		len = sk_iovec_read(n->tx.iov, n->tx.n_out, sizeof(h), n->frame, sizeof(n->frame));
 		sk_vq_push(vq, n->tx.head, 0);
 		sk_vq_publish(vq);
+		memcpy(&offload, &h, sizeof(offload));
 		if (len >= 14 && len <= NET_FRAME_MAX)
-			n->backend->transmit(n->arg, &h, n->frame, len);
+			n->backend->transmit(n->arg, &offload, n->frame, len);
 	}
 	sk_vq_flush(vq);
 	if (r < 0)
@@ -276,10 +241,10 @@ static size_t net_config(struct sk_device *dev, uint8_t buf[SK_VIRTIO_CONFIG])
 	struct virtio_net_config c = {
 		.status = htole16(VIRTIO_NET_S_LINK_UP),
 		.max_virtqueue_pairs = htole16(1),
-		.mtu = htole16(n->mtu),
+		.mtu = htole16(n->link.mtu),
 	};
 
-	memcpy(c.mac, n->mac, sizeof(c.mac));
+	memcpy(c.mac, n->link.mac, sizeof(c.mac));
 	memcpy(buf, &c, sizeof(c));
 	return sizeof(c);
 }
@@ -312,6 +277,7 @@ int net_dev_init(struct net_dev *n, struct sk_loop *loop, int take_listen_fd, ui
 {
 	n->dev.ops = &net_ops;
 	n->dev.id = SK_VIRTIO_NET;
+	n->link.ops = &net_dev_link_ops;
 	n->dev.name = "network";
 	n->dev.features = features | UINT64_C(1) << VIRTIO_NET_F_MAC | UINT64_C(1) << VIRTIO_NET_F_MTU |
 			  UINT64_C(1) << VIRTIO_NET_F_MRG_RXBUF | UINT64_C(1) << VIRTIO_NET_F_STATUS;

@@ -21,7 +21,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_ether.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/datagram.h"
 #include "virtio/net_internal.h"
 
 #define FLOWS_MAX 1024u
@@ -71,14 +72,14 @@ struct flow {
 	struct flow *next, *prev; /* youngest first */
 	struct flow *next_client, *next_face;
 	struct end client;
-	struct in6_pktinfo ours; /* of IPv4: the first 4 bytes of the address */
+	struct sk_own_address ours;
 	struct face face;
 	uint64_t used_ms;
 };
 
 struct net_forward_udp {
 	struct sk_loop *loop;
-	struct net_dev *net;
+	struct net_link *net;
 	struct sk_source *timer;
 	struct outer *outers;
 	struct flow flows; /* head of a ring */
@@ -187,7 +188,7 @@ static struct face choose_face(struct net_forward_udp *u, const struct outer *o,
 	}
 }
 
-static struct flow *flow_of(struct outer *o, const struct end *client, const struct in6_pktinfo *ours)
+static struct flow *flow_of(struct outer *o, const struct end *client, const struct sk_own_address *ours)
 {
 	struct net_forward_udp *u = o->owner;
 	unsigned bucket = client_bucket(o, client);
@@ -283,48 +284,18 @@ static void deliver(struct net_forward_udp *u, const struct flow *w, size_t n)
 }
 
 /* Receives one datagram to its place in u->frame; where it was sent to in `ours`. */
-static ssize_t receive(struct outer *o, struct end *client, struct in6_pktinfo *ours)
+static ssize_t receive(struct outer *o, struct end *client, struct sk_own_address *ours)
 {
-	struct iovec iov = { o->owner->frame + ETH_HLEN + IP_LEN + UDP_LEN, DATAGRAM_MAX };
-	union {
-		struct cmsghdr align;
-		uint8_t space[128];
-	} control;
-	struct msghdr m = { .msg_name = &client->sa,
-			    .msg_namelen = sizeof(client->in6),
-			    .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
-	ssize_t n;
-
 	memset(client, 0, sizeof(*client));
-	memset(ours, 0, sizeof(*ours));
-	n = recvmsg(o->fd, &m, MSG_DONTWAIT);
-	if (n < 0)
-		return n;
-	client->len = m.msg_namelen;
-	for (c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-			memcpy(ours, CMSG_DATA(c), sizeof(*ours));
-			/* Only an address of a link needs it; others may move between interfaces. */
-			if (!IN6_IS_ADDR_LINKLOCAL(&ours->ipi6_addr))
-				ours->ipi6_ifindex = 0;
-		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo v4;
-
-			memcpy(&v4, CMSG_DATA(c), sizeof(v4));
-			memcpy(&ours->ipi6_addr, &v4.ipi_spec_dst, 4);
-		}
-	}
-	return n;
+	client->len = sizeof(client->in6);
+	return sk_datagram_receive(o->fd, o->owner->frame + ETH_HLEN + IP_LEN + UDP_LEN, DATAGRAM_MAX, &client->sa,
+				   &client->len, ours);
 }
 
 static void on_readable(void *arg, int fd, unsigned events)
 {
 	struct outer *o = arg;
-	struct in6_pktinfo ours;
+	struct sk_own_address ours;
 	struct end client;
 	struct flow *w;
 	ssize_t n;
@@ -344,29 +315,7 @@ static void on_readable(void *arg, int fd, unsigned events)
 
 static void answer(const struct flow *w, const uint8_t *data, size_t len)
 {
-	bool v6 = w->outer->v6;
-	struct iovec iov = { (uint8_t *)(uintptr_t)data, len };
-	union {
-		struct cmsghdr align;
-		uint8_t space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-	} control = { .space = { 0 } };
-	struct msghdr m = { .msg_name = (struct sockaddr *)(uintptr_t)&w->client.sa,
-			    .msg_namelen = w->client.len,
-			    .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = &control };
-	struct in_pktinfo v4 = { .ipi_ifindex = 0 };
-	const void *info = v6 ? (const void *)&w->ours : &v4;
-	size_t n = v6 ? sizeof(w->ours) : sizeof(v4);
-	struct cmsghdr *c = &control.align;
-
-	memcpy(&v4.ipi_spec_dst, &w->ours.ipi6_addr, 4);
-	m.msg_controllen = CMSG_SPACE(n);
-	c->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-	c->cmsg_type = v6 ? IPV6_PKTINFO : IP_PKTINFO;
-	c->cmsg_len = CMSG_LEN(n);
-	memcpy(CMSG_DATA(c), info, n);
-	(void)sendmsg(w->outer->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)sk_datagram_send(w->outer->fd, data, len, &w->client.sa, w->client.len, &w->ours);
 }
 
 /* The flow that a UDP packet of the guest for `addr` answers. */
@@ -457,13 +406,16 @@ static int open_outer(const struct sk_slirp_forward *forward)
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(forward->host_port) };
 	bool v6 = forward->v6;
 	_cleanup_fd_ int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1;
+	int on = 1, r;
 
 	memcpy(&in.sin_addr, forward->host_addr, 4);
 	memcpy(&in6.sin6_addr, forward->host_addr, 16);
-	if (fd < 0 || (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
-	    setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on, sizeof(on)) < 0 ||
-	    bind(fd, v6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in, v6 ? sizeof(in6) : sizeof(in)) < 0)
+	if (fd < 0 || (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0))
+		return -errno;
+	r = sk_datagram_tell_own(fd, v6);
+	if (r < 0)
+		return r;
+	if (bind(fd, v6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in, v6 ? sizeof(in6) : sizeof(in)) < 0)
 		return -errno;
 	return SK_TAKE_FD(fd);
 }
@@ -518,14 +470,14 @@ void net_forward_udp_remove(struct net_forward_udp *u, const struct sk_slirp_for
 	outer_free(o);
 }
 
-struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_dev *n)
+struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_link *link)
 {
 	struct net_forward_udp *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return NULL;
 	u->loop = loop;
-	u->net = n;
+	u->net = link;
 	u->flows.next = u->flows.prev = &u->flows;
 	u->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, u);
 	if (!u->timer) {

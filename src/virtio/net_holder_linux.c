@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finds the process that holds a port that cannot be published: from /proc, as far as the user may look. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ static bool has_socket(const char *pid, const char *link)
 	return false;
 }
 
-void net_port_holder(uint16_t port, bool udp, char *buf, size_t size)
+static void find_holder(uint16_t port, bool udp, char *buf, size_t size)
 {
 	_cleanup_closedir_ DIR *proc = NULL;
 	unsigned long inode;
@@ -66,7 +67,6 @@ void net_port_holder(uint16_t port, bool udp, char *buf, size_t size)
 	struct dirent *de;
 	char link[40];
 
-	*buf = '\0';
 	inode = find_socket(udp ? "/proc/net/udp" : "/proc/net/tcp", port, udp, &uid);
 	if (!inode)
 		inode = find_socket(udp ? "/proc/net/udp6" : "/proc/net/tcp6", port, udp, &uid);
@@ -88,4 +88,16 @@ void net_port_holder(uint16_t port, bool udp, char *buf, size_t size)
 		return;
 	}
 	snprintf(buf, size, " by a process of user %u", uid);
+}
+
+void net_port_hint(int error, uint16_t port, bool udp, char *buf, size_t size)
+{
+	*buf = '\0';
+	if (error == EADDRINUSE)
+		find_holder(port, udp, buf, size);
+	else if (error == EACCES && port < 1024)
+		snprintf(buf, size,
+			 ": choose a port from 1024 on, or let users have it: sysctl -w "
+			 "net.ipv4.ip_unprivileged_port_start=%u",
+			 port);
 }

@@ -2,57 +2,52 @@
 #ifndef SK_VIRTIO_NET_INTERNAL_H
 #define SK_VIRTIO_NET_INTERNAL_H
 
-#include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "base/buf.h"
+#include "base/loop.h"
+#include "base/packet.h"
 #include "virtio/device.h"
-#include "virtio/virtio_internal.h"
 
 /*
- * The virtio-net device (net_dev.c) and its back ends (net_slirp.c; a tap would be another). Frames are Ethernet frames
- * with a virtio_net_hdr_v1 in front.
+ * The parts of the guest's network that know no device and no system. Frames are Ethernet frames. What carries them to the
+ * guest is a link: the virtio-net device (net_dev.h) or a stream (net_stream.c).
  */
 
 /* Largest frame: an IP packet of 64 KiB (guest's TSO) with an Ethernet and VLAN header. */
-#define NET_FRAME_MAX (65535u + 18u)
-/* Receive buffers that one frame may fill, and bytes of frames kept while the guest has none. */
-#define NET_MERGE_MAX 128u
+#define NET_FRAME_MAX SK_PACKET_MAX
+/* Bytes of frames kept for a guest that takes none now. */
 #define NET_BACKLOG_MAX (2u << 20)
 
-struct net_dev;
-
-struct net_backend {
-	/* A frame from the guest: header (copied, still the guest's word) and `len` bytes in private memory. */
-	void (*transmit)(void *arg, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len);
-	/* The guest's transmissions of this round have all been handed over. */
-	void (*transmitted)(void *arg);
-	void (*free)(void *arg);
+/* What a frame's checksum and segmentation have been left to: laid out like struct virtio_net_hdr, little-endian. */
+struct net_offload {
+	uint8_t flags; /* NET_OFFLOAD_* */
+	uint8_t gso_type;
+	uint16_t hdr_len, gso_size, csum_start, csum_offset;
 };
+#define NET_OFFLOAD_NEEDS_CSUM 1u /* VIRTIO_NET_HDR_F_NEEDS_CSUM */
+#define NET_OFFLOAD_DATA_VALID 2u
 
-struct net_dev {
-	struct sk_device dev;
-	uint8_t mac[6];
+struct net_link;
+struct net_link_ops {
+	/* Gives the guest a frame, or drops it. `h`: only what the guest has agreed to take. */
+	void (*deliver)(struct net_link *link, const struct net_offload *h, const uint8_t *frame, size_t len);
+	/* The frames of this round have all been delivered. */
+	void (*flush)(struct net_link *link);
+};
+struct net_link {
+	const struct net_link_ops *ops;
+	uint8_t mac[6]; /* the guest's */
 	uint16_t mtu;
-	const struct net_backend *backend;
-	void *arg;	       /* the backend's */
-	struct sk_buf backlog; /* struct net_waiting, frame, … */
-	struct sk_vq_chain tx, rx_first, rx_more;
-	uint8_t frame[NET_FRAME_MAX + 1];
 };
 
-/* Sets the device up over a back end; `n` is zeroed but for mac, mtu, backend and arg. On failure nothing of the back
- * end is freed. `features`: offloads that the back end takes. */
-int net_dev_init(struct net_dev *n, struct sk_loop *loop, int take_listen_fd, uint64_t features, struct sk_error *err);
-/* Gives the guest a frame with complete checksums. Kept, or dropped when too much is kept, while it has no buffers. */
-void net_deliver(struct net_dev *n, const uint8_t *frame, size_t len);
-/* The same with an offload header: only what the guest has agreed to take may be in it (the features offered decide).
- */
-void net_deliver_offload(struct net_dev *n, const struct virtio_net_hdr *h, const uint8_t *frame, size_t len);
+/* Gives the guest a frame with complete checksums. Kept, or dropped when too much is kept, while it takes none. */
+void net_deliver(struct net_link *link, const uint8_t *frame, size_t len);
 /* Publishes the delivered frames to the guest. */
-void net_flush(struct net_dev *n);
-/* Puts in the checksum that the guest left to us (VIRTIO_NET_HDR_F_NEEDS_CSUM). False: the header points outside the
- * frame. */
-bool net_complete_checksum(const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len);
+void net_flush(struct net_link *link);
+/* Puts in the checksum that the guest left to us (NET_OFFLOAD_NEEDS_CSUM). False: the header points outside the frame. */
+bool net_complete_checksum(const struct net_offload *h, uint8_t *frame, size_t len);
 
 /* The internet checksum: adds `n` bytes to `sum` (an odd last byte counts as if a zero followed); folds and inverts a
  * sum (host order). */
@@ -73,9 +68,9 @@ void net_forward_free(struct net_forward *f);
 /* Whether both are the same port of the host and of the guest. */
 bool net_forward_equal(const struct sk_slirp_forward *a, const struct sk_slirp_forward *b);
 
-/* Published UDP ports, see net_forward_udp.c. `n` is the guest's device. NULL: no memory. */
+/* Published UDP ports, see net_forward_udp.c. `link` is the guest's. NULL: no memory. */
 struct net_forward_udp;
-struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_dev *n);
+struct net_forward_udp *net_forward_udp_new(struct sk_loop *loop, struct net_link *link);
 /* Accepts NULL. */
 void net_forward_udp_free(struct net_forward_udp *u);
 /* Negative errno where the address cannot be had. */
@@ -85,7 +80,8 @@ void net_forward_udp_remove(struct net_forward_udp *u, const struct sk_slirp_for
 /* A frame of the guest, with its checksum. True: it was an answer, and is on its way. */
 bool net_forward_udp_take(struct net_forward_udp *u, const uint8_t *frame, size_t len);
 
-/* " by process 4711 (nginx)", " by a process of user 33", or "" where it cannot be told. */
-void net_port_holder(uint16_t port, bool udp, char *buf, size_t size);
+/* Why a port cannot be had, as far as the system tells, and what to do about it: " by process 4711 (nginx)", or "". `error`
+ * is bind()'s, positive. The system's own: net_holder_linux.c, net_holder_windows.c. */
+void net_port_hint(int error, uint16_t port, bool udp, char *buf, size_t size);
 
 #endif

@@ -20,7 +20,7 @@
 #include "virtio/net_names.h"
 
 #include <arpa/inet.h>
-#include <linux/if_ether.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>

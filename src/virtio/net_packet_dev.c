@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "virtio/net_internal.h"
+#include "virtio/net_dev.h"
 
 /* Frames read in one turn, before others on the loop have theirs. */
 #define PACKET_BUDGET 128u
@@ -41,7 +41,7 @@ struct net_packet {
 static void on_packet(void *arg, int fd, unsigned events)
 {
 	struct net_packet *p = arg;
-	struct virtio_net_hdr h;
+	struct net_offload h;
 	struct iovec iov[2] = { { &h, sizeof(h) }, { p->frame, sizeof(p->frame) } };
 	unsigned budget;
 
@@ -59,22 +59,16 @@ static void on_packet(void *arg, int fd, unsigned events)
 			break;
 		net_deliver_offload(&p->net, &h, p->frame, (size_t)n - sizeof(h));
 	}
-	net_flush(&p->net);
+	net_flush(&p->net.link);
 }
 
-static void packet_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
+static void packet_transmit(void *arg, const struct net_offload *h, uint8_t *frame, size_t len)
 {
 	struct net_packet *p = arg;
-	struct virtio_net_hdr out = {
-		.flags = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = h->gso_type,
-		.hdr_len = h->hdr_len,
-		.gso_size = h->gso_size,
-		.csum_start = h->csum_start,
-		.csum_offset = h->csum_offset,
-	};
+	struct net_offload out = *h;
 	struct iovec iov[2] = { { &out, sizeof(out) }, { frame, len } };
 
+	out.flags &= NET_OFFLOAD_NEEDS_CSUM;
 	if (p->fd >= 0 && writev(p->fd, iov, 2) < 0)
 		sk_log(SK_LOG_DEBUG, "network: a frame of %zu bytes was not taken: %s", len, strerror(errno));
 }
@@ -111,8 +105,8 @@ int sk_net_packet_new(struct sk_loop *loop, int take_listen_fd, const uint8_t ma
 		return sk_error_errno(err, ENOMEM, "cannot make the network device");
 	}
 	p->fd = -1;
-	memcpy(p->net.mac, mac, sizeof(p->net.mac));
-	p->net.mtu = mtu;
+	memcpy(p->net.link.mac, mac, sizeof(p->net.link.mac));
+	p->net.link.mtu = mtu;
 	p->net.backend = &packet_backend;
 	p->net.arg = p;
 	r = net_dev_init(&p->net, loop, take_listen_fd, PACKET_OFFLOADS, err);

@@ -192,15 +192,9 @@ void net_publish_remove(struct net_publish *p, const struct sk_slirp_forward *fo
 /* Reports that a port cannot be published: why, and what to do about it. */
 static int publish_error(const struct sk_slirp_forward *f, int error, struct sk_error *err)
 {
-	char text[INET6_ADDRSTRLEN] = "?", why[128] = "";
+	char text[INET6_ADDRSTRLEN] = "?", why[160];
 
-	if (error == EADDRINUSE)
-		net_port_holder(f->host_port, f->udp, why, sizeof(why));
-	else if (error == EACCES && f->host_port < 1024)
-		snprintf(why, sizeof(why),
-			 ": choose a port from 1024 on, or let users have it: sysctl -w "
-			 "net.ipv4.ip_unprivileged_port_start=%u",
-			 f->host_port);
+	net_port_hint(error, f->host_port, f->udp, why, sizeof(why));
 	inet_ntop(f->v6 ? AF_INET6 : AF_INET, f->host_addr, text, sizeof(text));
 	return sk_error_set(err, error,
 			    f->v6 ? "cannot publish port [%s]:%u/%s: %s%s" : "cannot publish port %s:%u/%s: %s%s", text,

@@ -20,7 +20,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_ether.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -53,7 +53,7 @@ struct query {
 
 struct net_resolve {
 	struct sk_loop *loop;
-	struct net_dev *net;
+	struct net_link *net;
 	int (*read)(void *arg, char *ret, size_t size);
 	void *arg;
 	const char *path;
@@ -283,7 +283,7 @@ const uint8_t *net_resolve_turn_back(struct net_resolve *r, const uint8_t *frame
 
 /* --- life */
 
-struct net_resolve *net_resolve_new(struct sk_loop *loop, struct net_dev *net, const struct sk_slirp_config *config)
+struct net_resolve *net_resolve_new(struct sk_loop *loop, struct net_link *net, const struct sk_slirp_config *config)
 {
 	struct net_resolve *r = calloc(1, sizeof(*r));
 

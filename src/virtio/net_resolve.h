@@ -15,7 +15,7 @@
 struct net_resolve;
 
 /* The answers go to `net`. NULL: no memory. */
-struct net_resolve *net_resolve_new(struct sk_loop *loop, struct net_dev *net, const struct sk_slirp_config *config);
+struct net_resolve *net_resolve_new(struct sk_loop *loop, struct net_link *net, const struct sk_slirp_config *config);
 /* Accepts NULL. */
 void net_resolve_free(struct net_resolve *r);
 /* A frame of the guest. True: it is a question that has been taken care of. `r` may be NULL. */

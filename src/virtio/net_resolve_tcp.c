@@ -16,7 +16,7 @@
 #include "virtio/net_resolve.h"
 
 #include <arpa/inet.h>
-#include <linux/if_ether.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>

@@ -25,26 +25,23 @@
  * guest go to the debug log. libslirp connects to any address outside its networks, those of the host's own loopback
  * among them: frames with such a destination, which no kernel sends, are dropped.
  */
-#include "virtio/device.h"
+#include "virtio/net_slirp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <glib.h>
-#include <linux/if_ether.h>
+#include <net/ethernet.h>
+#include <netinet/in.h>
 #include <netinet/ip_icmp.h>
-#include <netinet/tcp.h>
 #include <slirp/libslirp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "virtio/net_internal.h"
+#include "base/socket.h"
 #include "virtio/net_names.h"
 #include "virtio/net_publish.h"
 #include "virtio/net_resolve.h"
@@ -57,8 +54,6 @@
 #define FDS_MAX 65536
 /* Sockets of a guest: libslirp walks through all of them for each packet. */
 #define SOCKETS_MAX 16384u
-
-struct net_slirp;
 
 /* A socket of libslirp. */
 struct slirp_fd {
@@ -74,7 +69,8 @@ struct slirp_fd {
 };
 
 struct net_slirp {
-	struct net_dev net;
+	struct net_link *link;
+	struct sk_loop *loop;
 	Slirp *slirp;
 	struct sk_source *deferred, *timer, *keep;
 	struct slirp_fd **by_fd; /* n_by_fd entries, NULL: not known */
@@ -151,7 +147,7 @@ static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 			buf = error;
 	}
 	net_tcp_output(s->tcp, buf, len);
-	net_deliver(&s->net, net_resolve_turn_back(s->resolve, buf, len), len);
+	net_deliver(s->link, net_resolve_turn_back(s->resolve, buf, len), len);
 	return (ssize_t)len;
 }
 
@@ -163,11 +159,8 @@ static void cb_guest_error(const char *msg, void *opaque)
 
 static int64_t cb_clock_get_ns(void *opaque)
 {
-	struct timespec ts;
-
 	(void)opaque;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return (int64_t)sk_now_ms() * 1000000;
 }
 
 static void on_slirp_timer(void *arg)
@@ -186,7 +179,7 @@ static void *cb_timer_new(SlirpTimerId id, void *cb_opaque, void *opaque)
 	if (!t)
 		return NULL;
 	*t = (struct slirp_timer){ s, id, cb_opaque, NULL };
-	t->source = sk_loop_add_timer(s->net.dev.loop, UINT64_MAX, on_slirp_timer, t);
+	t->source = sk_loop_add_timer(s->loop, UINT64_MAX, on_slirp_timer, t);
 	return t;
 }
 
@@ -243,20 +236,15 @@ static bool is_full(struct net_slirp *s)
 }
 
 /* Before and after a call that may make sockets. */
-static bool hold_back(struct net_slirp *s, struct rlimit *ret_saved)
+static bool hold_back(struct net_slirp *s, struct sk_socket_hold *ret_hold)
 {
-	struct rlimit none;
-
-	if (!is_full(s) || getrlimit(RLIMIT_NOFILE, ret_saved) < 0)
-		return false;
-	none = (struct rlimit){ 0, ret_saved->rlim_max };
-	return setrlimit(RLIMIT_NOFILE, &none) == 0;
+	return is_full(s) && sk_socket_hold_back(ret_hold);
 }
 
-static void let_go(bool held, const struct rlimit *saved)
+static void let_go(bool held, const struct sk_socket_hold *hold)
 {
-	if (held && setrlimit(RLIMIT_NOFILE, saved) < 0)
-		sk_log(SK_LOG_ERROR, "network: the limit of descriptors cannot be set: %s", strerror(errno));
+	if (held)
+		sk_socket_let_go(hold);
 }
 
 static void forget_fd(struct net_slirp *s, struct slirp_fd *f)
@@ -276,12 +264,8 @@ static void forget_fd(struct net_slirp *s, struct slirp_fd *f)
 static void pass_reset_on(int fd)
 {
 	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return;
-	if (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT)
+	if (sk_socket_tcp_state(fd) == SK_TCP_MAY_SEND)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
@@ -387,7 +371,7 @@ static int add_poll(int fd, int events, void *opaque)
 		f->owner = s;
 		f->fd = fd;
 		f->listens = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens;
-		f->source = sk_loop_add_fd(s->net.dev.loop, fd, want, on_ready, f);
+		f->source = sk_loop_add_fd(s->loop, fd, want, on_ready, f);
 		if (!f->source) {
 			free(f);
 			return -1;
@@ -416,16 +400,16 @@ static void on_round(void *arg)
 {
 	struct net_slirp *s = arg;
 	uint32_t timeout = UINT32_MAX;
-	struct rlimit limit;
+	struct sk_socket_hold hold;
 	unsigned i;
 	bool held;
 
 	net_tcp_run_resets(s->tcp);
 	if (s->poll_due) {
 		s->poll_due = false;
-		held = hold_back(s, &limit);
+		held = hold_back(s, &hold);
 		slirp_pollfds_poll(s->slirp, 0, get_revents, s);
-		let_go(held, &limit);
+		let_go(held, &hold);
 	}
 	s->round++;
 	slirp_pollfds_fill(s->slirp, &timeout, add_poll, s);
@@ -440,7 +424,7 @@ static void on_round(void *arg)
 	if (net_tcp_run_fins(s->tcp))
 		sk_loop_trigger(s->deferred); /* libslirp may wait for something else now */
 	sk_loop_set_timer(s->timer, timeout == UINT32_MAX ? UINT64_MAX : timeout);
-	net_flush(&s->net);
+	net_flush(s->link);
 }
 
 static void tcp_input(void *arg, uint8_t *frame, size_t len)
@@ -454,7 +438,7 @@ static void tcp_deliver(void *arg, const uint8_t *frame, size_t len)
 {
 	struct net_slirp *s = arg;
 
-	net_deliver(&s->net, net_resolve_turn_back(s->resolve, frame, len), len);
+	net_deliver(s->link, net_resolve_turn_back(s->resolve, frame, len), len);
 }
 
 static bool tcp_has_unwritten(void *arg, int fd)
@@ -500,47 +484,44 @@ static bool is_to_host_itself(const uint8_t *frame, size_t len)
 	       (memcmp(to + 10, zeros, 2) == 0 || memcmp(to + 10, mapped, 2) == 0);
 }
 
-static void backend_transmit(void *arg, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t len)
+void net_slirp_transmit(struct net_slirp *s, const struct net_offload *h, uint8_t *frame, size_t len)
 {
-	struct net_slirp *s = arg;
 	uint8_t answer[NET_NAMES_ANSWER];
-	struct rlimit limit;
+	struct sk_socket_hold hold;
 	size_t n;
 	bool held;
 
-	if (is_to_host_itself(frame, len) || !net_complete_checksum(h, frame, len) ||
+	if (is_to_host_itself(frame, len) || (h && !net_complete_checksum(h, frame, len)) ||
 	    net_forward_udp_take(s->udp, frame, len))
 		return;
 	n = net_names_take(s->names, frame, len, answer);
 	if (n) {
-		net_deliver(&s->net, answer, n);
+		net_deliver(s->link, answer, n);
 		return;
 	}
 	if (net_resolve_take(s->resolve, frame, len))
 		return;
 	net_resolve_turn(s->resolve, frame, len);
-	held = hold_back(s, &limit);
+	held = hold_back(s, &hold);
 	net_tcp_begin_input(s->tcp, frame, len);
 	slirp_input(s->slirp, frame, (int)len);
 	net_tcp_end_input(s->tcp);
-	let_go(held, &limit);
+	let_go(held, &hold);
 	/* An ARP or neighbour reply: libslirp sends the packets that waited for it at its next poll. */
 	if (len > ETH_HLEN && (frame[12] != 8 || frame[13] != 0))
 		s->poll_due = true;
 }
 
-static void backend_transmitted(void *arg)
+void net_slirp_transmitted(struct net_slirp *s)
 {
-	struct net_slirp *s = arg;
-
-	net_flush(&s->net);
+	net_flush(s->link);
 	sk_loop_trigger(s->deferred);
 }
 
-static void backend_free(void *arg)
+void net_slirp_free(struct net_slirp *s)
 {
-	struct net_slirp *s = arg;
-
+	if (!s)
+		return;
 	s->ending = true;
 	net_publish_free(s->published);
 	net_forward_udp_free(s->udp);
@@ -557,30 +538,6 @@ static void backend_free(void *arg)
 	free(s->active);
 	free(s->by_fd);
 	free(s);
-}
-
-static const struct net_backend slirp_backend = {
-	.transmit = backend_transmit,
-	.transmitted = backend_transmitted,
-	.free = backend_free,
-};
-
-/* libslirp reports through glib, which by default writes to stderr and, for errors, ends the process. */
-static void on_glib_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer arg)
-{
-	(void)domain;
-	(void)level;
-	(void)arg;
-	sk_log(SK_LOG_DEBUG, "libslirp: %s", message);
-}
-
-static GOnce log_once = G_ONCE_INIT;
-
-static gpointer set_log_handler(gpointer arg)
-{
-	(void)arg;
-	g_log_set_handler("Slirp", G_LOG_LEVEL_MASK, on_glib_log, NULL);
-	return NULL;
 }
 
 bool sk_net_host_has_ipv6(void)
@@ -601,11 +558,11 @@ static void introduce_guest(struct net_slirp *s)
 	uint8_t arp[42] = { 0 };
 
 	memset(arp, 0xff, 6);
-	memcpy(arp + 6, s->net.mac, 6);
+	memcpy(arp + 6, s->link->mac, 6);
 	memcpy(arp + 12, (const uint8_t[]){ 8, 6, 0, 1, 8, 0, 6, 4, 0, 2 }, 10); /* an ARP reply for IPv4 */
-	memcpy(arp + 22, s->net.mac, 6);
+	memcpy(arp + 22, s->link->mac, 6);
 	inet_pton(AF_INET, SK_SLIRP_ADDRESS, arp + 28);
-	memcpy(arp + 32, s->net.mac, 6);
+	memcpy(arp + 32, s->link->mac, 6);
 	memcpy(arp + 38, arp + 28, 4);
 	slirp_input(s->slirp, arp, sizeof(arp));
 }
@@ -620,16 +577,14 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 		.in6_enabled = sk_net_host_has_ipv6(),
 		.vprefix_len = 64,
 		.vdnssearch = config->dns_search ? search : NULL,
-		.if_mtu = s->net.mtu,
-		.if_mru = s->net.mtu,
+		.if_mtu = s->link->mtu,
+		.if_mru = s->link->mtu,
 		.disable_host_loopback = config->no_host_loopback,
 		.disable_dhcp = true,
 	};
-	struct rlimit limit = { 1024, 1024 };
 	int r;
 
-	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	s->max_sockets = limit.rlim_cur / 2 < SOCKETS_MAX ? (unsigned)(limit.rlim_cur / 2) : SOCKETS_MAX;
+	s->max_sockets = sk_socket_most() / 2 < SOCKETS_MAX ? sk_socket_most() / 2 : SOCKETS_MAX;
 	inet_pton(AF_INET, "10.0.2.0", &c.vnetwork);
 	inet_pton(AF_INET, "255.255.255.0", &c.vnetmask);
 	inet_pton(AF_INET, SK_SLIRP_GATEWAY, &c.vhost);
@@ -639,7 +594,7 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	inet_pton(AF_INET6, SK_SLIRP_GATEWAY6, &c.vhost6);
 	inet_pton(AF_INET6, SK_SLIRP_DNS6, &c.vnameserver6);
 	s->tcp = net_tcp_new(&tcp_ops, s, s->max_sockets);
-	s->udp = net_forward_udp_new(s->net.dev.loop, &s->net);
+	s->udp = net_forward_udp_new(s->loop, s->link);
 	if (!s->tcp || !s->udp)
 		return sk_error_errno(err, ENOMEM, "cannot set up the network");
 	if (config->n_names) {
@@ -648,14 +603,14 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 			return sk_error_set(err, EINVAL, "cannot set up the network's names");
 	}
 	if (!config->isolated) {
-		s->resolve = net_resolve_new(s->net.dev.loop, &s->net, config);
+		s->resolve = net_resolve_new(s->loop, s->link, config);
 		if (!s->resolve)
 			return sk_error_errno(err, ENOMEM, "cannot set up the network");
 	}
 	s->slirp = slirp_new(&c, &callbacks, s);
 	if (!s->slirp)
 		return sk_error_set(err, EIO, "cannot start libslirp %s", slirp_version_string());
-	s->published = net_publish_new(s->net.dev.loop, s->slirp, s->udp, s->max_sockets / 8);
+	s->published = net_publish_new(s->loop, s->slirp, s->udp, s->max_sockets / 8);
 	if (!s->published)
 		return sk_error_errno(err, ENOMEM, "cannot publish ports");
 	r = net_publish_all(s->published, config->forwards, config->n_forwards, err);
@@ -665,20 +620,10 @@ static int start_slirp(struct net_slirp *s, const struct sk_slirp_config *config
 	return 0;
 }
 
-static struct net_slirp *slirp_of(struct sk_device *device)
+int net_slirp_publish(struct net_slirp *s, const struct sk_slirp_forward *forward)
 {
-	struct net_dev *n = (struct net_dev *)device;
-
-	return n->backend == &slirp_backend ? n->arg : NULL;
-}
-
-int sk_net_slirp_publish(struct sk_device *device, const struct sk_slirp_forward *forward)
-{
-	struct net_slirp *s = slirp_of(device);
 	int r;
 
-	if (!s)
-		return -EOPNOTSUPP;
 	if (is_full(s))
 		return -EMFILE;
 	r = net_publish_add(s->published, forward);
@@ -686,33 +631,27 @@ int sk_net_slirp_publish(struct sk_device *device, const struct sk_slirp_forward
 	return r;
 }
 
-void sk_net_slirp_withdraw(struct sk_device *device, const struct sk_slirp_forward *forward)
+void net_slirp_withdraw(struct net_slirp *s, const struct sk_slirp_forward *forward)
 {
-	struct net_slirp *s = slirp_of(device);
-
-	if (!s)
-		return;
 	net_publish_remove(s->published, forward);
 	sk_loop_trigger(s->deferred);
 }
 
-int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_slirp_config *config,
-		     struct sk_device **ret_device, struct sk_error *err)
+int net_slirp_new(struct sk_loop *loop, struct net_link *link, const struct sk_slirp_config *config,
+		  struct net_slirp **ret_slirp, struct sk_error *err)
 {
-	_cleanup_fd_ int listen_fd = take_listen_fd;
-	struct net_slirp *s;
 	uint16_t mtu = config->mtu ? config->mtu : MTU_DEFAULT;
+	struct net_slirp *s;
 	int r;
 
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return sk_error_errno(err, ENOMEM, "cannot set up the network");
-	g_once(&log_once, set_log_handler, NULL);
-	memcpy(s->net.mac, config->mac, sizeof(s->net.mac));
-	s->net.mtu = mtu < MTU_MIN ? MTU_MIN : mtu > MTU_MAX ? MTU_MAX : mtu;
-	s->net.backend = &slirp_backend;
-	s->net.arg = s;
-	s->net.dev.loop = loop;
+	net_slirp_log();
+	memcpy(link->mac, config->mac, sizeof(link->mac));
+	link->mtu = mtu < MTU_MIN ? MTU_MIN : mtu > MTU_MAX ? MTU_MAX : mtu;
+	s->link = link;
+	s->loop = loop;
 	s->deferred = sk_loop_add_deferred(loop, on_round, s);
 	s->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, s);
 	s->keep = sk_loop_add_timer(loop, NET_TCP_KEEP_MS, on_keep, s);
@@ -720,16 +659,11 @@ int sk_net_slirp_new(struct sk_loop *loop, int take_listen_fd, const struct sk_s
 		r = sk_error_errno(err, ENOMEM, "cannot set up the network");
 	else
 		r = start_slirp(s, config, err);
-	if (r == 0)
-		r = net_dev_init(&s->net, loop, SK_TAKE_FD(listen_fd),
-				 UINT64_C(1) << VIRTIO_NET_F_CSUM | UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM |
-					 UINT64_C(1) << VIRTIO_NET_F_HOST_TSO4,
-				 err);
 	if (r < 0) {
-		backend_free(s);
+		net_slirp_free(s);
 		return r;
 	}
 	sk_loop_trigger(s->deferred);
-	*ret_device = &s->net.dev;
+	*ret_slirp = s;
 	return 0;
 }

@@ -30,13 +30,14 @@
 #include "virtio/net_tcp.h"
 
 #include <arpa/inet.h>
-#include <linux/if_ether.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/socket.h"
 #include "virtio/net_internal.h"
 
 #define BUCKETS 1024u
@@ -438,11 +439,8 @@ void net_tcp_unregistered(struct net_tcp *t, int fd)
 bool net_tcp_is_reset(struct net_tcp *t, int fd)
 {
 	struct tcp_conn *c = of_fd(t, fd);
-	struct tcp_info info = { .tcpi_state = 0 };
-	socklen_t len = sizeof(info);
 
-	if (!c || !c->established || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
-	    info.tcpi_state != TCP_CLOSE)
+	if (!c || !c->established || sk_socket_tcp_state(fd) != SK_TCP_CLOSED)
 		return false;
 	c->reset = true;
 	set_due(t, c);

@@ -9,6 +9,8 @@
 
 #include "frontend.h"
 #include "virtio/device.h"
+#include <linux/virtio_net.h>
+
 #include "virtio/net_internal.h"
 
 /* A guest for the network device: a few hand-made frames, no address configuration: ARP, UDP, one TCP connection. */

@@ -176,7 +176,7 @@ static void test_nonsense(void **state)
 
 static void test_checksum_bounds(void **state)
 {
-	struct virtio_net_hdr_v1 h = { .flags = 0, .csum_start = 9999 };
+	struct net_offload h = { .flags = 0, .csum_start = 9999 };
 	uint8_t frame[60] = { 0 };
 
 	(void)state;

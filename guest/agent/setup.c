@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "boot.h"
 #include "foreign.h"
+#include "tap.h"
 
 #define SEED_MAX 512u
 #define CLOCK_KEPT_NS INT64_C(50000000)
@@ -128,8 +129,11 @@ int sk_setup_sysctl(const json_t *sysctl, struct sk_error *err)
 
 int sk_net_apply(const struct sk_agent *agent, const struct sk_network_spec *network, struct sk_error *err)
 {
-	int r;
+	const struct sk_tap_spec *tap = &network->tap;
+	int r = tap->set ? sk_tap_start(agent->loop, &agent->uplink, &tap->token, tap->mac, err) : 0;
 
+	if (r < 0)
+		return r;
 	if (!network->interfaces)
 		return sk_net_setup(network->set ? network : NULL, err);
 	r = sk_net_setup(NULL, err);

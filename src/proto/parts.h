@@ -97,11 +97,19 @@ struct sk_address {
 /* "10.0.2.15/24", or without prefix length (then the whole address). -EINVAL. */
 int sk_address_parse(const char *text, int family, struct sk_address *ret);
 
+/* A network device that is a stream of the guest's (base/packet.h). */
+struct sk_tap_spec {
+	bool set;
+	struct sk_token token;
+	uint8_t mac[6]; /* eth0's */
+};
+
 /* "network": either one interface, eth0, with these addresses; or a list of interfaces as in a network namespace. */
 struct sk_network_spec {
 	bool set; /* false: no network */
 	struct sk_address address, gateway, address6, gateway6;
 	uint32_t mtu;			   /* 0: leave */
+	struct sk_tap_spec tap;		   /* not set: the one interface is there already */
 	const json_t *interfaces, *routes; /* arrays; `interfaces` NULL: the one interface */
 	bool dns;
 };

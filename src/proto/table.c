@@ -132,6 +132,14 @@ static const struct field file_fields[] = {
 };
 const struct record sk_file_record = { file_fields, NULL, false };
 
+static const struct field tap_fields[] = {
+	PLAIN_AT(sk_tap_spec, F_TOKEN, struct sk_token, "token", token, 0, REQ),
+	{ "mac", F_MAC, REQ, offsetof(struct sk_tap_spec, mac), 0, 0, 0, NULL },
+	END,
+};
+static const struct record tap_record = { tap_fields, NULL, true };
+_Static_assert(offsetof(struct sk_tap_spec, set) == 0, "has_set");
+
 #define NETWORK(kind, type, name, member, most) PLAIN_AT(sk_network_spec, kind, type, name, member, most, 0)
 static const struct field network_fields[] = {
 	NETWORK(F_ADDRESS4, struct sk_address, "address", address, 0),
@@ -139,6 +147,7 @@ static const struct field network_fields[] = {
 	NETWORK(F_ADDRESS6, struct sk_address, "address6", address6, 0),
 	NETWORK(F_ADDRESS6, struct sk_address, "gateway6", gateway6, 0),
 	NETWORK(F_U32, uint32_t, "mtu", mtu, UINT16_MAX),
+	NEST_AT(sk_network_spec, struct sk_tap_spec, "tap", tap, tap_record, 0),
 	NETWORK(F_ARRAY, const json_t *, "interfaces", interfaces, ITEMS_MAX),
 	NETWORK(F_ARRAY, const json_t *, "routes", routes, ITEMS_MAX),
 	NETWORK(F_BOOL, bool, "dns", dns, 0),

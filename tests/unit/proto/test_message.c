@@ -18,9 +18,10 @@
 #define STDIO                                                                                          \
 	"\"stdio\":{\"terminal\":true,\"bare_newlines\":true,\"rows\":24,\"cols\":80,\"stdin\":" TOKEN \
 	",\"stdout\":" TOKEN ",\"stderr\":" TOKEN "}"
-#define NETWORK                                                                                               \
-	"\"network\":{\"address\":\"10.0.2.15/24\",\"gateway\":\"10.0.2.2/32\",\"address6\":\"fd00::15/64\"," \
-	"\"gateway6\":\"fd00::2/128\",\"mtu\":1500,\"interfaces\":[{}],\"routes\":[{}],\"dns\":true}"
+#define NETWORK                                                                                                  \
+	"\"network\":{\"address\":\"10.0.2.15/24\",\"gateway\":\"10.0.2.2/32\",\"address6\":\"fd00::15/64\","    \
+	"\"gateway6\":\"fd00::2/128\",\"mtu\":1500,\"tap\":{\"token\":" TOKEN ",\"mac\":\"52:54:00:00:00:01\"}," \
+	"\"interfaces\":[{}],\"routes\":[{}],\"dns\":true}"
 #define CREATE                                                                                                   \
 	"\"name\":\"web\",\"user\":\"www\",\"start\":true,\"mount_only\":true,\"init\":true,\"rootfs\":{"        \
 	"\"type\":\"layers\",\"readonly\":true,\"device\":\"serial:a\",\"upper\":\"serial:b\",\"tag\":\"root\"," \

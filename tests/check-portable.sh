@@ -13,7 +13,7 @@ command -v x86_64-w64-mingw32-gcc >/dev/null || {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for dir in /usr/include "/usr/include/$(gcc -print-multiarch)"; do
-	for header in jansson.h jansson_config.h archive.h archive_entry.h; do
+	for header in jansson.h jansson_config.h archive.h archive_entry.h slirp; do
 		[ -e "$dir/$header" ] && ln -sf "$dir/$header" "$work/"
 	done
 done
@@ -28,9 +28,10 @@ portable() {
 	git ls-files 'src/image/*.[ch]' ':!src/image/squash.c' ':!src/image/unsquash.c'
 	git ls-files 'src/model/*.[ch]' ':!src/model/*_linux.c'
 	git ls-files src/engine/{engine,engines_windows,fake,hcs_document,hcs_result,hcs_windows,hyperv,parts,parts_windows}.c 'src/engine/hcs*.h'
-	git ls-files src/vm/{client,config,disk,remove,settings,state,clock,console,network,sandbox,session,streams,relay}.c src/vm/places.h
+	git ls-files src/vm/{client,config,disk,remove,settings,state,clock,console,network,network_slirp,sandbox,session,streams,relay}.c src/vm/places.h
 	git ls-files src/vm/{conn,container,control,guest,health,life,logfile,monitor,pod,policy,statefile,stdio}.c 'src/vm/*_windows.c'
-	git ls-files 'src/virtio/stream*.[ch]' src/virtio/{guestmem,hdv_windows,ninep_dev,server,virtio_pci,virtqueue}.c src/virtio/hdv{_api,}_windows.h
+	git ls-files 'src/virtio/stream*.[ch]' 'src/virtio/net_*.[ch]' ':!src/virtio/net_*dev.[ch]' ':!src/virtio/net_*_linux.c'
+	git ls-files src/virtio/{guestmem,hdv_windows,ninep_dev,server,virtio_pci,virtqueue}.c src/virtio/hdv{_api,}_windows.h
 }
 
 # Formats are not checked: the compiler would do so by the rules of that system's own printf.

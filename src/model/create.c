@@ -158,9 +158,6 @@ int sk_create(const struct sk_paths *paths, struct sk_plan *plan, json_t **ret_c
 	struct sk_error ignored = SK_ERROR_INIT;
 	int r;
 
-	r = sk_plan_system.check(plan, err);
-	if (r < 0)
-		return r;
 	sk_ports_copy(&plan->ports, &plan->given);
 	r = sk_ports_assign(&plan->given, err);
 	/* Looked at again when the name is taken: here so that nothing is made for a container that cannot be. */
@@ -173,7 +170,7 @@ int sk_create(const struct sk_paths *paths, struct sk_plan *plan, json_t **ret_c
 		r = sk_error_errno(err, errno, "cannot make %s", tmp);
 	if (r == 0 && (r = publish(paths, plan, tmp, &config, err)) < 0)
 		sk_fs_remove_tree(AT_FDCWD, tmp);
-	else if (r == 0 && sk_plan_system.disk && (r = sk_vm_make_disk(paths, plan->id, plan->disk_size, err)) < 0)
+	else if (r == 0 && (r = sk_vm_make_disk(paths, plan->id, plan->disk_size, err)) < 0)
 		sk_vm_remove(paths, plan->id, &ignored);
 	if (r < 0) {
 		remove_anonymous(paths, plan);
@@ -230,7 +227,7 @@ int sk_boot(const struct sk_paths *paths, const char *id, json_t *config, struct
 	_cleanup_free_ char *disk = sk_xasprintf("%s/containers/%s/disk.img", paths->root, id);
 	int r = 0;
 
-	if (sk_plan_system.disk && access(disk, F_OK) < 0)
+	if (access(disk, F_OK) < 0)
 		r = sk_vm_make_disk(paths, id,
 				    (uint64_t)sk_jx_get_int(config, "Vm.DiskSize", (int64_t)SK_DEFAULT_DISK_SIZE), err);
 	if (r == 0)

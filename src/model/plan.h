@@ -82,13 +82,4 @@ json_t *sk_plan_vm_restart(const json_t *config);
 #define SK_PLAN_QEMU_SERIAL "skerry-qemu"
 json_t *sk_plan_foreign_disk(void);
 
-/* What is different on each system (plan_linux.c, plan_windows.c). */
-struct sk_plan_system {
-	const char *network; /* of a container that asks for none; NULL: the first of the list */
-	bool disk; /* a container has a disk for its changes; otherwise they are in its VM's memory, and go with it */
-	/* sk_create() asks: refuses by name what this system cannot do. */
-	int (*check)(const struct sk_plan *plan, struct sk_error *err);
-};
-extern const struct sk_plan_system sk_plan_system;
-
 #endif

@@ -74,8 +74,7 @@ static json_t *rootfs(const struct sk_plan *p)
 		sk_jx_push(layers, layer);
 	}
 	sk_jx_set(o, "layers", layers);
-	if (sk_plan_system.disk)
-		sk_jx_set_str(o, "disk", "disk.img");
+	sk_jx_set_str(o, "disk", "disk.img");
 	sk_jx_set_bool(o, "readonly", p->opts->read_only);
 	return o;
 }

@@ -11,16 +11,18 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import unittest
 
 WINE, PROGRAMS, LIBRARY, TOP = sys.argv[1:5]
 BUSYBOX = shutil.which("busybox")
-APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill df dd true ps od".split()
+APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill df dd true ps od wget nc nslookup hostname".split()
 
 MANY_LAYERS = 30
 
@@ -60,6 +62,7 @@ def make_image(path):
         for name in "bin", "etc", "tmp", "proc", "sys", "dev":
             os.mkdir(os.path.join(root, name))
         shutil.copy(BUSYBOX, os.path.join(root, "bin/busybox"))
+        shutil.copy(os.path.join(TOP, "build/tests/udp_echo"), os.path.join(root, "bin"))
         for name in APPLETS:
             os.symlink("busybox", os.path.join(root, "bin", name))
         with open(os.path.join(root, "etc/passwd"), "w", encoding="ascii") as file:
@@ -91,6 +94,66 @@ def make_image_of_layers(base, path, count):
             add_bytes(tar, name, layer)
         add_bytes(tar, "config.json", config)
         add_bytes(tar, "manifest.json", json.dumps([{"Config": "config.json", "RepoTags": ["many:1"], "Layers": names}]).encode())
+
+
+class Server:
+    """A server on loopback, in a thread: answers each connection with what `handle` makes of all of its bytes (up to the end of a
+    request's header, if `http`)."""
+    def __init__(self, handle, http=False):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.handle, self.http = handle, http
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                data = b""
+                while not (self.http and b"\r\n\r\n" in data):
+                    part = connection.recv(65536)
+                    if not part:
+                        break
+                    data += part
+                connection.sendall(self.handle(data))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def page(text):
+    return lambda _: f"HTTP/1.0 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+
+
+def name_server(answer):
+    """On 127.0.0.53: says that each name has the address `answer`. Its socket."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.53", 53))
+
+    def run():
+        while True:
+            try:
+                question, client = server.recvfrom(2048)
+            except OSError:
+                return
+            end = question.index(b"\0", 12) + 5
+            is_a = question[end - 4:end - 2] == b"\0\1"
+            record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(answer) if is_a else b""
+            server.sendto(question[:2] + b"\x81\x80\0\1\0" + bytes([is_a]) + b"\0\0\0\0" + question[12:end] + record, client)
+    threading.Thread(target=run, daemon=True).start()
+    return server
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Containers(unittest.TestCase):
@@ -131,8 +194,8 @@ class Containers(unittest.TestCase):
     def tearDownClass(cls):
         shutil.rmtree(cls.top)
 
-    def start(self, *words, stderr, **more):
-        return subprocess.Popen([WINE, os.path.abspath(os.path.join(PROGRAMS, "skerry.exe")), *words], env=self.env, stdin=subprocess.PIPE,
+    def start(self, *words, stderr, before=(), **more):
+        return subprocess.Popen([*before, WINE, os.path.abspath(os.path.join(PROGRAMS, "skerry.exe")), *words], env=self.env, stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=stderr, **more)
 
     def run_it(self, *words, code=0, stdin=b"", **more):
@@ -257,13 +320,85 @@ class Containers(unittest.TestCase):
         self.nothing_left()
 
     def test_5_refused(self):
-        for words, text in [(["-p", "80:80"], "no network yet"), (["--network", "bridge"], "no network yet"),
-                            (["--storage-opt", "size=1"], "at least 16m")]:
+        for words, text in [(["--network", "other"], "no such network"), (["--storage-opt", "size=1"], "at least 16m")]:
             self.assertIn(text, self.run_it("run", *words, "box:1", "true", code=125))
         self.assertIn("is not there on this system", self.run_it("machine", "ls", code=125))
         self.nothing_left()
 
+    def test_7_network(self):
+        """Out to this host, by address and by name; in through published ports of TCP and UDP."""
+        with Server(page("from the host\n"), http=True) as server:
+            for host in "10.0.2.2", "host.docker.internal":
+                self.assertEqual(self.run_it("run", "--rm", "box:1", "wget", "-qO-", f"http://{host}:{server.port}/"), "from the host\n")
+        self.assertEqual(self.run_it("run", "--rm", "box:1", "ls", "/sys/class/net").split(), ["eth0", "lo"])
+        self.run_it("run", "-d", "--name", "in", "-p", "127.0.0.1::80", "-p", "127.0.0.1::53/udp", "box:1",
+                    "sh", "-c", "udp_echo 53 & exec nc -ll -p 80 -e wc -c")
+        self.eventually(lambda: self.run_it("logs", "in"), "up\n")
+        ports = {}
+        for line in self.run_it("port", "in").splitlines():
+            guest, host = line.split(" -> ")
+            self.assertEqual(host.split(":")[0], "127.0.0.1")
+            ports[guest] = int(host.split(":")[1])
+        # A half that ends keeps all of its bytes, and the answer comes on the other half.
+        for size in 10, 3000000:
+            with socket.create_connection(("127.0.0.1", ports["80/tcp"]), timeout=60) as client:
+                client.sendall(b"x" * size)
+                client.shutdown(socket.SHUT_WR)
+                self.assertEqual(int(client.makefile().read()), size)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", ports["53/udp"]))
+            client.settimeout(20)
+            client.send(b"question")
+            self.assertEqual(client.recv(100), b"echo question")
+        settings = json.loads(self.run_it("inspect", "in"))[0]["NetworkSettings"]
+        self.assertEqual(settings["IPAddress"], "10.0.2.15")
+        self.assertEqual(settings["Ports"]["80/tcp"], [{"HostIp": "127.0.0.1", "HostPort": str(ports["80/tcp"])}])
+        # The port is the container's as long as it runs.
+        text = self.run_it("run", "-p", f"127.0.0.1:{ports['80/tcp']}:80", "--rm", "box:1", "true", code=125)
+        self.assertIn(f"127.0.0.1:{ports['80/tcp']}/tcp: Address already in use", text)
+        self.run_it("rm", "-f", "in")
+        with socket.create_server(("127.0.0.1", ports["80/tcp"])):
+            pass
+        self.nothing_left()
+
     # What follows runs in make test-full.
+
+    @FULL
+    def test_network_of_the_guest(self):
+        """All bytes out of the guest; no network; resolv.conf, hosts, names; ranges of ports."""
+        with Server(lambda data: b"%d\n" % len(data)) as server:
+            out = self.run_it("run", "--rm", "box:1", "sh", "-c", f"dd if=/dev/zero bs=1000 count=3000 2>/dev/null | nc 10.0.2.2 {server.port}")
+            self.assertEqual(out, "3000000\n")
+            out = self.run_it("run", "--rm", "--network", "none", "box:1", "sh", "-c", f"ls /sys/class/net; wget -qO- http://10.0.2.2:{server.port}/ || echo no way")
+            self.assertEqual(out, "lo\nno way\n")
+        out = self.run_it("run", "--rm", "--dns", "192.0.2.1", "--dns-search", "example.test", "--add-host", "db:192.0.2.9", "--add-host",
+                          "host:host-gateway", "--hostname", "seal", "box:1", "sh", "-c", "cat /etc/resolv.conf /etc/hosts; hostname")
+        for text in "nameserver 192.0.2.1\n", "search example.test\n", "192.0.2.9\tdb\n", "10.0.2.2\thost\n", "10.0.2.15\tseal\n":
+            self.assertIn(text, out)
+        self.assertTrue(out.endswith("\nseal\n"), out)
+        first = free_port()
+        self.run_it("run", "-d", "--name", "ra", "-p", f"127.0.0.1:{first}-{first + 2}:4000-4002", "box:1", "nc", "-ll", "-p", "4001", "-e", "echo", "middle")
+        self.assertEqual(self.run_it("port", "ra", "4001"), f"127.0.0.1:{first + 1}\n")
+        self.eventually(lambda: socket.create_connection(("127.0.0.1", first + 1), timeout=20).makefile().read(), "middle\n")
+        # A restart gives the ports up and takes them again.
+        self.run_it("restart", "-t", "0", "ra")
+        self.eventually(lambda: socket.create_connection(("127.0.0.1", first + 1), timeout=20).makefile().read(), "middle\n")
+        self.run_it("rm", "-f", "ra")
+        self.nothing_left()
+
+    @FULL
+    @unittest.skipUnless(os.geteuid() == 0, "needs root: a name server of the host on port 53")
+    def test_name_server_of_the_host(self):
+        """The one that Windows says it has; under Wine that is the host's resolv.conf, which is replaced for this test alone."""
+        conf = os.path.join(self.top, "resolv.conf")
+        with open(conf, "w", encoding="ascii") as file:
+            file.write("nameserver 127.0.0.53\n")
+        before = ["unshare", "-m", "sh", "-c", f'mount --bind {conf} /etc/resolv.conf && exec "$@"', "sh"]
+        with name_server("192.0.2.77"):
+            out = self.run_it("run", "--rm", "box:1", "nslookup", "-type=a", "www.example.test", before=before)
+        self.assertIn("10.0.2.3", out)
+        self.assertIn("192.0.2.77", out)
+        self.nothing_left()
 
     @FULL
     def test_environment(self):
@@ -526,8 +661,6 @@ class Containers(unittest.TestCase):
     def test_large_output(self):
         data = self.run_it("run", "--rm", "box:1", "sh", "-c", "seq 200000; seq 10 >&2")
         self.assertEqual(data, "".join(f"{i}\n" for i in range(1, 200001)))
-        # No network but loopback.
-        self.assertEqual(self.run_it("run", "--rm", "box:1", "ls", "/sys/class/net").split(), ["lo"])
         self.nothing_left()
 
     @FULL

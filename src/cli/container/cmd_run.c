@@ -59,8 +59,6 @@ static int make(struct sk_cli *cli, struct sk_run_opts *o, int argc, char **argv
 	o->default_memory = settings.default_memory;
 	o->default_cpus = settings.default_cpus;
 	sk_settings_fini(&settings);
-	if (!o->network)
-		o->network = sk_plan_system.network;
 	r = sk_create_find_image(cli, o, argv[0], &image, err);
 	if (r < 0)
 		return r;

@@ -91,6 +91,17 @@ void *memrchr(const void *data, int c, size_t n)
 	return NULL;
 }
 
+char *strsep(char **rest, const char *ends)
+{
+	char *part = *rest, *end = part ? part + strcspn(part, ends) : NULL;
+
+	if (!part)
+		return NULL;
+	*rest = *end ? end + 1 : NULL;
+	*end = '\0';
+	return part;
+}
+
 char *strchrnul(const char *s, int c)
 {
 	while (*s && *s != (char)c)

@@ -6,6 +6,8 @@
 
 #include <mswsock.h>
 
+_Static_assert(IP_PKTINFO == IPV6_PKTINFO, "one name for both");
+
 static LPFN_WSARECVMSG find_receive(SOCKET s)
 {
 	static LPFN_WSARECVMSG found; /* the same for each socket of the system's own */
@@ -25,7 +27,7 @@ static int last_error(void)
 
 int sk_datagram_tell_own(int fd, bool v6)
 {
-	int on = 1, r = setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_PKTINFO : IP_PKTINFO, &on, sizeof(on));
+	int on = 1, r = setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 
 	return r < 0 ? -errno : 0;
 }
@@ -104,7 +106,7 @@ ssize_t sk_datagram_send(int fd, const void *buf, size_t n, const struct sockadd
 	memcpy(&info6.ipi6_addr, own->address, 16);
 	memcpy(&info4.ipi_addr, own->address, 4);
 	c->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
-	c->cmsg_type = v6 ? IPV6_PKTINFO : IP_PKTINFO;
+	c->cmsg_type = IP_PKTINFO;
 	c->cmsg_len = WSA_CMSG_LEN(size);
 	memcpy(WSA_CMSG_DATA(c), v6 ? (const void *)&info6 : &info4, size);
 	if (WSASendMsg(s, &m, 0, &sent, NULL, NULL) == SOCKET_ERROR)

@@ -217,6 +217,7 @@ static inline gid_t getegid(void)
 void *memmem(const void *haystack, size_t n, const void *needle, size_t k);
 void *memrchr(const void *data, int c, size_t n);
 char *strchrnul(const char *s, int c);
+char *strsep(char **rest, const char *ends);
 char *strndup(const char *s, size_t n);
 void *reallocarray(void *p, size_t n, size_t size);
 char *strcasestr(const char *haystack, const char *needle);

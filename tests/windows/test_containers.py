@@ -22,7 +22,7 @@ import unittest
 
 WINE, PROGRAMS, LIBRARY, TOP = sys.argv[1:5]
 BUSYBOX = shutil.which("busybox")
-APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill df dd true ps od wget nc nslookup hostname".split()
+APPLETS = "sh cat echo sleep ls mkdir rm mount id uname wc head seq tail touch printf sync kill df dd true ps od ln wget nc nslookup hostname".split()
 
 MANY_LAYERS = 30
 
@@ -362,6 +362,56 @@ class Containers(unittest.TestCase):
         self.nothing_left()
 
     # What follows runs in make test-full.
+
+    @FULL
+    def test_copy(self):
+        """Both ways, running or not; names that Windows forbids; what there is not on Windows is said; archives."""
+        source, target = os.path.join(self.top, "source"), os.path.join(self.top, "target")
+        os.makedirs(os.path.join(source, "deep/er"))
+        os.mkdir(target)
+        for name, text in ("plain", "a"), ("Zo\u00eb", "b"), ("a\uf03ab", "c"), ("deep/er/file", "d" * 300000):
+            with open(os.path.join(source, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        os.utime(os.path.join(source, "plain"), (1000000000, 1000000000))
+        self.run_it("run", "-d", "--name", "cp", "box:1", "sleep", "1000")
+        self.run_it("cp", windows(source), "cp:/tmp")
+        out = self.run_it("exec", "cp", "sh", "-c", "cd /tmp/source; ls; cat plain Zo\u00eb a:b; wc -c < deep/er/file; ls -l plain; od -A n -t d1 -N 1 plain")
+        for text in "\na:b\ndeep\nplain\n", "abc300000\n", "-rwxr-xr-x", "2001":
+            self.assertIn(text, out)
+        self.run_it("exec", "cp", "sh", "-c", "mkdir /out && cd /out && echo 1 > x:y && echo 2 > 'q?' && mkdir sub && echo 3 > 'sub/b\\s' && ln 'q?' hard && touch -d '2001-02-03 12:00' x:y")
+        self.run_it("cp", "cp:/out", windows(target))
+        self.assertEqual(sorted(os.listdir(os.path.join(target, "out"))), ["hard", "q\uf03f", "sub", "x\uf03ay"])
+        self.assertEqual(os.listdir(os.path.join(target, "out/sub")), ["b\uf05cs"])
+        with open(os.path.join(target, "out/hard"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "2\n")
+        self.assertEqual(time.gmtime(os.stat(os.path.join(target, "out/x\uf03ay")).st_mtime)[:3], (2001, 2, 3))
+        # Links are said, and all else is there.
+        self.run_it("exec", "cp", "sh", "-c", "cd /out && ln -s x:y link && echo 4 > zz")
+        self.assertIn("all is copied but 1 links and pipes", self.run_it("cp", "cp:/out/.", windows(target), code=1))
+        self.assertIn("zz", os.listdir(target))
+        self.assertNotIn("link", os.listdir(target))
+        self.assertIn("no path of a drive", self.run_it("cp", "cp:/out", "\\\\server\\share", code=1))
+        self.assertIn("Could not find the file", self.run_it("cp", "cp:/no", windows(target), code=1))
+        # Archives; the container does not run any more.
+        self.run_it("stop", "-t", "0", "cp")
+        self.run_it("cp", windows(os.path.join(source, "plain")), "cp:/renamed")
+        archive = os.path.join(self.top, "passwd.tar")
+        with open(archive, "wb") as file:
+            subprocess.run([WINE, os.path.abspath(os.path.join(PROGRAMS, "skerry.exe")), "cp", "cp:/etc/passwd", "-"], env=self.env,
+                           stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.DEVNULL, timeout=120, check=True)
+        with tarfile.open(archive) as tar:
+            self.assertEqual(tar.getnames(), ["passwd"])
+        with open(archive, "rb") as file:
+            self.run_it("cp", "-", "cp:/tmp", stdin=file.read())
+        exported = os.path.join(self.top, "root.tar")
+        self.run_it("export", "-o", windows(exported), "cp")
+        with tarfile.open(exported) as tar:
+            names = tar.getnames()
+            self.assertEqual(tar.extractfile("tmp/passwd").read(), b"root:x:0:0:root:/:/bin/sh\n")
+        for name in "bin/busybox", "renamed", "tmp/source/a:b", "out/link":
+            self.assertIn(name, names)
+        self.run_it("rm", "-f", "cp")
+        self.nothing_left()
 
     @FULL
     def test_network_of_the_guest(self):
@@ -713,7 +763,7 @@ class Containers(unittest.TestCase):
 
     @FULL
     def test_refused_commands(self):
-        for words in ["pull", "box:2"], ["doctor"], ["cp", "x:/y", "z"]:
+        for words in ["pull", "box:2"], ["doctor"]:
             self.assertIn("is not there on this system", self.run_it(*words, code=125))
 
     def eventually(self, ask, answer):

@@ -23,6 +23,7 @@
 #include "model/container.h"
 #include "cli/container/cp_plan.h"
 #include "cli/container/cp_stream.h"
+#include "cli/container/cp_system.h"
 #include "cli/container/cp_tar.h"
 #include "model/create.h"
 #include "model/jx.h"
@@ -503,8 +504,9 @@ static int copy(struct sk_cli *cli, const struct cp_opts *o, const char *contain
 
 static int cmd_cp(struct sk_cli *cli, void *opts, int argc, char **argv)
 {
-	_cleanup_free_ char *from_container = NULL, *to_container = NULL, *from = NULL, *to = NULL;
+	_cleanup_free_ char *from_container = NULL, *to_container = NULL, *from = NULL, *to = NULL, *local = NULL;
 	struct sk_error err = SK_ERROR_INIT;
+	const char *ours;
 	int r;
 
 	(void)argc;
@@ -522,7 +524,11 @@ static int cmd_cp(struct sk_cli *cli, void *opts, int argc, char **argv)
 		fprintf(stderr, "skerry: bad parameter: path cannot be empty\n");
 		return 1;
 	}
-	r = copy(cli, opts, from_container ? from_container : to_container, from, to, from_container != NULL, &err);
+	ours = from_container ? to : from;
+	local = strcmp(ours, "-") == 0 ? sk_xstrdup(ours) : sk_cp_local_path(ours, &err);
+	r = !local	     ? -err.code
+	    : from_container ? copy(cli, opts, from_container, from, local, true, &err)
+			     : copy(cli, opts, to_container, local, to, false, &err);
 	return r < 0 ? sk_cli_fail(&err, 1) : 0;
 }
 

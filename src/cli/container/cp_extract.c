@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "cli/container/cp_plan.h"
+#include "cli/container/cp_system.h"
 #include "cli/container/cp_tar.h"
 #include "model/xmem.h"
 
@@ -72,8 +73,7 @@ static int open_parent(int dirfd, const char *path, const char **ret_name)
 /* Sets the owner if we may; it is no error for a plain user. True: the owner is the one of the archive. */
 static bool keep_owner(const struct extract *e, int at, const char *name, struct archive_entry *entry)
 {
-	return e->x->keep_owner && fchownat(at, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
-					    AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) == 0;
+	return e->x->keep_owner && sk_cp_set_owner(at, name, entry);
 }
 
 /* The mode of `fd`'s file: who runs as somebody else's user in the container would run as ours. Where the owner is the
@@ -91,13 +91,12 @@ static mode_t keep_mode(int fd, struct archive_entry *entry)
 
 static void finish_file(const struct extract *e, int fd, struct archive_entry *entry)
 {
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-				     { .tv_sec = archive_entry_mtime(entry),
-				       .tv_nsec = archive_entry_mtime_nsec(entry) } };
+	const struct timespec mtime = { .tv_sec = archive_entry_mtime(entry),
+					.tv_nsec = archive_entry_mtime_nsec(entry) };
 
 	(void)keep_owner(e, fd, "", entry);
 	(void)fchmod(fd, keep_mode(fd, entry));
-	(void)futimens(fd, times);
+	sk_cp_set_time(fd, &mtime);
 }
 
 static int write_data(struct extract *e, int fd, const char *name)
@@ -173,9 +172,18 @@ static int put_directory(struct extract *e, int at, const char *name, const char
 	return 0;
 }
 
+/* The system has no such thing: said at the end, with the first one's name. */
+static int leave_out(struct extract *e, const char *path)
+{
+	if (!e->x->refused++)
+		e->x->first_refused = sk_xstrdup(path);
+	return 0;
+}
+
 static int put_hardlink(struct extract *e, int at, const char *name, const char *target)
 {
-	_cleanup_free_ char *path = sk_cp_rename(target, e->x->root, e->x->name);
+	_cleanup_free_ char *sent = sk_cp_rename(target, e->x->root, e->x->name);
+	_cleanup_free_ char *path = sent ? sk_cp_stored_path(sent) : NULL;
 	_cleanup_fd_ int from = -1;
 	const char *from_name;
 
@@ -188,12 +196,14 @@ static int put_hardlink(struct extract *e, int at, const char *name, const char 
 	return 0;
 }
 
-static int put_symlink(struct extract *e, int at, const char *name, struct archive_entry *entry)
+static int put_symlink(struct extract *e, int at, const char *name, const char *path, struct archive_entry *entry)
 {
 	const char *target = archive_entry_symlink(entry);
 
-	if (!target || (unlinkat(at, name, 0) < 0 && errno != ENOENT) || symlinkat(target, at, name) < 0)
-		return sk_error_errno(e->err, target ? errno : EINVAL, "cannot make %s", name);
+	if (!target || (unlinkat(at, name, 0) < 0 && errno != ENOENT))
+		return sk_error_errno(e->err, target ? errno : EINVAL, "cannot make %s", path);
+	if (sk_cp_make_symlink(target, at, name) < 0)
+		return errno == ENOSYS ? leave_out(e, path) : sk_error_errno(e->err, errno, "cannot make %s", path);
 	keep_owner(e, at, name, entry);
 	return 0;
 }
@@ -201,12 +211,15 @@ static int put_symlink(struct extract *e, int at, const char *name, struct archi
 static int put_entry(struct extract *e, struct archive_entry *entry)
 {
 	const char *sent = archive_entry_pathname(entry), *hardlink = archive_entry_hardlink(entry), *name;
-	_cleanup_free_ char *path = sent ? sk_cp_rename(sent, e->x->root, e->x->name) : NULL;
+	_cleanup_free_ char *renamed = sent ? sk_cp_rename(sent, e->x->root, e->x->name) : NULL, *path = NULL;
 	_cleanup_fd_ int at = -1;
 
-	if (!path || path[0] == '/')
+	if (!renamed || renamed[0] == '/')
 		return sk_error_set(e->err, EINVAL, "the container sent a file with the bad name %.200s",
 				    sent ? sent : "");
+	path = sk_cp_stored_path(renamed);
+	if (!path)
+		return sk_error_set(e->err, EINVAL, "no file on this system can have the name %.200s", renamed);
 	at = open_parent(e->dirfd, path, &name);
 	if (at < 0)
 		return sk_error_errno(e->err, at, "cannot make %s", path);
@@ -218,11 +231,13 @@ static int put_entry(struct extract *e, struct archive_entry *entry)
 	case AE_IFDIR:
 		return put_directory(e, at, name, path, entry);
 	case AE_IFLNK:
-		return put_symlink(e, at, name, entry);
+		return put_symlink(e, at, name, path, entry);
 	case AE_IFIFO:
-		if ((unlinkat(at, name, 0) < 0 && errno != ENOENT) ||
-		    mkfifoat(at, name, archive_entry_perm(entry) & 0777) < 0)
+		if (unlinkat(at, name, 0) < 0 && errno != ENOENT)
 			return sk_error_errno(e->err, errno, "cannot make %s", path);
+		if (sk_cp_make_fifo(at, name, archive_entry_perm(entry) & 0777) < 0)
+			return errno == ENOSYS ? leave_out(e, path)
+					       : sk_error_errno(e->err, errno, "cannot make %s", path);
 		return 0;
 	default:
 		e->x->skipped++;
@@ -235,14 +250,13 @@ static void finish_directories(struct extract *e)
 {
 	while (e->n_directories) {
 		struct extracted_directory *f = &e->directories[--e->n_directories];
-		struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, f->mtime };
 		const char *name;
 		_cleanup_fd_ int at = open_parent(e->dirfd, f->path, &name);
 		_cleanup_fd_ int fd = at < 0 ? -1 : open_dir(at, name);
 
 		if (fd >= 0) {
 			(void)fchmod(fd, f->mode);
-			(void)futimens(fd, times);
+			sk_cp_set_time(fd, &f->mtime);
 		}
 		free(f->path);
 	}
@@ -262,5 +276,10 @@ int sk_cp_extract(struct archive *in, int dirfd, struct sk_cp_extract *x, struct
 			r = put_entry(&e, entry);
 	}
 	finish_directories(&e);
+	if (r == 0 && x->refused)
+		r = sk_error_set(err, EOPNOTSUPP,
+				 "all is copied but %u links and pipes, which this system has not: %s%s", x->refused,
+				 x->first_refused, x->refused > 1 ? " and others" : "");
+	free(SK_TAKE_PTR(x->first_refused));
 	return r;
 }

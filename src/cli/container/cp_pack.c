@@ -4,13 +4,13 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/container/cp_system.h"
 #include "cli/container/cp_tar.h"
 #include "model/path.h"
 #include "model/xmem.h"
@@ -56,23 +56,17 @@ static int send_entry(struct pack *k, const char *path, const char *name, const 
 {
 	struct archive_entry *entry = archive_entry_new(), *sparse = NULL;
 	_cleanup_fd_ int fd = -1;
-	char target[4096];
 	int r = 0;
 
-	archive_entry_copy_stat(entry, st);
+	if (!sk_cp_describe(entry, path, st))
+		r = sk_error_errno(k->err, errno, "cannot copy %s, which is a link", path);
 	archive_entry_copy_pathname(entry, name);
 	if (!k->p->keep_owner) {
 		archive_entry_set_uid(entry, 0);
 		archive_entry_set_gid(entry, 0);
 	}
-	if (S_ISLNK(st->st_mode)) {
-		ssize_t n = readlink(path, target, sizeof(target) - 1);
-
-		target[n < 0 ? 0 : n] = '\0';
-		archive_entry_copy_symlink(entry, target);
-	}
 	archive_entry_linkify(k->links, &entry, &sparse);
-	if (S_ISREG(st->st_mode) && archive_entry_size(entry) > 0) {
+	if (r == 0 && S_ISREG(st->st_mode) && archive_entry_size(entry) > 0) {
 		fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && k->p->follow)
 			fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -87,55 +81,24 @@ static int send_entry(struct pack *k, const char *path, const char *name, const 
 	return r;
 }
 
-static int send_visited(struct pack *k, const FTSENT *e, size_t prefix)
+static int on_visit(void *arg, const char *path, const char *below, const struct stat *st)
 {
-	const char *below = e->fts_path + prefix;
-	_cleanup_free_ char *name = NULL;
+	struct pack *k = arg;
+	_cleanup_free_ char *name = *below ? sk_xasprintf("%s/%s", k->p->name, below) : sk_xstrdup(k->p->name);
 
-	while (*below == '/')
-		below++;
-	name = *below ? sk_xasprintf("%s/%s", k->p->name, below) : sk_xstrdup(k->p->name);
-	switch (e->fts_info) {
-	case FTS_DP:
-		return 0;
-	case FTS_DNR:
-	case FTS_ERR:
-	case FTS_NS:
-		return sk_error_errno(k->err, e->fts_errno, "cannot read %s", e->fts_path);
-	case FTS_D:
-	case FTS_F:
-	case FTS_SL:
-	case FTS_SLNONE:
-		return send_entry(k, e->fts_accpath, name, e->fts_statp);
-	default: /* pipes; sockets have no place in a tar */
-		return S_ISSOCK(e->fts_statp->st_mode) ? 0 : send_entry(k, e->fts_accpath, name, e->fts_statp);
-	}
+	return send_entry(k, path, name, st);
 }
 
 int sk_cp_pack(const char *path, struct archive *out, struct sk_cp_pack *p, struct sk_error *err)
 {
 	_cleanup_free_ char *start = sk_model_path_clean(path);
-	char *paths[] = { start, NULL };
 	struct pack k = { .out = out, .p = p, .err = err };
-	FTS *fts =
-		fts_open(paths,
-			 FTS_PHYSICAL | FTS_NOCHDIR |
-				 (p->follow || sk_model_path_ends_in_dot(path) || sk_model_path_has_trailing_slash(path)
-					  ? FTS_COMFOLLOW
-					  : 0),
-			 NULL);
-	FTSENT *e;
-	int r = 0;
+	int r;
 
-	if (!fts)
-		return sk_error_errno(err, errno, "cannot read %s", path);
 	k.links = archive_entry_linkresolver_new();
 	archive_entry_linkresolver_set_strategy(k.links, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED);
-	while (r == 0 && (errno = 0, e = fts_read(fts)))
-		r = send_visited(&k, e, strlen(start));
-	if (r == 0 && errno)
-		r = sk_error_errno(err, errno, "cannot read %s", path);
-	fts_close(fts);
+	r = sk_cp_walk(start, p->follow || sk_model_path_ends_in_dot(path) || sk_model_path_has_trailing_slash(path),
+		       on_visit, &k, err);
 	archive_entry_linkresolver_free(k.links);
 	if (r == 0 && archive_write_close(out) != ARCHIVE_OK)
 		r = out_failed(&k);

@@ -14,7 +14,9 @@ void sk_cp_split(const char *arg, char **ret_container, char **ret_path)
 	const char *colon = strchr(arg, ':');
 
 	*ret_container = NULL;
-	if (arg[0] == '/' || arg[0] == '.' || !colon || colon == arg) {
+	/* "C:\x" is a path where drives have letters. */
+	if (arg[0] == '/' || arg[0] == '.' || !colon || colon == arg ||
+	    (sk_model_windows_place() && sk_model_windows_is_path(arg))) {
 		*ret_path = sk_xstrdup(arg);
 		return;
 	}

@@ -21,6 +21,9 @@ struct sk_cp_extract {
 	bool keep_owner;  /* -a */
 	uint64_t bytes;	  /* written, out */
 	unsigned skipped; /* device nodes and sockets, out */
+	/* Links and pipes on a system that has none, and the first one: an error when all else is there. */
+	unsigned refused;
+	char *first_refused;
 };
 /* Unpacks what `in` (opened by the caller) gives into the directory `dirfd`. */
 int sk_cp_extract(struct archive *in, int dirfd, struct sk_cp_extract *x, struct sk_error *err);

@@ -406,6 +406,7 @@ int sk_winfs_new(const char *path, const struct sk_winfs_config *config, struct 
 				       .disposition = FILE_OPEN,
 				       .options = FILE_DIRECTORY_FILE,
 				       .follow = true };
+	const struct sk_nt_how own = { .access = how.access, .disposition = FILE_OPEN, .options = FILE_DIRECTORY_FILE };
 	_cleanup_free_ wchar_t *name = sk_win_nt_path(path);
 	struct winfs *w = calloc(1, sizeof(*w));
 	struct sk_nt_info info;
@@ -418,7 +419,12 @@ int sk_winfs_new(const char *path, const struct sk_winfs_config *config, struct 
 		free(w);
 		return sk_error_errno(err, errno, "cannot share %s", path);
 	}
-	status = sk_nt_open(NULL, name, &how, &w->root_handle);
+	if (config->take_root) {
+		status = sk_nt_open(config->take_root, L"", &own, &w->root_handle);
+		CloseHandle(config->take_root);
+	} else {
+		status = sk_nt_open(NULL, name, &how, &w->root_handle);
+	}
 	if (status >= 0) {
 		status = sk_nt_info(w->root_handle, &info);
 		if (status < 0)

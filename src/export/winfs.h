@@ -11,8 +11,9 @@ struct sk_winfs_config {
 	/* The one file of the directory that there is for clients; none can be made, removed or renamed in it then. NULL: all
 	 * of them. */
 	const char *only;
+	void *take_root; /* HANDLE of the directory, which is closed; NULL: it is opened by `path` */
 };
-/* `path`: UTF-8, of a directory. */
+/* `path`: UTF-8, of a directory; what messages call it if there is a handle. */
 int sk_winfs_new(const char *path, const struct sk_winfs_config *config, struct sk_9p_fs **ret_fs,
 		 struct sk_error *err);
 /* All nodes and files must have been given back. NULL is allowed. */

@@ -71,6 +71,8 @@ static int watch_console(struct ninepd *d, struct sk_error *err)
 
 /* ---- options */
 
+#define HANDLE_WORD "handle:"
+
 static int split_options(struct ninepd_export *e, char *path, struct sk_error *err)
 {
 	char *colon = strrchr(path, ':');
@@ -83,6 +85,27 @@ static int split_options(struct ninepd_export *e, char *path, struct sk_error *e
 		e->readonly = true;
 	else if (strcmp(colon + 1, "rw") != 0)
 		return sk_error_set(err, EINVAL, "not an option of an export on Windows: %s", colon + 1);
+	return 0;
+}
+
+/* "handle:NUMBER[/FILE]", of a directory that whoever started this program has handed to it (vm/shares_windows.c). */
+static int add_handle(struct ninepd *d, struct ninepd_export *e, const char *path, struct sk_error *err)
+{
+	unsigned long long n;
+	char *end;
+
+	n = strtoull(path + strlen(HANDLE_WORD), &end, 10);
+	if (n == 0 || n > INT32_MAX || (*end && (*end != '/' || !end[1] || strpbrk(end + 1, "/\\"))))
+		return sk_error_set(err, EINVAL, "no handle of a directory: %s", path);
+	if (!e->name[0])
+		return sk_error_set(err, EINVAL, "an export of a handle has a name: %s", path);
+	e->is_dir = !*end;
+	e->file = *end ? strdup(end + 1) : NULL;
+	e->path = strdup(path);
+	e->fd = (int)n;
+	if (!e->path || (*end && !e->file))
+		return sk_error_errno(err, ENOMEM, "out of memory");
+	d->n_exports++;
 	return 0;
 }
 
@@ -109,6 +132,8 @@ static int add_export(const struct sk_opt *opt, void *to, const char *arg, struc
 	}
 	if (split_options(e, path, err) < 0)
 		return -EINVAL;
+	if (strncmp(path, HANDLE_WORD, strlen(HANDLE_WORD)) == 0)
+		return add_handle(d, e, path, err);
 	e->is_dir = stat(path, &st) < 0 || S_ISDIR(st.st_mode);
 	last = path + strlen(path);
 	while (last > path && !strchr("/\\:", last[-1]))
@@ -224,6 +249,7 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 		struct ninepd_export *e = &d->exports[i];
 
 		config.only = e->file;
+		config.take_root = e->fd > 0 ? (HANDLE)(uintptr_t)(unsigned)e->fd : NULL;
 		r = sk_winfs_new(e->path, &config, &e->fs, err);
 		d->served[i].fs = e->fs;
 		d->served[i].name = e->name;

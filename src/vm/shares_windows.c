@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "base/platform/windows/system.h"
 #include "base/process.h"
 #include "base/socket.h"
 #include "vm/places.h"
@@ -30,6 +31,8 @@ struct sk_shares {
 	bool claimed;
 	char *exports[SK_SANDBOX_SHARES];
 	unsigned n;
+	int fds[SK_SANDBOX_SHARES]; /* of parts, until the server has them */
+	unsigned n_fds;
 	sk_pid pid;
 	struct sk_relay *relay;
 };
@@ -53,46 +56,80 @@ static const char *base_name(const char *path)
 	return end;
 }
 
-/* The share's own path, or of a part of it: that leads out by no link. malloc'd; NULL with the error. */
-static char *find_path(const struct sk_sandbox_share *share, struct sk_error *err)
+/*
+ * A part of a share, which may be a volume that other containers write to at this moment: opened step by step, past no
+ * link, and handed to the server as a handle, so that nothing is looked up by name a second time. A file is handed over as
+ * its directory and its name, as its name may get another file. "handle:NUMBER" or "handle:NUMBER/NAME", malloc'd; NULL with
+ * the error.
+ */
+static char *open_part(struct sk_shares *s, const struct sk_sandbox_share *share, struct sk_error *err)
 {
-	_cleanup_fd_ int top = -1, fd = -1;
+	_cleanup_fd_ int top = open(share->path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	_cleanup_free_ char *parent = NULL;
+	const char *name = base_name(share->subpath);
+	struct stat st;
+	char *export;
+
+	fd = top < 0 ? -errno : sk_fs_open_beneath(top, share->subpath);
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		close(fd);
+		parent = strndup(share->subpath, (size_t)(name - share->subpath));
+		fd = !parent ? -ENOMEM : sk_fs_open_beneath(top, *parent ? parent : ".");
+	} else {
+		name = "";
+	}
+	if (fd < 0) {
+		sk_error_errno(err, fd, "cannot share %s of %s", share->subpath, share->path);
+		return NULL;
+	}
+	export = sk_asprintf("handle:%llu%s%s", (unsigned long long)(uintptr_t)sk_win_handle(fd), *name ? "/" : "",
+			     name);
+	if (!export)
+		sk_error_errno(err, ENOMEM, "cannot share %s", share->path);
+	else
+		s->fds[s->n_fds++] = SK_TAKE_FD(fd);
+	return export;
+}
+
+/* What the server is told of a share: its path, or a part of it. malloc'd; NULL with the error. */
+static char *find_place(struct sk_shares *s, const struct sk_sandbox_share *share, struct sk_error *err)
+{
+	struct stat st;
 	char *path;
 
-	if (share->subpath) {
-		top = open(share->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		fd = top < 0 ? -errno : sk_fs_open_beneath(top, share->subpath);
-		if (fd < 0) {
-			sk_error_errno(err, fd, "cannot share %s of %s", share->subpath, share->path);
-			return NULL;
-		}
-	}
-	path = sk_asprintf("%s%s%s", share->path, share->subpath ? "/" : "", share->subpath ? share->subpath : "");
-	if (!path)
-		sk_error_errno(err, ENOMEM, "cannot share %s", share->path);
-	return path;
+	if (share->subpath)
+		return open_part(s, share, err);
+	path = strdup(share->path);
+	if (path && stat(path, &st) == 0)
+		return path;
+	sk_error_errno(err, path ? errno : ENOMEM, "cannot share %s", share->path);
+	free(path);
+	return NULL;
 }
 
 static int add_share(struct sk_shares *s, const struct sk_sandbox_share *share, struct sk_error *err)
 {
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *place = NULL;
 	const char *tag = share->tag;
-	struct stat st;
 
 	if (!tag || strspn(tag, "abcdefghijklmnopqrstuvwxyz0123456789") != strlen(tag) || strlen(tag) > 31)
 		return sk_error_set(err, EINVAL, "vm.json: a share's tag is wrong");
 	if (s->n == SK_SANDBOX_SHARES)
 		return sk_error_set(err, E2BIG, "more than %u directories of the host cannot be given to one VM",
 				    SK_SANDBOX_SHARES);
-	path = find_path(share, err);
-	if (!path)
+	place = find_place(s, share, err);
+	if (!place)
 		return -err->code;
-	if (share->file && strcmp(share->file, base_name(path)) != 0)
-		return sk_error_set(err, EINVAL, "vm.json: file \"%s\" is not that of %s", share->file, path);
-	if (stat(path, &st) < 0)
-		return sk_error_errno(err, errno, "cannot share %s", path);
-	s->exports[s->n] = sk_asprintf("%s=%s%s", tag, path, share->readonly && !share->copy_up ? ":ro" : "");
+	if (share->file && strcmp(share->file, base_name(place)) != 0)
+		return sk_error_set(err, EINVAL, "vm.json: file \"%s\" is not that of %s", share->file, share->path);
+	s->exports[s->n] = sk_asprintf("%s=%s:%s", tag, place, share->readonly && !share->copy_up ? "ro" : "rw");
 	return s->exports[s->n++] ? 0 : sk_error_errno(err, ENOMEM, "cannot share %s", share->path);
+}
+
+static void close_parts(struct sk_shares *s)
+{
+	while (s->n_fds)
+		close(s->fds[--s->n_fds]);
 }
 
 static int start_server(struct sk_shares *s, const struct sk_shares_config *config, struct sk_error *err)
@@ -118,7 +155,10 @@ static int start_server(struct sk_shares *s, const struct sk_shares_config *conf
 	spawn.stdin_fd = theirs;
 	spawn.stdout_fd = spawn.stderr_fd = config->log_fd;
 	spawn.die_with_parent = true;
+	spawn.keep_fds = s->fds;
+	spawn.n_keep_fds = s->n_fds;
 	r = sk_spawn(&spawn, &s->pid, NULL, err);
+	close_parts(s);
 	if (r < 0)
 		return r;
 	r = sk_socket_nonblock(ours);
@@ -192,6 +232,7 @@ void sk_shares_free(struct sk_shares *s)
 		sk_process_kill(s->pid);
 		sk_wait(s->pid);
 	}
+	close_parts(s);
 	for (i = 0; i < s->n; i++)
 		free(s->exports[i]);
 	free(s);

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/loop.h"
+#include "base/platform/windows/system.h"
 #include "base/private.h"
 #include "base/process.h"
 
@@ -412,9 +413,46 @@ static void test_process(void **state)
 	assert_null(sk_find_program("no-such-program"));
 }
 
+/* A directory that a child is handed is that one, whatever has its name by then. */
+static void test_handle_for_child(void **state)
+{
+	int fd, top = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_spawn s = SK_SPAWN_INIT;
+	char number[24];
+	const char *argv[] = { "prog", "--child", "handle", number, NULL };
+
+	(void)state;
+	assert_int_equal(mkdir("handed", 0700), 0);
+	write_file(AT_FDCWD, "handed/mark", "x");
+	fd = sk_fs_open_beneath(top, "handed");
+	assert_true(fd >= 0);
+	assert_int_equal(rename("handed", "moved"), 0);
+	assert_int_equal(mkdir("handed", 0700), 0);
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)(uintptr_t)sk_win_handle(fd));
+	s.file = program;
+	s.argv = argv;
+	assert_int_not_equal(sk_run(&s, &err), 0); /* it was not handed over */
+	s.keep_fds = &fd;
+	s.n_keep_fds = 1;
+	assert_int_equal(sk_run(&s, &err), 0);
+	close(fd);
+	close(top);
+}
+
+static int look_into(const char *number)
+{
+	int fd = sk_win_descriptor((HANDLE)(uintptr_t)strtoull(number, NULL, 10), 0);
+
+	return fd >= 0 && openat(fd, "mark", O_RDONLY | O_CLOEXEC) >= 0 ? 0 : 5;
+}
+
 static int child(int argc, char **argv)
 {
 	int i;
+
+	if (strcmp(argv[2], "handle") == 0)
+		return look_into(argv[3]);
 
 	if (strcmp(argv[2], "sleep") == 0)
 		for (;;)
@@ -427,13 +465,14 @@ static int child(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_directory_lock), cmocka_unit_test(test_interrupt),
-		cmocka_unit_test(test_system),	       cmocka_unit_test(test_at),
-		cmocka_unit_test(test_beneath),	       cmocka_unit_test(test_positions),
-		cmocka_unit_test(test_listing),	       cmocka_unit_test(test_long_path),
-		cmocka_unit_test(test_read_only),      cmocka_unit_test(test_space),
-		cmocka_unit_test(test_private),	       cmocka_unit_test(test_loop),
-		cmocka_unit_test(test_descriptors),    cmocka_unit_test(test_process),
+		cmocka_unit_test(test_directory_lock),	 cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_system),		 cmocka_unit_test(test_at),
+		cmocka_unit_test(test_beneath),		 cmocka_unit_test(test_positions),
+		cmocka_unit_test(test_listing),		 cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_read_only),	 cmocka_unit_test(test_space),
+		cmocka_unit_test(test_private),		 cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_descriptors),	 cmocka_unit_test(test_process),
+		cmocka_unit_test(test_handle_for_child),
 	};
 
 	program = argv[0];

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/platform/windows/system.h"
 
+#define KEPT_MAX 128u /* descriptors that a child has besides its streams */
 #define CHILDREN 64u
 #define TAIL 512u
 
@@ -207,7 +208,7 @@ static DWORD console_flags(bool detached)
 }
 
 /* Starts the program suspended, so that it is in its job before it can start others. A positive errno. */
-static int start(const char *program, wchar_t *line, wchar_t *env, bool detached, HANDLE std[3], HANDLE job,
+static int start(const char *program, wchar_t *line, wchar_t *env, bool detached, HANDLE *std, size_t n, HANDLE job,
 		 PROCESS_INFORMATION *ret)
 {
 	_cleanup_free_ wchar_t *file = sk_win_wide(program);
@@ -225,7 +226,7 @@ static int start(const char *program, wchar_t *line, wchar_t *env, bool detached
 		return ENOMEM;
 	if (InitializeProcThreadAttributeList(si.lpAttributeList, 1, 0, &size)) {
 		if (UpdateProcThreadAttribute(si.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, std,
-					      3 * sizeof(*std), NULL, NULL))
+					      n * sizeof(*std), NULL, NULL))
 			started = CreateProcessW(file, line, NULL, NULL, TRUE,
 						 CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT |
 							 EXTENDED_STARTUPINFO_PRESENT | console_flags(detached),
@@ -250,11 +251,28 @@ static int start(const char *program, wchar_t *line, wchar_t *env, bool detached
 	return 0;
 }
 
+/* Behind the streams come handles of other descriptors, which the child has by the same numbers. `on`: it may inherit them,
+ * which it does as they are in its list, and nobody else. A positive errno. */
+static int keep_handles(const struct sk_spawn *s, HANDLE *ret, bool on)
+{
+	size_t i;
+
+	if (s->n_keep_fds > KEPT_MAX)
+		return E2BIG;
+	for (i = 0; i < s->n_keep_fds; i++) {
+		ret[i] = sk_win_handle(s->keep_fds[i]);
+		if (ret[i] == INVALID_HANDLE_VALUE ||
+		    !SetHandleInformation(ret[i], HANDLE_FLAG_INHERIT, on ? HANDLE_FLAG_INHERIT : 0))
+			return EBADF;
+	}
+	return 0;
+}
+
 int sk_spawn(const struct sk_spawn *s, sk_pid *ret_pid, int *ret_pidfd, struct sk_error *err)
 {
 	_cleanup_free_ char *program = sk_find_program(s->file);
 	_cleanup_free_ wchar_t *line = command_line(s->argv), *env = s->envp ? environment(s->envp) : NULL;
-	HANDLE std[3] = { inheritable(s->stdin_fd), inheritable(s->stdout_fd), inheritable(s->stderr_fd) };
+	HANDLE std[3 + KEPT_MAX] = { inheritable(s->stdin_fd), inheritable(s->stdout_fd), inheritable(s->stderr_fd) };
 	HANDLE job = s->die_with_parent ? new_job() : NULL;
 	PROCESS_INFORMATION pi = { 0 };
 	size_t i;
@@ -262,7 +280,7 @@ int sk_spawn(const struct sk_spawn *s, sk_pid *ret_pid, int *ret_pidfd, struct s
 
 	if (!program)
 		e = errno;
-	else if (s->namespaces || s->n_keep_fds || s->prepare)
+	else if (s->namespaces || s->prepare)
 		e = EOPNOTSUPP;
 	else if (!line || (s->envp && !env) || (s->die_with_parent && !job))
 		e = ENOMEM;
@@ -270,7 +288,10 @@ int sk_spawn(const struct sk_spawn *s, sk_pid *ret_pid, int *ret_pidfd, struct s
 		if (!e && std[i] == INVALID_HANDLE_VALUE)
 			e = EBADF;
 	if (!e)
-		e = start(program, line, env, s->new_session, std, job, &pi);
+		e = keep_handles(s, std + 3, true);
+	if (!e)
+		e = start(program, line, env, s->new_session, std, 3 + s->n_keep_fds, job, &pi);
+	(void)keep_handles(s, std + 3, false);
 	for (i = 0; i < 3; i++)
 		if (std[i] != INVALID_HANDLE_VALUE)
 			CloseHandle(std[i]);

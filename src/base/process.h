@@ -24,7 +24,7 @@ struct sk_spawn {
 	const char *const *argv;	    /* NULL-terminated, argv[0] included */
 	const char *const *envp;	    /* NULL: the caller's environment */
 	int stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null (zero-initialise with SK_SPAWN_INIT) */
-	const int *keep_fds;		    /* further descriptors that survive under the same numbers (Windows: handles) */
+	const int *keep_fds; /* further descriptors that survive under the same numbers (Windows: handles) */
 	size_t n_keep_fds;
 	bool die_with_parent; /* SIGKILL when the calling thread goes */
 	unsigned namespaces;  /* SK_NS_*: that the child starts in, new ones */

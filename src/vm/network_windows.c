@@ -12,7 +12,7 @@
 #include "virtio/net_stream.h"
 #include "vm/network_slirp.h"
 
-struct slirp {
+struct slirp_stream {
 	struct sk_network base;
 	struct sk_net_stream *net;
 	struct sk_token token;
@@ -22,7 +22,7 @@ static int slirp_up(const struct sk_network_host *host, const struct sk_network_
 		    struct sk_network **ret_network, struct sk_error *err)
 {
 	const struct sk_slirp_config c = sk_network_slirp_config(config);
-	struct slirp *s = calloc(1, sizeof(*s));
+	struct slirp_stream *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return sk_error_errno(err, ENOMEM, "cannot make the network");
@@ -42,7 +42,7 @@ static size_t slirp_devices(const struct sk_network *n, struct sk_engine_device 
 
 static int slirp_describe(struct sk_network *n, struct sk_network_spec *ret)
 {
-	const struct slirp *s = (const struct slirp *)n;
+	const struct slirp_stream *s = (const struct slirp_stream *)n;
 
 	ret->tap = (struct sk_tap_spec){ .set = true, .token = s->token };
 	memcpy(ret->tap.mac, n->config->mac, sizeof(ret->tap.mac));
@@ -52,7 +52,7 @@ static int slirp_describe(struct sk_network *n, struct sk_network_spec *ret)
 static ssize_t slirp_claim(struct sk_network *n, const struct sk_token *token, struct sk_stream *stream,
 			   const uint8_t *data, size_t len)
 {
-	struct slirp *s = (struct slirp *)n;
+	struct slirp_stream *s = (struct slirp_stream *)n;
 
 	if (!sk_token_equal(&s->token, token) || !sk_net_stream_is_free(s->net))
 		return -1;
@@ -61,17 +61,17 @@ static ssize_t slirp_claim(struct sk_network *n, const struct sk_token *token, s
 
 static int slirp_publish(struct sk_network *n, const struct sk_slirp_forward *forward)
 {
-	return sk_net_stream_publish(((const struct slirp *)n)->net, forward);
+	return sk_net_stream_publish(((const struct slirp_stream *)n)->net, forward);
 }
 
 static void slirp_withdraw(struct sk_network *n, const struct sk_slirp_forward *forward)
 {
-	sk_net_stream_withdraw(((const struct slirp *)n)->net, forward);
+	sk_net_stream_withdraw(((const struct slirp_stream *)n)->net, forward);
 }
 
 static void slirp_down(struct sk_network *n)
 {
-	struct slirp *s = (struct slirp *)n;
+	struct slirp_stream *s = (struct slirp_stream *)n;
 
 	sk_net_stream_free(s->net);
 	free(s);

@@ -27,6 +27,20 @@ case_in_place_runs() {
 	ok skerry rm -f p1 p2
 }
 
+# The clocks: without a system call in place, and right in every mode.
+# case: quick
+case_in_place_clocks() {
+	in_place
+	cc -O1 -static -o "$WORK/clocks" "$here/clocks.c" || skip 'no static C library here'
+	run --privileged -v "$WORK/clocks:/c:ro" "$IMG" /c in-place
+	same "$out" right
+	[ "$(nproc)" -lt 2 ] || run --cpus 2 --privileged -v "$WORK/clocks:/c:ro" "$IMG" /c in-place
+	same "$out" right
+	export SKERRY_CONFIG=$WORK/separate.json
+	run --privileged -v "$WORK/clocks:/c:ro" "$IMG" /c
+	same "$out" right
+}
+
 # Nothing is said, or "auto": in place, if that can be.
 # case: quick
 case_in_place_default() {

@@ -48,8 +48,9 @@ static void on_signal(void *arg, int fd, unsigned events)
 		if (si.ssi_signo == SIGWINCH)
 			sk_proxy_resize(p->proxy);
 		else
-			sk_proxy_send(p->proxy, &(const struct sk_msg){ .op = SK_ATTACHED_SIGNAL,
-									.signal = { (int)si.ssi_signo, false } });
+			sk_proxy_send(p->proxy, &(const struct sk_msg){
+							.op = SK_ATTACHED_SIGNAL,
+							.signal = { .number = (int)si.ssi_signo, .all = false } });
 	}
 }
 

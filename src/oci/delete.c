@@ -30,7 +30,7 @@ int sk_oci_remove_files(struct sk_oci *o, const struct sk_oci_container *c, stru
 /* Ends the VM, by force if necessary, and waits until it is gone. */
 void sk_oci_kill_container(struct sk_oci *o, struct sk_oci_container *c)
 {
-	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { SIGKILL, true } };
+	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { .number = SIGKILL, .all = true } };
 	struct sk_error err = SK_ERROR_INIT;
 	int waited = 0;
 

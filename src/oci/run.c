@@ -108,7 +108,8 @@ static bool on_signal(struct sk_oci *o, struct sk_oci_container *c, struct front
 		pass_size(f);
 	} else if (si.ssi_signo != SIGCHLD) {
 		sk_oci_call(o, c,
-			    &(const struct sk_msg){ .op = SK_REQUEST_KILL, .signal = { (int)si.ssi_signo, false } },
+			    &(const struct sk_msg){ .op = SK_REQUEST_KILL,
+						    .signal = { .number = (int)si.ssi_signo, .all = false } },
 			    NULL, NULL);
 	} else if (waitpid(pid, &status, WNOHANG) == pid) {
 		*ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

@@ -115,7 +115,7 @@ int sk_oci_kill(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (strcmp(sk_oci_status(o, &c, NULL), "stopped") == 0) {
 		r = all ? 0 : sk_error_set(err, ESRCH, "container not running");
 	} else if (sig) { /* signal 0: only checks whether it exists */
-		const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { sig, all } };
+		const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { .number = sig, .all = all } };
 
 		r = sig == SIGKILL ? sk_oci_call_to_end(o, &c, &request, err) : sk_oci_call(o, &c, &request, NULL, err);
 		if (r == -ETIMEDOUT && sig == SIGKILL)

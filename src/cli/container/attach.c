@@ -346,7 +346,8 @@ static void on_signal(struct client *c)
 			if (c->running)
 				send_size(c);
 		} else if (c->a->sig_proxy && !c->a->tty && c->running) {
-			send_message(c, &(const struct sk_msg){ .op = SK_ATTACHED_SIGNAL, .signal = { sig, false } });
+			send_message(c, &(const struct sk_msg){ .op = SK_ATTACHED_SIGNAL,
+								.signal = { .number = sig, .all = false } });
 		} else if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT) {
 			c->ret->signal = sig;
 			if (c->running && !c->a->sig_proxy)

@@ -193,7 +193,7 @@ static int kill_one(struct sk_cli *cli, const char *ref, void *arg, struct sk_er
 {
 	const struct kill_opts *o = arg;
 	int sig = o->signal && *o->signal ? sk_signal_parse(o->signal) : 9, r;
-	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { sig, false } };
+	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { .number = sig, .all = false } };
 	_cleanup_json_ json_t *attributes = NULL;
 	_cleanup_container_ struct sk_container c = { 0 };
 	char text[16];

@@ -234,7 +234,7 @@ static void test_bad_clients(void **state)
 /* A monitor that is stopped, or hangs, is ended all the same, and only it: not the process that its state names. */
 static void test_frozen(void **state)
 {
-	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { 9, false } };
+	const struct sk_msg request = { .op = SK_REQUEST_KILL, .signal = { .number = 9, .all = false } };
 	json_t *s;
 	_cleanup_fd_ int owner = -1, dirfd = -1;
 	struct sk_error err = SK_ERROR_INIT;

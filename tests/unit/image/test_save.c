@@ -228,7 +228,7 @@ static void test_commit(void **state)
 {
 	struct sk_store *store = open_store(), *other = other_store();
 	struct blob layer = upper_tar(), root = lower_tar();
-	_cleanup_free_ char *id = NULL, *own = NULL, *base = NULL, *there = NULL;
+	_cleanup_free_ char *id = NULL, *own = NULL, *there = NULL;
 	struct sk_image *image, *parent;
 	const json_t *history;
 	struct layout l;

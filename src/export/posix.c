@@ -54,6 +54,13 @@
 
 #define FS_OVERLAY 0x794c7630
 #define FS_BTRFS 0x9123683e
+#define FS_TMPFS 0x01021994
+#define FS_RAMFS 0x858458f6
+#define FS_ZFS 0x2fc12fc1
+#define FS_BCACHEFS 0xca451a4e
+#define FS_UBIFS 0x24051905
+#define FS_OCFS2 0x7461636f
+#define FS_GFS2 0x01161970
 #define FD_RESERVE 64u
 
 _Static_assert(EPERM == P9_EPERM && ELOOP == P9_ELOOP && EOPNOTSUPP == P9_EOPNOTSUPP && ESTALE == P9_ESTALE,
@@ -148,6 +155,47 @@ bool posix_several(const struct posix_fs *p, const struct sk_9p_node *dir)
 	for (i = 0; i < p->pool->n_devs; i++)
 		if (p->pool->devs[i].dev == dir->dev)
 			return p->pool->devs[i].several;
+	return false;
+}
+
+/* 0: it cannot be told. */
+static uint32_t type_of(int fd)
+{
+	struct statfs st;
+
+	return fstatfs(fd, &st) < 0 ? 0 : (uint32_t)st.f_type;
+}
+
+/* What has a block device of its own (of FUSE: type fuseblk) is this host's alone, but for clusters'. Of those without one
+ * the others are the network's, FUSE, or show what is changed elsewhere (ecryptfs). */
+static bool has_events_of_all(uint64_t dev, int fd)
+{
+	static const uint32_t shared[] = { FS_OCFS2, FS_GFS2 };
+	static const uint32_t here[] = { FS_TMPFS, FS_RAMFS, FS_OVERLAY, FS_BTRFS, FS_ZFS, FS_BCACHEFS, FS_UBIFS };
+	bool device = dev >> 32;
+	const uint32_t *types = device ? shared : here;
+	size_t i, n = device ? SK_ARRAY_SIZE(shared) : SK_ARRAY_SIZE(here);
+	uint32_t type = type_of(fd);
+
+	for (i = 0; i < n; i++)
+		if (types[i] == type)
+			return !device;
+	return device;
+}
+
+bool posix_is_local(const struct posix_fs *p, uint64_t dev, int fd)
+{
+	unsigned i;
+
+	for (i = 0; i < p->pool->n_devs; i++) {
+		struct posix_dev *d = &p->pool->devs[i];
+
+		if (d->dev != dev)
+			continue;
+		if (d->place == POSIX_PLACE_UNKNOWN)
+			d->place = has_events_of_all(dev, fd) ? POSIX_PLACE_HERE : POSIX_PLACE_ELSEWHERE;
+		return d->place == POSIX_PLACE_HERE;
+	}
 	return false;
 }
 
@@ -267,14 +315,6 @@ static const struct sk_9p_fs_ops ops = {
 	.lock_set = posix_lock_set,
 	.lock_test = posix_lock_test,
 };
-
-/* 0: it cannot be told. */
-static uint32_t type_of(int fd)
-{
-	struct statfs st;
-
-	return fstatfs(fd, &st) < 0 ? 0 : (uint32_t)st.f_type;
-}
 
 bool posix_is_overlay(int fd)
 {

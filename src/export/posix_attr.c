@@ -162,7 +162,7 @@ static uint32_t name_lease(const struct posix_fs *p, const struct sk_9p_node *di
 {
 	if (dir->names == POSIX_CASE_IGNORED)
 		return P9_LOOK_ANY_CASE;
-	return dir->watched && !posix_several(p, dir) ? P9_LOOK_NAME_LEASE : 0;
+	return dir->leased && !posix_several(p, dir) ? P9_LOOK_NAME_LEASE : 0;
 }
 
 uint32_t posix_leases(struct sk_9p_fs *fs, struct sk_9p_node *dir)
@@ -178,7 +178,7 @@ static uint32_t leases_of(const struct posix_fs *p, const struct sk_9p_node *dir
 			  const struct p9_attr *a)
 {
 	uint32_t lease = name_lease(p, dir);
-	bool attr = a->qid.type & P9_QTDIR ? node && node->watched : a->nlink == 1 || dir->is_virtual;
+	bool attr = a->qid.type & P9_QTDIR ? node && node->leased : a->nlink == 1 || dir->is_virtual;
 
 	return (lease & P9_LOOK_NAME_LEASE) && attr ? lease | P9_LOOK_ATTR_LEASE : lease;
 }
@@ -203,11 +203,11 @@ static int look_node(struct posix_fs *p, const struct sk_9p_cred *cred, struct s
 }
 
 /* A directory that has a watch of its own, of which there may be a lease without making a node for it. */
-static bool is_watched(struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
+static bool is_leased(struct posix_fs *p, const struct sk_9p_node *dir, const char *name)
 {
 	const struct sk_9p_node *known = posix_find(p, dir, name);
 
-	return known && known->watched;
+	return known && known->leased;
 }
 
 int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,
@@ -233,7 +233,7 @@ int posix_look(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		r = statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, POSIX_STATX, &stx) < 0 ? -errno : 0;
 		if (r == 0)
 			r = posix_cross(p, &stx, NULL, &mount);
-		if (r == 0 && (mount || (S_ISDIR(stx.stx_mode) && (want_dir || is_watched(p, dir, name))))) {
+		if (r == 0 && (mount || (S_ISDIR(stx.stx_mode) && (want_dir || is_leased(p, dir, name))))) {
 			r = look_node(p, cred, dir, name, &node, a);
 		} else if (r == 0) {
 			posix_probe_case(p, dir, dirfd, name, &stx);

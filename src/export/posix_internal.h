@@ -43,6 +43,11 @@ struct posix_dev {
 	uint64_t dev, mnt; /* mnt 0: no directory was met yet */
 	unsigned first;	   /* index of the first mount of this file system */
 	bool several;	   /* of the first: there are more */
+	enum {
+		POSIX_PLACE_UNKNOWN,
+		POSIX_PLACE_HERE,
+		POSIX_PLACE_ELSEWHERE,
+	} place; /* of the first: see posix_is_local() */
 };
 
 struct sk_export_pool {
@@ -74,6 +79,7 @@ struct sk_9p_node {
 	bool hashed;	 /* in the table under (parent, name) */
 	bool is_virtual; /* the root above a single file */
 	bool watched;	 /* a directory whose changes are reported */
+	bool leased;	 /* `watched`, and what is reported are all changes: clients may have leases */
 	bool opens;	 /* opens, reads and closes in it are reported, too */
 	uint16_t type;	 /* S_IFMT bits on the host */
 	uint64_t dev, ino;
@@ -217,6 +223,12 @@ uint64_t posix_mnt_of(const struct posix_fs *p, const struct statx *stx);
 uint32_t posix_dev_number(struct posix_fs *p, const struct statx *stx);
 /* A directory of this file system may be visible in more than one mount: changes through one affect the others. */
 bool posix_several(const struct posix_fs *p, const struct sk_9p_node *dir);
+/*
+ * Whether all changes in the file system of `fd`, which is that of the device `dev`, are made by system calls of this
+ * host, which raises events for them: not where it is a network's or a cluster's, or behind a program (FUSE) that may
+ * change it by itself.
+ */
+bool posix_is_local(const struct posix_fs *p, uint64_t dev, int fd);
 /* Of the root above a single file. */
 static inline struct p9_qid posix_virtual_qid(const struct posix_fs *p)
 {

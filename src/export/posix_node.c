@@ -480,7 +480,7 @@ static bool is_changing(const struct sk_9p_node *dir, const struct statx *stx)
 	int64_t changed = stx->stx_mtime.tv_sec * INT64_C(1000) + stx->stx_mtime.tv_nsec / 1000000;
 	int64_t age = real_ms() - changed;
 
-	return changed > dir->known_ms && age >= 0 && age < (dir->watched ? NOTICE_MS : CACHED_MS);
+	return changed > dir->known_ms && age >= 0 && age < (dir->leased ? NOTICE_MS : CACHED_MS);
 }
 
 int posix_no_name(struct posix_fs *p, struct sk_9p_node *dir, int dirfd)

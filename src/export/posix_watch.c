@@ -24,6 +24,7 @@ void posix_watch(struct posix_fs *p, struct sk_9p_node *node)
 					: sk_watch_add(p->watch, fd, (uint64_t)(uintptr_t)node)) < 0)
 		return;
 	node->fs = p;
+	node->leased = posix_is_local(p, node->is_virtual ? p->single->dev : node->dev, fd);
 	posix_keep(p, node);
 }
 
@@ -38,7 +39,8 @@ int posix_watch_opens(struct sk_9p_fs *fs, struct sk_9p_node *dir)
 	posix_watch(p, dir);
 	if (!dir->watched)
 		return -P9_EOPNOTSUPP;
-	r = dir->is_virtual ? sk_watch_opens_file(p->watch, p->single->fd) : sk_watch_opens(p->watch, dir->fd);
+	r = dir->is_virtual ? sk_watch_opens_file(p->watch, p->single->fd, (uint64_t)(uintptr_t)dir)
+			    : sk_watch_opens(p->watch, dir->fd, (uint64_t)(uintptr_t)dir);
 	dir->opens = r == 0;
 	return r;
 }
@@ -47,7 +49,7 @@ void posix_unwatch(struct posix_fs *p, struct sk_9p_node *node)
 {
 	if (!node->watched)
 		return;
-	node->watched = node->opens = false;
+	node->watched = node->leased = node->opens = false;
 	p->pool->watched--;
 	if (node->is_virtual)
 		sk_watch_remove_file(p->watch, p->single->fd, (uint64_t)(uintptr_t)node);
@@ -163,7 +165,7 @@ int sk_posix_replace(struct sk_9p_fs *fs, int take_fd)
 	if (!p->event)
 		return 0;
 	p->root->fs = p;
-	if (!p->root->watched) {
+	if (!p->root->leased) {
 		/* The new file cannot be watched: all leases given so far are void. */
 		const struct sk_9p_event lost = { .kind = P9_EVENT_LOST };
 

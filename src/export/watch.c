@@ -2,7 +2,9 @@
 /*
  * Theory of operation
  *
- * One fanotify group with a mark on each watched directory (an inode mark, as an unprivileged group may have). Events
+ * A fanotify group with a mark on each watched directory (an inode mark, as an unprivileged group may have). The kernel
+ * lets a file system that has no fsid (FUSE), and a subvolume of Btrfs, into a group of its own only (-EXDEV; none before
+ * Linux 6.8): groups are made as they are needed, up to WATCH_GROUPS, one for what is left over. Events
  * name the directory by its file handle and the entry by name, and a rename comes as one event with both names
  * (FAN_RENAME). Of one of which only one side is watched, the other is not known: no directory, no name.
  *
@@ -48,6 +50,7 @@
 #define WATCH_BUSY_MS 50u /* after something that others did: leave what follows to be joined */
 #define WATCH_SEEN 64u
 #define WATCH_FILES 64u
+#define WATCH_GROUPS 8u
 #define WATCH_FILE_MASK (FAN_MODIFY | FAN_ATTRIB | FAN_CLOSE_WRITE)
 #define WATCH_MASK (FAN_CREATE | FAN_DELETE | FAN_RENAME | WATCH_FILE_MASK | FAN_EVENT_ON_CHILD | FAN_ONDIR)
 #define WATCH_OPENS (FAN_OPEN | FAN_ACCESS | FAN_CLOSE_NOWRITE)
@@ -60,6 +63,7 @@
 struct watched_directory {
 	struct watched_directory *next;
 	uint64_t id;
+	unsigned group;
 	unsigned len;			 /* of key */
 	uint8_t key[8 + 4 + HANDLE_MAX]; /* fsid, handle type, handle */
 };
@@ -70,20 +74,29 @@ struct seen {
 	enum sk_watch_kind kind;
 };
 
+struct watch_group {
+	int fd;
+	struct sk_source *source;
+};
+
 struct sk_watch {
 	struct sk_loop *loop;
 	unsigned delay_ms;
-	struct sk_source *source, *timer;
+	struct watch_group groups[WATCH_GROUPS];
+	unsigned n_groups;
+	struct sk_source *timer;
 	sk_watch_cb cb;
 	void *arg;
-	int fd;
 	pid_t self;
 	unsigned n;
 	struct watched_directory *buckets[WATCH_BUCKETS];
 	struct seen seen[WATCH_SEEN];
 	unsigned n_seen;
 	/* Single files. An event of one carries its directory, which is not known here: all of them are notified. */
-	uint64_t files[WATCH_FILES];
+	struct {
+		uint64_t id;
+		unsigned group;
+	} files[WATCH_FILES];
 	unsigned n_files;
 	uint64_t files_mask; /* what happened to them in this batch */
 	uint64_t heard_ms;   /* when something that others did was last read, sk_now_ms() */
@@ -265,7 +278,7 @@ static void tell_files(struct sk_watch *w)
 
 	for (i = 0; i < w->n_files; i++) {
 		for (k = 0; k < SK_ARRAY_SIZE(file_kinds); k++) {
-			struct sk_watch_event e = { .kind = file_kinds[k].kind, .dir = w->files[i] };
+			struct sk_watch_event e = { .kind = file_kinds[k].kind, .dir = w->files[i].id };
 
 			if (w->files_mask & file_kinds[k].mask)
 				w->cb(w->arg, &e);
@@ -274,18 +287,16 @@ static void tell_files(struct sk_watch *w)
 	w->files_mask = 0;
 }
 
-/* Reads all pending events. */
-static bool take_events(struct sk_watch *w)
+/* Reads what is pending in a group. */
+static bool take_group(struct sk_watch *w, int fd)
 {
 	_Alignas(struct fanotify_event_metadata) uint8_t buf[16384];
 	struct fanotify_event_metadata m;
-	struct sk_watch_event done = { .kind = SK_WATCH_DONE };
 	bool any = false;
 	unsigned rounds;
 
-	w->n_seen = 0;
 	for (rounds = 0; rounds < 64; rounds++) {
-		ssize_t n = read(w->fd, buf, sizeof(buf));
+		ssize_t n = read(fd, buf, sizeof(buf));
 		const uint8_t *p = buf;
 
 		if (n <= 0)
@@ -300,10 +311,31 @@ static bool take_events(struct sk_watch *w)
 			on_event(w, &m, p + m.metadata_len, p + m.event_len);
 		}
 	}
+	return any;
+}
+
+/* Reads all pending events. */
+static bool take_events(struct sk_watch *w)
+{
+	struct sk_watch_event done = { .kind = SK_WATCH_DONE };
+	bool any = false;
+	unsigned i;
+
+	w->n_seen = 0;
+	for (i = 0; i < w->n_groups; i++)
+		any = take_group(w, w->groups[i].fd) || any;
 	tell_files(w);
 	if (any)
 		w->cb(w->arg, &done);
 	return any;
+}
+
+static void listen_to(struct sk_watch *w, unsigned events)
+{
+	unsigned i;
+
+	for (i = 0; i < w->n_groups; i++)
+		sk_loop_set_events(w->groups[i].source, events);
 }
 
 /* The delay is over. */
@@ -312,7 +344,7 @@ static void on_timer(void *arg)
 	struct sk_watch *w = arg;
 
 	if (!take_events(w)) {
-		sk_loop_set_events(w->source, SK_LOOP_READ);
+		listen_to(w, SK_LOOP_READ);
 		return;
 	}
 	w->delay_ms = w->delay_ms * 2 < WATCH_DELAY_MS ? w->delay_ms * 2 : WATCH_DELAY_MS;
@@ -327,15 +359,18 @@ static void on_readable(void *arg, int fd, unsigned events)
 	(void)events;
 	take_events(w);
 	w->delay_ms = 1;
-	sk_loop_set_events(w->source, 0);
+	listen_to(w, 0);
 	sk_loop_set_timer(w->timer, w->delay_ms);
 }
 
 static bool pending(const struct sk_watch *w)
 {
-	struct pollfd p = { .fd = w->fd, .events = POLLIN };
+	struct pollfd p[WATCH_GROUPS];
+	unsigned i;
 
-	return poll(&p, 1, 0) != 0;
+	for (i = 0; i < w->n_groups; i++)
+		p[i] = (struct pollfd){ .fd = w->groups[i].fd, .events = POLLIN };
+	return poll(p, w->n_groups, 0) != 0;
 }
 
 /* --- the interface */
@@ -350,6 +385,24 @@ bool sk_watch_settled(struct sk_watch *w)
 	return !pending(w);
 }
 
+static int add_group(struct sk_watch *w)
+{
+	struct watch_group *g = &w->groups[w->n_groups];
+
+	if (w->n_groups == WATCH_GROUPS)
+		return -EXDEV;
+	g->fd = fanotify_init(SK_WATCH_INIT_FLAGS, O_RDONLY | O_CLOEXEC);
+	if (g->fd < 0)
+		return -errno;
+	g->source = sk_loop_add_fd(w->loop, g->fd, SK_LOOP_READ, on_readable, w);
+	if (!g->source) {
+		sk_close_fd(&g->fd);
+		return -ENOMEM;
+	}
+	w->n_groups++;
+	return 0;
+}
+
 int sk_watch_new(struct sk_loop *loop, sk_watch_cb cb, void *arg, struct sk_watch **ret_watch)
 {
 	struct sk_watch *w = calloc(1, sizeof(*w));
@@ -361,18 +414,14 @@ int sk_watch_new(struct sk_loop *loop, sk_watch_cb cb, void *arg, struct sk_watc
 	w->cb = cb;
 	w->arg = arg;
 	w->self = getpid();
-	w->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_CLOEXEC | FAN_NONBLOCK,
-			      O_RDONLY | O_CLOEXEC);
-	if (w->fd < 0) {
-		r = -errno;
-		free(w);
-		return r;
+	r = add_group(w);
+	if (r == 0) {
+		w->timer = sk_loop_add_timer(loop, UINT64_MAX, on_timer, w);
+		r = w->timer ? 0 : -ENOMEM;
 	}
-	w->source = sk_loop_add_fd(loop, w->fd, SK_LOOP_READ, on_readable, w);
-	w->timer = w->source ? sk_loop_add_timer(loop, UINT64_MAX, on_timer, w) : NULL;
-	if (!w->timer) {
+	if (r < 0) {
 		sk_watch_free(w);
-		return -ENOMEM;
+		return r;
 	}
 	*ret_watch = w;
 	return 0;
@@ -392,9 +441,11 @@ void sk_watch_free(struct sk_watch *w)
 			free(f);
 		}
 	}
-	sk_loop_remove(w->source);
+	for (i = 0; i < w->n_groups; i++) {
+		sk_loop_remove(w->groups[i].source);
+		sk_close_fd(&w->groups[i].fd);
+	}
 	sk_loop_remove(w->timer);
-	sk_close_fd(&w->fd);
 	free(w);
 }
 
@@ -433,10 +484,35 @@ static int key_of(int fd, uint8_t key[8 + 4 + HANDLE_MAX], unsigned *ret_len)
 	return *ret_len ? 0 : -EOPNOTSUPP;
 }
 
+static int mark(const struct sk_watch *w, unsigned group, unsigned flags, uint64_t mask, int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fanotify_mark(w->groups[group].fd, flags, mask, AT_FDCWD, path) < 0 ? -errno : 0;
+}
+
+/* Marks it in the first group that takes it: one of its own file system, or a new one. */
+static int mark_new(struct sk_watch *w, unsigned flags, uint64_t mask, int fd, unsigned *ret_group)
+{
+	int r = -EXDEV;
+	unsigned i;
+
+	for (i = 0; r == -EXDEV; i++) {
+		if (i == w->n_groups) {
+			r = add_group(w);
+			if (r < 0)
+				return r;
+		}
+		*ret_group = i;
+		r = mark(w, i, FAN_MARK_ADD | flags, mask, fd);
+	}
+	return r;
+}
+
 int sk_watch_add(struct sk_watch *w, int fd, uint64_t id)
 {
 	struct watched_directory *f, **to;
-	char path[32];
 	int r;
 
 	if (w->n >= WATCH_MAX)
@@ -447,9 +523,8 @@ int sk_watch_add(struct sk_watch *w, int fd, uint64_t id)
 	r = key_of(fd, f->key, &f->len);
 	if (r == 0 && find(w, f->key, f->len))
 		r = -EEXIST;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (r == 0 && fanotify_mark(w->fd, FAN_MARK_ADD | FAN_MARK_ONLYDIR, WATCH_MASK, AT_FDCWD, path) < 0)
-		r = -errno;
+	if (r == 0)
+		r = mark_new(w, FAN_MARK_ONLYDIR, WATCH_MASK, fd, &f->group);
 	if (r < 0) {
 		free(f);
 		return r;
@@ -464,12 +539,8 @@ int sk_watch_add(struct sk_watch *w, int fd, uint64_t id)
 
 void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
 {
-	char path[32];
 	unsigned i;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	/* The directory may be gone; then so is its mark. */
-	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_MASK | WATCH_OPENS, AT_FDCWD, path);
 	for (i = 0; i < WATCH_BUCKETS; i++) {
 		struct watched_directory **at;
 
@@ -478,6 +549,8 @@ void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
 
 			if (f->id != id)
 				continue;
+			/* The directory may be gone; then so is its mark. */
+			(void)mark(w, f->group, FAN_MARK_REMOVE, WATCH_MASK | WATCH_OPENS, fd);
 			*at = f->next;
 			free(f);
 			w->n--;
@@ -486,45 +559,49 @@ void sk_watch_remove(struct sk_watch *w, int fd, uint64_t id)
 	}
 }
 
-static int watch_more(struct sk_watch *w, int fd, uint64_t mask)
+int sk_watch_opens(struct sk_watch *w, int fd, uint64_t id)
 {
-	char path[32];
+	const struct watched_directory *f;
+	unsigned i;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return fanotify_mark(w->fd, FAN_MARK_ADD, mask, AT_FDCWD, path) < 0 ? -errno : 0;
+	for (i = 0; i < WATCH_BUCKETS; i++)
+		for (f = w->buckets[i]; f; f = f->next)
+			if (f->id == id)
+				return mark(w, f->group, FAN_MARK_ADD, WATCH_OPENS | FAN_EVENT_ON_CHILD | FAN_ONDIR,
+					    fd);
+	return -ENOENT;
 }
 
-int sk_watch_opens(struct sk_watch *w, int fd)
+int sk_watch_opens_file(struct sk_watch *w, int fd, uint64_t id)
 {
-	return watch_more(w, fd, WATCH_OPENS | FAN_EVENT_ON_CHILD | FAN_ONDIR);
-}
+	unsigned i;
 
-int sk_watch_opens_file(struct sk_watch *w, int fd)
-{
-	return watch_more(w, fd, WATCH_OPENS);
+	for (i = 0; i < w->n_files; i++)
+		if (w->files[i].id == id)
+			return mark(w, w->files[i].group, FAN_MARK_ADD, WATCH_OPENS, fd);
+	return -ENOENT;
 }
 
 int sk_watch_add_file(struct sk_watch *w, int fd, uint64_t id)
 {
-	char path[32];
+	int r;
 
 	if (w->n_files == WATCH_FILES)
 		return -ENOSPC;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fanotify_mark(w->fd, FAN_MARK_ADD, WATCH_FILE_MASK, AT_FDCWD, path) < 0)
-		return -errno;
-	w->files[w->n_files++] = id;
-	return 0;
+	r = mark_new(w, 0, WATCH_FILE_MASK, fd, &w->files[w->n_files].group);
+	if (r == 0)
+		w->files[w->n_files++].id = id;
+	return r;
 }
 
 void sk_watch_remove_file(struct sk_watch *w, int fd, uint64_t id)
 {
-	char path[32];
 	unsigned i;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	(void)fanotify_mark(w->fd, FAN_MARK_REMOVE, WATCH_FILE_MASK | WATCH_OPENS, AT_FDCWD, path);
-	for (i = 0; i < w->n_files; i++)
-		if (w->files[i] == id)
-			w->files[i--] = w->files[--w->n_files];
+	for (i = 0; i < w->n_files; i++) {
+		if (w->files[i].id != id)
+			continue;
+		(void)mark(w, w->files[i].group, FAN_MARK_REMOVE, WATCH_FILE_MASK | WATCH_OPENS, fd);
+		w->files[i--] = w->files[--w->n_files];
+	}
 }

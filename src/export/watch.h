@@ -37,10 +37,13 @@ struct sk_watch_event {
 struct sk_watch;
 typedef void (*sk_watch_cb)(void *arg, const struct sk_watch_event *event);
 
+/* What the groups are made with: the flags of fanotify_init(2), which a filter of system calls has to allow later, too. */
+#define SK_WATCH_INIT_FLAGS (FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_CLOEXEC | FAN_NONBLOCK)
+
 /* Needs no privileges. -ENOSYS, -EPERM, -EINVAL: a kernel without it (before 5.17). -EMFILE, -ENOMEM. */
 int sk_watch_new(struct sk_loop *loop, sk_watch_cb cb, void *arg, struct sk_watch **ret_watch);
 void sk_watch_free(struct sk_watch *watch);
-/* Watches the directory behind `fd` (O_PATH will do; borrowed) and calls it `id`. -EOPNOTSUPP, -ENODEV: not on this
+/* Watches the directory behind `fd` (O_PATH will do; borrowed) and calls it `id`. -EOPNOTSUPP, -ENODEV, -EXDEV: not on this
  * file system; -ENOSPC: too many watches; -EEXIST: it is watched already. */
 int sk_watch_add(struct sk_watch *watch, int fd, uint64_t id);
 void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
@@ -49,9 +52,10 @@ void sk_watch_remove(struct sk_watch *watch, int fd, uint64_t id);
  * busy there: then it comes when the delay is over, joined, and this is false meanwhile.
  */
 bool sk_watch_settled(struct sk_watch *watch);
-/* Also reports opens, reads and closes in a watched directory (`fd`), or of a single file. Negative errno. */
-int sk_watch_opens(struct sk_watch *w, int fd);
-int sk_watch_opens_file(struct sk_watch *w, int fd);
+/* Also reports opens, reads and closes in the watched directory (`fd`) that is called `id`, or of the single file.
+ * Negative errno; -ENOENT: it is not watched. */
+int sk_watch_opens(struct sk_watch *w, int fd, uint64_t id);
+int sk_watch_opens_file(struct sk_watch *w, int fd, uint64_t id);
 /* The same for a single file, whose directory is not watched: only SK_WATCH_MODIFY, _ATTRIB and _CLOSE_WRITE come,
  * with `id` as their directory and without a name; possibly also when another such file has changed. -ENOSPC: too
  * many. */

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -38,6 +39,7 @@
 #include "base/confine.h"
 #include "base/log.h"
 #include "export/syscall.h"
+#include "export/watch.h"
 #include "ninepd/ninepd.h"
 
 /* <sys/mount.h> does not go together with <linux/mount.h>. */
@@ -409,6 +411,10 @@ static int load_filter(const struct ninepd *d)
 	/* None of the ioctls that freeze, resize, search or take apart file systems. */
 	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(ioctls); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, ioctls[i], 0));
+	/* A group of notices for one more file system (src/export/watch.c). */
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fanotify_init), 1,
+				     SCMP_A0_32(SCMP_CMP_EQ, SK_WATCH_INIT_FLAGS, 0));
 	/* Unix sockets that lie in a share: with a network namespace of its own there are no others to reach. */
 	if (r == 0 && d->isolated)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX, 0));

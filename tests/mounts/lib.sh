@@ -8,12 +8,13 @@ full=${SKERRY_TEST_FULL:-0}
 # long SHORT FULL: a number for each form.
 long() { if [ "$full" = 1 ]; then echo "$2"; else echo "$1"; fi; }
 
-# "bind" or "volume": where the data are; sets $data to what -v wants before the colon. The directory is empty and belongs to the user.
+# "bind" or "volume": where the data are; sets $data to what -v wants before the colon. The directory is empty and belongs to the user,
+# or is the file system that the case is on (mount=KIND).
 place() {
 	case $1 in
 	bind)
-		mkdir -p "$WORK/data"
-		data=$WORK/data
+		data=${E2E_MOUNT:-$WORK/data}
+		mkdir -p "$data"
 		;;
 	volume) data=data ;;
 	esac

@@ -86,6 +86,45 @@ case_notices_directory_inotify() {
 	same "$(grep -c 'attrib /data/d dir' events)" 2
 }
 
+# File systems without a number (fsid), beside one that has it: the host's kernel wants a group of notices for each, whichever was first.
+# case: mount=ntfs
+case_notices_fuse() {
+	local order
+	[ "$(printf '6.8\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.8 ] || skip 'notices of FUSE are for Linux 6.8 and newer'
+	mkdir -p share/d "$E2E_MOUNT/d"
+	watch_program tools/watch.pl
+	for order in "$PWD/share:/data $E2E_MOUNT:/fuse" "$E2E_MOUNT:/fuse $PWD/share:/data"; do
+		expect 0 skerry run -d --name watcher -v "${order% *}" -v "${order#* }" -v "$PWD/tools:/tools:ro" "$IMG" sleep 1000
+		expect 0 skerry exec watcher stat /data/d /fuse/d
+		watch events fc6 /data /data/d /fuse /fuse/d
+		touch share/one share/d/two "$E2E_MOUNT/three" "$E2E_MOUNT/d/four"
+		until_ok 5 grep -qx 'create /data/one' events
+		until_ok 5 grep -qx 'create /data/d/two' events
+		until_ok 5 grep -qx 'create /fuse/three' events
+		until_ok 5 grep -qx 'create /fuse/d/four' events
+		expect 0 skerry exec watcher sh -c 'rm /data/one /data/d/two /fuse/three /fuse/d/four'
+		expect 0 skerry rm -f watcher
+	done
+}
+
+# What changes without a system call on the file system that is shared, as on a network, has no notices: nothing of it is used for long.
+# case: mount=bindfs
+case_notices_from_behind() {
+	local behind=$E2E_MOUNT.behind
+	mkdir "$behind/d"
+	echo old >"$behind/d/f"
+	expect 0 skerry run -d --name watcher -v "$E2E_MOUNT:/data" "$IMG" sleep 1000
+	expect 0 skerry exec watcher sh -c 'for i in 1 2 3; do ls /data/d; stat /data/d /data/d/f; cat /data/d/f; cat /data/d/new; sleep 0.2; done; exit 0'
+	echo newer >"$behind/d/g"
+	mv "$behind/d/g" "$behind/d/f"
+	echo new >"$behind/d/new"
+	chmod 700 "$behind/d"
+	# bindfs and this share use what they know for a second each.
+	sleep 2.5
+	expect 0 skerry exec watcher sh -c 'cat /data/d/f /data/d/new; ls /data/d; stat -c %a /data/d'
+	same "$out" $'newer\nnew\nf\nnew\n700'
+}
+
 set_acl() { skerry exec watcher perl /tools/acl.pl /data/f "$@"; }
 
 # A list that says no more than the mode does is none: on the server, in the guest's cache, for ls.

@@ -85,7 +85,7 @@ static void opens(struct sk_loop *loop, struct sk_watch *w, int topfd, int fd)
 
 	put(topfd, "a/read", "x", O_CREAT);
 	put(topfd, "b/read", "x", O_CREAT);
-	assert_int_equal(sk_watch_opens(w, fd), 0);
+	assert_int_equal(sk_watch_opens(w, fd, 1), 0);
 	get(topfd, "a/read");
 	child = fork();
 	if (child == 0) {

@@ -353,26 +353,37 @@ static int cut_events(int fd, off_t size)
 	return r < 0 ? (int)r : ftruncate(fd, (off_t)n) < 0 ? -errno : 0;
 }
 
+/* Locks the event log, for a second at most: all monitors and commands write to it, and one of them that is stopped, or
+ * in the hands of its guest, must not hold up the others. False: somebody keeps it. */
+static bool lock_events(int lock)
+{
+	int tries, r;
+
+	for (tries = 0; (r = sk_fs_lock(lock, true, false)) == -EWOULDBLOCK && tries < 200; tries++)
+		usleep(5000);
+	return r == 0;
+}
+
+/* Without the lock the line is only added: whole, as O_APPEND does it, and perhaps where the log is being cut. */
 static int append_line(const struct sk_paths *paths, const char *line)
 {
 	_cleanup_free_ char *path = sk_asprintf("%s/events.jsonl", paths->root);
 	_cleanup_fd_ int fd = -1, lock = -1;
+	bool locked;
 	off_t size;
-	int r;
+	int r = 0;
 
 	if (!path)
 		return -ENOMEM;
 	lock = open(paths->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lock < 0)
 		return -errno;
-	r = sk_fs_lock(lock, true, true);
-	if (r < 0)
-		return r;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	locked = lock_events(lock);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (locked ? 0 : O_APPEND), 0600);
 	if (fd < 0)
 		return -errno;
 	size = lseek(fd, 0, SEEK_END);
-	if (size > SK_EVENTS_MAX)
+	if (locked && size > SK_EVENTS_MAX)
 		r = cut_events(fd, size);
 	if (r == 0 && lseek(fd, 0, SEEK_END) < 0)
 		r = -errno;

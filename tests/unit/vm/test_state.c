@@ -209,6 +209,32 @@ static void test_events_cut(void **state)
 	assert_null(strstr(text, "first"));
 }
 
+/* Somebody who has stopped, or will not go on, keeps the lock: events are written all the same, and nothing is cut. */
+static void test_events_held(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_fd_ int held = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char path[128];
+	pid_t pid;
+	int i;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/events.jsonl", root);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(sk_fs_lock(held, true, false), 0);
+	pid = fork();
+	if (pid == 0) {
+		alarm(20); /* instead of for ever */
+		_exit(sk_event_append(&paths, "container", "first", "abc", NULL) < 0 ||
+		      sk_event_append(&paths, "container", "second", "abc", NULL) < 0);
+	}
+	assert_int_equal(waitpid(pid, &i, 0), pid);
+	assert_int_equal(i, 0);
+	assert_int_equal(sk_fs_read(AT_FDCWD, path, 4096, &text, NULL), 0);
+	assert_non_null(strstr(text, "\"first\""));
+	assert_non_null(strstr(strstr(text, "\"first\""), "}\n{\"Type\":\"container\",\"Action\":\"second\""));
+}
+
 /* state.json as it is, whoever holds the lock. */
 static bool file_says(int dirfd, const char *status)
 {
@@ -255,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_truth),	      cmocka_unit_test(test_keeper),	 cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_paths_refused), cmocka_unit_test(test_disk),	 cmocka_unit_test(test_events),
 		cmocka_unit_test(test_planted),	      cmocka_unit_test(test_events_cut), cmocka_unit_test(test_runtime),
+		cmocka_unit_test(test_events_held),
 	};
 
 	return cmocka_run_group_tests_name("vm-state", tests, setup, teardown);

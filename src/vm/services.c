@@ -19,7 +19,8 @@
  * to its container. E is given out in turn, so that none is used again while the guest still knows its old connections.
  *
  * Limits: SERVICES_NEW connections before their request, of which the oldest has to go for a new one; SERVICES_PUBLISHED,
- * SERVICES_SSH and SERVICES_ENDING of those after it; a request of REQUEST_MAX bytes.
+ * SERVICES_SSH and SERVICES_ENDING of those after it, SERVICES_SHARES of them to one directory; a request of REQUEST_MAX
+ * bytes.
  *
  * Not trusted: the guest. What it may publish is what its user may listen on.
  */
@@ -44,8 +45,9 @@
 #define SERVICES_PUBLISHED 4096u
 #define SERVICES_SSH 128u
 #define SERVICES_ENDING 256u
-#define REQUEST_MAX 4096u /* bytes of a frame with its header */
-#define FRAME_LENGTH 4u	  /* bytes that say how long it is */
+#define SERVICES_SHARES 2u /* of one directory: a file server each, and one may be about to end */
+#define REQUEST_MAX 4096u  /* bytes of a frame with its header */
+#define FRAME_LENGTH 4u	   /* bytes that say how long it is */
 #define DEADLINE_MS 10000u
 #define LOOK_MS 1000u
 #define PORTS (SK_SERVICES_PORT_LAST - SK_SERVICES_PORT_FIRST + 1)
@@ -68,6 +70,7 @@ struct service_conn {
 	uint64_t due_ms;		 /* NEW, ENDING */
 	uint32_t number;		 /* DIALLING */
 	enum sk_op op;			 /* DIALLING: what was asked */
+	uint32_t index;			 /* DIALLING, RELAYED: of which directory */
 	struct sk_slirp_forward forward; /* PUBLISHED */
 	struct sk_relay *relay;		 /* RELAYED */
 };
@@ -241,6 +244,7 @@ static bool ask_dialler(struct service_conn *c, struct sk_dialler *dialler, uint
 	int r = !dialler ? -ENOENT : s->n[CONN_DIALLING] + s->n[CONN_RELAYED] >= phase_max[CONN_DIALLING] ? -EMFILE : 0;
 
 	c->number = s->next_number++;
+	c->index = index;
 	if (r == 0)
 		r = sk_dialler_ask(dialler, c->number, index);
 	if (r < 0)
@@ -248,6 +252,18 @@ static bool ask_dialler(struct service_conn *c, struct sk_dialler *dialler, uint
 	else
 		set_phase(c, CONN_DIALLING);
 	return r == 0;
+}
+
+/* File servers of a directory. */
+static unsigned count_shares(const struct sk_services *s, uint32_t index)
+{
+	const struct service_conn *c;
+	unsigned n = 0;
+
+	for (c = s->conns; c; c = c->next)
+		n += (c->phase == CONN_DIALLING || c->phase == CONN_RELAYED) && c->op == SK_SERVICE_SHARE &&
+		     c->index == index;
+	return n;
 }
 
 /* A directory that was named when the VM began; any other is none. */
@@ -258,6 +274,10 @@ static bool on_share(struct service_conn *c, const struct sk_msg *msg)
 
 	for (i = 0; i < s->n_later && strcmp(s->later[i].target, msg->place.path) != 0; i++)
 		;
+	if (i < s->n_later && count_shares(s, i) >= SERVICES_SHARES) {
+		refuse(c, msg->op, EMFILE, NULL);
+		return false;
+	}
 	return ask_dialler(c, i < s->n_later ? s->sharer : NULL, i, "this directory is not shared");
 }
 

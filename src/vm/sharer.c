@@ -14,6 +14,17 @@
 #include "base/process.h"
 #include "skerry_config.h"
 
+/* Servers at once, those included that are about to end: who asks has no more than a few for each directory. */
+#define SERVERS_MAX 160u
+
+static unsigned n_servers; /* of this process */
+
+static void reap(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		n_servers--;
+}
+
 int sk_sharer_open(const struct sk_later_share *share)
 {
 	_cleanup_fd_ int dir = -1;
@@ -25,8 +36,9 @@ int sk_sharer_open(const struct sk_later_share *share)
 	int pair[2], r;
 	sk_pid pid;
 
-	while (waitpid(-1, NULL, WNOHANG) > 0) /* servers that have ended */
-		;
+	reap();
+	if (n_servers >= SERVERS_MAX)
+		return -EAGAIN;
 	dir = open(share->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
@@ -45,6 +57,7 @@ int sk_sharer_open(const struct sk_later_share *share)
 		close(pair[0]);
 		return r;
 	}
+	n_servers++;
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	return pair[0];
 }

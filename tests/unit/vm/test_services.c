@@ -351,7 +351,6 @@ static void test_ssh_auth(void **state)
 	rmdir(dir);
 }
 
-/* Neither side waits for the other's pace: what has no room stays where it is. */
 /* Directories that the host has later: those that were named, once they are there. */
 static void test_share(void **state)
 {
@@ -396,6 +395,55 @@ static void test_share(void **state)
 	rmdir(dir);
 }
 
+/* One directory has few file servers, however often it is asked for: each is a process of the host. */
+static void test_share_limit(void **state)
+{
+	char dir[] = "/tmp/sk-services-XXXXXX", paths[2][64], server[64];
+	struct sk_later_share shares[2] = { { .path = paths[0], .target = "/srv/a" },
+					    { .path = paths[1], .target = "/srv/b" } };
+	struct sk_error err = SK_ERROR_INIT;
+	struct sk_stream *s[3], *other;
+	FILE *f;
+	int i;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (i = 0; i < 2; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s/%d", dir, i);
+		assert_int_equal(mkdir(paths[i], 0700), 0);
+	}
+	snprintf(server, sizeof(server), "%s/server", dir);
+	f = fopen(server, "w");
+	assert_true(f && fputs("#!/bin/sh\nexec sleep 100\n", f) > 0 && fchmod(fileno(f), 0700) == 0);
+	fclose(f);
+	setenv("SKERRY_9PD", server, 1);
+	start(false, NULL);
+	assert_int_equal(sk_services_set_later(services, shares, 2, &err), 0);
+	for (i = 0; i < 3; i++)
+		s[i] = ask("{\"op\":\"share\",\"path\":\"/srv/a\"}");
+	other = ask("{\"op\":\"share\",\"path\":\"/srv/b\"}");
+	run(500);
+	assert_int_equal(answer_errno(s[0]), 0);
+	assert_int_equal(answer_errno(s[1]), 0);
+	assert_int_equal(answer_errno(s[2]), EMFILE);
+	assert_int_equal(answer_errno(other), 0);
+	guest_drop(s[2]);
+	guest_drop(s[0]);
+	run(50);
+	s[0] = ask("{\"op\":\"share\",\"path\":\"/srv/a\"}");
+	run(500);
+	assert_int_equal(answer_errno(s[0]), 0);
+	guest_drop(s[0]);
+	guest_drop(s[1]);
+	guest_drop(other);
+	stop();
+	unlink(server);
+	for (i = 0; i < 2; i++)
+		rmdir(paths[i]);
+	rmdir(dir);
+}
+
+/* Neither side waits for the other's pace: what has no room stays where it is. */
 static void test_ssh_auth_pace(void **state)
 {
 	char dir[] = "/tmp/sk-services-XXXXXX", path[64];
@@ -482,10 +530,10 @@ static void test_idle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_token),  cmocka_unit_test(test_publish),	cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_broken), cmocka_unit_test(test_limits),	cmocka_unit_test(test_ports_in_turn),
-		cmocka_unit_test(test_share),  cmocka_unit_test(test_ssh_auth), cmocka_unit_test(test_ssh_auth_pace),
-		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_token),  cmocka_unit_test(test_publish),	   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_broken), cmocka_unit_test(test_limits),	   cmocka_unit_test(test_ports_in_turn),
+		cmocka_unit_test(test_share),  cmocka_unit_test(test_ssh_auth),	   cmocka_unit_test(test_ssh_auth_pace),
+		cmocka_unit_test(test_idle),   cmocka_unit_test(test_share_limit),
 	};
 
 	return cmocka_run_group_tests_name("vm-services", tests, NULL, NULL);

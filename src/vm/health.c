@@ -8,6 +8,9 @@
  * "healthy" after a success and "unhealthy" after so many failures in a row (within the start period failures do not
  * count until the first success), FailingStreak, and Log, the last HEALTH_LOG probes.
  *
+ * Each change of the status is an event, but at most one in HEALTH_EVENT_MS: all containers share the log of events, and an
+ * image may want a probe each millisecond. What is not told then, is with a later probe.
+ *
  * While the container is paused there are no probes. The guest is not trusted: a probe that it does not answer is given
  * up by the same deadline, and a new one begins under another key.
  */
@@ -23,16 +26,18 @@
 
 #define HEALTH_OUTPUT 4096u
 #define HEALTH_LOG 5u
+#define HEALTH_EVENT_MS 1000u
 
 struct sk_health {
 	struct sk_monitor *m;
 	json_t *process; /* of the exec request */
 	uint64_t interval_ms, timeout_ms, start_period_ms, started_ms;
 	json_int_t retries, streak;
-	const char *status;
-	struct sk_source *timer; /* until the next probe, or the end of this one's time */
-	struct sk_proc *probe;	 /* NULL: none runs */
-	char begun[36];		 /* when it did */
+	const char *status, *told; /* told: in the last event */
+	uint64_t told_ms;	   /* when that was */
+	struct sk_source *timer;   /* until the next probe, or the end of this one's time */
+	struct sk_proc *probe;	   /* NULL: none runs */
+	char begun[36];		   /* when it did */
 	char output[HEALTH_OUTPUT];
 	size_t len;
 	bool cut;
@@ -65,14 +70,16 @@ static void save(struct sk_health *h, const json_t *entry)
 			    json_pack("{s:s, s:I, s:o}", "Status", h->status, "FailingStreak", h->streak, "Log", log));
 }
 
-static void set_status(struct sk_health *h, const char *status)
+static void tell(struct sk_health *h)
 {
+	uint64_t now = sk_now_ms();
 	char event[40];
 
-	if (strcmp(h->status, status) == 0)
+	if (strcmp(h->told, h->status) == 0 || (h->told_ms && now - h->told_ms < HEALTH_EVENT_MS))
 		return;
-	h->status = status;
-	snprintf(event, sizeof(event), "health_status: %s", status);
+	h->told = h->status;
+	h->told_ms = now;
+	snprintf(event, sizeof(event), "health_status: %s", h->status);
 	sk_monitor_event(h->m, event);
 }
 
@@ -82,12 +89,13 @@ static void judge(struct sk_health *h, int code)
 
 	if (code == 0) {
 		h->streak = 0;
-		set_status(h, "healthy");
+		h->status = "healthy";
 	} else if (!starting || sk_now_ms() - h->started_ms >= h->start_period_ms) {
 		h->streak++;
 		if (h->streak >= h->retries)
-			set_status(h, "unhealthy");
+			h->status = "unhealthy";
 	}
+	tell(h);
 }
 
 /* What the probe has written: a program's bytes become UTF-8, as JSON wants it. `buf`: three bytes for each, and four. */
@@ -278,6 +286,7 @@ void sk_health_begin(struct sk_monitor *m)
 		.started_ms = sk_now_ms(),
 		.retries = (json_int_t)ms(o, "retries"),
 		.status = "starting",
+		.told = "starting",
 	};
 	m->health = h;
 	save(h, NULL);

@@ -2,10 +2,13 @@
 /* Health checks under a simulated clock: what counts, what is kept of it, and guests that do not answer as they should. */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/fs.h"
 #include "world.h"
 
 #define INTERVAL 10000
@@ -13,16 +16,21 @@
 
 static struct w_request created;
 
-static void run(void (*script)(void), int start_period)
+static void run_with(void (*script)(void), int start_period, int interval, int retries)
 {
 	struct w_life life = { .script = script };
 
 	fx_new_container(w_store(),
 			 json_pack("{s:b, s:{s:s}, s:{s:[s,s], s:i, s:i, s:i, s:i}}", "managed", 0, "restart", "policy",
-				   "no", "healthcheck", "args", "test", "x", "interval_ms", INTERVAL, "timeout_ms",
-				   TIMEOUT, "start_period_ms", start_period, "retries", 2));
+				   "no", "healthcheck", "args", "test", "x", "interval_ms", interval, "timeout_ms",
+				   TIMEOUT, "start_period_ms", start_period, "retries", retries));
 	w_run(w_store(), &life);
 	assert_int_equal(life.status, 0);
+}
+
+static void run(void (*script)(void), int start_period)
+{
+	run_with(script, start_period, INTERVAL, 2);
 }
 
 static void up(void)
@@ -63,19 +71,27 @@ static void expect_output(int code, const char *output)
 	json_decref(state);
 }
 
-/* The next probe, which ends with `code` and that output. */
-static void probe(int code, const char *output)
+/* The probe that was asked for ends with `code` and that output. */
+static void answer_probe(int code, const char *output)
 {
-	struct w_request r;
-	struct sk_stream *out;
+	struct w_request r = w_answer(SK_OP_EXEC);
+	struct sk_stream *out = w_stream(&r.msg.exec.stdio.token[1], output);
 
-	w_pass(INTERVAL);
-	r = w_answer(SK_OP_EXEC);
-	out = w_stream(&r.msg.exec.stdio.token[1], output);
 	w_exit("c0", r.key, code);
 	w_eof(out);
 	w_eof(w_stream(&r.msg.exec.stdio.token[2], ""));
 	w_settle();
+}
+
+static void probe_after(unsigned ms, int code, const char *output)
+{
+	w_pass(ms);
+	answer_probe(code, output);
+}
+
+static void probe(int code, const char *output)
+{
+	probe_after(INTERVAL, code, output);
 }
 
 static void judged_script(void)
@@ -190,6 +206,47 @@ static void hostile_script(void)
 	down();
 }
 
+/* How many events there are of a change to that status. */
+static unsigned n_events(const char *status)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[256], event[40];
+	const char *at;
+	unsigned n = 0;
+
+	snprintf(path, sizeof(path), "%s/events.jsonl", w_store()->paths.root);
+	snprintf(event, sizeof(event), "\"health_status: %s\"", status);
+	assert_int_equal(sk_fs_read(AT_FDCWD, path, 1 << 20, &text, NULL), 0);
+	for (at = text; (at = strstr(at, event)); at++)
+		n++;
+	return n;
+}
+
+/* A probe each millisecond, whose outcome changes each time, is not an event each time. */
+static void restless_script(void)
+{
+	unsigned healthy = n_events("healthy"), ill = n_events("unhealthy");
+	int i;
+
+	up();
+	for (i = 0; i < 100; i++)
+		probe_after(1, i & 1, "");
+	expect_health("unhealthy", 1, 5);
+	assert_int_equal(n_events("healthy") - healthy, 1);
+	assert_int_equal(n_events("unhealthy") - ill, 0);
+	/* The last one is told all the same, late. */
+	w_pass(1000);
+	answer_probe(1, "");
+	assert_int_equal(n_events("unhealthy") - ill, 1);
+	down();
+}
+
+static void test_restless(void **state)
+{
+	(void)state;
+	run_with(restless_script, 0, 1, 1);
+}
+
 static void test_judged(void **state)
 {
 	(void)state;
@@ -222,10 +279,8 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_judged),
-		cmocka_unit_test(test_start_period),
-		cmocka_unit_test(test_output),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_judged),	cmocka_unit_test(test_start_period), cmocka_unit_test(test_output),
+		cmocka_unit_test(test_hostile), cmocka_unit_test(test_restless),
 	};
 
 	return cmocka_run_group_tests_name("vm-health", tests, w_setup, w_teardown);

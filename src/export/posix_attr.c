@@ -271,6 +271,17 @@ struct target {
 	char path[POSIX_PROC_PATH];
 };
 
+/* truncate(2) waits until others have given back their leases of the file, which may take as long as the host allows (45
+ * s); open(2) can be told not to. While the file is open, nobody gets one. */
+static int truncate_path(const char *path, uint64_t size)
+{
+	_cleanup_fd_ int held = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (held < 0 && errno == EWOULDBLOCK)
+		return -EAGAIN;
+	return truncate(path, (off_t)size) < 0 ? -errno : 0;
+}
+
 static int do_truncate(struct target *t, uint64_t size)
 {
 	bool setid;
@@ -284,7 +295,7 @@ static int do_truncate(struct target *t, uint64_t size)
 	if (t->file && t->file->writable)
 		r = ftruncate(t->file->fd, (off_t)size) < 0 ? -errno : 0;
 	else
-		r = truncate(t->path, (off_t)size) < 0 ? -errno : 0;
+		r = truncate_path(t->path, size);
 	if (setid)
 		posix_fsetid(t->p, false);
 	return r;

@@ -49,6 +49,7 @@ void file_copy(void **state);
 void file_flags(void **state);
 void file_privileged_xattrs(void **state);
 void file_link_owner(void **state);
+void file_leased(void **state);
 
 /* Tests of test_posix_socket.c. */
 void socket_connect(void **state);

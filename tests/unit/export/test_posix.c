@@ -830,6 +830,7 @@ static int run(const char *name, enum sk_export_who w)
 		T(file_flags),
 		T(file_privileged_xattrs),
 		T(file_link_owner),
+		T(file_leased),
 		T(socket_connect),
 		T(socket_bind),
 		T(socket_fifo),

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -384,4 +387,73 @@ void file_link_owner(void **state)
 	assert_int_equal(faccessat(fx->dirfd, "d", F_OK, 0), 0);
 	owner_of("l", geteuid(), getegid());
 	cl_end(&c);
+}
+
+/* A process of the host that has a lease of the file, and does not give it back for as long as the host allows (45 s). */
+static pid_t lease(const struct fixture *fx, const char *name, int type)
+{
+	int ready[2];
+	char ok = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = openat(fx->dirfd, name, type == F_RDLCK ? O_RDONLY : O_RDWR);
+
+		signal(SIGIO, SIG_IGN);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		ok = fd >= 0 && fcntl(fd, F_SETLEASE, type) == 0;
+		if (write(ready[1], &ok, 1) == 1 && ok)
+			pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &ok, 1), 1);
+	close(ready[0]);
+	if (ok)
+		return pid;
+	waitpid(pid, NULL, 0);
+	return 0;
+}
+
+/* Leases of others do not hold up the server: what they would is refused. */
+void file_leased(void **state)
+{
+	static const struct p9_setattr cut = { .valid = P9_SETATTR_SIZE };
+	static const int types[] = { F_RDLCK, F_WRLCK };
+	struct fixture *fx = *state;
+	pid_t holder, pid;
+	unsigned i;
+	int status;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		status = openat(fx->dirfd, "f", O_RDWR | O_CREAT | O_TRUNC, 0600);
+		assert_int_equal(write(status, "text", 4), 4);
+		close(status);
+		holder = lease(fx, "f", types[i]);
+		if (!holder) {
+			print_message("no leases on this file system: not tested\n");
+			skip();
+		}
+		pid = fork();
+		if (pid == 0) {
+			alarm(20);
+			start(fx);
+			if (cl_walk(&c, 0, 1, "f") < 0 || fx_setattr(&c, 1, cut) != -EAGAIN ||
+			    cl_look(&c, P9_TOPENX, 0, 2, "f", P9_O_RDWR | P9_O_TRUNC) != -EAGAIN)
+				_exit(1);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		kill(holder, SIGKILL);
+		waitpid(holder, NULL, 0);
+		contents(fx, "f", "text");
+		start(fx);
+		assert_int_equal(cl_walk(&c, 0, 1, "f"), 0);
+		assert_int_equal(fx_setattr(&c, 1, cut), 0);
+		contents(fx, "f", "");
+		cl_end(&c);
+	}
 }

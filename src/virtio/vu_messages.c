@@ -322,6 +322,11 @@ static int do_set_vring_kick(struct sk_vu_conn *c)
 		return r;
 	if (fd < 0)
 		return -EOPNOTSUPP; /* no polling mode */
+	/* Nothing but an eventfd takes a notification: a timer would wake us without an end. */
+	if (!is_socket && (r = sk_notify(fd)) < 0) {
+		close(fd);
+		return r;
+	}
 	sk_loop_remove(q->kick);
 	q->kick = NULL;
 	sk_close_fd(&q->kick_fd);

@@ -7,8 +7,10 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -477,6 +479,26 @@ static void test_kick_blocks(void **state)
 	alarm(0);
 }
 
+/* A descriptor that becomes readable by itself, again and again, is none for notifications. */
+static void test_kick_is_eventfd(void **state)
+{
+	const struct itimerspec often = { { 0, 1000 }, { 0, 1000 } };
+	struct fixture *f = *state;
+	uint64_t u = 0;
+	struct fe fe;
+	int fds[2] = { timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), epoll_create1(0) };
+	unsigned i;
+
+	assert_int_equal(timerfd_settime(fds[0], 0, &often, NULL), 0);
+	for (i = 0; i < 2; i++) {
+		fe_connect(&fe, f->loop, &f->addr, f->addr_len);
+		assert_true(fe_send(&fe, VU_SET_VRING_KICK, VU_VERSION, &u, 8, &fds[i], 1));
+		assert_true(fe_closed(&fe));
+		fe_close(&fe);
+		close(fds[i]);
+	}
+}
+
 /* … or fills it: the guest gets no interrupt then, but nobody waits for it. */
 static void test_call_blocks(void **state)
 {
@@ -530,6 +552,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_call_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mem_table_stops_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kick_blocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kick_is_eventfd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_call_blocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_calls, setup, teardown),
 	};

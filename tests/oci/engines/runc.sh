@@ -704,6 +704,8 @@ case_ps() {
 	r ps p | rows 8
 	r ps p -ef | rows 8
 	r ps p -eo pid,ppid,uid,comm,args | rows 5
+	# What the guest says a process's user is counts for nobody here: a stand-in is a reserved user's.
+	r ps p -eo pid,uid,args | awk -v uid="$([ "$runtime" = runc ] && echo 4321 || echo 1526726655)" '/sleep 1004/ { print $2 == uid }'
 	r ps p aux | awk '{ print (NF > 10), $1, $NF }' | sort
 	r ps p -o comm; echo $?
 	r ps p --no-such >/dev/null 2>&1; echo $?

@@ -16,6 +16,8 @@
 #include "cli/container/cp_tar.h"
 #include "model/xmem.h"
 
+#define KEPT_MAX (1u << 30)
+
 /* Modes and times of directories are set at the end: writing into them changes the one and may need the other. */
 struct extracted_directory {
 	char *path;
@@ -28,7 +30,7 @@ struct extract {
 	int dirfd;
 	struct sk_cp_extract *x;
 	struct extracted_directory *directories;
-	size_t n_directories;
+	size_t n_directories, cap, kept; /* kept: bytes */
 	struct sk_error *err;
 };
 
@@ -146,6 +148,23 @@ static int put_file(struct extract *e, int at, const char *name, struct archive_
 	return r;
 }
 
+/* Room for one more directory; NULL: too many. */
+static struct extracted_directory *keep_directory(struct extract *e, const char *path)
+{
+	size_t bytes = sizeof(*e->directories) + strlen(path) + 1, max = e->x->max_kept ? e->x->max_kept : KEPT_MAX;
+
+	if (bytes > max - e->kept) {
+		sk_error_set(e->err, E2BIG, "the container sent too many directories (at %s)", path);
+		return NULL;
+	}
+	e->kept += bytes;
+	if (e->n_directories == e->cap) {
+		e->cap = e->cap ? 2 * e->cap : 16;
+		e->directories = sk_xrealloc(e->directories, e->cap, sizeof(*e->directories));
+	}
+	return &e->directories[e->n_directories++];
+}
+
 static int put_directory(struct extract *e, int at, const char *name, const char *path, struct archive_entry *entry)
 {
 	struct extracted_directory *f;
@@ -161,8 +180,9 @@ static int put_directory(struct extract *e, int at, const char *name, const char
 			return sk_error_set(e->err, ENOTDIR, "cannot overwrite non-directory %s with a directory",
 					    path);
 	}
-	e->directories = sk_xrealloc(e->directories, e->n_directories + 1, sizeof(*e->directories));
-	f = &e->directories[e->n_directories++];
+	f = keep_directory(e, path);
+	if (!f)
+		return -E2BIG;
 	*f = (struct extracted_directory){ sk_xstrdup(path),
 					   archive_entry_perm(entry),
 					   { .tv_sec = archive_entry_mtime(entry),

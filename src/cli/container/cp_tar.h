@@ -13,12 +13,14 @@
  *
  * What comes out of a container was written by it: every name is taken apart and walked from the destination by
  * descriptors with O_NOFOLLOW, so that no entry leads outside, through links of its own or others; device nodes are
- * left out, set-user-id bits and owners are kept only with -a.
+ * left out, set-user-id bits and owners are kept only with -a. Directories are remembered until the end, up to a bound: the
+ * archive has no end that it must keep to, and may name one directory again and again.
  */
 struct sk_cp_extract {
 	const char *root; /* name of the archive's root entry */
 	const char *name; /* what it becomes, "." for the directory itself */
 	bool keep_owner;  /* -a */
+	size_t max_kept;  /* bytes that may be kept of directories until the end; 0: 1 GiB */
 	uint64_t bytes;	  /* written, out */
 	unsigned skipped; /* device nodes and sockets, out */
 	/* Links and pipes on a system that has none, and the first one: an error when all else is there. */

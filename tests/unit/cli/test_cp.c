@@ -176,6 +176,7 @@ static int teardown(void **state)
 static char archive_data[1 << 20];
 static size_t archive_size;
 static struct archive *out;
+static size_t max_kept;
 
 static void begin(void)
 {
@@ -211,7 +212,7 @@ static int extract(const char *root, const char *name, struct sk_cp_extract *x, 
 
 	archive_write_close(out);
 	archive_write_free(out);
-	*x = (struct sk_cp_extract){ .root = root, .name = name };
+	*x = (struct sk_cp_extract){ .root = root, .name = name, .max_kept = max_kept };
 	archive_read_support_format_tar(in);
 	assert_int_equal(archive_read_open_memory(in, archive_data, archive_size), ARCHIVE_OK);
 	r = sk_cp_extract(in, dirfd, x, err);
@@ -309,6 +310,27 @@ static void test_hostile(void **state)
 	sk_fs_remove_tree(AT_FDCWD, outside);
 }
 
+/* One directory, named without an end. */
+static void test_many_directories(void **state)
+{
+	struct sk_cp_extract x;
+	struct sk_error err = SK_ERROR_INIT;
+	int i;
+
+	(void)state;
+	begin();
+	for (i = 0; i < 1000; i++)
+		entry("d/same/", AE_IFDIR, 0755, NULL);
+	max_kept = 10000;
+	assert_int_equal(extract("d", "many", &x, &err), -E2BIG);
+	assert_non_null(strstr(err.message, "too many directories"));
+	max_kept = 0;
+	begin();
+	for (i = 0; i < 1000; i++)
+		entry("d/same/", AE_IFDIR, 0755, NULL);
+	assert_int_equal(extract("d", "many", &x, &err), 0);
+}
+
 static void put(const char *name, const char *text)
 {
 	char *path = sk_xasprintf("%s/%s", top, name);
@@ -360,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_rename),
 		cmocka_unit_test_setup_teardown(test_extract, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_directories, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pack, setup, teardown),
 	};
 

@@ -41,6 +41,9 @@ struct sk_spawn {
 /* The first call of main(): opens /dev/null as descriptor 0, 1 or 2 if the caller has closed that, so that no file that
  * is opened later becomes a standard stream. Negative errno. */
 int sk_std_fds_open(void);
+/* The limit of the size of files is that of the caller's shell, and was meant for what his programs write: it is raised as
+ * far as may be, and where it is met all the same that is an error (EFBIG) and no signal. */
+void sk_raise_size_limit(void);
 
 /* Before the first thread is started: enlarges the table of descriptors to hold at least `n`. With several threads
  * Linux waits for a grace period of RCU, ten milliseconds and more, each time the table grows (fs/file.c,

@@ -171,6 +171,7 @@ int sk_cli_main(int argc, char **argv)
 		return 125;
 	/* A reader that goes shows as EPIPE where we write. */
 	signal(SIGPIPE, SIG_IGN);
+	sk_raise_size_limit();
 	argc--;
 	argv++;
 	if (sk_opt_parse(global_opts, &sk_flag_dialect, &global, true, argc, argv, &parsed, &err) < 0)

@@ -152,6 +152,7 @@ int main(int argc, char **argv)
 		return 1;
 	sk_oci_stand_in_main();
 	signal(SIGPIPE, SIG_IGN); /* a monitor that is gone is an error with words */
+	sk_raise_size_limit();
 	r = parse_globals(argc, argv, &o, &root, &n, &err);
 	if (r > 0)
 		return 0;

@@ -22,6 +22,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/opt.h"
+#include "base/process.h"
 #include "base/socket.h"
 #include "vm/parent.h"
 #include "vm/keeper.h"
@@ -524,6 +525,7 @@ static int watch_signals(struct sk_monitor *m, struct sk_error *err)
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	sk_raise_size_limit();
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

@@ -183,6 +183,21 @@ case_bad_disk_full() {
 	same "$(head -1 <<<"$out")" 0
 }
 
+case_bad_file_size_limit() {
+	# ulimit -f is for what the caller's programs write: a container's disk is larger, and its monitor does not die of it.
+	(
+		ulimit -Sf 20000
+		ok skerry run --name limited "$IMG" sh -c 'dd if=/dev/zero of=/root/f bs=1M count=60 2>/dev/null && sync && echo written'
+		same "$out" written
+	)
+	# What the caller cannot exceed is an error with words.
+	(
+		ulimit -f 20000
+		expect 125 skerry run --rm "$IMG" true
+		has "$err" 'File too large'
+	)
+}
+
 case_bad_disk_full_in_the_guest() {
 	# The container's own disk is full: its program hears of it, nothing else does.
 	ok skerry create --name small --storage-size 64m "$IMG" sh -c 'dd if=/dev/zero of=/root/f bs=1M count=200; echo "rc $?"; rm /root/f; echo again >/root/g && cat /root/g'

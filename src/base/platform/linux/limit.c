@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
 #include <sys/resource.h>
 
 #include "base/acceptor.h"
+#include "base/process.h"
 
 unsigned sk_raise_fd_limit(unsigned max)
 {
@@ -15,4 +17,15 @@ unsigned sk_raise_fd_limit(unsigned max)
 			getrlimit(RLIMIT_NOFILE, &l);
 	}
 	return l.rlim_cur < max ? (unsigned)l.rlim_cur : max;
+}
+
+void sk_raise_size_limit(void)
+{
+	struct rlimit l;
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (getrlimit(RLIMIT_FSIZE, &l) < 0 || l.rlim_cur == l.rlim_max)
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &l);
 }

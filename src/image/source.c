@@ -33,6 +33,7 @@ struct sk_image_source {
 	const volatile sig_atomic_t *give_up; /* borrowed; or NULL */
 	bool directory;
 	struct member *members;
+	const struct member **by_name; /* sorted; of one name the last comes last */
 	size_t n, cap;
 	size_t json_bytes;
 };
@@ -225,6 +226,28 @@ static int add_member(struct sk_image_source *s, struct archive_reader *rd, stru
 	return m->regular && m->size && m->size <= SK_JSON_MAX ? keep_json(s, rd, m, err) : 0;
 }
 
+static int compare_members(const void *a, const void *b)
+{
+	const struct member *x = *(const struct member *const *)a, *y = *(const struct member *const *)b;
+	int r = strcmp(x->name, y->name);
+
+	return r ? r : (x > y) - (x < y);
+}
+
+/* Documents name the same members over and over: thousands of layers, through links, among thousands of members. */
+static int sort_members(struct sk_image_source *s, struct sk_error *err)
+{
+	size_t i;
+
+	s->by_name = calloc(s->n + 1, sizeof(struct member *));
+	if (!s->by_name)
+		return sk_error_errno(err, ENOMEM, "cannot read the archive");
+	for (i = 0; i < s->n; i++)
+		s->by_name[i] = &s->members[i];
+	qsort(s->by_name, s->n, sizeof(struct member *), compare_members);
+	return 0;
+}
+
 static int scan_archive(struct sk_image_source *s, struct sk_error *err)
 {
 	struct archive_entry *e;
@@ -251,7 +274,23 @@ static int scan_archive(struct sk_image_source *s, struct sk_error *err)
 			break;
 	}
 	reader_end(&rd);
-	return r;
+	return r < 0 ? r : sort_members(s, err);
+}
+
+/* The last member of that very name. */
+static const struct member *find_name(const struct sk_image_source *s, const char *name)
+{
+	size_t lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(s->by_name[mid]->name, name) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && strcmp(s->by_name[lo - 1]->name, name) == 0 ? s->by_name[lo - 1] : NULL;
 }
 
 /* The last member of that name, links followed; SIZE_MAX: none. */
@@ -264,17 +303,15 @@ static size_t find_member(const struct sk_image_source *s, const char *name)
 	if (sk_path_clean(name, clean) < 0)
 		return SIZE_MAX;
 	while (links++ < LINKS_MAX) {
-		size_t i = s->n;
+		const struct member *m = find_name(s, want);
 
-		while (i > 0 && strcmp(s->members[i - 1].name, want) != 0)
-			i--;
-		if (i == 0)
+		if (!m)
 			return SIZE_MAX;
-		if (s->members[i - 1].regular)
-			return i - 1;
-		if (!s->members[i - 1].link)
+		if (m->regular)
+			return (size_t)(m - s->members);
+		if (!m->link)
 			return SIZE_MAX;
-		want = s->members[i - 1].link;
+		want = m->link;
 	}
 	return SIZE_MAX;
 }
@@ -402,6 +439,7 @@ void sk_source_free(struct sk_image_source *s)
 		free(s->members[i].link);
 		free(s->members[i].json);
 	}
+	free(s->by_name);
 	free(s->members);
 	free(s);
 }

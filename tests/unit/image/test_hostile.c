@@ -731,6 +731,55 @@ static struct blob bomb(const char *name)
 	return all;
 }
 
+/* Many images of many layers, each found by many links, among many members with long names: some KiB, compressed. */
+static void test_many_names(void **state)
+{
+	enum { MEMBERS = 5000, IMAGES = 256, LAYERS = 256, LINKS = 15 };
+	char prefix[1024], name[1100], target[1100], *at;
+	char *config = malloc(LAYERS * 80 + 100), *manifest = malloc(IMAGES * (LAYERS * 4 + 100) + 100);
+	struct tar *t = tar_new();
+	struct blob b;
+	int i, k;
+
+	(void)state;
+	for (i = 0; i < (int)sizeof(prefix) - 1; i++)
+		prefix[i] = i % 200 == 199 ? '/' : 'p';
+	prefix[i] = '\0';
+	for (i = 0; i < LINKS; i++) {
+		snprintf(name, sizeof(name), i ? "%sl%d" : "l", prefix, i);
+		snprintf(target, sizeof(target), "/%sl%d", prefix, i + 1);
+		tar_link(t, name, target);
+	}
+	snprintf(name, sizeof(name), "%sl%d", prefix, LINKS);
+	tar_file(t, name, 0600, "no layer");
+	for (i = 0; i < MEMBERS; i++) {
+		snprintf(name, sizeof(name), "%s%d", prefix, i);
+		tar_dir(t, name, 0755);
+	}
+	at = config + sprintf(config, "{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[");
+	for (i = 0; i < LAYERS; i++)
+		at += sprintf(at, "%s\"sha256:%064d\"", i ? "," : "", i);
+	strcpy(at, "]}}");
+	tar_file(t, "c", 0600, config);
+	at = manifest;
+	for (k = 0; k < IMAGES; k++) {
+		at += sprintf(at, "%s{\"Config\":\"c\",\"RepoTags\":null,\"Layers\":[", k ? "," : "[");
+		for (i = 0; i < LAYERS; i++)
+			at += sprintf(at, "%s\"l\"", i ? "," : "");
+		at += sprintf(at, "]}");
+	}
+	strcpy(at, "]");
+	tar_file(t, "manifest.json", 0600, manifest);
+	b = tar_end(t);
+	write_file("many.tar", b.data, b.len);
+	alarm(120); /* it would be many minutes */
+	load_fails(store, "many.tar", "layer 000000000000");
+	alarm(0);
+	blob_free(&b);
+	free(config);
+	free(manifest);
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -782,6 +831,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_long, enter, leave),
 		cmocka_unit_test_setup_teardown(test_bomb_cancelled, enter, leave),
 		cmocka_unit_test(test_bomb_bound),
+		cmocka_unit_test_setup_teardown(test_many_names, enter, leave),
 		cmocka_unit_test_setup_teardown(test_fields, enter, leave),
 		cmocka_unit_test_setup_teardown(test_owner, enter, leave),
 		cmocka_unit_test_setup_teardown(test_bombs, enter, leave),

@@ -325,6 +325,16 @@ static int read_documents(struct sk_image_source *source, struct sk_load *load, 
 			    "use import)");
 }
 
+/* The list of images, which each command reads, has them all. */
+static int check_names(const struct sk_load *load, struct sk_error *err)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < load->n; i++)
+		n += load->images[i].n_keys;
+	return n > SK_LOAD_NAMES_MAX ? sk_error_set(err, E2BIG, "it has more than %u names", SK_LOAD_NAMES_MAX) : 0;
+}
+
 static int load_op(struct sk_store_op *op, int *fd, json_t **ret_refs, struct sk_error *err)
 {
 	struct sk_load load = { .n = 0 };
@@ -340,6 +350,8 @@ static int load_op(struct sk_store_op *op, int *fd, json_t **ret_refs, struct sk
 		r = sk_source_open(*fd, &op->store->cancelled, &source, err);
 	if (r == 0)
 		r = read_documents(source, &load, err);
+	if (r == 0)
+		r = check_names(&load, err);
 	if (r == 0)
 		r = convert_all(op, source, &load, err);
 	if (r == 0)

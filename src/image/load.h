@@ -32,6 +32,7 @@ struct sk_load {
 
 #define SK_LOAD_IMAGES_MAX 256u
 #define SK_LOAD_LAYERS_MAX 4096u
+#define SK_LOAD_NAMES_MAX 4096u
 
 /* A new zeroed image at the end; NULL with err. */
 struct sk_load_image *sk_load_add(struct sk_load *load, struct sk_error *err);

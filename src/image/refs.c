@@ -60,6 +60,10 @@ int sk_refs_write(struct sk_store *store, int dirfd, json_t *refs, struct sk_err
 
 	if (!data)
 		return sk_error_errno(err, ENOMEM, "cannot write the list of images");
+	/* Nobody could read it again: no image would be found any more. */
+	if (strlen(data) > REFS_MAX)
+		return sk_error_set(err, EFBIG, "too many names of images: the list is larger than %u MiB",
+				    REFS_MAX >> 20);
 	r = sk_fs_write_atomic(dirfd, "refs.json", data, strlen(data), 0600, true);
 	return r < 0 ? sk_error_errno(err, r, "cannot write %s/refs.json", store->path) : 0;
 }

@@ -780,6 +780,39 @@ static void test_many_names(void **state)
 	free(manifest);
 }
 
+/* More names than a list of images should have, in a few KiB. */
+static void test_many_tags(void **state)
+{
+	enum { IMAGES = 5, TAGS = 1000 };
+	char *manifest = malloc(IMAGES * (TAGS * 20 + 100) + 100), *at = manifest;
+	struct sk_error err = SK_ERROR_INIT;
+	json_t *refs;
+	int i, k;
+
+	(void)state;
+	for (k = 0; k < IMAGES; k++) {
+		at += sprintf(at, "%s{\"Config\":\"config.json\",\"Layers\":[\"l/layer.tar\"],\"RepoTags\":[",
+			      k ? "," : "[");
+		for (i = 0; i < TAGS; i++)
+			at += sprintf(at, "%s\"x%d:%d\"", i ? "," : "", k, i);
+		at += sprintf(at, "]}");
+	}
+	strcpy(at, "]");
+	docker_fails(manifest, "../config.json", "more than 4096 names");
+	free(manifest);
+	/* A list that is too large to be read again is not written. */
+	assert_int_equal(sk_refs_load(store, &refs, &err), 0);
+	at = malloc(65 << 20);
+	memset(at, 'x', (65 << 20) - 1);
+	at[(65 << 20) - 1] = '\0';
+	json_object_set_new(sk_refs_images(refs), "much", json_string(at));
+	free(at);
+	assert_int_equal(sk_refs_save(store, refs, &err), -EFBIG);
+	json_decref(refs);
+	assert_int_equal(sk_refs_load(store, &refs, &err), 0);
+	json_decref(refs);
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -832,6 +865,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bomb_cancelled, enter, leave),
 		cmocka_unit_test(test_bomb_bound),
 		cmocka_unit_test_setup_teardown(test_many_names, enter, leave),
+		cmocka_unit_test_setup_teardown(test_many_tags, enter, leave),
 		cmocka_unit_test_setup_teardown(test_fields, enter, leave),
 		cmocka_unit_test_setup_teardown(test_owner, enter, leave),
 		cmocka_unit_test_setup_teardown(test_bombs, enter, leave),

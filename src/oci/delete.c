@@ -114,8 +114,20 @@ int sk_oci_delete(struct sk_oci *o, int argc, char **argv, struct sk_error *err)
 	if (r < 0)
 		return r;
 	r = sk_oci_container_open(o, argv[1], &c, err);
-	if (r == -ENOENT && force)
-		return 0;
+	/* Without its record neither its control groups nor its hooks are known; the rest goes. */
+	if (r < 0 && force) {
+		struct sk_error damaged = SK_ERROR_INIT;
+
+		r = sk_oci_container_open_damaged(o, argv[1], &c, &damaged);
+		if (r == -ENOENT)
+			return 0;
+		if (r == 0)
+			sk_oci_log(o, "warning", "%s: what can be found of it is removed",
+				   err->code == ENOENT ? "the container's record is missing" : err->message);
+		*err = (struct sk_error)SK_ERROR_INIT;
+		if (r < 0)
+			*err = damaged;
+	}
 	if (r < 0)
 		return r;
 	r = delete_opened(o, &c, force, err);

@@ -80,6 +80,8 @@ int sk_oci_paths(struct sk_oci *o, const char *root, struct sk_error *err);
 int sk_oci_container_new(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
 /* -ENOENT: "container does not exist". */
 int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
+/* One whose record is missing or cannot be read, as far as there is a directory of it: to be deleted. */
+int sk_oci_container_open_damaged(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err);
 /* Takes the lock that `create` holds while it is at work, unless it is held. True also when the container is gone. */
 bool sk_oci_container_lock(struct sk_oci_container *c);
 int sk_oci_container_save(struct sk_oci_container *c, struct sk_error *err);

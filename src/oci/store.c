@@ -19,7 +19,8 @@
 #include "oci/oci.h"
 #include "vm/vm.h"
 
-#define SK_RECORD_MAX (4u << 20)
+/* What is in it comes from a config.json, whose numbers may be written shorter than we do. */
+#define SK_RECORD_MAX (4 * SK_OCI_CONFIG_MAX)
 
 /* runc's rule: the root of a user namespace, which rootless podman calls us as, is a plain user. */
 static bool is_rootless(void)
@@ -199,10 +200,24 @@ int sk_oci_container_open(struct sk_oci *o, const char *id, struct sk_oci_contai
 	return sk_error_errno(err, r, "cannot read the state of container %s", id);
 }
 
+int sk_oci_container_open_damaged(struct sk_oci *o, const char *id, struct sk_oci_container *ret, struct sk_error *err)
+{
+	int r = container_name(o, id, ret, err);
+
+	if (r < 0)
+		return r;
+	if (access(ret->dir, F_OK) == 0 && (ret->record = json_pack("{s:s}", "id", id)))
+		return 0;
+	sk_oci_container_close(ret);
+	return sk_error_set(err, ENOENT, "container does not exist");
+}
+
 int sk_oci_container_save(struct sk_oci_container *c, struct sk_error *err)
 {
-	_cleanup_free_ char *text = json_dumps(c->record, JSON_INDENT(1)), *path = sk_asprintf("%s/oci.json", c->dir);
-	int r = text && path ? sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false) : -ENOMEM;
+	_cleanup_free_ char *text = json_dumps(c->record, JSON_COMPACT), *path = sk_asprintf("%s/oci.json", c->dir);
+	int r = !text || !path		       ? -ENOMEM
+		: strlen(text) > SK_RECORD_MAX ? -EFBIG /* nobody could read it */
+					       : sk_fs_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, false);
 
 	return r < 0 ? sk_error_errno(err, r, "cannot write the state of container %s", c->id) : 0;
 }

@@ -439,6 +439,29 @@ static void set_attached(struct sk_plan *p)
 	}
 }
 
+/* An image is nobody's word: what it has of these is compared with each other, or becomes files, while no signal ends us.
+ * No program can be started with as many variables; each volume is a directory. */
+static int check_image(const char *ref, const json_t *config, struct sk_error *err)
+{
+	static const struct {
+		const char *key, *what;
+		size_t max;
+	} bounds[] = { { "Env", "variables", 16384 },
+		       { "Volumes", "volumes", 1024 },
+		       { "ExposedPorts", "ports", 65536 } };
+	size_t i;
+
+	for (i = 0; i < SK_ARRAY_SIZE(bounds); i++) {
+		const json_t *v = json_object_get(config, bounds[i].key);
+		size_t n = json_is_array(v) ? json_array_size(v) : json_object_size(v);
+
+		if (n > bounds[i].max)
+			return sk_error_set(err, E2BIG, "image %s has %zu %s, and %zu at most can be used", ref, n,
+					    bounds[i].what, bounds[i].max);
+	}
+	return 0;
+}
+
 int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct sk_image *image, const char *image_ref,
 		 char *const *args, int n_args, struct sk_error *err)
 {
@@ -458,7 +481,9 @@ int sk_plan_init(struct sk_plan *p, const struct sk_run_opts *opts, const struct
 				    opts->workdir);
 	p->workdir = *workdir ? sk_model_path_clean(workdir) : sk_xstrdup("");
 	set_attached(p);
-	r = set_hostname(p, err);
+	r = check_image(image_ref, config, err);
+	if (r == 0)
+		r = set_hostname(p, err);
 	if (r == 0)
 		r = set_command(p, config, args, n_args, err);
 	if (r == 0)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model/jx.h"
 #include "cli/runopts.h"
@@ -151,6 +152,45 @@ static void test_image_defaults(void **state)
 	assert_non_null(json_object_get(sk_jx_at(config, "Config.ExposedPorts"), "80/tcp"));
 	assert_true(json_is_null(json_object_get(sk_jx_at(config, "NetworkSettings.Ports"), "80/tcp")));
 	assert_int_equal(strlen(sk_jx_get_str(config, "Config.Hostname", "")), 12);
+}
+
+/* A hostile image: nothing is compared or made for it by the hundred thousand. */
+static void test_image_bounds(void **state)
+{
+	json_t *of = json_object_get(image.config, "config"), *keep = json_deep_copy(of), *env = json_array(),
+	       *volumes = json_object(), *ports = json_object();
+	char name[32];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 200000; i++) {
+		snprintf(name, sizeof(name), "a%d=", i);
+		json_array_append_new(env, json_string(name));
+	}
+	json_object_set_new(of, "Env", env);
+	alarm(60); /* it would be minutes */
+	assert_int_equal(RUN("img"), -E2BIG);
+	assert_non_null(strstr(err.message, "200000 variables"));
+	json_object_update(of, keep);
+	for (i = 0; i < 1025; i++) {
+		snprintf(name, sizeof(name), "/v%d", i);
+		json_object_set_new(volumes, name, json_object());
+	}
+	json_object_set_new(of, "Volumes", volumes);
+	assert_int_equal(RUN("img"), -E2BIG);
+	assert_non_null(strstr(err.message, "1025 volumes"));
+	json_object_update(of, keep);
+	for (i = 0; i < 70000; i++) {
+		snprintf(name, sizeof(name), "%d/%s", i % 65535 + 1, i < 65535 ? "tcp" : "udp");
+		json_object_set_new(ports, name, json_object());
+	}
+	json_object_set_new(of, "ExposedPorts", ports);
+	assert_int_equal(RUN("img"), -E2BIG);
+	assert_non_null(strstr(err.message, "70000 ports"));
+	alarm(0);
+	json_object_update(of, keep);
+	json_decref(keep);
+	assert_int_equal(RUN("img"), 0);
 }
 
 /* The monitor's own parser takes what we write. */
@@ -327,10 +367,10 @@ static void test_network_and_mounts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image_defaults),	   cmocka_unit_test(test_vm_json),
-		cmocka_unit_test(test_vm_json_follows),	   cmocka_unit_test(test_command_line),
-		cmocka_unit_test(test_security),	   cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_network_and_mounts),
+		cmocka_unit_test(test_image_defaults), cmocka_unit_test(test_image_bounds),
+		cmocka_unit_test(test_vm_json),	       cmocka_unit_test(test_vm_json_follows),
+		cmocka_unit_test(test_command_line),   cmocka_unit_test(test_security),
+		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_network_and_mounts),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

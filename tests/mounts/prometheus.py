@@ -51,17 +51,22 @@ def snappy(data):
     return varint(len(data)) + bytes([61 << 2]) + struct.pack("<H", len(data) - 1) + data
 
 
-def samples():
-    """The numbers of each series."""
+def found():
     # More than one in a millisecond, and the times run ahead of the clock.
     query = urllib.parse.urlencode({"query": "acked[2h]", "time": time.time() + 600})
-    found = json.loads(call("GET", "/api/v1/query?" + query))["data"]["result"]
-    return {s["metric"]["series"]: [int(float(v)) for _, v in s["values"]] for s in found}
+    return json.loads(call("GET", "/api/v1/query?" + query))["data"]["result"]
+
+
+def samples():
+    """The numbers of each series."""
+    return {s["metric"]["series"]: [int(float(v)) for _, v in s["values"]] for s in found()}
 
 
 def load(lag):
-    n = max((max(numbers) for numbers in samples().values()), default=0)
-    when, pending = 0, collections.deque()
+    # Behind the last ones, whose times may be ahead of the clock still: a server takes none in between.
+    before = [value for s in found() for value in s["values"]]
+    n = max((int(float(v)) for _, v in before), default=0)
+    when, pending = max((round(float(t) * 1000) for t, _ in before), default=0), collections.deque()
     while True:
         n += 1
         when = max(when + 1, int(time.time() * 1000))

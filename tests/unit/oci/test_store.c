@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The store of skerry-oci: what others planted in it, what is damaged in it, and how large it may be. */
 #include "../sk_test.h"
 
 #include <errno.h>

@@ -305,10 +305,15 @@ static int do_chown(struct target *t, const struct p9_setattr *a)
 {
 	uid_t uid = a->valid & P9_SETATTR_UID ? a->uid : (uid_t)-1;
 	gid_t gid = a->valid & P9_SETATTR_GID ? a->gid : (gid_t)-1;
+	bool setid = posix_setid_stays(t->p, t->fd);
+	int r;
 
 	if (t->p->c.who == SK_EXPORT_SQUASH)
 		uid = gid = (uid_t)-1; /* clears set-id bits and touches ctime all the same */
-	return fchownat(t->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	r = fchownat(t->fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	if (setid)
+		posix_fsetid(t->p, false);
+	return r;
 }
 
 static int do_chmod(struct target *t, uint32_t mode)

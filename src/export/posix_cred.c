@@ -224,7 +224,7 @@ void posix_fsetid(struct posix_fs *p, bool on)
 }
 
 /*
- * Linux clears set-group-id with a write or a truncation of a file whose group may not execute it if the caller is not
+ * Linux clears set-group-id with a write, a truncation or a chown of a file whose group may not execute it if the caller is not
  * in the group. The callers are the client's, whose kernel has cleared the bit already (Tsetattr) if it had to; this
  * thread is in no group of theirs. Other set-id bits go, unless the client does that, too.
  */

@@ -219,6 +219,20 @@ static void modes_and_owners(void **state)
 		fx_open(a, 2, "f", P9_O_RDWR);
 		assert_int_equal(cl_write(a, 2, 0, "y", 1), 1);
 	}
+	/* Set-group-id of a file whose group may not execute it stays with a chown, from whatever group to whatever other. */
+	if (who == SK_EXPORT_TRUST || who == SK_EXPORT_MAPPED) {
+		assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_GID, .gid = 12345 }), 0);
+		assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 02644 }), 0);
+		assert_int_equal(fx_setattr(a, 1,
+					    (struct p9_setattr){ .valid = P9_SETATTR_UID | P9_SETATTR_GID,
+								 .uid = 78,
+								 .gid = 12346 }),
+				 0);
+		assert_int_equal(cl_getattr(a, 1), 0);
+		assert_int_equal(a->r.u.attr.mode, S_IFREG | 02644);
+		assert_int_equal(a->r.u.attr.gid, 12346);
+		assert_int_equal(fx_setattr(a, 1, (struct p9_setattr){ .valid = P9_SETATTR_MODE, .mode = 0644 }), 0);
+	}
 	/* Set-group-id directory: what is made in it gets its group and, a directory, the bit. */
 	if (who == SK_EXPORT_TRUST) {
 		struct stat st;

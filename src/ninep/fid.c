@@ -80,9 +80,9 @@ static int commit_xattr(struct p9_fid *f)
 
 	if (x->written != x->size)
 		return -P9_EIO;
-	if (x->size == 0 && (x->flags & P9_XATTR_REPLACE))
+	if (x->size == 0 && (x->flags & (P9_XATTR_REPLACE | P9_XATTR_FLAG_EMPTY)) == P9_XATTR_REPLACE)
 		return fs->ops->xattr_remove(fs, &cred, f->node, x->name);
-	return fs->ops->xattr_set(fs, &cred, f->node, x->name, x->value, x->size, x->flags);
+	return fs->ops->xattr_set(fs, &cred, f->node, x->name, x->value, x->size, x->flags & ~P9_XATTR_FLAG_EMPTY);
 }
 
 /* `commit`: false when the session is gone: a half-written attribute is not set then. */

@@ -165,13 +165,14 @@ int p9_do_xattrcreate(struct p9_req *q)
 {
 	struct sk_9p_session *s = q->s;
 	uint64_t size = q->t.u.xattrcreate.size;
+	uint32_t known = P9_XATTR_CREATE | P9_XATTR_REPLACE | (s->ext ? P9_XATTR_FLAG_EMPTY : 0u);
 	struct p9_xattr *x;
 	struct p9_fid *f;
 	int r = p9_fid_get_rw(s, q->t.u.xattrcreate.fid, &f);
 
 	if (r < 0)
 		return r;
-	if (f->state != P9_FID_PATH || (q->t.u.xattrcreate.flags & ~(P9_XATTR_CREATE | P9_XATTR_REPLACE)))
+	if (f->state != P9_FID_PATH || (q->t.u.xattrcreate.flags & ~known))
 		return -P9_EINVAL;
 	if (size > P9_XATTR_SIZE_MAX)
 		return -P9_E2BIG;

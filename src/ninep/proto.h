@@ -226,7 +226,8 @@ enum p9_type {
 #define P9_LOCK_UNLCK 2u
 #define P9_LOCK_FLAG_BLOCK 1u
 #define P9_LOCK_FLAG_RECLAIM 2u
-#define P9_LOCK_FLAG_FLOCK 0x100u /* extension: taken with flock(2), by the open file behind the fid */
+#define P9_LOCK_FLAG_FLOCK 0x100u  /* extension: taken with flock(2), by the open file behind the fid */
+#define P9_XATTR_FLAG_EMPTY 0x100u /* extension: set to an empty value, where 0 bytes and P9_XATTR_REPLACE remove */
 #define P9_LOCK_SUCCESS 0u
 #define P9_LOCK_BLOCKED 1u
 #define P9_LOCK_ERROR 2u

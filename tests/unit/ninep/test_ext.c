@@ -525,6 +525,26 @@ static void ext_allocate(void **state)
 }
 
 /* Requests that this file system refuses, and requests that are wrong on any. */
+/* An attribute that is there already gets an empty value, or is removed: the flag tells which. */
+static void ext_empty_attribute(void **state)
+{
+	struct fixture *fx = *state;
+	static struct client client;
+	struct client *c = &client;
+
+	assert_int_equal(start_ext(fx, c), 0);
+	assert_int_equal(cl_mknod(c, 0, "f", 0100644, 0, 0), 0);
+	assert_int_equal(cl_walk(c, 0, 1, "f"), 0);
+	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_REPLACE | P9_XATTR_FLAG_EMPTY), -P9_ENODATA);
+	assert_int_equal(cl_xattr_set(c, 1, "user.x", "value", 5, 0), 0);
+	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_REPLACE | P9_XATTR_FLAG_EMPTY), 0);
+	assert_int_equal(cl_xattr_get(c, 1, "user.x"), 0);
+	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_CREATE | P9_XATTR_FLAG_EMPTY), -P9_EEXIST);
+	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_REPLACE), 0);
+	assert_int_equal(cl_xattr_get(c, 1, "user.x"), -P9_ENODATA);
+	sk_9p_session_free(c->session);
+}
+
 static void ext_renamex_and_more(void **state)
 {
 	struct fixture *fx = *state;
@@ -569,7 +589,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stream_pieces),	    T(stream_ext),  T(ext_only_where_agreed), T(ext_look_and_open),
 		T(ext_write_tells_version), T(ext_listing), T(ext_notices),	      T(ext_allocate),
-		T(ext_renamex_and_more),    T(ext_settled), T(ext_long_leases),
+		T(ext_renamex_and_more),    T(ext_settled), T(ext_long_leases),	      T(ext_empty_attribute),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,6 +319,7 @@ static void xattrs(void **state)
 	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_REPLACE), 0);
 	assert_int_equal(cl_xattr_get(c, 1, "user.x"), -P9_ENODATA);
 	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_REPLACE), -P9_ENODATA);
+	assert_int_equal(cl_xattr_set(c, 1, "user.x", "", 0, P9_XATTR_FLAG_EMPTY), -P9_EINVAL); /* the extension's */
 	/* An attribute value that was not written to its end is not set; the clunk returns an error and frees the
 	 * fid. */
 	assert_int_equal(cl_walk(c, 1, 2, ""), 0);

@@ -620,6 +620,11 @@ def setid_bits():
         change()
         os.sync()
         assert os.stat("f").st_mode & 0o7777 == 0o6777, f"{change.__name__} by root: {os.stat('f').st_mode:o}"
+    # A chown leaves set-group-id where the group may not execute the file, whatever groups it is of.
+    os.chown("f", 1, 1003)
+    os.chmod("f", 0o2644)
+    os.chown("f", 2, 1004)
+    assert os.stat("f").st_mode & 0o7777 == 0o2644, f"chown: {os.stat('f').st_mode:o}"
     os.mkdir("g")
     os.chown("g", 0, 500)
     os.chmod("g", 0o2777)
@@ -658,6 +663,8 @@ def xattrs():
     assert set(os.listxattr("f")) == {"user.a", "user.b", "user.empty"}, os.listxattr("f")
     raises(errno.EEXIST, os.setxattr, "f", "user.a", b"2", os.XATTR_CREATE)
     raises(errno.ENODATA, os.setxattr, "f", "user.new", b"2", os.XATTR_REPLACE)
+    os.setxattr("f", "user.a", b"", os.XATTR_REPLACE)
+    assert os.getxattr("f", "user.a") == b"", "empty, and not removed"
     os.setxattr("f", "user.a", b"22", os.XATTR_REPLACE)
     os.removexattr("f", "user.b")
     raises(errno.ENODATA, os.removexattr, "f", "user.b")

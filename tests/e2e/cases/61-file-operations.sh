@@ -119,6 +119,39 @@ END
 	same "$out" "$(perl share/t.pl share/here)"
 }
 
+# Flags of inodes, as chattr sets them, on the host and back; what has them is protected.
+case_fileops_flags() {
+	mkdir share
+	echo text >share/f
+	chattr +A share/f 2>/dev/null || skip 'the file system here has no inode flags, or no chattr'
+	chattr -A share/f
+	cat >share/t.pl <<'END'
+use strict;
+my ($get, $set) = (0x80086601, 0x40086602);
+my ($name, $flag) = @ARGV;
+open(my $f, "<", $name) or die;
+sub flags { my $b = pack("q", 0); ioctl($f, $get, $b) or die "get: $!\n"; unpack("q", $b) }
+my $old = flags();
+my $new = pack("q", $old | hex $flag);
+ioctl($f, $set, $new) or die "set: $!\n";
+printf "%x\n", flags() & hex $flag;
+END
+	mkdir share/d
+	# noatime of a file, nodump of a directory
+	run -w /data -v "$PWD/share:/data" "$IMG" sh -c 'perl t.pl f 80; perl t.pl d 40; lsattr -d f d 2>/dev/null || true'
+	same "$(sed -n 1,2p <<<"$out")" $'80\n40'
+	has "$(lsattr -d share/f share/d)" '^[-a-zA-Z]*A[-a-zA-Z]* share/f'
+	has "$(lsattr -d share/f share/d)" '^[-a-zA-Z]*d[-a-zA-Z]* share/d'
+	[ "$E2E_WHO" = root ] || return 0
+	trap 'chattr -i share/f; e2e_end' EXIT
+	run --cap-add LINUX_IMMUTABLE -w /data -v "$PWD/share:/data" "$IMG" sh -c 'perl t.pl f 10; echo more >>f || echo refused; rm -f f || echo kept'
+	same "$out" $'10\nrefused\nkept'
+	same "$(cat share/f)" text
+	# Without the right it is refused, as natively.
+	expect 1 skerry run --rm -w /data -v "$PWD/share:/data" "$IMG" perl t.pl t.pl 10
+	has "$err" 'set: Operation not permitted'
+}
+
 # What /proc says of locks and of mapped files is found by the inode number that stat tells.
 case_fileops_inode_numbers() {
 	mkdir share
@@ -270,6 +303,54 @@ case_fileops_held_when_replaced_by_host() {
 		done 2>&1'
 	wait
 	same "$out" $'old\ngone\n.:\none\n\n.:\none\none one two old gone new\none one two old gone new\none one two old gone new'
+}
+# A file that is held without being open (O_PATH), whose name the host gives to another one: whatever is asked for by the
+# descriptor does not happen to that one. It got the mode, the times, the size.
+case_fileops_held_and_replaced_by_host() {
+	mkdir share
+	cat >share/t.pl <<'END'
+use strict;
+use Errno;
+$| = 1;
+my ($open, $setxattr, $lsetxattr) = (2, 188, 189);
+my $name = "f";
+my $fd = syscall($open, $name, 010000000);
+die "O_PATH: $!" if $fd < 0;
+open(my $ready, ">", "ready") or die;
+close($ready);
+select(undef, undef, undef, 0.02) until -e "go";
+my $path = "/proc/self/fd/$fd";
+sub told { my ($what, $ok) = @_; print "$what ", $ok ? "done" : $!{ESTALE} ? "ESTALE" : "$!", "\n" }
+for (1, 2) {
+	told("chmod", chmod(0600, $path));
+	told("utime", utime(1000, 2000, $path));
+	told("truncate", truncate($path, 1));
+	my ($p, $n, $v) = ($path, "user.x", "value");
+	told("setxattr", syscall($setxattr, $p, $n, $v, 5, 0) == 0);
+	told("open", open(my $f, "<", $path));
+}
+# By its name it is the other one.
+told("chmod by name", chmod(0640, $name));
+printf "%o %d\n", (stat($name))[2] & 07777, -s _;
+END
+	echo old >share/f
+	(
+		for _ in $(seq "$(slow 300)"); do
+			[ ! -e share/ready ] || break
+			sleep 0.1
+		done
+		echo another >share/g
+		chmod 644 share/g
+		touch -d '2001-02-03 UTC' share/g
+		mv share/g share/f
+		touch share/go
+	) &
+	run -w /data -v "$PWD/share:/data" "$IMG" perl t.pl
+	wait
+	same "$out" "$(printf '%s ESTALE\n' chmod utime truncate setxattr open chmod utime truncate setxattr open)"$'\nchmod by name done\n640 8'
+	same "$(cat share/f) $(stat -c '%a %Y' share/f)" 'another 640 981158400'
+	expect 0 python3 -c 'import os; print(os.listxattr("share/f"))'
+	hasnt "$out" user.x
 }
 case_fileops_replaced_by_guest() {
 	mkdir share tools

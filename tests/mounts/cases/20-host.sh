@@ -141,6 +141,57 @@ case_host_full_disk() {
 	umount share
 }
 
+# tar, SQLite and cp on a full disk say what they say on the host, and leave what they leave there: whole transactions.
+# case: timeout=300 root-only
+case_host_full_disk_programs() {
+	local where
+	mkdir share own tools
+	cat >tools/full.sh <<-'END'
+		cd "$1" || exit 1
+		mkdir from
+		for i in 1 2 3 4 5 6 7 8; do head -c 300000 /dev/zero | tr '\0' "$i" >"from/$i"; done
+		tar -cf all.tar from 2>/dev/null
+		echo "tar -c $?"
+		rm -f all.tar
+		tar -cf all.tar from/1 from/2 from/3 && mkdir to
+		said=$(tar -xf all.tar -C to 2>&1)
+		echo "tar -x $? $(echo "$said" | sed 's/.*: //; s/[0-9]\+/N/g' | sort -u)"
+		said=$(cp from/1 from/again 2>&1)
+		echo "cp $? $(echo "$said" | grep -o 'No space left')"
+		rm -rf from to all.tar
+		python3 - <<-'PROGRAM'
+			import sqlite3
+			for mode in "delete", "wal":
+			    db = sqlite3.connect(mode, isolation_level=None)
+			    db.execute("pragma journal_mode=" + mode)
+			    db.execute("create table t(n, d)")
+			    n, told = 0, "no error"
+			    try:
+			        while n < 1000:
+			            db.execute("insert into t values(?, ?)", (n, "x" * 20000))
+			            n += 1
+			    except sqlite3.OperationalError as error:
+			        told = error
+			    db.close()
+			    db = sqlite3.connect(mode)
+			    print(mode, told, n > 50, db.execute("select count(*) from t").fetchone()[0] == n, db.execute("pragma integrity_check").fetchone()[0])
+			    db.close()
+			    for name in mode, mode + "-wal", mode + "-shm", mode + "-journal":
+			        try:
+			            __import__("os").unlink(name)
+			        except OSError:
+			            pass
+		PROGRAM
+	END
+	for where in share own; do mount -t tmpfs -o size=4m,mode=0777 none "$where"; done
+	# shellcheck disable=SC2064 # the directory of now
+	trap "umount -l '$PWD/share' '$PWD/own'; e2e_end" EXIT
+	PATH=/usr/bin:/bin sh tools/full.sh "$PWD/own" >native 2>&1
+	run -v "$PWD/share:/data" -v "$PWD/tools:/tools:ro" "$IMG" sh /tools/full.sh /data
+	same "$out" "$(cat native)"
+	has "$out" 'delete database or disk is full True True ok'
+}
+
 # Another file system is mounted in the directory.
 # case: timeout=200 root-only
 case_host_mount_below() {

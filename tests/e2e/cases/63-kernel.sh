@@ -31,6 +31,59 @@ END
 	same "$(stat -c %s "$WORK/share/direct")" 131072
 }
 
+# The same to the network, without a copy: holes of files and memory that was never touched, by sendfile, write and splice.
+case_kernel_untouched_to_the_network() {
+	local port server
+	mkdir share
+	port=$(free_port)
+	python3 -c '
+import socket, sys
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as s:
+    print("ready", flush=True)
+    while True:
+        c, n, zeros = s.accept()[0], 0, 0
+        while part := c.recv(65536):
+            n += len(part)
+            zeros += part.count(0)
+        c.sendall(b"%d %d\n" % (n, zeros))
+        c.close()' "$port" >served &
+	server=$!
+	until_ok 10 grep -q ready served
+	cat >share/send.pl <<'END'
+use strict; use warnings; use IO::Socket::INET;
+my ($port, $size) = ($ARGV[0], 1 << 20);
+sub server { IO::Socket::INET->new(PeerAddr => "host.skerry.internal", PeerPort => $port) or die $! }
+sub told { my ($what, $c) = @_; shutdown $c, 1; print "$what ", scalar <$c> }
+for my $file ("/dev/shm/hole", "/var/hole", "/s/hole") {
+	open my $f, ">", $file or die; truncate $f, $size or die; close $f;
+	open $f, "<", $file or die;
+	my ($c, $left) = (server(), $size);
+	while ($left > 0) { my $n = syscall 40, fileno $c, fileno $f, 0, $left; die "sendfile: $!" if $n <= 0; $left -= $n }
+	told("sendfile", $c);
+}
+# PRIVATE|ANONYMOUS and SHARED|ANONYMOUS, not touched
+for my $flags (0x22, 0x21) {
+	my $p = syscall 9, 0, $size, 3, $flags, -1, 0;
+	my $c = server();
+	for (my $at = 0; $at < $size;) { my $n = syscall 1, fileno $c, $p + $at, $size - $at; die "write: $!" if $n <= 0; $at += $n }
+	told("write", $c);
+	$c = server();
+	pipe my $r, my $w or die;
+	for (my $at = 0; $at < $size;) {
+		my $iov = pack "QQ", $p + $at, 32768;
+		my $n = syscall 278, fileno $w, $iov, 1, 0;
+		die "vmsplice: $!" if $n <= 0;
+		$at += $n;
+		while ($n > 0) { my $m = syscall 275, fileno $r, 0, fileno $c, 0, $n, 0; die "splice: $!" if $m <= 0; $n -= $m }
+	}
+	told("splice", $c);
+}
+END
+	run --shm-size 8m -v "$PWD/share:/s" "$IMG" timeout 60 perl /s/send.pl "$port"
+	kill "$server"
+	same "$out" "$(printf '%s 1048576 1048576\n' sendfile sendfile sendfile write splice write splice)"
+}
+
 # Data for a device from every kind of memory that a program has: its text, constants, heap and stack, files of the image, of the disk
 # and of a share that are mapped, the vDSO. It arrives, or the call fails (EFAULT), and the next one works.
 # case: quick

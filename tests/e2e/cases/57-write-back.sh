@@ -223,6 +223,14 @@ touch -d '2001-01-01' g
 last=$(stat -c %X.%x g)
 cat g >/dev/null
 told 'read what was set' g
+# By a copy, which the server makes.
+echo copy >h
+sleep 0.1
+last=$(stat -c %X.%x h)
+cp h i
+told 'copied' h
+cp h i
+told 'copied again' h
 END
 	chmod 777 share own
 	local natively

@@ -231,6 +231,12 @@ cp h i
 told 'copied' h
 cp h i
 told 'copied again' h
+# What fails may have changed something: ext4 has moved the time of change by then.
+exec 6>k
+touch -d '2001-01-01' k
+stat -c %Y k
+fallocate -i -o 8192 -l 8192 k 2>/dev/null || echo refused
+[ "$(stat -c %Y k)" = "$(date -d 2001-01-01 +%s)" ] && echo 'refused: same' || echo 'refused: moved'
 END
 	chmod 777 share own
 	local natively

@@ -169,6 +169,8 @@ static int check_layer(void *arg, const char *name)
 		return -errno;
 	sk_sum_name(&diff_id, path);
 	(void)unlinkat(c->store->dirfd, path, 0);
+	sk_husk_name(&diff_id, path);
+	(void)unlinkat(c->store->dirfd, path, 0);
 	return 0;
 }
 

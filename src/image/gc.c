@@ -17,8 +17,16 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 
-/* Adds what a manifest needs to the set: "<hex>" of blobs, "<hex>.squashfs" and
- * "<hex>.sha256" of layers. */
+/* "layers/NAME" */
+static int mark_layer_file(const char *path, json_t *alive, struct sk_error *err)
+{
+	if (json_object_set_new(alive, strchr(path, '/') + 1, json_true()) < 0)
+		return sk_error_errno(err, ENOMEM, "cannot clean the image store");
+	return 0;
+}
+
+/* Adds what a manifest needs to the set: "<hex>" of blobs, "<hex>.squashfs", "<hex>.sha256" and "<hex>.husk" of
+ * layers. */
 static int mark(struct sk_store *store, const struct sk_digest *digest, json_t *alive, struct sk_error *err)
 {
 	_cleanup_free_ char *data = NULL, *config_data = NULL;
@@ -43,11 +51,13 @@ static int mark(struct sk_store *store, const struct sk_digest *digest, json_t *
 	}
 	for (i = 0; r == 0 && i < config.n_diff_ids; i++) {
 		sk_layer_name(&config.diff_ids[i], name);
-		if (json_object_set_new(alive, strchr(name, '/') + 1, json_true()) < 0)
-			r = sk_error_errno(err, ENOMEM, "cannot clean the image store");
+		r = mark_layer_file(name, alive, err);
 		sk_sum_name(&config.diff_ids[i], name);
-		if (r == 0 && json_object_set_new(alive, strchr(name, '/') + 1, json_true()) < 0)
-			r = sk_error_errno(err, ENOMEM, "cannot clean the image store");
+		if (r == 0)
+			r = mark_layer_file(name, alive, err);
+		sk_husk_name(&config.diff_ids[i], name);
+		if (r == 0)
+			r = mark_layer_file(name, alive, err);
 	}
 	sk_manifest_fini(&m);
 	sk_config_fini(&config);

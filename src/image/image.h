@@ -14,6 +14,7 @@
  *   blobs/sha256/<hex>     OCI/docker manifests and configs (layers are not kept once converted)
  *   layers/<hex>.squashfs  one per diff id, read-only, made once, shared
  *   layers/<hex>.sha256    digest of that file, for sk_store_check()
+ *   layers/<hex>.husk     what the layer's tar had besides, for sk_store_save() (husk.h)
  *   refs.json              name:tag → manifest digest, image id (config digest), times
  *   partial/               what an interrupted pull has fetched, for the next one; bounded in size and time
  *   tmp/                   work in progress: removed when its owner is gone

@@ -56,6 +56,8 @@ int sk_store_blob(struct sk_store *store, const struct sk_digest *digest, char *
 void sk_layer_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX]);
 /* "layers/<hex>.sha256": holds the digest of the layer image itself. */
 void sk_sum_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX]);
+/* "layers/<hex>.husk": see husk.h. Layers that were made by an older Skerry have none, nor have those of an import. */
+void sk_husk_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX]);
 /* Size in bytes of the layer image; -ENOENT; -EBADMSG when it is cut short or no layer image. */
 int64_t sk_store_layer_size(struct sk_store *store, const struct sk_digest *diff_id);
 /* Fills an image from the store by its manifest. */
@@ -123,12 +125,13 @@ int sk_op_convert(struct sk_store_op *op, struct sk_layer_read *job, const char 
 		  struct sk_error *err);
 /* Takes a layer image that was made before into the operation; negative errno. */
 int sk_op_take_layer(struct sk_store_op *op, int dirfd, const char *name, const struct sk_digest *diff_id);
-/* Gives a layer of the operation another name. */
+/* Gives a layer of the operation, which has no husk, another name. */
 int sk_op_rename_layer(struct sk_store_op *op, const struct sk_digest *from, const struct sk_digest *to,
 		       struct sk_error *err);
-/* Digest and size of the tar that a save makes of a layer of the operation; in save.c. */
-int sk_op_measure_layer(struct sk_store_op *op, const struct sk_digest *diff_id, struct sk_digest *ret_written,
-			uint64_t *ret_size, struct sk_error *err);
+/* Digest and size of the tar that a save makes of a layer of the operation, with its husk or (`with_husk` false) without;
+ * in save.c. */
+int sk_op_measure_layer(struct sk_store_op *op, const struct sk_digest *diff_id, bool with_husk,
+			struct sk_digest *ret_written, uint64_t *ret_size, struct sk_error *err);
 /* Keeps a blob for the commit. */
 int sk_op_blob(struct sk_store_op *op, const struct sk_digest *digest, const void *data, size_t len,
 	       struct sk_error *err);

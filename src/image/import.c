@@ -196,7 +196,7 @@ static int read_parent(struct import *m, const char *name, struct sk_error *err)
 static int name_as_saved(struct sk_store_op *op, struct sk_layer_read *job, struct sk_error *err)
 {
 	struct sk_digest written;
-	int r = sk_op_measure_layer(op, &job->ret_diff_id, &written, &job->ret_diff_size, err);
+	int r = sk_op_measure_layer(op, &job->ret_diff_id, false, &written, &job->ret_diff_size, err);
 
 	if (r == 0 && !sk_digest_equal(&written, &job->ret_diff_id))
 		r = sk_op_rename_layer(op, &job->ret_diff_id, &written, err);
@@ -207,7 +207,7 @@ static int name_as_saved(struct sk_store_op *op, struct sk_layer_read *job, stru
 
 static int make_image(struct import *m, const char *what, uint64_t total, char **ret_id, struct sk_error *err)
 {
-	struct sk_layer_read job = { .blob = m->in, .blob_size = -1 };
+	struct sk_layer_read job = { .blob = m->in, .blob_size = -1, .keep_husk = !m->own };
 	json_t *config = NULL;
 	int r = m->wish->parent ? read_parent(m, m->wish->parent, err) : 0;
 

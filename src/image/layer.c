@@ -203,6 +203,7 @@ static la_ssize_t read_plain(struct archive *a, void *arg, const void **ret)
 		return ARCHIVE_FATAL;
 	}
 	sk_sha256_update(&r->diff_sha, *ret, n);
+	sk_husk_bytes(r->job->husk, *ret, n);
 	if (r->gzip)
 		r->crc = crc32_update(r->crc, *ret, n);
 	return (la_ssize_t)n;
@@ -348,9 +349,11 @@ static int one_entry(struct layer_reader *r, struct archive_entry *e, struct sk_
 	rc = sk_tree_add(r->tree, path, &attr, target, &ino, err);
 	if (rc == 0 && ino)
 		rc = entry_xattrs(r, e, ino, err);
-	if (rc == 0 && ino && S_ISREG(attr.mode))
-		rc = entry_contents(r, e, ino, err);
-	return rc;
+	if (rc < 0 || !ino || !S_ISREG(attr.mode))
+		return rc;
+	if (archive_entry_size(e) > 0)
+		sk_husk_file(r->job->husk, path, (uint64_t)archive_entry_size(e));
+	return entry_contents(r, e, ino, err);
 }
 
 static int open_tar(struct layer_reader *r, struct sk_error *err)

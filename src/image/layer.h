@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "image/digest.h"
+#include "image/husk.h"
 #include "image/input.h"
 #include "image/tree.h"
 
@@ -50,6 +51,8 @@ struct sk_layer_read {
 	int64_t blob_size;		     /* expected; -1: any */
 	const struct sk_digest *diff_id;     /* expected; NULL: any */
 	bool small;			     /* see struct sk_descriptor */
+	bool keep_husk;			     /* sk_op_convert() keeps the layer's husk beside it */
+	struct sk_husk *husk;		     /* gets the tar stream; may be NULL */
 	/* Results: */
 	struct sk_digest ret_blob_digest, ret_diff_id;
 	uint64_t ret_blob_size, ret_diff_size;

@@ -176,6 +176,7 @@ static int convert_one(void *arg, size_t want, struct sk_input *in, uint64_t siz
 		.blob_digest = known ? &l->desc.digest : NULL,
 		.blob_size = known ? l->desc.size : -1,
 		.small = l->desc.small,
+		.keep_husk = true,
 	};
 	char what[13];
 	int r;

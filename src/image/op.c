@@ -114,6 +114,11 @@ static void op_sum_name(const struct sk_digest *diff_id, char out[FILE_NAME_MAX]
 	snprintf(out, FILE_NAME_MAX, "%s.sha256", sk_digest_hex(diff_id));
 }
 
+static void op_husk_name(const struct sk_digest *diff_id, char out[FILE_NAME_MAX])
+{
+	snprintf(out, FILE_NAME_MAX, "%s.husk", sk_digest_hex(diff_id));
+}
+
 bool sk_op_have_layer(struct sk_store_op *op, const struct sk_digest *diff_id)
 {
 	char from[SK_LAYER_NAME_MAX], to[FILE_NAME_MAX];
@@ -126,7 +131,11 @@ bool sk_op_have_layer(struct sk_store_op *op, const struct sk_digest *diff_id)
 		return false;
 	op_sum_name(diff_id, to);
 	sk_sum_name(diff_id, from);
-	/* One of an older Skerry has none. */
+	/* One of an older Skerry has none, and no husk. */
+	if (linkat(op->store->dirfd, from, op->dirfd, to, 0) < 0 && errno != ENOENT)
+		return false;
+	op_husk_name(diff_id, to);
+	sk_husk_name(diff_id, from);
 	return linkat(op->store->dirfd, from, op->dirfd, to, 0) == 0 || errno == ENOENT;
 }
 
@@ -176,7 +185,7 @@ static int convert_tick(void *arg, uint64_t bytes)
 	return op->store->cancelled;
 }
 
-static int convert_to(struct sk_store_op *op, struct sk_layer_read *job, int fd, struct sk_error *err)
+static int convert_layer(struct sk_store_op *op, struct sk_layer_read *job, int fd, struct sk_error *err)
 {
 	struct sk_layer_sink sink = { sink_begin, sink_data, sink_end, NULL };
 	struct sk_squash *sq = NULL;
@@ -206,6 +215,32 @@ static int convert_to(struct sk_store_op *op, struct sk_layer_read *job, int fd,
 	return r < 0 ? sk_error_errno(err, r, "cannot write the layer image") : 0;
 }
 
+/* The same, with a husk beside it. */
+static int convert_with_husk(struct sk_store_op *op, struct sk_layer_read *job, int fd, struct sk_error *err)
+{
+	static const char name[] = "husk.part";
+	_cleanup_fd_ int husk_fd = openat(op->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char final[FILE_NAME_MAX];
+	int r;
+
+	if (husk_fd < 0)
+		return sk_error_errno(err, errno, "cannot write to the image store %s", op->store->path);
+	r = sk_husk_new(husk_fd, &job->husk, err);
+	if (r == 0)
+		r = convert_layer(op, job, fd, err);
+	if (r == 0)
+		r = sk_husk_finish(job->husk, err);
+	sk_husk_free(job->husk);
+	job->husk = NULL;
+	op_husk_name(&job->ret_diff_id, final);
+	if (r == 0 &&
+	    (fchmod(husk_fd, 0444) < 0 || fsync(husk_fd) < 0 || renameat(op->dirfd, name, op->dirfd, final) < 0))
+		r = sk_error_errno(err, errno, "cannot write the layer's husk");
+	if (r != 0)
+		unlinkat(op->dirfd, name, 0);
+	return r < 0 ? r : 0;
+}
+
 int sk_op_convert(struct sk_store_op *op, struct sk_layer_read *job, const char *what, uint64_t total,
 		  struct sk_error *err)
 {
@@ -224,7 +259,7 @@ int sk_op_convert(struct sk_store_op *op, struct sk_layer_read *job, const char 
 		job->tick = convert_tick;
 		job->tick_arg = op;
 	}
-	r = convert_to(op, job, fd, err);
+	r = job->keep_husk ? convert_with_husk(op, job, fd, err) : convert_layer(op, job, fd, err);
 	if (r == 0)
 		r = write_sum(op, &job->ret_diff_id, fd, err);
 	if (r == 0) {
@@ -308,7 +343,7 @@ static int commit_sum(struct sk_store_op *op, const char *name, const struct sk_
 	return commit_file(op, name, sum, list);
 }
 
-/* The sums and blobs first, then (`layers`) the layer images. */
+/* The sums, husks and blobs first, then (`layers`) the layer images. */
 static int commit_named(struct sk_store_op *op, const char *name, bool layers, struct moved **list)
 {
 	const char *dot = strchr(name, '.');
@@ -327,6 +362,8 @@ static int commit_named(struct sk_store_op *op, const char *name, bool layers, s
 		return commit_sum(op, name, &digest, list);
 	if (layers)
 		sk_layer_name(&digest, to);
+	else if (strcmp(dot, ".husk") == 0)
+		sk_husk_name(&digest, to);
 	else if (strcmp(dot, ".blob") == 0)
 		snprintf(to, sizeof(to), "blobs/sha256/%s", hex);
 	else

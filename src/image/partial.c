@@ -2,6 +2,7 @@
 /*
  * Keeps what an interrupted pull has fetched for the next one. In the store's directory partial/, flat:
  *   <hex of the blob>.<hex of the diff id>  a layer image that was made of the blob, whose digest was right
+ *   <hex of the blob>.<hex of the diff id>.husk  its husk, if it has one
  *   <hex of the blob>.blob                  a complete blob; its digest is checked when a layer is made of it
  *
  * A pull takes files away by renaming them, and puts them back when it is interrupted, too. Files of more than a day
@@ -88,6 +89,9 @@ void sk_partial_keep_layer(struct sk_store_op *op, const struct sk_digest *blob,
 	snprintf(name, sizeof(name), "%s.squashfs", sk_digest_hex(diff_id));
 	snprintf(as, sizeof(as), "%s.%s", sk_digest_hex(blob), sk_digest_hex(diff_id));
 	keep(op->store, op->dirfd, name, as);
+	snprintf(name, sizeof(name), "%s.husk", sk_digest_hex(diff_id));
+	snprintf(as, sizeof(as), "%s.%s.husk", sk_digest_hex(blob), sk_digest_hex(diff_id));
+	keep(op->store, op->dirfd, name, as);
 }
 
 void sk_partial_keep_blob(struct sk_store_op *op, int dirfd, const struct sk_descriptor *blob)
@@ -103,6 +107,16 @@ void sk_partial_keep_blob(struct sk_store_op *op, int dirfd, const struct sk_des
 	keep(op->store, dirfd, sk_digest_hex(&blob->digest), as);
 }
 
+/* Without one the layer is saved as other bytes: no error. */
+static void take_husk(struct sk_store_op *op, const struct sk_digest *blob, const struct sk_digest *diff_id)
+{
+	char from[NAME_SIZE + sizeof(DIR_NAME)], to[NAME_SIZE];
+
+	snprintf(from, sizeof(from), DIR_NAME "/%s.%s.husk", sk_digest_hex(blob), sk_digest_hex(diff_id));
+	snprintf(to, sizeof(to), "%s.husk", sk_digest_hex(diff_id));
+	(void)renameat(op->store->dirfd, from, op->dirfd, to);
+}
+
 bool sk_partial_take_layer(struct sk_store_op *op, const struct sk_digest *blob, struct sk_digest *ret_diff_id)
 {
 	_cleanup_closedir_ DIR *dir = sk_fs_opendir(op->store->dirfd, DIR_NAME);
@@ -112,8 +126,10 @@ bool sk_partial_take_layer(struct sk_store_op *op, const struct sk_digest *blob,
 		if (strlen(de->d_name) == 2 * SK_DIGEST_HEX + 1 && de->d_name[SK_DIGEST_HEX] == '.' &&
 		    strncmp(de->d_name, sk_digest_hex(blob), SK_DIGEST_HEX) == 0 &&
 		    sk_digest_from_hex(de->d_name + SK_DIGEST_HEX + 1, ret_diff_id) &&
-		    sk_op_take_layer(op, dirfd(dir), de->d_name, ret_diff_id) == 0)
+		    sk_op_take_layer(op, dirfd(dir), de->d_name, ret_diff_id) == 0) {
+			take_husk(op, blob, ret_diff_id);
 			return true;
+		}
 	return false;
 }
 

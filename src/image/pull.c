@@ -306,6 +306,7 @@ static int convert_blob(struct pull *p, size_t i, int fd, struct sk_error *err)
 				     .blob_digest = &d->digest,
 				     .blob_size = d->size,
 				     .small = d->small,
+				     .keep_husk = true,
 				     .tick = convert_tick,
 				     .tick_arg = p };
 	char what[13];

@@ -2,11 +2,11 @@
 /*
  * Saving: images as an archive of `docker save` (manifest.json, a configuration for each image, a tar for each layer).
  *
- * The store keeps layers as file systems, not as the tars that they came in. So each layer is written anew (unsquash.h),
- * twice: first into a hash alone, which says its size and diff id, then into the archive. Where that is the layer's own
- * diff id, as it is of all layers that Skerry has made itself or loaded from an archive of its own, the image's
- * configuration goes out byte for byte and the image keeps its id. Otherwise the configuration gets the new diff ids, and
- * so the image another id: the same one each time.
+ * The store keeps layers as file systems, and beside them what their tars had besides (husk.h). So each layer is written
+ * anew (unsquash.h), twice: first into a hash alone, which says its size and diff id, then into the archive. Where that is
+ * the layer's own diff id, the image's configuration goes out byte for byte and the image keeps its id. It is, with a
+ * husk or for layers that Skerry has made itself; of the tars that have no husk, and of layers that an older Skerry has
+ * pulled, it is not. Then the configuration gets the new diff ids, and so the image another id: the same one each time.
  *
  * An operation holds the layers meanwhile, so that a prune does not take them away; nothing is committed.
  */
@@ -27,6 +27,7 @@
 
 struct save_layer {
 	struct sk_digest diff_id, written; /* as the store knows it; of the tar that is written */
+	bool with_husk;			   /* written with its husk */
 	uint64_t size;
 };
 
@@ -203,21 +204,30 @@ static int measure_data(void *arg, const void *data, size_t len, struct sk_error
 	return 0;
 }
 
-static int write_layer(struct sk_store_op *op, const struct sk_digest *diff_id, const struct sk_tar_output *out,
-		       struct sk_error *err)
+static int open_part(struct sk_store_op *op, const struct sk_digest *diff_id, const char *suffix)
 {
 	char name[SK_LAYER_NAME_MAX];
-	_cleanup_fd_ int fd = -1;
+
+	snprintf(name, sizeof(name), "%s.%s", sk_digest_hex(diff_id), suffix);
+	return openat(op->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int write_layer(struct sk_store_op *op, const struct sk_digest *diff_id, bool with_husk,
+		       const struct sk_tar_output *out, struct sk_error *err)
+{
+	_cleanup_fd_ int fd = open_part(op, diff_id, "squashfs");
+	_cleanup_fd_ int husk_fd = with_husk ? open_part(op, diff_id, "husk") : -1;
 	int r;
 
-	snprintf(name, sizeof(name), "%s.squashfs", sk_digest_hex(diff_id));
-	fd = openat(op->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	r = fd < 0 ? sk_error_errno(err, errno, "cannot read it") : sk_unsquash(fd, out, &op->store->cancelled, err);
+	if (fd < 0 || (with_husk && husk_fd < 0))
+		r = sk_error_errno(err, errno, "cannot read it");
+	else
+		r = sk_unsquash(fd, husk_fd, out, &op->store->cancelled, err);
 	return r < 0 ? sk_error_wrap(err, "layer %.12s", sk_digest_hex(diff_id)) : 0;
 }
 
-int sk_op_measure_layer(struct sk_store_op *op, const struct sk_digest *diff_id, struct sk_digest *ret_written,
-			uint64_t *ret_size, struct sk_error *err)
+int sk_op_measure_layer(struct sk_store_op *op, const struct sk_digest *diff_id, bool with_husk,
+			struct sk_digest *ret_written, uint64_t *ret_size, struct sk_error *err)
 {
 	struct measure m = { .size = 0 };
 	const struct sk_tar_output out = { measure_data, &m };
@@ -225,13 +235,25 @@ int sk_op_measure_layer(struct sk_store_op *op, const struct sk_digest *diff_id,
 
 	if (r < 0)
 		return sk_error_errno(err, r, "cannot read the layer");
-	r = write_layer(op, diff_id, &out, err);
+	r = write_layer(op, diff_id, with_husk, &out, err);
 	if (r == 0) {
 		sk_sha256_final(&m.sha, ret_written);
 		*ret_size = m.size;
 	}
 	sk_sha256_fini(&m.sha);
 	return r;
+}
+
+/* With its husk where there is one that is true, else without. */
+static int measure_layer(struct save *s, struct save_layer *layer, struct sk_error *err)
+{
+	int r = sk_op_measure_layer(s->op, &layer->diff_id, true, &layer->written, &layer->size, NULL);
+
+	layer->with_husk = r == 0 && sk_digest_equal(&layer->written, &layer->diff_id);
+	if (layer->with_husk)
+		return 0;
+	r = sk_op_cancelled(s->op, err);
+	return r < 0 ? r : sk_op_measure_layer(s->op, &layer->diff_id, false, &layer->written, &layer->size, err);
 }
 
 /* The configuration with the diff ids of what is written: its own text where they are the same. */
@@ -337,7 +359,7 @@ static int put_layers(struct save *s, struct sk_error *err)
 			continue;
 		r = put_member(s, layer_member(&s->layers[i], name), s->layers[i].size, err);
 		if (r == 0)
-			r = write_layer(s->op, &s->layers[i].diff_id, &out, err);
+			r = write_layer(s->op, &s->layers[i].diff_id, s->layers[i].with_husk, &out, err);
 	}
 	return r;
 }
@@ -408,7 +430,7 @@ static int save_op(struct save *s, const char *const *names, size_t n, int fd, s
 	}
 	json_decref(refs);
 	for (i = 0; r == 0 && i < s->n_layers; i++)
-		r = sk_op_measure_layer(s->op, &s->layers[i].diff_id, &s->layers[i].written, &s->layers[i].size, err);
+		r = measure_layer(s, &s->layers[i], err);
 	for (i = 0; r == 0 && i < s->n_images; i++)
 		r = fit_config(s, &s->images[i], err);
 	return r < 0 ? r : put_archive(s, fd, err);

@@ -54,9 +54,11 @@ int sk_squash_finish(struct sk_squash *sq, struct sk_tree *tree, struct sk_error
 	return fail(err);
 }
 
-int sk_unsquash(int fd, const struct sk_tar_output *out, const volatile sig_atomic_t *cancelled, struct sk_error *err)
+int sk_unsquash(int fd, int husk_fd, const struct sk_tar_output *out, const volatile sig_atomic_t *cancelled,
+		struct sk_error *err)
 {
 	(void)fd;
+	(void)husk_fd;
 	(void)out;
 	(void)cancelled;
 	return sk_error_set(err, ENOSYS, "cannot read a layer image: this program was built without libsquashfs");

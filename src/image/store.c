@@ -92,6 +92,11 @@ void sk_sum_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX])
 	snprintf(out, SK_LAYER_NAME_MAX, "layers/%s.sha256", sk_digest_hex(diff_id));
 }
 
+void sk_husk_name(const struct sk_digest *diff_id, char out[SK_LAYER_NAME_MAX])
+{
+	snprintf(out, SK_LAYER_NAME_MAX, "layers/%s.husk", sk_digest_hex(diff_id));
+}
+
 int64_t sk_store_layer_size(struct sk_store *store, const struct sk_digest *diff_id)
 {
 	_cleanup_fd_ int fd = -1;

@@ -25,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "image/husk.h"
 #include "image/tree.h"
 
 #define CHUNK (256u * 1024)
@@ -42,6 +43,12 @@ struct link {
 	char name[];
 };
 
+/* A regular file by the hash of its name. */
+struct known_file {
+	uint64_t hash;
+	const sqfs_tree_node_t *node;
+};
+
 struct unsquash {
 	struct layer_file file;
 	sqfs_super_t super;
@@ -55,6 +62,8 @@ struct unsquash {
 	struct archive *tar;
 	struct archive_entry *entry;
 	struct link *links[1024];
+	struct known_file *files; /* of a layer with a husk; sorted by hash */
+	size_t n_files, files_room;
 	char name[SK_TREE_PATH_MAX + 32]; /* of the entry */
 	size_t name_len;
 	bool opaque; /* said by the attributes of the entry */
@@ -188,6 +197,7 @@ static void unsquash_fini(struct unsquash *u)
 	sqfs_destroy(u->cmp);
 	archive_entry_free(u->entry);
 	archive_write_free(u->tar);
+	free(u->files);
 	free(u->buf);
 }
 
@@ -310,6 +320,14 @@ static int put_whiteout(struct unsquash *u, const sqfs_tree_node_t *node, struct
 	return name ? put_mark(u, name, node, err) : sk_error_errno(err, ENOMEM, "cannot read the layer image");
 }
 
+/* Into the archive, or where there is none, as with a husk, past it. */
+static int put_bytes(struct unsquash *u, const void *data, size_t len, struct sk_error *err)
+{
+	if (!u->tar)
+		return u->out->write(u->out->arg, data, len, err);
+	return archive_write_data(u->tar, data, len) != (la_ssize_t)len ? tar_failed(u, err) : 0;
+}
+
 static int put_contents(struct unsquash *u, const sqfs_tree_node_t *node, struct sk_error *err)
 {
 	sqfs_u64 size = 0, at = 0;
@@ -321,8 +339,9 @@ static int put_contents(struct unsquash *u, const sqfs_tree_node_t *node, struct
 
 		if (n <= 0)
 			return damaged(err, n < 0 ? n : SQFS_ERROR_CORRUPTED);
-		if (archive_write_data(u->tar, u->buf, (size_t)n) != n)
-			return tar_failed(u, err);
+		r = put_bytes(u, u->buf, (size_t)n, err);
+		if (r < 0)
+			return r;
 		if (u->cancelled && *u->cancelled)
 			return sk_error_set(err, EINTR, "interrupted");
 		at += (sqfs_u32)n;
@@ -420,7 +439,8 @@ static int push_name(struct unsquash *u, const sqfs_tree_node_t *node, struct sk
 }
 
 /* Depth first, each directory before what is in it. */
-static int put_tree(struct unsquash *u, struct sk_error *err)
+static int walk_tree(struct unsquash *u, int (*visit)(struct unsquash *, const sqfs_tree_node_t *, struct sk_error *),
+		     struct sk_error *err)
 {
 	const sqfs_tree_node_t *node = u->root;
 	size_t before[SK_TREE_DEPTH_MAX + 2] = { 0 };
@@ -431,7 +451,7 @@ static int put_tree(struct unsquash *u, struct sk_error *err)
 		before[depth] = u->name_len;
 		r = push_name(u, node, err);
 		if (r == 0)
-			r = put_node(u, node, err);
+			r = visit(u, node, err);
 		if (r < 0)
 			return r;
 		if (node->children) {
@@ -481,7 +501,122 @@ static int open_tar(struct unsquash *u, struct sk_error *err)
 	return archive_write_open(u->tar, u, NULL, on_write, NULL) == ARCHIVE_OK ? 0 : tar_failed(u, err);
 }
 
-int sk_unsquash(int fd, const struct sk_tar_output *out, const volatile sig_atomic_t *cancelled, struct sk_error *err)
+static int put_tar(struct unsquash *u, struct sk_error *err)
+{
+	int r = open_tar(u, err);
+
+	if (r == 0)
+		r = walk_tree(u, put_node, err);
+	if (r == 0 && archive_write_close(u->tar) != ARCHIVE_OK)
+		r = tar_failed(u, err);
+	return r;
+}
+
+/* ---- with a husk ------------------------------------------------------------------------------------------------ */
+
+/* FNV-1a */
+static uint64_t hash_of(const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	while (*name)
+		h = (h ^ (uint8_t)*name++) * 0x100000001b3u;
+	return h;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct known_file *x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+static int know_file(struct unsquash *u, const sqfs_tree_node_t *node, struct sk_error *err)
+{
+	if (!S_ISREG(node->inode->base.mode))
+		return 0;
+	if (u->n_files == u->files_room) {
+		size_t room = u->files_room ? 2 * u->files_room : 1024;
+		struct known_file *p = reallocarray(u->files, room, sizeof(*p));
+
+		if (!p)
+			return sk_error_errno(err, ENOMEM, "cannot read the layer image");
+		u->files = p;
+		u->files_room = room;
+	}
+	u->files[u->n_files++] = (struct known_file){ .hash = hash_of(u->name), .node = node };
+	return 0;
+}
+
+/* Is `path` the node's? */
+static bool is_named(const sqfs_tree_node_t *node, const char *path)
+{
+	size_t end = strlen(path);
+
+	for (; node->parent; node = node->parent) {
+		size_t n = strlen((const char *)node->name);
+
+		if (n > end || memcmp(path + end - n, node->name, n) != 0)
+			return false;
+		end -= n;
+		if (node->parent->parent && (end == 0 || path[--end] != '/'))
+			return false;
+	}
+	return end == 0;
+}
+
+static const sqfs_tree_node_t *find_file(const struct unsquash *u, const char *path)
+{
+	const struct known_file key = { .hash = hash_of(path) }, *end = u->files + u->n_files;
+	const struct known_file *f = u->n_files ? bsearch(&key, u->files, u->n_files, sizeof(key), by_hash) : NULL;
+
+	while (f && f > u->files && f[-1].hash == key.hash)
+		f--;
+	for (; f && f < end && f->hash == key.hash; f++)
+		if (is_named(f->node, path))
+			return f->node;
+	return NULL;
+}
+
+static int husk_bytes(void *arg, const void *data, size_t len, struct sk_error *err)
+{
+	struct unsquash *u = arg;
+
+	if (u->cancelled && *u->cancelled)
+		return sk_error_set(err, EINTR, "interrupted");
+	return put_bytes(u, data, len, err);
+}
+
+static int husk_file(void *arg, const char *path, uint64_t size, struct sk_error *err)
+{
+	struct unsquash *u = arg;
+	const sqfs_tree_node_t *node = find_file(u, path);
+	sqfs_u64 has = 0;
+
+	if (!node || sqfs_inode_get_file_size(node->inode, &has) || has != size)
+		return sk_error_set(err, EBADMSG, "the layer's husk is of another layer");
+	return put_contents(u, node, err);
+}
+
+static int put_with_husk(struct unsquash *u, int husk_fd, struct sk_error *err)
+{
+	const struct sk_husk_sink sink = { husk_bytes, husk_file, u };
+	int r = walk_tree(u, know_file, err);
+
+	if (r < 0)
+		return r;
+	u->buf = malloc(CHUNK);
+	if (!u->buf)
+		return sk_error_errno(err, ENOMEM, "cannot read the layer image");
+	if (u->n_files)
+		qsort(u->files, u->n_files, sizeof(*u->files), by_hash);
+	return sk_husk_read(husk_fd, &sink, err);
+}
+
+/* ---- */
+
+int sk_unsquash(int fd, int husk_fd, const struct sk_tar_output *out, const volatile sig_atomic_t *cancelled,
+		struct sk_error *err)
 {
 	struct unsquash *u = calloc(1, sizeof(*u));
 	/* libarchive converts names by the thread's locale: UTF-8 keeps them as they are. */
@@ -505,11 +640,10 @@ int sk_unsquash(int fd, const struct sk_tar_output *out, const volatile sig_atom
 	u->out = out;
 	u->cancelled = cancelled;
 	r = open_tables(u);
-	r = r ? damaged(err, r) : open_tar(u, err);
-	if (r == 0)
-		r = put_tree(u, err);
-	if (r == 0 && archive_write_close(u->tar) != ARCHIVE_OK)
-		r = tar_failed(u, err);
+	if (r)
+		r = damaged(err, r);
+	else
+		r = husk_fd < 0 ? put_tar(u, err) : put_with_husk(u, husk_fd, err);
 	unsquash_fini(u);
 	free(u);
 done:

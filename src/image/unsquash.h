@@ -8,9 +8,9 @@
 #include "base/error.h"
 
 /*
- * From a layer image (squashfs) back to a layer's tar stream: the reverse of layer.h. The same image always gives the
- * same bytes: names sorted, whiteouts and opaque directories as the OCI image-spec (layer.md) writes them, times in whole
- * seconds. They are not the bytes that the image was made from: those had an order and paddings of their own.
+ * From a layer image (squashfs) back to a layer's tar stream: the reverse of layer.h. With the layer's husk (husk.h) it
+ * is the stream that the image was made from. Without it the same image always gives the same bytes, too, but others:
+ * names sorted, whiteouts and opaque directories as the OCI image-spec (layer.md) writes them, times in whole seconds.
  */
 struct sk_tar_output {
 	/* Returns 0 or a negative errno with err set. */
@@ -18,7 +18,9 @@ struct sk_tar_output {
 	void *arg;
 };
 
-/* `fd`: a layer image, borrowed. -EINTR once `*cancelled` (may be NULL) is not 0. */
-int sk_unsquash(int fd, const struct sk_tar_output *out, const volatile sig_atomic_t *cancelled, struct sk_error *err);
+/* `fd`: a layer image, `husk_fd`: its husk or -1; borrowed. Whether the husk is this layer's is the caller's to check.
+ * -EINTR once `*cancelled` (may be NULL) is not 0. */
+int sk_unsquash(int fd, int husk_fd, const struct sk_tar_output *out, const volatile sig_atomic_t *cancelled,
+		struct sk_error *err);
 
 #endif

@@ -472,13 +472,15 @@ case_image_save() {
 	cmp one.tar two.tar || fail 'the same image twice gives two archives'
 	ok skerry save -o all.tar saved
 	has "$(tar -xOf all.tar manifest.json)" '"RepoTags":\["saved:1","saved:2"\]'
-	local layers id
+	local layers id first
+	first=$(skerry images -q --no-trunc saved:1)
 	layers=$(skerry run --rm saved:1 sh -c 'cd / && find bin etc lib usr sbin -mindepth 1 ! -path "etc/host*" ! -name resolv.conf -exec stat -c "%n %A %u %g %Y %h" {} +' | sort | sha256sum)
 	ok skerry rmi saved:1 saved:2
 	ok skerry load -i one.tar
 	same "$out" 'Loaded image: saved:1'
 	same "$(skerry run --rm saved:1 sh -c 'cd / && find bin etc lib usr sbin -mindepth 1 ! -path "etc/host*" ! -name resolv.conf -exec stat -c "%n %A %u %g %Y %h" {} +' | sort | sha256sum)" "$layers" 'files'
 	id=$(skerry images -q --no-trunc saved:1)
+	same "$id" "$first" 'its layers come out as they came in'
 	ok skerry save -o three.tar "$id"
 	ok skerry rmi saved:1
 	ok skerry load -i three.tar
@@ -487,7 +489,7 @@ case_image_save() {
 	ok skopeo copy -q dir:copied oci-archive:oci.tar:again:1
 	ok skerry load -i oci.tar
 	ok skerry run --rm again:1 true
-	ok skerry rmi again:1 "$id"
+	ok skerry rmi again:1
 	expect 1 skerry save nothere
 	complaint nothere
 	expect 1 skerry save -o nodir/x "$IMG"

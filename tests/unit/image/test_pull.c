@@ -458,7 +458,7 @@ static char *interrupt_pull(char first, char second)
 /* An interrupted pull keeps what was complete: the next one does not need it from the registry; a prune removes it. */
 static void test_resume(void **state)
 {
-	_cleanup_free_ char *kept = interrupt_pull('a', 'b'), *pruned = NULL, *id = NULL;
+	_cleanup_free_ char *kept = interrupt_pull('a', 'b'), *pruned = NULL, *id = NULL, *husks = NULL;
 	struct sk_store *store = open_store();
 	struct sk_error err = SK_ERROR_INIT;
 	uint64_t bytes;
@@ -467,6 +467,11 @@ static void test_resume(void **state)
 	(void)state;
 	if (sk_store_pull(store, kept, &plain, NULL, &id, &err) < 0)
 		fail_msg("%s", err.message);
+	/* what was complete has its husk as well as what was fetched now */
+	husks = RUN("sh", "-c",
+		    "ls store/images/layers/*.squashfs store/images/layers/*.husk | sed 's/.*[.]//' | sort | uniq -c "
+		    "| tr -s ' \\n' ' '");
+	assert_string_equal(husks, " 2 husk 2 squashfs ");
 	sk_store_close(store);
 	pruned = interrupt_pull('c', 'd');
 	store = open_store();

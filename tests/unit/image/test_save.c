@@ -151,6 +151,149 @@ static void test_save(void **state)
 	layout_free(&l);
 }
 
+/* ---- layers come out as they came in ------------------------------------------------------------------------------ */
+
+static struct blob blob_of_file(const char *path)
+{
+	struct blob b = { .data = NULL };
+
+	b.data = (uint8_t *)read_file(path, &b.len);
+	assert_int_equal(sk_sha256_buffer(b.data, b.len, &b.digest), 0);
+	return b;
+}
+
+#define LONG_NAME "01234567890123456789012345678901234567890123456789012345678901234567890123456789"
+#define LONG_DIR "root/deep/" LONG_NAME "/" LONG_NAME
+
+/* By GNU tar, with names in no order, of `format`; `more` may be NULL. */
+static struct blob tar_of_files(const char *format, const char *more)
+{
+	_cleanup_free_ char *kind = sk_asprintf("--format=%s", format);
+
+	free(RUN("mkdir", "-p", LONG_DIR));
+	write_file(LONG_DIR "/x", "long", 4);
+	write_file(LONG_DIR "/y", "longer", 6);
+	free(RUN(
+		"sh", "-c",
+		"cd root && echo z >z && echo a >a && ln -f z deep/z && ln -sf a deep/a && printf %513s x >deep/odd && "
+		"touch deep/empty && head -c 200000 /dev/urandom >big && truncate -s 4M hole && echo y >>hole"));
+	free(RUN("tar", kind, more ? more : "--no-xattrs", "-C", "root", "-cf", "made.tar", "z", "deep", "big", "hole",
+		 "a"));
+	assert_int_equal(sk_fs_remove_tree(AT_FDCWD, "root"), 0);
+	return blob_of_file("made.tar");
+}
+
+/* Loads an image of these layers, saves it: what went in comes out, or (not `same`) other bytes for the same files. */
+static void in_and_out(struct blob *take_tars, size_t n, bool same)
+{
+	struct sk_store *store = open_store(), *other = other_store();
+	_cleanup_free_ char *id = NULL, *after = NULL;
+	struct layout l;
+	size_t i, len;
+
+	layout_make(&l, take_tars, n, "gzip", "exact:1");
+	layout_write_dir(&l, "layout");
+	load_ok(store, "layout");
+	save_ok(store, "saved.tar", "exact:1", NULL);
+	load_ok(other, "saved.tar");
+	id = id_of(store, "exact:1");
+	after = id_of(other, "exact:1");
+	assert_int_equal(strcmp(id, after) == 0, same);
+	assert_int_equal(mkdir("out", 0700), 0);
+	free(RUN("tar", "-xf", "saved.tar", "-C", "out"));
+	for (i = 0; i < n; i++) {
+		_cleanup_free_ char *is = list_layer(store, "exact:1", i), *was = list_layer(other, "exact:1", i);
+		_cleanup_free_ char *path = sk_asprintf("out/%s/layer.tar", sk_digest_hex(&l.layers[i].tar.digest));
+		_cleanup_free_ char *tar = same ? read_file(path, &len) : NULL;
+
+		assert_string_equal(is, was);
+		if (!same)
+			continue;
+		assert_int_equal(len, l.layers[i].tar.len);
+		assert_memory_equal(tar, l.layers[i].tar.data, len);
+	}
+	sk_store_close(other);
+	sk_store_close(store);
+	assert_int_equal(sk_fs_remove_tree(AT_FDCWD, "other"), 0);
+	assert_int_equal(sk_fs_remove_tree(AT_FDCWD, "store"), 0);
+	assert_int_equal(sk_fs_remove_tree(AT_FDCWD, "out"), 0);
+	assert_int_equal(sk_fs_remove_tree(AT_FDCWD, "layout"), 0);
+	layout_free(&l);
+}
+
+static void test_exact(void **state)
+{
+	static const char *const formats[] = { "gnu", "pax", "ustar" };
+	struct blob tars[2] = { lower_tar(), upper_tar() };
+	size_t i;
+
+	(void)state;
+	in_and_out(tars, 2, true);
+	for (i = 0; i < SK_ARRAY_SIZE(formats); i++) {
+		tars[0] = tar_of_files(formats[i], NULL);
+		in_and_out(tars, 1, true);
+	}
+	/* Without its end, and with more behind it than that. */
+	tars[0] = tar_of_files("gnu", NULL);
+	tars[0].len -= 1024;
+	assert_int_equal(sk_sha256_buffer(tars[0].data, tars[0].len, &tars[0].digest), 0);
+	in_and_out(tars, 1, true);
+	tars[0] = tar_of_files("gnu", "--blocking-factor=1000");
+	in_and_out(tars, 1, true);
+}
+
+/* What a husk does not say is a layer of other bytes, never one of other files. */
+static void test_no_husk(void **state)
+{
+	struct tar *t = tar_new();
+	struct blob tars[1];
+
+	(void)state;
+	/* replaced within the layer: its first contents are nowhere */
+	tar_file(t, "twice", 0644, "first");
+	tar_file(t, "twice", 0644, "and then");
+	tars[0] = tar_end(t);
+	in_and_out(tars, 1, false);
+	tars[0] = tar_of_files("gnu", "--sparse");
+	in_and_out(tars, 1, false);
+	tars[0] = tar_of_files("pax", "--sparse");
+	in_and_out(tars, 1, false);
+	/* a size in an extended header */
+	tars[0] = (struct blob){ .data = calloc(6, 512), .len = 6 * (size_t)512 };
+	assert_non_null(tars[0].data);
+	raw_header(tars[0].data, "PaxHeaders/sized", 'x', 10, "");
+	memcpy(tars[0].data + 512, "10 size=5\n", 10);
+	raw_header(tars[0].data + 1024, "sized", '0', 5, "");
+	memcpy(tars[0].data + 1536, "words", 5);
+	assert_int_equal(sk_sha256_buffer(tars[0].data, tars[0].len, &tars[0].digest), 0);
+	in_and_out(tars, 1, false);
+}
+
+/* A husk that is damaged, or another layer's, is as none. */
+static void test_bad_husk(void **state)
+{
+	static const char *const damages[] = { ": >", "head -c 30 /dev/zero >", "printf x >>", "gzip </etc/passwd >" };
+	struct sk_store *store = open_store();
+	_cleanup_free_ char *first = NULL;
+	struct layout l;
+	size_t i;
+
+	(void)state;
+	base_image(&l, store, "base:1");
+	for (i = 0; i < SK_ARRAY_SIZE(damages); i++) {
+		_cleanup_free_ char *command =
+			sk_asprintf("for f in store/images/layers/*.husk; do chmod 644 $f; %s$f; done", damages[i]);
+
+		free(RUN("sh", "-c", command));
+		save_ok(store, "saved.tar", "base:1", NULL);
+	}
+	free(RUN("sh", "-c", "rm store/images/layers/*.husk"));
+	save_ok(store, "none.tar", "base:1", NULL);
+	same_file("saved.tar", "none.tar");
+	sk_store_close(store);
+	layout_free(&l);
+}
+
 static void test_names(void **state)
 {
 	struct sk_store *store = open_store(), *other = other_store();
@@ -300,6 +443,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_save, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_exact, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_no_husk, test_enter, test_leave),
+		cmocka_unit_test_setup_teardown(test_bad_husk, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_names, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_commit, test_enter, test_leave),
 		cmocka_unit_test_setup_teardown(test_damaged, test_enter, test_leave),

@@ -10,6 +10,11 @@ case_saved_archives() {
 	local skerry=$SKERRY_BUILD/src/cli/skerry image=saved-$me short
 	short=$(mktemp -d /tmp/sk-pod.XXXXXX) # podman takes no long one
 	docker save box | "$skerry" load >/dev/null
+	# Layers come out as they came in, for all who read them.
+	p exact "$skerry save box >$tmp/exact.tar; docker load -i $tmp/exact.tar; [ \"\$($skerry images -q --no-trunc box)\" = \"\$(docker images -q --no-trunc box)\" ] && echo the same id" 'the same id'
+	p skopeo "command -v skopeo >/dev/null || { echo the same; exit; }
+		docker save box >$tmp/docker.tar; for a in exact docker; do skopeo inspect docker-archive:$tmp/\$a.tar | grep -A 9 '\"Layers\": ' >$tmp/\$a.layers; done
+		cmp $tmp/exact.layers $tmp/docker.layers && echo the same" 'the same'
 	p container "$skerry create --name c1 box sh -c 'cat /root/new' >/dev/null; echo x >$tmp/new; $skerry cp $tmp/new c1:/root/new; $skerry diff c1" 'A /root/new'
 	p commit "$skerry commit -c 'ENV A=b' c1 $image:1 >/dev/null; $skerry save -o $tmp/saved.tar $image:1" 'exit 0'
 	p load "docker load -i $tmp/saved.tar" "Loaded image: ME|Loaded image: $image:1"

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 
 #define SK_ENV_FILE_MAX (16u << 20)
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static size_t find(const struct sk_strv *env, const char *name, size_t len)
 {
@@ -54,6 +55,16 @@ const char *sk_env_get(const struct sk_strv *env, const char *name)
 	size_t len = strlen(name), i = find(env, name, len);
 
 	return i < env->n && env->v[i][len] == '=' ? env->v[i] + len + 1 : NULL;
+}
+
+void sk_env_base(struct sk_strv *env, const char *hostname, bool tty)
+{
+	_cleanup_free_ char *entry = sk_xasprintf("HOSTNAME=%s", hostname);
+
+	sk_env_set(env, "PATH=" DEFAULT_PATH);
+	sk_env_set(env, entry);
+	if (tty)
+		sk_env_set(env, "TERM=xterm");
 }
 
 void sk_env_add_option(struct sk_strv *env, const char *entry)

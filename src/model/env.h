@@ -14,6 +14,9 @@ void sk_env_merge(struct sk_strv *env, const struct sk_strv *from);
 /* The value, NULL if not set. */
 const char *sk_env_get(const struct sk_strv *env, const char *name);
 
+/* What each process of a container has, whatever its image says; before all else. */
+void sk_env_base(struct sk_strv *env, const char *hostname, bool tty);
+
 /* -e KEY=VALUE, or -e KEY: with the value that Skerry itself has, or to take it away. */
 void sk_env_add_option(struct sk_strv *env, const char *entry);
 /* Docker's --env-file: KEY=VALUE a line (taken as it is), KEY (value from our own environment, or left out), '#'

@@ -57,7 +57,7 @@ static json_t *config_object(const struct sk_plan *p)
 	sk_jx_set_bool(c, "Tty", o->tty);
 	sk_jx_set_bool(c, "OpenStdin", o->interactive);
 	sk_jx_set_bool(c, "StdinOnce", o->interactive && p->stdin_attached);
-	sk_jx_set(c, "Env", sk_jx_strv(&p->env));
+	sk_jx_set(c, "Env", sk_jx_strv(&p->config_env));
 	sk_jx_set(c, "Cmd", list_or_null(&p->cmd));
 	if (p->health)
 		sk_jx_set(c, "Healthcheck", json_incref(p->health));

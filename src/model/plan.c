@@ -24,7 +24,6 @@
 #include "model/signals.h"
 #include "model/units.h"
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define MAX_CPUS 64
 
 void sk_plan_fini(struct sk_plan *p)
@@ -38,6 +37,7 @@ void sk_plan_fini(struct sk_plan *p)
 	sk_strv_fini(&p->entrypoint);
 	sk_strv_fini(&p->cmd);
 	sk_strv_fini(&p->env);
+	sk_strv_fini(&p->config_env);
 	sk_strv_fini(&p->labels);
 	sk_strv_fini(&p->caps);
 	sk_strv_fini(&p->exposed);
@@ -115,15 +115,10 @@ static int set_command(struct sk_plan *p, const json_t *image, char *const *args
 static int set_env(struct sk_plan *p, const json_t *image, struct sk_error *err)
 {
 	struct sk_strv from_image = { 0 }, given = { 0 };
-	char entry[300];
 	size_t i;
 	int r = 0;
 
-	sk_env_set(&p->env, "PATH=" DEFAULT_PATH);
-	snprintf(entry, sizeof(entry), "HOSTNAME=%s", p->hostname);
-	sk_env_set(&p->env, entry);
-	if (p->opts->tty)
-		sk_env_set(&p->env, "TERM=xterm");
+	sk_env_base(&p->env, p->hostname, p->opts->tty);
 	add_strings(&from_image, json_object_get(image, "Env"));
 	sk_env_merge(&p->env, &from_image);
 	for (i = 0; r == 0 && i < p->opts->env_file.n; i++)
@@ -132,6 +127,9 @@ static int set_env(struct sk_plan *p, const json_t *image, struct sk_error *err)
 		sk_env_add_option(&given, p->opts->env.v[i]);
 	sk_env_merge(&p->env, &given);
 	sk_strv_make_utf8(&p->env);
+	sk_env_merge(&p->config_env, &from_image);
+	sk_env_merge(&p->config_env, &given);
+	sk_strv_make_utf8(&p->config_env);
 	sk_strv_fini(&from_image);
 	sk_strv_fini(&given);
 	return r;

@@ -26,8 +26,9 @@ struct sk_plan {
 	char *image_id;
 	char *hostname, *domainname;
 	struct sk_strv entrypoint, cmd; /* together the command line */
-	struct sk_strv env;
-	struct sk_strv labels; /* KEY=VALUE */
+	struct sk_strv env;		/* of the container's process */
+	struct sk_strv config_env; /* the image's and the user's part of it: what inspect shows and a commit keeps */
+	struct sk_strv labels;	   /* KEY=VALUE */
 	struct sk_strv caps;
 	struct sk_strv exposed;			    /* "80/tcp" */
 	struct sk_strv volumes;			    /* paths that the image declares */

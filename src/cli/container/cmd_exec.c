@@ -45,8 +45,7 @@ static int make_env(const struct exec_opts *o, const json_t *config, struct sk_s
 	size_t i;
 	int r = 0;
 
-	if (o->tty)
-		sk_env_set(env, "TERM=xterm");
+	sk_env_base(env, sk_jx_get_str(config, "Config.Hostname", ""), o->tty);
 	json_array_foreach(sk_jx_at(config, "Config.Env"), i, v) if (json_is_string(v))
 		sk_env_set(env, json_string_value(v));
 	for (i = 0; r == 0 && i < o->env_file.n; i++)

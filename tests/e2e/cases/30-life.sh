@@ -589,6 +589,8 @@ case_life_commit() {
 	same "$(skerry inspect -f '{{.Author}} {{json .Config.Cmd}} {{.Config.WorkingDir}} {{index .Config.Labels "l"}}' made:1)" \
 		'Some One <one@example.org> ["cat","/root/new"] /srv 1'
 	has "$(skerry inspect -f '{{json .Config.Env}}' made:1)" '"A=b".*"C=d"'
+	run --hostname new made:1 printenv HOSTNAME
+	same "$out" new 'and not that of the container it was made of'
 	same "$(skerry inspect -f '{{slice .RootFS.Layers 0 1}}' made:1)" "$(skerry inspect -f '{{slice .RootFS.Layers 0 1}}' "$IMG")" 'the layers below'
 	has "$(skerry history --format '{{.CreatedBy}}|{{.Comment}}' made:1 | head -1)" '^sh -c echo.*\|a message$'
 	run made:1

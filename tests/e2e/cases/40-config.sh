@@ -6,6 +6,11 @@
 case_config_env() {
 	run -e A=1 -e B='two words' -e EMPTY= "$IMG" sh -c 'echo "$A-$B-$EMPTY-${PATH:+path}-$HOME-$HOSTNAME"'
 	has "$out" '^1-two words--path-/root-[0-9a-f]{12}$'
+	# inspect shows what was asked for; exec has the rest, too.
+	ok skerry run -d --name env1 --hostname here -e A=1 "$IMG" sleep 1000
+	same "$(skerry inspect -f '{{range .Config.Env}}{{println .}}{{end}}' env1 | grep -v ^PATH=)" A=1
+	ok skerry exec env1 sh -c 'echo "$A $HOSTNAME ${PATH:+path}"'
+	same "$out" '1 here path'
 	C=passed run -e C -e NOTSET "$IMG" sh -c 'echo "$C-${NOTSET-unset}"'
 	same "$out" 'passed-unset'
 	printf '# comment\nX=from file\n\nY=2\n' >env.list

@@ -118,6 +118,14 @@ static const struct column *find_column(const char *name)
 
 #define MAX_COLUMNS 16
 
+/* Which processes (-e, -A, ax: all of them in any case), the full form, and -w. */
+static bool is_default(const char *s, size_t n)
+{
+	size_t dash = *s == '-';
+
+	return n > dash && strspn(s + dash, "eAaxfw") >= n - dash;
+}
+
 /* ps options: "-ef" and the like mean the default; "-o a,b" (also "-eo", "o a,b") choose. */
 static int parse_ps(int argc, char **argv, const struct column **ret, size_t *ret_n, struct sk_error *err)
 {
@@ -128,15 +136,19 @@ static int parse_ps(int argc, char **argv, const struct column **ret, size_t *re
 
 	for (a = 0; a < argc; a++) {
 		const char *s = argv[a], *o = strchr(s, 'o');
+		size_t before = o ? (size_t)(o - s) : strlen(s);
 
-		if (!o)
+		if (!is_default(s, before) && !(o && (before == 0 || strncmp(s, "-o", 2) == 0)))
+			r = sk_error_set(err, EINVAL, "unknown ps option \"%s\": use -ef, or -o with names of columns",
+					 s);
+		if (r < 0 || !o)
 			continue;
 		if (o[1])
 			sk_strv_split(&names, o + 1, ',');
 		else if (a + 1 < argc)
 			sk_strv_split(&names, argv[++a], ',');
 	}
-	for (i = 0; !names.n && i < SK_ARRAY_SIZE(ef); i++)
+	for (i = 0; r == 0 && !names.n && i < SK_ARRAY_SIZE(ef); i++)
 		ret[n++] = find_column(ef[i]);
 	for (i = 0; r == 0 && i < names.n && n < MAX_COLUMNS; i++) {
 		ret[n] = find_column(names.v[i]);

@@ -362,6 +362,14 @@ case_life_top() {
 	has "$out" 'sleep 500'
 	has "$out" 'sleep 600'
 	expect 1 skerry top nothere
+	ok skerry top t1 -eo pid,comm
+	has "$out" '^PID +COMMAND'
+	ok skerry top t1 ax -f
+	has "$out" '^UID '
+	expect 1 skerry top t1 aux
+	complaint 'unknown ps option "aux"'
+	expect 1 skerry top t1 --forest
+	complaint 'unknown ps option'
 	# names that are commands of a terminal
 	ok skerry run -d --name t2 "$IMG" bash -c 'printf "n\033[31m\r\302\233x" >/proc/$$/comm; exec 3<>/dev/zero; read -r <&3; sleep 1000' "$(printf 'a\033]0;t\007')"
 	sleep 0.5

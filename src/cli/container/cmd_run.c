@@ -95,10 +95,11 @@ static int run_created(struct sk_cli *cli, const struct sk_run_opts *o, struct s
 	int code = 0, r;
 
 	if (o->detach) {
+		/* As docker: the container is there, whether or not it can be started. */
+		printf("%s\n", plan->id);
+		fflush(stdout);
 		r = sk_launch_detached(cli, plan->id, config, &code, &err);
-		if (r == 0)
-			printf("%s\n", plan->id);
-		else
+		if (r < 0)
 			sk_cli_error(&err);
 	} else {
 		code = sk_launch_attached(cli, plan->id, config, &launch);
@@ -235,6 +236,7 @@ static int start_attached(struct sk_cli *cli, const struct start_opts *o, const 
 		.stderr_open = true,
 		.sig_proxy = o->sig_proxy,
 		.detach_keys = o->detach_keys,
+		.failed = 1,
 	};
 
 	if (sk_container_find(&cli->paths, ref, &c, &err) < 0)

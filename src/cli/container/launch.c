@@ -89,13 +89,16 @@ int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const
 
 	fd = launch->boot ? sk_boot(&cli->paths, id, config, &err) : sk_vm_connect(&cli->paths, id, &err);
 	if (fd < 0)
-		return sk_cli_fail(&err, launch->boot ? 125 : 1);
+		return sk_cli_fail(&err, launch->boot && !launch->failed ? 125 : 1);
 	r = sk_vm_request(&cli->paths, id, fd, &request, NULL, &code, &err);
 	if (r < 0) {
 		sk_error_wrap(&err, launch->boot ? "cannot start container %s" : "cannot attach to container %s",
 			      name_of(config));
+		if (launch->failed)
+			code = launch->failed;
 		return sk_cli_fail(&err, launch->boot ? (code ? code : 125) : 1);
 	}
 	r = sk_attach_run(fd, &attach, &result, &err);
-	return sk_launch_end(&result, r, &err, name_of(config));
+	code = sk_launch_end(&result, r, &err, name_of(config));
+	return result.end == SK_ATTACH_REFUSED && launch->failed ? launch->failed : code;
 }

@@ -22,6 +22,7 @@ struct sk_run_launch {
 	bool boot;				   /* boot and start it; else it runs */
 	bool sig_proxy;
 	const char *detach_keys;
+	int failed; /* exit code where it cannot be started; 0: 125, 126, 127 */
 };
 /* Boots where asked, attaches, and stays until the end. Returns the exit code of the command; errors are printed. */
 int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const struct sk_run_launch *launch);

@@ -26,6 +26,20 @@ case_first_default_sizes() {
 	same "$out" $'1048576\n1048576'
 }
 
+# What cannot be started: run says why by its code, start does not; the container is there, and its id is told.
+case_first_cannot_be_started() {
+	expect 127 skerry run -d --name c1 "$IMG" no-such-program
+	same "$out" "$(field c1 'd["Id"]')"
+	expect 1 skerry start c1
+	complaint 'no-such-program'
+	expect 1 skerry start -a c1
+	complaint 'no-such-program'
+	same "$(field c1 '[d["State"]["Status"], d["State"]["ExitCode"]]')" '["created", 127]'
+	expect 127 skerry run -d --rm "$IMG" no-such-program
+	has "$out" '^[0-9a-f]{64}$'
+	same "$(skerry ps -aq --no-trunc)" "$(field c1 'd["Id"]')"
+}
+
 # docker keeps all output, unless told otherwise.
 case_first_log_options() {
 	ok skerry run --name c1 "$IMG" true

@@ -9,11 +9,13 @@
 
 #include "model/xmem.h"
 
-/* One key of a sequence: a character, or ctrl- and a letter, @, [, \, ], ^ or _. */
+/* One key of a sequence: a character, DEL, or ctrl- and a letter, @, [, \, ], ^ or _. */
 static int parse_key(const char *s)
 {
 	if (s[0] && !s[1])
 		return (unsigned char)s[0];
+	if (strcmp(s, "DEL") == 0)
+		return 127;
 	if (strncasecmp(s, "ctrl-", 5) != 0 || !s[5] || s[6])
 		return -EINVAL;
 	if (s[5] >= 'a' && s[5] <= 'z')
@@ -34,10 +36,8 @@ int sk_detach_parse(struct sk_detach *detach, const char *text)
 	int key = 0;
 
 	*detach = (struct sk_detach){ 0 };
-	if (!text)
+	if (!text || !*text)
 		text = "ctrl-p,ctrl-q";
-	if (!*text)
-		return 0;
 	sk_strv_split(&keys, text, ',');
 	for (i = 0; key >= 0 && i < keys.n; i++) {
 		key = i < SK_DETACH_KEYS_MAX ? parse_key(keys.v[i]) : -EINVAL;

@@ -26,10 +26,10 @@ void sk_term_size(int fd, unsigned *ret_rows, unsigned *ret_cols);
 #define SK_DETACH_KEYS_MAX 16
 struct sk_detach {
 	uint8_t keys[SK_DETACH_KEYS_MAX];
-	size_t n;	/* 0: none */
+	size_t n;	/* 0: none, before sk_detach_parse() */
 	size_t matched; /* bytes held back */
 };
-/* "ctrl-p,ctrl-q" (the default for NULL), "ctrl-@", "a,b"; "" for none. -EINVAL. */
+/* "ctrl-p,ctrl-q" (the default for NULL and, as with docker, ""), "ctrl-@", "a,b", "DEL". -EINVAL. */
 int sk_detach_parse(struct sk_detach *detach, const char *text);
 /* Filters `in` into `out` (room for n + SK_DETACH_KEYS_MAX); `*ret_len` bytes of it. True: the sequence is complete,
  * the rest of `in` is dropped. */

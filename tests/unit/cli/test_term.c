@@ -24,8 +24,12 @@ static void test_keys(void **state)
 	assert_int_equal(d.keys[1], 17);
 	assert_int_equal(sk_detach_parse(&d, "ctrl-@,a,ctrl-_,ctrl-["), 0);
 	assert_memory_equal(d.keys, "\0a\x1f\x1b", 4);
+	assert_int_equal(sk_detach_parse(&d, "DEL,x"), 0);
+	assert_memory_equal(d.keys, "\x7fx", 2);
+	/* Nothing is the default. */
 	assert_int_equal(sk_detach_parse(&d, ""), 0);
-	assert_int_equal(d.n, 0);
+	assert_int_equal(d.n, 2);
+	assert_int_equal(d.keys[0], 16);
 	assert_true(sk_detach_parse(&d, "ctrl-1") < 0);
 	assert_true(sk_detach_parse(&d, "ab") < 0);
 	assert_true(sk_detach_parse(&d, "a,,b") < 0);

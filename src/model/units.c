@@ -172,7 +172,8 @@ static int parse_zone(const char *s, long *ret_offset)
 	return 1;
 }
 
-/* Year, month and day, and as much of the time as there is. */
+/* Year, month and day, and as much of the time as there is. After 2262, which nanoseconds cannot say: the last that they
+ * can. */
 static int parse_date(const char *s, int64_t *ret_ns)
 {
 	struct tm tm = { .tm_mday = 1, .tm_isdst = -1 };
@@ -202,7 +203,7 @@ static int parse_date(const char *s, int64_t *ret_ns)
 	if (r < 0)
 		return r;
 	t = r ? timegm(&tm) - offset : mktime(&tm);
-	*ret_ns = (int64_t)t * NS + fraction;
+	*ret_ns = (int64_t)t < INT64_MAX / NS ? (int64_t)t * NS + fraction : INT64_MAX;
 	return 0;
 }
 

@@ -88,6 +88,9 @@ static void test_time(void **state)
 	assert_true(sk_parse_time("2023-11-15T00:13:20", now, &n) == 0 && n == now); /* local */
 	assert_true(sk_parse_time("2023-11-15", now, &n) == 0 && n == 1699999200 * S);
 	assert_true(sk_parse_time("2023-11-15T10:30", now, &n) == 0);
+	assert_true(sk_parse_time("2999-01-01", now, &n) == 0 && n == INT64_MAX);
+	assert_true(sk_parse_time("9999-12-31T23:59:59Z", now, &n) == 0 && n == INT64_MAX);
+	assert_true(sk_parse_time("2262-04-11T23:47:15.5Z", now, &n) == 0 && n == INT64_MAX / S * S - S / 2);
 	assert_true(sk_parse_time("yesterday", now, &n) < 0);
 	assert_true(sk_parse_time("2023-13-01", now, &n) < 0);
 	assert_true(sk_parse_rfc3339("", &n) < 0);

@@ -66,7 +66,8 @@ static int make(const struct sk_paths *paths, const char *name, const char *dir,
 	sk_jx_set(o, "Labels", labels ? json_deep_copy(labels) : json_null());
 	sk_jx_set_str(o, "Mountpoint", data);
 	sk_jx_set_str(o, "Name", name);
-	sk_jx_set(o, "Options", json_null());
+	/* As docker: null for those that nobody has created by name. */
+	sk_jx_set(o, "Options", labels ? json_object() : json_null());
 	sk_jx_set_str(o, "Scope", "local");
 	text = json_dumps(o, JSON_INDENT(1));
 	r = text ? sk_fs_write_atomic(AT_FDCWD, file, text, strlen(text), 0600, true) : -ENOMEM;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/container/term.h"
 #include "model/create.h"
 #include "model/jx.h"
 #include "vm/vm.h"
@@ -74,6 +75,7 @@ int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const
 					.attach = { .input = launch->stdin_open, .owner = launch->owner } };
 	struct sk_attach_result result;
 	struct sk_error err = SK_ERROR_INIT;
+	struct sk_detach keys;
 	bool tty = sk_jx_get_bool(config, "Config.Tty", false);
 	struct sk_attach attach = {
 		.in_fd = launch->stdin_open ? STDIN_FILENO : -1,
@@ -87,6 +89,12 @@ int sk_launch_attached(struct sk_cli *cli, const char *id, json_t *config, const
 	_cleanup_fd_ int fd = -1;
 	int r, code = 0;
 
+	/* Before anything is started. */
+	if (sk_detach_parse(&keys, launch->detach_keys) < 0) {
+		fprintf(stderr, "skerry: invalid detach keys (%s): give letters, or ctrl- and one, joined by commas\n",
+			launch->detach_keys);
+		return launch->owner ? 125 : 1;
+	}
 	fd = launch->boot ? sk_boot(&cli->paths, id, config, &err) : sk_vm_connect(&cli->paths, id, &err);
 	if (fd < 0)
 		return sk_cli_fail(&err, launch->boot && !launch->failed ? 125 : 1);

@@ -43,6 +43,13 @@ case_tty_detach_and_attach() {
 case_tty_detach_keys_own() {
 	ok pty --expect ready --send '\x01' --exit 0 -- skerry run -it --name term --detach-keys ctrl-a "$IMG" bash -c 'echo ready; read l'
 	same "$(status term)" running
+	# keys that are none: nothing is started
+	expect 1 skerry attach --no-stdin --detach-keys abc term
+	complaint 'invalid detach keys \(abc\)'
+	ok skerry create --name later "$IMG" true
+	expect 1 skerry start -a --detach-keys a,,b later
+	complaint 'invalid detach keys'
+	same "$(status later)" created
 }
 
 case_tty_output_at_exit_is_whole() {

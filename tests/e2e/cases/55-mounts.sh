@@ -76,6 +76,7 @@ case_mount_volume() {
 	expect 0 skerry volume ls -q
 	same "$out" vol
 	expect 0 skerry volume inspect -f '{{.Name}} {{.Driver}}' vol
+	same "$(skerry volume inspect -f '{{json .Options}} {{.Options}}' "$(skerry volume create)")" '{} map[]'
 	same "$out" 'vol local'
 	expect 0 skerry create --name user -v vol:/x "$IMG" true
 	expect 1 skerry volume rm vol

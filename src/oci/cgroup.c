@@ -118,18 +118,22 @@ static void inherit_cpuset(const char *parent, const char *dir)
 	}
 }
 
-/* Version 2: hands a group's controllers on to those below it; missing ones do no harm. Not where processes are in it:
- * only some controllers could be had, and no process could be put below. The hierarchy's root is no such case. */
+/* Version 2: hands all of a group's controllers on to those below it, each for itself, since one that is refused does no
+ * harm. Not where processes are in it: only some controllers could be had, and no process could be put below. The
+ * hierarchy's root is no such case. */
 static void delegate(const char *dir)
 {
-	static const char *const controllers[] = { "+cpu", "+memory", "+pids", "+cpuset", "+io" };
-	_cleanup_free_ char *type = read_value(dir, "cgroup.type"), *pid = read_value(dir, "cgroup.procs");
-	size_t i;
+	_cleanup_free_ char *type = read_value(dir, "cgroup.type"), *pid = read_value(dir, "cgroup.procs"),
+			    *controllers = read_value(dir, "cgroup.controllers");
+	char text[64], *name, *save = NULL;
 
 	if (type && (!pid || *pid))
 		return;
-	for (i = 0; i < SK_ARRAY_SIZE(controllers); i++)
-		write_value(dir, "cgroup.subtree_control", controllers[i]);
+	for (name = strtok_r(controllers ? controllers : (char[]){ "" }, " \n", &save); name;
+	     name = strtok_r(NULL, " \n", &save)) {
+		snprintf(text, sizeof(text), "+%s", name);
+		write_value(dir, "cgroup.subtree_control", text);
+	}
 }
 
 /* Makes `mount` + `path`, directory by directory. */
@@ -521,6 +525,26 @@ static int apply_cpu(const char *dir, const json_t *resources)
 	return r;
 }
 
+/* Values of version 2 by their files' names, over those before: of processors and disks. The host's group has the VM's
+ * memory and processes, not the container's. */
+static int apply_unified(const char *dir, const json_t *resources)
+{
+	static const char *const files[] = { "cpu.max",	  "cpu.max.burst", "cpu.weight",  "cpu.weight.nice",
+					     "cpu.idle",  "cpuset.cpus",   "cpuset.mems", "io.max",
+					     "io.weight", "io.bfq.weight" };
+	const json_t *unified = json_object_get(resources, "unified");
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < SK_ARRAY_SIZE(files); i++) {
+		const char *value = json_string_value(json_object_get(unified, files[i]));
+
+		if (value && exists(dir, files[i]))
+			r = write_value(dir, files[i], value);
+	}
+	return r;
+}
+
 int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk_error *err)
 {
 	size_t i;
@@ -534,6 +558,8 @@ int sk_oci_cgroups_apply(const json_t *paths, const json_t *resources, struct sk
 			r = apply_cpu(dir, resources);
 		if (r == 0)
 			r = sk_oci_cgroup_io(dir, resources);
+		if (r == 0)
+			r = apply_unified(dir, resources);
 		if (r < 0)
 			return sk_error_errno(err, r, "cannot set the limits of %s", dir);
 	}

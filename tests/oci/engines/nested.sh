@@ -51,7 +51,7 @@ fi
 # but its monitor has to hear of the resume.
 show_limits() {
 	r exec c sh -c 'cd /sys/fs/cgroup && grep . memory.max memory.low memory.swap.max pids.max cpu.max cpu.weight'
-	(cd /sys/fs/cgroup/skerry-nested/c && grep -s . cpu.max cpu.weight)
+	(cd /sys/fs/cgroup/skerry-nested/c && grep -s . cpu.max cpu.weight cgroup.controllers)
 }
 case_controllers() {
 	grep -o -w -e cpu -e memory -e pids -e io /sys/fs/cgroup/cgroup.controllers
@@ -62,7 +62,7 @@ case_controllers() {
 	r exec c sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do sleep 5 & done; echo all' 2>&1
 	r update --memory 100000000 --memory-swap 150000000 --pids-limit 30 --cpu-quota 40000 --cpu-period 80000 --cpu-share 2048 c; echo $?
 	show_limits
-	echo '{"memory": {"limit": 80000000, "swap": -1}, "unified": {"pids.max": "25"}}' | r update --resources - c; echo $?
+	echo '{"memory": {"limit": 80000000, "swap": -1}, "unified": {"pids.max": "25", "cpu.max": "30000 60000", "cpu.weight": "77"}}' | r update --resources - c; echo $?
 	show_limits
 	r events --stats c | grep -o -e '"type":"stats"' -e '"limit":25'
 	"$program" --root "$work/state.$runtime" events c >"$work/ooms.$runtime" 2>/dev/null &

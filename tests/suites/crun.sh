@@ -63,7 +63,7 @@ run)
 		[[ -z ${ONLY:-} || $name =~ $ONLY ]] || continue
 		# One process for each test: some wait for ever for what does not happen.
 		tests "$file" | while read -r test; do
-			text=$(RUN_TESTS=$test timeout -k 10 120 python3 -u "$file" 2>&1 </dev/null) || true
+			text=$(RUN_TESTS=$test timeout -k 10 $((120 * ${SLOW:-1})) python3 -u "$file" 2>&1 </dev/null) || true
 			case $text in
 			*$'\n''ok 1 - '*'#SKIP'* | 'ok 1 - '*'#SKIP'*) echo "skip $name: $test" ;;
 			*$'\n''ok 1 - '*) echo "pass $name: $test" ;;

@@ -21,7 +21,7 @@ run)
 		name=${program##*/} name=${name%.t}
 		[[ -z ${ONLY:-} || $name =~ $ONLY ]] || continue
 		rc=0
-		text=$(timeout -k 5 300 "$program" 2>&1 </dev/null) || rc=$?
+		text=$(timeout -k 5 $((300 * ${SLOW:-1})) "$program" 2>&1 </dev/null) || rc=$?
 		awk -v t="$name" -v rc="$rc" '
 			function clean(s) {
 				sub(/^(not )?ok [0-9]+ *(- )?/, "", s)

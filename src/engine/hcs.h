@@ -22,9 +22,16 @@
 #define SK_HCS_SCHEMA_COMPRESSED 3u
 #define SK_HCS_DISKS_MAX 64u /* of one SCSI controller */
 #define SK_HCS_PORTS_MAX 64u
+#define SK_HCS_PCI_MAX 16u
 #define SK_HCS_ID_SIZE 37u /* a GUID as text, with its NUL */
 /* Bytes of a document of the service that are looked at. */
 #define SK_HCS_RESULT_MAX (64u << 10)
+
+/* A device on the VM's PCI bus that a process of the host is ("FlexibleIov"; virtio/hdv_windows.h). Both are GUIDs. */
+struct sk_hcs_pci {
+	const char *instance; /* of this device in this VM */
+	const char *emulator; /* of the kind: the class that HdvCreateDeviceInstance() is given */
+};
 
 /* One start of a VM, as the document is made of it. Paths are Windows', with either slash. */
 struct sk_hcs_start {
@@ -33,6 +40,8 @@ struct sk_hcs_start {
 	const char *initramfs;
 	const char *console_pipe; /* "\\.\pipe\NAME", which exists: the guest's first serial port. NULL: nowhere */
 	const char *user_sid;	  /* who may listen at and connect to the guest's ports, beside the system */
+	const struct sk_hcs_pci *pci;
+	size_t n_pci;
 };
 
 /*

@@ -2,7 +2,7 @@
 /*
  * The JSON document of which Hyper-V makes a VM: our kernel and initramfs, processors, memory that Windows backs as it is
  * touched and takes back when the guest frees it, disks on a SCSI controller, a serial port on a named pipe, and the
- * table of ports between guest and host.
+ * table of ports between guest and host; and devices on its PCI bus, where a process of the host is to be one.
  *
  * Nothing is there that was not asked for: no network adapter, no display, no shares, no firmware. A port that the table
  * does not name belongs to the system alone, so that no other user of the host can listen where the guest connects to.
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "engine/engine_internal.h"
@@ -138,6 +139,49 @@ static json_t *disks(const struct sk_hcs_start *s, const struct sk_engine_config
 	return json_pack("{s:{s:o}}", "0", "Attachments", list);
 }
 
+static bool is_guid(const char *s)
+{
+	size_t i;
+
+	if (!s || strlen(s) != SK_HCS_ID_SIZE - 1)
+		return false;
+	for (i = 0; i < SK_HCS_ID_SIZE - 1; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? s[i] != '-' : !strchr("0123456789abcdefABCDEF", s[i]))
+			return false;
+	return true;
+}
+
+/* "External": of a process of its maker's, which has to be there before the VM starts. */
+static json_t *pci_devices(const struct sk_hcs_start *s)
+{
+	json_t *list = json_object();
+	size_t i;
+
+	for (i = 0; list && i < s->n_pci; i++)
+		json_object_set_new(
+			list, s->pci[i].instance,
+			json_pack("{s:s, s:s}", "EmulatorId", s->pci[i].emulator, "HostingModel", "External"));
+	return list;
+}
+
+static int check_pci(const struct sk_hcs_start *s, struct sk_error *err)
+{
+	size_t i, k;
+
+	if (s->n_pci > SK_HCS_PCI_MAX)
+		return sk_error_set(err, EOPNOTSUPP, "engine hyperv has %u PCI devices at most, not %zu",
+				    SK_HCS_PCI_MAX, s->n_pci);
+	for (i = 0; i < s->n_pci; i++) {
+		if (!is_guid(s->pci[i].instance) || !is_guid(s->pci[i].emulator))
+			return sk_error_set(err, EINVAL, "PCI device %zu of a VM is not named by GUIDs", i);
+		for (k = 0; k < i; k++)
+			if (strcasecmp(s->pci[k].instance, s->pci[i].instance) == 0)
+				return sk_error_set(err, EINVAL, "two PCI devices of a VM are called %s",
+						    s->pci[i].instance);
+	}
+	return 0;
+}
+
 static json_t *sockets(const struct sk_hcs_start *s, const struct sk_engine_config *c)
 {
 	char rights[SID_BYTES + 64], id[SK_HCS_ID_SIZE];
@@ -175,7 +219,7 @@ static int check(const struct sk_hcs_start *s, const struct sk_engine_config *c,
 	    (strncmp(s->console_pipe, PIPE_PREFIX, strlen(PIPE_PREFIX)) != 0 ||
 	     strchr(s->console_pipe + strlen(PIPE_PREFIX), '\\') || !s->console_pipe[strlen(PIPE_PREFIX)]))
 		return sk_error_set(err, EINVAL, "%s is no named pipe of this machine", s->console_pipe);
-	return 0;
+	return check_pci(s, err);
 }
 
 static json_t *make(const struct sk_hcs_start *s, const struct sk_engine_config *c, struct sk_error *err)
@@ -197,6 +241,9 @@ static json_t *make(const struct sk_hcs_start *s, const struct sk_engine_config 
 		"Major", 2, "Minor", (int)SK_HCS_MIN_SCHEMA + (s->schema_minor >= SK_HCS_SCHEMA_COMPRESSED),
 		"ShouldTerminateOnLastHandleClosed", 1, "VirtualMachine", "StopOnReset", 1, "Chipset", boot,
 		"ComputeTopology", size, "Devices", "ComPorts", ports, "HvSocket", sockets(s, c), "Scsi", scsi);
+	if (document && s->n_pci)
+		json_object_set_new(json_object_get(json_object_get(document, "VirtualMachine"), "Devices"),
+				    "FlexibleIov", pci_devices(s));
 	if (!document)
 		sk_error_set(err, EINVAL, "a name of VM %s is not valid UTF-8", c->name);
 	return document;

@@ -326,6 +326,11 @@ int sk_hcs_vm_kill(struct sk_hcs_vm *vm, struct sk_error *err)
 	return 0;
 }
 
+void *sk_hcs_vm_system(const struct sk_hcs_vm *vm)
+{
+	return vm->system;
+}
+
 const char *sk_hcs_vm_address(const struct sk_hcs_vm *vm)
 {
 	return vm->id;

@@ -35,6 +35,8 @@ int sk_hcs_vm_wait(struct sk_hcs_vm *vm, unsigned ms, struct sk_hcs_exit *ret, s
 void sk_hcs_vm_on_end(struct sk_hcs_vm *vm, void (*ended)(void *arg), void *arg);
 /* Ends it at once. 0 also if it has ended. */
 int sk_hcs_vm_kill(struct sk_hcs_vm *vm, struct sk_error *err);
+/* Its HCS_SYSTEM, borrowed. */
+void *sk_hcs_vm_system(const struct sk_hcs_vm *vm);
 /* A GUID, as text. */
 const char *sk_hcs_vm_address(const struct sk_hcs_vm *vm);
 /* A VM that runs ends. Accepts NULL. */

@@ -107,7 +107,9 @@ static int describe(const struct sk_hyperv_config *config, unsigned minor, const
 					    .kernel = kernel,
 					    .initramfs = initramfs,
 					    .console_pipe = config->console_pipe,
-					    .user_sid = sid };
+					    .user_sid = sid,
+					    .pci = config->pci,
+					    .n_pci = config->n_pci };
 	int r = sk_guest_part(SK_HYPERV_KERNEL, kernel, sizeof(kernel), err);
 
 	if (r == 0)
@@ -145,6 +147,11 @@ int sk_hyperv_new(const struct sk_hyperv_config *config, struct sk_hyperv **ret,
 	sk_hcs_vm_on_end(v->vm, config->ended, config->arg);
 	*ret = v;
 	return 0;
+}
+
+void *sk_hyperv_system(const struct sk_hyperv *v)
+{
+	return sk_hcs_vm_system(v->vm);
 }
 
 const char *sk_hyperv_address(const struct sk_hyperv *v)

@@ -9,6 +9,9 @@
  * with the disks of the description; the guest's streams go through the directory SKERRY_TEST_STREAMS, its console to the
  * pipe. It ends with the VM, and the VM with it. SKERRY_STANDIN_KIND: the engine for Linux that it takes (uml).
  *
+ * A VM with devices of a process of the host ("FlexibleIov") starts only if the stand-in for vmdevicehost.dll is loaded, and has
+ * them for this VM.
+ *
  * SKERRY_STANDIN_SCHEMA: minor number of the newest schema (5). SKERRY_STANDIN_DENY=1: the user may not use Hyper-V.
  */
 #include <poll.h>
@@ -20,12 +23,14 @@
 #include "hcs_schema.h"
 
 #include <computecore.h>
+#include <objbase.h>
 
 #define BAD_STATE 0x80370105u
 #define STOPPED 0x80370110u
 #define EXISTS 0x8037010fu
 #define DENIED 0x80070005u
 #define CORRUPTED 0x80070570u
+#define NO_DEVICE 0x80070490u /* ERROR_NOT_FOUND */
 #define UNEXPECTED 0x80370106u
 #define SYSTEMS 16u
 #define GRANTED 64u
@@ -412,6 +417,36 @@ static DWORD WINAPI guest(void *arg)
 	return 0;
 }
 
+static bool parse_guid(const char *text, GUID *ret)
+{
+	wchar_t braced[40];
+
+	swprintf(braced, 40, L"{%hs}", text);
+	return CLSIDFromString(braced, ret) == NOERROR;
+}
+
+static bool has_devices(struct standin *s)
+{
+	const json_t *list = json_object_get(json_object_get(json_object_get(s->document, "VirtualMachine"), "Devices"),
+					     "FlexibleIov");
+	BOOL (*has)(void *system, const GUID *class_id, const GUID *instance);
+	HMODULE library = GetModuleHandleW(L"vmdevicehost.dll");
+	FARPROC f = library ? GetProcAddress(library, "standin_has_device") : NULL;
+	GUID class_id, instance;
+	const char *key;
+	json_t *device;
+
+	memcpy(&has, &f, sizeof(f));
+	json_object_foreach((json_t *)(uintptr_t)list, key, device)
+	{
+		if (!f || !parse_guid(key, &instance) ||
+		    !parse_guid(json_string_value(json_object_get(device, "EmulatorId")), &class_id) ||
+		    !has(s, &class_id, &instance))
+			return false;
+	}
+	return true;
+}
+
 __declspec(dllexport) HRESULT WINAPI HcsStartComputeSystem(HCS_SYSTEM system, HCS_OPERATION operation, PCWSTR options)
 {
 	struct standin *s = (void *)system;
@@ -423,6 +458,10 @@ __declspec(dllexport) HRESULT WINAPI HcsStartComputeSystem(HCS_SYSTEM system, HC
 	GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
 			   (const wchar_t *)systems, &self);
 	EnterCriticalSection(&lock);
+	if (s->state == CREATED && !has_devices(s)) {
+		LeaveCriticalSection(&lock);
+		return done(operation, NO_DEVICE, "A device of the compute system has no host");
+	}
 	if (s->state == CREATED) {
 		s->state = RUNNING;
 		if (!getenv("SKERRY_STANDIN_ENGINE"))

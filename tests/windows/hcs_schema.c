@@ -17,8 +17,11 @@ enum kind {
 	TEXT,
 	FILE_PATH, /* of a file that is there */
 	PIPE,
-	RIGHTS, /* SDDL */
-	DISK,	/* the word "VirtualDisk", "Iso" or "PassThru" */
+	RIGHTS,	 /* SDDL */
+	DISK,	 /* the word "VirtualDisk", "Iso" or "PassThru" */
+	HOSTING, /* the word "Internal" or "External" */
+	GUID_TEXT,
+	TEXTS, /* a list of strings */
 	OBJECT,
 	BY_NUMBER, /* a map; the keys are small numbers */
 	BY_GUID,
@@ -109,8 +112,15 @@ static const struct member controller[] = {
 	{ "Attachments", BY_NUMBER, 0, false, attachment, 63 },
 	END,
 };
+static const struct member flexible_device[] = {
+	{ "EmulatorId", GUID_TEXT, 1, true, NULL, 0 },
+	{ "HostingModel", HOSTING, 1, false, NULL, 0 },
+	{ "Configuration", TEXTS, 1, false, NULL, 0 },
+	END,
+};
 static const struct member devices[] = {
 	{ "ComPorts", BY_NUMBER, 0, false, com_port, 1 },
+	{ "FlexibleIov", BY_GUID, 1, false, flexible_device, 0 },
 	{ "HvSocket", OBJECT, 1, false, sockets, 0 },
 	{ "Scsi", BY_NUMBER, 0, false, controller, 3 },
 	END,
@@ -194,9 +204,25 @@ static uint32_t text(const struct judge *j, const struct member *m, const char *
 		return strcmp(s, "VirtualDisk") == 0 || strcmp(s, "Iso") == 0 || strcmp(s, "PassThru") == 0
 			       ? HCS_OK
 			       : refuse(j, HCS_BAD_DOCUMENT, "no kind of disk", s);
+	case HOSTING:
+		return strcmp(s, "Internal") == 0 || strcmp(s, "External") == 0
+			       ? HCS_OK
+			       : refuse(j, HCS_BAD_DOCUMENT, "no way of hosting", s);
+	case GUID_TEXT:
+		return is_guid(s) ? HCS_OK : refuse(j, HCS_BAD_DOCUMENT, "not a GUID", s);
 	default:
 		return HCS_OK;
 	}
+}
+
+static uint32_t texts(const struct judge *j, const struct member *m, const json_t *list)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++)
+		if (!json_is_string(json_array_get(list, i)))
+			return refuse(j, HCS_BAD_DOCUMENT, "not a string", m->name);
+	return json_is_array(list) ? HCS_OK : refuse(j, HCS_BAD_DOCUMENT, "not a list", m->name);
 }
 
 static uint32_t map(const struct judge *j, const struct member *m, const json_t *v)
@@ -236,6 +262,8 @@ static uint32_t value(const struct judge *j, const struct member *m, const json_
 	case BY_NUMBER:
 	case BY_GUID:
 		return map(j, m, v);
+	case TEXTS:
+		return texts(j, m, v);
 	default:
 		return text(j, m, json_string_value(v));
 	}

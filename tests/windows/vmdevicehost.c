@@ -23,6 +23,7 @@ static struct {
 static struct device {
 	const struct hdv_pci_interface *table;
 	void *context;
+	GUID class_id, instance;
 	struct {
 		BOOL used;
 		int bar;
@@ -95,6 +96,8 @@ HRESULT WINAPI HdvCreateDeviceInstance(HDV_HOST handle, int type, const GUID *cl
 	ZeroMemory(d, sizeof(*d));
 	d->table = interface_table;
 	d->context = context;
+	d->class_id = *class_id;
+	d->instance = *instance;
 	if (d->table->version != HDV_PCI_INTERFACE_VERSION_1)
 		return E_INVALIDARG;
 	n_devices++;
@@ -189,6 +192,18 @@ HRESULT WINAPI HdvUnregisterDoorbell(HDV_DEVICE handle, int bar, UINT64 offset, 
 }
 
 /* --- the guest's side, for tests --- */
+
+/* Asked by the stand-in for computecore.dll, as the real service waits for a device's process to be there. */
+EXPORT BOOL standin_has_device(void *system, const GUID *class_id, const GUID *instance)
+{
+	unsigned i;
+
+	for (i = 0; host.open && host.system == system && i < n_devices; i++)
+		if (memcmp(&devices[i].class_id, class_id, sizeof(GUID)) == 0 &&
+		    memcmp(&devices[i].instance, instance, sizeof(GUID)) == 0)
+			return TRUE;
+	return FALSE;
+}
 
 EXPORT void standin_refuse_doorbells(void)
 {

@@ -11,6 +11,8 @@
 /* From the next start on, as for a host without rights. */
 void standin_refuse_doorbells(void);
 BYTE *standin_memory(void);
+/* Whether a process of the host is this device of the VM. */
+BOOL standin_has_device(void *system, const GUID *class_id, const GUID *instance);
 unsigned standin_apertures(unsigned device);
 /* How many there were; address and data of the last one. */
 unsigned standin_interrupts(unsigned device, UINT64 *address, UINT32 *data);

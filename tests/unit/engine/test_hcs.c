@@ -14,6 +14,10 @@
 static const struct sk_engine_disk two_disks[] = { { "C:/store/layer.vhd", true }, { "D:\\disks\\disk.vhdx", false } };
 static const uint32_t two_ports[] = { 1024, 0xfffffffe };
 
+#define EMULATOR "7a3c9e52-6d0b-4f1e-9a64-5b1d0c8e2f37"
+static const struct sk_hcs_pci two_pci[] = { { "11111111-2222-3333-4444-555555555555", EMULATOR },
+					     { "AAAAAAAA-bbbb-cccc-dddd-eeeeeeeeeeee", EMULATOR } };
+
 static struct sk_hcs_start start(void)
 {
 	return (struct sk_hcs_start){
@@ -135,6 +139,28 @@ static void test_sockets(void **state)
 	json_decref(o);
 }
 
+/* Devices of ours: none is asked for where there is none. */
+static void test_pci(void **state)
+{
+	struct sk_hcs_start s = start();
+	struct sk_engine_config c = config();
+	json_t *o = sk_hcs_document(&s, &c, NULL);
+	char why[200];
+
+	(void)state;
+	assert_null(at(o, "VirtualMachine/Devices/FlexibleIov"));
+	json_decref(o);
+	s.pci = two_pci;
+	s.n_pci = 2;
+	o = sk_hcs_document(&s, &c, NULL);
+	assert_int_equal(hcs_validate(o, exists, why), HCS_OK);
+	assert_int_equal(json_object_size(at(o, "VirtualMachine/Devices/FlexibleIov")), 2);
+	assert_text(o, "VirtualMachine/Devices/FlexibleIov/AAAAAAAA-bbbb-cccc-dddd-eeeeeeeeeeee/EmulatorId", EMULATOR);
+	assert_text(o, "VirtualMachine/Devices/FlexibleIov/11111111-2222-3333-4444-555555555555/HostingModel",
+		    "External");
+	json_decref(o);
+}
+
 /* What an older Windows does not know is left out; without it the schema would refuse the document. */
 static void test_older(void **state)
 {
@@ -167,6 +193,10 @@ static void test_refused(void **state)
 {
 	static const struct sk_engine_disk relative = { "disk.vhd", false }, newline = { "C:\\a\nb", false };
 	static const struct sk_engine_device device = { .socket = "net0" };
+	static const struct sk_hcs_pci no_guid = { "11111111-2222-3333-4444-55555555555g", EMULATOR },
+				       no_kind = { "11111111-2222-3333-4444-555555555555", "x" },
+				       twice[] = { { "aaaaaaaa-2222-3333-4444-555555555555", EMULATOR },
+						   { "AAAAAAAA-2222-3333-4444-555555555555", EMULATOR } };
 	static char long_args[5000];
 	const struct sk_hcs_start good = start();
 	const struct sk_engine_config fine = config();
@@ -190,6 +220,17 @@ static void test_refused(void **state)
 	s = good;
 	s.console_pipe = "\\\\server\\pipe\\x";
 	assert_refused(&s, &c, EINVAL, "is no named pipe");
+	s = good;
+	s.pci = &no_guid;
+	s.n_pci = 1;
+	assert_refused(&s, &c, EINVAL, "PCI device 0 of a VM is not named by GUIDs");
+	s.pci = &no_kind;
+	assert_refused(&s, &c, EINVAL, "PCI device 0 of a VM is not named by GUIDs");
+	s.pci = twice;
+	s.n_pci = 2;
+	assert_refused(&s, &c, EINVAL, "two PCI devices");
+	s.n_pci = SK_HCS_PCI_MAX + 1;
+	assert_refused(&s, &c, EOPNOTSUPP, "PCI devices at most");
 	s = good;
 	c.disks = &relative;
 	c.n_disks = 1;
@@ -234,6 +275,14 @@ static void test_judge(void **state)
 		{ "VirtualMachine/Devices/ComPorts", "2", "{}", HCS_BAD_DOCUMENT },
 		{ "VirtualMachine/Devices/Scsi/0/Attachments", "64", "{}", HCS_BAD_DOCUMENT },
 		{ "VirtualMachine/Devices/HvSocket/HvSocketConfig/ServiceTable", "1024", "{}", HCS_BAD_DOCUMENT },
+		{ "VirtualMachine/Devices/FlexibleIov", "1", "{\"EmulatorId\":\"" EMULATOR "\"}", HCS_BAD_DOCUMENT },
+		{ "VirtualMachine/Devices/FlexibleIov", EMULATOR, "{}", HCS_BAD_DOCUMENT },
+		{ "VirtualMachine/Devices/FlexibleIov/11111111-2222-3333-4444-555555555555", "EmulatorId", "\"ours\"",
+		  HCS_BAD_DOCUMENT },
+		{ "VirtualMachine/Devices/FlexibleIov/11111111-2222-3333-4444-555555555555", "HostingModel", "\"Host\"",
+		  HCS_BAD_DOCUMENT },
+		{ "VirtualMachine/Devices/FlexibleIov/11111111-2222-3333-4444-555555555555", "Configuration", "[1]",
+		  HCS_BAD_DOCUMENT },
 		{ "VirtualMachine/Devices/HvSocket/HvSocketConfig", "DefaultBindSecurityDescriptor", "\"me\"",
 		  HCS_BAD_ARGUMENT },
 	};
@@ -244,6 +293,8 @@ static void test_judge(void **state)
 	size_t i;
 
 	(void)state;
+	s.pci = two_pci;
+	s.n_pci = 2;
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		o = sk_hcs_document(&s, &c, NULL);
 		json_object_set_new((json_t *)(uintptr_t)at(o, wrong[i].path), wrong[i].key,
@@ -334,9 +385,9 @@ static void test_properties(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_document), cmocka_unit_test(test_sockets),    cmocka_unit_test(test_older),
-		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_judge),	    cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_exit),	 cmocka_unit_test(test_properties),
+		cmocka_unit_test(test_document), cmocka_unit_test(test_pci),	 cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_older),	 cmocka_unit_test(test_refused), cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_errors),	 cmocka_unit_test(test_exit),	 cmocka_unit_test(test_properties),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -22,6 +23,7 @@
 #include "base/platform/windows/system.h"
 #include "base/private.h"
 #include "base/process.h"
+#include "base/terminal.h"
 
 static char dir[] = "/tmp/sk-test-windows-XXXXXX";
 static const char *program;
@@ -72,6 +74,14 @@ static void test_directory_lock(void **state)
 	assert_int_equal(rmdir("locked"), 0);
 }
 
+/* Wine gives one where it runs on a terminal (tests/windows/on_terminal.py). */
+static void no_console(void)
+{
+	if (getenv("SKERRY_TEST_CONSOLE"))
+		fail_msg("there is no console");
+	skip();
+}
+
 /* Ctrl-C, once; a handler runs on another thread. */
 static volatile int interrupted;
 
@@ -89,7 +99,7 @@ static void test_interrupt(void **state)
 	AllocConsole();
 	assert_int_equal(sigaction(SIGINT, &sa, NULL), 0);
 	if (!GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0))
-		skip(); /* no console */
+		no_console();
 	for (i = 0; i < 500 && !interrupted; i++)
 		Sleep(10);
 	assert_int_equal(interrupted, SIGINT);
@@ -97,6 +107,39 @@ static void test_interrupt(void **state)
 	assert_true(old.sa_handler == SIG_DFL);
 	assert_true(signal(SIGINT, SIG_IGN) == SIG_DFL);
 	assert_true(signal(SIGSEGV, SIG_IGN) == SIG_ERR);
+	signal(SIGINT, SIG_DFL);
+}
+
+/* As for a loop: keys that interrupt, and a window that gets another size. */
+static void test_console(void **state)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	CONSOLE_SCREEN_BUFFER_INFO info;
+	struct signalfd_siginfo si = { 0 };
+	SMALL_RECT smaller;
+	sigset_t set;
+
+	(void)state;
+	if (!GetConsoleScreenBufferInfo(GetStdHandle(STD_OUTPUT_HANDLE), &info))
+		no_console();
+	assert_int_equal(sk_terminal_width(1), info.srWindow.Right - info.srWindow.Left + 1);
+	assert_true(isatty(0) && isatty(1));
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGWINCH);
+	pfd.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	assert_true(pfd.fd >= 0);
+	assert_true(GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0));
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	assert_int_equal(read(pfd.fd, &si, sizeof(si)), sizeof(si));
+	assert_int_equal(si.ssi_signo, SIGINT);
+	smaller = (SMALL_RECT){ 0, 0, (SHORT)(info.srWindow.Right - 10), info.srWindow.Bottom };
+	assert_true(SetConsoleWindowInfo(GetStdHandle(STD_OUTPUT_HANDLE), TRUE, &smaller));
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	assert_int_equal(read(pfd.fd, &si, sizeof(si)), sizeof(si));
+	assert_int_equal(si.ssi_signo, SIGWINCH);
+	assert_int_equal(sk_terminal_width(1), info.srWindow.Right - 9);
+	close(pfd.fd);
 	signal(SIGINT, SIG_DFL);
 }
 
@@ -465,13 +508,21 @@ static int child(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_directory_lock),	 cmocka_unit_test(test_interrupt),
-		cmocka_unit_test(test_system),		 cmocka_unit_test(test_at),
-		cmocka_unit_test(test_beneath),		 cmocka_unit_test(test_positions),
-		cmocka_unit_test(test_listing),		 cmocka_unit_test(test_long_path),
-		cmocka_unit_test(test_read_only),	 cmocka_unit_test(test_space),
-		cmocka_unit_test(test_private),		 cmocka_unit_test(test_loop),
-		cmocka_unit_test(test_descriptors),	 cmocka_unit_test(test_process),
+		cmocka_unit_test(test_directory_lock),
+		cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_console),
+		cmocka_unit_test(test_system),
+		cmocka_unit_test(test_at),
+		cmocka_unit_test(test_beneath),
+		cmocka_unit_test(test_positions),
+		cmocka_unit_test(test_listing),
+		cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_space),
+		cmocka_unit_test(test_private),
+		cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_handle_for_child),
 	};
 

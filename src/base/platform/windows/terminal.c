@@ -7,6 +7,8 @@
 
 #include "base/platform/windows/system.h"
 
+#define SIZE_MS 250u /* between two looks at the size of the window */
+
 unsigned sk_terminal_width(int fd)
 {
 	CONSOLE_SCREEN_BUFFER_INFO info;
@@ -119,6 +121,48 @@ static void tell_loop(int number)
 		send(told.fd, &si, sizeof(si), 0);
 }
 
+static bool window_size(COORD *ret)
+{
+	CONSOLE_SCREEN_BUFFER_INFO info;
+
+	if (!GetConsoleScreenBufferInfo(GetStdHandle(STD_OUTPUT_HANDLE), &info))
+		return false;
+	ret->X = (SHORT)(info.srWindow.Right - info.srWindow.Left);
+	ret->Y = (SHORT)(info.srWindow.Bottom - info.srWindow.Top);
+	return true;
+}
+
+/* A new size is a record among the keys, which whoever reads those as bytes does not get: the window is looked at. */
+static DWORD WINAPI watch_size(void *arg)
+{
+	COORD size = { 0, 0 }, now;
+
+	(void)arg;
+	window_size(&size);
+	for (;;) {
+		Sleep(SIZE_MS);
+		if (window_size(&now) && (now.X != size.X || now.Y != size.Y)) {
+			size = now;
+			tell_loop(SIGWINCH);
+		}
+	}
+	return 0;
+}
+
+static void begin_watch_size(void)
+{
+	static bool begun;
+	HANDLE thread;
+	COORD size;
+
+	if (begun || !window_size(&size))
+		return;
+	thread = CreateThread(NULL, 0, watch_size, NULL, 0, NULL);
+	begun = thread != NULL;
+	if (thread)
+		CloseHandle(thread);
+}
+
 int sk_posix_signalfd(int fd, const sigset_t *set, int flags)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
@@ -134,6 +178,8 @@ int sk_posix_signalfd(int fd, const sigset_t *set, int flags)
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (*set & ((sigset_t)1 << numbers[i]))
 			signal(numbers[i], tell_loop);
+	if (*set & ((sigset_t)1 << SIGWINCH))
+		begin_watch_size();
 	return pair[0];
 }
 

@@ -14,7 +14,8 @@ struct signalfd_siginfo {
 	uint32_t ssi_signo;
 };
 
-/* `fd` is -1: a new one. Of those in `set` the console tells of SIGINT, SIGTERM and SIGHUP; they are handled by this until it
+/* `fd` is -1: a new one. Of those in `set` the console tells of SIGINT, SIGTERM and SIGHUP, and
+ * its window of SIGWINCH, a quarter of a second later at most; they are handled by this until it
  * is closed, the last one that was made first. */
 #define signalfd sk_posix_signalfd
 int sk_posix_signalfd(int fd, const sigset_t *set, int flags);

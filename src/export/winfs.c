@@ -236,6 +236,8 @@ static int win_setattr(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struc
 		return r;
 	r = set_handle(winfs_of(fs), h, attr);
 	CloseHandle(h);
+	if (r == 0)
+		winfs_changed(winfs_of(fs), node);
 	return r;
 }
 

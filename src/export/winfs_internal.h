@@ -20,6 +20,8 @@ struct sk_9p_node {
 	wchar_t name[SK_WINDOWS_NAME_MAX + 1];
 };
 
+struct sk_winwatch;
+
 struct winfs_entry {
 	uint64_t ino;
 	uint32_t attributes;
@@ -29,6 +31,7 @@ struct winfs_entry {
 struct sk_9p_file {
 	struct sk_9p_node *node; /* a reference */
 	HANDLE h;
+	bool wrote;
 	/* Of a directory: the listing, read as a whole when it begins. */
 	struct winfs_entry *entries;
 	size_t n, cap;
@@ -40,9 +43,10 @@ struct winfs {
 	struct sk_winfs_config config;
 	HANDLE root_handle;
 	struct sk_9p_node root;
-	wchar_t *only;	   /* of the root, see struct sk_winfs_config; NULL */
-	uint64_t only_ino; /* its number for clients; 0: not looked up yet */
-	unsigned held;	   /* nodes and files */
+	wchar_t *only;		   /* of the root, see struct sk_winfs_config; NULL */
+	uint64_t only_ino;	   /* its number for clients; 0: not looked up yet */
+	unsigned held;		   /* nodes and files */
+	struct sk_winwatch *watch; /* NULL: nobody wants to know what others do here */
 };
 
 static inline struct winfs *winfs_of(struct sk_9p_fs *fs)
@@ -78,6 +82,22 @@ void winfs_attach(struct sk_9p_node *node, struct sk_9p_node *dir);
 struct sk_9p_node *winfs_get(struct winfs *w, struct sk_9p_node *node);
 void winfs_put(struct winfs *w, struct sk_9p_node *node);
 struct p9_qid winfs_qid(const struct sk_nt_info *info);
+
+/* winwatch.c. What clients do themselves, so that it is not told to them: a name that comes or goes, a file that changes. */
+enum { WINWATCH_APPEAR, WINWATCH_VANISH, WINWATCH_CHANGE };
+void winwatch_expect(struct sk_winwatch *w, const struct sk_9p_node *dir, const wchar_t *name, unsigned what);
+
+static inline void winfs_did(const struct winfs *w, const struct sk_9p_node *dir, const wchar_t *name, unsigned what)
+{
+	if (w->watch)
+		winwatch_expect(w->watch, dir, name, what);
+}
+
+static inline void winfs_changed(const struct winfs *w, const struct sk_9p_node *node)
+{
+	if (w->watch && node->parent && !node->gone)
+		winwatch_expect(w->watch, node->parent, node->name, WINWATCH_CHANGE);
+}
 
 /* winfs_names.c */
 int winfs_mkdir(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_node *dir, const char *name,

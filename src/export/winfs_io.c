@@ -32,6 +32,9 @@ static int file_new(struct winfs *w, struct sk_9p_node *node, HANDLE take_h, uin
 	}
 	f->node = winfs_get(w, node);
 	f->h = take_h;
+	f->wrote = flags & P9_O_TRUNC;
+	if (f->wrote)
+		winfs_changed(w, node);
 	node->files++;
 	w->held++;
 	*ret = f;
@@ -104,6 +107,10 @@ int winfs_create(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		winfs_put(w, *ret_node);
 	else
 		*ret_qid = winfs_qid(&info);
+	if (r == 0) {
+		winfs_did(w, dir, wide, WINWATCH_APPEAR);
+		winfs_did(w, dir, wide, WINWATCH_CHANGE);
+	}
 	return r;
 }
 
@@ -112,6 +119,8 @@ void winfs_close(struct sk_9p_fs *fs, struct sk_9p_file *file)
 	struct winfs *w = winfs_of(fs);
 
 	CloseHandle(file->h);
+	if (file->wrote)
+		winfs_changed(w, file->node); /* Windows may report it only now */
 	file->node->files--;
 	w->held--;
 	winfs_put(w, file->node);
@@ -159,7 +168,8 @@ int64_t winfs_read(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *
 
 int64_t winfs_write(struct sk_9p_fs *fs, struct sk_9p_file *file, struct sk_iov *iov, unsigned n, uint64_t offset)
 {
-	(void)fs;
+	file->wrote = true;
+	winfs_changed(winfs_of(fs), file->node);
 	return transfer(file->h, iov, n, offset, true);
 }
 

@@ -32,6 +32,7 @@ static int make(struct winfs *w, struct sk_9p_node *dir, const char *name, const
 	if (r < 0)
 		return r;
 	CloseHandle(h);
+	winfs_did(w, dir, wide, WINWATCH_APPEAR);
 	*ret_qid = winfs_qid(&info);
 	return 0;
 }
@@ -101,6 +102,8 @@ int winfs_link(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9p_
 		CloseHandle(h);
 	}
 	CloseHandle(d);
+	if (r == 0)
+		winfs_did(w, dir, wide, WINWATCH_APPEAR);
 	return r;
 }
 
@@ -158,6 +161,8 @@ int winfs_unlink(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		else
 			r = remove_handle(d, h, node && node->files && !is_dir);
 		CloseHandle(h);
+		if (r == 0)
+			winfs_did(w, dir, wide, WINWATCH_VANISH);
 		if (r == 0 && node)
 			winfs_detach(node);
 	}
@@ -247,8 +252,13 @@ int winfs_rename(struct sk_9p_fs *fs, const struct sk_9p_cred *cred, struct sk_9
 		/* The same name: there is nothing to do, and nothing to put out of the way. */
 		if (olddir != newdir || wcscmp(old, new) != 0)
 			r = move(from, to, old, new, !(flags & P9_RENAME_NOREPLACE));
-		if (r == 0 && (olddir != newdir || wcscmp(old, new) != 0))
+		if (r == 0 && (olddir != newdir || wcscmp(old, new) != 0)) {
+			winfs_did(w, olddir, old, WINWATCH_VANISH);
+			winfs_did(w, newdir, new, WINWATCH_VANISH); /* what was replaced, if anything was */
+			winfs_did(w, newdir, new, WINWATCH_APPEAR);
+			winfs_did(w, newdir, new, WINWATCH_CHANGE);
 			move_node(w, olddir, old, newdir, new);
+		}
 		CloseHandle(to);
 	}
 	CloseHandle(from);

@@ -17,6 +17,7 @@
 #include "base/opt.h"
 #include "base/socket.h"
 #include "export/winfs.h"
+#include "export/winwatch.h"
 #include "ninepd/ninepd.h"
 #include "skerry_config.h"
 
@@ -225,6 +226,29 @@ static int parse(struct ninepd *d, bool secret, int argc, char **argv, struct sk
 
 /* ---- the server */
 
+static struct sk_winwatch *watch;
+
+static void on_event(void *arg, const struct sk_9p_event *event)
+{
+	ninepd_event(arg, event);
+}
+
+/* What cannot be watched is served all the same. */
+static int set_up_watch(struct ninepd *d, struct sk_error *err)
+{
+	unsigned i;
+	int r = sk_winwatch_new(d->loop, on_event, d, &watch, err);
+
+	for (i = 0; r == 0 && i < d->n_exports; i++) {
+		struct sk_error why = SK_ERROR_INIT;
+
+		if (sk_winwatch_add(watch, d->exports[i].fs, &why) < 0)
+			sk_log(SK_LOG_INFO, "%s: changes made on the host are not told: %s", d->exports[i].name,
+			       why.message);
+	}
+	return r == 0 ? sk_winwatch_start(watch, err) : r;
+}
+
 static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 {
 	struct sk_winfs_config config = { 0 };
@@ -255,6 +279,8 @@ static int start(struct ninepd *d, int argc, char **argv, struct sk_error *err)
 		d->served[i].name = e->name;
 		d->served[i].readonly = e->readonly;
 	}
+	if (r == 0)
+		r = set_up_watch(d, err);
 	return r == 0 ? ninepd_listen(d, err) : r;
 }
 
@@ -264,6 +290,7 @@ static void finish(struct ninepd *d)
 
 	if (d->loop)
 		ninepd_close_all(d);
+	sk_winwatch_free(watch);
 	for (i = 0; i < d->n_exports; i++) {
 		sk_winfs_free(d->exports[i].fs);
 		free(d->exports[i].path);

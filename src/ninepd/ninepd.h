@@ -122,6 +122,8 @@ int ninepd_add_listener(struct ninepd *d, int take_fd, const char *path, struct 
 
 /* serve.c: stream connections. */
 int ninepd_listen(struct ninepd *d, struct sk_error *err);
+/* Tells all of them what others have done in a directory; NULL: that was all for now. */
+void ninepd_event(struct ninepd *d, const struct sk_9p_event *event);
 void ninepd_close_all(struct ninepd *d);
 
 /* auth.c: the shared secret. A session's `auth_arg` is one of these, its connection's. */

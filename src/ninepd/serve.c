@@ -262,6 +262,20 @@ static void on_connection(void *arg, int take_fd)
 		sk_log(SK_LOG_WARN, "a connection is refused: there are too many");
 }
 
+void ninepd_event(struct ninepd *d, const struct sk_9p_event *event)
+{
+	struct ninepd_conn *c;
+
+	for (c = d->conns; c; c = c->next) {
+		if (event)
+			sk_9p_session_event(c->stream.session, event);
+		else
+			sk_9p_session_events_done(c->stream.session);
+	}
+	if (!event)
+		wake_all(d);
+}
+
 /* Runs after each round: sends what other connections' requests have brought about. */
 static void after_round(void *arg)
 {

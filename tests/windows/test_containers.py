@@ -62,7 +62,8 @@ def make_image(path):
         for name in "bin", "etc", "tmp", "proc", "sys", "dev":
             os.mkdir(os.path.join(root, name))
         shutil.copy(BUSYBOX, os.path.join(root, "bin/busybox"))
-        shutil.copy(os.path.join(TOP, "build/tests/udp_echo"), os.path.join(root, "bin"))
+        for name in "udp_echo", "watch":
+            shutil.copy(os.path.join(TOP, "build/tests", name), os.path.join(root, "bin"))
         for name in APPLETS:
             os.symlink("busybox", os.path.join(root, "bin", name))
         with open(os.path.join(root, "etc/passwd"), "w", encoding="ascii") as file:
@@ -263,6 +264,28 @@ class Containers(unittest.TestCase):
         self.assertIn("Read-only", self.run_it("run", "--rm", "-v", windows(data) + ":/data:ro", "box:1", "touch", "/data/x", code=1))
         self.assertEqual(self.run_it("run", "--rm", "-v", "vol:/v", "box:1", "sh", "-c", "echo kept > /v/file"), "")
         self.assertEqual(self.run_it("run", "--rm", "-v", "vol:/v", "box:1", "cat", "/v/file"), "kept\n")
+        self.nothing_left()
+
+    def test_8_notices(self):
+        """What this machine does in a shared directory reaches programs of the guest that watch it; what the guest does is told once."""
+        data = os.path.join(self.top, "watched")
+        os.makedirs(os.path.join(data, "sub"))
+        self.run_it("run", "-d", "--name", "no", "-v", windows(data) + ":/data", "box:1", "watch", "/data", "/data/sub")
+        self.eventually(lambda: self.run_it("logs", "no"), "ready\n")
+        with open(os.path.join(data, "sub", "host"), "w", encoding="ascii") as file:
+            file.write("x")
+        self.eventually(lambda: "close_write /data/sub/host" in self.run_it("logs", "no"), True)
+        self.run_it("exec", "no", "sh", "-c", "echo x > /data/guest")
+        os.rename(os.path.join(data, "sub", "host"), os.path.join(data, "sub", "renamed"))
+        self.eventually(lambda: "moved_to /data/sub/renamed" in self.run_it("logs", "no"), True)
+        os.remove(os.path.join(data, "sub", "renamed"))
+        self.eventually(lambda: "delete /data/sub/renamed" in self.run_it("logs", "no"), True)
+        lines = self.run_it("logs", "no").split("\n")
+        self.assertEqual([line for line in lines if "/data/sub" in line],
+                         ["create /data/sub/host", "modify /data/sub/host", "close_write /data/sub/host", "moved_from /data/sub/host", "moved_to /data/sub/renamed",
+                          "delete /data/sub/renamed"])
+        self.assertEqual([line for line in lines if "guest" in line], ["create /data/guest", "modify /data/guest", "close_write /data/guest"])
+        self.run_it("rm", "-f", "no")
         self.nothing_left()
 
     def test_4_kill(self):

@@ -3,6 +3,7 @@
 """test_ninepd_windows.py WINE SKERRY-9PD.EXE: the program as a whole, under Wine: a directory of this machine over TCP."""
 import errno
 import os
+import pty
 import shutil
 import socket
 import struct
@@ -25,7 +26,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-class Case(unittest.TestCase):
+class Server(unittest.TestCase):
     def setUp(self):
         self.top = tempfile.mkdtemp(prefix="sk-9pd-")
         self.share = os.path.join(self.top, "share")
@@ -58,7 +59,8 @@ class Case(unittest.TestCase):
                 socket.create_connection(("127.0.0.1", port)).close()
                 return "127.0.0.1", port
             except ConnectionRefusedError:
-                self.assertIsNone(self.server.poll(), "the server does not start")
+                if self.server.poll() is not None:
+                    self.fail("the server does not start: " + self.server.stderr.read())
                 time.sleep(0.1)
         self.fail("the server does not listen")
         return None
@@ -74,6 +76,8 @@ class Case(unittest.TestCase):
             call(*args, **more)
         self.assertEqual(caught.exception.errno, code)
 
+
+class Case(Server):
     def test_words(self):
         done = self.launch("--help")
         self.assertEqual(done.returncode, 0)
@@ -130,6 +134,30 @@ class Case(unittest.TestCase):
         self.assertNotIn("f\u00e4.txt", os.listdir(self.share))
         c.clunk(1)
         self.assertEqual(os.listdir(self.share), ["d"])
+
+    def test_interrupt(self):
+        """Ctrl-C ends it in order, although a directory is watched and a client is there."""
+        port = free_port()
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.environ["TERM"] = "xterm"
+            os.execv(PROGRAM[0], [*PROGRAM, "--no-sandbox", "--export", f"x=Z:{self.share}", "--listen", f"127.0.0.1:{port}"])
+        for _ in range(600):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.1)
+        c = self.client(("127.0.0.1", port))
+        c.walk(0, 1)
+        os.write(fd, b"\x03")
+        try:
+            while os.read(fd, 4096):
+                pass
+        except OSError: # the terminal's other side is closed
+            pass
+        os.close(fd)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
 
     def test_nothing_leads_out(self):
         """Not with links: those of the host below Wine are followed by Wine itself, and it makes none of its own."""
@@ -192,6 +220,157 @@ class Case(unittest.TestCase):
         self.assertEqual(errors, [])
         self.assertEqual({os.path.getsize(os.path.join(self.share, name)) for name in os.listdir(self.share)}, {500})
         self.assertEqual(len(os.listdir(self.share)), 20)
+
+
+class Notices(Server):
+    """What this machine does in a share is told to a client that asks, and what a client does itself is not."""
+    KINDS = {1: "create", 2: "delete", 3: "modify", 4: "attrib", 5: "rename", 6: "lost", 7: "close_write"}
+
+    def setUp(self):
+        super().setUp()
+        self.ends = 0
+
+    def listen(self, *more, export=None, aname=""):
+        c = self.client(self.serve(*more, export=export), aname=aname, version="9P2000.L.sk1")
+        # What is done while a client has not asked yet is not told it.
+        self.tag = c.send(90, struct.pack("<I", 32768))
+        return c
+
+    def path(self, *names):
+        return os.path.join(self.share, *names)
+
+    def write(self, text, *names):
+        with open(self.path(*names), "a", encoding="ascii") as file:
+            file.write(text)
+
+    def events(self, c, names, end=None):
+        """All until a name that is made now, in the directory `end`: (kind, directory's name, name, …)."""
+        def make_end():
+            self.ends += 1
+            os.mkdir(self.path(*([end] if end else []), f"end-{self.ends}"))
+            return f"end-{self.ends}"
+
+        last = make_end()
+        told = []
+        while True:
+            body = c.wait(self.tag)
+            self.tag = c.send(90, struct.pack("<I", 32768))
+            at = 4
+            while at < len(body):
+                kind, is_dir, one, two = struct.unpack_from("<BBQQ", body, at)
+                at += 18
+                text = []
+                for _ in range(2):
+                    n, = struct.unpack_from("<H", body, at)
+                    text.append(body[at + 2:at + 2 + n].decode())
+                    at += 2 + n
+                if text[0].startswith("end-") and text[0] != last:
+                    continue
+                if text[0] == last:
+                    self.assertEqual((self.KINDS[kind], is_dir), ("create", 1))
+                    self.assertEqual(at, len(body))
+                    return told
+                event = (self.KINDS[kind] + (" dir" if is_dir else ""), names.get(one, ""), text[0])
+                told.append(event + ((names.get(two, ""), text[1]) if kind == 5 else ()))
+                if kind == 6: # and perhaps the end with them
+                    last = make_end()
+
+    def test_others(self):
+        os.makedirs(self.path("d"))
+        os.makedirs(self.path("unknown"))
+        c = self.listen()
+        c.walk(0, 1, "d")
+        names = {c.getattr(0)["path"]: "/", c.getattr(1)["path"]: "/d"}
+        self.write("x", "f")
+        self.assertEqual(self.events(c, names), [("create", "/", "f"), ("modify", "/", "f"), ("close_write", "/", "f")])
+        self.write("more", "f")
+        self.assertEqual(self.events(c, names), [("modify", "/", "f"), ("close_write", "/", "f")])
+        os.rename(self.path("f"), self.path("g\u00e4"))
+        self.assertEqual(self.events(c, names), [("rename", "/", "f", "/", "g\u00e4")])
+        # Below, where somebody has walked to, and where nobody has.
+        self.write("x", "d", "deep")
+        self.write("x", "unknown", "deep")
+        self.assertEqual([e for e in self.events(c, names) if e[0] != "close_write"], [("create", "/d", "deep"), ("modify", "/d", "deep")])
+        os.mkdir(self.path("d", "sub"))
+        self.assertEqual(self.events(c, names), [("create dir", "/d", "sub")])
+        c.walk(0, 2, "d", "sub")
+        os.rmdir(self.path("d", "sub"))
+        os.remove(self.path("d", "deep"))
+        self.assertEqual(self.events(c, names), [("delete dir", "/d", "sub"), ("delete", "/d", "deep")])
+        # As editors replace files.
+        self.write("new", "tmp")
+        os.replace(self.path("tmp"), self.path("g\u00e4"))
+        told = self.events(c, names)
+        self.assertEqual(told[0], ("create", "/", "tmp"))
+        self.assertEqual(told[-1], ("rename", "/", "tmp", "/", "g\u00e4"))
+        # From a directory to another.
+        os.rename(self.path("g\u00e4"), self.path("d", "h"))
+        self.assertIn(self.events(c, names, "d"), [[("rename", "/", "g\u00e4", "/d", "h")], [("delete", "/", "g\u00e4"), ("create", "/d", "h")]])
+
+    def test_own(self):
+        c = self.listen()
+        names = {c.getattr(0)["path"]: "/"}
+        c.walk(0, 1)
+        c.create(1, "own")
+        for at in range(20):
+            c.write(1, at, b"x")
+        c.call("renameat", struct.pack("<I", 0) + p9.s("own") + struct.pack("<I", 0) + p9.s("moved"))
+        c.call("mkdir", struct.pack("<I", 0) + p9.s("dir") + struct.pack("<II", 0o755, 0))
+        c.walk(0, 2)
+        c.create(2, "other")
+        c.clunk(2)
+        c.call("renameat", struct.pack("<I", 0) + p9.s("other") + struct.pack("<I", 0) + p9.s("moved"))
+        c.call("unlinkat", struct.pack("<I", 0) + p9.s("moved") + struct.pack("<I", 0))
+        c.clunk(1)
+        c.call("unlinkat", struct.pack("<I", 0) + p9.s("dir") + struct.pack("<I", 0x200))
+        for i in range(200):
+            c.walk(0, 3)
+            c.create(3, f"many{i}")
+            c.write(3, 0, b"x")
+            c.clunk(3)
+        self.assertEqual(self.events(c, names), [])
+        # Another name, and the same one later.
+        self.write("x", "host")
+        self.assertEqual(len(self.events(c, names)), 3)
+        time.sleep(2.5)
+        self.write("x", "many1")
+        self.assertEqual(self.events(c, names), [("modify", "/", "many1"), ("close_write", "/", "many1")])
+
+    def test_many(self):
+        """More than there is room for: all of it is told to be lost, and the next thing is told."""
+        os.mkdir(self.path("d"))
+        c = self.listen()
+        c.walk(0, 1, "d")
+        names = {c.getattr(0)["path"]: "/", c.getattr(1)["path"]: "/d"}
+        for i in range(300):
+            self.write("x", "d", f"a-rather-long-name-{i}-" + 100 * "x")
+        told = self.events(c, names)
+        self.assertTrue(("lost", "", "") in told or len({e[2] for e in told}) == 300, len(told))
+        self.write("x", "after")
+        self.assertEqual(len(self.events(c, names)), 3)
+
+    def test_several_exports(self):
+        """One inside of the other, and a single file: each thing is told once."""
+        os.mkdir(self.path("d"))
+        self.write("x", "one")
+        c = self.listen("--export", f"y=Z:{self.share}/d", "--export", f"z=Z:{self.share}/one", aname="x")
+        c.attach(1, "y")
+        c.attach(2, "z")
+        names = {c.getattr(0)["path"]: "/", c.getattr(1)["path"]: "/d"}
+        self.write("x", "d", "f")
+        self.write("x", "one")
+        self.assertEqual([e for e in self.events(c, names) if e[0] != "close_write"], [("create", "/d", "f"), ("modify", "/d", "f"), ("modify", "/", "one")])
+
+    def test_single_file(self):
+        """Its neighbours are not told of."""
+        self.write("x", "one")
+        c = self.listen(export=f"x=Z:{self.share}/one")
+        names = {c.getattr(0)["path"]: "/"}
+        self.write("x", "two")
+        self.write("more", "one")
+        body = c.wait(self.tag)
+        self.assertIn(b"\x03\0one", body)
+        self.assertNotIn(b"two", body)
 
 
 if __name__ == "__main__":

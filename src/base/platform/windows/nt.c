@@ -88,7 +88,7 @@ long sk_nt_open(HANDLE dir, const wchar_t *name, const struct sk_nt_how *how, HA
 	UNICODE_STRING text = { (USHORT)n, (USHORT)n, (wchar_t *)(uintptr_t)name };
 	OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .RootDirectory = dir, .ObjectName = &text };
 	IO_STATUS_BLOCK io;
-	ULONG options = how->options | FILE_SYNCHRONOUS_IO_NONALERT;
+	ULONG options = how->options | (how->overlapped ? 0 : FILE_SYNCHRONOUS_IO_NONALERT);
 
 	if (n > 0xFFF0)
 		return ST_NAME_INVALID;
@@ -113,6 +113,24 @@ static long last_error_status(void)
 	default:
 		return ST_NOT_SUPPORTED;
 	}
+}
+
+/* NtQueryAttributesFile() would be one call; Wine has it for whole paths only. */
+long sk_nt_attributes(HANDLE dir, const wchar_t *name, uint32_t *ret)
+{
+	const struct sk_nt_how how = { .access = FILE_READ_ATTRIBUTES, .disposition = FILE_OPEN };
+	FILE_BASIC_INFO info;
+	HANDLE h;
+	long status = sk_nt_open(dir, name, &how, &h);
+
+	if (status < 0)
+		return status;
+	if (GetFileInformationByHandleEx(h, FileBasicInfo, &info, sizeof(info)))
+		*ret = info.FileAttributes;
+	else
+		status = last_error_status();
+	CloseHandle(h);
+	return status;
 }
 
 long sk_nt_info(HANDLE h, struct sk_nt_info *ret)

@@ -30,6 +30,7 @@ struct sk_nt_how {
 	unsigned long options;	   /* FILE_*; FILE_SYNCHRONOUS_IO_NONALERT and FILE_OPEN_REPARSE_POINT are added */
 	unsigned long attributes;  /* of a new file */
 	bool follow;		   /* a reparse point that the name leads to is followed */
+	bool overlapped;	   /* for calls that do not wait: no FILE_SYNCHRONOUS_IO_NONALERT */
 };
 /*
  * Opens `name` relative to the directory `dir` (NULL: `name` is a whole path, "\\??\\…"); "" is the directory itself.
@@ -37,6 +38,9 @@ struct sk_nt_how {
  * no device names, no streams (a colon is refused with STATUS_OBJECT_NAME_INVALID unless dir is NULL). A status.
  */
 long sk_nt_open(HANDLE dir, const wchar_t *name, const struct sk_nt_how *how, HANDLE *ret);
+
+/* FILE_ATTRIBUTE_* of `name` in the directory; a reparse point's own. A status. */
+long sk_nt_attributes(HANDLE dir, const wchar_t *name, uint32_t *ret);
 
 struct sk_nt_info {
 	uint64_t dev, ino; /* serial number of the volume, number in it */

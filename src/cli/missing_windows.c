@@ -5,14 +5,9 @@
 #define NOT(command, why) const struct sk_command command = { .name = #command, .refused = (why) }
 
 #define NEEDS_SKOPEO "it needs skopeo, which there is for Windows in no package; \"skerry load\" reads archives"
-#define NEEDS_LINUX "it looks at Linux' own ways of isolation; \"skerry info\" says what there is of Hyper-V"
 #define NO_MACHINES "VMs on Windows have no further disks yet, which a machine needs"
-#define NOT_YET "it has not been made for Windows yet"
 
 NOT(sk_cmd_pull, NEEDS_SKOPEO);
-NOT(sk_cmd_doctor, NEEDS_LINUX);
-NOT(sk_cmd_commit, NOT_YET);
-NOT(sk_cmd_diff, NOT_YET);
 NOT(sk_cmd_machine_cp, NO_MACHINES);
 NOT(sk_cmd_machine_default, NO_MACHINES);
 NOT(sk_cmd_machine_init, NO_MACHINES);

@@ -785,8 +785,66 @@ class Containers(unittest.TestCase):
         self.nothing_left()
 
     @FULL
+    def test_diff_and_commit(self):
+        """What a container has changed, and an image of it where layer images can be made."""
+        self.run_it("run", "--name", "co", "box:1", "sh", "-c", "echo new > /etc/new; rm /etc/passwd; echo more >> /bin/added; ln -s x /link")
+        self.assertEqual(sorted(self.run_it("diff", "co").split("\n")), ["", "A /bin/added", "A /etc/new", "A /link", "C /bin", "C /etc", "D /etc/passwd"])
+        if self.makes_layers():
+            self.run_it("commit", "-m", "all of it", "-a", "me", "-c", "CMD [\"cat\", \"/etc/new\"]", "co", "made:1")
+            self.assertEqual(self.run_it("run", "--rm", "made:1"), "new\n")
+            self.assertEqual(self.run_it("run", "--rm", "made:1", "sh", "-c", "ls -l /link | grep -c -- '-> x'; ls /etc/passwd; true").strip(), "1")
+            self.assertIn("all of it", self.run_it("history", "--format", "{{.Comment}}", "made:1"))
+            self.run_it("rmi", "made:1")
+        else:
+            self.assertIn("libsquashfs", self.run_it("commit", "co", "made:1", code=1))
+            self.assertNotIn("made", self.run_it("images"))
+        self.assertEqual(self.run_it("rm", "co"), "co\n")
+        self.nothing_left()
+
+    @FULL
+    def test_health(self):
+        self.run_it("run", "-d", "--name", "he", "--health-cmd", "test -e /good", "--health-interval", "200ms", "--health-retries", "2", "box:1", "sleep", "1000")
+        status = lambda: self.run_it("inspect", "--format", "{{.State.Health.Status}}", "he")
+        self.eventually(status, "unhealthy\n")
+        self.run_it("exec", "he", "touch", "/good")
+        self.eventually(status, "healthy\n")
+        self.assertIn("(healthy)", self.run_it("ps", "--format", "{{.Status}}"))
+        self.run_it("rm", "-f", "he")
+        self.nothing_left()
+
+    @FULL
+    def test_save(self):
+        path = os.path.join(self.top, "saved.tar")
+        if not self.makes_layers():
+            self.assertIn("libsquashfs", self.run_it("save", "-o", windows(path), "many:1", code=1))
+            self.assertFalse(os.path.exists(path))
+            return
+        self.run_it("save", "-o", windows(path), "many:1")
+        with tarfile.open(path) as tar:
+            manifest = json.load(tar.extractfile("manifest.json"))[0]
+            self.assertEqual(manifest["RepoTags"], ["many:1"])
+            self.assertEqual(len(manifest["Layers"]), MANY_LAYERS)
+            with tarfile.open(fileobj=tar.extractfile(manifest["Layers"][-1])) as layer:
+                self.assertIn(f"layers/{MANY_LAYERS - 1}", [name.removeprefix("./") for name in layer.getnames()])
+
+    def makes_layers(self):
+        archive = os.path.join(self.top, "tiny.tar")
+        with tarfile.open(archive, "w") as tar:
+            add_bytes(tar, "file", b"x")
+        with tempfile.TemporaryFile() as messages:
+            process = self.start("import", windows(archive), "tiny:1", stderr=messages)
+            process.communicate(timeout=120)
+            messages.seek(0)
+            text = messages.read().decode()
+        if process.returncode:
+            self.assertIn("libsquashfs", text)
+            return False
+        self.run_it("rmi", "tiny:1")
+        return True
+
+    @FULL
     def test_refused_commands(self):
-        for words in ["pull", "box:2"], ["doctor"]:
+        for words in ["pull", "box:2"], ["machine", "ls"], ["machine", "init"]:
             self.assertIn("is not there on this system", self.run_it(*words, code=125))
 
     def eventually(self, ask, answer):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doctor --export: a probe's answers in words. */
-#include "cli/system/doctor_export.h"
+#include "cli/system/doctor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,16 +46,6 @@ static const struct row rows[] = {
 	{ "mmap", ROW(mmap), "can be shared and written", "cannot be shared and written" },
 };
 
-static void add(json_t *checks, const char *name, const char *state, const char *text)
-{
-	json_t *o = sk_jx_object();
-
-	sk_jx_set_str(o, "Name", name);
-	sk_jx_set_str(o, "State", state);
-	sk_jx_set_str(o, "Text", text);
-	sk_jx_push(checks, o);
-}
-
 static void add_rows(const struct sk_probe *p, json_t *checks)
 {
 	char text[96];
@@ -66,14 +56,14 @@ static void add_rows(const struct sk_probe *p, json_t *checks)
 			*(const enum sk_probe_answer *)(const void *)((const char *)p + rows[i].offset);
 
 		if (a == SK_PROBE_YES)
-			add(checks, rows[i].name, "ok", rows[i].yes);
+			sk_doctor_add(checks, rows[i].name, "ok", rows[i].yes);
 		else if (a == SK_PROBE_NO && rows[i].no)
-			add(checks, rows[i].name, "note", rows[i].no);
+			sk_doctor_add(checks, rows[i].name, "note", rows[i].no);
 	}
 	if (p->time_ns) {
 		snprintf(text, sizeof(text), p->time_ns < 1000000000 ? "in steps of %llu ns" : "in steps of %llu s",
 			 (unsigned long long)(p->time_ns < 1000000000 ? p->time_ns : p->time_ns / 1000000000));
-		add(checks, "times", p->time_ns <= 100 ? "ok" : "note", text);
+		sk_doctor_add(checks, "times", p->time_ns <= 100 ? "ok" : "note", text);
 	}
 }
 
@@ -117,11 +107,12 @@ json_t *sk_doctor_export(const char *path, struct sk_error *err)
 		      who == SK_EXPORT_TRUST ? "as it is: owners and modes of the container are the host's"
 					     : keep_texts[keep]);
 	if (probe.writable == SK_PROBE_UNKNOWN)
-		add(checks, "writing", "note", "a single file: what needs a new one was not tried");
+		sk_doctor_add(checks, "writing", "note", "a single file: what needs a new one was not tried");
 	else if (probe.writable == SK_PROBE_NO)
-		add(checks, "writing", "note", "this user cannot write there: what needs a new file was not tried");
+		sk_doctor_add(checks, "writing", "note",
+			      "this user cannot write there: what needs a new file was not tried");
 	else
-		add(checks, "writing", "ok", "this user can make files there");
+		sk_doctor_add(checks, "writing", "ok", "this user can make files there");
 	add_rows(&probe, checks);
 	sk_jx_set(all, "Checks", checks);
 	return all;

@@ -101,6 +101,52 @@ class Case(unittest.TestCase):
         self.assertIn("version 1903 or later", problem(SKERRY_STANDIN_SCHEMA="1"))
         self.assertIn("Hyper-V Administrators", problem(SKERRY_STANDIN_DENY="1"))
 
+    def test_commands(self):
+        """Each command of the whole tree is there, or says by its name that it is not."""
+        def names(text):
+            blocks = [b for b in text.split("\n\n") if b.split("\n")[0] in ("Common Commands:", "Management Commands:", "Commands:")]
+            return [line.split()[0] for b in blocks for line in b.split("\n") if line.startswith("  ") and not line.startswith("   ")]
+
+        tree = [[name] for name in names(self.run_it("--help"))]
+        for group in "container", "image", "system", "volume":
+            self.assertIn([group], tree)
+            tree += [[group, name] for name in names(self.run_it(group, "--help"))]
+        self.assertGreater(len(tree), 75)
+        for words in tree:
+            self.assertIn("Usage:  skerry " + " ".join(words), self.run_it(*words, "--help"))
+        self.assertEqual(names(self.run_it("machine", "--help")), [])
+        for words in ["pull"], ["image", "pull"], *(["machine", v] for v in "cp default init inspect logs ls reset restart rm set ssh start stop".split()):
+            self.assertNotIn(words, tree)
+            self.assertIn(f"'skerry {' '.join(words)}' is not there on this system: ", self.run_it(*words, code=125))
+
+    def test_doctor(self):
+        def checks(code, **env):
+            done = subprocess.run([*PROGRAM, "doctor", "-f", "json"], env={**self.env, **env}, capture_output=True, timeout=120, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            all_ = json.loads(done.stdout)
+            return all_, {c["Name"]: c for c in all_["Checks"]}
+
+        all_, found = checks(1, SKERRY_GUEST_DIR="Z:" + self.top)
+        self.assertEqual(all_["Engine"], "")
+        # Wine calls itself Windows 7, and has no such service. Its user is an administrator.
+        self.assertEqual(found["Windows"]["State"], "bad")
+        self.assertIn("1903", found["Windows"]["Text"])
+        self.assertEqual(found["Host Compute Service"]["State"], "bad")
+        self.assertIn("dism /online /enable-feature", found["Host Compute Service"]["Text"])
+        self.assertEqual(found["rights"]["State"], "ok")
+        self.assertIn(found["hypervisor"]["State"], ("ok", "note", "bad"))
+        self.assertEqual(found["disk.template"]["State"], "bad")
+        self.assertIn("disk.template is missing", found["disk.template"]["Text"])
+        guest = os.path.join(self.top, "guest")
+        os.mkdir(guest)
+        for name in "vmlinux-hyperv", "initramfs.cpio", "disk.template":
+            with open(os.path.join(guest, name), "wb"):
+                pass
+        all_, found = checks(1, SKERRY_COMPUTECORE=STANDIN, SKERRY_GUEST_DIR="Z:" + guest)
+        self.assertEqual((all_["Engine"], found["disk.template"]["State"]), ("hyperv", "ok"))
+        self.assertIn("\nbad  Windows: ", "\n" + subprocess.run([*PROGRAM, "doctor"], env=self.env, capture_output=True, text=True, timeout=120, check=False).stdout)
+        self.assertIn("--export is not there on Windows yet", self.run_it("doctor", "--export", "C:\\", code=1))
+
     def test_volumes(self):
         self.assertEqual(self.run_it("volume", "create", "--label", "a=b", "data"), "data\n")
         self.assertEqual(self.run_it("volume", "ls", "-q"), "data\n")

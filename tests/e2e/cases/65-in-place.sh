@@ -183,6 +183,31 @@ case_in_place_patched_code() {
 	patched interrupt 1
 }
 
+# CPUID is answered without the processor: answers.c says what a program may not notice of it.
+answers() { # WORD…: options of `skerry run`
+	local test want=$'any: patched\nzero: patched\nmoved: patched\nfile: right' lines=(answers 5 middle 5 signals 3 processes 8 trace 8)
+	ok skerry run -d --name answers --cap-add SYS_PTRACE "$@" -v "$WORK/answers:/a:ro" "$IMG" sleep 10000
+	ok timeout 120 skerry exec answers /a text
+	same "$out" "$want"
+	set -- "${lines[@]}"
+	while [ $# -gt 0 ]; do
+		ok timeout 120 skerry exec answers /a "$1"
+		hasnt "$out" WRONG
+		same "$1: $(grep -c . <<<"$out")" "$1: $2"
+		[ "$1" != trace ] || has "$out" $'any: as it was\nzero: as it was\nmoved: as it was'
+		shift 2
+	done
+	ok skerry rm -f answers
+}
+
+# case: timeout=240
+case_in_place_answers() {
+	in_place
+	cc -O1 -static -pthread -o "$WORK/answers" "$here/answers.c" || skip 'no static C library here'
+	answers
+	[ "$(nproc)" -lt 2 ] || answers --cpus 2
+}
+
 # Odd states of the processor, calls by hand, large reservations, debuggers: as on this machine. What the host has and no
 # guest, 32-bit system calls, ends the program that makes them, and nothing else.
 # case: timeout=240

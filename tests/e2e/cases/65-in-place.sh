@@ -208,6 +208,20 @@ case_in_place_answers() {
 	[ "$(nproc)" -lt 2 ] || answers --cpus 2
 }
 
+# The dynamic linker's system calls are patched before it begins: dd reads the text of its own.
+case_in_place_linker() {
+	in_place
+	cat >"$WORK/text.sh" <<'END'
+at=$(grep -m1 'r-xp.*/ld-linux' /proc/self/maps) && at=${at%% *} || exit
+dd if=/proc/self/mem bs=4096 skip=$((0x${at%-*} >> 12)) count=$(((0x${at#*-} - 0x${at%-*}) >> 12)) 2>/dev/null | od -An -v -tx1 | tr -d ' \n'
+END
+	run -v "$WORK/text.sh:/text.sh:ro" "$IMG" bash /text.sh
+	[ "$(grep -oE 'ff2425....6061' <<<"$out" | wc -l)" -ge 16 ] || fail 'they are not patched'
+	SKERRY_CONFIG=$WORK/separate.json run -v "$WORK/text.sh:/text.sh:ro" "$IMG" bash /text.sh
+	[ -n "$out" ] || fail 'there is no text'
+	hasnt "$out" 'ff2425....6061'
+}
+
 # Odd states of the processor, calls by hand, large reservations, debuggers: as on this machine. What the host has and no
 # guest, 32-bit system calls, ends the program that makes them, and nothing else.
 # case: timeout=240

@@ -274,7 +274,6 @@ static void test_bad_husk(void **state)
 {
 	static const char *const damages[] = { ": >", "head -c 30 /dev/zero >", "printf x >>", "gzip </etc/passwd >" };
 	struct sk_store *store = open_store();
-	_cleanup_free_ char *first = NULL;
 	struct layout l;
 	size_t i;
 

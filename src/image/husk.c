@@ -94,10 +94,8 @@ void sk_husk_free(struct sk_husk *f)
 {
 	if (!f)
 		return;
-	if (f->out) {
-		(void)archive_write_fail(f->out); /* without effect after the end */
-		archive_write_free(f->out);
-	}
+	/* Closes it if that is still to be done: archive_write_fail() would leak what gzip has. */
+	archive_write_free(f->out);
 	sk_buf_fini(&f->pending);
 	sk_buf_fini(&f->meta);
 	free(f->holes);

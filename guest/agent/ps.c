@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ struct list {
 	char *passwd;
 	long long boot; /* seconds since the epoch */
 	long ticks;
+	unsigned long long memory; /* of the guest, bytes */
 };
 
 int sk_ps_parse_stat(const char *text, struct sk_ps_stat *ret)
@@ -41,9 +43,10 @@ int sk_ps_parse_stat(const char *text, struct sk_ps_stat *ret)
 		n = sizeof(ret->comm) - 1;
 	memcpy(ret->comm, open + 1, n);
 	/* state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime prio nice
-	 * threads itreal start */
-	if (sscanf(close + 1, " %*c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
-		   &ret->ppid, &ret->tty, &ret->utime, &ret->stime, &ret->start) != 5)
+	 * threads itreal start vsize rss */
+	if (sscanf(close + 1, " %c %d %d %d %d %d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %d %d %*d %llu %llu %lld",
+		   &ret->state, &ret->ppid, &ret->pgrp, &ret->session, &ret->tty, &ret->tpgid, &ret->utime, &ret->stime,
+		   &ret->nice, &ret->threads, &ret->start, &ret->vsize, &ret->rss) != 13)
 		return -EINVAL;
 	return 0;
 }
@@ -105,36 +108,65 @@ static void tty_name(int tty, char *ret, size_t size)
 		snprintf(ret, size, "%u:%u", major, minor);
 }
 
+/* As ps writes it: the state, and what else there is to a process. `ret`: 8 bytes. */
+static void state_word(const struct sk_ps_stat *s, pid_t pid, bool locked, char *ret)
+{
+	*ret++ = s->state;
+	if (s->nice)
+		*ret++ = s->nice < 0 ? '<' : 'N';
+	if (locked)
+		*ret++ = 'L';
+	if (s->session == pid)
+		*ret++ = 's';
+	if (s->threads > 1)
+		*ret++ = 'l';
+	if (s->tpgid == s->pgrp)
+		*ret++ = '+';
+	*ret = '\0';
+}
+
 static void add_process(void *arg, pid_t pid)
 {
 	struct list *l = arg;
 	_cleanup_free_ char *stat = read_proc(pid, "stat", 4095, NULL), *status = read_proc(pid, "status", 4095, NULL);
-	char tty[32], user[64];
+	char tty[32], user[64], state[8];
+	long long page = sysconf(_SC_PAGESIZE);
 	struct sk_ps_stat s;
 	const char *line;
-	unsigned uid = 0;
+	unsigned uid = 0, locked = 0;
+	json_t *p;
 
 	if (!stat || !status || sk_ps_parse_stat(stat, &s) < 0)
 		return; /* it has just gone */
 	line = strstr(status, "\nUid:");
 	if (line)
 		sscanf(line, "\nUid: %*u %u", &uid);
+	line = strstr(status, "\nVmLck:");
+	if (line)
+		sscanf(line, "\nVmLck: %u", &locked);
+	state_word(&s, pid, locked > 0, state);
 	tty_name(s.tty, tty, sizeof(tty));
 	sk_user_name(l->passwd, uid, user, sizeof(user));
-	json_array_append_new(l->processes,
-			      json_pack("{s:i,s:i,s:i,s:s,s:I,s:s,s:I,s:I,s:o,s:s%}", "pid", (int)pid, "ppid", s.ppid,
-					"uid", (int)uid, "user", user, "stime",
-					(json_int_t)(l->boot + (long long)s.start / l->ticks), "tty", tty, "time_ms",
-					(json_int_t)((s.utime + s.stime) * 1000 / (unsigned long)l->ticks), "cpu_ms",
-					(json_int_t)((s.utime + s.stime) * 1000 / (unsigned long)l->ticks), "cmd",
-					command_line(pid, s.comm), "comm", s.comm, strlen(s.comm)));
+	p = json_pack("{s:i,s:i,s:i,s:s,s:I,s:s,s:I,s:I,s:o,s:s%}", "pid", (int)pid, "ppid", s.ppid, "uid", (int)uid,
+		      "user", user, "stime", (json_int_t)(l->boot + (long long)s.start / l->ticks), "tty", tty,
+		      "time_ms", (json_int_t)((s.utime + s.stime) * 1000 / (unsigned long)l->ticks), "cpu_ms",
+		      (json_int_t)((s.utime + s.stime) * 1000 / (unsigned long)l->ticks), "cmd",
+		      command_line(pid, s.comm), "comm", s.comm, strlen(s.comm));
+	if (p)
+		json_object_update_new(p, json_pack("{s:I,s:I,s:I,s:s}", "vsz_kib", (json_int_t)(s.vsize / 1024),
+						    "rss_kib", (json_int_t)(s.rss * page / 1024), "memory_kib",
+						    (json_int_t)(l->memory / 1024), "stat", state));
+	json_array_append_new(l->processes, p);
 }
 
 json_t *sk_ps_list(const char *container, int rootfd)
 {
 	struct timespec now, up;
+	struct sysinfo info = { 0 };
 	struct list l = { .processes = json_array(), .ticks = sysconf(_SC_CLK_TCK) };
 
+	if (sysinfo(&info) == 0)
+		l.memory = (unsigned long long)info.totalram * info.mem_unit;
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &up);
 	l.boot = (long long)now.tv_sec - (long long)up.tv_sec;

@@ -9,8 +9,10 @@ json_t *sk_ps_list(const char *container, int rootfd);
 /* One line of /proc/<pid>/stat: everything that ps needs of it. False when it is malformed. */
 struct sk_ps_stat {
 	char comm[64];
-	int ppid, tty;
-	unsigned long long utime, stime, start;
+	char state;
+	int ppid, pgrp, session, tty, tpgid, nice, threads;
+	unsigned long long utime, stime, start, vsize; /* vsize: bytes */
+	long long rss;				       /* pages */
 };
 int sk_ps_parse_stat(const char *text, struct sk_ps_stat *ret);
 

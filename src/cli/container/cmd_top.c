@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* top: the container's processes as the agent lists them, in the columns of ps -ef, or those of -o. */
+/* top: the container's processes as the agent lists them, in the columns of ps -ef, of ps aux, or those of -o. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -76,6 +76,41 @@ static void cell_time(const json_t *p, char *buf, size_t size)
 	snprintf(buf, size, "%02d:%02d:%02d", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
 }
 
+/* BSD's: minutes and seconds. */
+static void cell_bsdtime(const json_t *p, char *buf, size_t size)
+{
+	int64_t s = sk_jx_get_int(p, "time_ms", 0) / 1000;
+
+	snprintf(buf, size, "%lld:%02d", (long long)(s / 60), (int)(s % 60));
+}
+
+static void cell_vsz(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%lld", (long long)sk_jx_get_int(p, "vsz_kib", 0));
+}
+
+static void cell_rss(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%lld", (long long)sk_jx_get_int(p, "rss_kib", 0));
+}
+
+static void cell_pmem(const json_t *p, char *buf, size_t size)
+{
+	double all = (double)sk_jx_get_int(p, "memory_kib", 0), rss = (double)sk_jx_get_int(p, "rss_kib", 0);
+
+	snprintf(buf, size, "%.1f", all > 0 ? rss * 100 / all : 0);
+}
+
+static void cell_stat(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", sk_jx_get_str(p, "stat", "?"));
+}
+
+static void cell_state(const json_t *p, char *buf, size_t size)
+{
+	snprintf(buf, size, "%.1s", sk_jx_get_str(p, "stat", "?"));
+}
+
 static void cell_cmd(const json_t *p, char *buf, size_t size)
 {
 	snprintf(buf, size, "%s", sk_jx_get_str(p, "cmd", ""));
@@ -91,18 +126,32 @@ static const struct column {
 	const char *header;
 	cell_fn cell;
 } columns[] = {
-	{ " uid user euser ruser uname ", "UID", cell_user },
-	{ " euid ruid ", "UID", cell_uid },
+	{ " user uname ", "USER", cell_user },
+	{ " euser ", "EUSER", cell_user },
+	{ " uid ", "UID", cell_uid },
+	{ " euid ", "EUID", cell_uid },
 	{ " pid tgid ", "PID", cell_pid },
 	{ " ppid ", "PPID", cell_ppid },
 	{ " c ", "C", cell_c },
-	{ " stime start start_time lstart bsdstart ", "STIME", cell_stime },
-	{ " tty tt tname ", "TTY", cell_tty },
-	{ " time cputime bsdtime ", "TIME", cell_time },
-	{ " cmd args command ", "CMD", cell_cmd },
+	{ " stime ", "STIME", cell_stime },
+	{ " start start_time bsdstart ", "START", cell_stime },
+	{ " tty tname ", "TTY", cell_tty },
+	{ " tt ", "TT", cell_tty },
+	{ " time cputime ", "TIME", cell_time },
+	{ " bsdtime ", "TIME", cell_bsdtime },
+	{ " cmd ", "CMD", cell_cmd },
+	{ " args command ", "COMMAND", cell_cmd },
 	{ " comm ucmd ucomm ", "COMMAND", cell_comm },
 	{ " pcpu %cpu ", "%CPU", cell_pcpu },
+	{ " pmem %mem ", "%MEM", cell_pmem },
+	{ " vsz vsize ", "VSZ", cell_vsz },
+	{ " rss rssize rsz ", "RSS", cell_rss },
+	{ " stat ", "STAT", cell_stat },
+	{ " s state ", "S", cell_state },
 };
+
+/* Of ps -ef: a user's name under UID. */
+static const struct column user_of_ef = { "", "UID", cell_user };
 
 static const struct column *find_column(const char *name)
 {
@@ -118,29 +167,33 @@ static const struct column *find_column(const char *name)
 
 #define MAX_COLUMNS 16
 
-/* Which processes (-e, -A, ax: all of them in any case), the full form, and -w. */
-static bool is_default(const char *s, size_t n)
+/* Which processes (-e, -A, ax: all of them in any case), and -w; the full form (-f), and that of aux. Without a dash e and f
+ * would be the environment and a tree. */
+static bool is_known(const char *s, size_t n)
 {
-	size_t dash = *s == '-';
-
-	return n > dash && strspn(s + dash, "eAaxfw") >= n - dash;
+	if (strcmp(s, "-aux") == 0)
+		return true;
+	return *s == '-' ? n > 1 && strspn(s + 1, "eAaxfw") >= n - 1 : n && strspn(s, "axuw") >= n;
 }
 
-/* ps options: "-ef" and the like mean the default; "-o a,b" (also "-eo", "o a,b") choose. */
+/* ps options: "-ef" and the like mean the default, "aux" its columns; "-o a,b" (also "-eo", "o a,b") choose. */
 static int parse_ps(int argc, char **argv, const struct column **ret, size_t *ret_n, struct sk_error *err)
 {
-	static const char *const ef[] = { "user", "pid", "ppid", "c", "stime", "tty", "time", "cmd" };
+	static const char ef[] = "pid,ppid,c,stime,tty,time,cmd",
+			  aux[] = "user,pid,%cpu,%mem,vsz,rss,tty,stat,start,bsdtime,command";
 	struct sk_strv names = { 0 };
 	size_t i, n = 0;
+	bool is_aux = false;
 	int a, r = 0;
 
 	for (a = 0; a < argc; a++) {
 		const char *s = argv[a], *o = strchr(s, 'o');
 		size_t before = o ? (size_t)(o - s) : strlen(s);
 
-		if (!is_default(s, before) && !(o && (before == 0 || strncmp(s, "-o", 2) == 0)))
-			r = sk_error_set(err, EINVAL, "unknown ps option \"%s\": use -ef, or -o with names of columns",
-					 s);
+		if (!is_known(s, before) && !(o && (before == 0 || strncmp(s, "-o", 2) == 0)))
+			r = sk_error_set(err, EINVAL,
+					 "unknown ps option \"%s\": use -ef, aux, or -o with names of columns", s);
+		is_aux = is_aux || (!o && strchr(s, 'u'));
 		if (r < 0 || !o)
 			continue;
 		if (o[1])
@@ -148,14 +201,17 @@ static int parse_ps(int argc, char **argv, const struct column **ret, size_t *re
 		else if (a + 1 < argc)
 			sk_strv_split(&names, argv[++a], ',');
 	}
-	for (i = 0; r == 0 && !names.n && i < SK_ARRAY_SIZE(ef); i++)
-		ret[n++] = find_column(ef[i]);
+	if (r == 0 && !names.n) {
+		sk_strv_split(&names, is_aux ? aux : ef, ',');
+		if (!is_aux)
+			ret[n++] = &user_of_ef;
+	}
 	for (i = 0; r == 0 && i < names.n && n < MAX_COLUMNS; i++) {
 		ret[n] = find_column(names.v[i]);
 		if (!ret[n++])
 			r = sk_error_set(err, EINVAL,
-					 "unknown ps column \"%s\": use user, uid, pid, ppid, c, pcpu, stime, tty, "
-					 "time, cmd or comm",
+					 "unknown ps column \"%s\": use user, uid, pid, ppid, c, pcpu, pmem, vsz, "
+					 "rss, stat, stime, start, tty, time, cmd or comm",
 					 names.v[i]);
 	}
 	sk_strv_fini(&names);

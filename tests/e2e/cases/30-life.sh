@@ -366,8 +366,14 @@ case_life_top() {
 	has "$out" '^PID +COMMAND'
 	ok skerry top t1 ax -f
 	has "$out" '^UID '
-	expect 1 skerry top t1 aux
-	complaint 'unknown ps option "aux"'
+	ok skerry top t1 aux
+	has "$out" '^USER +PID +%CPU +%MEM +VSZ +RSS +TTY +STAT +START +TIME +COMMAND'
+	has "$out" '^root +[0-9]+ +[0-9.]+ +[0-9.]+ +[1-9][0-9]* +[1-9][0-9]* +[?] +S +[0-9:]+ +0:00 +sleep 500'
+	ok skerry top t1 -o user,uid,start,args
+	has "$out" '^USER +UID +START +COMMAND'
+	has "$out" '^root +0 +[0-9:]+ +sleep 600'
+	expect 1 skerry top t1 axf
+	complaint 'unknown ps option "axf"'
 	expect 1 skerry top t1 --forest
 	complaint 'unknown ps option'
 	# names that are commands of a terminal

@@ -187,7 +187,7 @@ static bool is_echo(struct sk_winwatch *w, uint64_t dir, const wchar_t *name, un
 /* ---- from a record to an event */
 
 /* A name in a directory that clients know. */
-struct place {
+struct watch_place {
 	bool known;  /* a client holds the directory */
 	bool hidden; /* a name that clients do not get to see */
 	bool is_dir;
@@ -233,7 +233,7 @@ static const wchar_t *below(const wchar_t *path, const wchar_t *top)
 }
 
 /* The directory of a record is that of the next one, as a rule: it stays open for a report. */
-static HANDLE open_directory(struct sk_winwatch *w, const struct place *p)
+static HANDLE open_directory(struct sk_winwatch *w, const struct watch_place *p)
 {
 	if (w->at && w->at_node == p->node)
 		return w->at;
@@ -246,7 +246,7 @@ static HANDLE open_directory(struct sk_winwatch *w, const struct place *p)
 }
 
 /* Finds out whether the name is a directory. False: there is nothing of that name any more. */
-static bool look(struct sk_winwatch *w, struct place *p)
+static bool look(struct sk_winwatch *w, struct watch_place *p)
 {
 	const struct sk_9p_node *held = held_in_any_case(p->node, p->wide);
 	uint32_t attributes;
@@ -264,7 +264,7 @@ static bool look(struct sk_winwatch *w, struct place *p)
 }
 
 /* `full` is changed. */
-static void find_place(struct sk_winwatch *w, wchar_t *full, struct place *p)
+static void find_place(struct sk_winwatch *w, wchar_t *full, struct watch_place *p)
 {
 	unsigned i;
 
@@ -290,7 +290,7 @@ static void find_place(struct sk_winwatch *w, wchar_t *full, struct place *p)
 	}
 }
 
-static void report_event(struct sk_winwatch *w, uint8_t kind, const struct place *p)
+static void report_event(struct sk_winwatch *w, uint8_t kind, const struct watch_place *p)
 {
 	const struct sk_9p_event e = { .kind = kind, .is_dir = p->is_dir, .dir = p->dir, .name = p->name };
 
@@ -299,7 +299,7 @@ static void report_event(struct sk_winwatch *w, uint8_t kind, const struct place
 }
 
 /* The second of a pair; a side that is not known to clients is 0. */
-static void report_rename(struct sk_winwatch *w, const struct place *from, const struct place *to)
+static void report_rename(struct sk_winwatch *w, const struct watch_place *from, const struct watch_place *to)
 {
 	const struct sk_9p_event e = { .kind = P9_EVENT_RENAME,
 				       .is_dir = to->known ? to->is_dir : from->is_dir,
@@ -316,7 +316,7 @@ static void report_rename(struct sk_winwatch *w, const struct place *from, const
 		w->cb(w->arg, &e);
 }
 
-static bool was_seen(struct sk_winwatch *w, const struct place *p)
+static bool was_seen(struct sk_winwatch *w, const struct watch_place *p)
 {
 	unsigned i;
 
@@ -329,7 +329,7 @@ static bool was_seen(struct sk_winwatch *w, const struct place *p)
 	return false;
 }
 
-static void report_change(struct sk_winwatch *w, struct place *p)
+static void report_change(struct sk_winwatch *w, struct watch_place *p)
 {
 	if (!p->known || p->hidden || is_echo(w, p->dir, p->wide, WINWATCH_CHANGE) || was_seen(w, p))
 		return;
@@ -340,7 +340,7 @@ static void report_change(struct sk_winwatch *w, struct place *p)
 	report_event(w, P9_EVENT_CLOSE_WRITE, p);
 }
 
-static void report_name(struct sk_winwatch *w, bool appears, struct place *p)
+static void report_name(struct sk_winwatch *w, bool appears, struct watch_place *p)
 {
 	const struct sk_9p_node *held;
 
@@ -356,7 +356,7 @@ static void report_name(struct sk_winwatch *w, bool appears, struct place *p)
 /* The first half of a rename waits for the second, which follows it at once. */
 struct half {
 	bool is, echo;
-	struct place from;
+	struct watch_place from;
 };
 
 static void end_half(struct sk_winwatch *w, struct half *half)
@@ -369,7 +369,7 @@ static void end_half(struct sk_winwatch *w, struct half *half)
 static void take_record(struct sk_winwatch *w, DWORD action, wchar_t *full, struct half *half)
 {
 	const struct sk_9p_node *held;
-	struct place p;
+	struct watch_place p;
 	bool echo;
 
 	if (action != FILE_ACTION_RENAMED_NEW_NAME)

@@ -70,7 +70,7 @@ static void save(struct sk_health *h, const json_t *entry)
 			    json_pack("{s:s, s:I, s:o}", "Status", h->status, "FailingStreak", h->streak, "Log", log));
 }
 
-static void tell(struct sk_health *h)
+static void tell_status(struct sk_health *h)
 {
 	uint64_t now = sk_now_ms();
 	char event[40];
@@ -95,7 +95,7 @@ static void judge(struct sk_health *h, int code)
 		if (h->streak >= h->retries)
 			h->status = "unhealthy";
 	}
-	tell(h);
+	tell_status(h);
 }
 
 /* What the probe has written: a program's bytes become UTF-8, as JSON wants it. `buf`: three bytes for each, and four. */

@@ -10,7 +10,7 @@
 #define SK_LOW_MEMORY (512ll << 20)
 #define SK_LOW_DISK (1ll << 30)
 
-/* Appends a check: `state` is "ok", "note" (something is not as good as it could be) or "bad" (it does not work). */
+/* doctor_add.c. Appends a check: `state` is "ok", "note" (something is not as good as it could be) or "bad" (it does not work). */
 void sk_doctor_add(json_t *checks, const char *name, const char *state, const char *text);
 /* Free memory and disk, in bytes; -1: not known. */
 void sk_doctor_add_room(json_t *checks, int64_t memory, int64_t disk, const char *root);

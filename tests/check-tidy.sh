@@ -19,7 +19,7 @@ rc=0
 # A build whose warnings are errors has gcc's warnings in its commands, which are not clang-tidy's business.
 args=(-p build --quiet --extra-arg=-Wno-error --extra-arg=-Wno-unknown-warning-option)
 # What is for Windows only is no part of this build.
-git ls-files -z 'src/*.c' 'guest/agent/*.c' ':!src/base/platform/windows' ':!src/export/winfs*.c' \
+git ls-files -z 'src/*.c' 'guest/agent/*.c' ':!src/base/platform/windows' ':!src/export/winfs*.c' ':!src/export/winwatch.c' \
 	':!*_windows.c' ':!src/image/squash_none.c' | xargs -0 -r -P "$(nproc)" -n 8 clang-tidy-14 "${args[@]}" >"$out" 2>/dev/null || rc=1
 sed -E "s#^($PWD/build/)?\.\./##" "$out"
 # What cannot be read at all (no such program, a file without a command) is no success either.

@@ -553,7 +553,7 @@ int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_par
 	b->readonly = readonly;
 	b->n_parts = n_parts;
 	b->dev.features = UINT64_C(1) << VIRTIO_BLK_F_SEG_MAX | UINT64_C(1) << VIRTIO_BLK_F_BLK_SIZE |
-			  UINT64_C(1) << VIRTIO_BLK_F_TOPOLOGY | UINT64_C(1) << VIRTIO_BLK_F_FLUSH;
+			  UINT64_C(1) << VIRTIO_BLK_F_TOPOLOGY;
 	if (readonly)
 		b->dev.features |= UINT64_C(1) << VIRTIO_BLK_F_RO;
 	else
@@ -561,6 +561,9 @@ int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_par
 	for (i = 0; i < n_parts; i++) {
 		b->parts[i].fd = parts[i].take_fd;
 		b->parts[i].scratch = parts[i].scratch;
+		/* Without it the guest takes what is written for safe, and asks for no flushes that would do nothing. */
+		if (!parts[i].scratch)
+			b->dev.features |= UINT64_C(1) << VIRTIO_BLK_F_FLUSH;
 	}
 	if (n_parts == 0 || n_parts > PARTS_MAX) {
 		r = sk_error_set(err, EINVAL, "a disk has 1 to %u files, not %u", PARTS_MAX, n_parts);

@@ -38,7 +38,7 @@ int sk_vsock_new(struct sk_loop *loop, int take_listen_fd, uint64_t guest_cid, v
 struct sk_blk_part {
 	int take_fd;
 	uint64_t size; /* bytes used of the file */
-	bool scratch;  /* gone when the VM is: a flush need not reach the host's disk */
+	bool scratch;  /* gone when the VM is: no flush need reach the host's disk, and the device offers none */
 };
 int sk_blk_new(struct sk_loop *loop, int take_listen_fd, const struct sk_blk_part *parts, unsigned n_parts,
 	       bool readonly, struct sk_device **ret_device, struct sk_error *err);

@@ -385,6 +385,15 @@ case_life_top() {
 	has "$out" 'n\?\[31m'
 }
 
+# A disk that goes with its container is asked for no flushes; any other is.
+case_life_disk_flushes() {
+	local cache='for d in /sys/block/vd*; do [ "$(cat $d/serial)" != skerry-disk ] || cat $d/queue/write_cache; done'
+	run "$IMG" sh -c "$cache"
+	same "$out" 'write through'
+	ok skerry run --name kept "$IMG" sh -c "$cache"
+	same "$out" 'write back'
+}
+
 case_life_events() {
 	timeout 60 skerry events --format json >ev &
 	local pid=$!

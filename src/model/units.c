@@ -202,6 +202,10 @@ static int parse_date(const char *s, int64_t *ret_ns)
 	r = parse_zone(s, &offset);
 	if (r < 0)
 		return r;
+	if (tm.tm_year > 2262 - 1900) {
+		*ret_ns = INT64_MAX;
+		return 0;
+	}
 	t = r ? timegm(&tm) - offset : mktime(&tm);
 	*ret_ns = (int64_t)t < INT64_MAX / NS ? (int64_t)t * NS + fraction : INT64_MAX;
 	return 0;

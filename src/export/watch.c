@@ -3,8 +3,8 @@
  * Theory of operation
  *
  * A fanotify group with a mark on each watched directory (an inode mark, as an unprivileged group may have). The kernel
- * lets a file system that has no fsid (FUSE), and a subvolume of Btrfs, into a group of its own only (-EXDEV; none before
- * Linux 6.8): groups are made as they are needed, up to WATCH_GROUPS, one for what is left over. Events
+ * wants a group of its own for each file system without an fsid (FUSE, from Linux 6.8 on) and for each subvolume of
+ * Btrfs, and refuses to mix them with others (-EXDEV): groups are made as they are needed, WATCH_GROUPS at most. Events
  * name the directory by its file handle and the entry by name, and a rename comes as one event with both names
  * (FAN_RENAME). Of one of which only one side is watched, the other is not known: no directory, no name.
  *
